@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Who accepted a connection. No transition shows it: a child is born in softirq. Of the ways to
+ * see it, user space attaches the first that works: fexit (costs others nothing), or the exits of
+ * the system calls with, for rings, io_uring_complete. */
+#ifndef TCPDWELL_ACCEPT_BPF_H
+#define TCPDWELL_ACCEPT_BPF_H
+
+#define IORING_OP_ACCEPT_ 13
+
+static __always_inline void emit_accept(const struct sock *sk)
+{
+	__u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	struct tcpdwell_accept *out;
+
+	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP_ || !cookie)
+		return; /* no cookie: no transition of it passed us */
+	out = reserve(sizeof(*out), TCPDWELL_ACCEPT, 0);
+	if (!out)
+		return;
+	out->object = (__u64)sk;
+	out->cookie = cookie;
+	fill_task(&out->task);
+	submit(out);
+}
+
+/* Another thread may have closed and reused the number meanwhile, for a file that is no socket:
+ * a socket's file and the file's socket point at each other. */
+static __always_inline void accepted_fd(long fd)
+{
+	const struct task_struct *task = bpf_get_current_task_btf();
+	const struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	const struct socket *socket;
+	const struct file *file;
+	struct file **slot;
+
+	if (fd < 0 || fd >= BPF_CORE_READ(table, max_fds))
+		return;
+	slot = BPF_CORE_READ(table, fd) + fd;
+	if (bpf_probe_read_kernel(&file, sizeof(file), slot) || !file)
+		return;
+	socket = BPF_CORE_READ(file, private_data);
+	if (!socket || BPF_CORE_READ(socket, file) != file)
+		return;
+	emit_accept(BPF_CORE_READ(socket, sk));
+}
+
+SEC("?tracepoint/syscalls/sys_exit_accept")
+int on_exit_accept(struct syscall_trace_exit *ctx)
+{
+	accepted_fd(ctx->ret);
+	return 0;
+}
+
+SEC("?tracepoint/syscalls/sys_exit_accept4")
+int on_exit_accept4(struct syscall_trace_exit *ctx)
+{
+	accepted_fd(ctx->ret);
+	return 0;
+}
+
+/* struct io_accept is private to io_uring/net.c. With a slot, the result is no descriptor. */
+struct io_accept___private {
+	__u32 file_slot;
+} __attribute__((preserve_access_index));
+
+/* (ctx, req, cqe) since 6.16; (ctx, req, user_data, res, ...) from 5.19; before, no req at all. */
+SEC("?tp_btf/io_uring_complete")
+int on_io_uring_complete(__u64 *ctx)
+{
+	const struct io_kiocb *req = (const void *)ctx[1];
+	const struct io_accept___private *accept = (const void *)&req->cmd;
+	long fd;
+
+	if (BPF_CORE_READ(req, opcode) != IORING_OP_ACCEPT_)
+		return 0;
+	if (!bpf_core_field_exists(accept->file_slot) || BPF_CORE_READ(accept, file_slot))
+		return 0;
+	if (io_uring_complete_args == 3)
+		fd = BPF_CORE_READ((const struct io_uring_cqe *)ctx[2], res);
+	else
+		fd = (int)ctx[3];
+	accepted_fd(fd);
+	return 0;
+}
+
+/* The result stands behind the arguments, and those became fewer in 6.10. */
+SEC("?fexit/inet_csk_accept")
+int on_inet_csk_accept(__u64 *ctx)
+{
+	const struct sock *sk = NULL;
+
+	if (accept_args == 2)
+		sk = (const void *)ctx[2];
+	else if (accept_args == 4)
+		sk = (const void *)ctx[4];
+	if (sk)
+		emit_accept(sk);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What user space sets before the programs load (.rodata), and what both sides share (.bss). */
+#ifndef TCPDWELL_CONFIG_BPF_H
+#define TCPDWELL_CONFIG_BPF_H
+
+#define IPPROTO_TCP_ 6
+#define AF_INET_ 2
+#define AF_INET6_ 10
+#define SOCK_DEAD_BIT 0 /* enum sock_flags */
+#define SOCK_DONE_BIT 1
+#define PF_EXITING_ 0x00000004
+#define PF_KTHREAD_ 0x00200000
+#define STACK_DEPTH 14
+
+/* Kernel addresses. User space refuses to load with a 0 here: it would match nothing, silently. */
+const volatile __u64 tw_timer_fn = 0;
+const volatile __u64 reqsk_timer_fn = 0;
+
+/* Inode of the tracer's pid namespace; 0: the initial one, where a tgid needs no translation. */
+const volatile __u32 tracer_pidns = 0;
+
+/* How many arguments two functions take on this kernel: where what we want stands in ctx. */
+const volatile __u32 accept_args = 0;
+const volatile __u32 io_uring_complete_args = 0;
+
+/* enum sk_rst_reason's SK_RST_REASON_TCP_ABORT_ON_MEMORY; the numbers shift. 0: no reasons here */
+const volatile __u32 rst_reason_memory = 0;
+
+/* TCP_TIMEWAIT_LEN in jiffies of this kernel's HZ */
+const volatile __u32 timewait_jiffies = 0;
+
+const volatile struct tcpdwell_filter filter = {};
+const volatile struct tcpdwell_range ranges[TCPDWELL_MAX_RANGES] = {};
+
+struct tcpdwell_shared shared = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 24);
+} events SEC(".maps");
+
+#endif

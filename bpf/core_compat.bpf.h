@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Differences between kernels, each dated, so that it can go when its kernels do. */
+#ifndef TCPDWELL_CORE_COMPAT_BPF_H
+#define TCPDWELL_CORE_COMPAT_BPF_H
+
+/* 6.13 replaced the plain counter of struct file by file_ref_t, whose top bit says that the last
+ * reference is gone. Delete the old one when the oldest kernel we support is 6.13. */
+struct file___before_6_13 {
+	atomic_long_t f_count;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool file_is_dead(const struct file *file)
+{
+	if (bpf_core_field_exists(file->f_ref))
+		return (__s64)BPF_CORE_READ(file, f_ref.refcnt.counter) < 0;
+	return BPF_CORE_READ((const struct file___before_6_13 *)file, f_count.counter) == 0;
+}
+
+/* tw_entry_stamp came with 6.14. 0: not known. */
+static __always_inline __u32 tw_entry_stamp(const struct inet_timewait_sock *tw)
+{
+	if (bpf_core_field_exists(tw->tw_entry_stamp))
+		return BPF_CORE_READ(tw, tw_entry_stamp);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Addresses, ports and network namespace of full socks, minisocks and request socks: all three
+ * begin with a struct sock_common. v4-mapped IPv6 becomes IPv4. */
+#ifndef TCPDWELL_FLOW_BPF_H
+#define TCPDWELL_FLOW_BPF_H
+
+static __always_inline bool is_v4_mapped(const __u32 *addr)
+{
+	return addr[0] == 0 && addr[1] == 0 && addr[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline void set_ipv4(struct tcpdwell_flow *flow, __u32 local, __u32 remote)
+{
+	flow->family = TCPDWELL_FAMILY_IPV4;
+	__builtin_memcpy(flow->local, &local, sizeof(local));
+	__builtin_memcpy(flow->remote, &remote, sizeof(remote));
+}
+
+/* The remote address alone tells a v4-mapped connection: the local one may still be unset. A v6
+ * listener bound to a mapped address has only the local one. */
+static __always_inline void set_ipv6(struct tcpdwell_flow *flow, const struct in6_addr *local,
+				     const struct in6_addr *remote)
+{
+	flow->family = TCPDWELL_FAMILY_IPV6;
+	__builtin_memcpy(flow->local, local, sizeof(flow->local));
+	__builtin_memcpy(flow->remote, remote, sizeof(flow->remote));
+	if (is_v4_mapped((const __u32 *)flow->remote) || is_v4_mapped((const __u32 *)flow->local)) {
+		set_ipv4(flow, ((const __u32 *)flow->local)[3], ((const __u32 *)flow->remote)[3]);
+		__builtin_memset(flow->local + 4, 0, 12);
+		__builtin_memset(flow->remote + 4, 0, 12);
+	}
+}
+
+/* `sk` is a BTF pointer: plain loads. inet_sport is what the wire sees: skc_num is taken back from
+ * an auto-bound socket before its last transition. */
+static __always_inline void fill_flow(struct tcpdwell_flow *flow, const struct sock *sk,
+				      const struct tcp_sock *tp)
+{
+	const struct net *net = sk->__sk_common.skc_net.net;
+
+	flow->netns_cookie = net->net_cookie;
+	flow->netns_inum = net->ns.inum;
+	flow->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	flow->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	if (!flow->local_port)
+		flow->local_port = sk->__sk_common.skc_num;
+	if (sk->__sk_common.skc_family == AF_INET6_) {
+		struct in6_addr local = sk->__sk_common.skc_v6_rcv_saddr;
+		struct in6_addr remote = sk->__sk_common.skc_v6_daddr;
+
+		set_ipv6(flow, &local, &remote);
+	} else {
+		set_ipv4(flow, sk->__sk_common.skc_rcv_saddr, sk->__sk_common.skc_daddr);
+	}
+}
+
+/* The same with probe reads, for a minisock or a request sock found through its timer. */
+static __always_inline void probe_flow(struct tcpdwell_flow *flow, const struct sock_common *skc)
+{
+	const struct net *net = BPF_CORE_READ(skc, skc_net.net);
+
+	flow->netns_cookie = BPF_CORE_READ(net, net_cookie);
+	flow->netns_inum = BPF_CORE_READ(net, ns.inum);
+	flow->remote_port = bpf_ntohs(BPF_CORE_READ(skc, skc_dport));
+	flow->local_port = BPF_CORE_READ(skc, skc_num);
+	if (BPF_CORE_READ(skc, skc_family) == AF_INET6_) {
+		struct in6_addr local = BPF_CORE_READ(skc, skc_v6_rcv_saddr);
+		struct in6_addr remote = BPF_CORE_READ(skc, skc_v6_daddr);
+
+		set_ipv6(flow, &local, &remote);
+	} else {
+		set_ipv4(flow, BPF_CORE_READ(skc, skc_rcv_saddr), BPF_CORE_READ(skc, skc_daddr));
+	}
+}
+
+#endif

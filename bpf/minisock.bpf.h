@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Minisocks (inet_timewait_sock): TIME_WAIT, and the FIN_WAIT_2 that nobody holds any more. Their
+ * begin and end show in their timer, their FIN in the segment that is dropped after it was used. */
+#ifndef TCPDWELL_MINISOCK_BPF_H
+#define TCPDWELL_MINISOCK_BPF_H
+
+/* The nearest function on the stack that we know says who ended the minisock. */
+static __always_inline __u8 canceller_on_stack(void *ctx)
+{
+	__u64 stack[STACK_DEPTH] = {};
+	long size = bpf_get_stack(ctx, stack, sizeof(stack), 0);
+
+	for (__u32 i = 0; i < STACK_DEPTH; i++) {
+		if ((long)(i * sizeof(__u64)) >= size)
+			break;
+		for (__u32 k = 0; k < TCPDWELL_MAX_RANGES; k++)
+			if (stack[i] >= ranges[k].begin && stack[i] < ranges[k].end)
+				return ranges[k].canceller;
+	}
+	return TCPDWELL_BY_UNKNOWN;
+}
+
+static __always_inline void emit_minisock(void *ctx, const struct inet_timewait_sock *tw, __u8 op)
+{
+	struct tcpdwell_flow flow = {};
+	struct tcpdwell_timewait *out;
+	__s64 left;
+
+	probe_flow(&flow, &tw->__tw_common);
+	/* tw_sport outlives skc_num, as inet_sport does. */
+	flow.local_port = bpf_ntohs(BPF_CORE_READ(tw, tw_sport));
+	if (!flow_passes(&flow))
+		return;
+	out = reserve(sizeof(*out), TCPDWELL_TIMEWAIT, op);
+	if (!out)
+		return;
+	left = (__s64)(BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64());
+	out->object = (__u64)tw;
+	out->cookie = BPF_CORE_READ(tw, __tw_common.skc_cookie.counter);
+	out->flow = flow;
+	out->left_jiffies = left;
+	out->entry_stamp_ms = tw_entry_stamp(tw);
+	out->substate = BPF_CORE_READ(tw, tw_substate);
+	/* Overdue: nearly always the natural end, which a stack for each would make dear. */
+	if (op == TCPDWELL_CANCEL && left > 0)
+		out->canceller = canceller_on_stack(ctx);
+	submit(out);
+}
+
+/* A segment that a minisock took: it was a FIN, or re-armed the timer, if the timer has just begun
+ * anew. What it ignored is not worth a record. */
+static __always_inline void on_minisock_segment(void *ctx, const struct inet_timewait_sock *tw)
+{
+	__s64 left = (__s64)(BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64());
+
+	/* A tick may pass between the two. */
+	if (BPF_CORE_READ(tw, tw_substate) == TCP_TIME_WAIT && left + 1 >= timewait_jiffies)
+		emit_minisock(ctx, tw, TCPDWELL_SEGMENT);
+}
+
+/* From 6.11 the drop of a segment names its socket. A minisock's is "dropped" after it was used. */
+SEC("?tp_btf/kfree_skb")
+int BPF_PROG(on_kfree_skb, struct sk_buff *skb, void *location, enum skb_drop_reason reason,
+	     struct sock *rx_sk)
+{
+	if (rx_sk && rx_sk->__sk_common.skc_state == TCP_TIME_WAIT)
+		on_minisock_segment(ctx, (const void *)rx_sk);
+	return 0;
+}
+
+/* The same where functions can be traced. Its other arguments differ between kernels. */
+SEC("?fexit/tcp_timewait_state_process")
+int BPF_PROG(on_timewait_segment, struct inet_timewait_sock *tw)
+{
+	on_minisock_segment(ctx, tw);
+	return 0;
+}
+
+#endif

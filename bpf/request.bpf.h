@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Request socks (half-open connections). They have no transitions: their SYN-ACK timer shows when
+ * one begins, is retransmitted, and ends. */
+#ifndef TCPDWELL_REQUEST_BPF_H
+#define TCPDWELL_REQUEST_BPF_H
+
+static __always_inline void emit_request(const struct request_sock *req, __u8 op)
+{
+	const struct sock *listener = BPF_CORE_READ(req, __req_common.skc_listener);
+	struct tcpdwell_flow flow = {};
+	struct tcpdwell_request *out;
+
+	probe_flow(&flow, &req->__req_common);
+	if (!flow_passes(&flow))
+		return;
+	out = reserve(sizeof(*out), TCPDWELL_REQUEST, op);
+	if (!out)
+		return;
+	out->object = (__u64)req;
+	out->cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter);
+	out->flow = flow;
+	out->retransmits = BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout);
+	out->listener_closed = BPF_CORE_READ(listener, __sk_common.skc_state) != TCP_LISTEN;
+	submit(out);
+}
+
+#endif

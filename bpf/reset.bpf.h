@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* RSTs that we send (an RST that came and data that came too late both end in ECONNRESET), and the
+ * first SYN retransmit, which shows the port of a connect() that takes long. */
+#ifndef TCPDWELL_RESET_BPF_H
+#define TCPDWELL_RESET_BPF_H
+
+static __always_inline bool is_full_tcp(const struct sock *sk)
+{
+	__u8 state = sk->__sk_common.skc_state;
+
+	return state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV &&
+	       sk->sk_protocol == IPPROTO_TCP_;
+}
+
+static __always_inline int emit_reset(struct sock *sk, __u8 op)
+{
+	struct tcpdwell_reset *out;
+	__u64 cookie;
+
+	if (!sk || !is_full_tcp(sk))
+		return 0; /* before 6.10 only full socks come here, later also none and minisocks */
+	cookie = bpf_get_socket_cookie(sk);
+	out = reserve(sizeof(*out), TCPDWELL_RESET, op);
+	if (!out)
+		return 0;
+	out->cookie = cookie;
+	out->state = sk->__sk_common.skc_state;
+	submit(out);
+	return 0;
+}
+
+/* From 6.10 on there is a third argument, the reason. */
+SEC("?tp_btf/tcp_send_reset")
+int BPF_PROG(on_send_reset_reason, struct sock *sk, struct sk_buff *skb, __u32 reason)
+{
+	return emit_reset(sk, rst_reason_memory && reason == rst_reason_memory
+				      ? TCPDWELL_RESET_MEMORY
+				      : TCPDWELL_RESET_SENT);
+}
+
+SEC("?tp_btf/tcp_send_reset")
+int BPF_PROG(on_send_reset, struct sock *sk, struct sk_buff *skb)
+{
+	return emit_reset(sk, TCPDWELL_RESET_SENT);
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(on_retransmit, struct sock *sk)
+{
+	struct tcpdwell_flow flow = {};
+	struct tcpdwell_syn *out;
+	struct tcp_sock *tp;
+	__u64 cookie;
+
+	if (sk->__sk_common.skc_state != TCP_SYN_SENT)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	fill_flow(&flow, sk, tp);
+	cookie = bpf_get_socket_cookie(sk);
+	out = reserve(sizeof(*out), TCPDWELL_SYN, 0);
+	if (!out)
+		return 0;
+	out->cookie = cookie;
+	out->flow = flow;
+	submit(out);
+	return 0;
+}
+
+#endif

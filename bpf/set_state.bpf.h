@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* sock:inet_sock_set_state, the backbone: every transition of a full socket. */
+#ifndef TCPDWELL_SET_STATE_BPF_H
+#define TCPDWELL_SET_STATE_BPF_H
+
+/* How often a socket was used before: connect() again on one descriptor keeps the cookie. Only a
+ * socket that ends while somebody holds it can be used again, so only such a one gets storage. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u32);
+} lives SEC(".maps");
+
+static __always_inline __u8 socket_flags(const struct sock *sk, const struct tcp_sock *tp, int to)
+{
+	const struct socket *socket = sk->sk_socket;
+	__u8 flags = 0;
+
+	if (sk->__sk_common.skc_flags & (1UL << SOCK_DEAD_BIT))
+		flags |= TCPDWELL_DEAD;
+	if (socket) {
+		const struct file *file = socket->file;
+
+		flags |= TCPDWELL_ATTACHED;
+		if (file && to != TCP_ESTABLISHED && file_is_dead(file))
+			flags |= TCPDWELL_CLOSING;
+	}
+	if (BPF_CORE_READ_BITFIELD(tp, is_mptcp))
+		flags |= TCPDWELL_MPTCP;
+	return flags;
+}
+
+/* The transitions that only a process can make, and that it makes itself. In every other `current`
+ * is whatever the packet interrupted. A kernel thread (MPTCP closes subflows in one) is nobody. */
+static __always_inline bool made_by_task(const struct sock *sk, int from, int to, __u8 flags)
+{
+	if (flags & TCPDWELL_MPTCP && from != TCP_CLOSE && from != TCP_LISTEN)
+		return false;
+	switch (to) {
+	case TCP_SYN_SENT:
+	case TCP_LISTEN:
+		return from == TCP_CLOSE;
+	case TCP_FIN_WAIT1:
+	case TCP_LAST_ACK:
+		return true;
+	case TCP_FIN_WAIT2:
+		return from == TCP_FIN_WAIT2; /* close() after shutdown() */
+	case TCP_CLOSE:
+		if (from == TCP_LISTEN)
+			return true;
+		return (flags & TCPDWELL_CLOSING) && !(flags & TCPDWELL_DEAD) && !sk->sk_err &&
+		       sk->sk_shutdown == 3 &&
+		       (from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT || from == TCP_SYN_SENT ||
+			from == TCP_SYN_RECV);
+	}
+	return false;
+}
+
+/* connect() that found no port ends without a packet: that was no life. */
+static __always_inline __u32 life_of(struct sock *sk, const struct tcpdwell_flow *flow, int from,
+				     int to, __u8 flags)
+{
+	__u32 *life = NULL;
+
+	if (from == TCP_CLOSE) {
+		life = bpf_sk_storage_get(&lives, sk, NULL, 0);
+	} else if (to == TCP_CLOSE && !(flags & (TCPDWELL_DEAD | TCPDWELL_CLOSING)) &&
+		   flow->local_port) {
+		life = bpf_sk_storage_get(&lives, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (life)
+			(*life)++;
+		return 0;
+	}
+	return life ? *life : 0;
+}
+
+struct change {
+	int from, to;
+	__u32 life;
+	__u8 flags;
+};
+
+static __always_inline void fill_transition(struct tcpdwell_transition *out, struct sock *sk,
+					    const struct tcpdwell_flow *flow,
+					    const struct change *change)
+{
+	out->object = (__u64)sk;
+	out->cookie = bpf_get_socket_cookie(sk);
+	out->flow = *flow;
+	out->sock_cgroup_id = sk->sk_cgrp_data.cgroup->kn->id;
+	out->life = change->life;
+	out->err = sk->sk_err;
+	out->from = change->from;
+	out->to = change->to;
+	out->shutdown = sk->sk_shutdown;
+	out->flags = change->flags;
+}
+
+/* The FIN takes a sequence number, and bytes_received counts it: SOCK_DONE says that it came. */
+static __always_inline void fill_tally(struct tcpdwell_tally *out, const struct sock *sk,
+				       const struct tcp_sock *tp)
+{
+	bool fin = sk->__sk_common.skc_flags & (1UL << SOCK_DONE_BIT);
+
+	out->bytes_sent = tp->bytes_sent;
+	out->bytes_received = tp->bytes_received;
+	if (fin && out->bytes_received)
+		out->bytes_received--;
+	out->retransmits = tp->total_retrans;
+	out->srtt_us = tp->srtt_us >> 3;
+	out->receive_queue = tp->rcv_nxt - tp->copied_seq;
+}
+
+/* Three sizes, since most transitions need neither task nor tally. */
+static __always_inline void emit_plain(struct sock *sk, const struct tcpdwell_flow *flow,
+				       const struct change *change)
+{
+	struct tcpdwell_transition *out = reserve(sizeof(*out), TCPDWELL_TRANSITION, 0);
+
+	if (!out)
+		return;
+	fill_transition(out, sk, flow, change);
+	submit(out);
+}
+
+static __always_inline void emit_with_task(struct sock *sk, const struct tcpdwell_flow *flow,
+					   const struct change *change)
+{
+	struct tcpdwell_transition_task *out = reserve(sizeof(*out), TCPDWELL_TRANSITION, 0);
+
+	if (!out)
+		return;
+	fill_transition(&out->base, sk, flow, change);
+	fill_task(&out->task);
+	submit(out);
+}
+
+static __always_inline void emit_end(struct sock *sk, const struct tcp_sock *tp,
+				     const struct tcpdwell_flow *flow, const struct change *change)
+{
+	struct tcpdwell_transition_end *out = reserve(sizeof(*out), TCPDWELL_TRANSITION, 0);
+
+	if (!out)
+		return;
+	fill_transition(&out->base, sk, flow, change);
+	if (change->flags & TCPDWELL_TASK)
+		fill_task(&out->task);
+	fill_tally(&out->tally, sk, tp);
+	submit(out);
+}
+
+static __always_inline __u8 change_flags(const struct sock *sk, const struct tcp_sock *tp, int from,
+					 int to)
+{
+	__u8 flags = socket_flags(sk, tp, to);
+	const struct task_struct *task;
+
+	if (from == TCP_SYN_RECV &&
+	    (BPF_CORE_READ_BITFIELD(tp, syn_data_acked) || (flags & TCPDWELL_ATTACHED)))
+		flags |= TCPDWELL_FASTOPEN;
+	if (to == TCP_CLOSE)
+		flags |= TCPDWELL_TALLY;
+	if (!made_by_task(sk, from, to, flags))
+		return flags;
+	task = bpf_get_current_task_btf();
+	if (!(task->flags & PF_KTHREAD_))
+		flags |= TCPDWELL_TASK;
+	if (task->flags & PF_EXITING_)
+		flags |= TCPDWELL_EXITING;
+	return flags;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
+{
+	struct change change = {.from = from, .to = to};
+	struct tcpdwell_flow flow = {};
+	struct tcp_sock *tp;
+
+	if (sk->sk_protocol != IPPROTO_TCP_)
+		return 0; /* MPTCP sockets make events of their own, some with a foreign cookie */
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	change.flags = change_flags(sk, tp, from, to);
+	fill_flow(&flow, sk, tp);
+	change.life = life_of(sk, &flow, from, to, change.flags);
+	/* The first transition whose flow is known passes: user space may be waiting for it. */
+	if (from != TCP_SYN_SENT && from != TCP_SYN_RECV && !flow_passes(&flow))
+		return 0;
+	if (to == TCP_CLOSE)
+		emit_end(sk, tp, &flow, &change);
+	else if (change.flags & TCPDWELL_TASK)
+		emit_with_task(sk, &flow, &change);
+	else
+		emit_plain(sk, &flow, &change);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What the BPF programs tell user space: the one declaration of every ring record, of the counters
+ * and of the configuration. Records are native-endian, zeroed before they are filled, and carry a
+ * version; their sizes and key offsets are asserted below.
+ *
+ * Times are CLOCK_MONOTONIC nanoseconds. Ports are in host order, 0 where the kernel has none (yet,
+ * or no longer). Addresses are in network order; IPv4, also when v4-mapped, uses the first 4 bytes.
+ * An `object` is a kernel address, used as a key only: it is reused as soon as the object is freed.
+ */
+#ifndef TCPDWELL_WIRE_H
+#define TCPDWELL_WIRE_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#ifdef __cplusplus
+#define TCPDWELL_ASSERT(cond) static_assert(cond, "layout changed: bump TCPDWELL_WIRE_VERSION")
+#else
+#define TCPDWELL_ASSERT(cond) _Static_assert(cond, "layout changed: bump TCPDWELL_WIRE_VERSION")
+#endif
+
+#define TCPDWELL_WIRE_VERSION 1
+#define TCPDWELL_COMM_LEN 16
+#define TCPDWELL_MAX_PORTS 16 /* of one port filter */
+#define TCPDWELL_MAX_CIDRS 16
+#define TCPDWELL_MAX_RANGES 12
+#define TCPDWELL_FAMILY_IPV4 2
+#define TCPDWELL_FAMILY_IPV6 10
+
+enum tcpdwell_kind {
+	TCPDWELL_TRANSITION = 1, /* inet_sock_set_state of a full socket */
+	TCPDWELL_TIMEWAIT, /* a minisock (inet_timewait_sock): its timer, or a segment for it */
+	TCPDWELL_REQUEST,  /* a request sock (half-open connection): its timer */
+	TCPDWELL_ACCEPT,   /* a process got a socket from accept() */
+	TCPDWELL_RESET,	   /* an RST was sent for a full socket */
+	TCPDWELL_SYN,	   /* a SYN was sent again: the local port is known by now */
+};
+
+struct tcpdwell_head {
+	__u64 at_ns;
+	__u16 version;
+	__u8 kind; /* enum tcpdwell_kind */
+	__u8 op;   /* of the kind, 0 where it has none */
+	__u32 cpu;
+};
+
+struct tcpdwell_flow {
+	__u8 local[16];
+	__u8 remote[16];
+	__u64 netns_cookie; /* net->net_cookie: never reused, unlike the inode number */
+	__u32 netns_inum;
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 family; /* TCPDWELL_FAMILY_*, after v4-mapped became IPv4 */
+	__u16 pad[3];
+};
+
+/* The process behind an event, where `current` is the one that caused it. */
+struct tcpdwell_task {
+	__u64 cgroup_id; /* cgroup v2 id of the task */
+	__u32 pid;	 /* thread group id in the tracer's pid namespace, 0: not visible there */
+	__u32 uid;	 /* in the initial user namespace */
+	char comm[TCPDWELL_COMM_LEN]; /* of the thread group leader */
+};
+
+enum tcpdwell_transition_flags {
+	TCPDWELL_DEAD = 1 << 0, /* SOCK_DEAD: orphaned, nobody holds a descriptor */
+	TCPDWELL_ATTACHED = 1
+			    << 1, /* it has a struct socket: it was accepted, or made by socket() */
+	TCPDWELL_CLOSING = 1
+			   << 2, /* the last descriptor is gone: this is close(), not shutdown() */
+	TCPDWELL_EXITING = 1 << 3,  /* ... because the process ends (PF_EXITING) */
+	TCPDWELL_TASK = 1 << 4,	    /* the record has a task */
+	TCPDWELL_TALLY = 1 << 5,    /* the record has a tally */
+	TCPDWELL_MPTCP = 1 << 6,    /* an MPTCP subflow: closed by kernel threads */
+	TCPDWELL_FASTOPEN = 1 << 7, /* a TCP Fast Open child: SYN_RECV began with the SYN */
+};
+
+struct tcpdwell_transition {
+	struct tcpdwell_head head;
+	__u64 object;
+	__u64 cookie;
+	struct tcpdwell_flow flow;
+	__u64 sock_cgroup_id; /* of the socket: the creator's; a child has its listener's */
+	__u32 life;	      /* how often this socket was used before, counted by us */
+	__u16 err;	      /* sk_err */
+	__u8 from, to;	      /* TCP_* of net/tcp_states.h */
+	__u8 shutdown;	      /* sk_shutdown: 1 receive, 2 send */
+	__u8 flags;	      /* enum tcpdwell_transition_flags */
+	__u8 pad[6];
+};
+
+/* struct tcp_sock's counters, read when a full socket ends. */
+struct tcpdwell_tally {
+	__u64 bytes_sent;     /* payload, with retransmissions: as `ss -i` says it */
+	__u64 bytes_received; /* payload in order; the FIN's sequence number is taken off */
+	__u32 retransmits;
+	__u32 srtt_us;	     /* 0: no sample */
+	__u32 receive_queue; /* rcv_nxt - copied_seq; a FIN counts 1 */
+	__u32 pad;
+};
+
+/* A transition grows by what its flags say; a record has one of these three sizes. */
+struct tcpdwell_transition_task {
+	struct tcpdwell_transition base;
+	struct tcpdwell_task task;
+};
+struct tcpdwell_transition_end {
+	struct tcpdwell_transition base;
+	struct tcpdwell_task task;
+	struct tcpdwell_tally tally;
+};
+
+/* op of TCPDWELL_TIMEWAIT and TCPDWELL_REQUEST */
+enum tcpdwell_timer_op {
+	TCPDWELL_START = 1,
+	TCPDWELL_CANCEL, /* means nothing by itself: a re-arm and an expiry begin with it too */
+	TCPDWELL_EXPIRE,
+	TCPDWELL_SEGMENT, /* TIMEWAIT only: a segment (re)started the 60 s; tw_substate is up to date */
+};
+
+/* Who cancelled a minisock's timer before it was due, by the call stack. */
+enum tcpdwell_canceller {
+	TCPDWELL_BY_UNKNOWN,
+	TCPDWELL_BY_SEGMENT, /* tcp_timewait_state_process: an RST, or a re-arm */
+	TCPDWELL_BY_RECEIVE, /* tcp_v4_rcv, tcp_v6_rcv: recycled by a SYN, or RST sent for data */
+	TCPDWELL_BY_CONNECT, /* __inet_check_established: reused by an outgoing connection */
+	TCPDWELL_BY_ABORT,   /* tcp_abort: SOCK_DESTROY */
+	TCPDWELL_BY_NETNS,   /* inet_twsk_purge */
+};
+
+struct tcpdwell_timewait {
+	struct tcpdwell_head head;
+	__u64 object;
+	__u64 cookie; /* 0: nobody asked for the full socket's cookie */
+	struct tcpdwell_flow flow;
+	__s32 left_jiffies;   /* until the timer is due; negative: overdue */
+	__u32 entry_stamp_ms; /* tw_entry_stamp, low 32 bits of CLOCK_MONOTONIC in ms; 0: not known */
+	__u8 substate;	      /* TCP_FIN_WAIT2 or TCP_TIME_WAIT */
+	__u8 canceller;	      /* enum tcpdwell_canceller */
+	__u8 pad[6];
+};
+
+struct tcpdwell_request {
+	struct tcpdwell_head head;
+	__u64 object;
+	__u64 cookie; /* nearly always 0 */
+	struct tcpdwell_flow flow;
+	__u8 retransmits;     /* of the SYN-ACK, by its timer */
+	__u8 listener_closed; /* the listener is no longer in LISTEN */
+	__u8 pad[6];
+};
+
+struct tcpdwell_accept {
+	struct tcpdwell_head head;
+	__u64 object;
+	__u64 cookie;
+	struct tcpdwell_task task;
+};
+
+/* op of TCPDWELL_RESET */
+enum tcpdwell_reset_op {
+	TCPDWELL_RESET_SENT = 1,
+	TCPDWELL_RESET_MEMORY, /* SK_RST_REASON_TCP_ABORT_ON_MEMORY: tcp_max_orphans or tcp_mem */
+};
+
+struct tcpdwell_reset {
+	struct tcpdwell_head head;
+	__u64 cookie;
+	__u8 state; /* of the socket, when it was sent */
+	__u8 pad[7];
+};
+
+struct tcpdwell_syn {
+	struct tcpdwell_head head;
+	__u64 cookie;
+	struct tcpdwell_flow flow;
+};
+
+/* The counters that both sides share, in the object's .bss. User space only reads, but for
+ * `wakeup`: it sets it before it sleeps, the next record clears it and wakes it. */
+struct tcpdwell_shared {
+	__u64 lost_events;	/* a full ring; with lost_transitions */
+	__u64 lost_transitions; /* of inet_sock_set_state */
+	__u32 wakeup;
+	__u32 pad;
+};
+
+struct tcpdwell_cidr {
+	__u8 addr[16];
+	__u8 mask[16];
+	__u16 family;
+	__u16 pad[3];
+};
+
+/* What the kernel side may drop, because user space would. Empty lists match everything. */
+struct tcpdwell_filter {
+	__u32 netns_inum;			       /* 0: any */
+	__u16 family;				       /* TCPDWELL_FAMILY_*, 0: any */
+	__u16 cidrs, ports, local_ports, remote_ports; /* how many of each */
+	__u16 pad;
+	__u16 port[TCPDWELL_MAX_PORTS]; /* either side */
+	__u16 local_port[TCPDWELL_MAX_PORTS];
+	__u16 remote_port[TCPDWELL_MAX_PORTS];
+	struct tcpdwell_cidr cidr[TCPDWELL_MAX_CIDRS]; /* either side */
+};
+
+/* A kernel function's text: a return address in [begin, end) says that it was on the stack. */
+struct tcpdwell_range {
+	__u64 begin, end;
+	__u64 canceller; /* enum tcpdwell_canceller */
+};
+
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_head) == 16);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_flow) == 56);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_task) == 32);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_tally) == 32);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_transition) == 112);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_transition_task) == 144);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_transition_end) == 176);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_timewait) == 104);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_request) == 96);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_accept) == 64);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_reset) == 32);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_syn) == 80);
+TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_flow, local_port) == 44);
+TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_transition, flow) == 32);
+TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_transition, from) == 102);
+TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_timewait, substate) == 96);
+
+#endif
