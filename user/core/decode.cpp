@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/decode.h"
+
+#include <cstring>
+
+#include "tcpdwell/wire.h"
+
+namespace tcpdwell {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+
+// Ring records are 8-byte aligned, no more, and a recording's are not: always a copy.
+template <typename Raw>
+std::optional<Raw> read(Bytes record) {
+  if (record.size() < sizeof(Raw)) return std::nullopt;
+  Raw raw;
+  std::memcpy(&raw, record.data(), sizeof raw);
+  return raw;
+}
+
+Nanos at(const tcpdwell_head& head) { return Nanos{static_cast<std::int64_t>(head.at_ns)}; }
+
+std::optional<Flow> flow_of(const tcpdwell_flow& raw) {
+  if (raw.family != TCPDWELL_FAMILY_IPV4 && raw.family != TCPDWELL_FAMILY_IPV6) return std::nullopt;
+  Flow flow;
+  std::memcpy(flow.local.addr.data(), raw.local, sizeof raw.local);
+  std::memcpy(flow.remote.addr.data(), raw.remote, sizeof raw.remote);
+  flow.local.port = raw.local_port;
+  flow.remote.port = raw.remote_port;
+  flow.netns_cookie = raw.netns_cookie;
+  flow.netns = raw.netns_inum;
+  flow.family = static_cast<Family>(raw.family);
+  return flow;
+}
+
+Process process_of(const tcpdwell_task& raw) {
+  Process process{.pid = raw.pid, .uid = raw.uid, .cgroup_id = raw.cgroup_id};
+  std::memcpy(process.comm.data(), raw.comm, sizeof raw.comm);
+  return process;
+}
+
+Tally tally_of(const tcpdwell_tally& raw) {
+  return {.bytes_sent = raw.bytes_sent,
+          .bytes_received = raw.bytes_received,
+          .retransmits = raw.retransmits,
+          .srtt_us = raw.srtt_us,
+          .receive_queue = raw.receive_queue};
+}
+
+std::optional<TimerOp> timer_op(std::uint8_t op, TimerOp last) {
+  if (op < TCPDWELL_START || op > static_cast<std::uint8_t>(last)) return std::nullopt;
+  return static_cast<TimerOp>(op);
+}
+
+std::optional<Event> transition(Bytes record) {
+  const auto raw = read<tcpdwell_transition>(record);
+  if (!raw) return std::nullopt;
+  const auto from = to_state(raw->from), to = to_state(raw->to);
+  const auto flow = flow_of(raw->flow);
+  if (!from || !to || !flow) return std::nullopt;
+  TransitionEvent event{.at = at(raw->head),
+                        .cpu = raw->head.cpu,
+                        .object = raw->object,
+                        .cookie = raw->cookie,
+                        .flow = *flow,
+                        .from = *from,
+                        .to = *to,
+                        .life = raw->life,
+                        .sock_cgroup_id = raw->sock_cgroup_id,
+                        .err = raw->err,
+                        .shutdown = raw->shutdown,
+                        .dead = (raw->flags & TCPDWELL_DEAD) != 0,
+                        .attached = (raw->flags & TCPDWELL_ATTACHED) != 0,
+                        .closing = (raw->flags & TCPDWELL_CLOSING) != 0,
+                        .exiting = (raw->flags & TCPDWELL_EXITING) != 0,
+                        .mptcp = (raw->flags & TCPDWELL_MPTCP) != 0,
+                        .fastopen = (raw->flags & TCPDWELL_FASTOPEN) != 0,
+                        .task = std::nullopt,
+                        .tally = std::nullopt};
+  if (raw->flags & TCPDWELL_TASK) {
+    const auto more = read<tcpdwell_transition_task>(record);
+    if (!more) return std::nullopt;
+    event.task = process_of(more->task);
+  }
+  if (raw->flags & TCPDWELL_TALLY) {
+    const auto more = read<tcpdwell_transition_end>(record);
+    if (!more) return std::nullopt;
+    event.tally = tally_of(more->tally);
+  }
+  return event;
+}
+
+std::optional<Event> timewait(Bytes record) {
+  const auto raw = read<tcpdwell_timewait>(record);
+  if (!raw) return std::nullopt;
+  const auto op = timer_op(raw->head.op, TimerOp::Segment);
+  const auto substate = to_state(raw->substate);
+  const auto flow = flow_of(raw->flow);
+  if (!op || !flow || raw->canceller > TCPDWELL_BY_NETNS) return std::nullopt;
+  if (substate != State::FinWait2 && substate != State::TimeWait) return std::nullopt;
+  return TimewaitEvent{.at = at(raw->head),
+                       .cpu = raw->head.cpu,
+                       .op = *op,
+                       .object = raw->object,
+                       .cookie = raw->cookie,
+                       .flow = *flow,
+                       .left_jiffies = raw->left_jiffies,
+                       .entry_stamp_ms = raw->entry_stamp_ms,
+                       .substate = *substate,
+                       .canceller = static_cast<Canceller>(raw->canceller)};
+}
+
+std::optional<Event> request(Bytes record) {
+  const auto raw = read<tcpdwell_request>(record);
+  if (!raw) return std::nullopt;
+  const auto op = timer_op(raw->head.op, TimerOp::Expire);
+  const auto flow = flow_of(raw->flow);
+  if (!op || !flow) return std::nullopt;
+  return RequestEvent{.at = at(raw->head),
+                      .cpu = raw->head.cpu,
+                      .op = *op,
+                      .object = raw->object,
+                      .cookie = raw->cookie,
+                      .flow = *flow,
+                      .retransmits = raw->retransmits,
+                      .listener_closed = raw->listener_closed != 0};
+}
+
+std::optional<Event> accept(Bytes record) {
+  const auto raw = read<tcpdwell_accept>(record);
+  if (!raw) return std::nullopt;
+  return AcceptEvent{.at = at(raw->head),
+                     .object = raw->object,
+                     .cookie = raw->cookie,
+                     .task = process_of(raw->task)};
+}
+
+std::optional<Event> reset(Bytes record) {
+  const auto raw = read<tcpdwell_reset>(record);
+  if (!raw) return std::nullopt;
+  const auto state = to_state(raw->state);
+  if (!state) return std::nullopt;
+  return ResetEvent{.at = at(raw->head),
+                    .cpu = raw->head.cpu,
+                    .cookie = raw->cookie,
+                    .state = *state,
+                    .memory = raw->head.op == TCPDWELL_RESET_MEMORY};
+}
+
+std::optional<Event> syn(Bytes record) {
+  const auto raw = read<tcpdwell_syn>(record);
+  if (!raw) return std::nullopt;
+  const auto flow = flow_of(raw->flow);
+  if (!flow) return std::nullopt;
+  return SynEvent{.at = at(raw->head), .cookie = raw->cookie, .flow = *flow};
+}
+
+}  // namespace
+
+std::optional<Event> decode(std::span<const std::byte> record) {
+  const auto head = read<tcpdwell_head>(record);
+  if (!head || head->version != TCPDWELL_WIRE_VERSION) return std::nullopt;
+  switch (head->kind) {
+    case TCPDWELL_TRANSITION: return transition(record);
+    case TCPDWELL_TIMEWAIT: return timewait(record);
+    case TCPDWELL_REQUEST: return request(record);
+    case TCPDWELL_ACCEPT: return accept(record);
+    case TCPDWELL_RESET: return reset(record);
+    case TCPDWELL_SYN: return syn(record);
+    default: return std::nullopt;
+  }
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/ending.h"
+
+#include <cerrno>
+
+namespace tcpdwell {
+namespace {
+
+// Both ways of shutting down set sk_shutdown to 3; only close() has no descriptor left.
+Why closing_or_shutdown(const TransitionEvent& event) {
+  return event.closing ? Why::Close : Why::Shutdown;
+}
+
+Ending end_of_syn_sent(const TransitionEvent& event) {
+  switch (event.err) {
+    case 0: return {Ended::Closed, event.closing ? Why::Close : Why::Disconnect, Side::None};
+    case ECONNABORTED: return {Ended::Killed, Why::Killed, Side::None};
+    case ETIMEDOUT: return {Ended::Timeout, Why::Timeout, Side::None};
+    case ECONNREFUSED: return {Ended::Refused, Why::Refused, Side::Remote};
+    default:  // ICMP: unreachable, prohibited
+      return {Ended::Refused, Why::Refused, Side::None};
+  }
+}
+
+Ending end_with_error(const TransitionEvent& event, const ResetFacts& resets) {
+  const Side sender = resets.sent ? Side::Local : Side::None;
+  switch (event.err) {
+    case ECONNRESET:  // tcp_reset(): an RST came, or data came that nobody will read
+    case EPIPE:       // ... in CLOSE_WAIT
+      if (!resets.watched) return {Ended::Unknown, Why::Reset, Side::Unknown};
+      if (resets.sent) return {Ended::ResetSent, Why::Reset, Side::Local};
+      return {Ended::ResetReceived, Why::Reset, Side::Remote};
+    case ECONNABORTED:  // tcp_abort()
+      return {Ended::Killed, Why::Killed, sender};
+    case ETIMEDOUT:
+    case EHOSTUNREACH:  // tcp_write_err() prefers the soft error that an ICMP left
+    case ENETUNREACH: return {Ended::Timeout, Why::Timeout, sender};
+    default: return {Ended::Unknown, Why::Unknown, Side::Unknown};
+  }
+}
+
+// A connection that was whole and was thrown away: tcp_disconnect(), or close() with data unread.
+Ending end_of_open_socket(const TransitionEvent& event, const ResetFacts& resets) {
+  if (resets.memory || event.dead) return {Ended::Overflow, Why::Overflow, Side::Local};
+  const bool disconnected = event.attached && !event.closing && event.shutdown != 3;
+  return {Ended::ResetSent, disconnected ? Why::Disconnect : Why::Close, Side::Local};
+}
+
+// No minisock took it over, and no error: it was dropped, with an RST (TCP_LINGER2 < 0, close()
+// with data unread, out of memory) or without (tcp_max_tw_buckets).
+Ending end_of_closing_socket(const TransitionEvent& event, const ResetFacts& resets) {
+  if (resets.memory) return {Ended::Overflow, Why::Overflow, Side::Local};
+  if (resets.sent) return {Ended::ResetSent, event.closing ? Why::Close : Why::Reset, Side::Local};
+  if (!resets.watched) return {Ended::Unknown, Why::Unknown, Side::Local};
+  return {Ended::Overflow, Why::Overflow, Side::Local};
+}
+
+}  // namespace
+
+Why why_of(const TransitionEvent& event) {
+  switch (event.to) {
+    case State::SynSent: return Why::Connect;
+    case State::Listen: return Why::Listen;
+    case State::SynReceived: return Why::Syn;
+    case State::Established: return Why::Ack;
+    case State::FinWait1:
+    case State::LastAck: return event.mptcp ? Why::Unknown : closing_or_shutdown(event);
+    case State::FinWait2: return Why::Ack;
+    case State::CloseWait:
+    case State::Closing: return Why::Fin;
+    case State::TimeWait:
+    case State::Closed: return Why::Unknown;
+  }
+  return Why::Unknown;
+}
+
+bool needs_reset_facts(const TransitionEvent& event) {
+  if (event.from == State::SynSent) return false;
+  if (event.err == ECONNRESET || event.err == EPIPE) return true;
+  return event.err == 0 && (event.from == State::FinWait1 || event.from == State::FinWait2 ||
+                            event.from == State::Closing);
+}
+
+Ending end_of_socket(const TransitionEvent& event, const ResetFacts& resets) {
+  if (event.from == State::Listen) return {Ended::Closed, closing_or_shutdown(event), Side::None};
+  if (event.from == State::SynSent) return end_of_syn_sent(event);
+  if (event.err != 0) return end_with_error(event, resets);
+  switch (event.from) {
+    case State::LastAck:
+      if (resets.memory) return {Ended::Overflow, Why::Overflow, Side::Remote};
+      return {Ended::Fin, Why::Ack, Side::Remote};
+    case State::FinWait1:
+    case State::FinWait2:
+    case State::Closing: return end_of_closing_socket(event, resets);
+    default: return end_of_open_socket(event, resets);
+  }
+}
+
+Ending end_of_orphan(Canceller canceller) {
+  switch (canceller) {
+    case Canceller::Segment: return {Ended::ResetReceived, Why::Reset, Side::Local};
+    case Canceller::Receive: return {Ended::ResetSent, Why::Reset, Side::Local};
+    case Canceller::Abort: return {Ended::Killed, Why::Killed, Side::Local};
+    case Canceller::Netns: return {Ended::Netns, Why::Netns, Side::Local};
+    case Canceller::Connect:
+    case Canceller::Unknown: break;
+  }
+  return {Ended::Unknown, Why::Unknown, Side::Local};
+}
+
+TimeWaitEnded end_of_time_wait(Canceller canceller) {
+  switch (canceller) {
+    case Canceller::Segment: return TimeWaitEnded::Reset;
+    case Canceller::Receive: return TimeWaitEnded::Recycled;
+    case Canceller::Connect: return TimeWaitEnded::Reused;
+    case Canceller::Abort: return TimeWaitEnded::Killed;
+    case Canceller::Netns: return TimeWaitEnded::Netns;
+    case Canceller::Unknown: break;
+  }
+  return TimeWaitEnded::Unknown;
+}
+
+Why why_of(TimeWaitEnded ended) {
+  switch (ended) {
+    case TimeWaitEnded::Expired: return Why::Expired;
+    case TimeWaitEnded::Reused: return Why::Reused;
+    case TimeWaitEnded::Recycled: return Why::Recycled;
+    case TimeWaitEnded::Reset: return Why::Reset;
+    case TimeWaitEnded::Killed: return Why::Killed;
+    case TimeWaitEnded::Netns: return Why::Netns;
+    case TimeWaitEnded::Unknown: break;
+  }
+  return Why::Unknown;
+}
+
+}  // namespace tcpdwell

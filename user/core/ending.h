@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a transition or an end means, from the facts that the kernel shows with it. Pure functions;
+// the facts are those of net/ipv4/tcp*.c, from 5.14 to 7.x.
+#pragma once
+
+#include "core/event.h"
+#include "core/record.h"
+
+namespace tcpdwell {
+
+struct Ending {
+  Ended ended = Ended::Unknown;
+  Why why = Why::Unknown;
+  Side closed_by = Side::Unknown;  // for a connection in which nobody had sent a FIN
+};
+
+// RSTs that we sent for this socket, before or right after its end.
+struct ResetFacts {
+  bool watched = true;  // else the other two are not known
+  bool sent = false;
+  bool memory = false;
+};
+
+// Of a full socket, to any state but CLOSED.
+Why why_of(const TransitionEvent& event);
+
+// True if an RST that the kernel sends right after this end would change what it means.
+bool needs_reset_facts(const TransitionEvent& event);
+// Of a full socket that went to CLOSED with no minisock to follow.
+Ending end_of_socket(const TransitionEvent& event, const ResetFacts& resets);
+
+// Of a minisock that did not expire.
+Ending end_of_orphan(Canceller canceller);
+TimeWaitEnded end_of_time_wait(Canceller canceller);
+Why why_of(TimeWaitEnded ended);
+
+}  // namespace tcpdwell

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the lifecycle table is fed with: the kernel's records, decoded (include/tcpdwell/wire.h says
+// what each field is), and what user space itself has to say. A live run, a replay and a unit test
+// differ only in where these come from.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "core/types.h"
+
+namespace tcpdwell {
+
+struct Tally {
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint32_t retransmits = 0;
+  std::uint32_t srtt_us = 0;  // 0: the kernel has no sample
+  std::uint32_t receive_queue = 0;
+};
+
+// sock:inet_sock_set_state
+struct TransitionEvent {
+  Nanos at{};
+  std::uint32_t cpu = 0;
+  std::uint64_t object = 0;
+  std::uint64_t cookie = 0;
+  Flow flow;
+  State from = State::Closed;
+  State to = State::Closed;
+  std::uint32_t life = 0;
+  std::uint64_t sock_cgroup_id = 0;
+  std::uint16_t err = 0;
+  std::uint8_t shutdown = 0;
+  bool dead = false;
+  bool attached = false;
+  bool closing = false;
+  bool exiting = false;
+  bool mptcp = false;
+  bool fastopen = false;
+  std::optional<Process> task;
+  std::optional<Tally> tally;
+};
+
+enum class TimerOp : std::uint8_t { Start = 1, Cancel, Expire, Segment };
+enum class Canceller : std::uint8_t { Unknown, Segment, Receive, Connect, Abort, Netns };
+
+struct TimewaitEvent {
+  Nanos at{};
+  std::uint32_t cpu = 0;
+  TimerOp op = TimerOp::Start;
+  std::uint64_t object = 0;
+  std::uint64_t cookie = 0;
+  Flow flow;
+  std::int32_t left_jiffies = 0;
+  std::uint32_t entry_stamp_ms = 0;
+  State substate = State::TimeWait;  // FinWait2 or TimeWait
+  Canceller canceller = Canceller::Unknown;
+};
+
+struct RequestEvent {
+  Nanos at{};
+  std::uint32_t cpu = 0;
+  TimerOp op = TimerOp::Start;
+  std::uint64_t object = 0;
+  std::uint64_t cookie = 0;
+  Flow flow;
+  std::uint8_t retransmits = 0;
+  bool listener_closed = false;
+};
+
+struct AcceptEvent {
+  Nanos at{};
+  std::uint64_t object = 0;
+  std::uint64_t cookie = 0;
+  Process task;
+};
+
+struct ResetEvent {
+  Nanos at{};
+  std::uint32_t cpu = 0;
+  std::uint64_t cookie = 0;
+  State state = State::Closed;
+  bool memory = false;  // tcp_max_orphans or tcp_mem
+};
+
+struct SynEvent {
+  Nanos at{};
+  std::uint64_t cookie = 0;
+  Flow flow;
+};
+
+// How many events the kernel dropped since the last one of these.
+enum class LossCause : std::uint8_t { RingFull, Recursion, Damaged };
+std::string_view name(LossCause cause);
+
+struct LossEvent {
+  Nanos at{};
+  LossCause cause = LossCause::RingFull;
+  std::uint64_t events = 0;
+  std::uint64_t transitions = 0;  // those of them on inet_sock_set_state
+  std::uint64_t at_most = 0;      // further ones that may have been missed
+};
+
+// CLOCK_REALTIME - CLOCK_MONOTONIC from now on.
+struct ClockEvent {
+  Nanos at{};
+  Nanos offset{};
+};
+
+// The helper's answer to "what is the path of this cgroup?"; empty: it is gone.
+struct CgroupEvent {
+  Nanos at{};
+  std::uint64_t id = 0;
+  std::string path;
+};
+
+using Event = std::variant<TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
+                           SynEvent, LossEvent, ClockEvent, CgroupEvent>;
+
+}  // namespace tcpdwell

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/filter.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+namespace tcpdwell {
+namespace {
+
+bool is_zero(const Endpoint& end) {
+  return std::all_of(end.addr.begin(), end.addr.end(), [](auto byte) { return byte == 0; });
+}
+
+template <typename T>
+bool has(const std::vector<T>& list, const T& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+Verdict both(Verdict a, Verdict b) {
+  if (a == Verdict::Hide || b == Verdict::Hide) return Verdict::Hide;
+  return a == Verdict::Show && b == Verdict::Show ? Verdict::Show : Verdict::NotYet;
+}
+
+// `matches` so far; what is missing can still make it one.
+Verdict judge(bool matches, bool missing, bool complete) {
+  if (matches) return Verdict::Show;
+  return missing && !complete ? Verdict::NotYet : Verdict::Hide;
+}
+
+bool contains_any(const std::vector<Cidr>& cidrs, const Endpoint& end, Family family) {
+  return std::any_of(cidrs.begin(), cidrs.end(),
+                     [&](const Cidr& cidr) { return cidr.family == family && cidr.contains(end); });
+}
+
+// "::ffff:10.0.0.0/104" is 10.0.0.0/8
+void unmap(Cidr& cidr, unsigned& bits) {
+  constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (bits < 96 || !std::equal(kMapped.begin(), kMapped.end(), cidr.addr.begin())) return;
+  std::copy(cidr.addr.begin() + 12, cidr.addr.end(), cidr.addr.begin());
+  std::fill(cidr.addr.begin() + 4, cidr.addr.end(), std::uint8_t{0});
+  cidr.family = Family::Ipv4;
+  bits -= 96;
+}
+
+}  // namespace
+
+bool Cidr::contains(const Endpoint& end) const {
+  for (std::size_t i = 0; i < addr.size(); ++i)
+    if ((end.addr[i] & mask[i]) != addr[i]) return false;
+  return true;
+}
+
+std::optional<Cidr> parse_cidr(std::string_view text) {
+  const auto slash = text.find('/');
+  const std::string address(text.substr(0, slash));
+  Cidr cidr;
+  if (::inet_pton(AF_INET, address.c_str(), cidr.addr.data()) == 1)
+    cidr.family = Family::Ipv4;
+  else if (::inet_pton(AF_INET6, address.c_str(), cidr.addr.data()) == 1)
+    cidr.family = Family::Ipv6;
+  else
+    return std::nullopt;
+  const unsigned most = cidr.family == Family::Ipv4 ? 32 : 128;
+  unsigned bits = most;
+  if (slash != std::string_view::npos) {
+    const auto digits = text.substr(slash + 1);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+    if (error != std::errc{} || end != digits.data() + digits.size() || bits > most)
+      return std::nullopt;
+  }
+  unmap(cidr, bits);
+  for (unsigned i = 0; i < bits; ++i)
+    cidr.mask[i / 8] = static_cast<std::uint8_t>(cidr.mask[i / 8] | 0x80U >> i % 8);
+  for (std::size_t i = 0; i < cidr.addr.size(); ++i) cidr.addr[i] &= cidr.mask[i];
+  return cidr;
+}
+
+Verdict Filter::on_flow(const Flow& flow, bool complete) const {
+  const std::uint16_t lport = flow.local.port, rport = flow.remote.port;
+  Verdict verdict = Verdict::Show;
+  if (netns && *netns != flow.netns) return Verdict::Hide;
+  if (family) verdict = both(verdict, judge(*family == flow.family, rport == 0, complete));
+  if (!ports.empty())
+    verdict =
+        both(verdict, judge((lport != 0 && has(ports, lport)) || (rport != 0 && has(ports, rport)),
+                            lport == 0 || rport == 0, complete));
+  if (!local_ports.empty())
+    verdict = both(verdict, judge(has(local_ports, lport), lport == 0, complete));
+  if (!remote_ports.empty())
+    verdict = both(verdict, judge(has(remote_ports, rport), rport == 0, complete));
+  if (!addrs.empty())
+    verdict = both(verdict, judge(contains_any(addrs, flow.local, flow.family) ||
+                                      contains_any(addrs, flow.remote, flow.family),
+                                  is_zero(flow.local) || is_zero(flow.remote), complete));
+  return verdict;
+}
+
+Verdict Filter::on_owner(const std::optional<Owner>& owner, const std::optional<std::string>& path,
+                         bool complete) const {
+  Verdict verdict = Verdict::Show;
+  if (!pids.empty())
+    verdict = both(verdict, judge(owner && owner->process.pid != 0 && has(pids, owner->process.pid),
+                                  !owner, complete));
+  if (!cgroup.empty()) {
+    const bool root = cgroup == "/";
+    const bool below = path && path->starts_with(cgroup) &&
+                       (root || path->size() == cgroup.size() || (*path)[cgroup.size()] == '/');
+    verdict = both(verdict, judge(below, !path, complete));
+  }
+  return verdict;
+}
+
+bool Filter::wants(const TransitionRecord& record) const {
+  return states.none() || states[index(record.from)] || states[index(record.to)];
+}
+
+bool Filter::wants(const ConnectionRecord& record) const {
+  if (states.none() || states[index(State::Closed)]) return true;
+  for (std::size_t i = 0; i < kStates; ++i)
+    if (states[i] && record.dwell[i]) return true;
+  return false;
+}
+
+}  // namespace tcpdwell

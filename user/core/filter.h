@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which connections a run is about. Decided once a connection, as soon as it can be: a connection
+// that passes is whole. The kernel side applies the flow part as far as it knows the flow.
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/record.h"
+#include "core/types.h"
+
+namespace tcpdwell {
+
+enum class Verdict : std::uint8_t { NotYet, Show, Hide };
+
+// An address block, v4-mapped ones as IPv4. `addr` has no bit set outside `mask`.
+struct Cidr {
+  std::array<std::uint8_t, 16> addr{};
+  std::array<std::uint8_t, 16> mask{};
+  Family family = Family::Ipv4;
+  bool contains(const Endpoint& end) const;
+};
+// "10.0.0.0/8", "::1", "2001:db8::/32". nullopt: not one.
+std::optional<Cidr> parse_cidr(std::string_view text);
+
+struct Filter {
+  std::vector<std::uint16_t> ports, local_ports, remote_ports;  // either side, local, remote
+  std::vector<Cidr> addrs;                                      // either side
+  std::optional<Family> family;
+  std::optional<std::uint32_t> netns;  // inode number
+  std::vector<std::uint32_t> pids;     // the owner's
+  std::string cgroup;  // path below the cgroup v2 root, "/a/b": it or one below it. Empty: any
+  std::bitset<kStates> states;  // none set: any
+
+  // What can be said from the flow alone. `complete`: what is missing now will not come.
+  Verdict on_flow(const Flow& flow, bool complete) const;
+  // What can be said from the owner and the cgroup path, each as far as known.
+  Verdict on_owner(const std::optional<Owner>& owner, const std::optional<std::string>& cgroup,
+                   bool complete) const;
+  bool wants(const TransitionRecord& record) const;
+  bool wants(const ConnectionRecord& record) const;
+};
+
+}  // namespace tcpdwell

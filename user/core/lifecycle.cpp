@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/lifecycle.h"
+
+#include <algorithm>
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A doubt is settled once its CPU was heard of again, since what would resolve it happens next on
+// the same CPU; at the earliest after kGrace, and without such a sign after kPatience, which a
+// virtual CPU that was put aside may need.
+constexpr Nanos kGrace = 50ms;
+constexpr Nanos kPatience = 300ms;
+// The first SYN retransmit, after a second, shows the port. A deferred SYN (TCP_FASTOPEN_CONNECT)
+// shows none.
+constexpr Nanos kSilentSyn = 3s;
+
+}  // namespace
+
+Lifecycle::Lifecycle(const LifecycleConfig& config, const Filter& filter, Sink& sink)
+    : config_(config), publisher_(filter, sink), table_(config.max_connections) {}
+
+void Lifecycle::on(const Event& event) {
+  std::visit([this](const auto& e) { on_event(e); }, event);
+}
+
+void Lifecycle::on_event(const AcceptEvent& event) {
+  Id id = table_.by_cookie(event.cookie);
+  if (id == kNone) {  // a Fast Open child can be accepted before its second transition
+    id = table_.by_object(event.object);
+    if (id == kNone || table_[id].carrier != Carrier::Newborn) return;
+  }
+  Connection& connection = table_[id];
+  if (connection.owner) return;
+  connection.owner = Owner{event.task, Via::Accept};
+  if (connection.carrier != Carrier::Newborn) publisher_.reconsider(connection, false);
+}
+
+void Lifecycle::on_event(const ResetEvent& event) {
+  saw_cpu(event.cpu, event.at);
+  if (event.state == State::Listen) {
+    if (listener_reset_.size() <= event.cpu) listener_reset_.resize(event.cpu + 1, Nanos{-1});
+    listener_reset_[event.cpu] = event.at;
+    return;
+  }
+  const Id id = table_.by_cookie(event.cookie);
+  if (id == kNone) return;
+  Connection& connection = table_[id];
+  connection.reset_sent = true;
+  connection.reset_memory |= event.memory;
+  if (connection.doubt == Doubt::Closed) settle(id);
+}
+
+void Lifecycle::on_event(const SynEvent& event) {
+  const Id id = table_.by_cookie(event.cookie);
+  if (id == kNone || table_[id].carrier != Carrier::Full) return;
+  table_[id].flow = event.flow;
+  publisher_.reconsider(table_[id], false);
+  if (hidden_by_flow(id)) table_.erase(id);
+}
+
+void Lifecycle::on_event(const LossEvent& event) {
+  if (event.events > 0) last_loss_ = event.at;
+  publisher_.lost(event);
+}
+
+void Lifecycle::on_event(const ClockEvent& event) { publisher_.clock(event.offset); }
+
+// Connections that wait for a cgroup's name to be decided are looked at again at their next event.
+void Lifecycle::on_event(const CgroupEvent& event) {
+  publisher_.cgroup(event.id, event.path);
+  if (publisher_.filter().cgroup.empty()) return;
+  table_.for_each([this](Id id) {
+    Connection& connection = table_[id];
+    if (connection.verdict == Verdict::NotYet && connection.carrier != Carrier::Newborn)
+      publisher_.reconsider(connection, false);
+  });
+}
+
+void Lifecycle::saw_cpu(std::uint32_t cpu, Nanos at) {
+  if (cpu_last_.size() <= cpu) cpu_last_.resize(cpu + 1, Nanos{-1});
+  cpu_last_[cpu] = at;
+}
+
+void Lifecycle::doubt(Id id, Doubt doubt, Nanos at, std::uint32_t cpu) {
+  Connection& connection = table_[id];
+  connection.doubt = doubt;
+  connection.doubt_at = at;
+  connection.doubt_cpu = cpu;
+  doubts_.push_back({at + kGrace, id, table_.generation(id), ++connection.doubt_serial});
+}
+
+void Lifecycle::tick(Nanos now) {
+  // Those that are put back land behind `count`, in order: all wait equally long.
+  for (std::size_t count = doubts_.size(); count > 0 && doubts_.front().at <= now; --count) {
+    Deadline due = doubts_.front();
+    doubts_.pop_front();
+    if (!table_.alive(due.id, due.generation)) continue;
+    const Connection& connection = table_[due.id];
+    if (connection.doubt == Doubt::None || connection.doubt_serial != due.serial) continue;
+    const bool heard = connection.doubt_cpu < cpu_last_.size() &&
+                       cpu_last_[connection.doubt_cpu] > connection.doubt_at;
+    if (heard || now >= connection.doubt_at + kPatience) {
+      settle(due.id);
+    } else {
+      due.at = now + kGrace;
+      doubts_.push_back(due);
+    }
+  }
+  while (!silent_syns_.empty() && silent_syns_.front().at + kSilentSyn <= now) {
+    const PendingSyn syn = silent_syns_.front();
+    silent_syns_.pop_front();
+    if (!table_.alive(syn.id, syn.generation)) continue;
+    table_[syn.id].announced = true;
+    publisher_.reconsider(table_[syn.id], false);
+  }
+}
+
+void Lifecycle::finish(Nanos now) {
+  tick(now);
+  while (!doubts_.empty()) {
+    const Deadline due = doubts_.front();
+    doubts_.pop_front();
+    if (table_.alive(due.id, due.generation) && table_[due.id].doubt_serial == due.serial &&
+        table_[due.id].doubt != Doubt::None)
+      settle(due.id);
+  }
+  table_.for_each([this](Id id) {
+    Connection& connection = table_[id];
+    if (connection.carrier == Carrier::Newborn) return;
+    publisher_.reconsider(connection, true);
+  });
+}
+
+void Lifecycle::settle(Id id) {
+  const Doubt doubt = table_[id].doubt;
+  table_[id].doubt = Doubt::None;
+  if (doubt == Doubt::Closed) return settle_closed(id);
+  if (table_[id].carrier == Carrier::Minisock) {
+    const TimewaitEvent cancel = *table_[id].doubt_timer;
+    return end_minisock(id, cancel, false);
+  }
+  table_[id].doubt = doubt;
+  end_request(id);
+}
+
+void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,
+                            std::optional<TimeWaitEnded> time_wait) {
+  Connection& connection = table_[id];
+  if (connection.closed_by == Side::Unknown) connection.closed_by = ending.closed_by;
+  publisher_.moved(connection, State::Closed, at, Nanos{0}, ending.why);
+  publisher_.ended(connection, at, ending.ended, time_wait);
+  ++ended_;
+  table_.erase(id);
+}
+
+// Its end was lost; it was there when it was heard of last, and is not at `at`.
+void Lifecycle::give_up(Id id, Nanos at) {
+  Connection& connection = table_[id];
+  const Nanos half = (at - connection.entered) / 2;
+  publisher_.moved(connection, State::Closed, connection.entered + half, half, Why::Unknown);
+  publisher_.ended(connection, connection.entered, Ended::Unknown,
+                   connection.times[index(State::TimeWait)].visited
+                       ? std::optional(TimeWaitEnded::Unknown)
+                       : std::nullopt);
+  ++ended_;
+  table_.erase(id);
+}
+
+// The kernel side drops the further events of such a connection: it would stay for ever.
+bool Lifecycle::hidden_by_flow(Id id) {
+  Connection& connection = table_[id];
+  return connection.verdict == Verdict::Hide &&
+         publisher_.filter().on_flow(connection.flow, connection.role == Role::Listener) ==
+             Verdict::Hide;
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts the life of every TCP connection together from what the kernel shows of it: a request sock,
+// a full socket and a minisock become one connection with the states of RFC 9293. Pure: no clock,
+// no I/O, so that a recording replays to the answer that the live run gave.
+//
+// Rules it rests on:
+//  - A minisock's timer starts before its full socket goes to CLOSE: then that CLOSE is no end.
+//  - timer_cancel alone means nothing; what follows for the same timer, on the same CPU, says what
+//    it was. So some ends are told a moment later, dated back.
+//  - A cookie can have several lives, a kernel address is reused at once.
+//  - `current` is an owner only where the kernel side says so (TransitionEvent::task).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "core/ending.h"
+#include "core/event.h"
+#include "core/filter.h"
+#include "core/publisher.h"
+#include "core/table.h"
+
+namespace tcpdwell {
+
+struct LifecycleConfig {
+  unsigned hz = 250;
+  Nanos began{};  // when everything was attached: a socket seen later may be older
+  bool watches_resets = true;
+  bool watches_requests = true;
+  std::size_t max_connections = 4'000'000;
+};
+
+class Lifecycle {
+ public:
+  // `filter` and `sink` must outlive it.
+  Lifecycle(const LifecycleConfig& config, const Filter& filter, Sink& sink);
+
+  void on(const Event& event);
+  // All events up to `now` were given to on(). Settles what waited for an event that did not come.
+  void tick(Nanos now);
+  // The stream is over: settles everything, lets go of what was held.
+  void finish(Nanos now);
+
+  std::uint64_t connections_ended() const { return ended_; }
+  std::uint64_t open() const { return table_.size(); }
+  std::uint64_t evicted() const { return table_.evicted(); }
+  When when(Nanos at) const { return publisher_.when(at); }
+  std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.take_unknown_cgroups(); }
+
+ private:
+  using Id = ConnectionTable::Id;
+  static constexpr Id kNone = ConnectionTable::kNone;
+
+  // lifecycle.cpp: what comes in, and doubts
+  void on_event(const TransitionEvent& event);
+  void on_event(const TimewaitEvent& event);
+  void on_event(const RequestEvent& event);
+  void on_event(const AcceptEvent& event);
+  void on_event(const ResetEvent& event);
+  void on_event(const SynEvent& event);
+  void on_event(const LossEvent& event);
+  void on_event(const ClockEvent& event);
+  void on_event(const CgroupEvent& event);
+  void saw_cpu(std::uint32_t cpu, Nanos at);
+  void doubt(Id id, Doubt doubt, Nanos at, std::uint32_t cpu);
+  void settle(Id id);
+  void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait);
+  void give_up(Id id, Nanos at);
+  bool hidden_by_flow(Id id);
+
+  // lifecycle_socket.cpp: full sockets
+  void begin_life(const TransitionEvent& event);
+  void begin_child(const TransitionEvent& event);
+  Id adopt(const TransitionEvent& event);
+  Id adopt_child(const TransitionEvent& event);
+  Id adopt_older(const TransitionEvent& event);
+  Nanos unseen_since(Nanos at) const;
+  void step(Id id, const TransitionEvent& event);
+  void close_socket(Id id, const TransitionEvent& event);
+  void leave_to_minisock(Id id, const TransitionEvent& event);
+  void bridge_gap(Connection& connection, const TransitionEvent& event);
+  void settle_closed(Id id);
+
+  // lifecycle_minisock.cpp
+  void start_minisock(const TimewaitEvent& event, Id id);
+  void rearm_minisock(Id id, const TimewaitEvent& event);
+  Id adopt_minisock(const TimewaitEvent& event);
+  void catch_up_with_fin(Connection& connection, const TimewaitEvent& event);
+  void end_minisock(Id id, const TimewaitEvent& event, bool expired);
+  Nanos jiffies(std::int64_t count) const;
+
+  // lifecycle_request.cpp
+  void start_request(const RequestEvent& event, Id id);
+  void replace(Id id, Nanos at);
+  void end_request(Id id);
+
+  struct Deadline {
+    Nanos at;
+    Id id;
+    std::uint32_t generation, serial;
+  };
+  struct PendingSyn {
+    Nanos at;
+    Id id;
+    std::uint32_t generation;
+  };
+
+  LifecycleConfig config_;
+  Publisher publisher_;
+  ConnectionTable table_;
+  std::deque<Deadline> doubts_;         // in the order of their time
+  std::deque<PendingSyn> silent_syns_;  // connect() calls whose port we have not seen yet
+  std::vector<Nanos> cpu_last_;         // when each CPU was heard of last
+  std::vector<Nanos> listener_reset_;   // ... and sent an RST for a listener
+  Nanos last_loss_{-1};
+  std::uint64_t ended_ = 0;
+};
+
+}  // namespace tcpdwell

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Minisocks: TIME_WAIT, and the FIN_WAIT_2 of a socket that nobody holds.
+#include <algorithm>
+
+#include "core/lifecycle.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Nanos kTimeWaitLength = 60s;  // TCP_TIMEWAIT_LEN, what every (re-)arm in TIME_WAIT sets
+constexpr std::int64_t kNanosPerMilli = 1'000'000;
+
+bool same_minisock(const Connection& connection, const TimewaitEvent& event) {
+  const bool cookie = connection.cookie == event.cookie || event.cookie == 0;
+  return cookie && connection.flow == event.flow;
+}
+
+// `stamp` is the low 32 bits of a time in ms that lies within 49 days before `now`.
+Nanos unwrap_ms(std::uint32_t stamp, Nanos now) {
+  const std::int64_t now_ms = now.count() / kNanosPerMilli;
+  const auto back = static_cast<std::uint32_t>(now_ms) - stamp;
+  return Nanos{(now_ms - back) * kNanosPerMilli};
+}
+
+}  // namespace
+
+void Lifecycle::on_event(const TimewaitEvent& event) {
+  saw_cpu(event.cpu, event.at);
+  Id id = table_.by_object(event.object);
+  if (id != kNone && table_[id].carrier != Carrier::Minisock) id = kNone;
+  if (event.op == TimerOp::Start) return start_minisock(event, id);
+  if (id == kNone || !same_minisock(table_[id], event)) {
+    if (event.op == TimerOp::Segment) return;
+    id = adopt_minisock(event);
+    if (id == kNone) return;
+  }
+  table_.touch(id);
+  switch (event.op) {
+    case TimerOp::Segment: return rearm_minisock(id, event);
+    case TimerOp::Cancel:
+      table_[id].doubt_timer = event;
+      return doubt(id, Doubt::Cancelled, event.at, event.cpu);
+    case TimerOp::Expire: return end_minisock(id, event, true);
+    case TimerOp::Start: return;
+  }
+}
+
+void Lifecycle::start_minisock(const TimewaitEvent& event, Id id) {
+  if (id != kNone) {
+    if (same_minisock(table_[id], event)) {
+      table_[id].doubt = Doubt::None;
+      return rearm_minisock(id, event);
+    }
+    // The address was reused: the one before is over, and its end was seen or lost.
+    if (table_[id].doubt == Doubt::None)
+      give_up(id, event.at);
+    else
+      settle(id);
+  }
+  id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
+  if (id == kNone || table_[id].carrier != Carrier::Full || table_[id].doubt == Doubt::Closed) {
+    adopt_minisock(event);
+    return;
+  }
+  table_.touch(id);
+  table_.index_object(id, event.object);
+  Connection& connection = table_[id];
+  connection.carrier = Carrier::Minisock;
+  connection.flow = event.flow;
+  connection.entry_stamp_ms = event.entry_stamp_ms;
+  if (event.substate == State::TimeWait)
+    publisher_.moved(connection, State::TimeWait, event.at, Nanos{0},
+                     connection.state == State::Closing ? Why::Ack : Why::Fin);
+}
+
+// A segment came, or restarted the timer. The first that finds the substate changed was the FIN.
+void Lifecycle::rearm_minisock(Id id, const TimewaitEvent& event) {
+  Connection& connection = table_[id];
+  if (connection.state == State::FinWait2 && event.substate == State::TimeWait)
+    publisher_.moved(connection, State::TimeWait, event.at, Nanos{0}, Why::Fin);
+}
+
+// A minisock that we did not see begin, or whose full socket had no cookie. One that just starts
+// is followed by the last transition of its socket, which says where it came from.
+Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
+  if (publisher_.filter().on_flow(event.flow, true) == Verdict::Hide) return kNone;
+  const Id id = table_.create();
+  table_.index_object(id, event.object);
+  Connection& connection = table_[id];
+  connection.carrier = Carrier::Minisock;
+  connection.cookie = event.cookie;
+  connection.flow = event.flow;
+  connection.state = event.substate;
+  connection.entry_stamp_ms = event.entry_stamp_ms;
+  connection.closed_by = event.substate == State::FinWait2 ? Side::Local : Side::Unknown;
+  if (event.op == TimerOp::Start) {
+    connection.entered = event.at;
+    connection.entered_known = event.substate == State::TimeWait;
+    connection.origin_unknown = true;
+    if (!connection.entered_known) connection.entered = unseen_since(event.at);
+    table_.index_flow(id);
+    return id;
+  }
+  // The timer says when it was armed last; it may have been armed before.
+  connection.entered_known = false;
+  connection.entered = unseen_since(event.at);
+  if (event.substate == State::TimeWait)
+    connection.entered = event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
+  connection.entered = std::min(connection.entered, event.at);
+  return id;
+}
+
+// It is in TIME_WAIT and we have not seen the FIN: its time is left in the minisock.
+void Lifecycle::catch_up_with_fin(Connection& connection, const TimewaitEvent& event) {
+  const bool stamped = event.entry_stamp_ms != 0 && connection.entry_stamp_ms != 0 &&
+                       event.entry_stamp_ms != connection.entry_stamp_ms;
+  const Nanos fin = stamped ? unwrap_ms(event.entry_stamp_ms, event.at)
+                            : event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
+  const Nanos error = stamped ? Nanos{kNanosPerMilli} : jiffies(1);
+  publisher_.moved(connection, State::TimeWait, std::clamp(fin, connection.entered, event.at),
+                   error, Why::Fin);
+}
+
+void Lifecycle::end_minisock(Id id, const TimewaitEvent& event, bool expired) {
+  Connection& connection = table_[id];
+  connection.doubt = Doubt::None;
+  if (connection.state == State::FinWait2 && event.substate == State::TimeWait)
+    catch_up_with_fin(connection, event);
+  if (connection.state == State::TimeWait) {
+    const TimeWaitEnded how = expired ? TimeWaitEnded::Expired : end_of_time_wait(event.canceller);
+    return finish_life(id, event.at, {Ended::Fin, why_of(how), Side::Unknown}, how);
+  }
+  finish_life(
+      id, event.at,
+      expired ? Ending{Ended::Timeout, Why::Timeout, Side::Local} : end_of_orphan(event.canceller),
+      std::nullopt);
+}
+
+Nanos Lifecycle::jiffies(std::int64_t count) const {
+  return Nanos{count * (1'000'000'000 / static_cast<std::int64_t>(config_.hz))};
+}
+
+}  // namespace tcpdwell

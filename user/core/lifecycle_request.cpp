@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Request socks: half-open connections.
+#include "core/lifecycle.h"
+
+namespace tcpdwell {
+namespace {
+
+// tcp_check_req() sends its RST through the listener, and then drops the request.
+constexpr Nanos kSameCall{100'000};
+
+}  // namespace
+
+void Lifecycle::on_event(const RequestEvent& event) {
+  saw_cpu(event.cpu, event.at);
+  Id id = table_.by_object(event.object);
+  if (id != kNone && (table_[id].carrier != Carrier::Request || !(table_[id].flow == event.flow)))
+    id = kNone;
+  if (event.op == TimerOp::Start) return start_request(event, id);
+  if (id == kNone) return;
+  table_.touch(id);
+  table_[id].listener_closed = event.listener_closed;
+  doubt(id, event.op == TimerOp::Expire ? Doubt::Expired : Doubt::Cancelled, event.at, event.cpu);
+}
+
+void Lifecycle::start_request(const RequestEvent& event, Id id) {
+  if (id != kNone) {  // the SYN-ACK was sent again
+    table_.touch(id);
+    table_[id].doubt = Doubt::None;
+    return;
+  }
+  replace(table_.by_object(event.object), event.at);
+  replace(table_.by_flow(event.flow), event.at);
+  id = table_.create();
+  table_.index_object(id, event.object);
+  Connection& connection = table_[id];
+  connection.carrier = Carrier::Request;
+  connection.cookie = event.cookie;
+  connection.flow = event.flow;
+  connection.role = Role::Server;
+  connection.opened_by = Side::Remote;
+  connection.state = State::SynReceived;
+  connection.entered = event.at;
+  connection.entered_known = event.retransmits == 0;
+  table_.index_flow(id);
+}
+
+// The address, or the flow, of another is used again: that one is over.
+void Lifecycle::replace(Id id, Nanos at) {
+  if (id == kNone || table_[id].carrier == Carrier::Full || table_[id].origin_unknown) return;
+  if (table_[id].doubt != Doubt::None)
+    settle(id);
+  else if (table_[id].carrier == Carrier::Newborn)
+    table_.erase(id);
+  else
+    give_up(id, at);
+}
+
+// No child came of it.
+void Lifecycle::end_request(Id id) {
+  Connection& connection = table_[id];
+  const Nanos at = connection.doubt_at;
+  Ending ending{Ended::ResetReceived, Why::Reset, Side::Remote};
+  const Nanos reset = connection.doubt_cpu < listener_reset_.size()
+                          ? listener_reset_[connection.doubt_cpu]
+                          : Nanos{-1};
+  if (connection.listener_closed)
+    ending = {Ended::Dropped, Why::Dropped, Side::None};
+  else if (connection.doubt == Doubt::Expired)
+    ending = {Ended::Timeout, Why::Timeout, Side::None};
+  else if (last_loss_ >= at)
+    ending = {};
+  else if (reset.count() >= 0 && reset <= at && at - reset < kSameCall)
+    ending = {Ended::ResetSent, Why::Reset, Side::Local};
+  connection.doubt = Doubt::None;
+  if (connection.entered_known) publisher_.opened(connection, State::Listen, Why::Syn);
+  finish_life(id, at, ending, std::nullopt);
+}
+
+}  // namespace tcpdwell

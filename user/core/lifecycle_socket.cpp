@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// Full sockets: sock:inet_sock_set_state.
+#include <algorithm>
+
+#include "core/lifecycle.h"
+
+namespace tcpdwell {
+namespace {
+
+bool is_zero(const Endpoint& end) {
+  return std::all_of(end.addr.begin(), end.addr.end(), [](auto byte) { return byte == 0; });
+}
+
+// An event may have been lost this long before the loss was noticed.
+constexpr Nanos kLossReach{1'000'000};
+
+// A disconnected socket has no addresses any more, an auto-bound one no port yet: what was known
+// stays known.
+void learn_flow(Flow& known, const Flow& seen) {
+  if (seen.remote.port == 0) {
+    if (known.local.port == 0) known.local.port = seen.local.port;
+    return;
+  }
+  const Endpoint local = known.local;
+  known = seen;
+  if (is_zero(seen.local)) known.local.addr = local.addr;
+  if (seen.local.port == 0) known.local.port = local.port;
+}
+
+// Which side's FIN came first, as far as the state alone says it.
+Side first_fin(State state) {
+  switch (state) {
+    case State::FinWait1:
+    case State::FinWait2: return Side::Local;
+    case State::CloseWait:
+    case State::LastAck: return Side::Remote;
+    case State::Closing: return Side::Both;
+    default: return Side::Unknown;
+  }
+}
+
+void learn_closer(Connection& connection, const TransitionEvent& event) {
+  if (!event.task || event.from == State::Closed) return;
+  connection.closer = Owner{*event.task, Via::Close};
+  if (!connection.owner) connection.owner = connection.closer;
+}
+
+}  // namespace
+
+void Lifecycle::on_event(const TransitionEvent& event) {
+  saw_cpu(event.cpu, event.at);
+  if (event.from == State::Closed) return begin_life(event);
+  if (event.from == State::Listen && event.to == State::SynReceived) return begin_child(event);
+  Id id = table_.by_cookie(event.cookie);
+  if (id == kNone) id = adopt(event);
+  if (id == kNone) return;
+  table_.touch(id);
+  if (table_[id].carrier == Carrier::Minisock) return leave_to_minisock(id, event);
+  if (table_[id].doubt == Doubt::Closed) return;  // over; another event of it would be a stray
+  step(id, event);
+}
+
+void Lifecycle::begin_life(const TransitionEvent& event) {
+  if (event.to != State::SynSent && event.to != State::Listen) return;
+  if (const Id old = table_.by_cookie(event.cookie); old != kNone) {
+    if (table_[old].carrier == Carrier::Minisock)
+      table_.forget_cookie(old);
+    else if (table_[old].doubt == Doubt::Closed)
+      settle(old);
+    else
+      give_up(old, event.at);
+  }
+  const Id id = table_.create();
+  table_.index_cookie(id, event.cookie);
+  Connection& connection = table_[id];
+  const bool client = event.to == State::SynSent;
+  connection.flow = event.flow;
+  connection.life = event.life;
+  connection.role = client ? Role::Client : Role::Listener;
+  connection.opened_by = Side::Local;
+  connection.state = event.to;
+  connection.entered = event.at;
+  connection.sock_cgroup_id = event.sock_cgroup_id;
+  if (event.task) connection.owner = Owner{*event.task, client ? Via::Connect : Via::Listen};
+  if (client) silent_syns_.push_back({event.at, id, table_.generation(id)});
+  publisher_.opened(connection, State::Closed, client ? Why::Connect : Why::Listen);
+  if (hidden_by_flow(id)) table_.erase(id);
+}
+
+// Before 6.18 the child still has its listener's cookie and flow here. Its own come with its next
+// transition, which on all but Fast Open follows within microseconds: until then its address is
+// the key, and nothing is said.
+void Lifecycle::begin_child(const TransitionEvent& event) {
+  if (const Id stale = table_.by_object(event.object);
+      stale != kNone && table_[stale].carrier == Carrier::Newborn)
+    table_.erase(stale);
+  const Id id = table_.create();
+  table_.index_object(id, event.object);
+  Connection& connection = table_[id];
+  connection.carrier = Carrier::Newborn;
+  connection.role = Role::Server;
+  connection.opened_by = Side::Remote;
+  connection.state = State::SynReceived;
+  connection.entered = event.at;
+}
+
+Lifecycle::Id Lifecycle::adopt(const TransitionEvent& event) {
+  if (event.to == State::Closed)
+    if (const Id id = table_.by_flow(event.flow);
+        id != kNone && table_[id].carrier == Carrier::Minisock && table_[id].origin_unknown)
+      return id;
+  return event.from == State::SynReceived ? adopt_child(event) : adopt_older(event);
+}
+
+Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
+  Id newborn = table_.by_object(event.object);
+  if (newborn != kNone && table_[newborn].carrier != Carrier::Newborn) newborn = kNone;
+  if (event.to == State::Closed && event.err == 0 && !event.fastopen && !event.attached) {
+    if (newborn != kNone) table_.erase(newborn);  // a child that could not be made
+    return kNone;
+  }
+  Id id = table_.by_flow(event.flow);
+  if (id != kNone && table_[id].carrier != Carrier::Request) id = kNone;
+  if (id != kNone) {
+    table_.forget_object(id);
+    table_.forget_flow(id);
+    if (newborn != kNone) {
+      table_[id].owner = table_[newborn].owner;
+      table_.erase(newborn);
+    }
+  } else if (newborn != kNone) {
+    // No request: Fast Open, where the child is born with the SYN, or a SYN cookie, where nobody
+    // knows when the SYN came.
+    id = newborn;
+    table_.forget_object(id);
+    table_[id].entered_known = event.fastopen;
+  } else {
+    return adopt_older(event);
+  }
+  table_.index_cookie(id, event.cookie);
+  Connection& connection = table_[id];
+  connection.object = 0;
+  connection.carrier = Carrier::Full;
+  connection.doubt = Doubt::None;
+  connection.flow = event.flow;
+  connection.sock_cgroup_id = event.sock_cgroup_id;
+  publisher_.opened(connection, State::Listen, Why::Syn);
+  return id;
+}
+
+// It was there before us, or its beginning was lost: in `from` for longer than we know.
+Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
+  const bool over = event.to == State::Closed;
+  if (publisher_.filter().on_flow(event.flow, over || event.from == State::Listen) == Verdict::Hide)
+    return kNone;
+  const Id id = table_.create();
+  table_.index_cookie(id, event.cookie);
+  Connection& connection = table_[id];
+  connection.flow = event.flow;
+  connection.life = event.life;
+  if (event.from == State::Listen) connection.role = Role::Listener;
+  if (event.from == State::SynSent) connection.role = Role::Client;
+  if (event.from == State::Listen || event.from == State::SynSent)
+    connection.opened_by = Side::Local;
+  connection.state = event.from;
+  connection.entered = unseen_since(event.at);
+  connection.entered_known = false;
+  connection.closed_by = first_fin(event.from);
+  connection.sock_cgroup_id = event.sock_cgroup_id;
+  return id;
+}
+
+// Since when a connection that is not in the table has not changed its state, at least.
+Nanos Lifecycle::unseen_since(Nanos at) const {
+  if (table_.evicted() > 0) return at;
+  return std::min(std::max(config_.began, last_loss_), at);
+}
+
+void Lifecycle::step(Id id, const TransitionEvent& event) {
+  Connection& connection = table_[id];
+  if (event.from == State::SynSent && event.to == State::Closed && event.err == 0 &&
+      event.flow.local.port == 0 && connection.flow.local.port == 0) {
+    table_.erase(id);  // connect() found no port: no packet left, this was no connection
+    return;
+  }
+  learn_flow(connection.flow, event.flow);
+  learn_closer(connection, event);
+  if (event.from == event.to) return publisher_.reconsider(connection, false);
+  if (connection.state != event.from) bridge_gap(connection, event);
+  if (event.to == State::Closed) return close_socket(id, event);
+  if (event.from == State::SynSent && event.to == State::SynReceived)
+    connection.opened_by = Side::Both;
+  if (connection.closed_by == Side::Unknown || event.to == State::Closing)
+    connection.closed_by = first_fin(event.to);
+  publisher_.moved(connection, event.to, event.at, Nanos{0}, why_of(event));
+  publisher_.reconsider(connection, false);
+  if (hidden_by_flow(id)) table_.erase(id);
+}
+
+// Transitions were lost: it entered `from` at some time since the last one we know.
+void Lifecycle::bridge_gap(Connection& connection, const TransitionEvent& event) {
+  const Nanos half = (std::max(event.at, connection.entered) - connection.entered) / 2;
+  publisher_.moved(connection, event.from, connection.entered + half, half, Why::Unknown);
+  if (connection.closed_by == Side::Unknown) connection.closed_by = first_fin(event.from);
+}
+
+void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
+  Connection& connection = table_[id];
+  connection.tally = event.tally;
+  connection.doubt_close = event;
+  const bool told = connection.reset_sent || !config_.watches_resets;
+  if (needs_reset_facts(event) && !told) return doubt(id, Doubt::Closed, event.at, event.cpu);
+  settle_closed(id);
+}
+
+void Lifecycle::settle_closed(Id id) {
+  Connection& connection = table_[id];
+  const TransitionEvent event = *connection.doubt_close;
+  Ending ending = end_of_socket(event, {.watched = config_.watches_resets,
+                                        .sent = connection.reset_sent,
+                                        .memory = connection.reset_memory});
+  // What did not follow may have been lost: the RST, or the minisock.
+  const bool unsure = last_loss_ + kLossReach >= event.at;
+  if (unsure && needs_reset_facts(event) && !connection.reset_sent)
+    ending = {Ended::Unknown, Why::Unknown, Side::Unknown};
+  finish_life(id, event.at, ending, std::nullopt);
+}
+
+// The full socket's CLOSE after its minisock began: no end, but the last look at its counters.
+void Lifecycle::leave_to_minisock(Id id, const TransitionEvent& event) {
+  Connection& connection = table_[id];
+  if (event.to != State::Closed) return;
+  learn_flow(connection.flow, event.flow);
+  connection.tally = event.tally;
+  if (connection.origin_unknown) {
+    table_.forget_flow(id);
+    connection.origin_unknown = false;
+    connection.cookie = event.cookie;
+    connection.sock_cgroup_id = event.sock_cgroup_id;
+    if (connection.state == State::TimeWait) {
+      const Nanos entered = connection.entered;
+      connection.state = event.from;
+      connection.entered = unseen_since(entered);
+      connection.entered_known = false;
+      publisher_.moved(connection, State::TimeWait, entered, Nanos{0},
+                       event.from == State::Closing ? Why::Ack : Why::Fin);
+    }
+    connection.closed_by = first_fin(event.from);
+  }
+  table_.forget_cookie(id);
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a connection's changes to records: keeps the books of its dwells, gives it wall-clock time
+// and cgroup path, and holds its records until it is decided whether the run is about it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/connection.h"
+#include "core/filter.h"
+#include "core/record.h"
+
+namespace tcpdwell {
+
+class Publisher {
+ public:
+  Publisher(const Filter& filter, Sink& sink) : filter_(filter), sink_(sink) {}
+
+  // The first transition of a connection, which has no dwell: CLOSED or LISTEN to its state.
+  void opened(Connection& connection, State from, Why why);
+  // It leaves its state for `to`. `error`: how far `at` may be off.
+  void moved(Connection& connection, State to, Nanos at, Nanos error, Why why);
+  // Its life is over, and it was moved to CLOSED.
+  void ended(Connection& connection, Nanos at, Ended ended, std::optional<TimeWaitEnded> time_wait);
+
+  // Something became known (flow, owner, cgroup): decides, if it can be, and lets go of what was
+  // held. `complete`: what is missing now will not come.
+  void reconsider(Connection& connection, bool complete);
+
+  void lost(const LossEvent& event);
+  void clock(Nanos offset) { clock_offset_ = offset; }
+  void cgroup(std::uint64_t id, std::string path);
+  When when(Nanos at) const { return {at, clock_offset_.count() ? at + clock_offset_ : Nanos{0}}; }
+  void write(const Record& record) { sink_.write(record); }
+
+  // Ids of cgroups whose path nobody has told yet, each once.
+  std::vector<std::uint64_t> take_unknown_cgroups();
+  const Filter& filter() const { return filter_; }
+
+ private:
+  const std::string* path_of(const Connection& connection);
+  SocketInfo describe(const Connection& connection);
+  Verdict judge(const Connection& connection, bool complete);
+  void publish(Connection& connection, TransitionRecord record);
+  void let_go(Connection& connection);
+
+  const Filter& filter_;
+  Sink& sink_;
+  Nanos clock_offset_{};
+  struct CgroupName {
+    std::string path;  // empty: gone before anybody could look
+    bool known = false;
+  };
+  std::unordered_map<std::uint64_t, CgroupName> cgroups_;
+  std::vector<std::uint64_t> unknown_cgroups_;
+};
+
+}  // namespace tcpdwell

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the lifecycle table says: the one closed set of records that every sink handles. They are
+// the JSON objects of `tcpdwell trace --json`, field for field; sinks only format them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/event.h"
+#include "core/types.h"
+
+namespace tcpdwell {
+
+// When it happened. `unix_time` is 0 only if the clock offset is not known.
+struct When {
+  Nanos mono{};
+  Nanos unix_time{};
+};
+
+enum class Role : std::uint8_t { Unknown, Client, Server, Listener };
+enum class Side : std::uint8_t { Unknown, None, Local, Remote, Both };
+std::string_view name(Role role);
+std::string_view name(Side side);
+
+// A connection's end. RST, timeout and the rest as the contract of `ended` says.
+enum class Ended : std::uint8_t {
+  Unknown,
+  Fin,
+  ResetSent,
+  ResetReceived,
+  Refused,
+  Timeout,
+  Closed,
+  Killed,
+  Overflow,
+  Dropped,
+  Netns
+};
+enum class TimeWaitEnded : std::uint8_t {
+  Unknown,
+  Expired,
+  Reused,
+  Recycled,
+  Reset,
+  Killed,
+  Netns
+};
+std::string_view name(Ended ended);
+std::string_view name(TimeWaitEnded ended);
+
+// What caused a transition.
+enum class Why : std::uint8_t {
+  Unknown,  // null in JSON
+  Connect,
+  Listen,
+  Close,
+  Shutdown,
+  Disconnect,
+  Syn,
+  Ack,
+  Fin,
+  Reset,
+  Refused,
+  Timeout,
+  Expired,
+  Reused,
+  Recycled,
+  Killed,
+  Overflow,
+  Dropped,
+  Netns
+};
+std::string_view name(Why why);
+
+// A duration and how far it may be off.
+struct Dwell {
+  Nanos value{};
+  // The true value is within value +- error. nullopt: the beginning is not known, value is a lower
+  // bound.
+  std::optional<Nanos> error{Nanos{0}};
+};
+
+// The fields of every object about a socket.
+struct SocketInfo {
+  std::uint64_t cookie = 0;  // 0: a request sock that has none
+  std::uint32_t life = 0;
+  Flow flow;
+  Role role = Role::Unknown;
+  std::optional<Owner> owner;
+  std::string cgroup;  // empty: not known. Untrusted bytes.
+};
+
+struct StartRecord {
+  When when;
+  std::string version, kernel, host;
+  unsigned hz = 0;
+  std::vector<std::pair<State, Nanos>> thresholds;
+  // capability -> "exact" | "jiffy" | "poll" | "no", in the order to print
+  std::vector<std::pair<std::string, std::string>> sees;
+};
+
+struct TransitionRecord {
+  When when;
+  SocketInfo socket;
+  State from = State::Closed;
+  State to = State::Closed;
+  std::optional<Dwell> dwell;  // in `from`; nullopt where there was none
+  Why why = Why::Unknown;
+};
+
+struct ConnectionRecord {
+  When when;
+  SocketInfo socket;
+  // Indexed by State; nullopt: never in it. A LISTEN socket's and a child's are apart.
+  std::array<std::optional<Dwell>, kStates> dwell;
+  std::optional<Owner> closer;
+  Side opened_by = Side::Unknown;
+  Side closed_by = Side::Unknown;
+  Ended ended = Ended::Unknown;
+  std::optional<TimeWaitEnded> time_wait_ended;  // nullopt: it never was in TIME_WAIT
+  std::optional<Tally> tally;                    // nullopt: no full socket was seen to end
+};
+
+struct LostRecord {
+  When when;
+  LossCause cause = LossCause::RingFull;
+  std::uint64_t events = 0;
+  std::uint64_t transitions = 0;
+  std::uint64_t at_most = 0;
+  std::uint64_t resynced = 0;
+};
+
+struct EndRecord {
+  When when;
+  std::uint64_t events = 0;            // received from the kernel
+  std::uint64_t transitions = 0;       // those of them on inet_sock_set_state
+  std::uint64_t lost = 0;              // LostRecord::events, summed
+  std::uint64_t transitions_lost = 0;  // LostRecord::transitions, summed
+  std::uint64_t connections = 0;       // lives that were seen to end, before any filter
+  std::uint64_t open = 0;              // lives still open
+  std::uint64_t evicted = 0;           // lives that left the table for --max-connections
+  Nanos elapsed{};
+};
+
+using Record = std::variant<StartRecord, TransitionRecord, ConnectionRecord, LostRecord, EndRecord>;
+
+// Where records go. Called on the thread that owns the table; must not throw.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual void write(const Record& record) noexcept = 0;
+};
+
+}  // namespace tcpdwell
