@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/option_values.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+
+#include "kernel/cgroups.h"
+#include "tcpdwell/wire.h"
+#include "util/duration.h"
+#include "util/unique_fd.h"
+
+namespace tcpdwell {
+namespace {
+
+[[noreturn]] void refuse(const std::string& option, const std::string& text,
+                         const std::string& what) {
+  throw CLI::ValidationError(option, '"' + text + "\" is not " + what);
+}
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+void check_count(const std::string& option, std::size_t count, std::size_t most) {
+  if (count > most)
+    throw CLI::ValidationError(option, "takes " + std::to_string(most) + " values at the most");
+}
+
+}  // namespace
+
+std::vector<std::uint16_t> port_list(const std::string& option,
+                                     const std::vector<std::string>& texts) {
+  check_count(option, texts.size(), TCPDWELL_MAX_PORTS);
+  std::vector<std::uint16_t> ports;
+  for (const std::string& text : texts) {
+    const auto port = number(text);
+    if (!port || *port == 0 || *port > 65535) refuse(option, text, "a port (1 to 65535)");
+    ports.push_back(static_cast<std::uint16_t>(*port));
+  }
+  return ports;
+}
+
+std::vector<Cidr> cidr_list(const std::vector<std::string>& texts) {
+  check_count("--addr", texts.size(), TCPDWELL_MAX_CIDRS);
+  std::vector<Cidr> cidrs;
+  for (const std::string& text : texts) {
+    const auto cidr = parse_cidr(text);
+    if (!cidr) refuse("--addr", text, "an address or block (10.0.0.0/8, ::1, 2001:db8::/32)");
+    cidrs.push_back(*cidr);
+  }
+  return cidrs;
+}
+
+std::vector<std::uint32_t> pid_list(const std::vector<std::string>& texts) {
+  std::vector<std::uint32_t> pids;
+  for (const std::string& text : texts) {
+    const auto pid = number(text);
+    if (!pid || *pid == 0 || *pid > INT32_MAX) refuse("--pid", text, "a process id");
+    pids.push_back(static_cast<std::uint32_t>(*pid));
+  }
+  return pids;
+}
+
+std::bitset<kStates> state_set(const std::vector<std::string>& texts) {
+  std::bitset<kStates> states;
+  for (const std::string& text : texts) {
+    const auto state = parse_state(text);
+    if (!state) refuse("--state", text, "a TCP state (CLOSE_WAIT, fin-wait-2, estab, ...)");
+    states.set(index(*state));
+  }
+  return states;
+}
+
+Kinds kind_set(const std::vector<std::string>& texts) {
+  Kinds kinds{.transitions = false, .connections = false};
+  for (const std::string& text : texts) {
+    if (text == "transition")
+      kinds.transitions = true;
+    else if (text == "connection")
+      kinds.connections = true;
+    else if (text != "flag")
+      refuse("--only", text, "a kind of record (transition, flag, connection)");
+  }
+  return kinds;
+}
+
+Nanos duration_value(const std::string& option, const std::string& text) {
+  const auto duration = parse_duration(text);
+  if (!duration || duration->count() == 0)
+    refuse(option, text, "a duration (250ms, 30s, 2m30s, 1h; a bare number is seconds)");
+  return *duration;
+}
+
+std::uint64_t size_value(const std::string& option, const std::string& text) {
+  std::string_view digits = text;
+  std::uint64_t unit = 1;
+  if (!digits.empty()) {
+    const auto suffix = std::string_view("KMG").find(static_cast<char>(digits.back() & ~0x20));
+    if (suffix != std::string_view::npos && digits.back() > '9') {
+      unit = 1ULL << 10U * (suffix + 1);
+      digits.remove_suffix(1);
+    }
+  }
+  const auto value = number(digits);
+  if (!value || *value == 0 || *value > (1ULL << 30U) / unit)
+    refuse(option, text, "a size in bytes (up to 1G; 64K, 16M)");
+  return *value * unit;
+}
+
+std::uint64_t count_value(const std::string& option, const std::string& text) {
+  const auto value = number(text);
+  if (!value || *value == 0 || *value > 1'000'000'000) refuse(option, text, "a number above 0");
+  return *value;
+}
+
+std::uint32_t netns_value(const std::string& text) {
+  if (const auto inode = number(text); inode && *inode != 0 && *inode <= UINT32_MAX)
+    return static_cast<std::uint32_t>(*inode);
+  const std::string path = text == "self" ? "/proc/self/ns/net" : text;
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat info {};
+  if (!file || ::fstat(file.get(), &info) != 0 ||
+      ::ioctl(file.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
+    refuse("--netns", text,
+           "a network namespace (inode number, \"self\", or a path such as "
+           "/run/netns/NAME)");
+  return static_cast<std::uint32_t>(info.st_ino);
+}
+
+std::string cgroup_value(const std::string& text) {
+  const std::string mount = find_cgroup2_mount();
+  if (mount.empty())
+    throw CLI::ValidationError("--cgroup", "cgroup v2 is not mounted on this host");
+  std::string path = text;
+  if (path == mount || path.starts_with(mount + '/')) path.erase(0, mount.size());
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (path.empty() || path[0] != '/') path.insert(0, "/");
+  struct stat info {};
+  if (::stat((mount + path).c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
+    refuse("--cgroup", text, "a cgroup below " + mount);
+  return path;
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The values of options, from text. Each throws CLI::ValidationError with what is wrong and what
+// would be right: CLI11's way to refuse a value.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/filter.h"
+#include "core/types.h"
+#include "sinks/kinds.h"
+
+namespace tcpdwell {
+
+std::vector<std::uint16_t> port_list(const std::string& option, const std::vector<std::string>&);
+std::vector<Cidr> cidr_list(const std::vector<std::string>& texts);
+std::vector<std::uint32_t> pid_list(const std::vector<std::string>& texts);
+std::bitset<kStates> state_set(const std::vector<std::string>& texts);
+Kinds kind_set(const std::vector<std::string>& texts);
+Nanos duration_value(const std::string& option, const std::string& text);
+// "65536", "64K", "16M", "1G"
+std::uint64_t size_value(const std::string& option, const std::string& text);
+std::uint64_t count_value(const std::string& option, const std::string& text);
+// An inode number, "self", or a path such as /run/netns/NAME.
+std::uint32_t netns_value(const std::string& text);
+// A path below the cgroup v2 root, or one below its mount point.
+std::string cgroup_value(const std::string& text);
+
+}  // namespace tcpdwell

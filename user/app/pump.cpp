@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/pump.h"
+
+#include <atomic>
+#include <variant>
+
+#include "core/decode.h"
+
+namespace tcpdwell {
+namespace {
+
+// The kernel writes it while we read.
+std::uint64_t load(const __u64& counter) {
+  return std::atomic_ref<__u64>(const_cast<__u64&>(counter)).load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
+void Pump::handle(std::span<const std::byte> record) noexcept {
+  ++events_;
+  const auto event = decode(record);
+  if (!event) {
+    ++damaged_;
+    return;
+  }
+  if (std::holds_alternative<TransitionEvent>(*event)) ++transitions_;
+  last_at_ = std::visit([](const auto& e) { return e.at; }, *event);
+  lifecycle_.on(*event);
+}
+
+void Pump::check_ring_loss(const tcpdwell_shared& shared, Nanos now) {
+  // The kernel counts an event before the transition among them: read in the other order, never
+  // more transitions than events.
+  const std::uint64_t transitions = load(shared.lost_transitions);
+  const std::uint64_t events = load(shared.lost_events);
+  if (events != ring_events_ || transitions != ring_transitions_)
+    lose({.at = now,
+          .cause = LossCause::RingFull,
+          .events = events - ring_events_,
+          .transitions = transitions - ring_transitions_});
+  ring_events_ = events;
+  ring_transitions_ = transitions;
+  if (damaged_ != damaged_told_)
+    lose({.at = now, .cause = LossCause::Damaged, .events = damaged_ - damaged_told_});
+  damaged_told_ = damaged_;
+}
+
+void Pump::check_missed(const Missed& missed, Nanos now) {
+  const std::uint64_t transitions = missed.transitions - missed_.transitions;
+  const std::uint64_t at_most = missed.at_most - missed_.at_most;
+  missed_ = missed;
+  if (transitions != 0 || at_most != 0)
+    lose({.at = now,
+          .cause = LossCause::Recursion,
+          .events = transitions,
+          .transitions = transitions,
+          .at_most = at_most});
+}
+
+void Pump::lose(const LossEvent& event) {
+  lost_ += event.events;
+  transitions_lost_ += event.transitions;
+  lifecycle_.on(event);
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Between ring and table: decodes, counts, and turns the kernel's loss counters into loss events.
+#pragma once
+
+#include <cstdint>
+
+#include "core/lifecycle.h"
+#include "kernel/programs.h"
+#include "kernel/ring_reader.h"
+
+namespace tcpdwell {
+
+class Pump final : public RecordHandler {
+ public:
+  explicit Pump(Lifecycle& lifecycle) : lifecycle_(lifecycle) {}
+  void handle(std::span<const std::byte> record) noexcept override;
+
+  // Compares with what was lost before. Call it after a drain: what follows a loss is in the table
+  // only after the table knows of the loss.
+  void check_ring_loss(const tcpdwell_shared& shared, Nanos now);
+  void check_missed(const Missed& missed, Nanos now);
+
+  std::uint64_t events() const { return events_; }
+  std::uint64_t transitions() const { return transitions_; }
+  std::uint64_t lost() const { return lost_; }
+  std::uint64_t transitions_lost() const { return transitions_lost_; }
+  Nanos last_at() const { return last_at_; }
+
+ private:
+  void lose(const LossEvent& event);
+
+  Lifecycle& lifecycle_;
+  std::uint64_t events_ = 0, transitions_ = 0;
+  std::uint64_t lost_ = 0, transitions_lost_ = 0;
+  std::uint64_t ring_events_ = 0, ring_transitions_ = 0;
+  std::uint64_t damaged_ = 0, damaged_told_ = 0;
+  Missed missed_;
+  Nanos last_at_{};
+};
+
+}  // namespace tcpdwell

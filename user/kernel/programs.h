@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The BPF programs of bpf/, loaded and attached for as long as this object lives. Nothing is
+// pinned: the kernel removes everything with the last descriptor, however the process ends.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/types.h"
+#include "tcpdwell/wire.h"
+#include "util/result.h"
+
+namespace tcpdwell {
+
+struct ProgramOptions {
+  tcpdwell_filter filter{};
+  bool accept = true;
+  std::uint32_t ring_bytes = 0;  // a power of two of pages
+  unsigned hz = 0;
+};
+
+// What could be attached. What could not is no error, but less exact.
+struct Sees {
+  bool minisock_segments = false;  // the FIN to an orphan, when it comes
+  bool accept = false;
+  bool resets = false;
+};
+
+// Runs of a program that the kernel skipped, since the program was interrupted by itself.
+struct Missed {
+  std::uint64_t transitions = 0;  // of inet_sock_set_state
+  std::uint64_t at_most = 0;      // of programs that would have ignored most of them
+};
+
+class Programs {
+ public:
+  // Errors: no rights, no BTF, a kernel symbol that is not there or hidden, a program that the
+  // kernel refuses.
+  static Result<Programs> attach(const ProgramOptions& options);
+  Programs(Programs&&) noexcept;
+  Programs& operator=(Programs&&) noexcept;
+  ~Programs();
+
+  int ring_fd() const;
+  tcpdwell_shared& shared() const;
+  const Sees& sees() const { return sees_; }
+  Missed missed() const;  // since attach()
+  Nanos began() const { return began_; }
+  // No event comes after this. The ring can still be read.
+  void detach();
+
+ private:
+  struct Impl;
+  explicit Programs(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+  Sees sees_;
+  Nanos began_{};
+};
+
+// Ticks of the kernel's timers a second.
+unsigned kernel_hz();
+Nanos monotonic_now();
+
+}  // namespace tcpdwell

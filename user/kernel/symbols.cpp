@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/symbols.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+
+namespace tcpdwell {
+namespace {
+
+struct Line {
+  std::uint64_t address = 0;
+  std::string_view name;
+};
+
+// "ffffffff82006070 t tw_timer_handler", of a module with "\t[name]" behind it.
+std::optional<Line> parse(std::string_view text) {
+  Line line;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), line.address, 16);
+  const auto used = static_cast<std::size_t>(end - text.data());
+  if (error != std::errc{} || text.size() < used + 4) return std::nullopt;
+  if (text[used + 1] != 't' && text[used + 1] != 'T') return std::nullopt;
+  line.name = text.substr(used + 3);
+  line.name = line.name.substr(0, line.name.find('\t'));
+  return line;
+}
+
+bool is(std::string_view symbol, std::string_view wanted) {
+  return symbol.starts_with(wanted) &&
+         (symbol.size() == wanted.size() || symbol[wanted.size()] == '.');
+}
+
+}  // namespace
+
+std::vector<Symbol> find_symbols(std::span<const std::string_view> names, const std::string& path) {
+  std::vector<Symbol> found;
+  std::vector<std::uint64_t> starts;
+  std::ifstream file(path);
+  for (std::string text; std::getline(file, text);) {
+    const auto line = parse(text);
+    if (!line || line->address == 0) continue;
+    starts.push_back(line->address);
+    for (const std::string_view name : names)
+      if (is(line->name, name)) found.push_back({std::string(name), line->address, 0});
+  }
+  std::sort(starts.begin(), starts.end());
+  for (Symbol& symbol : found) {
+    const auto next = std::upper_bound(starts.begin(), starts.end(), symbol.begin);
+    symbol.end = next == starts.end() ? symbol.begin + 4096 : *next;
+  }
+  return found;
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Addresses of kernel functions, from /proc/kallsyms.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tcpdwell {
+
+struct Symbol {
+  std::string name;  // as asked for
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;  // where the next symbol begins
+};
+
+// Those of `names` that are there and whose address is not hidden (kptr_restrict shows 0). A
+// compiler's suffix is ignored: "tw_timer_handler.llvm.123" is tw_timer_handler. `path` is
+// /proc/kallsyms but for tests.
+std::vector<Symbol> find_symbols(std::span<const std::string_view> names,
+                                 const std::string& path = "/proc/kallsyms");
+
+}  // namespace tcpdwell

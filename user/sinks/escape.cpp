@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/escape.h"
+
+#include <cstdint>
+
+namespace tcpdwell {
+namespace {
+
+constexpr char kHex[] = "0123456789abcdef";
+
+struct Sequence {
+  std::size_t size = 0;  // 0: not UTF-8
+  std::uint32_t code = 0;
+};
+
+std::uint8_t byte_at(std::string_view bytes, std::size_t i) {
+  return static_cast<std::uint8_t>(bytes[i]);
+}
+
+// The UTF-8 sequence that `bytes` begins with (RFC 3629: shortest form, no surrogates).
+Sequence sequence(std::string_view bytes) {
+  const std::uint8_t first = byte_at(bytes, 0);
+  if (first < 0x80) return {1, first};
+  std::size_t size = 0;
+  std::uint32_t least = 0;
+  std::uint32_t code = 0;
+  if ((first & 0xe0U) == 0xc0)
+    size = 2, least = 0x80, code = first & 0x1fU;
+  else if ((first & 0xf0U) == 0xe0)
+    size = 3, least = 0x800, code = first & 0x0fU;
+  else if ((first & 0xf8U) == 0xf0)
+    size = 4, least = 0x10000, code = first & 0x07U;
+  if (size == 0 || bytes.size() < size) return {};
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte_at(bytes, i) & 0xc0U) != 0x80) return {};
+    code = code << 6U | (byte_at(bytes, i) & 0x3fU);
+  }
+  if (code < least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return {};
+  return {size, code};
+}
+
+void append_hex_byte(std::string& out, std::uint8_t byte) {
+  out += kHex[byte >> 4U];
+  out += kHex[byte & 0xfU];
+}
+
+bool is_control(std::uint32_t code) { return code < 0x20 || (code >= 0x7f && code < 0xa0); }
+
+}  // namespace
+
+void append_json_string(std::string& out, std::string_view bytes) {
+  out += '"';
+  while (!bytes.empty()) {
+    const auto [size, code] = sequence(bytes);
+    if (size == 0) {
+      out += "\xef\xbf\xbd";
+      bytes.remove_prefix(1);
+      continue;
+    }
+    if (code == '"' || code == '\\') {
+      out += '\\';
+      out += static_cast<char>(code);
+    } else if (is_control(code)) {
+      out += "\\u00";
+      append_hex_byte(out, static_cast<std::uint8_t>(code));
+    } else {
+      out += bytes.substr(0, size);
+    }
+    bytes.remove_prefix(size);
+  }
+  out += '"';
+}
+
+void append_printable(std::string& out, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto [size, code] = sequence(bytes);
+    const std::size_t used = size == 0 ? 1 : size;
+    if (size == 0 || is_control(code)) {
+      for (std::size_t i = 0; i < used; ++i) {
+        out += "\\x";
+        append_hex_byte(out, byte_at(bytes, i));
+      }
+    } else {
+      out += bytes.substr(0, size);
+    }
+    bytes.remove_prefix(used);
+  }
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which records a run prints (--only). Start, lost and end are always wanted.
+#pragma once
+
+#include "core/record.h"
+
+namespace tcpdwell {
+
+struct Kinds {
+  bool transitions = true;
+  bool connections = true;
+  bool want(const Record& record) const {
+    if (std::holds_alternative<TransitionRecord>(record)) return transitions;
+    if (std::holds_alternative<ConnectionRecord>(record)) return connections;
+    return true;
+  }
+};
+
+}  // namespace tcpdwell

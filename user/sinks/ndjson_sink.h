@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// One JSON object a line, as docs/json.md defines them: compact, `type` first.
+#pragma once
+
+#include <string>
+
+#include "core/record.h"
+#include "sinks/kinds.h"
+#include "sinks/output.h"
+
+namespace tcpdwell {
+
+class NdjsonSink final : public Sink {
+ public:
+  NdjsonSink(Output& output, const Kinds& kinds) : output_(output), kinds_(kinds) {}
+  void write(const Record& record) noexcept override;
+
+ private:
+  Output& output_;
+  Kinds kinds_;
+  std::string line_;  // reused
+};
+
+// Without the '\n'; appended to `out`.
+void append_json(std::string& out, const Record& record);
+
+}  // namespace tcpdwell

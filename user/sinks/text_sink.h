@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// For people: a line a transition, aligned by absolute columns, so that a long endpoint takes from
+// the room of what follows it before it shifts anything.
+//
+//   12:34:56.789 10.0.0.1:54321      10.0.0.2:80         FIN_WAIT_2 → TIME_WAIT       4.507s
+//   curl[42]
+//
+// The dwell is the time in the left state: `~` before it says that it is not exact, `≥` that it is
+// a lower bound. Connections are printed only where asked for (--only connection).
+#pragma once
+
+#include <ctime>
+#include <string>
+
+#include "core/record.h"
+#include "sinks/kinds.h"
+#include "sinks/output.h"
+
+namespace tcpdwell {
+
+struct TextStyle {
+  bool color = false;
+  bool header = true;
+};
+
+class TextSink final : public Sink {
+ public:
+  TextSink(Output& output, const Kinds& kinds, const TextStyle& style)
+      : output_(output), kinds_(kinds), style_(style) {}
+  void write(const Record& record) noexcept override;
+
+ private:
+  void append(const StartRecord& record);
+  void append(const TransitionRecord& record);
+  void append(const ConnectionRecord& record);
+  void append(const LostRecord& record);
+  void append(const EndRecord& record);
+
+  void put(std::string_view text, std::size_t width);  // `width`: of the text, on the screen
+  void put(std::string_view ascii) { put(ascii, ascii.size()); }
+  void go_to(std::size_t column);
+  void put_time(const When& when);
+  void put_flow(const SocketInfo& socket);
+  void put_states(const TransitionRecord& record);
+  void put_dwell(const Dwell& dwell);
+  void put_owner(const std::optional<Owner>& owner);
+  void color(std::string_view code);
+
+  Output& output_;
+  Kinds kinds_;
+  TextStyle style_;
+  std::string line_;  // reused
+  std::size_t column_ = 0;
+  std::time_t second_ = -1;
+  std::string clock_;
+};
+
+}  // namespace tcpdwell

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Durations as people type and read them.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tcpdwell {
+
+// "250ms", "30s", "5m", "1h", "2m30s"; a bare number is seconds. Units in falling order, each at
+// most once. nullopt: anything else, or more than 292 years.
+std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
+
+// "17us", "812us", "41.3ms", "4.507s", "1m02s", "2h03m", "5d02h": at most 7 characters below 1000
+// days.
+std::string format_duration(std::chrono::nanoseconds duration);
+
+}  // namespace tcpdwell

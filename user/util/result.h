@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the edges to the system say that something failed: what was being done, why not, and what a
+// person can do about it. The core has no errors; main alone maps them to an exit status.
+#pragma once
+
+#include <cerrno>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+namespace tcpdwell {
+
+struct Error {
+  std::string doing;         // "attaching to sock:inet_sock_set_state"
+  std::error_code code;      // none: `doing` says it all
+  std::string hint;          // what to do, a sentence; empty: nothing to add
+  std::string text() const;  // one line
+};
+
+// From errno, or from a negative errno where `rc` is one: libbpf fails both ways.
+Error system_error(std::string_view doing, int rc = 0, std::string_view hint = {});
+
+template <typename T>
+class Result {
+ public:
+  Result(T value) : state_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
+  Result(Error error) : state_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  explicit operator bool() const { return std::holds_alternative<T>(state_); }
+  T& operator*() { return std::get<T>(state_); }
+  T* operator->() { return &std::get<T>(state_); }
+  const Error& error() const { return std::get<Error>(state_); }
+
+ private:
+  std::variant<T, Error> state_;
+};
+
+}  // namespace tcpdwell
