@@ -27,6 +27,10 @@ constexpr Nanos kTick = 50ms;
 constexpr Nanos kFlush = 20ms;
 constexpr Nanos kMissedCheck = 1s;
 constexpr Nanos kClockNoise = 50us;
+// With more than this in a round, the next is left to collect for a while without any wakeup: one
+// for each event would cost the traced programs more than all the rest.
+constexpr std::uint64_t kBusy = 16;
+constexpr Nanos kNap = 5ms;
 
 // CLOCK_REALTIME - CLOCK_MONOTONIC
 Nanos clock_offset() {
@@ -76,7 +80,7 @@ class Session {
   void answer();
   void follow_clock();
   bool write_out(bool now);
-  std::optional<Error> sleep(Signals& signals);
+  std::optional<Error> sleep(Nanos wait);
   void handle(int signal);
 
   const TracerConfig& config_;
@@ -183,10 +187,12 @@ std::optional<Error> Session::loop(Signals& signals) {
   const Nanos until = config_.duration ? monotonic_now() + *config_.duration : Nanos::max();
   while (!stop_) {
     follow_clock();
+    const std::uint64_t before = pump_.events();
     if (drain_batch()) {
-      reader_->arm();
-      if (drain_batch())
-        if (auto error = sleep(signals)) return error;
+      const bool busy = pump_.events() - before > kBusy;
+      if (!busy) reader_->arm();
+      if (busy || drain_batch())
+        if (auto error = sleep(busy ? kNap : kTick)) return error;
     }
     while (const auto signal = signals.next()) handle(*signal);
     answer();
@@ -196,8 +202,8 @@ std::optional<Error> Session::loop(Signals& signals) {
   return output_.error();
 }
 
-std::optional<Error> Session::sleep(Signals& signals) {
-  const Nanos wait = output_.pending() ? kFlush : kTick;
+std::optional<Error> Session::sleep(Nanos wait) {
+  if (output_.pending()) wait = std::min(wait, kFlush);
   const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(wait);
   std::array<epoll_event, 8> events{};
   const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
@@ -205,8 +211,7 @@ std::optional<Error> Session::sleep(Signals& signals) {
   if (count < 0 && errno != EINTR) return system_error("waiting for events");
   for (int i = 0; i < count; ++i) {
     const auto& event = events[static_cast<std::size_t>(i)];
-    const bool ours = event.data.fd == output_.fd() && event.data.fd != signals.fd();
-    if (ours && (event.events & (EPOLLERR | EPOLLHUP)) != 0) stop_ = true;
+    if (event.data.fd == output_.fd() && (event.events & (EPOLLERR | EPOLLHUP)) != 0) stop_ = true;
   }
   return std::nullopt;
 }
@@ -233,6 +238,7 @@ EndRecord Session::finish() {
                 .connections = lifecycle_.connections_ended(),
                 .open = lifecycle_.open(),
                 .evicted = lifecycle_.evicted(),
+                .output_dropped = output_.dropped_lines(),
                 .elapsed = now - programs_.began()};
   sink_.write(end);
   output_.finish();

@@ -144,6 +144,7 @@ struct EndRecord {
   std::uint64_t connections = 0;       // lives that were seen to end, before any filter
   std::uint64_t open = 0;              // lives still open
   std::uint64_t evicted = 0;           // lives that left the table for --max-connections
+  std::uint64_t output_dropped = 0;    // lines that the reader of the output did not take
   Nanos elapsed{};
 };
 

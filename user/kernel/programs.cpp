@@ -61,13 +61,17 @@ std::uint32_t own_pidns() {
   return static_cast<std::uint32_t>(info.st_ino);
 }
 
-// The handlers' addresses and the frames' ranges into .rodata. A filter on address 0 would match
-// nothing without a word.
-std::optional<Error> set_symbols(tcpdwell_bpf& skeleton) {
+std::vector<Symbol> needed_symbols() {
   std::vector<std::string_view> names = {kTimewaitTimer, kRequestTimer};
   for (const Frame& frame : kFrames) names.push_back(frame.function);
+  return find_symbols(names);
+}
+
+// The handlers' addresses and the frames' ranges into .rodata. A filter on address 0 would match
+// nothing without a word.
+std::optional<Error> set_symbols(tcpdwell_bpf& skeleton, const std::vector<Symbol>& symbols) {
   std::size_t used = 0;
-  for (const Symbol& symbol : find_symbols(names)) {
+  for (const Symbol& symbol : symbols) {
     if (symbol.name == kTimewaitTimer) skeleton.rodata->tw_timer_fn = symbol.begin;
     if (symbol.name == kRequestTimer) skeleton.rodata->reqsk_timer_fn = symbol.begin;
     const auto* frame = std::find_if(kFrames.begin(), kFrames.end(),
@@ -131,10 +135,11 @@ void choose(tcpdwell_bpf& skeleton, const BtfFacts& btf, bool accept, bool funct
   wants(skeleton.progs.on_io_uring_complete, accept && (ring_args == 3 || ring_args == 7));
 }
 
-Result<SkeletonPtr> load(const ProgramOptions& options, const BtfFacts& btf, bool functions) {
+Result<SkeletonPtr> load(const ProgramOptions& options, const BtfFacts& btf,
+                         const std::vector<Symbol>& symbols, bool functions) {
   SkeletonPtr skeleton(tcpdwell_bpf::open());
   if (!skeleton) return system_error("opening the BPF programs");
-  if (const auto error = set_symbols(*skeleton)) return *error;
+  if (const auto error = set_symbols(*skeleton, symbols)) return *error;
   std::memcpy(const_cast<tcpdwell_filter*>(
                   reinterpret_cast<const volatile tcpdwell_filter*>(&skeleton->rodata->filter)),
               &options.filter, sizeof options.filter);
@@ -187,8 +192,9 @@ Result<Programs> Programs::attach(const ProgramOptions& options) {
   auto btf = BtfFacts::load();
   if (!btf) return btf.error();
   // Where functions cannot be traced (lockdown, arm64 before 6.x), the rest must still load.
-  auto skeleton = load(options, *btf, true);
-  if (!skeleton) skeleton = load(options, *btf, false);
+  const std::vector<Symbol> symbols = needed_symbols();
+  auto skeleton = load(options, *btf, symbols, true);
+  if (!skeleton) skeleton = load(options, *btf, symbols, false);
   if (!skeleton) return skeleton.error();
 
   Programs programs(std::make_unique<Impl>());

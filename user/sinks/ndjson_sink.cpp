@@ -267,6 +267,7 @@ void append(std::string& out, const EndRecord& record) {
   out += '.';
   digits(out, record.elapsed.count() / 1000 % 1'000'000, 6);
   member(out, "evicted", record.evicted);
+  member(out, "output_dropped", record.output_dropped);
   out += '}';
 }
 
@@ -281,7 +282,7 @@ void NdjsonSink::write(const Record& record) noexcept {
   line_.clear();
   append_json(line_, record);
   line_ += '\n';
-  output_.write(line_);
+  output_.write(line_, std::holds_alternative<EndRecord>(record));
 }
 
 }  // namespace tcpdwell

@@ -38,68 +38,61 @@ Result<Output> Output::open(const std::string& path, std::size_t backlog) {
   return output;
 }
 
-void Output::write(std::string_view line) {
+void Output::write(std::string_view line, bool must) {
   if (closed_ || error_) return;
-  if (buffer_.size() - written_ + line.size() > backlog_) {
+  if (!must && buffer_.size() - written_ + line.size() > backlog_) {
     ++dropped_;
     return;
   }
   buffer_ += line;
 }
 
-Output::Status Output::flush() {
-  while (!closed_ && !error_ && !buffer_.empty()) {
-    const std::size_t before = written_;
-    const Status status = write_some(0);
-    if (status != Status::Ok) return status;
-    if (!buffer_.empty() && written_ == before) break;  // the reader is slow: later
-  }
+Output::Status Output::status() const {
   if (error_) return Status::Failed;
   return closed_ ? Status::Closed : Status::Ok;
+}
+
+Output::Status Output::flush() {
+  while (pending() && write_some(0)) continue;
+  return status();
 }
 
 Output::Status Output::finish() {
-  while (!closed_ && !error_ && !buffer_.empty()) {
-    const std::size_t before = written_;
-    const Status status = write_some(kPatienceMs);
-    if (status != Status::Ok) return status;
-    if (!buffer_.empty() && written_ == before) {
-      dropped_ += static_cast<std::uint64_t>(
-          std::count(buffer_.begin() + static_cast<std::ptrdiff_t>(written_), buffer_.end(), '\n'));
-      buffer_.clear();
-    }
+  while (pending() && write_some(kPatienceMs)) continue;
+  if (pending() && status() == Status::Ok) {
+    const auto rest = buffer_.begin() + static_cast<std::ptrdiff_t>(written_);
+    dropped_ += static_cast<std::uint64_t>(std::count(rest, buffer_.end(), '\n'));
+    buffer_.clear();
+    written_ = 0;
   }
-  if (error_) return Status::Failed;
-  return closed_ ? Status::Closed : Status::Ok;
+  return status();
 }
 
-Output::Status Output::write_some(int wait_ms) {
+// True if it got on; false if the reader is slow, or gone.
+bool Output::write_some(int wait_ms) {
+  if (status() != Status::Ok) return false;
   const std::size_t size = std::min(buffer_.size() - written_, block_for(fd()));
   pollfd ready{.fd = fd(), .events = POLLOUT, .revents = 0};
-  if (::poll(&ready, 1, wait_ms) == 0) return Status::Ok;
+  if (::poll(&ready, 1, wait_ms) == 0) return false;
   const ssize_t count = ::write(fd(), buffer_.data() + written_, size);
   if (count < 0) {
-    if (errno == EINTR || errno == EAGAIN) return Status::Ok;
-    if (errno == EPIPE) {
+    if (errno == EINTR) return true;
+    if (errno == EAGAIN) return false;
+    if (errno == EPIPE)
       closed_ = true;
-      return Status::Closed;
-    }
-    return fail(path_.empty() ? "writing to standard output" : "writing to " + path_);
+    else
+      error_ = system_error(path_.empty() ? "writing to standard output" : "writing to " + path_);
+    return false;
   }
   written_ += static_cast<std::size_t>(count);
   if (written_ == buffer_.size()) {
     buffer_.clear();
     written_ = 0;
-  } else if (written_ >= kBlock) {  // do not move what is left at every block
+  } else if (written_ >= buffer_.size() / 2) {  // what is left is moved once, not at every block
     buffer_.erase(0, written_);
     written_ = 0;
   }
-  return Status::Ok;
-}
-
-Output::Status Output::fail(std::string_view doing) {
-  error_ = system_error(doing);
-  return Status::Failed;
+  return true;
 }
 
 bool Output::reopen() {
@@ -107,7 +100,7 @@ bool Output::reopen() {
   if (finish() == Status::Failed) return false;
   UniqueFd file = make(path_);
   if (!file) {
-    fail("--output: opening " + path_ + " again");
+    error_ = system_error("--output: opening " + path_ + " again");
     return false;
   }
   file_ = std::move(file);

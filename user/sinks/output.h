@@ -26,8 +26,8 @@ class Output {
   explicit Output(int borrowed_fd, std::size_t backlog = kBacklog)
       : fd_(borrowed_fd), backlog_(backlog) {}
 
-  // A whole line, with its '\n'.
-  void write(std::string_view line);
+  // A whole line, with its '\n'. `must`: takes it even if the backlog is full.
+  void write(std::string_view line, bool must = false);
   // Writes what the descriptor takes now. Closed: the reader of a pipe is gone. Failed: error().
   Status flush();
   // The last of it, with some patience for a reader that stalls.
@@ -42,8 +42,8 @@ class Output {
   bool is_terminal() const;
 
  private:
-  Status write_some(int wait_ms);
-  Status fail(std::string_view doing);
+  Status status() const;
+  bool write_some(int wait_ms);
 
   int fd_ = -1;
   UniqueFd file_;

@@ -57,7 +57,7 @@ std::string format_duration(std::chrono::nanoseconds duration) {
   if (seconds < 0.01) return fmt::format("{:.2f}ms", seconds * 1e3);
   if (seconds < 0.1) return fmt::format("{:.1f}ms", seconds * 1e3);
   if (whole < 1) return fmt::format("{}ms", duration.count() / 1'000'000);
-  if (whole < 60)
+  if (whole < 100)
     return fmt::format("{:.3f}s", static_cast<double>(duration.count() / 1'000'000) / 1e3);
   if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
   if (whole < 86400) return fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);
