@@ -7,13 +7,34 @@
 
 #define IORING_OP_ACCEPT_ 13
 
-static __always_inline void emit_accept(const struct sock *sk)
+/* An accepted MPTCP socket stands for its first subflow, which is the TCP socket. */
+static __always_inline const struct sock *tcp_of(const struct sock *sk)
 {
-	__u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	struct tcpdwell_accept *out;
+	const struct mptcp_sock *msk = (const void *)sk;
+	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
 
-	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP_ || !cookie)
-		return; /* no cookie: no transition of it passed us */
+	if (protocol == IPPROTO_TCP_)
+		return sk;
+	if (protocol == IPPROTO_MPTCP_ && bpf_core_field_exists(msk->first))
+		return BPF_CORE_READ(msk, first);
+	return NULL;
+}
+
+static __always_inline void emit_accept(const struct sock *accepted)
+{
+	const struct sock *sk = tcp_of(accepted);
+	struct tcpdwell_flow flow = {};
+	struct tcpdwell_accept *out;
+	__u64 cookie;
+
+	if (!sk)
+		return;
+	cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	if (!cookie)
+		return; /* no transition of it passed us */
+	probe_flow(&flow, &sk->__sk_common);
+	if (!flow_passes(&flow))
+		return;
 	out = reserve(sizeof(*out), TCPDWELL_ACCEPT, 0);
 	if (!out)
 		return;

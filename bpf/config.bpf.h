@@ -4,6 +4,7 @@
 #define TCPDWELL_CONFIG_BPF_H
 
 #define IPPROTO_TCP_ 6
+#define IPPROTO_MPTCP_ 262
 #define AF_INET_ 2
 #define AF_INET6_ 10
 #define SOCK_DEAD_BIT 0 /* enum sock_flags */

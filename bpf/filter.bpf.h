@@ -47,11 +47,16 @@ static __always_inline bool addr_matches(const struct tcpdwell_flow *flow)
 	return false;
 }
 
+static __always_inline bool place_passes(__u32 netns_inum)
+{
+	return !filter.netns_inum || filter.netns_inum == netns_inum;
+}
+
 static __always_inline bool flow_passes(const struct tcpdwell_flow *flow)
 {
 	bool known = flow->local_port && flow->remote_port;
 
-	if (filter.netns_inum && filter.netns_inum != flow->netns_inum)
+	if (!place_passes(flow->netns_inum))
 		return false;
 	if (filter.family && known && filter.family != flow->family)
 		return false;
@@ -65,6 +70,19 @@ static __always_inline bool flow_passes(const struct tcpdwell_flow *flow)
 	    !port_in(filter.port, filter.ports, flow->remote_port))
 		return false;
 	return !filter.cidrs || addr_matches(flow);
+}
+
+/* A connection whose flow was not known at first had to pass then. The first transition at which
+ * it is known passes too, so that user space can forget it. */
+static __always_inline bool transition_passes(const struct tcpdwell_flow *flow, int from)
+{
+	if (flow_passes(flow))
+		return true;
+	if (!place_passes(flow->netns_inum))
+		return false;
+	if (from == TCP_SYN_SENT)
+		return filter.ports || filter.local_ports;
+	return from == TCP_SYN_RECV && shared.children_late;
 }
 
 #endif

@@ -32,18 +32,19 @@ static __always_inline void set_ipv6(struct tcpdwell_flow *flow, const struct in
 }
 
 /* `sk` is a BTF pointer: plain loads. inet_sport is what the wire sees: skc_num is taken back from
- * an auto-bound socket before its last transition. */
+ * an auto-bound socket before its last transition. But a socket that is used again still has the
+ * inet_sport of its last life when it leaves TCP_CLOSE (`fresh`). */
 static __always_inline void fill_flow(struct tcpdwell_flow *flow, const struct sock *sk,
-				      const struct tcp_sock *tp)
+				      const struct tcp_sock *tp, bool fresh)
 {
 	const struct net *net = sk->__sk_common.skc_net.net;
 
 	flow->netns_cookie = net->net_cookie;
 	flow->netns_inum = net->ns.inum;
 	flow->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	flow->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
-	if (!flow->local_port)
-		flow->local_port = sk->__sk_common.skc_num;
+	flow->local_port = sk->__sk_common.skc_num;
+	if (!flow->local_port && !fresh)
+		flow->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 	if (sk->__sk_common.skc_family == AF_INET6_) {
 		struct in6_addr local = sk->__sk_common.skc_v6_rcv_saddr;
 		struct in6_addr remote = sk->__sk_common.skc_v6_daddr;

@@ -4,22 +4,6 @@
 #ifndef TCPDWELL_MINISOCK_BPF_H
 #define TCPDWELL_MINISOCK_BPF_H
 
-/* The nearest function on the stack that we know says who ended the minisock. */
-static __always_inline __u8 canceller_on_stack(void *ctx)
-{
-	__u64 stack[STACK_DEPTH] = {};
-	long size = bpf_get_stack(ctx, stack, sizeof(stack), 0);
-
-	for (__u32 i = 0; i < STACK_DEPTH; i++) {
-		if ((long)(i * sizeof(__u64)) >= size)
-			break;
-		for (__u32 k = 0; k < TCPDWELL_MAX_RANGES; k++)
-			if (stack[i] >= ranges[k].begin && stack[i] < ranges[k].end)
-				return ranges[k].canceller;
-	}
-	return TCPDWELL_BY_UNKNOWN;
-}
-
 static __always_inline void emit_minisock(void *ctx, const struct inet_timewait_sock *tw, __u8 op)
 {
 	struct tcpdwell_flow flow = {};

@@ -4,7 +4,20 @@
 #ifndef TCPDWELL_REQUEST_BPF_H
 #define TCPDWELL_REQUEST_BPF_H
 
-static __always_inline void emit_request(const struct request_sock *req, __u8 op)
+#define SAME_CALL_NS 100000
+
+/* Nearly every request ends in a child, which was made just before on this CPU. */
+static __always_inline bool became_child(void)
+{
+	__u64 *at = child_made_at();
+	bool yes = at && *at && bpf_ktime_get_ns() - *at < SAME_CALL_NS;
+
+	if (yes)
+		*at = 0;
+	return yes;
+}
+
+static __always_inline void emit_request(void *ctx, const struct request_sock *req, __u8 op)
 {
 	const struct sock *listener = BPF_CORE_READ(req, __req_common.skc_listener);
 	struct tcpdwell_flow flow = {};
@@ -19,8 +32,10 @@ static __always_inline void emit_request(const struct request_sock *req, __u8 op
 	out->object = (__u64)req;
 	out->cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter);
 	out->flow = flow;
-	out->retransmits = BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout);
+	out->retransmits = BPF_CORE_READ(req, num_retrans);
 	out->listener_closed = BPF_CORE_READ(listener, __sk_common.skc_state) != TCP_LISTEN;
+	if (op == TCPDWELL_CANCEL && !became_child())
+		out->canceller = canceller_on_stack(ctx);
 	submit(out);
 }
 

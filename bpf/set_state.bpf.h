@@ -171,6 +171,32 @@ static __always_inline __u8 change_flags(const struct sock *sk, const struct tcp
 	return flags;
 }
 
+/* When this CPU made a child last: its request is cancelled right after, and for no other reason. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} child_made SEC(".maps");
+
+static __always_inline __u64 *child_made_at(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&child_made, &zero);
+}
+
+static __always_inline void note_child(const struct tcpdwell_flow *flow)
+{
+	__u64 *at = child_made_at();
+
+	if (at)
+		*at = bpf_ktime_get_ns();
+	/* Older kernels fill the child in after this transition. */
+	if (!flow->remote_port && !shared.children_late)
+		shared.children_late = 1;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 {
@@ -184,10 +210,11 @@ int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 	if (!tp)
 		return 0;
 	change.flags = change_flags(sk, tp, from, to);
-	fill_flow(&flow, sk, tp);
+	fill_flow(&flow, sk, tp, from == TCP_CLOSE);
+	if (from == TCP_LISTEN && to == TCP_SYN_RECV)
+		note_child(&flow);
 	change.life = life_of(sk, &flow, from, to, change.flags);
-	/* The first transition whose flow is known passes: user space may be waiting for it. */
-	if (from != TCP_SYN_SENT && from != TCP_SYN_RECV && !flow_passes(&flow))
+	if (!transition_passes(&flow, from))
 		return 0;
 	if (to == TCP_CLOSE)
 		emit_end(sk, tp, &flow, &change);

@@ -26,6 +26,7 @@
 #include "filter.bpf.h"
 #include "task.bpf.h"
 #include "set_state.bpf.h"
+#include "stack.bpf.h"
 #include "minisock.bpf.h"
 #include "request.bpf.h"
 #include "timer.bpf.h"

@@ -14,7 +14,8 @@ static __always_inline void on_timer(void *ctx, const struct timer_list *timer, 
 				      bpf_core_field_offset(struct inet_timewait_sock, tw_timer),
 			      op);
 	else if (fn == reqsk_timer_fn)
-		emit_request((void *)timer - bpf_core_field_offset(struct request_sock, rsk_timer),
+		emit_request(ctx,
+			     (void *)timer - bpf_core_field_offset(struct request_sock, rsk_timer),
 			     op);
 }
 

@@ -121,11 +121,12 @@ enum tcpdwell_timer_op {
 	TCPDWELL_SEGMENT, /* TIMEWAIT only: a segment (re)started the 60 s; tw_substate is up to date */
 };
 
-/* Who cancelled a minisock's timer before it was due, by the call stack. */
+/* Who cancelled a minisock's or a request's timer before it was due, by the call stack. */
 enum tcpdwell_canceller {
 	TCPDWELL_BY_UNKNOWN,
 	TCPDWELL_BY_SEGMENT, /* tcp_timewait_state_process: an RST, or a re-arm */
-	TCPDWELL_BY_RECEIVE, /* tcp_v4_rcv, tcp_v6_rcv: recycled by a SYN, or RST sent for data */
+	TCPDWELL_BY_RECEIVE, /* tcp_v4_rcv, tcp_v6_rcv: recycled by a SYN, or RST sent for data;
+				a request: RST, or a late ACK */
 	TCPDWELL_BY_CONNECT, /* __inet_check_established: reused by an outgoing connection */
 	TCPDWELL_BY_ABORT,   /* tcp_abort: SOCK_DESTROY */
 	TCPDWELL_BY_NETNS,   /* inet_twsk_purge */
@@ -148,9 +149,10 @@ struct tcpdwell_request {
 	__u64 object;
 	__u64 cookie; /* nearly always 0 */
 	struct tcpdwell_flow flow;
-	__u8 retransmits;     /* of the SYN-ACK, by its timer */
+	__u8 retransmits;     /* of the SYN-ACK */
 	__u8 listener_closed; /* the listener is no longer in LISTEN */
-	__u8 pad[6];
+	__u8 canceller;	      /* enum tcpdwell_canceller */
+	__u8 pad[5];
 };
 
 struct tcpdwell_accept {
@@ -185,7 +187,7 @@ struct tcpdwell_shared {
 	__u64 lost_events;	/* a full ring; with lost_transitions */
 	__u64 lost_transitions; /* of inet_sock_set_state */
 	__u32 wakeup;
-	__u32 pad;
+	__u32 children_late; /* a child has no flow of its own when it is announced (before 6.18) */
 };
 
 struct tcpdwell_cidr {

@@ -2,7 +2,6 @@
 #include "app/option_values.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -11,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <filesystem>
 
 #include "kernel/cgroups.h"
 #include "tcpdwell/wire.h"
@@ -144,12 +144,13 @@ std::string cgroup_value(const std::string& text) {
     throw CLI::ValidationError("--cgroup", "cgroup v2 is not mounted on this host");
   std::string path = text;
   if (path == mount || path.starts_with(mount + '/')) path.erase(0, mount.size());
-  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-  if (path.empty() || path[0] != '/') path.insert(0, "/");
-  struct stat info {};
-  if (::stat((mount + path).c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
+  // Paths are compared as text: "a/../b" or "a//b" would match nothing, without a word.
+  std::error_code missing;
+  const std::string real = std::filesystem::canonical(mount + '/' + path, missing).string();
+  const bool below = real == mount || real.starts_with(mount + '/');
+  if (missing || !below || !std::filesystem::is_directory(real, missing))
     refuse("--cgroup", text, "a cgroup below " + mount);
-  return path;
+  return real == mount ? "/" : real.substr(mount.size());
 }
 
 }  // namespace tcpdwell

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/option_values.h"
+#include "sinks/escape.h"
 
 namespace tcpdwell {
 namespace {
@@ -44,7 +45,9 @@ void add_run_options(CLI::App& app, Raw& raw) {
   app.add_option("--max-connections", raw.max_connections,
                  "Beyond this the connections that were quiet the longest are forgotten")
       ->type_name("N");
-  app.set_config("--config", "", "Read options from FILE (TOML, the long names)");
+  app.set_config("--config", "", "Read options from FILE (TOML, the long names)")
+      ->type_name("FILE");
+  app.allow_config_extras(CLI::config_extras_mode::error);
 }
 
 void add_filters(CLI::App& app, Raw& raw) {
@@ -56,8 +59,8 @@ void add_filters(CLI::App& app, Raw& raw) {
   list("--lport", raw.local_ports, "Local port", "P,...");
   list("--rport", raw.remote_ports, "Remote port", "P,...");
   list("--addr", raw.addrs, "Local or remote address, or a block of them", "CIDR,...");
-  CLI::Option* ipv4 = app.add_flag("-4", raw.ipv4, "IPv4 only (v4-mapped too)")->group("Filters");
-  app.add_flag("-6", raw.ipv6, "IPv6 only")->group("Filters")->excludes(ipv4);
+  app.add_flag("-4", raw.ipv4, "IPv4 only (v4-mapped too)")->group("Filters");
+  app.add_flag("-6", raw.ipv6, "IPv6 only")->group("Filters");
   list("--pid", raw.pids, "Owner's process id", "P,...");
   app.add_option("--cgroup", raw.cgroup, "Owner's cgroup: this one or one below it")
       ->type_name("PATH")
@@ -68,7 +71,28 @@ void add_filters(CLI::App& app, Raw& raw) {
   list("--state", raw.states, "Transitions that leave or enter one of these", "S,...");
 }
 
+// Plain `tcpdwell` is `tcpdwell trace`: the options are the same on either side of the word.
+void add_trace(CLI::App& app, Raw& raw) {
+  CLI::App* trace =
+      app.add_subcommand("trace", "Stream transitions and finished connections (the default)");
+  trace->fallthrough();
+  // To CLI11 "-4" is a number, and does not fall through, where no flag of this name is.
+  trace->add_flag("-4", raw.ipv4)->group("");
+  trace->add_flag("-6", raw.ipv6)->group("");
+}
+
+// An empty value is a variable of a script that is not set: a filter or a limit would be missing
+// without a word.
+void refuse_empty_values(CLI::App& app) {
+  const CLI::Validator not_empty(
+      [](const std::string& text) { return text.empty() ? "must not be empty" : std::string(); },
+      "");
+  for (CLI::Option* option : app.get_options())
+    if (option->get_expected_min() > 0) option->check(not_empty);
+}
+
 Filter filter_of(const Raw& raw) {
+  if (raw.ipv4 && raw.ipv6) throw CLI::ExcludesError("-4", "-6");
   Filter filter;
   filter.ports = port_list("--port", raw.ports);
   filter.local_ports = port_list("--lport", raw.local_ports);
@@ -104,7 +128,17 @@ Options options_of(const Raw& raw) {
   return options;
 }
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+// CLI11's words, but for those that do not say what they mean.
+UsageError usage_error(std::string_view text) {
+  constexpr std::string_view kUnknownKey = "INI was not able to parse ";
+  std::string line;
+  if (text.starts_with(kUnknownKey)) {
+    line = "--config: not an option: ";
+    text.remove_prefix(kUnknownKey.size());
+  }
+  append_printable(line, text);  // one line, whatever the argument was
+  return {line + " (see tcpdwell --help)"};
+}
 
 }  // namespace
 
@@ -120,18 +154,18 @@ std::variant<Options, Show, UsageError> parse_options(int argc, const char* cons
   add_output_options(app, raw);
   add_run_options(app, raw);
   add_filters(app, raw);
-  // Plain `tcpdwell` is `tcpdwell trace`: the options are the same on either side of the word.
-  app.add_subcommand("trace", "Stream transitions and finished connections (the default)")
-      ->fallthrough();
+  add_trace(app, raw);
+  refuse_empty_values(app);
   try {
     app.parse(argc, argv);
     return options_of(raw);
   } catch (const CLI::CallForHelp&) {
-    return Show{app.help()};
+    // Not app.help(): behind "trace" that would be the help of a command without options.
+    return Show{app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal)};
   } catch (const CLI::CallForVersion& version) {
     return Show{std::string(version.what()) + '\n'};
   } catch (const CLI::ParseError& error) {
-    return UsageError{first_line(error.what()) + " (see tcpdwell --help)"};
+    return usage_error(error.what());
   }
 }
 

@@ -71,7 +71,8 @@ struct Connection {
   Nanos doubt_at{};
   std::optional<TimewaitEvent> doubt_timer;  // the cancel of a minisock's timer
   std::optional<TransitionEvent> doubt_close;
-  bool listener_closed = false;  // of a request, when its timer was touched last
+  std::optional<RequestEvent> doubt_request;  // the last one that its timer saw
+  std::uint8_t syn_ack_retransmits = 0;
 
   std::vector<TransitionRecord> held;  // until the verdict, and until the local port is known
 };

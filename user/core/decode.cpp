@@ -116,7 +116,7 @@ std::optional<Event> request(Bytes record) {
   if (!raw) return std::nullopt;
   const auto op = timer_op(raw->head.op, TimerOp::Expire);
   const auto flow = flow_of(raw->flow);
-  if (!op || !flow) return std::nullopt;
+  if (!op || !flow || raw->canceller > TCPDWELL_BY_NETNS) return std::nullopt;
   return RequestEvent{.at = at(raw->head),
                       .cpu = raw->head.cpu,
                       .op = *op,
@@ -124,7 +124,8 @@ std::optional<Event> request(Bytes record) {
                       .cookie = raw->cookie,
                       .flow = *flow,
                       .retransmits = raw->retransmits,
-                      .listener_closed = raw->listener_closed != 0};
+                      .listener_closed = raw->listener_closed != 0,
+                      .canceller = static_cast<Canceller>(raw->canceller)};
 }
 
 std::optional<Event> accept(Bytes record) {

@@ -96,6 +96,14 @@ Ending end_of_socket(const TransitionEvent& event, const ResetFacts& resets) {
   }
 }
 
+Ending end_of_request(const RequestEvent& last) {
+  if (last.canceller == Canceller::Abort) return {Ended::Killed, Why::Killed, Side::None};
+  if (last.canceller == Canceller::Netns) return {Ended::Netns, Why::Netns, Side::None};
+  if (last.listener_closed) return {Ended::Dropped, Why::Dropped, Side::None};
+  if (last.op == TimerOp::Expire) return {Ended::Timeout, Why::Timeout, Side::None};
+  return {Ended::ResetReceived, Why::Reset, Side::Remote};
+}
+
 Ending end_of_orphan(Canceller canceller) {
   switch (canceller) {
     case Canceller::Segment: return {Ended::ResetReceived, Why::Reset, Side::Local};

@@ -29,6 +29,9 @@ bool needs_reset_facts(const TransitionEvent& event);
 // Of a full socket that went to CLOSED with no minisock to follow.
 Ending end_of_socket(const TransitionEvent& event, const ResetFacts& resets);
 
+// Of a half-open request of which no child came; `last` is the last that its timer saw.
+Ending end_of_request(const RequestEvent& last);
+
 // Of a minisock that did not expire.
 Ending end_of_orphan(Canceller canceller);
 TimeWaitEnded end_of_time_wait(Canceller canceller);

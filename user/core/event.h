@@ -69,6 +69,7 @@ struct RequestEvent {
   Flow flow;
   std::uint8_t retransmits = 0;
   bool listener_closed = false;
+  Canceller canceller = Canceller::Unknown;
 };
 
 struct AcceptEvent {

@@ -56,6 +56,7 @@ bool Cidr::contains(const Endpoint& end) const {
 std::optional<Cidr> parse_cidr(std::string_view text) {
   const auto slash = text.find('/');
   const std::string address(text.substr(0, slash));
+  if (address.find('\0') != std::string::npos) return std::nullopt;
   Cidr cidr;
   if (::inet_pton(AF_INET, address.c_str(), cidr.addr.data()) == 1)
     cidr.family = Family::Ipv4;

@@ -18,7 +18,7 @@ void Lifecycle::on_event(const RequestEvent& event) {
   if (event.op == TimerOp::Start) return start_request(event, id);
   if (id == kNone) return;
   table_.touch(id);
-  table_[id].listener_closed = event.listener_closed;
+  table_[id].doubt_request = event;
   doubt(id, event.op == TimerOp::Expire ? Doubt::Expired : Doubt::Cancelled, event.at, event.cpu);
 }
 
@@ -26,6 +26,7 @@ void Lifecycle::start_request(const RequestEvent& event, Id id) {
   if (id != kNone) {  // the SYN-ACK was sent again
     table_.touch(id);
     table_[id].doubt = Doubt::None;
+    table_[id].syn_ack_retransmits = event.retransmits;
     return;
   }
   replace(table_.by_object(event.object), event.at);
@@ -59,19 +60,17 @@ void Lifecycle::replace(Id id, Nanos at) {
 void Lifecycle::end_request(Id id) {
   Connection& connection = table_[id];
   const Nanos at = connection.doubt_at;
-  Ending ending{Ended::ResetReceived, Why::Reset, Side::Remote};
-  const Nanos reset = connection.doubt_cpu < listener_reset_.size()
-                          ? listener_reset_[connection.doubt_cpu]
-                          : Nanos{-1};
-  if (connection.listener_closed)
-    ending = {Ended::Dropped, Why::Dropped, Side::None};
-  else if (connection.doubt == Doubt::Expired)
-    ending = {Ended::Timeout, Why::Timeout, Side::None};
-  else if (last_loss_ >= at)
-    ending = {};
-  else if (reset.count() >= 0 && reset <= at && at - reset < kSameCall)
-    ending = {Ended::ResetSent, Why::Reset, Side::Local};
+  const RequestEvent& last = *connection.doubt_request;
+  Ending ending = end_of_request(last);
+  const Nanos reset = last.cpu < listener_reset_.size() ? listener_reset_[last.cpu] : Nanos{-1};
+  if (ending.ended == Ended::ResetReceived) {
+    if (last_loss_ >= at)
+      ending = {};
+    else if (reset.count() >= 0 && reset <= at && at - reset < kSameCall)
+      ending = {Ended::ResetSent, Why::Reset, Side::Local};
+  }
   connection.doubt = Doubt::None;
+  connection.tally = Tally{.retransmits = connection.syn_ack_retransmits};
   if (connection.entered_known) publisher_.opened(connection, State::Listen, Why::Syn);
   finish_life(id, at, ending, std::nullopt);
 }

@@ -46,6 +46,12 @@ void append_hex_byte(std::string& out, std::uint8_t byte) {
 
 bool is_control(std::uint32_t code) { return code < 0x20 || (code >= 0x7f && code < 0xa0); }
 
+// Line separators, and marks that change the direction of what follows them.
+bool moves_text(std::uint32_t code) {
+  return code == 0x061c || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
+         (code >= 0x2066 && code <= 0x2069);
+}
+
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view bytes) {
@@ -75,7 +81,7 @@ void append_printable(std::string& out, std::string_view bytes) {
   while (!bytes.empty()) {
     const auto [size, code] = sequence(bytes);
     const std::size_t used = size == 0 ? 1 : size;
-    if (size == 0 || is_control(code)) {
+    if (size == 0 || is_control(code) || moves_text(code)) {
       for (std::size_t i = 0; i < used; ++i) {
         out += "\\x";
         append_hex_byte(out, byte_at(bytes, i));

@@ -15,8 +15,20 @@ namespace {
 constexpr std::size_t kBlock = 1U << 20U;
 constexpr int kPatienceMs = 1000;
 
-UniqueFd make(const std::string& path) {
-  return UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666));
+// `flag`: O_TRUNC or 0. O_NONBLOCK is for a FIFO or a terminal, but only once it is open: a FIFO
+// waits for its reader.
+UniqueFd make(const std::string& path, int flag) {
+  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flag, 0666));
+  if (file) ::fcntl(file.get(), F_SETFL, O_APPEND | O_NONBLOCK);
+  return file;
+}
+
+// A terminal that poll() calls writable may take but a few bytes before it blocks (^S, a reader of
+// the other end that stalls). Opened once more, O_NONBLOCK is ours alone.
+UniqueFd reopen_terminal(int fd) {
+  if (::isatty(fd) != 1) return UniqueFd{};
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  return UniqueFd(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
 // O_NONBLOCK would be the reader's and the shell's too: it belongs to the open file, not to us. A
@@ -29,11 +41,14 @@ std::size_t block_for(int fd) {
 
 }  // namespace
 
+Output::Output(int borrowed_fd, std::size_t backlog)
+    : fd_(borrowed_fd), file_(reopen_terminal(borrowed_fd)), backlog_(backlog) {}
+
 Result<Output> Output::open(const std::string& path, std::size_t backlog) {
   Output output(STDOUT_FILENO, backlog);
   if (path.empty()) return output;
   output.path_ = path;
-  output.file_ = make(path);
+  output.file_ = make(path, O_TRUNC);
   if (!output.file_) return system_error("--output: opening " + path);
   return output;
 }
@@ -73,7 +88,8 @@ bool Output::write_some(int wait_ms) {
   if (status() != Status::Ok) return false;
   const std::size_t size = std::min(buffer_.size() - written_, block_for(fd()));
   pollfd ready{.fd = fd(), .events = POLLOUT, .revents = 0};
-  if (::poll(&ready, 1, wait_ms) == 0) return false;
+  const int polled = ::poll(&ready, 1, wait_ms);
+  if (polled <= 0) return polled < 0 && errno == EINTR;
   const ssize_t count = ::write(fd(), buffer_.data() + written_, size);
   if (count < 0) {
     if (errno == EINTR) return true;
@@ -98,7 +114,7 @@ bool Output::write_some(int wait_ms) {
 bool Output::reopen() {
   if (path_.empty()) return true;
   if (finish() == Status::Failed) return false;
-  UniqueFd file = make(path_);
+  UniqueFd file = make(path_, 0);  // not renamed, after all: what it has stays
   if (!file) {
     error_ = system_error("--output: opening " + path_ + " again");
     return false;

@@ -23,8 +23,7 @@ class Output {
   // `path` empty: stdout. A file is made or emptied (mode 0666 less the umask).
   static Result<Output> open(const std::string& path, std::size_t backlog = kBacklog);
   // Takes a descriptor that the caller keeps open.
-  explicit Output(int borrowed_fd, std::size_t backlog = kBacklog)
-      : fd_(borrowed_fd), backlog_(backlog) {}
+  explicit Output(int borrowed_fd, std::size_t backlog = kBacklog);
 
   // A whole line, with its '\n'. `must`: takes it even if the backlog is full.
   void write(std::string_view line, bool must = false);
@@ -32,7 +31,8 @@ class Output {
   Status flush();
   // The last of it, with some patience for a reader that stalls.
   Status finish();
-  // After a file was renamed away (SIGHUP): makes it anew. Not for stdout. False: error().
+  // After a file was renamed away (SIGHUP): makes it anew; one that is still there is continued.
+  // Not for stdout. False: error().
   bool reopen();
 
   bool pending() const { return !buffer_.empty(); }

@@ -12,7 +12,7 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kLocal = 13, kRemote = 33, kChange = 53, kDwellEnd = 88, kOwner = 90;
+constexpr std::size_t kLocal = 13, kRemote = 32, kChange = 51, kDwellEnd = 85, kOwner = 86;
 
 constexpr std::string_view kReset = "\033[0m", kDim = "\033[2m", kRed = "\033[31m",
                            kYellow = "\033[33m", kGreen = "\033[32m";
@@ -110,6 +110,10 @@ void TextSink::put_states(const TransitionRecord& record) {
   put(" → ", 3);
   color(is_remarkable(record.why) ? kRed : color_of(record.to));
   put(name(record.to));
+  if (record.to == State::Closed && is_remarkable(record.why)) {
+    put(" ");
+    put(name(record.why));
+  }
   color(kReset);
 }
 
@@ -154,10 +158,6 @@ void TextSink::append(const TransitionRecord& record) {
   if (record.dwell) put_dwell(*record.dwell);
   go_to(kOwner);
   put_owner(record.socket.owner);
-  if (record.to == State::Closed && is_remarkable(record.why)) {
-    go_to(column_ + 1);
-    put(fmt::format("({})", name(record.why)));
-  }
 }
 
 void TextSink::append(const ConnectionRecord& record) {

@@ -13,7 +13,7 @@ struct Unit {
   std::string_view name;
   std::int64_t nanos;
 };
-// In falling order. "m" before "ms": the longer name is tried first where both fit.
+// In falling order.
 constexpr Unit kUnits[] = {{"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000},
                            {"ms", 1'000'000},        {"us", 1'000},         {"ns", 1}};
 
@@ -51,14 +51,13 @@ std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
 }
 
 std::string format_duration(std::chrono::nanoseconds duration) {
-  const double seconds = static_cast<double>(duration.count()) / 1e9;
-  const std::int64_t whole = duration.count() / 1'000'000'000;
-  if (duration.count() < 1'000'000) return fmt::format("{}us", duration.count() / 1000);
-  if (seconds < 0.01) return fmt::format("{:.2f}ms", seconds * 1e3);
-  if (seconds < 0.1) return fmt::format("{:.1f}ms", seconds * 1e3);
-  if (whole < 1) return fmt::format("{}ms", duration.count() / 1'000'000);
-  if (whole < 100)
-    return fmt::format("{:.3f}s", static_cast<double>(duration.count() / 1'000'000) / 1e3);
+  const std::int64_t micros = duration.count() / 1000, millis = micros / 1000;
+  const std::int64_t whole = millis / 1000;
+  if (micros < 1000) return fmt::format("{}us", micros);
+  if (millis < 10) return fmt::format("{}.{:02}ms", millis, micros / 10 % 100);
+  if (millis < 100) return fmt::format("{}.{}ms", millis, micros / 100 % 10);
+  if (whole < 1) return fmt::format("{}ms", millis);
+  if (whole < 100) return fmt::format("{}.{:03}s", whole, millis % 1000);
   if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
   if (whole < 86400) return fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);
   return fmt::format("{}d{:02}h", whole / 86400, whole / 3600 % 24);

@@ -13,8 +13,8 @@ namespace tcpdwell {
 // most once. nullopt: anything else, or more than 292 years.
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
-// "17us", "812us", "41.3ms", "4.507s", "61.044s", "2m03s", "2h03m", "5d02h": at most 7 characters
-// below 1000 days.
+// "17us", "812us", "41.3ms", "4.507s", "61.044s", "2m03s", "2h03m", "5d02h": rounded down, at most
+// 7 characters below 1000 days.
 std::string format_duration(std::chrono::nanoseconds duration);
 
 }  // namespace tcpdwell
