@@ -128,7 +128,7 @@ std::uint32_t netns_value(const std::string& text) {
   if (const auto inode = number(text); inode && *inode != 0 && *inode <= UINT32_MAX)
     return static_cast<std::uint32_t>(*inode);
   const std::string path = text == "self" ? "/proc/self/ns/net" : text;
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   struct stat info {};
   if (!file || ::fstat(file.get(), &info) != 0 ||
       ::ioctl(file.get(), NS_GET_NSTYPE) != CLONE_NEWNET)

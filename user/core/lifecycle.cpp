@@ -13,9 +13,9 @@ using namespace std::chrono_literals;
 // virtual CPU that was put aside may need.
 constexpr Nanos kGrace = 50ms;
 constexpr Nanos kPatience = 300ms;
-// The first SYN retransmit, after a second, shows the port. A deferred SYN (TCP_FASTOPEN_CONNECT)
-// shows none.
-constexpr Nanos kSilentSyn = 3s;
+// A SYN retransmit, after one second and after three, shows the port. A deferred SYN
+// (TCP_FASTOPEN_CONNECT) shows none.
+constexpr Nanos kSilentSyn = 4s;
 
 }  // namespace
 

@@ -12,7 +12,8 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kLocal = 13, kRemote = 32, kChange = 51, kDwellEnd = 85, kOwner = 86;
+constexpr std::size_t kLocal = 13, kRemote = 32, kChange = 50, kDwellEnd = 85, kOwner = 86;
+constexpr std::size_t kLongestState = 12;  // SYN_RECEIVED
 
 constexpr std::string_view kReset = "\033[0m", kDim = "\033[2m", kRed = "\033[31m",
                            kYellow = "\033[33m", kGreen = "\033[32m";
@@ -103,7 +104,7 @@ void TextSink::put_flow(const SocketInfo& socket) {
 }
 
 void TextSink::put_states(const TransitionRecord& record) {
-  go_to(kChange);
+  go_to(kChange + kLongestState - name(record.from).size());  // arrows below each other
   color(color_of(record.from));
   put(name(record.from));
   color(kReset);
@@ -143,7 +144,7 @@ void TextSink::append(const StartRecord&) {
   put("LOCAL");
   go_to(kRemote);
   put("REMOTE");
-  go_to(kChange);
+  go_to(kChange + kLongestState - 4);
   put("FROM → TO", 9);
   go_to(kDwellEnd - 10);
   put("TIME IN IT");

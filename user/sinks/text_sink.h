@@ -2,8 +2,7 @@
 // For people: a line a transition, aligned by absolute columns, so that a long endpoint takes from
 // the room of what follows it before it shifts anything.
 //
-//   12:34:56.789 10.0.0.1:54321      10.0.0.2:80         FIN_WAIT_2 → TIME_WAIT       4.507s
-//   curl[42]
+//   12:34:56.789 10.0.0.1:54321     10.0.0.2:80         FIN_WAIT_2 → TIME_WAIT     4.507s curl[42]
 //
 // The dwell is the time in the left state: `~` before it says that it is not exact, `≥` that it is
 // a lower bound. Connections are printed only where asked for (--only connection).

@@ -1,0 +1,122 @@
+"""Running tcpdwell and reading what it writes."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+BINARY = os.environ.get(
+    "TCPDWELL_BIN", os.path.join(os.path.dirname(__file__), "../../../build/tcpdwell"))
+KEEP = os.environ.get("TCPDWELL_KEEP")  # a directory: what the tracers wrote goes there, too
+
+
+class TracerError(AssertionError):
+    """tcpdwell did not do what every run of it must do."""
+
+
+def wait_for(condition, seconds, what):
+    """Polls until `condition()` is true and returns its value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise TracerError(f"waited {seconds} s for {what}")
+        time.sleep(0.02)
+
+
+def parse_line(line):
+    """One NDJSON line. Anything that is not strict, compact JSON in UTF-8 is an error."""
+    def refuse(constant):
+        raise TracerError(f"{constant} is not JSON")
+    text = line.decode("utf-8")
+    if not line.endswith(b"\n") or text[:-1] != text[:-1].strip():
+        raise TracerError(f"not one whole line: {text!r}")
+    item = json.loads(text, parse_constant=refuse)
+    if not text.startswith('{"type":'):
+        raise TracerError(f"`type` is not first: {text!r}")
+    return item
+
+
+class Tracer:
+    """`tcpdwell trace --json` with its output in a file. A context manager: ends what it started."""
+
+    def __init__(self, *options, json_output=True, preexec=None, env=None):
+        self._dir = tempfile.TemporaryDirectory(prefix="tcpdwell-test-")
+        self.output, self.ready, self.errors = (
+            os.path.join(self._dir.name, name) for name in ("out", "ready", "stderr"))
+        self._preexec, self._env = preexec, {**os.environ, **(env or {})}
+        self.options = ["trace", *(["--json"] if json_output else []), "-o", self.output,
+                        "--ready-file", self.ready, *map(str, options)]
+        self._objects, self._read = [], 0
+
+    def __enter__(self):
+        with open(self.errors, "wb") as stderr:
+            self.process = subprocess.Popen([BINARY, *self.options], stdout=subprocess.DEVNULL,
+                                            stderr=stderr, stdin=subprocess.DEVNULL,
+                                            preexec_fn=self._preexec, env=self._env)
+        try:
+            wait_for(self._is_ready, 60, "the ready file")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if KEEP:
+            shutil.copytree(self._dir.name, os.path.join(KEEP, str(self.process.pid)))
+        self._dir.cleanup()
+
+    def _is_ready(self):
+        if self.process.poll() is not None:
+            raise TracerError(f"tcpdwell {' '.join(self.options)} ended at once with status "
+                              f"{self.process.returncode}: {self.stderr()}")
+        return os.path.exists(self.ready)
+
+    def stderr(self):
+        with open(self.errors, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def objects(self):
+        """All complete lines so far; each is parsed once."""
+        if not os.path.exists(self.output):
+            return self._objects
+        with open(self.output, "rb") as file:
+            file.seek(self._read)
+            new = file.read()
+        whole = new[:new.rfind(b"\n") + 1]
+        self._read += len(whole)
+        self._objects += map(parse_line, whole.splitlines(keepends=True))
+        return self._objects
+
+    def must_run(self):
+        """Whoever ended it, what comes after is not the tracer's fault."""
+        if self.process.poll() is not None:
+            raise TracerError(f"tcpdwell ended (status {self.process.returncode}) before it was "
+                              f"told to: {self.stderr()}")
+
+    def wait_for(self, condition, seconds, what):
+        """Waits until `condition(objects)` is true."""
+        wait_for(lambda: condition(self.objects()), seconds, what)
+
+    def stop(self, sig=signal.SIGINT, status=0):
+        """Ends it in order and returns its objects: nothing may be lost on the way."""
+        self.must_run()
+        self.process.send_signal(sig)
+        try:
+            got = self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            raise TracerError(f"still running 30 s after {sig.name}") from None
+        if got != status:
+            raise TracerError(f"exit status {got}, wanted {status}: {self.stderr()}")
+        return self.objects()
+
+
+def connections_in(objects, netns):
+    return [item for item in objects if item["type"] == "connection" and item["netns"] == netns]

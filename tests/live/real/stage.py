@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traces a namespace from its first socket to its end, and compares with what was promised.
+
+The tracer sits outside and outlives the namespace: taking that down ends every TIME_WAIT, so a test
+sees whole lifecycles without waiting for the 60 seconds.
+"""
+
+import tempfile
+
+from lib.clock import now
+from lib.life import TIMES_OUT_OF_TIME_WAIT, Life, Step
+from lib.lifecycle import Check, assign, explain, group_by_connection
+from lib.tracer import Tracer, wait_for
+
+from real.servers import LOOPBACK
+from real.space import Space
+
+ANY_ADDRESS = {4: ("0.0.0.0", 0), 6: ("::", 0)}
+CLOSES_FIRST = ["FIN_WAIT_1", "FIN_WAIT_2", "TIME_WAIT", "CLOSED"]
+CLOSES_SECOND = ["CLOSE_WAIT", "LAST_ACK", "CLOSED"]
+IS_RESET = ["CLOSED"]
+
+
+class Stage:
+    """One namespace, its servers, and the connections that have to come out."""
+
+    def __init__(self, folder):
+        self.space, self.lives = Space(), []
+        self._folder, self._servers = folder, []
+        self._tracer = None
+        self._left_at = None
+
+    def __enter__(self):
+        try:
+            self._tracer = Tracer("--netns", self.space.path).__enter__()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._leave()
+        self._tracer.__exit__()
+
+    def serve(self, kind, *details):
+        """Starts a server, and promises its listeners: one a port and family."""
+        server = kind(self.space, tempfile.mkdtemp(dir=self._folder), *details)
+        self._servers.append(server)
+        for port in server.ports:
+            for family, address in LOOPBACK.items():
+                life = self._promise(
+                    "listener", family, (address, port), ANY_ADDRESS[family], ["LISTEN", "CLOSED"]
+                )
+                life.owner = server.who(server.pid)._replace(via="listen")
+                # Whoever lets go of it last closes it.
+                life.closer = [server.who(pid)._replace(via="close") for pid in server.pids]
+                life.ended, life.bytes_sent, life.bytes_received = "closed", (0, None), (0, None)
+        return server
+
+    def conversation(self, family, ports, client, server, sent, received):
+        """Promises both ends. `ports` and bytes as the client says, client and server: Who."""
+        mine, theirs = ((LOOPBACK[family], port) for port in ports)
+        near = self._promise("client", family, mine, theirs, ["SYN_SENT", "ESTABLISHED"])
+        far = self._promise("server", family, theirs, mine, ["SYN_RECEIVED", "ESTABLISHED"])
+        near.opened_by, far.opened_by = "local", "remote"
+        near.owner, far.owner = client._replace(via="connect"), server._replace(via="accept")
+        near.bytes_sent = far.bytes_received = sent
+        near.bytes_received = far.bytes_sent = received
+        return near, far
+
+    def settle(self):
+        """Waits for the end of what the servers still do by themselves."""
+        wait_for(self.space.is_quiet, 20, "nothing but TIME_WAIT to be left")
+
+    def verify(self, expired=False):
+        """The play is over: what was promised must have come, whole, and nothing else."""
+        if expired:
+            wait_for(self.space.has_only_listeners, 90, "every TIME_WAIT to expire")
+        else:
+            self.settle()
+        self._leave()
+        self._tracer.wait_for(self._all_ended, 20, f"the end of {len(self.lives)} connections")
+        objects = self._tracer.stop()
+        self._check(objects)
+        return objects
+
+    def _check(self, objects):
+        assert [item for item in objects if item["type"] == "lost"] == [], "events were lost"
+        pairs, left = assign(self.lives, self._ours(objects))
+        wrong = []
+        for life, printed in pairs:
+            problems = Check(life, printed, objects[0]).problems
+            if problems:
+                wrong.append(explain(life, printed, problems))
+        wrong += [f"nobody promised {key}: {printed}" for key, printed in left.items()]
+        assert not wrong, "\n\n".join(wrong)
+
+    def _all_ended(self, objects):
+        groups = self._ours(objects).values()
+        return sum(items[-1]["type"] == "connection" for items in groups) >= len(self.lives)
+
+    def _ours(self, objects):
+        """The kernel gives the inode number of a namespace to the next one at once."""
+        groups = group_by_connection(objects, self.space.inum)
+        return {key: items for key, items in groups.items() if items[0]["mono_ns"] < self._left_at}
+
+    def _promise(self, role, family, local, remote, path):
+        life = Life(role, family, local, remote, self.space.inum)
+        life.steps = [Step(state, None) for state in path]
+        self.lives.append(life)
+        return life
+
+    def _leave(self):
+        for server in self._servers:
+            server.stop()
+        if self._left_at is None:
+            self._left_at = now()
+            self.space.close()
+
+
+def ends(first, second, first_closer, second_closer, time_wait_at=None):
+    """`first` sends its FIN first and gets the TIME_WAIT, which lasts as long as the namespace.
+
+    Or its full time, where it is known when it began.
+    """
+    how = "expired" if time_wait_at else "netns"
+    _ends(first, CLOSES_FIRST, "fin", "local", first_closer._replace(via="close"), how)
+    _ends(second, CLOSES_SECOND, "fin", "remote", second_closer._replace(via="close"), None)
+    if time_wait_at:
+        first.last_arm = time_wait_at
+        first.steps[-2:] = [Step("TIME_WAIT", time_wait_at), Step("CLOSED", TIMES_OUT_OF_TIME_WAIT)]
+
+
+def aborts(first, second, closer):
+    """`first` closes with an RST: no state is left to pass through, and nobody has a TIME_WAIT."""
+    _ends(first, IS_RESET, "reset_sent", "local", closer._replace(via="close"), None)
+    _ends(second, IS_RESET, "reset_received", "remote", None, None)
+
+
+def _ends(life, path, ended, closed_by, closer, time_wait_ended):
+    life.steps += [Step(state, None) for state in path]
+    life.ends(ended, closed_by, time_wait_ended)
+    life.closer = closer
+
+
+def dwell_of(objects, life, state):
+    """In nanoseconds, as the connection's object sums it up."""
+    return next(
+        item["dwell"][state]
+        for item in objects
+        if item["type"] == "connection"
+        and (item["local"]["port"], item["remote"]["port"]) == (life.local[1], life.remote[1])
+    )

@@ -1,0 +1,2 @@
+"""Importing this registers all scenarios."""
+from . import aborts, closing, halfopen, listeners, opening, owners, timewait  # noqa: F401

@@ -1,0 +1,222 @@
+"""tcpdwell as a program: how it ends, what it says about bad input, what it leaves behind."""
+import json
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+from typing import NamedTuple
+
+import pytest
+
+from lib.child import Child
+from lib.netns import Netns
+from lib.tracer import BINARY, Tracer, parse_line, wait_for
+
+class Made(NamedTuple):
+    """Where connections were made. An inode number alone may be used again."""
+    netns: int
+    port: int
+
+
+def churn(number, before=lambda: None):
+    """Makes so many loopback connections in a namespace of its own.
+
+    Each makes 6 transitions: client SYN_SENT, ESTABLISHED, CLOSED, server the same.
+    """
+    port = random.randrange(1024, 30000)
+
+    def job(_):
+        netns = Netns.create()
+        before()
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            listener.listen(128)
+            for _ in range(number):
+                client = socket.create_connection(("127.0.0.1", port))
+                server, _ = listener.accept()
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                client.close()
+                server.close()
+        return Made(netns.inum, port)
+
+    return Child(job).result()
+
+
+def run(*arguments, **options):
+    """A tcpdwell that ends by itself."""
+    return subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=20, check=False, **options)
+
+
+def about(objects, made, kind="connection"):
+    return [item for item in objects if item["type"] == kind and item["netns"] == made.netns
+            and made.port in (item["local"]["port"], item["remote"]["port"])]
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM], ids=lambda sig: sig.name)
+def test_signal_ends_in_order(sig):
+    """What is in the ring is drained, `end` is written, status 0."""
+    with Tracer() as tracer:
+        made = churn(300)
+        objects = tracer.stop(sig)
+    assert objects[0]["type"] == "start" and objects[-1]["type"] == "end"
+    assert len(about(objects, made)) == 601, "2 ends of each, and the listener"
+
+
+def test_signal_where_sigint_was_ignored():
+    """As a background job of a shell inherits it."""
+    with Tracer(preexec=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) as tracer:
+        assert tracer.stop(signal.SIGINT)[-1]["type"] == "end"
+
+
+def test_head_ends_it_quietly():
+    """A closed pipe on stdout is no error, and nothing lingers behind `| head -3`."""
+    with subprocess.Popen([BINARY, "trace", "--json"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as tracer:
+        try:
+            lines = [tracer.stdout.readline()]
+            churn(5)
+            lines += [tracer.stdout.readline() for _ in range(2)]
+            tracer.stdout.close()
+            churn(5)
+            status = tracer.wait(timeout=20)
+            said = tracer.stderr.read()
+        finally:
+            tracer.kill()
+    assert [parse_line(line)["type"] for line in lines] == ["start", "transition", "transition"]
+    assert status == 0 and said == b""
+
+
+def test_two_at_once():
+    """Both see the whole connection; neither disturbs the other."""
+    with Tracer() as one, Tracer() as other:
+        made = churn(20)
+        both = [tracer.stop() for tracer in (one, other)]
+    for objects in both:
+        assert len(about(objects, made)) == 41
+    paths = [[(item["cookie"], item["from"], item["to"]) for item in
+              about(objects, made, "transition")] for objects in both]
+    assert sorted(paths[0]) == sorted(paths[1])
+
+
+def test_duration():
+    done = run("trace", "--json", "-d", "1s")
+    end = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 0 and end["type"] == "end" and 1 <= end["seconds"] < 3
+
+
+def test_plain_name_traces():
+    """`tcpdwell` alone is `tcpdwell trace`."""
+    done = run("--json", "-d", "250ms")
+    assert done.returncode == 0 and json.loads(done.stdout.splitlines()[0])["type"] == "start"
+
+
+def test_output_is_reopened(tmp_path):
+    """Log rotation: rename, SIGHUP, and a new file begins."""
+    with Tracer() as tracer:
+        first = churn(3)
+        tracer.wait_for(lambda objects: len(about(objects, first)) == 7, 10, "7 connections")
+        rotated = tmp_path / "rotated"
+        os.rename(tracer.output, rotated)
+        tracer.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: os.path.exists(tracer.output), 10, "the new file")
+        second = churn(3)
+        tracer.process.send_signal(signal.SIGINT)
+        assert tracer.process.wait(timeout=30) == 0
+        old, new = ([parse_line(line) for line in open(path, "rb")]
+                    for path in (rotated, tracer.output))
+    assert len(about(old, first)) == 7 and not about(old, second)
+    assert len(about(new, second)) == 7 and not about(new, first)
+    assert old[0]["type"] == "start" and new[-1]["type"] == "end"
+
+
+def test_only_keeps_start_and_end():
+    with Tracer("--only", "connection") as tracer:
+        churn(3)
+        kinds = [item["type"] for item in tracer.stop()]
+    assert kinds[0] == "start" and kinds[-1] == "end" and "transition" not in kinds
+
+
+BAD_INPUT = {
+    "unknown_option": ["--bogus"], "bad_duration": ["-d", "5 parsecs"], "empty_duration": ["-d", ""],
+    "negative_duration": ["-d", "-1s"], "port_0": ["--port", "0"], "port_65536": ["--port", "65536"],
+    "port_80x": ["--port", "80x"], "lport_empty": ["--lport", ""], "rport_minus": ["--rport", "-1"],
+    "bad_cidr": ["--addr", "10.0.0.0/33"], "bad_address": ["--addr", "10.0.0"],
+    "bad_cidr6": ["--addr", "fd00::/129"], "unknown_state": ["--state", "SLEEPING"],
+    "unknown_kind": ["--only", "gossip"], "unwritable_output": ["-o", "/proc/no/such"],
+    "output_is_directory": ["-o", "/"], "no_such_netns": ["--netns", "/no/such/netns"],
+    "netns_text": ["--netns", "42x"], "no_such_cgroup": ["--cgroup", "/no/such/cgroup"],
+    "bad_pid": ["--pid", "1x"], "bad_ring": ["--ring-size", "big"], "bad_color": ["--color", "pink"],
+    "both_families": ["-4", "-6"], "unknown_command": ["juggle"], "no_value": ["--port"],
+}
+
+
+@pytest.mark.parametrize("name", BAD_INPUT)
+def test_bad_input(name, tmp_path):
+    """Status 2, one line on stderr, nothing on stdout, no ready file."""
+    ready = tmp_path / "ready"
+    done = run("--json", "--ready-file", str(ready), *BAD_INPUT[name])
+    said = done.stderr.decode()
+    assert done.returncode == 2, f"status {done.returncode}, stderr {said!r}"
+    assert said.count("\n") == 1 and said.endswith("\n"), f"not one line: {said!r}"
+    assert done.stdout == b""
+    assert not ready.exists()
+
+
+def test_not_root(tmp_path):
+    """Anyone else is told in one line what to do."""
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", BINARY, "trace",
+         "--ready-file", str(tmp_path / "ready")],
+        capture_output=True, timeout=60, check=False)
+    said = done.stderr.decode()
+    assert done.returncode == 2 and done.stdout == b"" and said.count("\n") == 1, said
+    assert "root" in said, said
+
+
+def pinned():
+    return sorted(os.path.join(where, name) for where, _, names in os.walk("/sys/fs/bpf")
+                  for name in names)
+
+
+def test_nothing_is_left_behind():
+    """No pinned map, no program of ours in the kernel, even after SIGKILL."""
+    before = pinned()
+    for sig in (signal.SIGINT, signal.SIGKILL):
+        with Tracer() as tracer:
+            pid = tracer.process.pid
+            assert holders_of_bpf(pid), "the tracer holds its programs by fds"
+            tracer.process.send_signal(sig)
+            tracer.process.wait(timeout=30)
+        assert pinned() == before
+
+
+def holders_of_bpf(pid):
+    links = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        target = os.readlink(f"/proc/{pid}/fd/{fd}")
+        if "bpf" in target:
+            links.append(target)
+    return links
+
+
+def test_help_and_version():
+    for option in ("--help", "--version", "-h"):
+        done = run(option)
+        assert done.returncode == 0 and done.stdout and not done.stderr
+    assert re.search(rb"\d+\.\d+\.\d+", run("--version").stdout)
+
+
+def test_unwritable_ready_file():
+    done = run("--ready-file", "/proc/no/such", "-d", "1s")
+    assert done.returncode == 2 and done.stderr.count(b"\n") == 1, done.stderr
+
+
+def test_full_disk():
+    """A write error on stdout is not swallowed."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([BINARY, "trace", "--json", "-d", "500ms"], stdout=full,
+                              stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 2 and done.stderr.count(b"\n") == 1, done

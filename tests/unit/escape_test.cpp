@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names that other processes chose must harm neither the JSON nor the terminal.
+#include "sinks/escape.h"
+
+#include <gtest/gtest.h>
+
+#include "records.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace samples;
+
+using namespace std::string_literals;
+
+std::string json(std::string_view bytes) {
+  std::string out;
+  append_json_string(out, bytes);
+  return out;
+}
+
+std::string printable(std::string_view bytes) {
+  std::string out;
+  append_printable(out, bytes);
+  return out;
+}
+
+const std::string kBad = "\xef\xbf\xbd";  // U+FFFD
+
+TEST(JsonString, WhatIsHarmlessStays) {
+  EXPECT_EQ(json(""), R"("")");
+  EXPECT_EQ(json("nginx: worker"), R"("nginx: worker")");
+  EXPECT_EQ(json("/a/b</script>"), R"("/a/b</script>")");
+  EXPECT_EQ(json("h\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
+            "\"h\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
+}
+
+TEST(JsonString, QuotesAndBackslashesAreEscaped) {
+  EXPECT_EQ(json(R"(a"b\c)"), R"("a\"b\\c")");
+  EXPECT_EQ(json(R"(\)"), R"("\\")") << "it must not eat the closing quote";
+}
+
+TEST(JsonString, ControlCharactersAreEscaped) {
+  EXPECT_EQ(json("\n\t\r\x1b[31m"), R"("\u000a\u0009\u000d\u001b[31m")");
+  EXPECT_EQ(json("a\0b"s), R"("a\u0000b")");
+  EXPECT_EQ(json("\x7f"), R"("\u007f")");
+  EXPECT_EQ(json("\xc2\x9b"
+                 "2J"),
+            R"("\u009b2J")")
+      << "CSI of C1: a terminal obeys it as it does ESC [";
+}
+
+struct NotUtf8 {
+  const char* what;
+  std::string bytes;
+  std::size_t units;  // how many bytes are replaced one by one
+};
+
+const NotUtf8 kNotUtf8[] = {
+    {"a lone continuation", "\x80", 1},
+    {"a bare C1 byte", "\x9b", 1},
+    {"overlong '/'", "\xc0\xaf", 2},
+    {"overlong NUL", "\xc0\x80", 2},
+    {"overlong in three", "\xe0\x80\xaf", 3},
+    {"overlong in four", "\xf0\x80\x80\xaf", 4},
+    {"a high surrogate", "\xed\xa0\x80", 3},
+    {"a low surrogate", "\xed\xbf\xbf", 3},
+    {"above U+10FFFF", "\xf4\x90\x80\x80", 4},
+    {"five bytes", "\xf8\x88\x80\x80\x80", 5},
+    {"FE and FF", "\xfe\xff", 2},
+    {"two bytes cut to one", "\xc3", 1},
+    {"three bytes cut to two", "\xe2\x82", 2},
+    {"four bytes cut to three", "\xf0\x9f\x98", 3},
+};
+
+TEST(JsonString, WhatIsNotUtf8IsReplaced) {
+  for (const auto& [what, bytes, units] : kNotUtf8) {
+    std::string wanted = "\"a";
+    for (std::size_t i = 0; i < units; ++i) wanted += kBad;
+    EXPECT_EQ(json('a' + bytes), wanted + '"') << what << ", at the end";
+    EXPECT_EQ(json('a' + bytes + 'b'), wanted + "b\"") << what << ": what follows it is kept";
+  }
+}
+
+TEST(JsonString, ATruncatedSequenceDoesNotSwallowAQuote) {
+  EXPECT_EQ(json("\xe2\"x"), "\"" + kBad + "\\\"x\"");
+}
+
+TEST(Printable, WhatIsHarmlessStays) {
+  EXPECT_EQ(printable("nginx: worker \xe2\x82\xac"), "nginx: worker \xe2\x82\xac");
+  EXPECT_EQ(printable(R"(a"b\c)"), R"(a"b\c)");
+}
+
+TEST(Printable, ControlCharactersAreShownNotSent) {
+  EXPECT_EQ(printable("\x1b]0;evil\x07"), R"(\x1b]0;evil\x07)");
+  EXPECT_EQ(printable("a\nb\rc\0d\x7f"s), R"(a\x0ab\x0dc\x00d\x7f)");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "2J"),
+            R"(\xc2\x9b2J)")
+      << "C1";
+}
+
+TEST(Printable, WhatIsNotUtf8IsShownByteByByte) {
+  EXPECT_EQ(printable("\x9bz"), R"(\x9bz)");
+  for (const auto& [what, bytes, units] : kNotUtf8)
+    EXPECT_EQ(printable(bytes).size(), 4 * units) << what;
+}
+
+TEST(Printable, WhatReordersOrBreaksTheLineIsShownNotObeyed) {
+  EXPECT_EQ(printable("\xe2\x80\xae"
+                      "gpj"),
+            R"(\xe2\x80\xaegpj)")
+      << "U+202E: the rest of the line would run from right to left";
+  EXPECT_EQ(printable("\xe2\x81\xa6"), R"(\xe2\x81\xa6)") << "U+2066, an isolate";
+  EXPECT_EQ(printable("\xe2\x80\xa8"), R"(\xe2\x80\xa8)") << "U+2028, a line separator";
+  EXPECT_EQ(printable("\xe2\x80\x8f"), R"(\xe2\x80\x8f)") << "U+200F";
+}
+
+// Every pair of bytes behind an ordinary one: valid JSON and nothing that a terminal obeys.
+TEST(Escape, NoPairOfBytesGetsThrough) {
+  for (unsigned a = 0; a < 256; ++a)
+    for (unsigned b = 0; b < 256; ++b) {
+      const std::string bytes = {'x', static_cast<char>(a), static_cast<char>(b)};
+      ASSERT_EQ(hostile_byte(printable(bytes)), "") << a << ' ' << b;
+      const std::string text = json(bytes);
+      ASSERT_EQ(hostile_byte(text), "") << a << ' ' << b;
+      std::size_t quotes = 0;
+      for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '"') ++quotes;
+        if (text[i] == '\\') ++i;
+      }
+      ASSERT_EQ(quotes, 2U) << text;
+    }
+}
+
+}  // namespace
+}  // namespace tcpdwell

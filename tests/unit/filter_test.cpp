@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+// Filters: address blocks, and what can be said of a connection whose flow or owner is known in
+// parts only. "complete" is the flag that nothing more will come.
+#include "core/filter.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+
+namespace tcpdwell {
+
+void PrintTo(Verdict verdict, std::ostream* out) {
+  *out << (verdict == Verdict::Show ? "Show" : verdict == Verdict::Hide ? "Hide" : "NotYet");
+}
+
+namespace {
+
+constexpr bool kGrowing = false, kComplete = true;
+
+// An endpoint in either family; port 0 is not known yet.
+Endpoint end(const char* address, std::uint16_t port) {
+  Endpoint made;
+  made.port = port;
+  if (::inet_pton(AF_INET, address, made.addr.data()) != 1) {
+    EXPECT_EQ(::inet_pton(AF_INET6, address, made.addr.data()), 1) << address;
+  }
+  return made;
+}
+
+Flow ipv4(const char* local, std::uint16_t lport, const char* remote, std::uint16_t rport) {
+  return {.local = end(local, lport), .remote = end(remote, rport), .netns = 7};
+}
+
+Flow ipv6(const char* local, std::uint16_t lport, const char* remote, std::uint16_t rport) {
+  Flow flow = ipv4(local, lport, remote, rport);
+  flow.family = Family::Ipv6;
+  return flow;
+}
+
+Cidr cidr(std::string_view text) {
+  const auto parsed = parse_cidr(text);
+  EXPECT_TRUE(parsed) << text;
+  return parsed.value_or(Cidr{});
+}
+
+TEST(Cidr, AnAddressAloneIsABlockOfOne) {
+  const Cidr one = cidr("10.0.0.1");
+  EXPECT_EQ(one.family, Family::Ipv4);
+  EXPECT_TRUE(one.contains(end("10.0.0.1", 80)));
+  EXPECT_FALSE(one.contains(end("10.0.0.2", 80)));
+  EXPECT_TRUE(cidr("::1").contains(end("::1", 0)));
+  EXPECT_FALSE(cidr("::1").contains(end("::3", 0)));
+}
+
+TEST(Cidr, ThePrefixMayEndAnywhereInAByte) {
+  for (const auto& [text, inside, outside] :
+       {std::tuple{"10.0.0.0/8", "10.255.255.255", "11.0.0.0"},
+        {"172.16.0.0/12", "172.31.255.255", "172.32.0.0"},
+        {"192.0.2.128/25", "192.0.2.255", "192.0.2.127"},
+        {"192.0.2.4/31", "192.0.2.5", "192.0.2.6"},
+        {"128.0.0.0/1", "255.0.0.1", "127.255.255.255"},
+        {"2001:db8::/32", "2001:db8:ffff::1", "2001:db9::"},
+        {"fe80::/10", "febf::1", "fec0::1"},
+        {"2001:db8::/127", "2001:db8::1", "2001:db8::2"}}) {
+    EXPECT_TRUE(cidr(text).contains(end(inside, 0))) << inside << " is in " << text;
+    EXPECT_FALSE(cidr(text).contains(end(outside, 0))) << outside << " is not in " << text;
+  }
+}
+
+TEST(Cidr, APrefixOfZeroIsEverythingOfItsFamily) {
+  EXPECT_TRUE(cidr("0.0.0.0/0").contains(end("203.0.113.9", 0)));
+  EXPECT_EQ(cidr("0.0.0.0/0").family, Family::Ipv4);
+  EXPECT_EQ(cidr("::/0").family, Family::Ipv6);
+}
+
+TEST(Cidr, HostBitsAreCleared) {
+  const Cidr block = cidr("10.1.2.3/8");
+  EXPECT_EQ(block.addr[0], 10);
+  EXPECT_EQ(block.addr[1], 0);
+  EXPECT_EQ(block.addr[3], 0) << "the kernel side compares (addr & mask) with it as it is";
+  EXPECT_TRUE(block.contains(end("10.9.9.9", 0)));
+}
+
+TEST(Cidr, V4MappedIsIpv4) {
+  const Cidr block = cidr("::ffff:10.0.0.0/104");
+  EXPECT_EQ(block.family, Family::Ipv4);
+  EXPECT_TRUE(block.contains(end("10.200.0.1", 0)));
+  EXPECT_FALSE(block.contains(end("11.0.0.1", 0)));
+  EXPECT_EQ(cidr("::ffff:10.0.0.1").family, Family::Ipv4);
+  EXPECT_EQ(cidr("::ffff:0:0/96").mask, cidr("0.0.0.0/0").mask) << "all of IPv4";
+  EXPECT_EQ(cidr("::ffff:0:0/95").family, Family::Ipv6) << "wider than the mapped block";
+}
+
+TEST(Cidr, WhatIsNoBlockIsRefused) {
+  using namespace std::string_view_literals;
+  for (const std::string_view text : {""sv,
+                                      "/8"sv,
+                                      "10.0.0.0/"sv,
+                                      "10.0.0.0/33"sv,
+                                      "::/129"sv,
+                                      "10.0.0.0/-1"sv,
+                                      "10.0.0.0/+8"sv,
+                                      "10.0.0.0/8x"sv,
+                                      "10.0.0.0/ 8"sv,
+                                      "10.0.0.0/8/8"sv,
+                                      "10.0.0.0/99999999999"sv,
+                                      "10.0.0"sv,
+                                      "10.0.0.256"sv,
+                                      "010.0.0.1"sv,
+                                      " 10.0.0.1"sv,
+                                      "10.0.0.1 "sv,
+                                      "localhost"sv,
+                                      "fe80::1%eth0"sv,
+                                      "[::1]"sv,
+                                      "1:2:3"sv,
+                                      ":::"sv,
+                                      "10.0.0.0/255.0.0.0"sv,
+                                      "10.0.0.1\0evil"sv})
+    EXPECT_FALSE(parse_cidr(text)) << '"' << text << '"';
+}
+
+TEST(FilterFlow, WithoutOptionsEverythingPasses) {
+  EXPECT_EQ(Filter{}.on_flow(Flow{}, kGrowing), Verdict::Show);
+  EXPECT_EQ(Filter{}.on_owner(std::nullopt, std::nullopt, kGrowing), Verdict::Show);
+}
+
+TEST(FilterFlow, PortMatchesEitherSide) {
+  const Filter filter{.ports = {80, 443}};
+  EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", 80, "10.0.0.2", 5), kGrowing), Verdict::Show);
+  EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", 5, "10.0.0.2", 443), kGrowing), Verdict::Show);
+  EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", 5, "10.0.0.2", 6), kGrowing), Verdict::Hide);
+}
+
+TEST(FilterFlow, PortWaitsForALocalPortThatIsNotChosenYet) {
+  const Filter filter{.ports = {80}};
+  const Flow early = ipv4("10.0.0.1", 0, "10.0.0.2", 6);
+  EXPECT_EQ(filter.on_flow(early, kGrowing), Verdict::NotYet);
+  EXPECT_EQ(filter.on_flow(early, kComplete), Verdict::Hide) << "it will not come any more";
+  EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", 0, "10.0.0.2", 80), kGrowing), Verdict::Show)
+      << "one side is enough";
+}
+
+TEST(FilterFlow, LocalAndRemotePortLookAtTheirSideOnly) {
+  const Flow flow = ipv4("10.0.0.1", 80, "10.0.0.2", 5);
+  EXPECT_EQ((Filter{.local_ports = {80}}).on_flow(flow, kGrowing), Verdict::Show);
+  EXPECT_EQ((Filter{.local_ports = {5}}).on_flow(flow, kGrowing), Verdict::Hide);
+  EXPECT_EQ((Filter{.remote_ports = {5}}).on_flow(flow, kGrowing), Verdict::Show);
+  EXPECT_EQ((Filter{.remote_ports = {80}}).on_flow(flow, kGrowing), Verdict::Hide);
+
+  const Flow unknown = ipv4("10.0.0.1", 0, "0.0.0.0", 0);
+  EXPECT_EQ((Filter{.local_ports = {80}}).on_flow(unknown, kGrowing), Verdict::NotYet);
+  EXPECT_EQ((Filter{.local_ports = {80}}).on_flow(unknown, kComplete), Verdict::Hide);
+  EXPECT_EQ((Filter{.remote_ports = {5}}).on_flow(unknown, kGrowing), Verdict::NotYet);
+  EXPECT_EQ((Filter{.remote_ports = {5}}).on_flow(unknown, kComplete), Verdict::Hide);
+}
+
+TEST(FilterFlow, AddressMatchesEitherSideInItsFamily) {
+  const Filter filter{.addrs = {cidr("10.0.0.0/24"), cidr("2001:db8::/32")}};
+  EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", 1, "9.9.9.9", 2), kGrowing), Verdict::Show);
+  EXPECT_EQ(filter.on_flow(ipv4("9.9.9.9", 1, "10.0.0.9", 2), kGrowing), Verdict::Show);
+  EXPECT_EQ(filter.on_flow(ipv6("::1", 1, "2001:db8::7", 2), kGrowing), Verdict::Show);
+  EXPECT_EQ(filter.on_flow(ipv4("9.9.9.9", 1, "8.8.8.8", 2), kGrowing), Verdict::Hide);
+  EXPECT_EQ((Filter{.addrs = {cidr("0.0.0.0/0")}}).on_flow(ipv6("::1", 1, "::2", 2), kComplete),
+            Verdict::Hide)
+      << "all of IPv4 has nothing of IPv6";
+  EXPECT_EQ((Filter{.addrs = {cidr("10.0.0.0/8")}}).on_flow(ipv6("a00::1", 1, "::2", 2), kComplete),
+            Verdict::Hide)
+      << "the same bytes in the other family";
+}
+
+TEST(FilterFlow, AddressWaitsForOneThatIsNotChosenYet) {
+  const Filter filter{.addrs = {cidr("10.0.0.0/24")}};
+  const Flow early = ipv4("0.0.0.0", 0, "9.9.9.9", 2);
+  EXPECT_EQ(filter.on_flow(early, kGrowing), Verdict::NotYet);
+  EXPECT_EQ(filter.on_flow(early, kComplete), Verdict::Hide);
+  EXPECT_EQ(filter.on_flow(ipv4("0.0.0.0", 0, "10.0.0.9", 2), kGrowing), Verdict::Show);
+}
+
+TEST(FilterFlow, AnIpv6SocketCanStillBecomeAMappedOne) {
+  const Filter only4{.family = Family::Ipv4};
+  const Flow before_connect = ipv6("::", 0, "::", 0);
+  EXPECT_EQ(only4.on_flow(before_connect, kGrowing), Verdict::NotYet);
+  EXPECT_EQ(only4.on_flow(before_connect, kComplete), Verdict::Hide);
+  EXPECT_EQ(only4.on_flow(ipv6("::1", 1, "::2", 2), kGrowing), Verdict::Hide);
+  EXPECT_EQ(only4.on_flow(ipv4("10.0.0.1", 1, "10.0.0.2", 2), kGrowing), Verdict::Show);
+  const Filter only6{.family = Family::Ipv6};
+  EXPECT_EQ(only6.on_flow(ipv4("10.0.0.1", 1, "10.0.0.2", 2), kGrowing), Verdict::Hide);
+}
+
+TEST(FilterFlow, TheNamespaceIsAlwaysKnown) {
+  const Flow flow = ipv4("10.0.0.1", 1, "10.0.0.2", 2);  // netns 7
+  EXPECT_EQ((Filter{.netns = 7}).on_flow(flow, kGrowing), Verdict::Show);
+  EXPECT_EQ((Filter{.netns = 8}).on_flow(flow, kGrowing), Verdict::Hide);
+}
+
+TEST(FilterFlow, AllOptionsMustPassAndOneRefusalIsEnough) {
+  const Filter both{.local_ports = {80}, .addrs = {cidr("10.0.0.0/24")}};
+  EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 80, "9.9.9.9", 2), kGrowing), Verdict::Show);
+  EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 0, "9.9.9.9", 2), kGrowing), Verdict::NotYet)
+      << "the address fits, the port is to come";
+  EXPECT_EQ(both.on_flow(ipv4("8.8.8.8", 0, "9.9.9.9", 2), kGrowing), Verdict::Hide)
+      << "no port can help";
+  EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 81, "0.0.0.0", 0), kGrowing), Verdict::Hide);
+}
+
+Owner owner_of(std::uint32_t pid) {
+  Owner owner;
+  owner.process.pid = pid;
+  return owner;
+}
+
+TEST(FilterOwner, PidWaitsForTheOwner) {
+  const Filter filter{.pids = {41, 42}};
+  EXPECT_EQ(filter.on_owner(owner_of(42), std::nullopt, kGrowing), Verdict::Show);
+  EXPECT_EQ(filter.on_owner(owner_of(43), std::nullopt, kGrowing), Verdict::Hide);
+  EXPECT_EQ(filter.on_owner(std::nullopt, std::nullopt, kGrowing), Verdict::NotYet);
+  EXPECT_EQ(filter.on_owner(std::nullopt, std::nullopt, kComplete), Verdict::Hide);
+  EXPECT_EQ(filter.on_owner(owner_of(0), std::nullopt, kGrowing), Verdict::Hide)
+      << "a process of another pid namespace is none of those asked for";
+}
+
+TEST(FilterOwner, CgroupIsItOrOneBelowIt) {
+  const Filter filter{.cgroup = "/web"};
+  const auto verdict = [&](const char* path) { return filter.on_owner({}, path, kGrowing); };
+  EXPECT_EQ(verdict("/web"), Verdict::Show);
+  EXPECT_EQ(verdict("/web/a/b"), Verdict::Show);
+  EXPECT_EQ(verdict("/web2"), Verdict::Hide) << "a sibling whose name begins alike";
+  EXPECT_EQ(verdict("/we"), Verdict::Hide);
+  EXPECT_EQ(verdict("/"), Verdict::Hide);
+  EXPECT_EQ(verdict(""), Verdict::Hide) << "gone before anybody could ask for its name";
+  EXPECT_EQ(filter.on_owner({}, std::nullopt, kGrowing), Verdict::NotYet);
+  EXPECT_EQ(filter.on_owner({}, std::nullopt, kComplete), Verdict::Hide);
+}
+
+TEST(FilterOwner, TheRootCgroupHasAllOfThem) {
+  const Filter filter{.cgroup = "/"};
+  EXPECT_EQ(filter.on_owner({}, "/", kGrowing), Verdict::Show);
+  EXPECT_EQ(filter.on_owner({}, "/a/b", kGrowing), Verdict::Show);
+}
+
+TEST(FilterOwner, PidAndCgroupMustBothPass) {
+  const Filter filter{.pids = {42}, .cgroup = "/web"};
+  EXPECT_EQ(filter.on_owner(owner_of(42), "/web", kGrowing), Verdict::Show);
+  EXPECT_EQ(filter.on_owner(owner_of(42), std::nullopt, kGrowing), Verdict::NotYet);
+  EXPECT_EQ(filter.on_owner(std::nullopt, "/web", kGrowing), Verdict::NotYet);
+  EXPECT_EQ(filter.on_owner(std::nullopt, "/db", kGrowing), Verdict::Hide);
+  EXPECT_EQ(filter.on_owner(owner_of(1), std::nullopt, kGrowing), Verdict::Hide);
+}
+
+std::bitset<kStates> states(std::initializer_list<State> list) {
+  std::bitset<kStates> set;
+  for (const State state : list) set.set(index(state));
+  return set;
+}
+
+TEST(FilterWants, ATransitionThatLeavesOrEntersAWantedState) {
+  const Filter filter{.states = states({State::CloseWait})};
+  TransitionRecord record;
+  record.from = State::Established;
+  record.to = State::CloseWait;
+  EXPECT_TRUE(filter.wants(record));
+  record.from = State::CloseWait;
+  record.to = State::LastAck;
+  EXPECT_TRUE(filter.wants(record));
+  record.from = State::LastAck;
+  record.to = State::Closed;
+  EXPECT_FALSE(filter.wants(record));
+  EXPECT_TRUE(Filter{}.wants(record)) << "no --state: any";
+}
+
+TEST(FilterWants, AConnectionThatWasInAWantedState) {
+  ConnectionRecord record;
+  record.dwell[index(State::Established)] = Dwell{};
+  EXPECT_TRUE(Filter{}.wants(record));
+  EXPECT_TRUE((Filter{.states = states({State::Established, State::TimeWait})}).wants(record));
+  EXPECT_FALSE((Filter{.states = states({State::TimeWait})}).wants(record));
+  EXPECT_TRUE((Filter{.states = states({State::Closed})}).wants(record))
+      << "every connection that is over reached CLOSED";
+}
+
+}  // namespace
+}  // namespace tcpdwell

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/symbols.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+
+namespace tcpdwell {
+namespace {
+
+class Symbols : public testing::Test {
+ protected:
+  Symbols() {
+    const int fd = ::mkstemp(path_.data());
+    EXPECT_GE(fd, 0);
+    ::close(fd);
+  }
+  ~Symbols() override { std::filesystem::remove(path_); }
+
+  std::vector<Symbol> find(const std::string& kallsyms,
+                           std::initializer_list<std::string_view> names = {"tw_timer_handler"}) {
+    std::ofstream(path_) << kallsyms;
+    const std::vector<std::string_view> wanted(names);
+    return find_symbols(wanted, path_);
+  }
+
+ private:
+  std::string path_ = (std::filesystem::temp_directory_path() / "kallsyms.XXXXXX").string();
+};
+
+TEST_F(Symbols, AFunctionEndsWhereTheNextOneBegins) {
+  const auto found = find(
+      "ffffffff82006000 T tcp_v4_rcv\n"
+      "ffffffff82006070 t tw_timer_handler\n"
+      "ffffffff820060b0 T inet_twsk_alloc\n");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].name, "tw_timer_handler");
+  EXPECT_EQ(found[0].begin, 0xffffffff82006070U);
+  EXPECT_EQ(found[0].end, 0xffffffff820060b0U);
+}
+
+TEST_F(Symbols, TheFileNeedNotBeSorted) {
+  const auto found = find(
+      "2000 t tw_timer_handler\n"
+      "9000 T z\n"
+      "1000 T a\n"
+      "2100 T next\n");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].end, 0x2100U);
+}
+
+TEST_F(Symbols, TwoNamesOfOneAddressAreNoEmptyRange) {
+  const auto found = find(
+      "1000 t tw_timer_handler\n"
+      "1000 T alias\n"
+      "1200 T next\n");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].end, 0x1200U);
+}
+
+TEST_F(Symbols, TheLastOneHasAnEndToo) {
+  const auto found = find("1000 t tw_timer_handler\n");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_GT(found[0].end, found[0].begin);
+}
+
+TEST_F(Symbols, AHiddenAddressIsNone) {
+  EXPECT_TRUE(find("0000000000000000 t tw_timer_handler\n"
+                   "0000000000000000 T tcp_v4_rcv\n")
+                  .empty())
+      << "a filter on address 0 would match nothing without a word";
+}
+
+TEST_F(Symbols, ACompilersSuffixIsIgnored) {
+  for (const char* suffix : {".llvm.1234567890", ".isra.0", ".constprop.0", ".isra.0.llvm.1"}) {
+    const auto found = find("1000 t tw_timer_handler" + std::string(suffix) + "\n1100 T next\n");
+    ASSERT_EQ(found.size(), 1U) << suffix;
+    EXPECT_EQ(found[0].name, "tw_timer_handler") << "as it was asked for";
+    EXPECT_EQ(found[0].begin, 0x1000U);
+  }
+}
+
+TEST_F(Symbols, ALongerNameIsAnotherFunction) {
+  EXPECT_TRUE(find("1000 t tw_timer_handler_foo\n"
+                   "2000 t tw_timer_handle\n"
+                   "3000 t __tw_timer_handler\n"
+                   "4000 t tcp_abort_override\n",
+                   {"tw_timer_handler", "tcp_abort"})
+                  .empty());
+}
+
+TEST_F(Symbols, OfAModule) {
+  const auto found = find(
+      "1000 t tw_timer_handler\t[tcp_mod]\n"
+      "1100 t other\t[tcp_mod]\n");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].begin, 0x1000U);
+  EXPECT_EQ(found[0].end, 0x1100U);
+}
+
+TEST_F(Symbols, DataIsNoFunction) {
+  EXPECT_TRUE(find("1000 d tw_timer_handler\n"
+                   "2000 r tw_timer_handler\n"
+                   "3000 A tw_timer_handler\n")
+                  .empty());
+}
+
+TEST_F(Symbols, SeveralAtOnceAndWhatIsMissingIsLeftOut) {
+  const auto found = find(
+      "1000 T a\n"
+      "2000 t b\n"
+      "3000 T c\n",
+      {"c", "nowhere", "a"});
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].name, "a");
+  EXPECT_EQ(found[1].name, "c");
+}
+
+TEST_F(Symbols, LinesThatAreNoneAreSkipped) {
+  const auto found = find(
+      "\n"
+      "zzz\n"
+      "1000\n"
+      "1000 t\n"
+      "1000 t \n"
+      "not hex t tw_timer_handler\n"
+      "ffffffffffffffffff t tw_timer_handler\n"
+      "5000 t tw_timer_handler");  // no newline at the end
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].begin, 0x5000U);
+}
+
+TEST_F(Symbols, AFileThatIsNotThereHasNone) {
+  const std::array<std::string_view, 1> names = {"tw_timer_handler"};
+  EXPECT_TRUE(find_symbols(names, "/nonexistent").empty());
+}
+
+}  // namespace
+}  // namespace tcpdwell

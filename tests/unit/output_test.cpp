@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where lines go: files, pipes and terminals that are full, gone or stalled.
+#include "sinks/output.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+using Status = Output::Status;
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "output_test.XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  std::string file(const char* name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+struct Pipe {
+  UniqueFd reader, writer;
+  Pipe() {
+    int fds[2];
+    EXPECT_EQ(::pipe2(fds, O_CLOEXEC), 0);
+    reader = UniqueFd(fds[0]);
+    writer = UniqueFd(fds[1]);
+  }
+};
+
+std::string content(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+// All that there is until the writers are gone.
+std::string read_all(int fd) {
+  std::string all;
+  std::array<char, 65536> block;
+  for (ssize_t size = 0; (size = ::read(fd, block.data(), block.size())) > 0;)
+    all.append(block.data(), static_cast<std::size_t>(size));
+  return all;
+}
+
+std::size_t lines_in(const std::string& text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+const std::string kLine = std::string(99, 'x') + '\n';
+
+TEST(OutputFile, IsMadeOrEmptied) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("out");
+  std::ofstream(path) << "of another run";
+  auto output = Output::open(path);
+  ASSERT_TRUE(output);
+  EXPECT_EQ(content(path), "");
+  output->write("one\n");
+  EXPECT_TRUE(output->pending());
+  EXPECT_EQ(output->flush(), Status::Ok);
+  EXPECT_FALSE(output->pending());
+  EXPECT_EQ(content(path), "one\n");
+  EXPECT_FALSE(output->is_terminal());
+}
+
+TEST(OutputFile, ThatCannotBeMadeSaysWhichAndWhy) {
+  auto output = Output::open("/nonexistent/out");
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().text(), "--output: opening /nonexistent/out: No such file or directory");
+}
+
+TEST(OutputFile, IsMadeAnewAfterARename) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("out"), old = directory.file("out.1");
+  auto output = Output::open(path);
+  ASSERT_TRUE(output);
+  output->write("before\n");
+  std::filesystem::rename(path, old);
+  EXPECT_TRUE(output->reopen());
+  output->write("after\n");
+  EXPECT_EQ(output->finish(), Status::Ok);
+  EXPECT_EQ(content(old), "before\n") << "what was pending belongs to the old file";
+  EXPECT_EQ(content(path), "after\n");
+}
+
+TEST(OutputFile, IsContinuedWhereNobodyRenamedIt) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("out");
+  auto output = Output::open(path);
+  ASSERT_TRUE(output);
+  output->write("before\n");
+  EXPECT_TRUE(output->reopen());
+  output->write("after\n");
+  EXPECT_EQ(output->finish(), Status::Ok);
+  EXPECT_EQ(content(path), "before\nafter\n") << "SIGHUP alone must not destroy a trace";
+}
+
+TEST(OutputFile, ThatCannotBeMadeAnewIsAnError) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directory(directory.file("sub"));
+  const std::string path = directory.file("sub") + "/out";
+  auto output = Output::open(path);
+  ASSERT_TRUE(output);
+  std::filesystem::remove_all(directory.file("sub"));
+  EXPECT_FALSE(output->reopen());
+  ASSERT_TRUE(output->error());
+  EXPECT_EQ(output->error()->text(),
+            "--output: opening " + path + " again: No such file or directory");
+  EXPECT_EQ(output->flush(), Status::Failed);
+}
+
+TEST(OutputFile, AnotherWriterIsNotOverwritten) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("out");
+  auto output = Output::open(path);
+  ASSERT_TRUE(output);
+  output->write("one\n");
+  output->flush();
+  std::ofstream(path, std::ios::app) << "theirs\n";
+  output->write("two\n");
+  output->flush();
+  EXPECT_EQ(content(path), "one\ntheirs\ntwo\n");
+}
+
+TEST(OutputFile, StdoutHasNothingToReopen) {
+  auto output = Output::open("");
+  ASSERT_TRUE(output);
+  EXPECT_TRUE(output->reopen());
+}
+
+TEST(OutputFile, ALargeBacklogIsWrittenWhole) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("out");
+  auto output = Output::open(path);
+  ASSERT_TRUE(output);
+  const std::string line = std::string((1U << 20U) - 1, 'x') + '\n';
+  for (int i = 0; i < 64; ++i) output->write(line);
+  output->write("end\n", true);
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(output->finish(), Status::Ok);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 20s) << "moved at every block?";
+  EXPECT_EQ(output->dropped_lines(), 0U);
+  EXPECT_EQ(std::filesystem::file_size(path), (64U << 20U) + 4);
+}
+
+TEST(OutputFile, AFullDiskIsAnErrorThatNamesIt) {
+  auto output = Output::open("/dev/full");
+  ASSERT_TRUE(output);
+  output->write(kLine);
+  EXPECT_EQ(output->flush(), Status::Failed);
+  ASSERT_TRUE(output->error());
+  EXPECT_EQ(output->error()->text(), "writing to /dev/full: No space left on device");
+  output->write(kLine);
+  EXPECT_EQ(output->finish(), Status::Failed) << "and it stays one";
+}
+
+TEST(OutputFile, AClosedDescriptorIsAnError) {
+  Output output(-1);
+  output.write(kLine);
+  EXPECT_EQ(output.flush(), Status::Ok) << "poll() takes a negative descriptor for none";
+  EXPECT_TRUE(output.pending());
+
+  Pipe pipe;
+  const int closed = pipe.writer.get();
+  Output after(closed);
+  pipe.writer.reset();
+  after.write(kLine);
+  EXPECT_EQ(after.flush(), Status::Failed);
+}
+
+class OutputPipe : public testing::Test {
+ protected:
+  OutputPipe() { ::signal(SIGPIPE, SIG_IGN); }  // as the tracer does
+  ~OutputPipe() override { ::signal(SIGPIPE, SIG_DFL); }
+};
+
+TEST_F(OutputPipe, WhoseReaderIsGoneIsClosedNotAnError) {
+  Pipe pipe;
+  Output output(pipe.writer.get());
+  pipe.reader.reset();
+  output.write(kLine);
+  EXPECT_EQ(output.flush(), Status::Closed);
+  EXPECT_FALSE(output.error());
+  output.write(kLine);
+  EXPECT_EQ(output.finish(), Status::Closed);
+  EXPECT_EQ(output.dropped_lines(), 0U) << "nobody is left to miss a line";
+}
+
+TEST_F(OutputPipe, WhoseReaderStallsNeverBlocksAndCostsWholeLines) {
+  Pipe pipe;
+  constexpr std::size_t kBacklog = 10'000;
+  Output output(pipe.writer.get(), kBacklog);
+  const auto began = std::chrono::steady_clock::now();
+  constexpr std::size_t kWritten = 5'000;
+  for (std::size_t i = 0; i < kWritten; ++i) {
+    output.write(kLine);
+    EXPECT_EQ(output.flush(), Status::Ok);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 10s);
+  EXPECT_GT(output.dropped_lines(), 0U);
+  output.write("end\n", true);
+
+  std::string text;
+  std::thread reader([&] { text = read_all(pipe.reader.get()); });
+  EXPECT_EQ(output.finish(), Status::Ok);
+  pipe.writer.reset();
+  reader.join();
+  EXPECT_TRUE(text.ends_with("\nend\n")) << "the last line is taken with a full backlog, too";
+  EXPECT_EQ(lines_in(text) - 1 + output.dropped_lines(), kWritten);
+  EXPECT_EQ(text.size(), (lines_in(text) - 1) * kLine.size() + 4) << "a line was cut";
+}
+
+TEST_F(OutputPipe, ThatNobodyReadsIsGivenUpWithACount) {
+  Pipe pipe;
+  Output output(pipe.writer.get(), 200'000);
+  for (int i = 0; i < 2'000; ++i) output.write(kLine);
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(output.finish(), Status::Ok);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+  EXPECT_FALSE(output.pending());
+  pipe.writer.reset();
+  const std::string text = read_all(pipe.reader.get());
+  EXPECT_EQ(lines_in(text) + output.dropped_lines(), 2'000U) << "a torn line counts as dropped";
+}
+
+TEST_F(OutputPipe, OfStdoutIsNotMadeNonblocking) {
+  Pipe pipe;
+  Output output(pipe.writer.get());
+  output.write(kLine);
+  output.flush();
+  EXPECT_EQ(::fcntl(pipe.writer.get(), F_GETFL) & O_NONBLOCK, 0)
+      << "the flag would be that of the shell and of all who share the pipe";
+}
+
+TEST_F(OutputPipe, AFifoAsFileIsWrittenInOrder) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("fifo");
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  std::string text;
+  std::thread reader([&] {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    text = read_all(fd.get());
+  });
+  {
+    auto output = Output::open(path);
+    ASSERT_TRUE(output);
+    for (int i = 0; i < 5'000; ++i) output->write(std::to_string(i) + '\n');
+    EXPECT_EQ(output->finish(), Status::Ok);
+  }
+  reader.join();
+  std::string wanted;
+  for (int i = 0; i < 5'000; ++i) wanted += std::to_string(i) + '\n';
+  EXPECT_EQ(text, wanted);
+}
+
+TEST(OutputTerminal, ThatStallsDoesNotBlock) {
+  int master = -1, slave = -1;
+  ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
+  const UniqueFd owns_master(master), owns_slave(slave);
+  ::alarm(30);  // a write that blocks would hang the test
+  Output output(slave, 100'000);
+  EXPECT_TRUE(output.is_terminal());
+  for (int i = 0; i < 10'000; ++i) {
+    output.write(kLine);
+    output.flush();
+  }
+  EXPECT_GT(output.dropped_lines(), 0U);
+  EXPECT_EQ(output.finish(), Status::Ok);
+  ::alarm(0);
+  EXPECT_EQ(::fcntl(slave, F_GETFL) & O_NONBLOCK, 0) << "the shell's own descriptor is untouched";
+}
+
+TEST(Output, WithoutAFlushALineStays) {
+  Output output(-1, 250);
+  output.write(kLine);
+  output.write(kLine);
+  output.write(kLine);
+  EXPECT_EQ(output.dropped_lines(), 1U) << "250 bytes take two lines of 100";
+  output.write("short\n");
+  EXPECT_EQ(output.dropped_lines(), 1U) << "a short one still fits";
+  output.write(kLine, true);
+  EXPECT_EQ(output.dropped_lines(), 1U);
+}
+
+}  // namespace
+}  // namespace tcpdwell
