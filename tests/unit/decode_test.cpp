@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/decode.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+#include "tcpdwell/wire.h"
+
+namespace tcpdwell {
+namespace {
+
+template <typename Raw>
+std::span<const std::byte> bytes(const Raw& raw, std::size_t size = sizeof(Raw)) {
+  return std::as_bytes(std::span(&raw, 1)).first(size);
+}
+
+tcpdwell_transition_end transition() {
+  tcpdwell_transition_end raw{};
+  raw.base.head = {.at_ns = 5, .version = TCPDWELL_WIRE_VERSION, .kind = TCPDWELL_TRANSITION};
+  raw.base.cookie = 7;
+  raw.base.flow.family = TCPDWELL_FAMILY_IPV4;
+  raw.base.flow.local_port = 80;
+  raw.base.from = 1;
+  raw.base.to = 7;
+  raw.base.flags = TCPDWELL_TASK | TCPDWELL_TALLY | TCPDWELL_DEAD;
+  raw.task.pid = 42;
+  std::memcpy(raw.task.comm, "sixteen bytes !!", 16);  // not terminated
+  raw.tally.bytes_sent = 99;
+  return raw;
+}
+
+template <typename Raw>
+Raw timer(std::uint8_t kind, std::uint8_t op) {
+  Raw raw{};
+  raw.head = {.version = TCPDWELL_WIRE_VERSION, .kind = kind, .op = op};
+  raw.flow.family = TCPDWELL_FAMILY_IPV6;
+  return raw;
+}
+
+TEST(Decode, ATransition) {
+  const auto raw = transition();
+  const auto event = decode(bytes(raw));
+  ASSERT_TRUE(event);
+  const auto& got = std::get<TransitionEvent>(*event);
+  EXPECT_EQ(got.at, Nanos{5});
+  EXPECT_EQ(got.cookie, 7U);
+  EXPECT_EQ(got.from, State::Established);
+  EXPECT_EQ(got.to, State::Closed);
+  EXPECT_TRUE(got.dead);
+  EXPECT_FALSE(got.attached);
+  EXPECT_EQ(got.task->comm_view(), "sixteen bytes !!");
+  EXPECT_EQ(got.tally->bytes_sent, 99U);
+}
+
+TEST(Decode, EveryTruncationIsRefused) {
+  const auto raw = transition();
+  for (std::size_t size = 0; size < sizeof raw; ++size)
+    EXPECT_FALSE(decode(bytes(raw, size))) << size << " bytes";
+}
+
+TEST(Decode, WhatTheFlagsDoNotSayIsNotRead) {
+  auto raw = transition();
+  raw.base.flags = 0;
+  const auto event = decode(bytes(raw, sizeof raw.base));
+  ASSERT_TRUE(event);
+  EXPECT_FALSE(std::get<TransitionEvent>(*event).task);
+  EXPECT_FALSE(std::get<TransitionEvent>(*event).tally);
+}
+
+TEST(Decode, ForeignVersionsKindsStatesAndFamiliesAreRefused) {
+  auto raw = transition();
+  raw.base.head.version++;
+  EXPECT_FALSE(decode(bytes(raw)));
+  for (const int kind : {0, 7, 255}) {
+    raw = transition();
+    raw.base.head.kind = static_cast<std::uint8_t>(kind);
+    EXPECT_FALSE(decode(bytes(raw))) << "kind " << kind;
+  }
+  for (const int state : {0, 13, 255}) {
+    raw = transition();
+    raw.base.to = static_cast<std::uint8_t>(state);
+    EXPECT_FALSE(decode(bytes(raw))) << "state " << state;
+  }
+  raw = transition();
+  raw.base.flow.family = 1;
+  EXPECT_FALSE(decode(bytes(raw)));
+}
+
+TEST(Decode, Timers) {
+  auto minisock = timer<tcpdwell_timewait>(TCPDWELL_TIMEWAIT, TCPDWELL_SEGMENT);
+  minisock.substate = 5;
+  minisock.left_jiffies = -3;
+  ASSERT_TRUE(decode(bytes(minisock)));
+  EXPECT_EQ(std::get<TimewaitEvent>(*decode(bytes(minisock))).left_jiffies, -3);
+  minisock.substate = 1;
+  EXPECT_FALSE(decode(bytes(minisock))) << "a minisock is in no such state";
+  minisock.substate = 6;
+  minisock.canceller = TCPDWELL_BY_NETNS + 1;
+  EXPECT_FALSE(decode(bytes(minisock)));
+  auto request = timer<tcpdwell_request>(TCPDWELL_REQUEST, TCPDWELL_EXPIRE);
+  EXPECT_TRUE(decode(bytes(request)));
+  for (const int op : {0, 4, 255}) {
+    request.head.op = static_cast<std::uint8_t>(op);
+    EXPECT_FALSE(decode(bytes(request))) << "op " << op;
+  }
+}
+
+TEST(Decode, AnyBytesAreSafe) {
+  std::vector<std::byte> noise(256);
+  std::uint32_t seed = 1;
+  for (int round = 0; round < 20000; ++round) {
+    for (std::byte& byte : noise)
+      byte = static_cast<std::byte>((seed = seed * 1664525U + 1013904223U) >> 24U);
+    noise[8] = std::byte{TCPDWELL_WIRE_VERSION};
+    noise[9] = std::byte{0};
+    noise[10] = static_cast<std::byte>(seed % 8);
+    decode(std::span(noise).first(seed % noise.size()));
+  }
+}
+
+}  // namespace
+}  // namespace tcpdwell

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/ending.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+namespace tcpdwell {
+namespace {
+
+struct Case {
+  const char* what;
+  TransitionEvent event;
+  ResetFacts resets;
+  Ended ended;
+  Side closed_by;
+};
+
+TransitionEvent gone(State from, std::uint16_t err = 0, std::uint8_t shutdown = 0) {
+  return {.from = from, .to = State::Closed, .err = err, .shutdown = shutdown, .attached = true};
+}
+TransitionEvent closed(State from) {
+  auto event = gone(from, 0, 3);
+  event.closing = true;
+  return event;
+}
+TransitionEvent orphan(State from, std::uint16_t err = 0) {
+  auto event = gone(from, err, 3);
+  event.dead = true;
+  event.attached = false;
+  return event;
+}
+
+constexpr ResetFacts kNone{}, kSent{.sent = true}, kMemory{.sent = true, .memory = true},
+    kBlind{.watched = false};
+
+const Case kCases[] = {
+    {"SO_LINGER 0", closed(State::Established), kSent, Ended::ResetSent, Side::Local},
+    {"close with data unread", closed(State::CloseWait), kSent, Ended::ResetSent, Side::Local},
+    {"AF_UNSPEC", gone(State::Established), kSent, Ended::ResetSent, Side::Local},
+    {"RST", gone(State::Established, ECONNRESET), kNone, Ended::ResetReceived, Side::Remote},
+    {"RST in CLOSE_WAIT", gone(State::CloseWait, EPIPE), kNone, Ended::ResetReceived, Side::Remote},
+    {"RST to SYN", gone(State::SynSent, ECONNREFUSED), kNone, Ended::Refused, Side::Remote},
+    {"ICMP to SYN", gone(State::SynSent, EHOSTUNREACH), kNone, Ended::Refused, Side::None},
+    {"SYN timeout", gone(State::SynSent, ETIMEDOUT), kNone, Ended::Timeout, Side::None},
+    {"close in SYN_SENT", closed(State::SynSent), kNone, Ended::Closed, Side::None},
+    {"data to an orphan", orphan(State::FinWait1, ECONNRESET), kSent, Ended::ResetSent,
+     Side::Local},
+    {"ss -K", gone(State::Established, ECONNABORTED), kSent, Ended::Killed, Side::Local},
+    {"keepalive", gone(State::Established, ETIMEDOUT), kSent, Ended::Timeout, Side::Local},
+    {"user timeout", gone(State::Established, ETIMEDOUT), kNone, Ended::Timeout, Side::None},
+    {"retries of an orphan", orphan(State::LastAck, ETIMEDOUT), kNone, Ended::Timeout, Side::None},
+    {"ordinary end", orphan(State::LastAck), kNone, Ended::Fin, Side::Remote},
+    {"tcp_max_orphans", orphan(State::FinWait1), kMemory, Ended::Overflow, Side::Local},
+    {"tcp_max_tw_buckets", orphan(State::FinWait2), kNone, Ended::Overflow, Side::Local},
+    {"TCP_LINGER2 < 0", orphan(State::FinWait2), kSent, Ended::ResetSent, Side::Local},
+    {"nobody watches", orphan(State::FinWait2), kBlind, Ended::Unknown, Side::Local},
+    {"listener closed", closed(State::Listen), kNone, Ended::Closed, Side::None},
+    {"an error of no meaning", gone(State::Established, EBADMSG), kNone, Ended::Unknown,
+     Side::Unknown},
+};
+
+TEST(Ending, OfASocket) {
+  for (const Case& c : kCases) {
+    const Ending ending = end_of_socket(c.event, c.resets);
+    EXPECT_EQ(name(ending.ended), name(c.ended)) << c.what;
+    EXPECT_EQ(name(ending.closed_by), name(c.closed_by)) << c.what;
+  }
+}
+
+TEST(Ending, CloseAndShutdownAreToldApart) {
+  TransitionEvent event{.from = State::Established, .to = State::FinWait1, .shutdown = 3};
+  EXPECT_EQ(why_of(event), Why::Shutdown) << "shutdown(SHUT_RDWR) sets both bits too";
+  event.closing = true;
+  EXPECT_EQ(why_of(event), Why::Close);
+  event.mptcp = true;
+  EXPECT_EQ(why_of(event), Why::Unknown) << "a kernel thread closes a subflow";
+}
+
+TEST(Ending, AnRstThatFollowsMattersOnlyWhereItWouldChangeTheMeaning) {
+  EXPECT_TRUE(needs_reset_facts(gone(State::Established, ECONNRESET)));
+  EXPECT_TRUE(needs_reset_facts(orphan(State::FinWait2)));
+  EXPECT_FALSE(needs_reset_facts(orphan(State::LastAck)));
+  EXPECT_FALSE(needs_reset_facts(gone(State::SynSent, ECONNREFUSED)));
+  EXPECT_FALSE(needs_reset_facts(closed(State::Established)));
+}
+
+}  // namespace
+}  // namespace tcpdwell
