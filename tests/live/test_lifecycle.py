@@ -1,6 +1,8 @@
 """Every scenario, traced by one tcpdwell; then each is judged on its own."""
 import collections
+import os
 import time
+import warnings
 import warnings
 
 import pytest
@@ -13,22 +15,25 @@ from lib.runner import Runner
 from lib.scenario import REGISTRY
 from lib.tracer import Tracer
 
-class Run:
-    """What all scenarios promised and what tcpdwell printed."""
+RETRY_AT_MOST = 12  # scenarios; more than that is no bad luck
 
-    def __init__(self, selected):
+
+class Run:
+    """What some scenarios promised, what tcpdwell printed meanwhile, and whether that fits."""
+
+    def __init__(self, names):
         runner = Runner()
         with Tracer() as tracer:
             try:
-                self.results = runner.run(selected)
+                self.results = runner.run([REGISTRY[name] for name in names])
                 self._wait(tracer)
                 self.objects = tracer.stop()
             finally:
                 runner.stop()
-        self.start = self.objects[0]
         self.by_netns = collections.defaultdict(list)
         for item in self.objects:
             self.by_netns[item.get("netns")].append(item)
+        self.verdicts = {name: self._verdict(self.results[name]) for name in names}
 
     def _wait(self, tracer):
         """Until there are as many connection objects as promised, or the last can come no more."""
@@ -46,6 +51,24 @@ class Run:
             tracer.must_run()
             time.sleep(0.1)
 
+    def _verdict(self, result):
+        """What is wrong with a scenario, in words; empty if nothing is."""
+        if result.failed:
+            return f"the scenario itself went wrong:\n{result.failed}"
+        reports, unclaimed = [], {}
+        for netns in {life.netns for life in result.lives if not result.skipped}:
+            lives = [life for life in result.lives if life.netns == netns]
+            groups = group_by_connection(self.by_netns[netns], netns, result.since_ns)
+            pairs, left = assign(lives, groups)
+            if not lives[0].last_of_netns:
+                unclaimed.update(left)
+            for life, objects in pairs:
+                problems = Check(life, objects, self.objects[0]).problems
+                reports += [explain(life, objects, problems)] if problems else []
+        for objects in unclaimed.values():
+            reports.append(explain("a connection that nobody made", objects, ["it is reported"]))
+        return "\n".join(reports)
+
 
 def _end_of(life):
     """The latest moment at which a connection can end."""
@@ -55,61 +78,32 @@ def _end_of(life):
     return at.hi if at else now()
 
 
-# A kernel may keep BPF programs from running while certain tasks are current, uncounted: what a
-# softirq does that interrupts one of them is seen by no tracer (ftrace, on the same tracepoints,
-# sees it). It hits few events in ten thousand, whichever; a wrong answer of ours comes back.
-RERUNS = 2
-
-
-def problems_of(run, name):
-    result = run.results[name]
-    if result.failed:
-        return [f"the scenario itself went wrong:\n{result.failed}"]
-    reports, unclaimed = [], {}
-    for netns in {life.netns for life in result.lives if not result.skipped}:
-        lives = [life for life in result.lives if life.netns == netns]
-        groups = group_by_connection(run.by_netns[netns], netns, result.since_ns)
-        pairs, left = assign(lives, groups)
-        if not lives[0].last_of_netns:
-            unclaimed.update(left)
-        for life, objects in pairs:
-            problems = Check(life, objects, run.start).problems
-            if problems:
-                reports.append(explain(life, objects, problems))
-    for objects in unclaimed.values():
-        reports.append(explain("a connection that nobody made", objects, ["it is reported"]))
-    return reports
-
-
 @pytest.fixture(scope="module")
-def runs(request):
-    """The run that counts for each scenario. Only what was selected is run."""
+def run(request):
+    """Only what was selected on the command line is run.
+
+    What went wrong gets a second chance, with a warning: some hypervisors' agents hide what
+    interrupts them from all BPF programs. There the tracepoint fires (tracefs has the event),
+    and neither tcpdwell nor bpftrace is called. It hits one in a few hundred timer events.
+    """
     wanted = {item.callspec.params.get("name") for item in request.session.items
               if hasattr(item, "callspec")}
-    names = [name for name in REGISTRY if name in wanted]
-    runs = dict.fromkeys(names, Run([REGISTRY[name] for name in names]))
-    for _ in range(RERUNS):
-        failed = [name for name in names if problems_of(runs[name], name)]
-        if not failed:
-            break
-        warnings.warn(f"run once more: {' '.join(failed)}")
-        again = Run([REGISTRY[name] for name in failed])
-        runs.update(dict.fromkeys(failed, again))
-    return runs
-
-
-@pytest.fixture(scope="module")
-def run(runs):
-    return next(iter(runs.values()))
+    first = Run([name for name in REGISTRY if name in wanted])
+    wrong = [name for name, verdict in first.verdicts.items() if verdict]
+    retry = 0 < len(wrong) <= RETRY_AT_MOST and os.environ.get("TCPDWELL_RETRY") != "0"
+    first.again = Run(wrong).verdicts if retry else {}
+    return first
 
 
 @pytest.mark.parametrize("name", REGISTRY)
-def test_lifecycle(runs, name):
-    skipped = runs[name].results[name].skipped
-    if skipped:
-        pytest.skip(skipped)
-    reports = problems_of(runs[name], name)
-    assert not reports, "\n" + "\n".join(reports)
+def test_lifecycle(run, name):
+    if run.results[name].skipped:
+        pytest.skip(run.results[name].skipped)
+    verdict = run.verdicts[name]
+    if verdict and run.again.get(name) == "":
+        warnings.warn(f"right only the second time. The first time:\n{verdict}")
+        return
+    assert not verdict, "\n" + verdict
 
 
 def test_stream_is_whole(run):

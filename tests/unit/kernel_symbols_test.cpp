@@ -76,6 +76,9 @@ TEST_F(Symbols, AHiddenAddressIsNone) {
 }
 
 TEST_F(Symbols, ACompilersSuffixIsIgnored) {
+  for (const char* suffix : {".cold", ".part.0", ".isra.0.cold"})
+    EXPECT_TRUE(find("1000 t tw_timer_handler" + std::string(suffix) + "\n1100 T next\n").empty())
+        << suffix << ": a piece does not begin where the function does";
   for (const char* suffix : {".llvm.1234567890", ".isra.0", ".constprop.0", ".isra.0.llvm.1"}) {
     const auto found = find("1000 t tw_timer_handler" + std::string(suffix) + "\n1100 T next\n");
     ASSERT_EQ(found.size(), 1U) << suffix;

@@ -20,15 +20,19 @@ std::optional<Line> parse(std::string_view text) {
       std::from_chars(text.data(), text.data() + text.size(), line.address, 16);
   const auto used = static_cast<std::size_t>(end - text.data());
   if (error != std::errc{} || text.size() < used + 4) return std::nullopt;
-  if (text[used + 1] != 't' && text[used + 1] != 'T') return std::nullopt;
+  if (std::string_view("tTwW").find(text[used + 1]) == std::string_view::npos) return std::nullopt;
   line.name = text.substr(used + 3);
   line.name = line.name.substr(0, line.name.find('\t'));
   return line;
 }
 
+// A compiler's copy of the function is the function; a piece that it split off (.cold, .part) does
+// not begin where the function does.
 bool is(std::string_view symbol, std::string_view wanted) {
-  return symbol.starts_with(wanted) &&
-         (symbol.size() == wanted.size() || symbol[wanted.size()] == '.');
+  if (!symbol.starts_with(wanted)) return false;
+  const std::string_view suffix = symbol.substr(wanted.size());
+  return suffix.empty() || (suffix[0] == '.' && suffix.find(".cold") == suffix.npos &&
+                            suffix.find(".part") == suffix.npos);
 }
 
 }  // namespace

@@ -18,8 +18,8 @@ struct Symbol {
 };
 
 // Those of `names` that are there and whose address is not hidden (kptr_restrict shows 0). A
-// compiler's suffix is ignored: "tw_timer_handler.llvm.123" is tw_timer_handler. `path` is
-// /proc/kallsyms but for tests.
+// compiler's suffix is ignored: "tw_timer_handler.llvm.123" is tw_timer_handler (".cold" is not).
+// `path` is /proc/kallsyms but for tests.
 std::vector<Symbol> find_symbols(std::span<const std::string_view> names,
                                  const std::string& path = "/proc/kallsyms");
 

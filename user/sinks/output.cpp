@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 
 namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kBlock = 1U << 20U;
-constexpr int kPatienceMs = 1000;
+constexpr int kPatienceMs = 1000;                 // for a reader that stalls
+constexpr std::chrono::seconds kMostPatience{5};  // for one that trickles
 
 // `flag`: O_TRUNC or 0. O_NONBLOCK is for a FIFO or a terminal, but only once it is open: a FIFO
 // waits for its reader.
@@ -73,7 +75,10 @@ Output::Status Output::flush() {
 }
 
 Output::Status Output::finish() {
-  while (pending() && write_some(kPatienceMs)) continue;
+  const auto deadline = std::chrono::steady_clock::now() + kMostPatience;
+  const bool to_a_file = block_for(fd()) == kBlock;
+  while (pending() && write_some(kPatienceMs))
+    if (!to_a_file && std::chrono::steady_clock::now() > deadline) break;
   if (pending() && status() == Status::Ok) {
     const auto rest = buffer_.begin() + static_cast<std::ptrdiff_t>(written_);
     dropped_ += static_cast<std::uint64_t>(std::count(rest, buffer_.end(), '\n'));

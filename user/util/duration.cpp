@@ -14,8 +14,8 @@ struct Unit {
   std::int64_t nanos;
 };
 // In falling order.
-constexpr Unit kUnits[] = {{"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000},
-                           {"ms", 1'000'000},        {"us", 1'000},         {"ns", 1}};
+constexpr Unit kUnits[] = {
+    {"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000}, {"ms", 1'000'000}};
 
 const Unit* unit_of(std::string_view text) {
   for (const Unit& unit : kUnits)
