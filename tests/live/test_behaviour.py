@@ -176,6 +176,18 @@ def test_not_root(tmp_path):
     assert "root" in said, said
 
 
+@pytest.mark.parametrize("missing, word", [("/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF"),
+                                           ("/proc/kallsyms", "tw_timer_handler")])
+def test_kernel_without(missing, word):
+    """A kernel that lacks what cannot be done without, in a mount namespace that shows it so."""
+    script = 'mount --bind /dev/null "$1" && exec "$2" --json'
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", missing, BINARY],
+                          capture_output=True, timeout=60, check=False)
+    said = done.stderr.decode()
+    assert done.returncode == 2 and done.stdout == b"" and said.count("\n") == 1, said
+    assert word in said, said
+
+
 def pinned():
     return sorted(os.path.join(where, name) for where, _, names in os.walk("/sys/fs/bpf")
                   for name in names)

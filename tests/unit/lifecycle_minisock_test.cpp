@@ -220,6 +220,16 @@ TEST(Minisock, OneOfASocketThatHadNoCookieLearnsWhereItCameFrom) {
   EXPECT_EQ(story.connection().closed_by, Side::Both);
 }
 
+TEST(Minisock, TransitionThatWasLostBeforeItIsNotSkipped) {
+  Story story;
+  story.connects().tell(story.moves(Established, FinWait1, 101ms));
+  story.hands_over(TimeWait, 201ms);  // FIN_WAIT_1 -> FIN_WAIT_2 never came
+  expires(story, TimeWait, 61s);
+  EXPECT_EQ(story.path(), kActive);
+  EXPECT_EQ(story.dwell(FinWait1).error, 50ms) << "between 0 and 100 ms";
+  EXPECT_EQ(story.dwell(TimeWait).error, 0ns);
+}
+
 TEST(Minisock, StrayEventsSayNothing) {
   Story story;
   story.tell(story.timer(TimerOp::Segment, TimeWait, 1s));

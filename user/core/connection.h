@@ -51,6 +51,7 @@ struct Connection {
   Verdict verdict = Verdict::NotYet;
   bool announced = false;       // its first record may go out: the flow is as known as it gets
   bool origin_unknown = false;  // a minisock whose full socket we have not seen: the next says
+  bool origin_lost = false;     // a minisock came, and not from the state we know: the same
   bool reset_sent = false;
   bool reset_memory = false;
 
@@ -69,7 +70,8 @@ struct Connection {
   std::uint32_t doubt_serial = 0;  // tells a deadline that the doubt it was for is gone
   std::uint32_t doubt_cpu = 0;
   Nanos doubt_at{};
-  std::optional<TimewaitEvent> doubt_timer;  // the cancel of a minisock's timer
+  std::optional<TimewaitEvent> doubt_timer;  // the cancel of a minisock's timer, or a lost origin's
+                                             // start
   std::optional<TransitionEvent> doubt_close;
   std::optional<RequestEvent> doubt_request;  // the last one that its timer saw
   std::uint8_t syn_ack_retransmits = 0;

@@ -79,7 +79,8 @@ class Lifecycle {
   void step(Id id, const TransitionEvent& event);
   void close_socket(Id id, const TransitionEvent& event);
   void leave_to_minisock(Id id, const TransitionEvent& event);
-  void bridge_gap(Connection& connection, const TransitionEvent& event);
+  void bridge_gap(Connection& connection, State to, Nanos before);
+  void find_origin(Connection& connection, State from);
   void settle_closed(Id id);
 
   // lifecycle_minisock.cpp

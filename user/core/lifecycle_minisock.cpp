@@ -37,6 +37,7 @@ void Lifecycle::on_event(const TimewaitEvent& event) {
     if (id == kNone) return;
   }
   table_.touch(id);
+  if (table_[id].origin_lost) find_origin(table_[id], State::FinWait2);
   switch (event.op) {
     case TimerOp::Segment: return rearm_minisock(id, event);
     case TimerOp::Cancel:
@@ -70,9 +71,11 @@ void Lifecycle::start_minisock(const TimewaitEvent& event, Id id) {
   connection.carrier = Carrier::Minisock;
   connection.flow = event.flow;
   connection.entry_stamp_ms = event.entry_stamp_ms;
-  if (event.substate == State::TimeWait)
-    publisher_.moved(connection, State::TimeWait, event.at, Nanos{0},
-                     connection.state == State::Closing ? Why::Ack : Why::Fin);
+  connection.doubt_timer = event;
+  if (connection.state == State::FinWait2 || connection.state == State::Closing)
+    find_origin(connection, connection.state);
+  else
+    connection.origin_lost = true;
 }
 
 // A segment came, or restarted the timer. The first that finds the substate changed was the FIN.

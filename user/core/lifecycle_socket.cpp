@@ -186,7 +186,7 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
   learn_flow(connection.flow, event.flow);
   learn_closer(connection, event);
   if (event.from == event.to) return publisher_.reconsider(connection, false);
-  if (connection.state != event.from) bridge_gap(connection, event);
+  if (connection.state != event.from) bridge_gap(connection, event.from, event.at);
   if (event.to == State::Closed) return close_socket(id, event);
   if (event.from == State::SynSent && event.to == State::SynReceived)
     connection.opened_by = Side::Both;
@@ -197,11 +197,21 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
   if (hidden_by_flow(id)) table_.erase(id);
 }
 
-// Transitions were lost: it entered `from` at some time since the last one we know.
-void Lifecycle::bridge_gap(Connection& connection, const TransitionEvent& event) {
-  const Nanos half = (std::max(event.at, connection.entered) - connection.entered) / 2;
-  publisher_.moved(connection, event.from, connection.entered + half, half, Why::Unknown);
-  if (connection.closed_by == Side::Unknown) connection.closed_by = first_fin(event.from);
+// Transitions were lost: it entered `to` at some time since the last one we know.
+void Lifecycle::bridge_gap(Connection& connection, State to, Nanos before) {
+  const Nanos half = (std::max(before, connection.entered) - connection.entered) / 2;
+  publisher_.moved(connection, to, connection.entered + half, half, Why::Unknown);
+  if (connection.closed_by == Side::Unknown) connection.closed_by = first_fin(to);
+}
+
+// The minisock took over from `from`, which the transition into it would have said.
+void Lifecycle::find_origin(Connection& connection, State from) {
+  const TimewaitEvent start = *connection.doubt_timer;
+  connection.origin_lost = false;
+  if (connection.state != from) bridge_gap(connection, from, start.at);
+  if (start.substate == State::TimeWait)
+    publisher_.moved(connection, State::TimeWait, start.at, Nanos{0},
+                     from == State::Closing ? Why::Ack : Why::Fin);
 }
 
 void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
@@ -232,6 +242,7 @@ void Lifecycle::leave_to_minisock(Id id, const TransitionEvent& event) {
   if (event.to != State::Closed) return;
   learn_flow(connection.flow, event.flow);
   connection.tally = event.tally;
+  if (connection.origin_lost) find_origin(connection, event.from);
   if (connection.origin_unknown) {
     table_.forget_flow(id);
     connection.origin_unknown = false;

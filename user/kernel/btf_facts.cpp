@@ -13,8 +13,9 @@ void BtfFacts::Free::operator()(btf* b) const noexcept { btf__free(b); }
 Result<BtfFacts> BtfFacts::load() {
   btf* kernel = btf__load_vmlinux_btf();
   if (!kernel)
-    return system_error("reading the kernel's type information (/sys/kernel/btf/vmlinux)", 0,
-                        "tcpdwell needs a kernel built with CONFIG_DEBUG_INFO_BTF=y");
+    return Error{"the kernel has no type information (/sys/kernel/btf/vmlinux)",
+                 {},
+                 "tcpdwell needs a kernel built with CONFIG_DEBUG_INFO_BTF=y"};
   return BtfFacts(kernel);
 }
 

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole lives, for the tests of Lifecycle: what the kernel shows of some connections goes in, in
+// the order in which it shows it, and what is said about each life comes out as one line of text.
+//
+//   Story story;
+//   story.client(7).connects(0ms).moves(SynSent, Established, 20ms).closes(Established, 1s);
+//   EXPECT_EQ(story.life(7).states(), "CLOSED, SYN_SENT 20ms, ESTABLISHED 980ms, FIN_WAIT_1");
+//
+// Times count from the moment when everything was attached, `kBegan` after boot.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/lifecycle.h"
+
+// A namespace of its own: other tests may have helpers of the same name.
+namespace tcpdwell::life_story {
+
+using namespace std::chrono_literals;
+using enum State;
+
+inline constexpr Nanos kBegan = 1000s;
+inline constexpr std::uint32_t kPid = 42;
+inline constexpr std::uint16_t kServerPort = 80;
+
+inline Process process(std::uint32_t pid, std::uint64_t cgroup_id = 0) {
+  return {.pid = pid, .uid = 1000, .cgroup_id = cgroup_id};
+}
+
+// What comes with a transition besides its states and its time.
+struct Facts {
+  std::uint16_t err = 0;
+  std::uint8_t shutdown = 0;
+  bool dead = false;
+  bool attached = true;
+  bool closing = false;
+  bool mptcp = false;
+  bool fastopen = false;
+  std::uint32_t pid = 0;  // 0: the record has no task
+  std::uint32_t life = 0;
+  std::optional<Tally> tally = std::nullopt;
+};
+
+// close() of the last descriptor by `pid`
+inline Facts closed_by(std::uint32_t pid = kPid) {
+  return {.shutdown = 3, .closing = true, .pid = pid};
+}
+// shutdown(SHUT_WR)
+inline Facts half_closed_by(std::uint32_t pid = kPid) { return {.shutdown = 2, .pid = pid}; }
+// By a packet or a timer, after close()
+inline Facts orphan(std::uint16_t err = 0) {
+  return {.err = err, .shutdown = 3, .dead = true, .attached = false};
+}
+
+// What comes with a minisock's timer.
+struct Timer {
+  Nanos left = 60s;
+  std::uint32_t stamp_ms = 0;
+  Canceller canceller = Canceller::Unknown;
+};
+
+// What comes with a request's timer.
+struct Request {
+  std::uint8_t retransmits = 0;
+  bool listener_closed = false;
+  Canceller canceller = Canceller::Receive;
+};
+
+// "500ms", ">=500ms" for a lower bound, "500ms+-4ms" where it is not exact
+inline std::string text(Nanos value) {
+  std::string text = std::to_string(value.count() / 1'000'000);
+  if (std::int64_t rest = value.count() % 1'000'000; rest != 0) {
+    std::string digits = std::to_string(1'000'000 + rest).substr(1);
+    text += '.' + digits.substr(0, digits.find_last_not_of('0') + 1);
+  }
+  return text + "ms";
+}
+inline std::string text(const Dwell& dwell) {
+  if (!dwell.error) return ">=" + text(dwell.value);
+  return text(dwell.value) + (dwell.error->count() ? "+-" + text(*dwell.error) : "");
+}
+inline std::string text(const std::optional<Owner>& owner) {
+  if (!owner) return "nobody";
+  return std::to_string(owner->process.pid) + " by " + std::string(name(owner->via));
+}
+
+// What was said about one life.
+class Life {
+ public:
+  void add(const TransitionRecord& record) { transitions_.push_back(record); }
+  void add(const ConnectionRecord& record) { ends_.push_back(record); }
+  bool unheard_of() const { return transitions_.empty() && ends_.empty(); }
+  bool over() const { return !ends_.empty(); }
+
+  // "CLOSED, SYN_SENT 20ms, ESTABLISHED": each state with its dwell, if it had one
+  std::string states() const {
+    if (transitions_.empty()) return "nothing";
+    std::string all(name(transitions_.front().from));
+    State at = transitions_.front().from;
+    for (const TransitionRecord& record : transitions_) {
+      EXPECT_EQ(name(record.from), name(at)) << "a transition from where it was not";
+      if (record.dwell) all += ' ' + text(*record.dwell);
+      all += ", " + std::string(name(at = record.to));
+    }
+    return all;
+  }
+
+  // "fin, opened by local, closed by remote", and the end of TIME_WAIT if there was one
+  std::string verdict() const {
+    if (!over()) return "still open";
+    const ConnectionRecord& end = ends_.front();
+    return std::string(name(end.ended)) + ", opened by " + std::string(name(end.opened_by)) +
+           ", closed by " + std::string(name(end.closed_by)) +
+           (end.time_wait_ended ? ", " + std::string(name(*end.time_wait_ended)) : "");
+  }
+
+  // In all its visits, as the connection's record has it.
+  std::string dwell(State state) const {
+    const auto& dwell = end().dwell[index(state)];
+    return dwell ? text(*dwell) : "never";
+  }
+  std::string why(State to) const {
+    for (const TransitionRecord& record : transitions_)
+      if (record.to == to) return std::string(name(record.why));
+    return "never";
+  }
+  std::string owner() const { return text(last_socket().owner); }
+  std::string closer() const { return text(end().closer); }
+  const SocketInfo& last_socket() const {
+    return over() ? end().socket : transitions_.at(transitions_.size() - 1).socket;
+  }
+  const std::vector<TransitionRecord>& transitions() const { return transitions_; }
+  const ConnectionRecord& end() const {
+    static const ConnectionRecord kNone;
+    EXPECT_EQ(ends_.size(), 1U) << "a life has one end";
+    return ends_.empty() ? kNone : ends_.front();
+  }
+
+  // The connection's record sums up what the transitions said, each state for itself.
+  void check_books() const {
+    if (!over()) return;
+    EXPECT_EQ(ends_.size(), 1U) << "a life has one end";
+    std::array<Nanos, kStates> sums{};
+    for (const TransitionRecord& record : transitions_)
+      if (record.dwell) sums[index(record.from)] += record.dwell->value;
+    for (std::size_t i = 1; i < kStates; ++i) {
+      const auto& dwell = ends_.front().dwell[i];
+      EXPECT_EQ(text(dwell ? dwell->value : Nanos{0}), text(sums[i]))
+          << "in " << name(static_cast<State>(i));
+    }
+    EXPECT_FALSE(ends_.front().dwell[index(Closed)]) << "CLOSED is no state to dwell in";
+  }
+
+ private:
+  std::vector<TransitionRecord> transitions_;
+  std::vector<ConnectionRecord> ends_;
+};
+
+class Conn;
+
+class Story final : private Sink {
+ public:
+  // `config.began` is set here.
+  explicit Story(LifecycleConfig config = {}, Filter filter = {}, Nanos began = kBegan)
+      : began_(began),
+        hz_(config.hz),
+        filter_(std::move(filter)),
+        lifecycle_(started(config, began), filter_, *this) {}
+
+  Conn client(std::uint64_t cookie);
+  Conn server(std::uint64_t cookie);
+  Conn listener(std::uint64_t cookie);
+
+  Nanos clock(Nanos at) const { return began_ + at; }
+  void on(const Event& event) { lifecycle_.on(event); }
+  // Nothing more came until `at`.
+  void waits(Nanos at) { lifecycle_.tick(clock(at)); }
+  void finishes(Nanos at) { lifecycle_.finish(clock(at)); }
+  void loses(std::uint64_t events, Nanos at) {
+    on(LossEvent{.at = clock(at), .events = events, .transitions = events});
+  }
+  void names_cgroup(std::uint64_t id, std::string path, Nanos at) {
+    on(CgroupEvent{clock(at), id, std::move(path)});
+  }
+  // Any event of that CPU: it goes on.
+  void hears_of_cpu(std::uint32_t cpu, Nanos at) {
+    on(ResetEvent{.at = clock(at), .cpu = cpu, .cookie = 0xdead, .state = Established});
+  }
+
+  Life life(std::uint64_t cookie, std::uint32_t number = 0) const {
+    return select(
+        [&](const SocketInfo& socket) { return socket.cookie == cookie && socket.life == number; });
+  }
+  // Of connections without a cookie.
+  Life life_from(std::uint16_t remote_port) const {
+    return select([&](const SocketInfo& socket) {
+      return socket.cookie == 0 && socket.flow.remote.port == remote_port;
+    });
+  }
+  Lifecycle& lifecycle() { return lifecycle_; }
+  unsigned hz() const { return hz_; }
+  const std::vector<Record>& records() const { return records_; }
+
+ private:
+  static LifecycleConfig started(LifecycleConfig config, Nanos began) {
+    config.began = began;
+    return config;
+  }
+  void write(const Record& record) noexcept override { records_.push_back(record); }
+
+  Life select(const std::function<bool(const SocketInfo&)>& wanted) const {
+    Life life;
+    for (const Record& record : records_) {
+      if (const auto* moved = std::get_if<TransitionRecord>(&record);
+          moved && wanted(moved->socket))
+        life.add(*moved);
+      if (const auto* ended = std::get_if<ConnectionRecord>(&record);
+          ended && wanted(ended->socket))
+        life.add(*ended);
+    }
+    if (filter_.states.none()) life.check_books();
+    return life;
+  }
+
+  Nanos began_;
+  unsigned hz_;
+  Filter filter_;
+  std::vector<Record> records_;
+  Lifecycle lifecycle_;
+};
+
+// One local end, and the kernel objects that carry it one after the other.
+class Conn {
+ public:
+  Conn(Story& story, std::uint64_t cookie, const Flow& flow)
+      : story_(story), cookie_(cookie), flow_(flow) {}
+
+  // From here on: on another CPU, with a minisock at another address, without a cookie in it.
+  Conn& on_cpu(std::uint32_t cpu) { return cpu_ = cpu, *this; }
+  Conn& minisock_at(std::uint64_t object) { return minisock_ = object, *this; }
+  Conn& minisock_cookie(std::uint64_t cookie) { return minisock_cookie_ = cookie, *this; }
+  Conn& request_at(std::uint64_t object) { return request_ = object, *this; }
+  Conn& socket_at(std::uint64_t object) { return socket_ = object, *this; }
+  Conn& in_cgroup(std::uint64_t id) { return cgroup_ = id, *this; }
+  Conn& local_port(std::uint16_t port) { return flow_.local.port = port, *this; }
+  const Flow& flow() const { return flow_; }
+  std::uint64_t cookie() const { return cookie_; }
+
+  // The local port is chosen after this.
+  Conn& connects(Nanos at, Facts facts = {.pid = kPid}) {
+    Flow flow = flow_;
+    flow.local.port = 0;
+    return transition(Closed, SynSent, at, facts, flow, cookie_);
+  }
+  Conn& listens(Nanos at, Facts facts = {.pid = kPid}) {
+    return transition(Closed, Listen, at, facts, flow_, cookie_);
+  }
+  Conn& moves(State from, State to, Nanos at, Facts facts = {}) {
+    return transition(from, to, at, facts, flow_, cookie_);
+  }
+  // close(): to the state that follows `from`
+  Conn& closes(State from, Nanos at, std::uint32_t pid = kPid) {
+    const State to = from == CloseWait ? LastAck : from == Listen ? Closed : FinWait1;
+    return moves(from, to, at, closed_by(pid));
+  }
+  // It goes to CLOSED without ports and addresses, as after tcp_disconnect().
+  Conn& vanishes(State from, Nanos at, Facts facts) {
+    Flow flow = flow_;
+    flow.local = flow.remote = Endpoint{};
+    return transition(from, Closed, at, facts, flow, cookie_);
+  }
+  // connect() that is answered after 10 ms
+  Conn& establishes(Nanos at) { return connects(at - 10ms).moves(SynSent, Established, at); }
+
+  // A child is announced: before 6.18 with its listener's cookie and without a flow of its own.
+  Conn& born(Nanos at) {
+    return transition(Listen, SynReceived, at, {.attached = false}, flow_, cookie_);
+  }
+  Conn& born_of(const Conn& listener, Nanos at) {
+    return transition(Listen, SynReceived, at, {.attached = false}, listener.flow_,
+                      listener.cookie_);
+  }
+  Conn& accepted(Nanos at, std::uint32_t pid = kPid, std::uint64_t cgroup_id = 0) {
+    return emit(AcceptEvent{story_.get().clock(at), socket_, cookie_, process(pid, cgroup_id)});
+  }
+  // A request whose child is made on the first ACK, accepted at once
+  Conn& arrives(Nanos at) {
+    request(TimerOp::Start, at - 1ms).born(at);
+    return request(TimerOp::Cancel, at).moves(SynReceived, Established, at, {.attached = false});
+  }
+
+  Conn& minisock(TimerOp op, State substate, Nanos at, Timer timer = {}) {
+    const auto jiffies = timer.left.count() * story_.get().hz() / 1'000'000'000;
+    return emit(TimewaitEvent{.at = story_.get().clock(at),
+                              .cpu = cpu_,
+                              .op = op,
+                              .object = minisock_,
+                              .cookie = minisock_cookie_.value_or(cookie_),
+                              .flow = flow_,
+                              .left_jiffies = static_cast<std::int32_t>(jiffies),
+                              .entry_stamp_ms = timer.stamp_ms,
+                              .substate = substate,
+                              .canceller = timer.canceller});
+  }
+  Conn& minisock_starts(State substate, Nanos at, Timer timer = {}) {
+    return minisock(TimerOp::Start, substate, at, timer);
+  }
+  Conn& minisock_cancelled(State substate, Nanos at, Timer timer = {}) {
+    return minisock(TimerOp::Cancel, substate, at, timer);
+  }
+  // timer_cancel comes first, always
+  Conn& minisock_expires(State substate, Nanos at, Timer timer = {.left = 0s}) {
+    minisock(TimerOp::Cancel, substate, at - 1us, timer);
+    return minisock(TimerOp::Expire, substate, at, timer);
+  }
+  Conn& minisock_rearmed(Nanos at, Timer before) {
+    minisock(TimerOp::Cancel, TimeWait, at, before);
+    return minisock(TimerOp::Start, TimeWait, at, {.stamp_ms = before.stamp_ms});
+  }
+  Conn& segment(Nanos at, Timer timer = {}) {
+    return minisock(TimerOp::Segment, TimeWait, at, timer);
+  }
+  // The full socket hands over: its minisock starts, it goes to CLOSED.
+  Conn& hands_over(State from, State substate, Nanos at, Timer timer = {}) {
+    minisock_starts(substate, at, timer);
+    return moves(from, Closed, at + 2us, orphan());
+  }
+
+  Conn& request(TimerOp op, Nanos at, Request request = {}) {
+    return emit(RequestEvent{.at = story_.get().clock(at),
+                             .cpu = cpu_,
+                             .op = op,
+                             .object = request_,
+                             .cookie = 0,
+                             .flow = flow_,
+                             .retransmits = request.retransmits,
+                             .listener_closed = request.listener_closed,
+                             .canceller = request.canceller});
+  }
+  Conn& request_starts(Nanos at, Request facts = {}) { return request(TimerOp::Start, at, facts); }
+  Conn& request_cancelled(Nanos at, Request facts = {}) {
+    return request(TimerOp::Cancel, at, facts);
+  }
+  Conn& request_expires(Nanos at, Request facts = {}) {
+    request(TimerOp::Cancel, at - 1us, facts);
+    return request(TimerOp::Expire, at, facts);
+  }
+
+  Conn& sends_reset(State state, Nanos at, bool memory = false) {
+    return emit(ResetEvent{.at = story_.get().clock(at),
+                           .cpu = cpu_,
+                           .cookie = cookie_,
+                           .state = state,
+                           .memory = memory});
+  }
+  Conn& sends_syn_again(Nanos at) { return emit(SynEvent{story_.get().clock(at), cookie_, flow_}); }
+
+ private:
+  Conn& emit(const Event& event) { return story_.get().on(event), *this; }
+  Conn& transition(State from, State to, Nanos at, const Facts& facts, const Flow& flow,
+                   std::uint64_t cookie) {
+    TransitionEvent event{.at = story_.get().clock(at),
+                          .cpu = cpu_,
+                          .object = socket_,
+                          .cookie = cookie,
+                          .flow = flow,
+                          .from = from,
+                          .to = to,
+                          .life = facts.life,
+                          .sock_cgroup_id = cgroup_,
+                          .err = facts.err,
+                          .shutdown = facts.shutdown,
+                          .dead = facts.dead,
+                          .attached = facts.attached,
+                          .closing = facts.closing,
+                          .mptcp = facts.mptcp,
+                          .fastopen = facts.fastopen,
+                          .tally = facts.tally};
+    if (facts.pid != 0) event.task = process(facts.pid, cgroup_);
+    return emit(event);
+  }
+
+  std::reference_wrapper<Story> story_;
+  std::uint64_t cookie_;
+  Flow flow_;
+  std::uint64_t socket_ = 0xffff'8880'0000'0000 + cookie_ * 0x1000;
+  std::uint64_t minisock_ = socket_ + 0x400;
+  std::uint64_t request_ = socket_ + 0x800;
+  std::optional<std::uint64_t> minisock_cookie_;
+  std::uint64_t cgroup_ = 0;
+  std::uint32_t cpu_ = 0;
+};
+
+inline Flow flow_between(std::uint16_t local_port, std::uint16_t remote_port) {
+  Flow flow;
+  flow.local = {.addr = {10, 0, 0, 1}, .port = local_port};
+  flow.remote = {.addr = {10, 0, 0, 2}, .port = remote_port};
+  flow.netns_cookie = 1;
+  flow.netns = 4026531840;
+  return flow;
+}
+
+inline Conn Story::client(std::uint64_t cookie) {
+  return {*this, cookie, flow_between(static_cast<std::uint16_t>(40000 + cookie), kServerPort)};
+}
+inline Conn Story::server(std::uint64_t cookie) {
+  return {*this, cookie, flow_between(kServerPort, static_cast<std::uint16_t>(50000 + cookie))};
+}
+inline Conn Story::listener(std::uint64_t cookie) {
+  Flow flow = flow_between(kServerPort, 0);
+  flow.local.addr = flow.remote.addr = {};
+  return {*this, cookie, flow};
+}
+
+}  // namespace tcpdwell::life_story
