@@ -112,7 +112,11 @@ def test_stream_is_whole(run):
     end = run.objects[-1]
     assert run.objects[0]["type"] == "start" and run.objects[0]["schema"] == 1
     assert end["type"] == "end" and kinds["start"] == kinds["end"] == 1
-    assert kinds["lost"] == 0 and end["lost"] == 0 and end["transitions_lost"] == 0
+    # What a program misses while it interrupts itself is the kernel's doing; the ring is ours.
+    lost = [item for item in run.objects if item["type"] == "lost"]
+    assert {item["cause"] for item in lost} <= {"recursion"}, lost
+    assert end["lost"] == sum(item["events"] for item in lost)
+    assert end["transitions_lost"] == sum(item["transitions"] for item in lost)
     assert end["connections"] == kinds["connection"]
     assert end["transitions"] > 0 and end["events"] >= end["transitions"] and end["seconds"] > 0
 

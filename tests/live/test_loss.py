@@ -51,8 +51,11 @@ def test_strict():
 
 
 def test_nothing_is_lost_with_the_default_ring():
-    with Tracer("--strict") as tracer:
+    """The ring swallows it all. What a program misses by interrupting itself is counted."""
+    with Tracer() as tracer:
         made = churn(CONNECTIONS)
         objects = tracer.stop()
-    assert objects[-1]["lost"] == 0
-    assert len(about(objects, made)) == 2 * CONNECTIONS + 1
+    lost = [item for item in objects if item["type"] == "lost"]
+    assert {item["cause"] for item in lost} <= {"recursion"}, lost
+    missed = objects[-1]["lost"]
+    assert 2 * CONNECTIONS + 1 - missed <= len(about(objects, made)) <= 2 * CONNECTIONS + 1
