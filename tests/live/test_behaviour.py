@@ -140,16 +140,17 @@ def test_only_keeps_start_and_end():
 
 
 BAD_INPUT = {
-    "unknown_option": ["--bogus"], "bad_duration": ["-d", "5 parsecs"], "empty_duration": ["-d", ""],
-    "negative_duration": ["-d", "-1s"], "port_0": ["--port", "0"], "port_65536": ["--port", "65536"],
+    "unknown_option": ["--bogus"], "bad_duration": ["-d", "5 parsecs"],
+    "empty_duration": ["-d", ""], "negative_duration": ["-d", "-1s"],
+    "port_0": ["--port", "0"], "port_65536": ["--port", "65536"],
     "port_80x": ["--port", "80x"], "lport_empty": ["--lport", ""], "rport_minus": ["--rport", "-1"],
     "bad_cidr": ["--addr", "10.0.0.0/33"], "bad_address": ["--addr", "10.0.0"],
     "bad_cidr6": ["--addr", "fd00::/129"], "unknown_state": ["--state", "SLEEPING"],
     "unknown_kind": ["--only", "gossip"], "unwritable_output": ["-o", "/proc/no/such"],
     "output_is_directory": ["-o", "/"], "no_such_netns": ["--netns", "/no/such/netns"],
     "netns_text": ["--netns", "42x"], "no_such_cgroup": ["--cgroup", "/no/such/cgroup"],
-    "bad_pid": ["--pid", "1x"], "bad_ring": ["--ring-size", "big"], "bad_color": ["--color", "pink"],
-    "both_families": ["-4", "-6"], "unknown_command": ["juggle"], "no_value": ["--port"],
+    "bad_pid": ["--pid", "1x"], "bad_ring": ["--ring-size", "big"],
+    "bad_color": ["--color", "pink"], "both_families": ["-4", "-6"], "unknown_command": ["juggle"], "no_value": ["--port"],
 }
 
 
@@ -186,6 +187,15 @@ def test_kernel_without(missing, word):
     said = done.stderr.decode()
     assert done.returncode == 2 and done.stdout == b"" and said.count("\n") == 1, said
     assert word in said, said
+
+
+def test_config_file(tmp_path):
+    """The long option names in TOML; the command line wins."""
+    config = tmp_path / "tcpdwell.toml"
+    config.write_text('json = true\nduration = "250ms"\nonly = "connection"\n')
+    done = run("--config", str(config))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[0])["type"] == "start"
 
 
 def pinned():

@@ -97,9 +97,13 @@ def kept_whole(_):
 class Filter:
     """Options, which connections match, and which of their objects are printed."""
 
-    def __init__(self, name, options, matches, prints=kept_whole, needs_cgroup=False):
+    def __init__(self, name, options, matches, prints=kept_whole, needs_cgroup=False, inside=None):
         self.name, self.options, self.matches = name, options, matches
-        self.prints, self.needs_cgroup = prints, needs_cgroup
+        self.prints, self.needs_cgroup, self.inside = prints, needs_cgroup, inside
+
+    def tracer(self, traffic):
+        enter = traffic.netns[self.inside].enter if self.inside else None
+        return Tracer(*self.options, preexec=enter)
 
 
 def about(*states):
@@ -135,7 +139,10 @@ def filters(traffic):
         Filter("netns_inum", ["--netns", inum.get(HERE)],
                lambda item: item["netns"] == inum[HERE]),
         Filter("netns_path", ["--netns", path], lambda item: item["netns"] == inum[THERE]),
-        Filter("netns_self", ["--netns", "self"], lambda item: item["netns"] not in inum.values()),
+        Filter("netns_self", ["--netns", "self"], lambda item: item["netns"] == inum[HERE],
+               inside=HERE),
+        Filter("netns_self_is_quiet", ["--netns", "self"],
+               lambda item: item["netns"] not in inum.values()),
         Filter("cgroup", ["--cgroup", traffic and traffic.cgroup],
                lambda item: item["netns"] == inum[THERE], needs_cgroup=True),
         Filter("cgroup_root", ["--cgroup", traffic and os.path.dirname(traffic.cgroup or "")],
@@ -170,7 +177,7 @@ class Runs:
             self.traffic = traffic
             self.filters = {each.name: each for each in filters(traffic)
                             if traffic.cgroup or not each.needs_cgroup}
-            tracers = {name: Tracer(*each.options) for name, each in self.filters.items()}
+            tracers = {name: each.tracer(traffic) for name, each in self.filters.items()}
             tracers["all"] = Tracer()
             self.problems = start_all(tracers, stack)
             traffic.flow()
@@ -230,7 +237,8 @@ def test_filter(runs, name):
     if name in runs.problems:
         raise runs.problems[name]
     matching = compare(runs, name)
-    nothing_matches = name in ("rport_of_nobody", "addr_elsewhere", "netns_self")
+    nothing_matches = name in ("rport_of_nobody", "addr_elsewhere",
+                               "netns_self_is_quiet")
     assert bool(matching) != nothing_matches, "the filter's own test traffic is wrong"
 
 

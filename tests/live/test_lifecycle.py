@@ -3,7 +3,6 @@ import collections
 import os
 import time
 import warnings
-import warnings
 
 import pytest
 

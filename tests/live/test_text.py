@@ -83,7 +83,8 @@ def test_columns_are_aligned():
 
 def test_a_line_has_what_people_need():
     """Local time, both endpoints, FROM → TO, the dwell, the owner."""
-    line = next(line for line in transitions(text_of()) if re.search(r"ESTABLISHED +→ +CLOSED", line))
+    line = next(each for each in transitions(text_of())
+                if re.search(r"ESTABLISHED +→ +CLOSED", each))
     assert re.search(r"\d\d:\d\d:\d\d", line), line
     assert re.search(r"127\.0\.0\.1:\d+ .*127\.0\.0\.1:\d+", line), line
     assert re.search(r"\d(\.\d+)? ?(ns|µs|us|ms|s)\b", line), line

@@ -16,7 +16,7 @@ def rename(comm):
 
 
 class Child:
-    """Runs `job(child)` in a fork. Both sides talk by `tell` and `told`; `job`'s value is the result."""
+    """Runs `job(child)` in a fork; its value is the result. Both talk by `tell` and `told`."""
 
     def __init__(self, job, comm=b"worker"):
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -113,7 +113,7 @@ class Conn:
         return None
 
     def goes_anyhow(self):
-        """From here on (both ends are closed), only that the states form one chain to an end is claimed."""
+        """Both ends are closed: from here on, only one chain of states to an end is claimed."""
         at = now()
         self.life.enter(ANY_PATH, Bracket(at, at + LONGEST_TIME_WAIT_S * SECOND))
 

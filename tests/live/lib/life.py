@@ -1,6 +1,7 @@
 """What one connection must look like, as plain data that a scenario writes and the checker reads.
 
-Wherever more than one answer is right, an expectation is a tuple of all right answers. ANY means that nothing is claimed.
+Wherever more than one answer is right, an expectation is a tuple of all right answers. ANY means
+that nothing is claimed.
 """
 import os
 from dataclasses import dataclass, field
@@ -56,7 +57,7 @@ class Life:
     retransmits: object = ANY
     begin_unknown_of: Optional[str] = None  # the state whose beginning no tracer can see
     last_arm: Optional[Bracket] = None  # of the TIME_WAIT timer
-    last_of_netns: bool = False  # its namespace is gone, so its inode number may be another's by now
+    last_of_netns: bool = False  # its namespace is gone; its inode number may be another's
 
     @property
     def first_from(self):

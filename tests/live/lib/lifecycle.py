@@ -172,7 +172,8 @@ class Check:
         """Measured: more than 60 s since the last arm, and never more than the wheel's granule."""
         if self.life.time_wait_ended != "expired":
             return
-        begin, end = [item for item in self.transitions if "TIME_WAIT" in (item["from"], item["to"])]
+        begin, end = [item for item in self.transitions
+                      if "TIME_WAIT" in (item["from"], item["to"])]
         rearmed_later = self.life.last_arm.hi - begin["mono_ns"]
         error = end["error_ns"] or 0
         if end["mono_ns"] not in self._wheel_end().around(error):
@@ -209,5 +210,6 @@ def explain(life, objects, problems):
     lines = [str(life)]
     lines += [f"  wrong: {problem}" for problem in problems]
     lines += ["  tcpdwell printed:"]
-    lines += ["    " + json.dumps(item, separators=(",", ":")) for item in objects] or ["    nothing"]
+    lines += ["    " + json.dumps(item, separators=(",", ":"), ensure_ascii=False)
+              for item in objects] or ["    nothing"]
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """Runs scenarios side by side, each in a process of its own that sits in a namespace of its own.
 
 A process, not a thread: a scenario may then fork, be killed, change its name, and no
-interpreter lock makes one scenario wait for another. The process stays until the whole run is over: its
-namespace, and with it the inode number by which the tracer's objects are found, lives as long.
+interpreter lock makes one scenario wait for another. The process stays until the whole run is over:
+its namespace, and with it the inode number by which its objects are found, lives as long.
 """
 import ctypes
 import os

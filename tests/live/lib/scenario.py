@@ -22,7 +22,8 @@ def scenario(families=(4, 6), last=False, **variants):
     `variants` maps a name's suffix to the keyword arguments of the story.
     """
     def register(story):
-        for family, (suffix, details) in itertools.product(families, (variants or {"": {}}).items()):
+        cases = (variants or {"": {}}).items()
+        for family, (suffix, details) in itertools.product(families, cases):
             name = "-".join(filter(None, (story.__name__, suffix, f"ipv{family}")))
             assert name not in REGISTRY, f"two scenarios are called {name}"
             REGISTRY[name] = Scenario(name, story, family, details, last)

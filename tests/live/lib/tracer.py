@@ -42,7 +42,7 @@ def parse_line(line):
 
 
 class Tracer:
-    """`tcpdwell trace --json` with its output in a file. A context manager: ends what it started."""
+    """`tcpdwell trace --json` with its output in a file. A context manager that ends it."""
 
     def __init__(self, *options, json_output=True, preexec=None, env=None):
         self._dir = tempfile.TemporaryDirectory(prefix="tcpdwell-test-")

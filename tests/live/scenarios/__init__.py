@@ -1,2 +1,3 @@
 """Importing this registers all scenarios."""
-from . import aborts, closing, halfopen, listeners, opening, owners, timewait  # noqa: F401
+from . import (aborts, closing, halfopen, listeners, opening,  # noqa: F401
+               owners, timewait)

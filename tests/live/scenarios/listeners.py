@@ -4,7 +4,6 @@ import socket
 from lib.clock import pause, timed
 from lib.conn import Conn, cookie_of
 from lib.life import ANY, me
-from lib.loopback import Pair
 from lib.netns import has_sysctl
 from lib.scenario import scenario
 from lib.world import FAMILY, LOOPBACK, Skip

@@ -5,7 +5,7 @@ import threading
 
 from lib import uring
 from lib.child import Child, rename
-from lib.clock import pause, timed
+from lib.clock import Bracket, now, pause, timed
 from lib.conn import Conn, cookie_of
 from lib.life import ANY, Who, me
 from lib.loopback import Pair
@@ -120,6 +120,39 @@ def passed_by_scm_rights(w):
     at, who = child.result()
     assert who.comm == "receiver"
     _closed(c, at, who)
+
+
+@scenario()
+def closed_while_another_thread_reads(w):
+    """21: close() has no effect until the thread in recv() leaves; then its exit closes."""
+    c = w.client()
+    ended = []
+
+    def read():
+        got = c.sock.recv(100)
+        ended.append((got, now()))
+
+    c.sock.setblocking(True)
+    thread = threading.Thread(target=read)
+    thread.start()
+    pause(0.1)
+    os.close(c.sock.detach())
+    pause(0.4)
+    at = c.peer_data(b"wake up")
+    thread.join()
+    (got, left), = ended
+    assert got == b"wake up"
+    _closed(c, Bracket(at.lo, left), me("close"))
+
+
+@scenario()
+def duplicate_closes_last(w):
+    """21: of two descriptors in one process, the last close() counts."""
+    c = w.client()
+    copy = c.sock.dup()
+    c.sock.close()
+    pause(0.2)
+    _closed(c, *_close(copy))
 
 
 def _without(sock, job):
