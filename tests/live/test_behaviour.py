@@ -150,7 +150,8 @@ BAD_INPUT = {
     "output_is_directory": ["-o", "/"], "no_such_netns": ["--netns", "/no/such/netns"],
     "netns_text": ["--netns", "42x"], "no_such_cgroup": ["--cgroup", "/no/such/cgroup"],
     "bad_pid": ["--pid", "1x"], "bad_ring": ["--ring-size", "big"],
-    "bad_color": ["--color", "pink"], "both_families": ["-4", "-6"], "unknown_command": ["juggle"], "no_value": ["--port"],
+    "bad_color": ["--color", "pink"], "both_families": ["-4", "-6"],
+    "unknown_command": ["juggle"], "no_value": ["--port"],
 }
 
 
