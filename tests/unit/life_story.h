@@ -101,6 +101,7 @@ class Conn {
   Conn& in_cgroup(std::uint64_t id) { return cgroup_ = id, *this; }
   Conn& local_port(std::uint16_t port) { return flow_.local.port = port, *this; }
   const Flow& flow() const { return flow_; }
+  std::uint64_t minisock_address() const { return minisock_; }
   std::uint64_t cookie() const { return cookie_; }
 
   // The local port is chosen after this.
@@ -167,7 +168,7 @@ class Conn {
   }
   // timer_cancel comes first, always
   Conn& minisock_expires(State substate, Nanos at, Timer timer = {.left = 0s}) {
-    minisock(TimerOp::Cancel, substate, at - 1us, timer);
+    minisock(TimerOp::Cancel, substate, at, timer);
     return minisock(TimerOp::Expire, substate, at, timer);
   }
   Conn& minisock_rearmed(Nanos at, Timer before) {

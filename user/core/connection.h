@@ -64,7 +64,10 @@ struct Connection {
   std::optional<Owner> owner, closer;
   std::uint64_t sock_cgroup_id = 0;
   std::optional<Tally> tally;
-  std::uint32_t entry_stamp_ms = 0;  // of the minisock when it was made
+  // Of the minisock when it was made: its stamp, when its timer was due, and its cookie.
+  std::uint32_t entry_stamp_ms = 0;
+  Nanos minisock_due{};
+  std::uint64_t minisock_cookie = 0;
 
   Doubt doubt = Doubt::None;
   std::uint32_t doubt_serial = 0;  // tells a deadline that the doubt it was for is gone

@@ -19,6 +19,13 @@ std::optional<Raw> read(Bytes record) {
   return raw;
 }
 
+// Damaged, or not ours: times and CPUs are calculated with and counted up to.
+bool is_plausible(const tcpdwell_head& head) {
+  constexpr std::uint64_t kLatest = INT64_MAX / 2;  // 146 years after boot
+  constexpr std::uint32_t kMaxCpus = 1U << 16;
+  return head.version == TCPDWELL_WIRE_VERSION && head.at_ns < kLatest && head.cpu < kMaxCpus;
+}
+
 Nanos at(const tcpdwell_head& head) { return Nanos{static_cast<std::int64_t>(head.at_ns)}; }
 
 std::optional<Flow> flow_of(const tcpdwell_flow& raw) {
@@ -161,7 +168,7 @@ std::optional<Event> syn(Bytes record) {
 
 std::optional<Event> decode(std::span<const std::byte> record) {
   const auto head = read<tcpdwell_head>(record);
-  if (!head || head->version != TCPDWELL_WIRE_VERSION) return std::nullopt;
+  if (!head || !is_plausible(*head)) return std::nullopt;
   switch (head->kind) {
     case TCPDWELL_TRANSITION: return transition(record);
     case TCPDWELL_TIMEWAIT: return timewait(record);

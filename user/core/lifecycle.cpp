@@ -16,6 +16,8 @@ constexpr Nanos kPatience = 300ms;
 // A SYN retransmit, after one second and after three, shows the port. A deferred SYN
 // (TCP_FASTOPEN_CONNECT) shows none.
 constexpr Nanos kSilentSyn = 4s;
+// An event may have been lost this long before the loss was noticed.
+constexpr Nanos kLossReach = 1ms;
 
 }  // namespace
 
@@ -139,7 +141,9 @@ void Lifecycle::settle(Id id) {
   table_[id].doubt = Doubt::None;
   if (doubt == Doubt::Closed) return settle_closed(id);
   if (table_[id].carrier == Carrier::Minisock) {
-    const TimewaitEvent cancel = *table_[id].doubt_timer;
+    TimewaitEvent cancel = *table_[id].doubt_timer;
+    if (cancel.canceller == Canceller::Segment && lost_since(cancel.at))
+      cancel.canceller = Canceller::Unknown;  // perhaps a re-arm, whose start was lost
     return end_minisock(id, cancel, false);
   }
   table_[id].doubt = doubt;
@@ -159,14 +163,17 @@ void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,
 // Its end was lost; it was there when it was heard of last, and is not at `at`.
 void Lifecycle::give_up(Id id, Nanos at) {
   Connection& connection = table_[id];
-  const Nanos half = (at - connection.entered) / 2;
+  const Nanos half = (std::max(at, connection.entered) - connection.entered) / 2;
+  const bool waited = connection.state == State::TimeWait;
   publisher_.moved(connection, State::Closed, connection.entered + half, half, Why::Unknown);
-  publisher_.ended(connection, connection.entered, Ended::Unknown,
-                   connection.times[index(State::TimeWait)].visited
-                       ? std::optional(TimeWaitEnded::Unknown)
-                       : std::nullopt);
+  publisher_.ended(connection, connection.entered, waited ? Ended::Fin : Ended::Unknown,
+                   waited ? std::optional(TimeWaitEnded::Unknown) : std::nullopt);
   ++ended_;
   table_.erase(id);
+}
+
+bool Lifecycle::lost_since(Nanos at) const {
+  return last_loss_.count() >= 0 && last_loss_ + kLossReach >= at;
 }
 
 // The kernel side drops the further events of such a connection: it would stay for ever.

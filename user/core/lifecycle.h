@@ -68,6 +68,8 @@ class Lifecycle {
   void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait);
   void give_up(Id id, Nanos at);
   bool hidden_by_flow(Id id);
+  // True if something that was to follow an event at `at` may have been lost.
+  bool lost_since(Nanos at) const;
 
   // lifecycle_socket.cpp: full sockets
   void begin_life(const TransitionEvent& event);
@@ -85,8 +87,10 @@ class Lifecycle {
 
   // lifecycle_minisock.cpp
   void start_minisock(const TimewaitEvent& event, Id id);
+  void learn_minisock(Connection& connection, const TimewaitEvent& event) const;
   void rearm_minisock(Id id, const TimewaitEvent& event);
   Id adopt_minisock(const TimewaitEvent& event);
+  bool fin_came_before(const Connection& connection, const TimewaitEvent& event) const;
   void catch_up_with_fin(Connection& connection, const TimewaitEvent& event);
   void end_minisock(Id id, const TimewaitEvent& event, bool expired);
   Nanos jiffies(std::int64_t count) const;

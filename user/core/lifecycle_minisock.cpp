@@ -11,10 +11,18 @@ using namespace std::chrono_literals;
 
 constexpr Nanos kTimeWaitLength = 60s;  // TCP_TIMEWAIT_LEN, what every (re-)arm in TIME_WAIT sets
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
+constexpr Nanos kStampDelay = 2ms;  // a stamp is a whole millisecond, and its event comes after it
 
+// A minisock without a cookie can be given one: `ss -e` does.
 bool same_minisock(const Connection& connection, const TimewaitEvent& event) {
-  const bool cookie = connection.cookie == event.cookie || event.cookie == 0;
+  const bool cookie = connection.minisock_cookie == event.cookie ||
+                      connection.minisock_cookie == 0 || event.cookie == 0;
   return cookie && connection.flow == event.flow;
+}
+
+bool stamp_changed(const Connection& connection, const TimewaitEvent& event) {
+  return event.entry_stamp_ms != 0 && connection.entry_stamp_ms != 0 &&
+         event.entry_stamp_ms != connection.entry_stamp_ms;
 }
 
 // `stamp` is the low 32 bits of a time in ms that lies within 49 days before `now`.
@@ -48,11 +56,18 @@ void Lifecycle::on_event(const TimewaitEvent& event) {
   }
 }
 
+void Lifecycle::learn_minisock(Connection& connection, const TimewaitEvent& event) const {
+  connection.entry_stamp_ms = event.entry_stamp_ms;
+  connection.minisock_due = event.at + jiffies(event.left_jiffies);
+  connection.minisock_cookie = event.cookie;
+}
+
 void Lifecycle::start_minisock(const TimewaitEvent& event, Id id) {
   if (id != kNone) {
     if (same_minisock(table_[id], event)) {
+      rearm_minisock(id, event);
       table_[id].doubt = Doubt::None;
-      return rearm_minisock(id, event);
+      return;
     }
     // The address was reused: the one before is over, and its end was seen or lost.
     if (table_[id].doubt == Doubt::None)
@@ -70,7 +85,7 @@ void Lifecycle::start_minisock(const TimewaitEvent& event, Id id) {
   Connection& connection = table_[id];
   connection.carrier = Carrier::Minisock;
   connection.flow = event.flow;
-  connection.entry_stamp_ms = event.entry_stamp_ms;
+  learn_minisock(connection, event);
   connection.doubt_timer = event;
   if (connection.state == State::FinWait2 || connection.state == State::Closing)
     find_origin(connection, connection.state);
@@ -78,11 +93,27 @@ void Lifecycle::start_minisock(const TimewaitEvent& event, Id id) {
     connection.origin_lost = true;
 }
 
-// A segment came, or restarted the timer. The first that finds the substate changed was the FIN.
+// A segment came, or restarted the timer. The first that finds the substate changed was the FIN,
+// or what came after it.
 void Lifecycle::rearm_minisock(Id id, const TimewaitEvent& event) {
   Connection& connection = table_[id];
-  if (connection.state == State::FinWait2 && event.substate == State::TimeWait)
+  if (connection.state != State::FinWait2 || event.substate != State::TimeWait) return;
+  const bool cancelled = connection.doubt == Doubt::Cancelled;
+  const TimewaitEvent before = cancelled ? *connection.doubt_timer : event;
+  if (fin_came_before(connection, before))
+    catch_up_with_fin(connection, before);
+  else
     publisher_.moved(connection, State::TimeWait, event.at, Nanos{0}, Why::Fin);
+}
+
+// Where segments are not seen: a FIN that left the timer in its bucket showed in nothing. But by
+// the next restart the timer is no longer the one that the minisock began with, or the stamp is
+// not of now.
+bool Lifecycle::fin_came_before(const Connection& connection, const TimewaitEvent& event) const {
+  if (stamp_changed(connection, event))
+    return event.at - unwrap_ms(event.entry_stamp_ms, event.at) > kStampDelay;
+  return event.op == TimerOp::Cancel &&
+         event.at + jiffies(event.left_jiffies) > connection.minisock_due + jiffies(2);
 }
 
 // A minisock that we did not see begin, or whose full socket had no cookie. One that just starts
@@ -96,7 +127,7 @@ Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
   connection.cookie = event.cookie;
   connection.flow = event.flow;
   connection.state = event.substate;
-  connection.entry_stamp_ms = event.entry_stamp_ms;
+  learn_minisock(connection, event);
   connection.closed_by = event.substate == State::FinWait2 ? Side::Local : Side::Unknown;
   if (event.op == TimerOp::Start) {
     connection.entered = event.at;
@@ -117,13 +148,11 @@ Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
 
 // It is in TIME_WAIT and we have not seen the FIN: its time is left in the minisock.
 void Lifecycle::catch_up_with_fin(Connection& connection, const TimewaitEvent& event) {
-  const bool stamped = event.entry_stamp_ms != 0 && connection.entry_stamp_ms != 0 &&
-                       event.entry_stamp_ms != connection.entry_stamp_ms;
+  const bool stamped = stamp_changed(connection, event);
   const Nanos fin = stamped ? unwrap_ms(event.entry_stamp_ms, event.at)
                             : event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
   const Nanos error = stamped ? Nanos{kNanosPerMilli} : jiffies(1);
-  publisher_.moved(connection, State::TimeWait, std::clamp(fin, connection.entered, event.at),
-                   error, Why::Fin);
+  publisher_.moved(connection, State::TimeWait, std::min(fin, event.at), error, Why::Fin);
 }
 
 void Lifecycle::end_minisock(Id id, const TimewaitEvent& event, bool expired) {

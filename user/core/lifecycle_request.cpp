@@ -63,12 +63,11 @@ void Lifecycle::end_request(Id id) {
   const RequestEvent& last = *connection.doubt_request;
   Ending ending = end_of_request(last);
   const Nanos reset = last.cpu < listener_reset_.size() ? listener_reset_[last.cpu] : Nanos{-1};
-  if (ending.ended == Ended::ResetReceived) {
-    if (last_loss_ >= at)
-      ending = {};
-    else if (reset.count() >= 0 && reset <= at && at - reset < kSameCall)
-      ending = {Ended::ResetSent, Why::Reset, Side::Local};
-  }
+  const bool reset_received = ending.ended == Ended::ResetReceived;
+  if (reset_received && reset.count() >= 0 && reset <= at && at - reset < kSameCall)
+    ending = {Ended::ResetSent, Why::Reset, Side::Local};
+  else if ((reset_received || ending.ended == Ended::Timeout) && lost_since(at))
+    ending = {};  // the child, or the restart after a retransmission, may have been lost
   connection.doubt = Doubt::None;
   connection.tally = Tally{.retransmits = connection.syn_ack_retransmits};
   if (connection.entered_known) publisher_.opened(connection, State::Listen, Why::Syn);

@@ -11,9 +11,6 @@ bool is_zero(const Endpoint& end) {
   return std::all_of(end.addr.begin(), end.addr.end(), [](auto byte) { return byte == 0; });
 }
 
-// An event may have been lost this long before the loss was noticed.
-constexpr Nanos kLossReach{1'000'000};
-
 // A disconnected socket has no addresses any more, an auto-bound one no port yet: what was known
 // stays known.
 void learn_flow(Flow& known, const Flow& seen) {
@@ -91,9 +88,7 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
 // transition, which on all but Fast Open follows within microseconds: until then its address is
 // the key, and nothing is said.
 void Lifecycle::begin_child(const TransitionEvent& event) {
-  if (const Id stale = table_.by_object(event.object);
-      stale != kNone && table_[stale].carrier == Carrier::Newborn)
-    table_.erase(stale);
+  replace(table_.by_object(event.object), event.at);
   const Id id = table_.create();
   table_.index_object(id, event.object);
   Connection& connection = table_[id];
@@ -185,9 +180,10 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
   }
   learn_flow(connection.flow, event.flow);
   learn_closer(connection, event);
-  if (event.from == event.to) return publisher_.reconsider(connection, false);
   if (connection.state != event.from) bridge_gap(connection, event.from, event.at);
+  if (event.from == event.to) return publisher_.reconsider(connection, false);
   if (event.to == State::Closed) return close_socket(id, event);
+  connection.reset_sent = connection.reset_memory = false;  // an earlier one did not end it
   if (event.from == State::SynSent && event.to == State::SynReceived)
     connection.opened_by = Side::Both;
   if (connection.closed_by == Side::Unknown || event.to == State::Closing)
@@ -230,8 +226,7 @@ void Lifecycle::settle_closed(Id id) {
                                         .sent = connection.reset_sent,
                                         .memory = connection.reset_memory});
   // What did not follow may have been lost: the RST, or the minisock.
-  const bool unsure = last_loss_ + kLossReach >= event.at;
-  if (unsure && needs_reset_facts(event) && !connection.reset_sent)
+  if (lost_since(event.at) && needs_reset_facts(event) && !connection.reset_sent)
     ending = {Ended::Unknown, Why::Unknown, Side::Unknown};
   finish_life(id, event.at, ending, std::nullopt);
 }

@@ -58,12 +58,21 @@ class Peer:
         return self.send(packet.icmp_packet(self.mine, self.theirs, kind, code,
                                             bytes(4) + segment.raw[:60]))
 
-    def _fence(self):
+    def wait_for_link(self):
+        """A link that has just come up drops packets until the kernel's link watch has run."""
+        for _ in range(250):
+            try:
+                return self._fence(timeout=0.02)
+            except TimeoutError:
+                continue
+        raise TimeoutError("the link to the kernel under test does not come up")
+
+    def _fence(self, timeout=5):
         self._pings += 1
         request, reply = ECHO[self.family]
         body = struct.pack("!HH", os.getpid() & 0xFFFF, self._pings & 0xFFFF)
         self._sock.sendto(packet.icmp_packet(self.mine, self.theirs, request, 0, body), self._to)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + timeout
         while True:
             message, at_ns = self._read(deadline, "the kernel did not answer a ping")
             if message[:1] == bytes([reply]) and message[4:8] == body:

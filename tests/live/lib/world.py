@@ -54,6 +54,7 @@ class World:
             link_up("w1")
         mac = bytes.fromhex(KERNEL_MAC.replace(":", ""))
         self._peer = Peer(self.family, self._far, "w1", mac, self.far, self.mine)
+        self._peer.wait_for_link()
 
     def socket(self, family=None, protocol=0):
         return socket.socket(FAMILY[family or self.family], socket.SOCK_STREAM, protocol)
