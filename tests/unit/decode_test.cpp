@@ -88,65 +88,6 @@ TEST(Decode, ForeignVersionsKindsStatesAndFamiliesAreRefused) {
   EXPECT_FALSE(decode(bytes(raw)));
 }
 
-TEST(Decode, TimesAndCpusThatNoMachineHasAreRefused) {
-  for (const std::uint64_t at : {UINT64_MAX, std::uint64_t{INT64_MAX}, std::uint64_t{1} << 63}) {
-    auto raw = transition();
-    raw.base.head.at_ns = at;
-    EXPECT_FALSE(decode(bytes(raw))) << at << ": calculating with it would overflow";
-  }
-  for (const std::uint32_t cpu : {65536U, UINT32_MAX}) {
-    auto raw = transition();
-    raw.base.head.cpu = cpu;
-    EXPECT_FALSE(decode(bytes(raw))) << cpu << ": there is a list with a place for each";
-  }
-  auto raw = transition();
-  raw.base.head.cpu = 8191;
-  EXPECT_TRUE(decode(bytes(raw)));
-}
-
-TEST(Decode, FlagsWithoutTheirBytesAreRefused) {
-  auto raw = transition();
-  for (const auto& [flags, size] :
-       {std::pair{TCPDWELL_TASK, sizeof raw.base},
-        {TCPDWELL_TALLY, sizeof raw.base},
-        {TCPDWELL_TALLY, sizeof(tcpdwell_transition_task)},
-        {TCPDWELL_TASK | TCPDWELL_TALLY, sizeof(tcpdwell_transition_task)}}) {
-    raw.base.flags = static_cast<__u8>(flags);
-    EXPECT_FALSE(decode(bytes(raw, size))) << flags << " in " << size << " bytes";
-  }
-  raw.base.flags = TCPDWELL_TALLY;  // an end that no process made
-  const auto event = decode(bytes(raw));
-  ASSERT_TRUE(event);
-  EXPECT_FALSE(std::get<TransitionEvent>(*event).task);
-  EXPECT_TRUE(std::get<TransitionEvent>(*event).tally);
-}
-
-TEST(Decode, EveryTruncationOfTheOthersIsRefused) {
-  const auto refuse = [](const auto& raw) {
-    ASSERT_TRUE(decode(bytes(raw))) << "kind " << int{raw.head.kind};
-    for (std::size_t size = 0; size < sizeof raw; ++size)
-      EXPECT_FALSE(decode(bytes(raw, size))) << "kind " << int{raw.head.kind} << ", " << size;
-  };
-  auto minisock = timer<tcpdwell_timewait>(TCPDWELL_TIMEWAIT, TCPDWELL_START);
-  minisock.substate = 6;
-  refuse(minisock);
-  refuse(timer<tcpdwell_request>(TCPDWELL_REQUEST, TCPDWELL_START));
-  tcpdwell_accept accept{.head = {.version = TCPDWELL_WIRE_VERSION, .kind = TCPDWELL_ACCEPT}};
-  refuse(accept);
-  tcpdwell_reset reset{.head = {.version = TCPDWELL_WIRE_VERSION, .kind = TCPDWELL_RESET}};
-  reset.state = 1;
-  refuse(reset);
-  refuse(timer<tcpdwell_syn>(TCPDWELL_SYN, 0));
-}
-
-TEST(Decode, NewSynRecvIsSynReceived) {
-  tcpdwell_reset raw{.head = {.version = TCPDWELL_WIRE_VERSION, .kind = TCPDWELL_RESET}};
-  raw.state = 12;
-  EXPECT_EQ(std::get<ResetEvent>(*decode(bytes(raw))).state, State::SynReceived);
-  raw.head.op = TCPDWELL_RESET_MEMORY;
-  EXPECT_TRUE(std::get<ResetEvent>(*decode(bytes(raw))).memory);
-}
-
 TEST(Decode, Timers) {
   auto minisock = timer<tcpdwell_timewait>(TCPDWELL_TIMEWAIT, TCPDWELL_SEGMENT);
   minisock.substate = 5;
