@@ -65,6 +65,7 @@ TEST(OptionErrors, NameTheOptionAndTheValue) {
   }
   EXPECT_THAT(error({"--port", "80,x,443"}), HasSubstr("\"x\""));
   EXPECT_THAT(error({"-d", "5x"}), StartsWith("--duration: \"5x\""));
+  EXPECT_THAT(error({"--max-connections", "9999999999"}), HasSubstr("from 1 to 1000000000"));
 }
 
 TEST(OptionErrors, WhatIsNoOptionIsNamed) {

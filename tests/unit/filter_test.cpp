@@ -175,6 +175,18 @@ TEST(FilterFlow, AddressWaitsForOneThatIsNotChosenYet) {
   EXPECT_EQ(filter.on_flow(ipv4("0.0.0.0", 0, "10.0.0.9", 2), kGrowing), Verdict::Show);
 }
 
+TEST(FilterFlow, AnAddressNotKnownYetIsInNoBlock) {
+  for (const char* block : {"0.0.0.0", "0.0.0.0/1", "0.0.0.0/0"}) {
+    const Filter filter{.addrs = {cidr(block)}};
+    EXPECT_EQ(filter.on_flow(ipv4("0.0.0.0", 0, "0.0.0.0", 0), kGrowing), Verdict::NotYet) << block;
+    EXPECT_EQ(filter.on_flow(ipv4("0.0.0.0", 80, "0.0.0.0", 0), kComplete), Verdict::Show)
+        << "a listener on all addresses has this one: " << block;
+  }
+  const Filter low{.addrs = {cidr("0.0.0.0/1")}};
+  EXPECT_EQ(low.on_flow(ipv4("0.0.0.0", 0, "192.168.1.9", 443), kGrowing), Verdict::NotYet);
+  EXPECT_EQ(low.on_flow(ipv4("192.168.1.1", 1, "192.168.1.9", 443), kGrowing), Verdict::Hide);
+}
+
 TEST(FilterFlow, AnIpv6SocketCanStillBecomeAMappedOne) {
   const Filter only4{.family = Family::Ipv4};
   const Flow before_connect = ipv6("::", 0, "::", 0);

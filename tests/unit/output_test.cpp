@@ -149,6 +149,17 @@ TEST(OutputFile, StdoutHasNothingToReopen) {
   EXPECT_TRUE(output->reopen());
 }
 
+TEST(OutputFile, AStdoutThatIsClosedIsAnError) {
+  const UniqueFd saved(::dup(STDOUT_FILENO));
+  ASSERT_TRUE(saved);
+  ::close(STDOUT_FILENO);
+  auto output = Output::open("");
+  ::dup2(saved.get(), STDOUT_FILENO);
+  ASSERT_FALSE(output) << "another file would get its number";
+  EXPECT_EQ(output.error().text(),
+            "standard output: Bad file descriptor. It is closed: use --output FILE");
+}
+
 TEST(OutputFile, ALargeBacklogIsWrittenWhole) {
   const TemporaryDirectory directory;
   const std::string path = directory.file("out");
@@ -272,6 +283,38 @@ TEST_F(OutputPipe, AFifoAsFileIsWrittenInOrder) {
   std::string wanted;
   for (int i = 0; i < 5'000; ++i) wanted += std::to_string(i) + '\n';
   EXPECT_EQ(text, wanted);
+}
+
+TEST_F(OutputPipe, AFifoThatNobodyReadsAnyMoreIsNotWaitedFor) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("fifo");
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  std::thread reader([&] { UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); });
+  auto output = Output::open(path);
+  reader.join();
+  ASSERT_TRUE(output);
+  ::alarm(30);  // an open() that waits for a reader would hang the test
+  EXPECT_FALSE(output->reopen());
+  ::alarm(0);
+  EXPECT_EQ(output->flush(), Status::Closed);
+  EXPECT_FALSE(output->error()) << "a reader that left is no failure";
+}
+
+TEST_F(OutputPipe, AFastReaderDoesNotKeepTheCaller) {
+  Pipe pipe;
+  Output output(pipe.writer.get());
+  constexpr std::size_t kLines = 600'000;
+  for (std::size_t i = 0; i < kLines; ++i) output.write(kLine);
+  std::size_t bytes = 0;
+  std::thread reader([&] { bytes = read_all(pipe.reader.get()).size(); });
+  while (output.pending()) {
+    const auto began = std::chrono::steady_clock::now();
+    ASSERT_EQ(output.flush(), Status::Ok);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 1s) << "5 ms, but for a busy machine";
+  }
+  pipe.writer.reset();
+  reader.join();
+  EXPECT_EQ(bytes, kLines * kLine.size()) << "what a flush leaves is written by the next ones";
 }
 
 TEST(OutputTerminal, ThatStallsDoesNotBlock) {

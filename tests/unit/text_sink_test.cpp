@@ -318,6 +318,21 @@ TEST_F(Text, AConnection) {
     EXPECT_NE(shown.find(part), std::string::npos) << part << " in " << shown;
 }
 
+TEST_F(Text, AConnectionsDwellsAreInTheOrderOfItsLife) {
+  ConnectionRecord record{.when = kWhen, .socket = ipv4_client()};
+  for (auto& dwell : record.dwell) dwell = Dwell{1ms};
+  const std::string shown = line(record);
+  std::size_t last = 0;
+  for (const char* state : {"LISTEN", "SYN_SENT", "SYN_RECEIVED", "ESTABLISHED", "FIN_WAIT_1",
+                            "FIN_WAIT_2", "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT"}) {
+    const std::size_t at = shown.find(std::string(", ") + state + ' ');
+    ASSERT_NE(at, std::string::npos) << state << " in " << shown;
+    EXPECT_GT(at, last) << state << " in " << shown;
+    last = at;
+  }
+  EXPECT_EQ(shown.find("CLOSED"), std::string::npos) << shown;
+}
+
 TEST_F(Text, LossIsNeverSilent) {
   LostRecord record{.when = kWhen, .cause = LossCause::RingFull, .events = 5, .transitions = 3};
   EXPECT_NE(line(record).find("LOST 5 events, 3 of them transitions (ring_full)"),

@@ -120,7 +120,8 @@ std::uint64_t size_value(const std::string& option, const std::string& text) {
 
 std::uint64_t count_value(const std::string& option, const std::string& text) {
   const auto value = number(text);
-  if (!value || *value == 0 || *value > 1'000'000'000) refuse(option, text, "a number above 0");
+  if (!value || *value == 0 || *value > 1'000'000'000)
+    refuse(option, text, "a number from 1 to 1000000000");
   return *value;
 }
 

@@ -35,6 +35,17 @@ bool contains_any(const std::vector<Cidr>& cidrs, const Endpoint& end, Family fa
                      [&](const Cidr& cidr) { return cidr.family == family && cidr.contains(end); });
 }
 
+// An address that is not known yet is all zero, which is no reason to be in 0.0.0.0/1.
+Verdict judge_addresses(const std::vector<Cidr>& cidrs, const Flow& flow, bool complete) {
+  bool matches = false, missing = false;
+  for (const Endpoint* end : {&flow.local, &flow.remote}) {
+    const bool unknown = !complete && is_zero(*end);
+    missing = missing || unknown;
+    matches = matches || (!unknown && contains_any(cidrs, *end, flow.family));
+  }
+  return judge(matches, missing, complete);
+}
+
 // "::ffff:10.0.0.0/104" is 10.0.0.0/8
 void unmap(Cidr& cidr, unsigned& bits) {
   constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -92,10 +103,7 @@ Verdict Filter::on_flow(const Flow& flow, bool complete) const {
     verdict = both(verdict, judge(has(local_ports, lport), lport == 0, complete));
   if (!remote_ports.empty())
     verdict = both(verdict, judge(has(remote_ports, rport), rport == 0, complete));
-  if (!addrs.empty())
-    verdict = both(verdict, judge(contains_any(addrs, flow.local, flow.family) ||
-                                      contains_any(addrs, flow.remote, flow.family),
-                                  is_zero(flow.local) || is_zero(flow.remote), complete));
+  if (!addrs.empty()) verdict = both(verdict, judge_addresses(addrs, flow, complete));
   return verdict;
 }
 

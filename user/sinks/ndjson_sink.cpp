@@ -5,14 +5,11 @@
 #include <charconv>
 #include <ctime>
 
+#include "sinks/dwell_order.h"
 #include "sinks/escape.h"
 
 namespace tcpdwell {
 namespace {
-
-constexpr std::array kDwellOrder = {
-    State::Listen,   State::SynSent,   State::SynReceived, State::Established, State::FinWait1,
-    State::FinWait2, State::CloseWait, State::Closing,     State::LastAck,     State::TimeWait};
 
 template <typename Int>
 void number(std::string& out, Int value, int base = 10) {

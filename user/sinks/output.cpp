@@ -14,11 +14,13 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kBlock = 1U << 20U;
-constexpr int kPatienceMs = 1000;                 // for a reader that stalls
-constexpr std::chrono::seconds kMostPatience{5};  // for one that trickles
+constexpr std::chrono::milliseconds kMostFlush{5};  // events are waiting meanwhile
+constexpr int kPatienceMs = 1000;                   // for a reader that stalls
+constexpr std::chrono::seconds kMostPatience{5};    // for one that trickles
 
-// `flag`: O_TRUNC or 0. O_NONBLOCK is for a FIFO or a terminal, but only once it is open: a FIFO
-// waits for its reader.
+// `flag`: O_TRUNC at first; O_NONBLOCK is for a FIFO or a terminal, but then only once it is open:
+// a FIFO waits for its reader. O_NONBLOCK later, when signals are read between two steps only: a
+// FIFO without a reader would never let go.
 UniqueFd make(const std::string& path, int flag) {
   UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flag, 0666));
   if (file) ::fcntl(file.get(), F_SETFL, O_APPEND | O_NONBLOCK);
@@ -48,7 +50,12 @@ Output::Output(int borrowed_fd, std::size_t backlog)
 
 Result<Output> Output::open(const std::string& path, std::size_t backlog) {
   Output output(STDOUT_FILENO, backlog);
-  if (path.empty()) return output;
+  if (path.empty()) {
+    // The next descriptor that is made would be taken for it.
+    if (::fcntl(STDOUT_FILENO, F_GETFD) < 0)
+      return system_error("standard output", 0, "It is closed: use --output FILE");
+    return output;
+  }
   output.path_ = path;
   output.file_ = make(path, O_TRUNC);
   if (!output.file_) return system_error("--output: opening " + path);
@@ -70,7 +77,9 @@ Output::Status Output::status() const {
 }
 
 Output::Status Output::flush() {
-  while (pending() && write_some(0)) continue;
+  const auto deadline = std::chrono::steady_clock::now() + kMostFlush;
+  while (pending() && write_some(0))
+    if (std::chrono::steady_clock::now() > deadline) break;
   return status();
 }
 
@@ -119,7 +128,11 @@ bool Output::write_some(int wait_ms) {
 bool Output::reopen() {
   if (path_.empty()) return true;
   if (finish() == Status::Failed) return false;
-  UniqueFd file = make(path_, 0);  // not renamed, after all: what it has stays
+  UniqueFd file = make(path_, O_NONBLOCK);  // not renamed, after all: what it has stays
+  if (!file && errno == ENXIO) {
+    closed_ = true;
+    return false;
+  }
   if (!file) {
     error_ = system_error("--output: opening " + path_ + " again");
     return false;

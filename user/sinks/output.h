@@ -27,12 +27,13 @@ class Output {
 
   // A whole line, with its '\n'. `must`: takes it even if the backlog is full.
   void write(std::string_view line, bool must = false);
-  // Writes what the descriptor takes now. Closed: the reader of a pipe is gone. Failed: error().
+  // Writes what the descriptor takes now, for some milliseconds at the most: the rest is pending().
+  // Closed: the reader of a pipe is gone. Failed: error().
   Status flush();
   // The last of it, with some patience for a reader that stalls.
   Status finish();
   // After a file was renamed away (SIGHUP): makes it anew; one that is still there is continued.
-  // Not for stdout. False: error().
+  // Not for stdout. False: error(), or a FIFO that nobody reads any more.
   bool reopen();
 
   bool pending() const { return !buffer_.empty(); }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "sinks/dwell_order.h"
 #include "sinks/escape.h"
 #include "util/duration.h"
 
@@ -168,12 +169,11 @@ void TextSink::append(const ConnectionRecord& record) {
   put(fmt::format("{} opened by {}, closed by {}: {}", name(record.socket.role),
                   name(record.opened_by), name(record.closed_by), name(record.ended)));
   if (record.time_wait_ended) put(fmt::format(", TIME_WAIT {}", name(*record.time_wait_ended)));
-  for (std::size_t i = 1; i < record.dwell.size(); ++i) {
-    if (!record.dwell[i]) continue;
-    const auto& error = record.dwell[i]->error;
-    const std::string_view mark = !error ? "≥" : error->count() != 0 ? "~" : "";
-    put(fmt::format(", {} {}{}", name(static_cast<State>(i)), mark,
-                    format_duration(record.dwell[i]->value)));
+  for (const State state : kDwellOrder) {
+    const auto& dwell = record.dwell[index(state)];
+    if (!dwell) continue;
+    const std::string_view mark = !dwell->error ? "≥" : dwell->error->count() != 0 ? "~" : "";
+    put(fmt::format(", {} {}{}", name(state), mark, format_duration(dwell->value)));
   }
   if (record.tally)
     put(fmt::format(", sent {} B, received {} B", record.tally->bytes_sent,

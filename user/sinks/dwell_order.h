@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The order in which a connection's dwells are printed: that of a connection's life.
+#pragma once
+
+#include <array>
+
+#include "core/types.h"
+
+namespace tcpdwell {
+
+// CLOSED has no dwell.
+inline constexpr std::array kDwellOrder = {
+    State::Listen,   State::SynSent,   State::SynReceived, State::Established, State::FinWait1,
+    State::FinWait2, State::CloseWait, State::Closing,     State::LastAck,     State::TimeWait};
+
+}  // namespace tcpdwell
