@@ -83,13 +83,15 @@ std::bitset<kStates> state_set(const std::vector<std::string>& texts) {
 }
 
 Kinds kind_set(const std::vector<std::string>& texts) {
-  Kinds kinds{.transitions = false, .connections = false};
+  Kinds kinds{.transitions = false, .flags = false, .connections = false};
   for (const std::string& text : texts) {
     if (text == "transition")
       kinds.transitions = true;
     else if (text == "connection")
       kinds.connections = true;
-    else if (text != "flag")
+    else if (text == "flag")
+      kinds.flags = true;
+    else
       refuse("--only", text, "a kind of record (transition, flag, connection)");
   }
   return kinds;

@@ -7,11 +7,19 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "core/types.h"
 
 namespace tcpdwell {
+
+// A descriptor of a process that holds a socket open.
+struct Holder {
+  Process process;
+  std::int32_t fd = -1;
+};
 
 struct Tally {
   std::uint64_t bytes_sent = 0;
@@ -116,6 +124,54 @@ struct CgroupEvent {
   Nanos at{};
   std::uint64_t id = 0;
   std::string path;
+};
+
+// A socket that the kernel has, found in a walk through all of one network namespace. Full sockets
+// are read under their lock and minisocks and requests while their timer runs, and the record is
+// queued in between: on either side of it in the stream is what happened before and after.
+enum class SocketKind : std::uint8_t { Full = 1, Minisock, Request };
+
+struct SnapshotEvent {
+  Nanos at{};
+  SocketKind kind = SocketKind::Full;
+  std::uint64_t object = 0;
+  std::uint64_t cookie = 0;  // 0: a minisock or request that has none
+  Flow flow;
+  State state = State::Closed;
+  // It entered `state` at `since`, give or take `error`; nullopt: `since` is the latest it can be.
+  Nanos since{};
+  std::optional<Nanos> error;
+  bool attached = false;  // a full socket that has a struct socket
+  bool dead = false;      // ... that nobody holds
+  std::uint64_t sock_cgroup_id = 0;
+  // Of a minisock
+  std::int32_t left_jiffies = 0;
+  std::uint32_t entry_stamp_ms = 0;
+};
+
+// What the kernel answered about a socket whose flag is due.
+enum class Presence : std::uint8_t {
+  Unknown,  // it could not be asked
+  Gone,
+  Present,
+};
+
+struct InquiryEvent {
+  Nanos at{};                            // when the kernel was asked
+  std::uint32_t id = 0, generation = 0;  // of the FlagQuestion
+  Presence presence = Presence::Unknown;
+  State state = State::Closed;
+  bool attached = false;  // a full socket that has a struct socket
+  bool minisock = false;
+  std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
+  std::uint32_t send_queue = 0;     // write_seq - snd_una; a FIN counts 1
+  std::vector<Holder> holders;      // of its listener, if it is not attached
+};
+
+// Who holds sockets that are older than the trace: (cookie, holder), in any order.
+struct HoldersEvent {
+  Nanos at{};
+  std::vector<std::pair<std::uint64_t, Holder>> holders;
 };
 
 using Event = std::variant<TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,

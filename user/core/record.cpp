@@ -22,6 +22,20 @@ std::string_view name(Role role) {
   return "";
 }
 
+std::string_view name(Cause cause) {
+  switch (cause) {
+    case Cause::None: return "";
+    case Cause::NotAccepted: return "not_accepted";
+    case Cause::DataUnread: return "data_unread";
+    case Cause::Sending: return "sending";
+    case Cause::EofUnread: return "eof_unread";
+    case Cause::EofRead: return "eof_read";
+    case Cause::HalfClosed: return "half_closed";
+    case Cause::Orphaned: return "orphaned";
+  }
+  return "";
+}
+
 std::string_view name(Side side) {
   switch (side) {
     case Side::Unknown: return "unknown";

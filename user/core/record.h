@@ -126,6 +126,33 @@ struct ConnectionRecord {
   std::optional<Tally> tally;                    // nullopt: no full socket was seen to end
 };
 
+// Why a socket is stuck in CLOSE_WAIT (the first that fits) or FIN_WAIT_2: docs/json.md, `cause`.
+enum class Cause : std::uint8_t {
+  None,  // another state; null in JSON
+  NotAccepted,
+  DataUnread,
+  Sending,
+  EofUnread,
+  EofRead,
+  HalfClosed,
+  Orphaned
+};
+std::string_view name(Cause cause);
+
+// A connection has been in a flagged state for longer than its threshold, or left it since.
+struct FlagRecord {
+  When when;
+  SocketInfo socket;
+  bool raised = true;  // else cleared: what follows but state, threshold, dwell and cause is empty
+  State state = State::CloseWait;
+  Nanos threshold{};
+  Dwell dwell;  // when the kernel was asked; at "cleared": in all
+  Cause cause = Cause::None;
+  std::optional<std::uint64_t> unread_bytes, unsent_bytes;  // nullopt: the kernel does not say
+  std::vector<Holder> holders;  // by pid and fd. NotAccepted: those of its listener
+  bool by_exit = false;         // `run`: nothing but the exit of its process closed it
+};
+
 struct LostRecord {
   When when;
   LossCause cause = LossCause::RingFull;
@@ -143,12 +170,15 @@ struct EndRecord {
   std::uint64_t transitions_lost = 0;  // LostRecord::transitions, summed
   std::uint64_t connections = 0;       // lives that were seen to end, before any filter
   std::uint64_t open = 0;              // lives still open
-  std::uint64_t evicted = 0;           // lives that left the table for --max-connections
-  std::uint64_t output_dropped = 0;    // lines that the reader of the output did not take
+  std::uint64_t flags_raised = 0;
+  std::uint64_t flags_open = 0;      // those of them not cleared
+  std::uint64_t evicted = 0;         // lives that left the table for --max-connections
+  std::uint64_t output_dropped = 0;  // lines that the reader of the output did not take
   Nanos elapsed{};
 };
 
-using Record = std::variant<StartRecord, TransitionRecord, ConnectionRecord, LostRecord, EndRecord>;
+using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord, LostRecord,
+                            EndRecord>;
 
 // Where records go. Called on the thread that owns the table; must not throw.
 class Sink {

@@ -8,9 +8,11 @@ namespace tcpdwell {
 
 struct Kinds {
   bool transitions = true;
+  bool flags = true;
   bool connections = true;
   bool want(const Record& record) const {
     if (std::holds_alternative<TransitionRecord>(record)) return transitions;
+    if (std::holds_alternative<FlagRecord>(record)) return flags;
     if (std::holds_alternative<ConnectionRecord>(record)) return connections;
     return true;
   }

@@ -240,6 +240,44 @@ void append(std::string& out, const ConnectionRecord& record) {
   out += '}';
 }
 
+void bytes(std::string& out, std::string_view name, const std::optional<std::uint64_t>& count) {
+  key(out, name);
+  if (count)
+    number(out, *count);
+  else
+    out += "null";
+}
+
+void append(std::string& out, const FlagRecord& record) {
+  head(out, "flag", record.when);
+  socket(out, record.socket);
+  word(out, "event", record.raised ? "raised" : "cleared");
+  word(out, "state", name(record.state));
+  member(out, "threshold_ns", record.threshold.count());
+  member(out, "dwell_ns", record.dwell.value.count());
+  key(out, "error_ns");
+  error(out, record.dwell.error);
+  word(out, "cause", name(record.cause));
+  bytes(out, "unread_bytes", record.unread_bytes);
+  bytes(out, "unsent_bytes", record.unsent_bytes);
+  key(out, "holders");
+  out += '[';
+  Separator comma;
+  for (const Holder& holder : record.holders) {
+    comma.put(out);
+    out += "{\"pid\":";
+    number(out, holder.process.pid);
+    member(out, "fd", holder.fd);
+    key(out, "comm");
+    append_json_string(out, holder.process.comm_view());
+    out += '}';
+  }
+  out += ']';
+  key(out, "by_exit");
+  out += record.by_exit ? "true" : "false";
+  out += '}';
+}
+
 void append(std::string& out, const LostRecord& record) {
   head(out, "lost", record.when);
   member(out, "events", record.events);
@@ -258,7 +296,8 @@ void append(std::string& out, const EndRecord& record) {
   member(out, "transitions_lost", record.transitions_lost);
   member(out, "connections", record.connections);
   member(out, "open", record.open);
-  out += ",\"flags_raised\":0,\"flags_open\":0";
+  member(out, "flags_raised", record.flags_raised);
+  member(out, "flags_open", record.flags_open);
   key(out, "seconds");
   number(out, record.elapsed.count() / 1'000'000'000);
   out += '.';

@@ -182,6 +182,11 @@ void TextSink::append(const ConnectionRecord& record) {
   put_owner(record.socket.owner);
 }
 
+void TextSink::append(const FlagRecord& record) {
+  put_time(record.when);
+  put_flow(record.socket);
+}
+
 void TextSink::append(const LostRecord& record) {
   put_time(record.when);
   go_to(kLocal);

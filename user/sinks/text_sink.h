@@ -31,6 +31,7 @@ class TextSink final : public Sink {
  private:
   void append(const StartRecord& record);
   void append(const TransitionRecord& record);
+  void append(const FlagRecord& record);
   void append(const ConnectionRecord& record);
   void append(const LostRecord& record);
   void append(const EndRecord& record);
