@@ -16,6 +16,22 @@ static __always_inline bool file_is_dead(const struct file *file)
 	return BPF_CORE_READ((const struct file___before_6_13 *)file, f_count.counter) == 0;
 }
 
+/* 6.18 moved a namespace's type (CLONE_NEW*) from its operations to itself. Delete the old one when
+ * the oldest kernel we support is 6.18. */
+struct proc_ns_operations___before_6_18 {
+	int type;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u32 namespace_type(const struct ns_common *ns)
+{
+	const struct proc_ns_operations___before_6_18 *ops;
+
+	if (bpf_core_field_exists(ns->ns_type))
+		return BPF_CORE_READ(ns, ns_type);
+	ops = (const void *)BPF_CORE_READ(ns, ops);
+	return BPF_CORE_READ(ops, type);
+}
+
 /* tw_entry_stamp came with 6.14. 0: not known. */
 static __always_inline __u32 tw_entry_stamp(const struct inet_timewait_sock *tw)
 {

@@ -78,7 +78,9 @@ static __always_inline __u32 life_of(struct sock *sk, const struct tcpdwell_flow
 struct change {
 	int from, to;
 	__u32 life;
+	__u32 receive_queue;
 	__u8 flags;
+	__u8 more_flags;
 };
 
 static __always_inline void fill_transition(struct tcpdwell_transition *out, struct sock *sk,
@@ -95,6 +97,8 @@ static __always_inline void fill_transition(struct tcpdwell_transition *out, str
 	out->to = change->to;
 	out->shutdown = sk->sk_shutdown;
 	out->flags = change->flags;
+	out->more_flags = change->more_flags;
+	out->receive_queue = change->receive_queue;
 }
 
 /* The FIN takes a sequence number, and bytes_received counts it: SOCK_DONE says that it came. */
@@ -109,7 +113,6 @@ static __always_inline void fill_tally(struct tcpdwell_tally *out, const struct 
 		out->bytes_received--;
 	out->retransmits = tp->total_retrans;
 	out->srtt_us = tp->srtt_us >> 3;
-	out->receive_queue = tp->rcv_nxt - tp->copied_seq;
 }
 
 /* Three sizes, since most transitions need neither task nor tally. */
@@ -161,9 +164,14 @@ static __always_inline __u8 change_flags(const struct sock *sk, const struct tcp
 		flags |= TCPDWELL_FASTOPEN;
 	if (to == TCP_CLOSE)
 		flags |= TCPDWELL_TALLY;
-	if (!made_by_task(sk, from, to, flags))
-		return flags;
 	task = bpf_get_current_task_btf();
+	if (!made_by_task(sk, from, to, flags)) {
+		/* Nobody accepted it, and its listener is closed. */
+		if (from == TCP_CLOSE_WAIT && to == TCP_CLOSE && !(flags & TCPDWELL_ATTACHED) &&
+		    !sk->sk_err && task->flags & PF_EXITING_)
+			flags |= TCPDWELL_EXITING;
+		return flags;
+	}
 	if (!(task->flags & PF_KTHREAD_))
 		flags |= TCPDWELL_TASK;
 	if (task->flags & PF_EXITING_)
@@ -214,6 +222,11 @@ int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 	if (from == TCP_LISTEN && to == TCP_SYN_RECV)
 		note_child(&flow);
 	change.life = life_of(sk, &flow, from, to, change.flags);
+	change.receive_queue = tp->rcv_nxt - tp->copied_seq;
+	if (tp->write_seq != tp->snd_una)
+		change.more_flags |= TCPDWELL_UNACKED;
+	if (follows && is_followed(sk, from, to))
+		change.more_flags |= TCPDWELL_FOLLOWED;
 	if (!transition_passes(&flow, from))
 		return 0;
 	if (to == TCP_CLOSE)

@@ -6,16 +6,11 @@
 
 #define MAX_PIDNS_LEVEL 32 /* MAX_PID_NS_LEVEL of the kernel */
 
-/* The thread group id as the tracer's pid namespace has it; 0: the task is not visible there. */
-static __always_inline __u32 visible_pid(const struct task_struct *task)
+/* `pid` as the tracer's pid namespace has it; 0: it is not visible there. */
+static __always_inline __u32 visible_number(const struct pid *pid)
 {
-	const struct pid *pid;
-	__u32 level;
+	__u32 level = BPF_CORE_READ(pid, level);
 
-	if (!tracer_pidns)
-		return task->tgid;
-	pid = BPF_CORE_READ(task, group_leader, thread_pid);
-	level = BPF_CORE_READ(pid, level);
 	for (__u32 i = 0; i <= MAX_PIDNS_LEVEL; i++) {
 		struct upid upid;
 
@@ -26,6 +21,21 @@ static __always_inline __u32 visible_pid(const struct task_struct *task)
 			return upid.nr;
 	}
 	return 0;
+}
+
+/* The thread group id. */
+static __always_inline __u32 visible_pid(const struct task_struct *task)
+{
+	if (!tracer_pidns)
+		return BPF_CORE_READ(task, tgid);
+	return visible_number(BPF_CORE_READ(task, group_leader, thread_pid));
+}
+
+static __always_inline __u32 visible_tid(const struct task_struct *task)
+{
+	if (!tracer_pidns)
+		return BPF_CORE_READ(task, pid);
+	return visible_number(BPF_CORE_READ(task, thread_pid));
 }
 
 /* `leader->comm`: /proc/PID/comm, not the name of one thread. */

@@ -25,6 +25,7 @@
 #include "flow.bpf.h"
 #include "filter.bpf.h"
 #include "task.bpf.h"
+#include "follow.bpf.h"
 #include "set_state.bpf.h"
 #include "stack.bpf.h"
 #include "minisock.bpf.h"
@@ -32,5 +33,8 @@
 #include "timer.bpf.h"
 #include "reset.bpf.h"
 #include "accept.bpf.h"
+#include "snapshot.bpf.h"
+#include "holders.bpf.h"
+#include "places.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -36,6 +36,7 @@ enum tcpdwell_kind {
 	TCPDWELL_ACCEPT,   /* a process got a socket from accept() */
 	TCPDWELL_RESET,	   /* an RST was sent for a full socket */
 	TCPDWELL_SYN,	   /* a SYN was sent again: the local port is known by now */
+	TCPDWELL_SNAPSHOT, /* a socket that was found in a walk through a network namespace */
 };
 
 struct tcpdwell_head {
@@ -78,6 +79,12 @@ enum tcpdwell_transition_flags {
 	TCPDWELL_FASTOPEN = 1 << 7, /* a TCP Fast Open child: SYN_RECV began with the SYN */
 };
 
+enum tcpdwell_more_flags {
+	TCPDWELL_UNACKED = 1 << 0, /* the peer has not acknowledged all that was written */
+	TCPDWELL_FOLLOWED =
+		1 << 1, /* `run`: made by one of its processes, or a child of such a listener */
+};
+
 struct tcpdwell_transition {
 	struct tcpdwell_head head;
 	__u64 object;
@@ -89,7 +96,9 @@ struct tcpdwell_transition {
 	__u8 from, to;	      /* TCP_* of net/tcp_states.h */
 	__u8 shutdown;	      /* sk_shutdown: 1 receive, 2 send */
 	__u8 flags;	      /* enum tcpdwell_transition_flags */
-	__u8 pad[6];
+	__u8 more_flags;      /* enum tcpdwell_more_flags */
+	__u8 pad;
+	__u32 receive_queue; /* rcv_nxt - copied_seq; a FIN counts 1 */
 };
 
 /* struct tcp_sock's counters, read when a full socket ends. */
@@ -97,9 +106,7 @@ struct tcpdwell_tally {
 	__u64 bytes_sent;     /* payload, with retransmissions: as `ss -i` says it */
 	__u64 bytes_received; /* payload in order; the FIN's sequence number is taken off */
 	__u32 retransmits;
-	__u32 srtt_us;	     /* 0: no sample */
-	__u32 receive_queue; /* rcv_nxt - copied_seq; a FIN counts 1 */
-	__u32 pad;
+	__u32 srtt_us; /* 0: no sample */
 };
 
 /* A transition grows by what its flags say; a record has one of these three sizes. */
@@ -155,6 +162,12 @@ struct tcpdwell_request {
 	__u8 pad[5];
 };
 
+/* op of TCPDWELL_ACCEPT */
+enum tcpdwell_accept_op {
+	TCPDWELL_ACCEPTED = 1,
+	TCPDWELL_ACCEPTED_FOLLOWED, /* `run`: by one of its processes */
+};
+
 struct tcpdwell_accept {
 	struct tcpdwell_head head;
 	__u64 object;
@@ -179,6 +192,62 @@ struct tcpdwell_syn {
 	struct tcpdwell_head head;
 	__u64 cookie;
 	struct tcpdwell_flow flow;
+};
+
+/* op of TCPDWELL_SNAPSHOT */
+enum tcpdwell_socket_kind {
+	TCPDWELL_FULL = 1,
+	TCPDWELL_MINISOCK,
+	TCPDWELL_REQUEST_SOCK,
+};
+
+#define TCPDWELL_NEVER 0xffffffff /* of a time ago */
+
+enum tcpdwell_snapshot_flags {
+	TCPDWELL_IS_DEAD = 1 << 0,     /* as TCPDWELL_DEAD, TCPDWELL_ATTACHED */
+	TCPDWELL_IS_ATTACHED = 1 << 1, /* ... */
+	TCPDWELL_TIMESTAMPS = 1 << 2,  /* a minisock whose connection has TCP timestamps */
+};
+
+struct tcpdwell_snapshot {
+	struct tcpdwell_head head;
+	__u64 object;
+	__u64 cookie; /* 0: a minisock or a request that nobody asked for one */
+	struct tcpdwell_flow flow;
+	__u64 sock_cgroup_id;
+	__u64 syn_ns; /* a request: when its SYN came */
+	/* A full socket: jiffies since it last received an acknowledgment, received data, sent data. */
+	__u32 acked_ago, received_ago, sent_ago;
+	__s32 left_jiffies;   /* a minisock: as in tcpdwell_timewait */
+	__u32 entry_stamp_ms; /* ... */
+	__u8 state;	      /* TCP_*; of a minisock its substate */
+	__u8 flags;	      /* enum tcpdwell_snapshot_flags */
+	__u8 pad[2];
+};
+
+/* What the iterators over processes write, as it is read from their descriptor. */
+
+/* A descriptor of a process that is a TCP socket, or a listener that has not accepted it yet. */
+struct tcpdwell_holding {
+	__u64 cookie;
+	struct tcpdwell_task task;
+	__s32 fd;
+	__u32 of_listener;
+};
+
+enum tcpdwell_place_kind {
+	TCPDWELL_PLACE_OF_TASK = 1,
+	TCPDWELL_PLACE_OF_SOCKET, /* `fd` of `tid` is a socket in it */
+	TCPDWELL_PLACE_OF_FILE,	  /* `fd` of `tid` is the namespace itself */
+};
+
+/* A network namespace, and who leads to it. */
+struct tcpdwell_place {
+	__u64 netns_cookie;
+	__u32 netns_inum;
+	__u32 tid; /* in the tracer's pid namespace */
+	__s32 fd;
+	__u32 kind; /* enum tcpdwell_place_kind */
 };
 
 /* The counters that both sides share, in the object's .bss. User space only reads, but for
@@ -218,15 +287,18 @@ struct tcpdwell_range {
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_head) == 16);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_flow) == 56);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_task) == 32);
-TCPDWELL_ASSERT(sizeof(struct tcpdwell_tally) == 32);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_tally) == 24);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_transition) == 112);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_transition_task) == 144);
-TCPDWELL_ASSERT(sizeof(struct tcpdwell_transition_end) == 176);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_transition_end) == 168);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_timewait) == 104);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_request) == 96);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_accept) == 64);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_reset) == 32);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_syn) == 80);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_snapshot) == 128);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_holding) == 48);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_place) == 24);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_flow, local_port) == 44);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_transition, flow) == 32);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_transition, from) == 102);

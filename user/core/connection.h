@@ -32,6 +32,14 @@ enum class Doubt : std::uint8_t {
   Closed,     // a full socket with an error that an RST of ours would explain
 };
 
+// How far its flag is.
+enum class FlagStage : std::uint8_t {
+  None,
+  Waiting,  // for its threshold
+  Asked,    // the kernel was
+  Raised,
+};
+
 struct StateTime {
   Nanos total{};
   Nanos error{};
@@ -54,6 +62,12 @@ struct Connection {
   bool origin_lost = false;     // a minisock came, and not from the state we know: the same
   bool reset_sent = false;
   bool reset_memory = false;
+  bool told = false;      // its first transition was published
+  bool orphan = false;    // nobody holds a descriptor of it
+  bool followed = false;  // `run`: it belongs to the command
+  FlagStage flag = FlagStage::None;
+  Cause flag_cause = Cause::None;
+  Nanos flag_threshold{};
 
   State state = State::Closed;
   bool entered_known = true;  // else `entered` is the latest it can have been

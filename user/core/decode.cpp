@@ -51,8 +51,7 @@ Tally tally_of(const tcpdwell_tally& raw) {
   return {.bytes_sent = raw.bytes_sent,
           .bytes_received = raw.bytes_received,
           .retransmits = raw.retransmits,
-          .srtt_us = raw.srtt_us,
-          .receive_queue = raw.receive_queue};
+          .srtt_us = raw.srtt_us};
 }
 
 std::optional<TimerOp> timer_op(std::uint8_t op, TimerOp last) {
@@ -83,6 +82,9 @@ std::optional<Event> transition(Bytes record) {
                         .exiting = (raw->flags & TCPDWELL_EXITING) != 0,
                         .mptcp = (raw->flags & TCPDWELL_MPTCP) != 0,
                         .fastopen = (raw->flags & TCPDWELL_FASTOPEN) != 0,
+                        .unacked = (raw->more_flags & TCPDWELL_UNACKED) != 0,
+                        .followed = (raw->more_flags & TCPDWELL_FOLLOWED) != 0,
+                        .receive_queue = raw->receive_queue,
                         .task = std::nullopt,
                         .tally = std::nullopt};
   if (raw->flags & TCPDWELL_TASK) {
@@ -141,7 +143,8 @@ std::optional<Event> accept(Bytes record) {
   return AcceptEvent{.at = at(raw->head),
                      .object = raw->object,
                      .cookie = raw->cookie,
-                     .task = process_of(raw->task)};
+                     .task = process_of(raw->task),
+                     .followed = raw->head.op == TCPDWELL_ACCEPTED_FOLLOWED};
 }
 
 std::optional<Event> reset(Bytes record) {
@@ -164,6 +167,35 @@ std::optional<Event> syn(Bytes record) {
   return SynEvent{.at = at(raw->head), .cookie = raw->cookie, .flow = *flow};
 }
 
+std::optional<std::uint32_t> ago(std::uint32_t jiffies) {
+  return jiffies == TCPDWELL_NEVER ? std::nullopt : std::optional(jiffies);
+}
+
+std::optional<Event> snapshot(Bytes record) {
+  const auto raw = read<tcpdwell_snapshot>(record);
+  if (!raw || raw->head.op < TCPDWELL_FULL || raw->head.op > TCPDWELL_REQUEST_SOCK)
+    return std::nullopt;
+  const auto state = to_state(raw->state);
+  const auto flow = flow_of(raw->flow);
+  if (!state || !flow || raw->syn_ns > raw->head.at_ns) return std::nullopt;
+  return SnapshotEvent{.at = at(raw->head),
+                       .kind = static_cast<SocketKind>(raw->head.op),
+                       .object = raw->object,
+                       .cookie = raw->cookie,
+                       .flow = *flow,
+                       .state = *state,
+                       .attached = (raw->flags & TCPDWELL_IS_ATTACHED) != 0,
+                       .dead = (raw->flags & TCPDWELL_IS_DEAD) != 0,
+                       .sock_cgroup_id = raw->sock_cgroup_id,
+                       .acked_ago = ago(raw->acked_ago),
+                       .received_ago = ago(raw->received_ago),
+                       .sent_ago = ago(raw->sent_ago),
+                       .syn_at = Nanos{static_cast<std::int64_t>(raw->syn_ns)},
+                       .left_jiffies = raw->left_jiffies,
+                       .entry_stamp_ms = raw->entry_stamp_ms,
+                       .timestamps = (raw->flags & TCPDWELL_TIMESTAMPS) != 0};
+}
+
 }  // namespace
 
 std::optional<Event> decode(std::span<const std::byte> record) {
@@ -176,8 +208,17 @@ std::optional<Event> decode(std::span<const std::byte> record) {
     case TCPDWELL_ACCEPT: return accept(record);
     case TCPDWELL_RESET: return reset(record);
     case TCPDWELL_SYN: return syn(record);
+    case TCPDWELL_SNAPSHOT: return snapshot(record);
     default: return std::nullopt;
   }
+}
+
+std::optional<Holding> decode_holding(std::span<const std::byte> record) {
+  const auto raw = read<tcpdwell_holding>(record);
+  if (!raw) return std::nullopt;
+  return Holding{.cookie = raw->cookie,
+                 .holder = {process_of(raw->task), raw->fd},
+                 .of_listener = raw->of_listener != 0};
 }
 
 }  // namespace tcpdwell

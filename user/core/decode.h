@@ -12,5 +12,7 @@
 namespace tcpdwell {
 
 std::optional<Event> decode(std::span<const std::byte> record);
+// Of what the walk through descriptors wrote.
+std::optional<Holding> decode_holding(std::span<const std::byte> record);
 
 }  // namespace tcpdwell

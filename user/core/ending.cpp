@@ -57,6 +57,17 @@ Ending end_of_closing_socket(const TransitionEvent& event, const ResetFacts& res
 
 }  // namespace
 
+Side first_fin(State state) {
+  switch (state) {
+    case State::FinWait1:
+    case State::FinWait2: return Side::Local;
+    case State::CloseWait:
+    case State::LastAck: return Side::Remote;
+    case State::Closing: return Side::Both;
+    default: return Side::Unknown;
+  }
+}
+
 Why why_of(const TransitionEvent& event) {
   switch (event.to) {
     case State::SynSent: return Why::Connect;

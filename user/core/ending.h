@@ -21,6 +21,9 @@ struct ResetFacts {
   bool memory = false;
 };
 
+// Which side's FIN came first, as far as the state alone says it.
+Side first_fin(State state);
+
 // Of a full socket, to any state but CLOSED.
 Why why_of(const TransitionEvent& event);
 

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -21,12 +20,18 @@ struct Holder {
   std::int32_t fd = -1;
 };
 
+// One descriptor found in a walk through all processes.
+struct Holding {
+  std::uint64_t cookie = 0;
+  Holder holder;
+  bool of_listener = false;  // it holds the listener that has not accepted the socket yet
+};
+
 struct Tally {
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::uint32_t retransmits = 0;
   std::uint32_t srtt_us = 0;  // 0: the kernel has no sample
-  std::uint32_t receive_queue = 0;
 };
 
 // sock:inet_sock_set_state
@@ -48,6 +53,9 @@ struct TransitionEvent {
   bool exiting = false;
   bool mptcp = false;
   bool fastopen = false;
+  bool unacked = false;
+  bool followed = false;
+  std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
   std::optional<Process> task;
   std::optional<Tally> tally;
 };
@@ -85,6 +93,7 @@ struct AcceptEvent {
   std::uint64_t object = 0;
   std::uint64_t cookie = 0;
   Process task;
+  bool followed = false;
 };
 
 struct ResetEvent {
@@ -138,15 +147,16 @@ struct SnapshotEvent {
   std::uint64_t cookie = 0;  // 0: a minisock or request that has none
   Flow flow;
   State state = State::Closed;
-  // It entered `state` at `since`, give or take `error`; nullopt: `since` is the latest it can be.
-  Nanos since{};
-  std::optional<Nanos> error;
   bool attached = false;  // a full socket that has a struct socket
   bool dead = false;      // ... that nobody holds
   std::uint64_t sock_cgroup_id = 0;
-  // Of a minisock
+  // A full socket: jiffies since an acknowledgment or data came, or data was sent; nullopt: never.
+  std::optional<std::uint32_t> acked_ago, received_ago, sent_ago;
+  Nanos syn_at{};  // a request: when its SYN came
+  // A minisock
   std::int32_t left_jiffies = 0;
   std::uint32_t entry_stamp_ms = 0;
+  bool timestamps = false;
 };
 
 // What the kernel answered about a socket whose flag is due.
@@ -160,21 +170,22 @@ struct InquiryEvent {
   Nanos at{};                            // when the kernel was asked
   std::uint32_t id = 0, generation = 0;  // of the FlagQuestion
   Presence presence = Presence::Unknown;
+  SocketKind kind = SocketKind::Full;
   State state = State::Closed;
-  bool attached = false;  // a full socket that has a struct socket
-  bool minisock = false;
-  std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
-  std::uint32_t send_queue = 0;     // write_seq - snd_una; a FIN counts 1
+  Endpoint local;
+  bool attached = false;            // a full socket that has a struct socket
+  std::uint32_t receive_queue = 0;  // of a full socket: rcv_nxt - copied_seq; a FIN counts 1
+  std::uint32_t send_queue = 0;     // ... write_seq - snd_una; a FIN counts 1
   std::vector<Holder> holders;      // of its listener, if it is not attached
 };
 
-// Who holds sockets that are older than the trace: (cookie, holder), in any order.
+// Who holds sockets that are older than the trace, in any order.
 struct HoldersEvent {
   Nanos at{};
-  std::vector<std::pair<std::uint64_t, Holder>> holders;
+  std::vector<Holding> holdings;
 };
 
-using Event = std::variant<TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
+using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
                            SynEvent, LossEvent, ClockEvent, CgroupEvent>;
 
 }  // namespace tcpdwell

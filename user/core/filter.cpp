@@ -122,6 +122,15 @@ Verdict Filter::on_owner(const std::optional<Owner>& owner, const std::optional<
   return verdict;
 }
 
+// A socket of another process may still be accepted by one that is followed.
+Verdict Filter::on_followed(bool is_followed, bool complete) const {
+  return followed ? judge(is_followed, true, complete) : Verdict::Show;
+}
+
+bool Filter::wants(const FlagRecord& record) const {
+  return states.none() || states[index(record.state)];
+}
+
 bool Filter::wants(const TransitionRecord& record) const {
   return states.none() || states[index(record.from)] || states[index(record.to)];
 }

@@ -39,10 +39,15 @@ struct Filter {
 
   // What can be said from the flow alone. `complete`: what is missing now will not come.
   Verdict on_flow(const Flow& flow, bool complete) const;
+  bool followed = false;    // only what belongs to the command that is followed
+  bool flags_only = false;  // transitions are of no interest, and need not be kept until decided
+
   // What can be said from the owner and the cgroup path, each as far as known.
   Verdict on_owner(const std::optional<Owner>& owner, const std::optional<std::string>& cgroup,
                    bool complete) const;
+  Verdict on_followed(bool is_followed, bool complete) const;
   bool wants(const TransitionRecord& record) const;
+  bool wants(const FlagRecord& record) const;
   bool wants(const ConnectionRecord& record) const;
 };
 

@@ -22,7 +22,7 @@ constexpr Nanos kLossReach = 1ms;
 }  // namespace
 
 Lifecycle::Lifecycle(const LifecycleConfig& config, const Filter& filter, Sink& sink)
-    : config_(config), publisher_(filter, sink), table_(config.max_connections) {}
+    : config_(config), publisher_(filter, sink), table_(config.max_connections), timers_(config.began) {}
 
 void Lifecycle::on(const Event& event) {
   std::visit([this](const auto& e) { on_event(e); }, event);
@@ -35,8 +35,9 @@ void Lifecycle::on_event(const AcceptEvent& event) {
     if (id == kNone || table_[id].carrier != Carrier::Newborn) return;
   }
   Connection& connection = table_[id];
-  if (connection.owner) return;
+  if (connection.owner && connection.owner->via != Via::Fd) return;
   connection.owner = Owner{event.task, Via::Accept};
+  connection.followed |= event.followed;
   if (connection.carrier != Carrier::Newborn) publisher_.reconsider(connection, false);
 }
 
@@ -60,7 +61,7 @@ void Lifecycle::on_event(const SynEvent& event) {
   if (id == kNone || table_[id].carrier != Carrier::Full) return;
   table_[id].flow = event.flow;
   publisher_.reconsider(table_[id], false);
-  if (hidden_by_flow(id)) table_.erase(id);
+  if (hidden_by_flow(id)) forget(id);
 }
 
 void Lifecycle::on_event(const LossEvent& event) {
@@ -111,6 +112,7 @@ void Lifecycle::tick(Nanos now) {
       doubts_.push_back(due);
     }
   }
+  timers_.advance(now, [this](Id id) { ask(id); });
   while (!silent_syns_.empty() && silent_syns_.front().at + kSilentSyn <= now) {
     const PendingSyn syn = silent_syns_.front();
     silent_syns_.pop_front();
@@ -132,6 +134,7 @@ void Lifecycle::finish(Nanos now) {
   table_.for_each([this](Id id) {
     Connection& connection = table_[id];
     if (connection.carrier == Carrier::Newborn) return;
+    if (connection.flag == FlagStage::Raised) ++flags_open_;
     publisher_.reconsider(connection, true);
   });
 }
@@ -154,10 +157,10 @@ void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,
                             std::optional<TimeWaitEnded> time_wait) {
   Connection& connection = table_[id];
   if (connection.closed_by == Side::Unknown) connection.closed_by = ending.closed_by;
-  publisher_.moved(connection, State::Closed, at, Nanos{0}, ending.why);
+  move(id, State::Closed, at, Nanos{0}, ending.why);
   publisher_.ended(connection, at, ending.ended, time_wait);
   ++ended_;
-  table_.erase(id);
+  forget(id);
 }
 
 // Its end was lost; it was there when it was heard of last, and is not at `at`.
@@ -165,11 +168,33 @@ void Lifecycle::give_up(Id id, Nanos at) {
   Connection& connection = table_[id];
   const Nanos half = (std::max(at, connection.entered) - connection.entered) / 2;
   const bool waited = connection.state == State::TimeWait;
-  publisher_.moved(connection, State::Closed, connection.entered + half, half, Why::Unknown);
+  move(id, State::Closed, connection.entered + half, half, Why::Unknown);
   publisher_.ended(connection, connection.entered, waited ? Ended::Fin : Ended::Unknown,
                    waited ? std::optional(TimeWaitEnded::Unknown) : std::nullopt);
   ++ended_;
+  forget(id);
+}
+
+// An id that was evicted may still have a timer.
+Lifecycle::Id Lifecycle::create() {
+  const Id id = table_.create();
+  timers_.cancel(id);
+  return id;
+}
+
+void Lifecycle::forget(Id id) {
+  drop_flag(id);
   table_.erase(id);
+}
+
+// All but the first change of a connection's state go through here.
+Dwell Lifecycle::move(Id id, State to, Nanos at, Nanos error, Why why) {
+  Connection& connection = table_[id];
+  const State from = connection.state;
+  const Dwell dwell = publisher_.moved(connection, to, at, error, why);
+  left(id, from, dwell, at);
+  watch(id);
+  return dwell;
 }
 
 bool Lifecycle::lost_since(Nanos at) const {

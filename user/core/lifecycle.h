@@ -13,6 +13,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/ending.h"
@@ -20,6 +22,8 @@
 #include "core/filter.h"
 #include "core/publisher.h"
 #include "core/table.h"
+#include "core/thresholds.h"
+#include "core/timer_wheel.h"
 
 namespace tcpdwell {
 
@@ -27,8 +31,20 @@ struct LifecycleConfig {
   unsigned hz = 250;
   Nanos began{};  // when everything was attached: a socket seen later may be older
   bool watches_resets = true;
-  bool watches_requests = true;
   std::size_t max_connections = 4'000'000;
+  Thresholds thresholds;
+  // `run`: a followed socket that was in CLOSE_WAIT for so long is flagged when nothing but the
+  // exit of its process closes it.
+  std::optional<Nanos> exit_grace;
+};
+
+// A socket has been in a state for its threshold: is that so, and why? Answered with an
+// InquiryEvent of the same id and generation.
+struct FlagQuestion {
+  std::uint32_t id = 0, generation = 0;
+  std::uint64_t cookie = 0;  // 0: a request sock that has none
+  Flow flow;
+  State state = State::Closed;
 };
 
 class Lifecycle {
@@ -46,7 +62,12 @@ class Lifecycle {
   std::uint64_t open() const { return table_.size(); }
   std::uint64_t evicted() const { return table_.evicted(); }
   When when(Nanos at) const { return publisher_.when(at); }
+  std::uint64_t flags_raised() const { return flags_raised_; }
+  std::uint64_t flags_open() const { return flags_open_; }
   std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.take_unknown_cgroups(); }
+  std::vector<FlagQuestion> take_questions() { return std::exchange(questions_, {}); }
+  // When a flag may be due, if that is within `horizon`.
+  std::optional<Nanos> next_flag(Nanos horizon) const { return timers_.next_within(horizon); }
 
  private:
   using Id = ConnectionTable::Id;
@@ -62,11 +83,17 @@ class Lifecycle {
   void on_event(const LossEvent& event);
   void on_event(const ClockEvent& event);
   void on_event(const CgroupEvent& event);
+  void on_event(const SnapshotEvent& event);
+  void on_event(const InquiryEvent& event);
+  void on_event(const HoldersEvent& event);
   void saw_cpu(std::uint32_t cpu, Nanos at);
   void doubt(Id id, Doubt doubt, Nanos at, std::uint32_t cpu);
   void settle(Id id);
   void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait);
   void give_up(Id id, Nanos at);
+  Id create();
+  void forget(Id id);
+  Dwell move(Id id, State to, Nanos at, Nanos error, Why why);
   bool hidden_by_flow(Id id);
   // True if something that was to follow an event at `at` may have been lost.
   bool lost_since(Nanos at) const;
@@ -81,17 +108,19 @@ class Lifecycle {
   void step(Id id, const TransitionEvent& event);
   void close_socket(Id id, const TransitionEvent& event);
   void leave_to_minisock(Id id, const TransitionEvent& event);
-  void bridge_gap(Connection& connection, State to, Nanos before);
-  void find_origin(Connection& connection, State from);
+  void bridge_gap(Id id, State to, Nanos before);
+  void find_origin(Id id, State from);
   void settle_closed(Id id);
 
   // lifecycle_minisock.cpp
-  void start_minisock(const TimewaitEvent& event, Id id);
+  Id known_minisock(const TimewaitEvent& event);
+  void retire_object(std::uint64_t object, Nanos at);
+  void start_minisock(const TimewaitEvent& event);
   void learn_minisock(Connection& connection, const TimewaitEvent& event) const;
   void rearm_minisock(Id id, const TimewaitEvent& event);
   Id adopt_minisock(const TimewaitEvent& event);
   bool fin_came_before(const Connection& connection, const TimewaitEvent& event) const;
-  void catch_up_with_fin(Connection& connection, const TimewaitEvent& event);
+  void catch_up_with_fin(Id id, const TimewaitEvent& event);
   void end_minisock(Id id, const TimewaitEvent& event, bool expired);
   Nanos jiffies(std::int64_t count) const;
 
@@ -99,6 +128,22 @@ class Lifecycle {
   void start_request(const RequestEvent& event, Id id);
   void replace(Id id, Nanos at);
   void end_request(Id id);
+
+  // lifecycle_snapshot.cpp: sockets that are older than the trace
+  void found_full(const SnapshotEvent& event);
+  void found_minisock(const SnapshotEvent& event);
+  void found_request(const SnapshotEvent& event);
+  void keep_found(Id id, const SnapshotEvent& event);
+  void date_full(Connection& connection, const SnapshotEvent& event) const;
+  void date_minisock(Connection& connection, const SnapshotEvent& event) const;
+
+  // lifecycle_flags.cpp
+  void watch(Id id);
+  void ask(Id id);
+  void raise_flag(Id id, const InquiryEvent& event);
+  void left(Id id, State from, const Dwell& dwell, Nanos at);
+  void drop_flag(Id id);
+  void closed_by_exit(Id id, const TransitionEvent& event);
 
   struct Deadline {
     Nanos at;
@@ -120,6 +165,9 @@ class Lifecycle {
   std::vector<Nanos> listener_reset_;   // ... and sent an RST for a listener
   Nanos last_loss_{-1};
   std::uint64_t ended_ = 0;
+  TimerWheel timers_;
+  std::vector<FlagQuestion> questions_;
+  std::uint64_t flags_raised_ = 0, flags_open_ = 0;
 };
 
 }  // namespace tcpdwell

@@ -2,6 +2,7 @@
 // Minisocks: TIME_WAIT, and the FIN_WAIT_2 of a socket that nobody holds.
 #include <algorithm>
 
+#include "core/kernel_time.h"
 #include "core/lifecycle.h"
 
 namespace tcpdwell {
@@ -9,8 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kTimeWaitLength = 60s;  // TCP_TIMEWAIT_LEN, what every (re-)arm in TIME_WAIT sets
-constexpr std::int64_t kNanosPerMilli = 1'000'000;
 constexpr Nanos kStampDelay = 2ms;  // a stamp is a whole millisecond, and its event comes after it
 
 // A minisock without a cookie can be given one: `ss -e` does.
@@ -25,27 +24,19 @@ bool stamp_changed(const Connection& connection, const TimewaitEvent& event) {
          event.entry_stamp_ms != connection.entry_stamp_ms;
 }
 
-// `stamp` is the low 32 bits of a time in ms that lies within 49 days before `now`.
-Nanos unwrap_ms(std::uint32_t stamp, Nanos now) {
-  const std::int64_t now_ms = now.count() / kNanosPerMilli;
-  const auto back = static_cast<std::uint32_t>(now_ms) - stamp;
-  return Nanos{(now_ms - back) * kNanosPerMilli};
-}
-
 }  // namespace
 
 void Lifecycle::on_event(const TimewaitEvent& event) {
   saw_cpu(event.cpu, event.at);
-  Id id = table_.by_object(event.object);
-  if (id != kNone && table_[id].carrier != Carrier::Minisock) id = kNone;
-  if (event.op == TimerOp::Start) return start_minisock(event, id);
-  if (id == kNone || !same_minisock(table_[id], event)) {
+  if (event.op == TimerOp::Start) return start_minisock(event);
+  Id id = known_minisock(event);
+  if (id == kNone) {
     if (event.op == TimerOp::Segment) return;
     id = adopt_minisock(event);
     if (id == kNone) return;
   }
   table_.touch(id);
-  if (table_[id].origin_lost) find_origin(table_[id], State::FinWait2);
+  if (table_[id].origin_lost) find_origin(id, State::FinWait2);
   switch (event.op) {
     case TimerOp::Segment: return rearm_minisock(id, event);
     case TimerOp::Cancel:
@@ -62,20 +53,30 @@ void Lifecycle::learn_minisock(Connection& connection, const TimewaitEvent& even
   connection.minisock_cookie = event.cookie;
 }
 
-void Lifecycle::start_minisock(const TimewaitEvent& event, Id id) {
-  if (id != kNone) {
-    if (same_minisock(table_[id], event)) {
-      rearm_minisock(id, event);
-      table_[id].doubt = Doubt::None;
-      return;
-    }
-    // The address was reused: the one before is over, and its end was seen or lost.
-    if (table_[id].doubt == Doubt::None)
-      give_up(id, event.at);
-    else
-      settle(id);
+Lifecycle::Id Lifecycle::known_minisock(const TimewaitEvent& event) {
+  const Id id = table_.by_object(event.object);
+  if (id == kNone || table_[id].carrier != Carrier::Minisock) return kNone;
+  return same_minisock(table_[id], event) ? id : kNone;
+}
+
+// The address of a minisock was reused: the one before is over, and its end was seen or lost.
+void Lifecycle::retire_object(std::uint64_t object, Nanos at) {
+  const Id id = table_.by_object(object);
+  if (id == kNone || table_[id].carrier != Carrier::Minisock) return;
+  if (table_[id].doubt == Doubt::None)
+    give_up(id, at);
+  else
+    settle(id);
+}
+
+void Lifecycle::start_minisock(const TimewaitEvent& event) {
+  if (const Id known = known_minisock(event); known != kNone) {
+    rearm_minisock(known, event);
+    table_[known].doubt = Doubt::None;
+    return;
   }
-  id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
+  retire_object(event.object, event.at);
+  Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
   if (id == kNone || table_[id].carrier != Carrier::Full || table_[id].doubt == Doubt::Closed) {
     adopt_minisock(event);
     return;
@@ -84,13 +85,15 @@ void Lifecycle::start_minisock(const TimewaitEvent& event, Id id) {
   table_.index_object(id, event.object);
   Connection& connection = table_[id];
   connection.carrier = Carrier::Minisock;
+  connection.orphan = event.substate == State::FinWait2;
   connection.flow = event.flow;
   learn_minisock(connection, event);
   connection.doubt_timer = event;
   if (connection.state == State::FinWait2 || connection.state == State::Closing)
-    find_origin(connection, connection.state);
+    find_origin(id, connection.state);
   else
     connection.origin_lost = true;
+  watch(id);
 }
 
 // A segment came, or restarted the timer. The first that finds the substate changed was the FIN,
@@ -101,9 +104,9 @@ void Lifecycle::rearm_minisock(Id id, const TimewaitEvent& event) {
   const bool cancelled = connection.doubt == Doubt::Cancelled;
   const TimewaitEvent before = cancelled ? *connection.doubt_timer : event;
   if (fin_came_before(connection, before))
-    catch_up_with_fin(connection, before);
+    catch_up_with_fin(id, before);
   else
-    publisher_.moved(connection, State::TimeWait, event.at, Nanos{0}, Why::Fin);
+    move(id, State::TimeWait, event.at, Nanos{0}, Why::Fin);
 }
 
 // Where segments are not seen: a FIN that left the timer in its bucket showed in nothing. But by
@@ -120,13 +123,14 @@ bool Lifecycle::fin_came_before(const Connection& connection, const TimewaitEven
 // is followed by the last transition of its socket, which says where it came from.
 Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
   if (publisher_.filter().on_flow(event.flow, true) == Verdict::Hide) return kNone;
-  const Id id = table_.create();
+  const Id id = create();
   table_.index_object(id, event.object);
   Connection& connection = table_[id];
   connection.carrier = Carrier::Minisock;
   connection.cookie = event.cookie;
   connection.flow = event.flow;
   connection.state = event.substate;
+  connection.orphan = event.substate == State::FinWait2;
   learn_minisock(connection, event);
   connection.closed_by = event.substate == State::FinWait2 ? Side::Local : Side::Unknown;
   if (event.op == TimerOp::Start) {
@@ -135,6 +139,7 @@ Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
     connection.origin_unknown = true;
     if (!connection.entered_known) connection.entered = unseen_since(event.at);
     table_.index_flow(id);
+    watch(id);
     return id;
   }
   // The timer says when it was armed last; it may have been armed before.
@@ -143,23 +148,25 @@ Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
   if (event.substate == State::TimeWait)
     connection.entered = event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
   connection.entered = std::min(connection.entered, event.at);
+  watch(id);
   return id;
 }
 
 // It is in TIME_WAIT and we have not seen the FIN: its time is left in the minisock.
-void Lifecycle::catch_up_with_fin(Connection& connection, const TimewaitEvent& event) {
+void Lifecycle::catch_up_with_fin(Id id, const TimewaitEvent& event) {
+  const Connection& connection = table_[id];
   const bool stamped = stamp_changed(connection, event);
   const Nanos fin = stamped ? unwrap_ms(event.entry_stamp_ms, event.at)
                             : event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
-  const Nanos error = stamped ? Nanos{kNanosPerMilli} : jiffies(1);
-  publisher_.moved(connection, State::TimeWait, std::min(fin, event.at), error, Why::Fin);
+  const Nanos error = stamped ? Nanos{1ms} : jiffies(1);
+  move(id, State::TimeWait, std::min(fin, event.at), error, Why::Fin);
 }
 
 void Lifecycle::end_minisock(Id id, const TimewaitEvent& event, bool expired) {
   Connection& connection = table_[id];
   connection.doubt = Doubt::None;
   if (connection.state == State::FinWait2 && event.substate == State::TimeWait)
-    catch_up_with_fin(connection, event);
+    catch_up_with_fin(id, event);
   if (connection.state == State::TimeWait) {
     const TimeWaitEnded how = expired ? TimeWaitEnded::Expired : end_of_time_wait(event.canceller);
     return finish_life(id, event.at, {Ended::Fin, why_of(how), Side::Unknown}, how);

@@ -31,7 +31,7 @@ void Lifecycle::start_request(const RequestEvent& event, Id id) {
   }
   replace(table_.by_object(event.object), event.at);
   replace(table_.by_flow(event.flow), event.at);
-  id = table_.create();
+  id = create();
   table_.index_object(id, event.object);
   Connection& connection = table_[id];
   connection.carrier = Carrier::Request;
@@ -43,6 +43,7 @@ void Lifecycle::start_request(const RequestEvent& event, Id id) {
   connection.entered = event.at;
   connection.entered_known = event.retransmits == 0;
   table_.index_flow(id);
+  watch(id);
 }
 
 // The address, or the flow, of another is used again: that one is over.
@@ -51,7 +52,7 @@ void Lifecycle::replace(Id id, Nanos at) {
   if (table_[id].doubt != Doubt::None)
     settle(id);
   else if (table_[id].carrier == Carrier::Newborn)
-    table_.erase(id);
+    forget(id);
   else
     give_up(id, at);
 }

@@ -24,18 +24,6 @@ void learn_flow(Flow& known, const Flow& seen) {
   if (seen.local.port == 0) known.local.port = local.port;
 }
 
-// Which side's FIN came first, as far as the state alone says it.
-Side first_fin(State state) {
-  switch (state) {
-    case State::FinWait1:
-    case State::FinWait2: return Side::Local;
-    case State::CloseWait:
-    case State::LastAck: return Side::Remote;
-    case State::Closing: return Side::Both;
-    default: return Side::Unknown;
-  }
-}
-
 void learn_closer(Connection& connection, const TransitionEvent& event) {
   if (!event.task || event.from == State::Closed) return;
   connection.closer = Owner{*event.task, Via::Close};
@@ -67,7 +55,7 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
     else
       give_up(old, event.at);
   }
-  const Id id = table_.create();
+  const Id id = create();
   table_.index_cookie(id, event.cookie);
   Connection& connection = table_[id];
   const bool client = event.to == State::SynSent;
@@ -80,8 +68,10 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
   connection.sock_cgroup_id = event.sock_cgroup_id;
   if (event.task) connection.owner = Owner{*event.task, client ? Via::Connect : Via::Listen};
   if (client) silent_syns_.push_back({event.at, id, table_.generation(id)});
+  connection.followed = event.followed;
   publisher_.opened(connection, State::Closed, client ? Why::Connect : Why::Listen);
-  if (hidden_by_flow(id)) table_.erase(id);
+  watch(id);
+  if (hidden_by_flow(id)) forget(id);
 }
 
 // Before 6.18 the child still has its listener's cookie and flow here. Its own come with its next
@@ -89,7 +79,7 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
 // the key, and nothing is said.
 void Lifecycle::begin_child(const TransitionEvent& event) {
   replace(table_.by_object(event.object), event.at);
-  const Id id = table_.create();
+  const Id id = create();
   table_.index_object(id, event.object);
   Connection& connection = table_[id];
   connection.carrier = Carrier::Newborn;
@@ -111,7 +101,7 @@ Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
   Id newborn = table_.by_object(event.object);
   if (newborn != kNone && table_[newborn].carrier != Carrier::Newborn) newborn = kNone;
   if (event.to == State::Closed && event.err == 0 && !event.fastopen && !event.attached) {
-    if (newborn != kNone) table_.erase(newborn);  // a child that could not be made
+    if (newborn != kNone) forget(newborn);  // a child that could not be made
     return kNone;
   }
   Id id = table_.by_flow(event.flow);
@@ -121,7 +111,7 @@ Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
     table_.forget_flow(id);
     if (newborn != kNone) {
       table_[id].owner = table_[newborn].owner;
-      table_.erase(newborn);
+      forget(newborn);
     }
   } else if (newborn != kNone) {
     // No request: Fast Open, where the child is born with the SYN, or a SYN cookie, where nobody
@@ -139,7 +129,9 @@ Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
   connection.doubt = Doubt::None;
   connection.flow = event.flow;
   connection.sock_cgroup_id = event.sock_cgroup_id;
+  connection.followed |= event.followed;
   publisher_.opened(connection, State::Listen, Why::Syn);
+  watch(id);
   return id;
 }
 
@@ -148,7 +140,7 @@ Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
   const bool over = event.to == State::Closed;
   if (publisher_.filter().on_flow(event.flow, over || event.from == State::Listen) == Verdict::Hide)
     return kNone;
-  const Id id = table_.create();
+  const Id id = create();
   table_.index_cookie(id, event.cookie);
   Connection& connection = table_[id];
   connection.flow = event.flow;
@@ -175,39 +167,46 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
   Connection& connection = table_[id];
   if (event.from == State::SynSent && event.to == State::Closed && event.err == 0 &&
       event.flow.local.port == 0 && connection.flow.local.port == 0) {
-    table_.erase(id);  // connect() found no port: no packet left, this was no connection
+    forget(id);  // connect() found no port: no packet left, this was no connection
     return;
   }
   learn_flow(connection.flow, event.flow);
   learn_closer(connection, event);
-  if (connection.state != event.from) bridge_gap(connection, event.from, event.at);
-  if (event.from == event.to) return publisher_.reconsider(connection, false);
+  connection.followed |= event.followed;
+  connection.orphan |= event.closing || event.dead;
+  if (connection.state != event.from) bridge_gap(id, event.from, event.at);
+  if (event.from == event.to) {  // close() after shutdown(): whose threshold is another
+    watch(id);
+    return publisher_.reconsider(connection, false);
+  }
+  if (event.from == State::CloseWait) closed_by_exit(id, event);
   if (event.to == State::Closed) return close_socket(id, event);
   connection.reset_sent = connection.reset_memory = false;  // an earlier one did not end it
   if (event.from == State::SynSent && event.to == State::SynReceived)
     connection.opened_by = Side::Both;
   if (connection.closed_by == Side::Unknown || event.to == State::Closing)
     connection.closed_by = first_fin(event.to);
-  publisher_.moved(connection, event.to, event.at, Nanos{0}, why_of(event));
+  move(id, event.to, event.at, Nanos{0}, why_of(event));
   publisher_.reconsider(connection, false);
-  if (hidden_by_flow(id)) table_.erase(id);
+  if (hidden_by_flow(id)) forget(id);
 }
 
 // Transitions were lost: it entered `to` at some time since the last one we know.
-void Lifecycle::bridge_gap(Connection& connection, State to, Nanos before) {
+void Lifecycle::bridge_gap(Id id, State to, Nanos before) {
+  Connection& connection = table_[id];
   const Nanos half = (std::max(before, connection.entered) - connection.entered) / 2;
-  publisher_.moved(connection, to, connection.entered + half, half, Why::Unknown);
+  move(id, to, connection.entered + half, half, Why::Unknown);
   if (connection.closed_by == Side::Unknown) connection.closed_by = first_fin(to);
 }
 
 // The minisock took over from `from`, which the transition into it would have said.
-void Lifecycle::find_origin(Connection& connection, State from) {
+void Lifecycle::find_origin(Id id, State from) {
+  Connection& connection = table_[id];
   const TimewaitEvent start = *connection.doubt_timer;
   connection.origin_lost = false;
-  if (connection.state != from) bridge_gap(connection, from, start.at);
+  if (connection.state != from) bridge_gap(id, from, start.at);
   if (start.substate == State::TimeWait)
-    publisher_.moved(connection, State::TimeWait, start.at, Nanos{0},
-                     from == State::Closing ? Why::Ack : Why::Fin);
+    move(id, State::TimeWait, start.at, Nanos{0}, from == State::Closing ? Why::Ack : Why::Fin);
 }
 
 void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
@@ -237,7 +236,7 @@ void Lifecycle::leave_to_minisock(Id id, const TransitionEvent& event) {
   if (event.to != State::Closed) return;
   learn_flow(connection.flow, event.flow);
   connection.tally = event.tally;
-  if (connection.origin_lost) find_origin(connection, event.from);
+  if (connection.origin_lost) find_origin(id, event.from);
   if (connection.origin_unknown) {
     table_.forget_flow(id);
     connection.origin_unknown = false;
@@ -248,8 +247,8 @@ void Lifecycle::leave_to_minisock(Id id, const TransitionEvent& event) {
       connection.state = event.from;
       connection.entered = unseen_since(entered);
       connection.entered_known = false;
-      publisher_.moved(connection, State::TimeWait, entered, Nanos{0},
-                       event.from == State::Closing ? Why::Ack : Why::Fin);
+      move(id, State::TimeWait, entered, Nanos{0},
+           event.from == State::Closing ? Why::Ack : Why::Fin);
     }
     connection.closed_by = first_fin(event.from);
   }

@@ -24,6 +24,8 @@ std::optional<Dwell> dwell_of(const StateTime& time) {
 }  // namespace
 
 void Publisher::opened(Connection& connection, State from, Why why) {
+  if (connection.told) return;
+  connection.told = true;
   publish(connection, {.when = when(connection.entered),
                        .socket = describe(connection),
                        .from = from,
@@ -32,7 +34,7 @@ void Publisher::opened(Connection& connection, State from, Why why) {
                        .why = why});
 }
 
-void Publisher::moved(Connection& connection, State to, Nanos at, Nanos error, Why why) {
+Dwell Publisher::moved(Connection& connection, State to, Nanos at, Nanos error, Why why) {
   // Two CPUs stamp their events before they queue them: a later one can be a little earlier.
   at = std::max(at, connection.entered);
   Dwell dwell{at - connection.entered, connection.entered_error + error};
@@ -55,6 +57,15 @@ void Publisher::moved(Connection& connection, State to, Nanos at, Nanos error, W
                        .to = to,
                        .dwell = dwell,
                        .why = why});
+  return dwell;
+}
+
+bool Publisher::flagged(Connection& connection, Nanos at, FlagRecord record) {
+  if (connection.verdict != Verdict::Show) return false;
+  record.when = when(at);
+  record.socket = describe(connection);
+  if (filter_.wants(record)) sink_.write(record);
+  return true;
 }
 
 void Publisher::ended(Connection& connection, Nanos at, Ended ended,
@@ -93,12 +104,14 @@ Verdict Publisher::judge(const Connection& connection, bool complete) {
   if (!filter_.cgroup.empty() && (owned || complete))
     if (const std::string* path = path_of(connection)) cgroup = *path;
   const Verdict owner = filter_.on_owner(connection.owner, cgroup, complete);
-  if (owner == Verdict::Hide) return owner;
-  return flow == Verdict::Show && owner == Verdict::Show ? Verdict::Show : Verdict::NotYet;
+  const Verdict followed = filter_.on_followed(connection.followed, complete);
+  if (owner == Verdict::Hide || followed == Verdict::Hide) return Verdict::Hide;
+  const bool all = flow == Verdict::Show && owner == Verdict::Show && followed == Verdict::Show;
+  return all ? Verdict::Show : Verdict::NotYet;
 }
 
 void Publisher::publish(Connection& connection, TransitionRecord record) {
-  if (connection.verdict == Verdict::Hide) return;
+  if (connection.verdict == Verdict::Hide || filter_.flags_only) return;
   if (connection.verdict == Verdict::Show && connection.announced) {
     if (filter_.wants(record)) sink_.write(record);
     return;

@@ -20,10 +20,13 @@ class Publisher {
 
   // The first transition of a connection, which has no dwell: CLOSED or LISTEN to its state.
   void opened(Connection& connection, State from, Why why);
-  // It leaves its state for `to`. `error`: how far `at` may be off.
-  void moved(Connection& connection, State to, Nanos at, Nanos error, Why why);
+  // It leaves its state for `to`. `error`: how far `at` may be off. Returns the time it was in it.
+  Dwell moved(Connection& connection, State to, Nanos at, Nanos error, Why why);
   // Its life is over, and it was moved to CLOSED.
   void ended(Connection& connection, Nanos at, Ended ended, std::optional<TimeWaitEnded> time_wait);
+
+  // `record` but for when and whose. False: the run is not about this connection.
+  bool flagged(Connection& connection, Nanos at, FlagRecord record);
 
   // Something became known (flow, owner, cgroup): decides, if it can be, and lets go of what was
   // held. `complete`: what is missing now will not come.

@@ -42,6 +42,11 @@ std::optional<unsigned> BtfFacts::function_args(const char* name) const {
   return btf_vlen(proto);
 }
 
+std::optional<std::uint32_t> BtfFacts::function_id(const char* name) const {
+  const int id = btf__find_by_name_kind(btf_.get(), name, BTF_KIND_FUNC);
+  return id < 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(id));
+}
+
 std::uint32_t BtfFacts::enumerator(const char* enum_name, const char* name) const {
   const int id = btf__find_by_name_kind(btf_.get(), enum_name, BTF_KIND_ENUM);
   if (id < 0) return 0;

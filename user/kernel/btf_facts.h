@@ -20,6 +20,8 @@ class BtfFacts {
   std::optional<unsigned> tracepoint_args(const char* name) const;
   // How many parameters the function has; nullopt: no such function in BTF.
   std::optional<unsigned> function_args(const char* name) const;
+  // Its id, for attaching; nullopt: no such function.
+  std::optional<std::uint32_t> function_id(const char* name) const;
   // The value of an enumerator; 0: no such enum or name.
   std::uint32_t enumerator(const char* enum_name, const char* name) const;
 

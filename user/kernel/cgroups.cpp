@@ -2,8 +2,6 @@
 #include "kernel/cgroups.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,60 +55,11 @@ std::vector<CgroupName> list_cgroups(const std::string& mount) {
   return names;
 }
 
-CgroupResolver::CgroupResolver(std::string mount)
+CgroupNames::CgroupNames(std::string mount)
     : mount_(std::move(mount)),
-      root_(mount_.empty() ? -1 : ::open(mount_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-      ready_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  // Signals are the event loop's.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-}
+      root_(mount_.empty() ? -1 : ::open(mount_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
 
-CgroupResolver::~CgroupResolver() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
-}
-
-void CgroupResolver::ask(std::vector<std::uint64_t> ids) {
-  if (ids.empty()) return;
-  {
-    const std::lock_guard lock(mutex_);
-    questions_.insert(questions_.end(), ids.begin(), ids.end());
-  }
-  wake_.notify_one();
-}
-
-std::vector<CgroupName> CgroupResolver::take_answers() {
-  std::uint64_t count = 0;
-  if (::read(ready_.get(), &count, sizeof count) < 0) return {};
-  const std::lock_guard lock(mutex_);
-  return std::exchange(answers_, {});
-}
-
-void CgroupResolver::run() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    wake_.wait(lock, [this] { return stop_ || !questions_.empty(); });
-    if (stop_) return;
-    const auto questions = std::exchange(questions_, {});
-    lock.unlock();
-    std::vector<CgroupName> answers;
-    for (const std::uint64_t id : questions) answers.push_back({id, path_of(id)});
-    lock.lock();
-    answers_.insert(answers_.end(), answers.begin(), answers.end());
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(ready_.get(), &one, sizeof one);
-  }
-}
-
-std::string CgroupResolver::path_of(std::uint64_t id) const {
+std::string CgroupNames::path_of(std::uint64_t id) const {
   if (!root_) return {};
   alignas(file_handle) std::array<std::byte, sizeof(file_handle) + sizeof id> raw{};
   auto* handle = reinterpret_cast<file_handle*>(raw.data());

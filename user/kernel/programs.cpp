@@ -2,91 +2,19 @@
 #include "kernel/programs.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <linux/perf_event.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
-#include <cstring>
 #include <ctime>
 
-#include "kernel/btf_facts.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/rights.h"
-#include "kernel/symbols.h"
+#include "kernel/skeleton.h"
 #include "kernel/tracefs.h"
-#include "skel/tcpdwell.skel.h"
 
 namespace tcpdwell {
 namespace {
-
-constexpr std::string_view kTimewaitTimer = "tw_timer_handler";
-constexpr std::string_view kRequestTimer = "reqsk_timer_handler";
-constexpr ino_t kInitialPidns = 0xEFFFFFFC;  // PROC_PID_INIT_INO
-
-struct Frame {
-  std::string_view function;
-  tcpdwell_canceller means;
-};
-// Whoever of these is nearest on the stack cancelled the minisock's timer.
-constexpr std::array kFrames = {
-    Frame{"tcp_timewait_state_process", TCPDWELL_BY_SEGMENT},
-    Frame{"tcp_v4_rcv", TCPDWELL_BY_RECEIVE},
-    Frame{"tcp_v6_rcv", TCPDWELL_BY_RECEIVE},
-    Frame{"__inet_check_established", TCPDWELL_BY_CONNECT},
-    Frame{"__inet6_check_established", TCPDWELL_BY_CONNECT},
-    Frame{"__inet_hash_connect", TCPDWELL_BY_CONNECT},
-    Frame{"tcp_abort", TCPDWELL_BY_ABORT},
-    Frame{"inet_twsk_purge", TCPDWELL_BY_NETNS},
-    Frame{"tcp_twsk_purge", TCPDWELL_BY_NETNS},
-};
-
-struct DestroySkeleton {
-  void operator()(tcpdwell_bpf* skeleton) const noexcept { tcpdwell_bpf::destroy(skeleton); }
-};
-using SkeletonPtr = std::unique_ptr<tcpdwell_bpf, DestroySkeleton>;
-
-struct DestroyLink {
-  void operator()(bpf_link* link) const noexcept { bpf_link__destroy(link); }
-};
-using LinkPtr = std::unique_ptr<bpf_link, DestroyLink>;
-
-std::uint32_t own_pidns() {
-  struct stat info {};
-  if (::stat("/proc/self/ns/pid", &info) != 0 || info.st_ino == kInitialPidns) return 0;
-  return static_cast<std::uint32_t>(info.st_ino);
-}
-
-std::vector<Symbol> needed_symbols() {
-  std::vector<std::string_view> names = {kTimewaitTimer, kRequestTimer};
-  for (const Frame& frame : kFrames) names.push_back(frame.function);
-  return find_symbols(names);
-}
-
-// The handlers' addresses and the frames' ranges into .rodata. A filter on address 0 would match
-// nothing without a word.
-std::optional<Error> set_symbols(tcpdwell_bpf& skeleton, const std::vector<Symbol>& symbols) {
-  std::size_t used = 0;
-  for (const Symbol& symbol : symbols) {
-    if (symbol.name == kTimewaitTimer) skeleton.rodata->tw_timer_fn = symbol.begin;
-    if (symbol.name == kRequestTimer) skeleton.rodata->reqsk_timer_fn = symbol.begin;
-    const auto* frame = std::find_if(kFrames.begin(), kFrames.end(),
-                                     [&](const Frame& f) { return f.function == symbol.name; });
-    if (frame != kFrames.end() && used < TCPDWELL_MAX_RANGES)
-      skeleton.rodata->ranges[used++] = {symbol.begin, symbol.end, frame->means};
-  }
-  const bool timewait = skeleton.rodata->tw_timer_fn != 0;
-  if (timewait && skeleton.rodata->reqsk_timer_fn != 0) return std::nullopt;
-  return Error{"the kernel shows no address of " +
-                   std::string(timewait ? kRequestTimer : kTimewaitTimer) + " in /proc/kallsyms",
-               {},
-               "Allow it with `sysctl kernel.kptr_restrict=1` (as root, with CAP_SYSLOG); without "
-               "it TIME_WAIT cannot be seen"};
-}
 
 // An attachment that may fail. What libbpf says about it is nobody's concern.
 LinkPtr try_attach(const bpf_program* program) {
@@ -111,51 +39,11 @@ LinkPtr try_attach_syscall_exit(const bpf_program* program, const std::string& s
   return link;
 }
 
-// Which of the programs that not every kernel takes are worth a try on this one.
-void choose(tcpdwell_bpf& skeleton, const BtfFacts& btf, bool accept, bool functions) {
-  const auto wants = [](bpf_program* program, bool yes) {
-    bpf_program__set_autoload(program, yes);
-  };
-  const bool segments = btf.tracepoint_args("kfree_skb") == 4U;
-  const bool reasons = btf.tracepoint_args("tcp_send_reset") == 3U;
-  const unsigned accept_args = btf.function_args("inet_csk_accept").value_or(0);
-  const unsigned ring_args = btf.tracepoint_args("io_uring_complete").value_or(0);
-  const bool accept_function = functions && (accept_args == 2 || accept_args == 4);
-  skeleton.rodata->accept_args = accept_args;
-  skeleton.rodata->io_uring_complete_args = ring_args;
-  skeleton.rodata->rst_reason_memory =
-      btf.enumerator("sk_rst_reason", "SK_RST_REASON_TCP_ABORT_ON_MEMORY");
-  wants(skeleton.progs.on_kfree_skb, segments);
-  wants(skeleton.progs.on_timewait_segment, functions && !segments);
-  wants(skeleton.progs.on_send_reset_reason, reasons);
-  wants(skeleton.progs.on_send_reset, btf.tracepoint_args("tcp_send_reset") == 2U);
-  wants(skeleton.progs.on_inet_csk_accept, accept && accept_function);
-  wants(skeleton.progs.on_exit_accept, accept);
-  wants(skeleton.progs.on_exit_accept4, accept);
-  wants(skeleton.progs.on_io_uring_complete, accept && (ring_args == 3 || ring_args == 7));
-}
-
-Result<SkeletonPtr> load(const ProgramOptions& options, const BtfFacts& btf,
-                         const std::vector<Symbol>& symbols, bool functions) {
-  SkeletonPtr skeleton(tcpdwell_bpf::open());
-  if (!skeleton) return system_error("opening the BPF programs");
-  if (const auto error = set_symbols(*skeleton, symbols)) return *error;
-  std::memcpy(const_cast<tcpdwell_filter*>(
-                  reinterpret_cast<const volatile tcpdwell_filter*>(&skeleton->rodata->filter)),
-              &options.filter, sizeof options.filter);
-  skeleton->rodata->tracer_pidns = own_pidns();
-  skeleton->rodata->timewait_jiffies = 60 * options.hz;
-  choose(*skeleton, btf, options.accept, functions);
-  if (options.ring_bytes != 0) bpf_map__set_max_entries(skeleton->maps.events, options.ring_bytes);
-  if (const int rc = tcpdwell_bpf::load(skeleton.get()))
-    return system_error("loading the BPF programs", rc, LibbpfLog::hint());
-  return skeleton;
-}
-
 }  // namespace
 
 struct Programs::Impl {
   SkeletonPtr skeleton;
+  std::unique_ptr<Walks> walks;
   std::vector<LinkPtr> links;
 
   bool attach_optional(bpf_program* program) {
@@ -189,24 +77,31 @@ Programs::~Programs() = default;
 Result<Programs> Programs::attach(const ProgramOptions& options) {
   if (!may_trace()) return Error{"tracing needs root", {}, "Run it as root: sudo tcpdwell"};
   const LibbpfLog log;
-  auto btf = BtfFacts::load();
-  if (!btf) return btf.error();
-  // Where functions cannot be traced (lockdown, arm64 before 6.x), the rest must still load.
-  const std::vector<Symbol> symbols = needed_symbols();
-  auto skeleton = load(options, *btf, symbols, true);
-  if (!skeleton) skeleton = load(options, *btf, symbols, false);
+  auto skeleton = load_skeleton(options);
   if (!skeleton) return skeleton.error();
 
   Programs programs(std::make_unique<Impl>());
   Impl& impl = *programs.impl_;
   impl.skeleton = std::move(*skeleton);
+  auto walks = Walks::attach(*impl.skeleton);
+  if (!walks) return walks.error();
+  impl.walks = std::make_unique<Walks>(std::move(*walks));
+  if (options.trace)
+    if (const auto error = programs.attach_tracing(options)) return *error;
+  programs.began_ = monotonic_now();
+  return programs;
+}
+
+std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
+  Impl& impl = *impl_;
   auto& progs = impl.skeleton->progs;
-  Sees& sees = programs.sees_;
-  sees.minisock_segments =
+  sees_.minisock_segments =
       impl.attach_optional(progs.on_kfree_skb) || impl.attach_optional(progs.on_timewait_segment);
-  sees.resets =
+  sees_.resets =
       impl.attach_optional(progs.on_send_reset_reason) || impl.attach_optional(progs.on_send_reset);
-  sees.accept = impl.attach_accept();
+  sees_.accept = impl.attach_accept();
+  if (options.follow && !impl.attach_optional(progs.on_fork))
+    return system_error("attaching to the tracepoint of fork", 0, LibbpfLog::hint());
   // The backbone last: of a transition that is seen, what goes with it is seen too.
   for (bpf_program* program : {progs.on_retransmit, progs.on_timer_start, progs.on_timer_cancel,
                                progs.on_timer_expire, progs.on_set_state}) {
@@ -216,14 +111,23 @@ Result<Programs> Programs::attach(const ProgramOptions& options) {
                           LibbpfLog::hint());
     impl.links.push_back(std::move(link));
   }
-  programs.began_ = monotonic_now();
-  return programs;
+  return std::nullopt;
 }
 
 int Programs::ring_fd() const { return bpf_map__fd(impl_->skeleton->maps.events); }
 
 tcpdwell_shared& Programs::shared() const {
   return *reinterpret_cast<tcpdwell_shared*>(&impl_->skeleton->bss->shared);
+}
+
+Walks& Programs::walks() const { return *impl_->walks; }
+
+std::optional<Error> Programs::follow(int pidfd) const {
+  const std::uint8_t yes = 1;
+  const int map = bpf_map__fd(impl_->skeleton->maps.followed_tasks);
+  if (bpf_map_update_elem(map, &pidfd, &yes, BPF_ANY) != 0)
+    return system_error("marking the command to be followed");
+  return std::nullopt;
 }
 
 Missed Programs::missed() const {

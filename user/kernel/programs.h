@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/types.h"
+#include "kernel/walks.h"
 #include "tcpdwell/wire.h"
 #include "util/result.h"
 
@@ -17,9 +19,12 @@ namespace tcpdwell {
 
 struct ProgramOptions {
   tcpdwell_filter filter{};
+  bool trace = true;  // else only what can be asked (Walks)
   bool accept = true;
+  bool follow = false;           // tell the sockets of a command from all others
   std::uint32_t ring_bytes = 0;  // a power of two of pages
   unsigned hz = 0;
+  std::uint32_t snapshot_states = ~0U;  // which sockets a snapshot shows: 1 << State
 };
 
 // What could be attached. What could not is no error, but less exact.
@@ -47,6 +52,9 @@ class Programs {
   int ring_fd() const;
   tcpdwell_shared& shared() const;
   const Sees& sees() const { return sees_; }
+  Walks& walks() const;
+  // This process and all that it forks from now on. Needs ProgramOptions::follow.
+  std::optional<Error> follow(int pidfd) const;
   Missed missed() const;  // since attach()
   Nanos began() const { return began_; }
   // No event comes after this. The ring can still be read.
@@ -55,6 +63,7 @@ class Programs {
  private:
   struct Impl;
   explicit Programs(std::unique_ptr<Impl> impl);
+  std::optional<Error> attach_tracing(const ProgramOptions& options);
   std::unique_ptr<Impl> impl_;
   Sees sees_;
   Nanos began_{};

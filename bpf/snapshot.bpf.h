@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The sockets that are there: a walk through all of a network namespace, each into the ring.
+ *
+ * The order of the ring is the order of things. A full socket is read under its lock, under which
+ * its transitions are made, too: what is in the ring before its record happened before. Minisocks
+ * and requests have no lock. Their room in the ring is taken first, and then their timer must still
+ * be pending: the kernel reports that it ran out, or was cancelled, before it unhashes them. */
+#ifndef TCPDWELL_SNAPSHOT_BPF_H
+#define TCPDWELL_SNAPSHOT_BPF_H
+
+static __always_inline bool wants_state(__u8 state)
+{
+	return snapshot_states >> state & 1;
+}
+
+/* 0 is what a field is born with: it says nothing. */
+static __always_inline __u32 jiffies_since(__u32 then)
+{
+	return then ? (__u32)bpf_jiffies64() - then : TCPDWELL_NEVER;
+}
+
+static __always_inline void snapshot_full(struct sock_common *skc, __u8 state)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(skc);
+	struct tcpdwell_flow flow = {};
+	struct tcpdwell_snapshot *out;
+	const struct sock *sk;
+	__u64 cookie;
+
+	if (!tp || state == TCP_CLOSE || !wants_state(state))
+		return;
+	sk = (const struct sock *)tp;
+	probe_flow(&flow, skc);
+	if (!flow_passes(&flow))
+		return;
+	cookie = bpf_get_socket_cookie(skc); /* and makes one: its minisock will have it */
+	out = reserve(sizeof(*out), TCPDWELL_SNAPSHOT, TCPDWELL_FULL);
+	if (!out)
+		return;
+	out->object = (__u64)tp;
+	out->cookie = cookie;
+	out->flow = flow;
+	out->state = state;
+	out->sock_cgroup_id = BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
+	out->acked_ago = jiffies_since(tp->rcv_tstamp);
+	out->received_ago = jiffies_since(tp->inet_conn.icsk_ack.lrcvtime);
+	out->sent_ago = jiffies_since(tp->lsndtime);
+	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_DEAD_BIT))
+		out->flags |= TCPDWELL_IS_DEAD;
+	if (BPF_CORE_READ(sk, sk_socket))
+		out->flags |= TCPDWELL_IS_ATTACHED;
+	submit(out);
+}
+
+static __always_inline bool is_pending(const struct timer_list *timer)
+{
+	return BPF_CORE_READ(timer, entry.pprev);
+}
+
+static __always_inline void snapshot_minisock(struct sock_common *skc)
+{
+	const struct inet_timewait_sock *tw = (const void *)skc;
+	const struct tcp_timewait_sock *ttw = (const void *)skc;
+	struct tcpdwell_flow flow = {};
+	struct tcpdwell_snapshot *out;
+	__u8 state;
+
+	state = BPF_CORE_READ(tw, tw_substate);
+	probe_flow(&flow, skc);
+	flow.local_port = bpf_ntohs(BPF_CORE_READ(tw, tw_sport));
+	if (!wants_state(state) || !flow_passes(&flow))
+		return;
+	out = reserve(sizeof(*out), TCPDWELL_SNAPSHOT, TCPDWELL_MINISOCK);
+	if (!out)
+		return;
+	if (!is_pending(&tw->tw_timer)) {
+		bpf_ringbuf_discard(out, BPF_RB_NO_WAKEUP);
+		return;
+	}
+	out->object = (__u64)tw;
+	out->cookie = BPF_CORE_READ(tw, __tw_common.skc_cookie.counter);
+	out->flow = flow;
+	out->left_jiffies = (__s64)(BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64());
+	out->entry_stamp_ms = tw_entry_stamp(tw);
+	out->state = BPF_CORE_READ(tw, tw_substate);
+	if (BPF_CORE_READ(ttw, tw_ts_recent_stamp))
+		out->flags |= TCPDWELL_TIMESTAMPS;
+	submit(out);
+}
+
+static __always_inline void snapshot_request(struct sock_common *skc)
+{
+	const struct tcp_request_sock *treq = (const void *)skc;
+	const struct request_sock *req = (const void *)skc;
+	struct tcpdwell_flow flow = {};
+	struct tcpdwell_snapshot *out;
+
+	probe_flow(&flow, skc);
+	if (!wants_state(TCP_SYN_RECV) || !flow_passes(&flow))
+		return;
+	out = reserve(sizeof(*out), TCPDWELL_SNAPSHOT, TCPDWELL_REQUEST_SOCK);
+	if (!out)
+		return;
+	if (!is_pending(&req->rsk_timer)) {
+		bpf_ringbuf_discard(out, BPF_RB_NO_WAKEUP);
+		return;
+	}
+	out->object = (__u64)req;
+	out->cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter);
+	out->flow = flow;
+	out->state = TCP_SYN_RECV;
+	out->syn_ns = BPF_CORE_READ(treq, snt_synack) * 1000;
+	submit(out);
+}
+
+SEC("iter/tcp")
+int snapshot(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	__u8 state;
+
+	if (!skc)
+		return 0;
+	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > snapshot_limit)
+		return 1; /* the same socket again, when the reader has caught up */
+	state = skc->skc_state;
+	if (state == TCP_TIME_WAIT)
+		snapshot_minisock(skc);
+	else if (state == TCP_NEW_SYN_RECV)
+		snapshot_request(skc);
+	else
+		snapshot_full(skc, state);
+	return 0;
+}
+
+#endif

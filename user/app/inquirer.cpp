@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/inquirer.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <ctime>
+#include <map>
+#include <unordered_map>
+
+#include "kernel/sock_diag.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Nanos kShare = 50ms;      // flags that come due within it share a walk
+constexpr Nanos kPromise = 90ms;    // ... which must end in time for a flag to be 100 ms late at most
+constexpr Nanos kMostWait = 1s;     // for the walks' share of the CPU
+constexpr std::int64_t kShares = 20;  // one of which is theirs: 5 %
+
+Nanos thread_cpu_time() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds{now.tv_sec} + Nanos{now.tv_nsec};
+}
+
+// Cookies whose holders are of interest: minisocks and requests have none.
+std::vector<std::uint64_t> held_cookies(const std::vector<FlagQuestion>& questions,
+                                        const std::vector<InquiryEvent>& answers) {
+  std::vector<std::uint64_t> cookies;
+  for (std::size_t i = 0; i < answers.size(); ++i)
+    if (answers[i].presence == Presence::Present && answers[i].kind == SocketKind::Full &&
+        questions[i].cookie != 0)
+      cookies.push_back(questions[i].cookie);
+  return cookies;
+}
+
+// A socket that was accepted between the two questions is held by whoever has it now.
+void add_holders(const std::vector<FlagQuestion>& questions, const std::vector<Holding>& holdings,
+                 std::vector<InquiryEvent>& answers) {
+  std::unordered_map<std::uint64_t, std::size_t> by_cookie;
+  for (std::size_t i = 0; i < questions.size(); ++i) by_cookie.emplace(questions[i].cookie, i);
+  for (const Holding& holding : holdings)
+    if (const auto it = by_cookie.find(holding.cookie); it != by_cookie.end())
+      answers[it->second].attached |= !holding.of_listener;
+  for (const Holding& holding : holdings) {
+    const auto it = by_cookie.find(holding.cookie);
+    if (it == by_cookie.end() || holding.of_listener == answers[it->second].attached) continue;
+    if (holding.holder.process.pid != 0) answers[it->second].holders.push_back(holding.holder);
+  }
+}
+
+}  // namespace
+
+Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle)
+    : walks_(programs.walks()),
+      namespaces_(walks_),
+      cgroups_(find_cgroup2_mount()),
+      lifecycle_(lifecycle) {}
+
+Inquirer::~Inquirer() { stop_ = true; }
+
+void Inquirer::ask_for_snapshot(std::optional<std::uint32_t> netns) {
+  worker_.ask([this, netns] { return look_at_all(netns); });
+}
+
+Worker::Answer Inquirer::look_at_all(std::optional<std::uint32_t> netns) {
+  std::uint64_t not_entered = 0;
+  std::optional<Error> error;
+  for (const Namespaces::Name& name : namespaces_.find()) {
+    if (stop_) return {};
+    if (netns && *netns != name.inum) continue;
+    const bool entered = namespaces_.enter(name.cookie, [&] {
+      if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
+    });
+    if (!entered) ++not_entered;
+  }
+  HoldersEvent holders{.at = monotonic_now(), .holdings = {}};
+  if (auto holdings = walks_.holders({}))
+    holders.holdings = std::move(*holdings);
+  else
+    error = holdings.error();
+  return [this, not_entered, error, holders = std::move(holders)] {
+    if (error) spdlog::warn("{}: sockets older than the trace may be missing", error->text());
+    lifecycle_.on(holders);
+    not_entered_ = not_entered;
+    snapshot_taken_ = true;
+  };
+}
+
+void Inquirer::tick(Nanos now) {
+  for (const std::uint64_t id : lifecycle_.take_unknown_cgroups())
+    worker_.ask([this, id]() -> Worker::Answer {
+      return [this, event = CgroupEvent{monotonic_now(), id, cgroups_.path_of(id)}] {
+        lifecycle_.on(event);
+      };
+    });
+  for (FlagQuestion& question : lifecycle_.take_questions()) {
+    if (waiting_.empty()) first_waiting_ = now;
+    waiting_.push_back(std::move(question));
+  }
+  if (asking_ || waiting_.empty() || now < *due()) return;
+  asking_ = true;
+  last_asked_ = now;
+  worker_.ask([this, questions = std::exchange(waiting_, {})] { return look_at(questions); });
+}
+
+std::optional<Nanos> Inquirer::due() const {
+  if (asking_ || waiting_.empty()) return std::nullopt;
+  const Nanos together = first_waiting_ + std::clamp(kPromise - last_cost_, Nanos{0}, kShare);
+  if (last_asked_.count() < 0) return together;
+  const Nanos affordable = last_asked_ + kShares * last_cost_;
+  return std::max(together, std::min(affordable, first_waiting_ + kMostWait));
+}
+
+Worker::Answer Inquirer::look_at(const std::vector<FlagQuestion>& questions) {
+  const Nanos before = thread_cpu_time();
+  std::vector<InquiryEvent> answers(questions.size());
+  std::map<std::uint64_t, std::vector<std::size_t>> places;
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    answers[i] = {.at = monotonic_now(),
+                  .id = questions[i].id,
+                  .generation = questions[i].generation};
+    places[questions[i].flow.netns_cookie].push_back(i);
+  }
+  for (const auto& [netns, indices] : places)
+    namespaces_.enter(netns, [&, &which = indices] {
+      std::vector<FlagQuestion> here;
+      for (const std::size_t i : which) here.push_back(questions[i]);
+      auto found = ask_kernel(here);
+      if (!found) return;
+      for (std::size_t k = 0; k < which.size(); ++k) answers[which[k]] = std::move((*found)[k]);
+    });
+  const auto cookies = held_cookies(questions, answers);
+  if (!cookies.empty())
+    if (auto holdings = walks_.holders(cookies)) add_holders(questions, *holdings, answers);
+  const Nanos cost = thread_cpu_time() - before;
+  return [this, cost, answers = std::move(answers)] {
+    asking_ = false;
+    last_cost_ = cost;
+    for (const InquiryEvent& answer : answers) lifecycle_.on(answer);
+  };
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked of the kernel beside the ring: the sockets that are there at the start, whether a
+// flag is due and who holds its socket, what a cgroup is called. A helper thread asks; the answers
+// come back as events.
+//
+// Flags that come due within 50 ms share one walk through all descriptors of the host. Walks take
+// 5 % of one CPU at the most: a flag waits, up to a second, before they take more.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/lifecycle.h"
+#include "kernel/cgroups.h"
+#include "kernel/namespaces.h"
+#include "kernel/programs.h"
+#include "util/worker.h"
+
+namespace tcpdwell {
+
+class Inquirer {
+ public:
+  // Both must outlive it.
+  Inquirer(const Programs& programs, Lifecycle& lifecycle);
+  ~Inquirer();
+
+  // Every socket of every network namespace that can be entered, or of that one (inode number).
+  // Needs somebody who drains the ring.
+  void ask_for_snapshot(std::optional<std::uint32_t> netns);
+  // Takes the table's new questions, and asks them when it is time.
+  void tick(Nanos now);
+  // When tick() has something to do, at the latest; nullopt: not before the table asks.
+  std::optional<Nanos> due() const;
+
+  int fd() const { return worker_.fd(); }
+  // Apply them when all that was in the ring when they were taken is in the table.
+  std::vector<Worker::Answer> take_answers() { return worker_.take_answers(); }
+
+  bool snapshot_taken() const { return snapshot_taken_; }
+  std::uint64_t namespaces_not_entered() const { return not_entered_; }
+  // Nothing is waiting to be asked, or to be answered.
+  bool idle() const { return waiting_.empty() && !asking_; }
+
+ private:
+  Worker::Answer look_at_all(std::optional<std::uint32_t> netns);
+  Worker::Answer look_at(const std::vector<FlagQuestion>& questions);
+
+  // Used on the helper thread.
+  Walks& walks_;
+  Namespaces namespaces_;
+  CgroupNames cgroups_;
+  std::atomic<bool> stop_ = false;
+  // The rest on the thread that owns it.
+  Lifecycle& lifecycle_;
+  std::vector<FlagQuestion> waiting_;
+  Nanos first_waiting_{};
+  bool asking_ = false;
+  Nanos last_asked_{-1};
+  Nanos last_cost_{};  // CPU time
+  bool snapshot_taken_ = false;
+  std::uint64_t not_entered_ = 0;
+  Worker worker_;  // the last: its thread ends before what it uses
+};
+
+}  // namespace tcpdwell

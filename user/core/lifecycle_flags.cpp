@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Flags: sockets that have been in a state for longer than its threshold, while they are.
+#include <algorithm>
+
+#include "core/cause.h"
+#include "core/lifecycle.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Nanos kAskAgain = 1s;  // the kernel could not be asked
+
+// The only process that holds it; nullptr: nobody, or several.
+const Process* only_holder(const std::vector<Holder>& holders) {
+  if (holders.empty() || holders.front().process.pid == 0) return nullptr;
+  const std::uint32_t pid = holders.front().process.pid;
+  const bool one = std::all_of(holders.begin(), holders.end(),
+                               [&](const Holder& holder) { return holder.process.pid == pid; });
+  return one ? &holders.front().process : nullptr;
+}
+
+void learn_owner(Connection& connection, const std::vector<Holder>& holders) {
+  if (connection.owner) return;
+  if (const Process* process = only_holder(holders)) connection.owner = Owner{*process, Via::Fd};
+}
+
+bool by_pid_and_fd(const Holder& a, const Holder& b) {
+  return std::pair(a.process.pid, a.fd) < std::pair(b.process.pid, b.fd);
+}
+
+// Raised at `at`, for the state that it is in.
+FlagRecord flag_of(const Connection& connection, Nanos at) {
+  FlagRecord record;
+  record.state = connection.state;
+  record.dwell = {at - connection.entered, std::nullopt};
+  if (connection.entered_known) record.dwell.error = connection.entered_error;
+  return record;
+}
+
+}  // namespace
+
+// (Re)starts the clock of the state that it is in.
+void Lifecycle::watch(Id id) {
+  Connection& connection = table_[id];
+  if (connection.flag == FlagStage::Raised) return;
+  connection.flag = FlagStage::None;
+  const auto threshold = config_.thresholds.for_state(connection.state, connection.orphan);
+  if (!threshold || connection.verdict == Verdict::Hide) return timers_.cancel(id);
+  connection.flag = FlagStage::Waiting;
+  connection.flag_threshold = *threshold;
+  timers_.schedule(id, connection.entered + *threshold);
+}
+
+// Its threshold has passed. The kernel has the last word: an event may have been lost, and a FIN
+// to an orphan may have come unseen.
+void Lifecycle::ask(Id id) {
+  Connection& connection = table_[id];
+  if (connection.verdict == Verdict::Hide) connection.flag = FlagStage::None;
+  if (connection.flag != FlagStage::Waiting) return;
+  connection.flag = FlagStage::Asked;
+  questions_.push_back({.id = id,
+                        .generation = table_.generation(id),
+                        .cookie = connection.cookie,
+                        .flow = connection.flow,
+                        .state = connection.state});
+}
+
+void Lifecycle::on_event(const InquiryEvent& event) {
+  if (!table_.alive(event.id, event.generation)) return;
+  Connection& connection = table_[event.id];
+  if (connection.flag != FlagStage::Asked) return;  // it has moved on since
+  connection.flag = FlagStage::None;
+  if (event.presence == Presence::Unknown) {
+    connection.flag = FlagStage::Waiting;
+    timers_.schedule(event.id, event.at + kAskAgain);
+    return;
+  }
+  // In doubt: its end was seen, and waits to be understood.
+  if (connection.doubt != Doubt::None) return;
+  if (event.presence == Presence::Gone) return give_up(event.id, event.at);
+  if (event.state == connection.state) return raise_flag(event.id, event);
+  // A minisock's FIN that came unseen is dated when the minisock ends: it knows when it came.
+  if (connection.carrier == Carrier::Full && event.kind == SocketKind::Full)
+    bridge_gap(event.id, event.state, event.at);
+}
+
+void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
+  Connection& connection = table_[id];
+  const bool full = event.kind == SocketKind::Full;
+  const StuckFacts facts{.state = connection.state,
+                         .attached = event.attached,
+                         .receive_queue = event.receive_queue,
+                         .send_queue = event.send_queue};
+  if (connection.flow.local.port == 0) connection.flow.local.port = event.local.port;
+  if (event.attached) learn_owner(connection, event.holders);
+  publisher_.reconsider(connection, false);
+  if (connection.carrier == Carrier::Request && connection.entered_known)
+    publisher_.opened(connection, State::Listen, Why::Syn);
+  FlagRecord record = flag_of(connection, event.at);
+  record.threshold = connection.flag_threshold;
+  record.cause = cause_of(facts);
+  if (full) {
+    record.unread_bytes = unread_bytes(facts);
+    record.unsent_bytes = unsent_bytes(facts);
+  }
+  record.holders = event.holders;
+  std::sort(record.holders.begin(), record.holders.end(), by_pid_and_fd);
+  connection.flag_cause = record.cause;
+  if (!publisher_.flagged(connection, event.at, std::move(record))) return;
+  connection.flag = FlagStage::Raised;
+  ++flags_raised_;
+}
+
+// It left `from`, in which it was for `dwell`.
+void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
+  Connection& connection = table_[id];
+  const bool raised = connection.flag == FlagStage::Raised;
+  connection.flag = FlagStage::None;
+  if (!raised) return;
+  FlagRecord record;
+  record.raised = false;
+  record.state = from;
+  record.threshold = connection.flag_threshold;
+  record.dwell = dwell;
+  record.cause = connection.flag_cause;
+  publisher_.flagged(connection, at, std::move(record));
+}
+
+void Lifecycle::drop_flag(Id id) {
+  table_[id].flag = FlagStage::None;
+  timers_.cancel(id);
+}
+
+// `run`: a process that ends closes what it forgot to close.
+void Lifecycle::closed_by_exit(Id id, const TransitionEvent& event) {
+  Connection& connection = table_[id];
+  if (!config_.exit_grace || !event.exiting || connection.flag == FlagStage::Raised ||
+      event.at - connection.entered < *config_.exit_grace)
+    return;
+  const StuckFacts facts{.state = State::CloseWait,
+                         .attached = event.attached,
+                         .receive_queue = event.receive_queue,
+                         .send_queue = event.unacked ? 1U : 0U};
+  FlagRecord record = flag_of(connection, event.at);
+  record.threshold = *config_.exit_grace;
+  record.cause = cause_of(facts);
+  record.unread_bytes = unread_bytes(facts);
+  record.by_exit = true;
+  if (publisher_.flagged(connection, event.at, std::move(record))) ++flags_raised_;
+}
+
+void Lifecycle::on_event(const HoldersEvent& event) {
+  std::vector<const Holding*> held;
+  for (const Holding& holding : event.holdings)
+    if (!holding.of_listener) held.push_back(&holding);
+  std::sort(held.begin(), held.end(),
+            [](const Holding* a, const Holding* b) { return a->cookie < b->cookie; });
+  for (auto it = held.begin(); it != held.end();) {
+    std::vector<Holder> holders;
+    const std::uint64_t cookie = (*it)->cookie;
+    for (; it != held.end() && (*it)->cookie == cookie; ++it) holders.push_back((*it)->holder);
+    const Id id = table_.by_cookie(cookie);
+    if (id == kNone || table_[id].carrier != Carrier::Full) continue;
+    learn_owner(table_[id], holders);
+    publisher_.reconsider(table_[id], false);
+  }
+}
+
+}  // namespace tcpdwell

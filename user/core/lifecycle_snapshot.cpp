@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sockets that a walk through a network namespace found. A record stands in the stream where it was
+// read: what came before it had happened, what comes after it had not. So a socket that is known
+// must be in the state that we know, or something was lost; one that is not is older than the trace.
+#include <algorithm>
+
+#include "core/kernel_time.h"
+#include "core/lifecycle.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Jiffies that have surely passed since a field was set: it was set within the first of them.
+std::uint32_t at_least(const std::optional<std::uint32_t>& ago) {
+  return ago && *ago > 0 ? *ago - 1 : 0;
+}
+
+}  // namespace
+
+void Lifecycle::on_event(const SnapshotEvent& event) {
+  switch (event.kind) {
+    case SocketKind::Full: return found_full(event);
+    case SocketKind::Minisock: return found_minisock(event);
+    case SocketKind::Request: return found_request(event);
+  }
+}
+
+// The latest it can have entered its state (see kernel fields: rcv_tstamp, lrcvtime, lsndtime).
+// What ends with a segment from the peer is as old as its last acknowledgment, at least; what is
+// ESTABLISHED is as old as whatever it did; what we sent a FIN in tells nothing.
+void Lifecycle::date_full(Connection& connection, const SnapshotEvent& event) const {
+  std::uint32_t ago = 0;
+  switch (event.state) {
+    case State::CloseWait:
+    case State::FinWait2:
+    case State::Closing: ago = at_least(event.acked_ago); break;
+    case State::Established:
+      ago = std::max({at_least(event.acked_ago), at_least(event.received_ago),
+                      at_least(event.sent_ago)});
+      break;
+    default: break;
+  }
+  connection.entered = std::max(event.at - jiffies(ago), Nanos{0});
+  connection.entered_known = false;
+}
+
+void Lifecycle::found_full(const SnapshotEvent& event) {
+  Id id = table_.by_cookie(event.cookie);
+  if (id != kNone) {
+    Connection& connection = table_[id];
+    if (connection.carrier != Carrier::Full || connection.doubt == Doubt::Closed) return;
+    if (connection.state != event.state) return bridge_gap(id, event.state, event.at);
+    if (connection.entered_known) return;
+    const Nanos before = connection.entered;
+    date_full(connection, event);
+    connection.entered = std::min(connection.entered, before);
+    return watch(id);
+  }
+  const Id newborn = table_.by_object(event.object);
+  if (newborn != kNone && table_[newborn].carrier == Carrier::Newborn) return;
+  id = create();
+  table_.index_cookie(id, event.cookie);
+  Connection& connection = table_[id];
+  connection.orphan = event.dead;
+  if (event.state == State::Listen) connection.role = Role::Listener;
+  if (event.state == State::SynSent) connection.role = Role::Client;
+  if (event.state == State::Listen || event.state == State::SynSent)
+    connection.opened_by = Side::Local;
+  connection.closed_by = first_fin(event.state);
+  connection.sock_cgroup_id = event.sock_cgroup_id;
+  date_full(connection, event);
+  keep_found(id, event);
+}
+
+// The stamp is when TIME_WAIT began where the connection has timestamps (a later FIN moves it), else
+// when the minisock was made; the timer says when it was armed last.
+void Lifecycle::date_minisock(Connection& connection, const SnapshotEvent& event) const {
+  const Nanos armed = event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
+  const bool stamped = event.entry_stamp_ms != 0;
+  const Nanos stamp = stamped ? unwrap_ms(event.entry_stamp_ms, event.at) : Nanos{0};
+  connection.entered_known = false;
+  if (event.state == State::FinWait2) {
+    connection.entered = stamped ? stamp : event.at;
+  } else if (stamped && (event.timestamps || armed - stamp <= jiffies(2))) {
+    connection.entered = stamp;
+    connection.entered_known = true;
+    connection.entered_error = 1ms;
+  } else {
+    connection.entered = armed;
+  }
+  connection.entered = std::clamp(connection.entered, Nanos{0}, event.at);
+}
+
+void Lifecycle::found_minisock(const SnapshotEvent& event) {
+  const TimewaitEvent seen{.at = event.at,
+                           .object = event.object,
+                           .cookie = event.cookie,
+                           .flow = event.flow,
+                           .left_jiffies = event.left_jiffies,
+                           .entry_stamp_ms = event.entry_stamp_ms,
+                           .substate = event.state};
+  if (const Id known = known_minisock(seen); known != kNone) {
+    if (table_[known].state == State::FinWait2 && event.state == State::TimeWait &&
+        table_[known].doubt == Doubt::None)
+      catch_up_with_fin(known, seen);
+    return;
+  }
+  retire_object(event.object, event.at);
+  Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
+  const bool start_lost =
+      id != kNone && table_[id].carrier == Carrier::Full && table_[id].doubt == Doubt::None;
+  if (start_lost) {
+    bridge_gap(id, event.state, event.at);
+  } else {
+    id = create();
+    table_[id].cookie = event.cookie;
+    date_minisock(table_[id], event);
+  }
+  table_.index_object(id, event.object);
+  Connection& connection = table_[id];
+  connection.carrier = Carrier::Minisock;
+  connection.orphan = event.state == State::FinWait2;
+  if (connection.orphan) connection.closed_by = Side::Local;
+  learn_minisock(connection, seen);
+  keep_found(id, event);
+}
+
+void Lifecycle::found_request(const SnapshotEvent& event) {
+  if (const Id known = table_.by_object(event.object);
+      known != kNone && table_[known].carrier == Carrier::Request &&
+      table_[known].flow == event.flow)
+    return;
+  replace(table_.by_object(event.object), event.at);
+  replace(table_.by_flow(event.flow), event.at);
+  const Id id = create();
+  table_.index_object(id, event.object);
+  Connection& connection = table_[id];
+  connection.carrier = Carrier::Request;
+  connection.cookie = event.cookie;
+  connection.role = Role::Server;
+  connection.opened_by = Side::Remote;
+  connection.entered_known = event.syn_at.count() != 0;
+  connection.entered = connection.entered_known ? event.syn_at : event.at;
+  connection.entered_error = 1us;  // of the clock that the kernel stamped it with
+  connection.flow = event.flow;
+  table_.index_flow(id);
+  keep_found(id, event);
+}
+
+void Lifecycle::keep_found(Id id, const SnapshotEvent& event) {
+  Connection& connection = table_[id];
+  connection.flow = event.flow;
+  connection.state = event.state;
+  if (connection.carrier != Carrier::Request) publisher_.reconsider(connection, false);
+  if (hidden_by_flow(id)) return forget(id);
+  watch(id);
+}
+
+}  // namespace tcpdwell

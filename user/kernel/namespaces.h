@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Network namespaces: finds them and enters them. There is no list of them in the kernel: a thread, a
+// socket, an open file or a mount leads to each that can be entered at all.
+//
+// setns() changes the calling thread only: use it on a helper thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "kernel/walks.h"
+#include "util/unique_fd.h"
+
+namespace tcpdwell {
+
+class Namespaces {
+ public:
+  explicit Namespaces(Walks& walks) : walks_(walks) {}
+
+  struct Name {
+    std::uint64_t cookie = 0;
+    std::uint32_t inum = 0;
+  };
+  // Those that there are now. Forgets what was found before.
+  std::vector<Name> find();
+  // Calls `inside` with the calling thread in this namespace, and comes back. False: it is gone, or
+  // nothing that may be followed leads there. One that was not found yet is looked for.
+  bool enter(std::uint64_t cookie, const std::function<void()>& inside);
+
+ private:
+  struct Way {
+    Place place;
+    std::string mount;  // of Kind::Mount
+  };
+  void add(const Place& place, std::string mount = {});
+  void add_mounts();
+  bool enter_known(std::uint64_t cookie, const std::function<void()>& inside);
+
+  Walks& walks_;
+  std::map<std::uint64_t, std::vector<Way>> ways_;  // by cookie, a few each
+};
+
+}  // namespace tcpdwell

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/sock_diag.h"
+
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <unordered_map>
+
+#include "kernel/programs.h"
+#include "util/unique_fd.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::size_t kBatch = 64;  // questions that are sent before their answers are read
+
+struct Request {
+  nlmsghdr header;
+  inet_diag_req_v2 body;
+};
+
+Request request_for(const FlagQuestion& question, std::uint32_t sequence) {
+  Request request{};
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  request.header.nlmsg_flags = NLM_F_REQUEST;
+  request.header.nlmsg_seq = sequence;
+  request.body.sdiag_family = static_cast<std::uint8_t>(question.flow.family);
+  request.body.sdiag_protocol = IPPROTO_TCP;
+  request.body.idiag_states = ~0U;
+  inet_diag_sockid& id = request.body.id;
+  id.idiag_sport = htons(question.flow.local.port);
+  id.idiag_dport = htons(question.flow.remote.port);
+  std::memcpy(id.idiag_src, question.flow.local.addr.data(), sizeof id.idiag_src);
+  std::memcpy(id.idiag_dst, question.flow.remote.addr.data(), sizeof id.idiag_dst);
+  id.idiag_cookie[0] = id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+  if (question.cookie != 0) {
+    id.idiag_cookie[0] = static_cast<std::uint32_t>(question.cookie);
+    id.idiag_cookie[1] = static_cast<std::uint32_t>(question.cookie >> 32U);
+  }
+  return request;
+}
+
+std::uint64_t cookie_of(const inet_diag_msg& found) {
+  return found.id.idiag_cookie[0] | std::uint64_t{found.id.idiag_cookie[1]} << 32U;
+}
+
+// The kernel shows a minisock's substate in idiag_state; its timer is of kind 3 (TIME_WAIT).
+void learn(InquiryEvent& answer, const inet_diag_msg& found) {
+  constexpr std::uint8_t kTimeWaitTimer = 3;
+  const auto state = to_state(found.idiag_state);
+  if (!state) return;
+  answer.presence = Presence::Present;
+  answer.state = *state;
+  answer.kind = SocketKind::Full;
+  if (found.idiag_timer == kTimeWaitTimer) answer.kind = SocketKind::Minisock;
+  if (*state == State::SynReceived && found.idiag_inode == 0) answer.kind = SocketKind::Request;
+  answer.local.port = ntohs(found.id.idiag_sport);
+  answer.attached = answer.kind == SocketKind::Full && found.idiag_inode != 0;
+  answer.receive_queue = found.idiag_rqueue;
+  answer.send_queue = found.idiag_wqueue;
+}
+
+class Diag {
+ public:
+  static Result<Diag> open() {
+    UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+    if (!fd) return system_error("opening a sock_diag socket");
+    const int room = 1 << 20;
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+    return Diag(std::move(fd));
+  }
+
+  bool send(const void* data, std::size_t size) {
+    return ::send(fd_.get(), data, size, 0) == static_cast<ssize_t>(size);
+  }
+
+  // Calls handle(header) for each message until it returns false. False: the socket failed.
+  template <typename Fn>
+  bool receive(Fn&& handle) {
+    alignas(nlmsghdr) std::array<char, 32768> buffer;
+    while (true) {
+      const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return false;
+      auto left = static_cast<unsigned>(got);
+      for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); NLMSG_OK(header, left);
+           header = NLMSG_NEXT(header, left))
+        if (!handle(*header)) return true;
+    }
+  }
+
+ private:
+  explicit Diag(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
+const inet_diag_msg& message(const nlmsghdr& header) {
+  return *static_cast<const inet_diag_msg*>(NLMSG_DATA(&header));
+}
+
+bool is_diag(const nlmsghdr& header) {
+  return header.nlmsg_type == SOCK_DIAG_BY_FAMILY &&
+         header.nlmsg_len >= NLMSG_LENGTH(sizeof(inet_diag_msg));
+}
+
+// One look-up a question. The kernel answers each, in order: with the socket, or with an error.
+bool look_up(Diag& diag, std::span<const FlagQuestion> questions, std::span<InquiryEvent> answers) {
+  std::array<Request, kBatch> requests;
+  for (std::size_t i = 0; i < questions.size(); ++i)
+    requests[i] = request_for(questions[i], static_cast<std::uint32_t>(i));
+  if (!diag.send(requests.data(), questions.size() * sizeof(Request))) return false;
+  std::size_t answered = 0;
+  return diag.receive([&](const nlmsghdr& header) {
+    if (is_diag(header) && header.nlmsg_seq < answers.size())
+      learn(answers[header.nlmsg_seq], message(header));
+    return ++answered < questions.size();
+  });
+}
+
+// The look-up of a socket that is bound to a device needs the device, and one of several listeners
+// on a port answers for all: what was not found is searched for in the whole list.
+bool search(Diag& diag, std::uint8_t family, std::span<const FlagQuestion> questions,
+            std::span<InquiryEvent> answers) {
+  std::unordered_map<std::uint64_t, std::size_t> missing;
+  for (std::size_t i = 0; i < questions.size(); ++i)
+    if (answers[i].presence == Presence::Gone && questions[i].cookie != 0)
+      missing.emplace(questions[i].cookie, i);
+  if (missing.empty()) return true;
+  Request request{};
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  request.body.sdiag_family = family;
+  request.body.sdiag_protocol = IPPROTO_TCP;
+  request.body.idiag_states = ~0U;
+  if (!diag.send(&request, sizeof request)) return false;
+  bool whole = true;
+  const bool received = diag.receive([&](const nlmsghdr& header) {
+    if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) whole = false;
+    if (header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR) return false;
+    if (!is_diag(header)) return true;
+    const auto found = missing.find(cookie_of(message(header)));
+    if (found != missing.end()) learn(answers[found->second], message(header));
+    return true;
+  });
+  return received && whole;
+}
+
+}  // namespace
+
+Result<std::vector<InquiryEvent>> ask_kernel(std::span<const FlagQuestion> questions) {
+  auto diag = Diag::open();
+  if (!diag) return diag.error();
+  std::vector<InquiryEvent> answers(questions.size());
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    answers[i].id = questions[i].id;
+    answers[i].generation = questions[i].generation;
+    answers[i].presence = Presence::Gone;
+  }
+  bool sure = true;
+  for (std::size_t at = 0; at < questions.size(); at += kBatch) {
+    const std::size_t count = std::min(kBatch, questions.size() - at);
+    const std::span these(answers.data() + at, count);
+    const Nanos now = monotonic_now();
+    for (InquiryEvent& answer : these) answer.at = now;
+    if (!look_up(*diag, questions.subspan(at, count), these)) sure = false;
+  }
+  for (const std::uint8_t family : {AF_INET, AF_INET6})
+    if (!search(*diag, family, questions, answers)) sure = false;
+  if (!sure)
+    for (InquiryEvent& answer : answers)
+      if (answer.presence == Presence::Gone) answer.presence = Presence::Unknown;
+  return answers;
+}
+
+}  // namespace tcpdwell

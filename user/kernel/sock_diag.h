@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks the kernel about single sockets by sock_diag (what ss uses), in the network namespace that
+// the calling thread is in.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/event.h"
+#include "core/lifecycle.h"
+#include "util/result.h"
+
+namespace tcpdwell {
+
+// An answer to each question, in their order, with no holders yet. A socket is known by its cookie;
+// a request sock that has none by its addresses. Errors: netlink does not work at all.
+Result<std::vector<InquiryEvent>> ask_kernel(std::span<const FlagQuestion> questions);
+
+}  // namespace tcpdwell

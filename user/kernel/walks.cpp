@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/walks.h"
+
+#include <bpf/bpf.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "core/decode.h"
+#include "kernel/libbpf_log.h"
+#include "kernel/skeleton.h"
+#include "util/unique_fd.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Reads all that a walk writes. Its records are never split over two walks, but over two reads.
+Result<std::vector<std::byte>> read_all(const LinkPtr& link, std::string_view doing) {
+  const UniqueFd walk(bpf_iter_create(bpf_link__fd(link.get())));
+  if (!walk) return system_error(doing);
+  std::vector<std::byte> bytes;
+  constexpr std::size_t kBlock = 256U << 10U;
+  std::size_t used = 0;
+  while (true) {
+    bytes.resize(used + kBlock);
+    const ssize_t got = ::read(walk.get(), bytes.data() + used, kBlock);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) return system_error(doing);
+    used += static_cast<std::size_t>(got);
+    if (got == 0) break;
+  }
+  bytes.resize(used);
+  return bytes;
+}
+
+Result<std::vector<Place>> read_places(const LinkPtr& link, std::string_view doing) {
+  auto bytes = read_all(link, doing);
+  if (!bytes) return bytes.error();
+  std::vector<Place> places;
+  tcpdwell_place raw;
+  for (std::size_t at = 0; at + sizeof raw <= bytes->size(); at += sizeof raw) {
+    std::memcpy(&raw, bytes->data() + at, sizeof raw);
+    const auto kind = raw.kind == TCPDWELL_PLACE_OF_TASK     ? Place::Kind::Task
+                      : raw.kind == TCPDWELL_PLACE_OF_SOCKET ? Place::Kind::Socket
+                                                             : Place::Kind::File;
+    places.push_back({.netns_cookie = raw.netns_cookie,
+                      .netns = raw.netns_inum,
+                      .kind = kind,
+                      .tid = raw.tid,
+                      .fd = raw.fd});
+  }
+  return places;
+}
+
+}  // namespace
+
+struct Walks::Impl {
+  tcpdwell_bpf* skeleton;
+  LinkPtr sockets, holders, tasks, files;
+  std::uint32_t pass = 0;  // of holders(); entries of earlier ones are not wanted
+};
+
+Walks::Walks(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Walks::Walks(Walks&&) noexcept = default;
+Walks& Walks::operator=(Walks&&) noexcept = default;
+Walks::~Walks() = default;
+
+Result<Walks> Walks::attach(tcpdwell_bpf& skeleton) {
+  auto impl = std::make_unique<Impl>();
+  impl->skeleton = &skeleton;
+  auto& progs = skeleton.progs;
+  for (auto [program, link] : {std::pair{progs.snapshot, &impl->sockets},
+                               {progs.holders, &impl->holders},
+                               {progs.places_of_tasks, &impl->tasks},
+                               {progs.places_of_files, &impl->files}}) {
+    link->reset(bpf_program__attach_iter(program, nullptr));
+    if (!*link)
+      return system_error(std::string("attaching ") + bpf_program__section_name(program), 0,
+                          LibbpfLog::hint());
+  }
+  return Walks(std::move(impl));
+}
+
+std::optional<Error> Walks::snapshot(const std::atomic<bool>& stop) const {
+  constexpr std::string_view kDoing = "walking through the sockets of a network namespace";
+  const UniqueFd walk(bpf_iter_create(bpf_link__fd(impl_->sockets.get())));
+  if (!walk) return system_error(kDoing);
+  std::array<std::byte, 64> nothing;
+  while (!stop) {
+    const ssize_t got = ::read(walk.get(), nothing.data(), nothing.size());
+    if (got >= 0) return std::nullopt;
+    if (errno != EAGAIN && errno != EINTR) return system_error(kDoing);
+    std::this_thread::sleep_for(500us);  // the reader of the ring is behind
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> Walks::want(std::span<const std::uint64_t> cookies) {
+  const int map = bpf_map__fd(impl_->skeleton->maps.wanted);
+  for (const std::uint64_t cookie : cookies)
+    if (bpf_map_update_elem(map, &cookie, &impl_->pass, BPF_ANY) != 0)
+      return system_error("asking for the holders of a socket");
+  return std::nullopt;
+}
+
+Result<std::vector<Holding>> Walks::holders(std::span<const std::uint64_t> cookies) {
+  const int map = bpf_map__fd(impl_->skeleton->maps.wanted);
+  if (!cookies.empty() && ++impl_->pass == 0) impl_->pass = 1;
+  if (const auto error = want(cookies)) return *error;
+  impl_->skeleton->bss->holders_pass = cookies.empty() ? 0 : impl_->pass;
+  auto bytes = read_all(impl_->holders, "walking through the descriptors of all processes");
+  for (const std::uint64_t cookie : cookies) bpf_map_delete_elem(map, &cookie);
+  if (!bytes) return bytes.error();
+  std::vector<Holding> holdings;
+  const std::span<const std::byte> all(*bytes);
+  for (std::size_t at = 0; at + sizeof(tcpdwell_holding) <= all.size();
+       at += sizeof(tcpdwell_holding))
+    if (auto holding = decode_holding(all.subspan(at))) holdings.push_back(*holding);
+  return holdings;
+}
+
+Result<std::vector<Place>> Walks::places_of_tasks() const {
+  return read_places(impl_->tasks, "walking through all processes");
+}
+
+Result<std::vector<Place>> Walks::places_of_files() const {
+  return read_places(impl_->files, "walking through the descriptors of all processes");
+}
+
+}  // namespace tcpdwell

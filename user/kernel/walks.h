@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// BPF iterators: what is there now, as opposed to what happens. All of it is slow (up to a second on
+// a large host), so none of it belongs on the thread that drains the ring.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/event.h"
+#include "util/result.h"
+
+struct tcpdwell_bpf;
+
+namespace tcpdwell {
+
+// A network namespace, and something that leads to it.
+struct Place {
+  enum class Kind : std::uint8_t { Task, Socket, File, Mount };
+  std::uint64_t netns_cookie = 0;
+  std::uint32_t netns = 0;  // inode number
+  Kind kind = Kind::Task;
+  std::uint32_t tid = 0;  // Task: it is in there; Socket, File: its descriptor leads there
+  int fd = -1;
+};
+
+class Walks {
+ public:
+  // `skeleton` is loaded and outlives it.
+  static Result<Walks> attach(tcpdwell_bpf& skeleton);
+  Walks(Walks&&) noexcept;
+  Walks& operator=(Walks&&) noexcept;
+  ~Walks();
+
+  // All sockets of the network namespace that the calling thread is in, into the ring. Somebody
+  // must drain it meanwhile: at half full this waits, until `stop`.
+  std::optional<Error> snapshot(const std::atomic<bool>& stop) const;
+  // Who holds the sockets with these cookies, or their listener; none given: who holds any socket.
+  Result<std::vector<Holding>> holders(std::span<const std::uint64_t> cookies);
+  // Network namespaces of threads, of descriptors; the same one can be there many times.
+  Result<std::vector<Place>> places_of_tasks() const;
+  Result<std::vector<Place>> places_of_files() const;
+
+ private:
+  struct Impl;
+  explicit Walks(std::unique_ptr<Impl> impl);
+  std::optional<Error> want(std::span<const std::uint64_t> cookies);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tcpdwell
