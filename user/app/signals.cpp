@@ -5,21 +5,54 @@
 #include <sys/signalfd.h>
 
 namespace tcpdwell {
+namespace {
 
-Signals::Signals() {
+sigset_t signals_for(Signals::For purpose) {
   sigset_t set;
   sigemptyset(&set);
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  if (purpose == Signals::For::Trace) return set;
+  // SIGWINCH: some servers are told with it to finish (nginx, httpd).
+  for (const int number : {SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH}) sigaddset(&set, number);
+  for (int number = SIGRTMIN; number <= SIGRTMAX; ++number) sigaddset(&set, number);
+  return set;
+}
+
+}  // namespace
+
+Signals::Signals(For purpose) {
+  const sigset_t set = signals_for(purpose);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   fd_ = UniqueFd(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 
-std::optional<int> Signals::next() {
+std::optional<Signal> Signals::take() {
   signalfd_siginfo info{};
   if (::read(fd_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info))
     return std::nullopt;
-  return static_cast<int>(info.ssi_signo);
+  return Signal{.number = static_cast<int>(info.ssi_signo), .by_kernel = info.ssi_code > 0};
+}
+
+std::optional<int> Signals::next() {
+  const auto signal = take();
+  return signal ? std::optional(signal->number) : std::nullopt;
+}
+
+Kinship kinship_with(pid_t command) {
+  return {.same_group = ::getpgid(command) == ::getpgrp(),
+          .session_leader = ::getsid(0) == ::getpid()};
+}
+
+bool is_for_command(const Signal& signal, const Kinship& kinship) {
+  if (!signal.by_kernel || !kinship.same_group) return true;
+  switch (signal.number) {
+    case SIGINT:
+    case SIGQUIT:
+    case SIGWINCH: return false;
+    case SIGHUP: return kinship.session_leader;  // a hang-up is told to the leader alone
+    default: return true;  // ours alone: the alarm that was set for us and survived our exec
+  }
 }
 
 }  // namespace tcpdwell

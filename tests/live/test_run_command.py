@@ -1,0 +1,293 @@
+"""`tcpdwell run` as a way to start a command: statuses, streams, signals, terminal, user.
+
+Needs no sockets. What the command inherits in detail is tested in tests/unit/app_command_test.cpp.
+"""
+import fcntl
+import os
+import pty
+import signal
+import subprocess
+import termios
+import time
+
+import pytest
+
+from lib.child import Child
+from lib.run import Run, python, run
+from lib.tracer import BINARY, wait_for
+
+# Counts a signal for a while after the first came, says how often, and ends with 3. A wakeup fd
+# gets a byte each time; an interpreter's own handlers may take two for one.
+COUNT = python("""
+import os, select, signal, sys, time
+number = getattr(signal, os.environ["COUNTED"])
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+signal.set_wakeup_fd(writer)
+signal.signal(number, lambda *_: None)
+print("ready", os.getpid(), flush=True)
+os.read(reader, 1)
+times = 1
+while select.select([reader], [], [], 0.5)[0]:
+    times += len(os.read(reader, 99))
+print("came", times, flush=True)
+os._exit(3)
+""")
+
+
+def shell(script, *arguments):
+    return ["/bin/sh", "-c", script, "sh", *arguments]
+
+
+def counted(name):
+    return {**os.environ, "COUNTED": name}
+
+
+# --- statuses -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("script, status", [
+    ("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -KILL $$", 137),
+    ("kill -TERM $$", 143), ("kill -SEGV $$", 139)])
+def test_status(script, status):
+    assert run(shell(script)).status == status
+
+
+def test_not_found():
+    for name in ("no-such-command", "/no/such/command"):
+        done = run([name])
+        assert done.status == 127 and done.stdout == b"", done
+        assert done.stderr.count("\n") == 1 and name in done.stderr, done
+
+
+def test_not_executable(tmp_path):
+    plain = tmp_path / "plain"
+    plain.write_text("exit 0\n")
+    for name in (str(plain), "/"):
+        done = run([name])
+        assert done.status == 126 and done.stdout == b"", done
+        assert done.stderr.count("\n") == 1 and name in done.stderr, done
+
+
+OWN_FAILURES = {
+    "unknown_option": (["--bogus"], "--bogus"), "bad_duration": (["--exit-grace", "5x"], "5x"),
+    "unknown_state": (["--flag", "SLEEPING=1s"], "SLEEPING"),
+    "bad_code": (["--leak-exit-code", "256"], "256"),
+    "unknown_user": (["--user", "no-such-user"], "no-such-user"),
+    "unwritable_output": (["--json", "-o", "/proc/no/such"], "/proc/no/such"),
+}
+
+
+@pytest.mark.parametrize("name", OWN_FAILURES)
+def test_own_failure(name, tmp_path):
+    """125, one line on stderr, nothing on stdout, and nothing was executed."""
+    options, word = OWN_FAILURES[name]
+    done = run(["/bin/touch", str(tmp_path / "ran")], *options, report="text")
+    assert done.status == 125 and done.stdout == b"", done
+    assert done.stderr.count("\n") == 1 and word in done.stderr, done
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--"]], ids=["nothing", "dashes"])
+def test_no_command(arguments):
+    done = subprocess.run([BINARY, "run", *arguments], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=60, check=False)
+    assert done.returncode == 125 and done.stdout == b"" and done.stderr.count(b"\n") == 1, done
+
+
+@pytest.mark.parametrize("before, word", [
+    (["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], "root"),
+    (["unshare", "-m", "sh", "-c",
+      'mount --bind /dev/null /sys/kernel/btf/vmlinux && exec "$@"', "sh"],
+     "CONFIG_DEBUG_INFO_BTF")], ids=["not_root", "no_btf"])
+def test_where_it_cannot_trace(before, word, tmp_path):
+    tmp_path.chmod(0o777)
+    done = subprocess.run([*before, BINARY, "run", "--", "/bin/touch", str(tmp_path / "ran")],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 125 and done.stdout == "", done
+    assert done.stderr.count("\n") == 1 and word in done.stderr, done
+    assert not (tmp_path / "ran").exists()
+
+
+# --- streams ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("report", ["json", "text"])
+def test_stdin_and_stdout_are_the_commands(report):
+    data = bytes(range(256)) * 1000
+    done = run(["cat"], report=report, data=data)
+    assert done.status == 0 and done.stdout == data
+
+
+def test_stderr_is_the_commands_too():
+    done = run(shell("echo oops >&2"))
+    assert done.status == 0 and done.stderr == "oops\n", "nothing leaked: nothing else to say"
+
+
+def test_end_of_stdout_is_seen():
+    """tcpdwell does not hold the command's stdout open."""
+    with Run(shell("exec >&-; read line; exit 6")) as running:
+        assert running.process.stdout.read() == b""
+        assert running.process.poll() is None
+        running.tell()
+        assert running.wait().status == 6
+
+
+def test_arguments_and_options_after_the_dashes_are_the_commands():
+    done = run(shell('printf "[%s]" "$@"', "--json", "-o", "", "a b", "--", "--help"))
+    assert done.stdout == b"[--json][-o][][a b][--][--help]" and done.status == 0, done
+
+
+def test_descendants_are_not_waited_for():
+    """One that outlives the command holds its stdin."""
+    script = "(read line; echo late) <&3 & echo $!; exit 4"
+    with Run(shell(f"exec 3<&0; {script}")) as running:
+        pid = int(running.line())
+        assert running.wait().status == 4
+        os.kill(pid, 0)
+        running.tell()
+        assert running.line() == "late"
+
+
+# --- the user -----------------------------------------------------------------------------------
+
+def test_user():
+    done = run(shell("id -un; id -G; echo $USER; grep CapEff /proc/self/status"), "--user",
+               "nobody")
+    assert done.status == 0, done
+    assert done.stdout.split()[:3] == [b"nobody", b"65534", b"nobody"], done
+    assert int(done.stdout.split()[-1], 16) == 0
+
+
+# --- signals ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1"])
+def test_a_signal_to_tcpdwell_reaches_the_command_once(name):
+    with Run(COUNT, env=counted(name)) as running:
+        assert running.line().startswith("ready")
+        running.process.send_signal(getattr(signal, name))
+        done = running.done()
+    assert done.stdout == b"came 1\n" and done.status == 3, done
+
+
+def test_a_signal_that_ends_the_command():
+    with Run(shell("echo ready; exec cat")) as running:
+        running.line()
+        running.process.terminate()
+        assert running.wait().status == 143
+
+
+def test_the_command_outlives_a_killed_tcpdwell():
+    with Run(shell("echo ready; read line; echo alive")) as running:
+        running.line()
+        running.process.kill()
+        running.process.wait(timeout=20)
+        running.tell()
+        assert running.line() == "alive"
+
+
+# --- the terminal -------------------------------------------------------------------------------
+
+class Terminal:
+    """The side of a pseudo terminal that a person sits at."""
+
+    def __init__(self, fd):
+        self.fd, self.seen = fd, b""
+
+    def types(self, key):
+        os.write(self.fd, key)
+
+    def shows(self, text):
+        """Everything up to the text, which must come."""
+        while text not in self.seen:
+            try:
+                block = os.read(self.fd, 4096)
+            except OSError:  # EIO: nobody has it open any more
+                block = b""
+            assert block, f"the terminal closed after {self.seen!r}"
+            self.seen += block
+        return self.seen.partition(text)[0]
+
+
+@pytest.mark.parametrize("key, name", [(b"\x03", "SIGINT"), (b"\x1c", "SIGQUIT")],
+                         ids=["Ctrl-C", "Ctrl-backslash"])
+def test_key_reaches_the_command_once(key, name):
+    """It is the terminal that sends it, to both."""
+    pid, ours = pty.fork()
+    if pid == 0:
+        os.execve(BINARY, [BINARY, "run", "--", *COUNT], counted(name))
+    terminal = Terminal(ours)
+    try:
+        terminal.shows(b"ready")
+        terminal.types(key)
+        terminal.shows(b"came 1\r\n")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+    finally:
+        os.close(ours)
+
+
+def test_the_command_has_a_terminal():
+    pid, ours = pty.fork()
+    if pid == 0:
+        os.execv(BINARY, [BINARY, "run", "--", *shell("test -t 0 && test -t 1 && tty && exit 9")])
+    try:
+        Terminal(ours).shows(b"/dev/pts/")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+    finally:
+        os.close(ours)
+
+
+def state_in_proc(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return stat.read().rpartition(")")[2].split()[0]
+
+
+def wait_status(pid, options=0):
+    """waitpid() that does not hang for ever."""
+    return wait_for(lambda: (got := os.waitpid(pid, options | os.WNOHANG))[0] and (got[1],), 20,
+                    f"news of {pid}")[0]
+
+
+def job(theirs):
+    """What a shell does for a job in the foreground of the terminal `theirs`. Its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    os.setpgid(0, 0)
+    os.tcsetpgrp(theirs, os.getpid())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    for fd in (0, 1, 2):
+        os.dup2(theirs, fd)
+    os.execve(BINARY, [BINARY, "run", "--", *COUNT], counted("SIGINT"))
+
+
+def test_stop_and_continue():
+    """Ctrl-Z stops tcpdwell and the command, fg continues both."""
+    ours, theirs = pty.openpty()
+
+    def shell_with_job_control(_):
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        pid = job(theirs)
+        terminal = Terminal(ours)
+        terminal.shows(b"ready ")
+        command = int(terminal.shows(b"\r\n").rpartition(b" ")[2])
+        terminal.types(b"\x1a")
+        stopped = os.WIFSTOPPED(wait_status(pid, os.WUNTRACED))
+        wait_for(lambda: state_in_proc(command) == "T", 10, "a stopped command")
+        os.killpg(pid, signal.SIGCONT)
+        wait_for(lambda: state_in_proc(command) != "T", 10, "a running command")
+        terminal.types(b"\x03")
+        terminal.shows(b"came 1\r\n")
+        return stopped, os.waitstatus_to_exitcode(wait_status(pid))
+
+    stopped, status = Child(shell_with_job_control).result()
+    for fd in (ours, theirs):
+        os.close(fd)
+    assert stopped and status == 3
+
+
+def test_start_is_quick():
+    """Who wraps every test of a suite in it pays this each time."""
+    since = time.monotonic()
+    assert run(["true"]).status == 0
+    assert time.monotonic() - since < 5

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/identity.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <optional>
+
+namespace tcpdwell {
+namespace {
+
+std::optional<uid_t> as_number(const std::string& user) {
+  uid_t uid = 0;
+  const char* end = user.data() + user.size();
+  const auto [parsed_to, error] = std::from_chars(user.data(), end, uid);
+  if (error != std::errc{} || parsed_to != end) return std::nullopt;
+  if (uid == static_cast<uid_t>(-1)) return std::nullopt;  // to setresuid(): leave it as it is
+  return uid;
+}
+
+std::vector<gid_t> groups_of(const passwd& entry) {
+  int count = 0;
+  ::getgrouplist(entry.pw_name, entry.pw_gid, nullptr, &count);
+  std::vector<gid_t> groups(static_cast<std::size_t>(count));
+  ::getgrouplist(entry.pw_name, entry.pw_gid, groups.data(), &count);
+  groups.resize(static_cast<std::size_t>(count));
+  return groups;
+}
+
+void set(std::vector<std::string>& environment, const std::string& name, const std::string& value) {
+  std::erase_if(environment, [&](const auto& entry) { return entry.starts_with(name + "="); });
+  environment.push_back(name + "=" + value);
+}
+
+}  // namespace
+
+Result<Identity> find_identity(const std::string& user) {
+  const auto number = as_number(user);
+  errno = 0;  // stays 0 where there is no such user
+  const passwd* entry = ::getpwnam(user.c_str());
+  if (!entry && number) entry = ::getpwuid(*number);
+  if (entry)
+    return Identity{.uid = entry->pw_uid,
+                    .gid = entry->pw_gid,
+                    .groups = groups_of(*entry),
+                    .name = entry->pw_name,
+                    .home = entry->pw_dir,
+                    .shell = *entry->pw_shell ? entry->pw_shell : "/bin/sh"};
+  if (number)
+    return Identity{.uid = *number,
+                    .gid = *number,
+                    .groups = {*number},
+                    .name = user,
+                    .home = "/",
+                    .shell = "/bin/sh"};
+  return Error{"there is no user " + user, {errno, std::generic_category()}, {}};
+}
+
+bool Identity::assume() const {
+  return ::setgroups(groups.size(), groups.data()) == 0 && ::setresgid(gid, gid, gid) == 0 &&
+         ::setresuid(uid, uid, uid) == 0;
+}
+
+std::vector<std::string> Identity::adapt(std::vector<std::string> environment) const {
+  set(environment, "HOME", home);
+  set(environment, "SHELL", shell);
+  if (uid == 0) return environment;  // as runuser: root keeps the name it came with
+  set(environment, "USER", name);
+  set(environment, "LOGNAME", name);
+  return environment;
+}
+
+}  // namespace tcpdwell
