@@ -33,7 +33,7 @@ TEST(Explain, TheClassicalLeak) {
             "web.service is still open");
   EXPECT_EQ(next(flag),
             "find where python3 is done with a connection but does not close() it: strace -f -e "
-            "trace=accept,accept4,connect,close -p 4711");
+            "trace=%network,close -p 4711");
 }
 
 TEST(Explain, DataThatNobodyReads) {
@@ -53,7 +53,7 @@ TEST(Explain, DataThatThePeerDoesNotTake) {
   FlagRecord flag = stuck_server(Cause::Sending);
   flag.unsent_bytes = 70000;
   EXPECT_EQ(what(flag),
-            "the peer closed 2m10s ago, but has not acknowledged 70000 bytes that we sent; fd 9 of "
+            "the peer closed 2m10s ago, but has not acknowledged 70000 bytes of ours yet; fd 9 of "
             "python3[4711] in web.service is still open");
   EXPECT_EQ(next(flag),
             "see whether the peer takes data and the network carries it: ss -tino dst 10.0.0.2");
@@ -84,7 +84,7 @@ TEST(Explain, AConnectionThatNobodyAccepts) {
 TEST(Explain, AHalfClosedConnection) {
   const FlagRecord flag = half_closed_client();
   EXPECT_EQ(what(flag),
-            "our side was shut down 2m10s ago and the peer has not closed since; fd 9 of "
+            "this side was shut down 2m10s ago and the peer has not closed since; fd 9 of "
             "python3[4711] in web.service is still open, and while that is so no timeout ends "
             "this");
   EXPECT_EQ(next(flag),
@@ -133,7 +133,7 @@ TEST(Explain, AllOfSeveralProcessesMustCloseIt) {
   FlagRecord flag = stuck_server();
   flag.holders.push_back(holder(4712, "worker", 9));
   EXPECT_THAT(what(flag), HasSubstr("and fd 9 of python3[4711] and fd 9 of worker[4712] in "
-                                    "web.service are still open: both 2 processes must close it"));
+                                    "web.service are still open: both processes must close it"));
   for (std::uint32_t pid = 4713; pid < 4751; ++pid) flag.holders.push_back(holder(pid, "w", 9));
   EXPECT_THAT(what(flag), HasSubstr("fd 9 of python3[4711], fd 9 of worker[4712], fd 9 of w[4713] "
                                     "and 37 more in web.service are still open: all 40 processes "
@@ -154,7 +154,7 @@ TEST(Explain, NobodyHoldsIt) {
                                     "through a unix socket, registered with io_uring, used by the "
                                     "kernel itself, or in another pid namespace); its owner was "
                                     "python3[4711]"));
-  EXPECT_EQ(next(flag), "find what still uses it: ss -tanpe dst 10.0.0.2");
+  EXPECT_EQ(next(flag), "find what still uses it: ss -tnpoe dst 10.0.0.2");
   flag.socket.owner.reset();
   EXPECT_THAT(what(flag), Not(HasSubstr("owner")));
 }
@@ -185,7 +185,7 @@ TEST(Explain, AGroup) {
               HasSubstr("and they are still in the accept queue of port 8080: python3[4711] in "
                         "web.service has not accepted them"));
   EXPECT_THAT(explain(twelve(half_closed_client())).what,
-              HasSubstr("our side of 12 connections was shut down (the oldest 2m10s ago) and the "
+              HasSubstr("this side of 12 connections was shut down (the oldest 2m10s ago) and the "
                         "peer has not closed since"));
   EXPECT_THAT(explain(twelve(orphan())).what,
               HasSubstr("python3[4711] closed 12 connections, the oldest 66.000s ago, and the peer "
@@ -204,7 +204,37 @@ TEST(Explain, TheExitOfTheProcess) {
   flag.unread_bytes = 5;
   EXPECT_EQ(what(flag),
             "in CLOSE_WAIT for 3.200s until the process exited; nothing else closed it; 5 bytes "
-            "were never read");
+            "never read");
+}
+
+TEST(Explain, WhatIsOverIsInThePast) {
+  const auto past = [](const FlagRecord& flag) { return explain(group_of(flag), false); };
+  EXPECT_EQ(past(stuck_server()).what,
+            "in CLOSE_WAIT for 2m10s; nothing was left to read; held by fd 9 of python3[4711] in "
+            "web.service");
+  EXPECT_EQ(past(stuck_server()).next,
+            "find where python3 is done with a connection but does not close() it");
+  FlagRecord unread = stuck_server(Cause::DataUnread);
+  unread.unread_bytes = 10;
+  EXPECT_THAT(past(unread).what, HasSubstr("; 10 bytes before the end of stream not read; held"));
+  EXPECT_THAT(
+      past(stuck_server(Cause::NotAccepted)).what,
+      HasSubstr("; nobody accepted it from the queue of port 8080; listener python3[4711]"));
+  EXPECT_EQ(explain(twelve(half_closed_client()), false).what,
+            "12 sockets in FIN_WAIT_2, the oldest for 2m10s; this side was shut down, and the peer "
+            "did not close; held by 12 descriptors of python3[4711] (fd 9, 10, 11, …) in "
+            "web.service");
+  for (const Cause cause : kCauses)
+    EXPECT_THAT(past(stuck_server(cause)).what, Not(HasSubstr("is still"))) << name(cause);
+}
+
+TEST(Explain, AContainersSocketsAreAskedForInItsNetworkNamespace) {
+  FlagRecord flag = stuck_server(Cause::Sending);
+  flag.socket.cgroup = "/docker/" + std::string(64, 'a');
+  EXPECT_THAT(next(flag), HasSubstr(": nsenter -t 4711 -n ss -tino dst 10.0.0.2"));
+  EXPECT_THAT(what(flag), HasSubstr("fd 9 of python3[4711] in docker aaaaaaaaaaaa is still open"));
+  flag.holders.clear();
+  EXPECT_THAT(next(flag), HasSubstr(": ss -tino dst")) << "its owner may be gone";
 }
 
 TEST(Explain, Ipv6InACommandIsInBrackets) {

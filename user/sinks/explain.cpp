@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "core/service.h"
 #include "sinks/escape.h"
+#include "sinks/next_step.h"
 #include "sinks/text_format.h"
 #include "util/duration.h"
 
@@ -71,21 +71,6 @@ std::string descriptors_of(const LeakHolder& holder) {
 
 std::string process_of(const LeakHolder& holder) { return format_process(holder.process); }
 
-// The program to look at; "the application" if nothing is known.
-std::string program(const LeakGroup& group) {
-  std::string text;
-  if (!group.holders.empty())
-    append_printable(text, group.holders.front().process.comm_view());
-  else if (group.owner)
-    append_printable(text, group.owner->process.comm_view());
-  return text.empty() ? "the application" : text;
-}
-
-std::uint32_t pid_of(const LeakGroup& group) {
-  if (!group.holders.empty()) return group.holders.front().process.pid;
-  return group.owner ? group.owner->process.pid : 0;
-}
-
 std::string size_text(const std::optional<std::uint64_t>& bytes) {
   return bytes && *bytes != 0 ? fmt::format("{} byte{}", *bytes, *bytes == 1 ? "" : "s") : "data";
 }
@@ -106,9 +91,10 @@ std::string who_holds(const LeakGroup& group) {
   text += several ? " are still open" : " is still open";
   if (group.holders.size() == 1 && is_one(group) && several) text += " on it: all must be closed";
   if (group.holders.size() > 1)
-    text += fmt::format(": {} {} processes must close {} (children inherit descriptors)",
-                        group.holders.size() == 2 ? "both" : "all", group.holders.size(),
-                        is_one(group) ? "it" : "them");
+    text += fmt::format(
+        ": {} processes must close {} (children inherit descriptors)",
+        group.holders.size() == 2 ? "both" : fmt::format("all {}", group.holders.size()),
+        is_one(group) ? "it" : "them");
   return text;
 }
 
@@ -131,7 +117,7 @@ std::string half_closed(const LeakGroup& group) {
   return fmt::format(
       "{} shut down {} and the peer has not closed since; {}, and while that is so no timeout "
       "ends this",
-      is_one(group) ? "our side was" : fmt::format("our side of {} connections was", group.count),
+      is_one(group) ? "this side was" : fmt::format("this side of {} connections was", group.count),
       is_one(group) ? ago(group) : '(' + ago(group) + ')', who_holds(group));
 }
 
@@ -147,17 +133,39 @@ std::string orphaned(const LeakGroup& group) {
       is_one(group) ? "it" : "them", is_one(group) ? "it" : "them");
 }
 
+// "in CLOSE_WAIT for 3.2s"
+std::string how_long(const LeakGroup& group) {
+  if (is_one(group))
+    return fmt::format("in {} for {}", name(group.state), duration_text(group.oldest));
+  return fmt::format("{} sockets in {}, the oldest for {}", group.count, name(group.state),
+                     duration_text(group.oldest));
+}
+
 // A state whose reason is not judged, or the kernel could not be asked.
 std::string only_how_long(const LeakGroup& group) {
-  std::string text =
-      is_one(group) ? fmt::format("in {} for {}", name(group.state), duration_text(group.oldest))
-                    : fmt::format("{} sockets in {}, the oldest for {}", group.count,
-                                  name(group.state), duration_text(group.oldest));
+  std::string text = how_long(group);
   if (!group.holders.empty())
     text += "; " + who_holds(group);
   else if (group.owner)
     text += "; owner " + format_process(group.owner->process) + in_service(group);
   return text;
+}
+
+std::string what_was_wrong(const LeakGroup& group) {
+  const std::string_view it = is_one(group) ? "it" : "them";
+  switch (group.cause) {
+    case Cause::None: break;
+    case Cause::NotAccepted:
+      return fmt::format("nobody accepted {} from the queue of port {}", it, group.local_port);
+    case Cause::DataUnread:
+      return size_text(group.unread_bytes) + " before the end of stream not read";
+    case Cause::Sending: return size_text(group.unsent_bytes) + " not acknowledged by the peer";
+    case Cause::EofUnread: return "all data read, but not the end of stream behind it";
+    case Cause::EofRead: return "nothing was left to read";
+    case Cause::HalfClosed: return "this side was shut down, and the peer did not close";
+    case Cause::Orphaned: return fmt::format("nobody held {} any more", it);
+  }
+  return {};
 }
 
 std::string until_exit(const LeakGroup& group) {
@@ -166,20 +174,25 @@ std::string until_exit(const LeakGroup& group) {
     who = joined(group, process_of);
   else if (group.owner)
     who = format_process(group.owner->process) + in_service(group);
-  std::string text = is_one(group)
-                         ? fmt::format("in {} for {} until {} exited; nothing else closed it",
-                                       name(group.state), duration_text(group.oldest), who)
-                         : fmt::format(
-                               "{} sockets in {}, the oldest for {}, until {} exited; nothing else "
-                               "closed them",
-                               group.count, name(group.state), duration_text(group.oldest), who);
+  std::string text = fmt::format("{}{} until {} exited; nothing else closed {}", how_long(group),
+                                 is_one(group) ? "" : ",", who, is_one(group) ? "it" : "them");
   if (group.unread_bytes.value_or(0) != 0)
-    text += fmt::format("; {} were never read", size_text(group.unread_bytes));
+    text += fmt::format("; {} never read", size_text(group.unread_bytes));
   return text;
 }
 
-std::string what_is_wrong(const LeakGroup& group) {
+// Its processes may be gone, and the socket closed.
+std::string in_the_past(const LeakGroup& group) {
+  std::string text = how_long(group);
+  if (const std::string wrong = what_was_wrong(group); !wrong.empty()) text += "; " + wrong;
+  if (group.holders.empty()) return text;
+  if (group.cause == Cause::NotAccepted) return text + "; listener " + joined(group, process_of);
+  return text + "; held by " + joined(group, descriptors_of);
+}
+
+std::string what_is_wrong(const LeakGroup& group, bool alive) {
   if (group.by_exit) return until_exit(group);
+  if (!alive) return in_the_past(group);
   switch (group.cause) {
     case Cause::None: return only_how_long(group);
     case Cause::NotAccepted: return not_accepted(group);
@@ -188,7 +201,7 @@ std::string what_is_wrong(const LeakGroup& group) {
                          size_text(group.unread_bytes),
                          group.unread_bytes.value_or(0) > 1 ? "are" : "is", who_holds(group));
     case Cause::Sending:
-      return fmt::format("{}, but has not acknowledged {} that we sent; {}", peer_closed(group),
+      return fmt::format("{}, but has not acknowledged {} of ours yet; {}", peer_closed(group),
                          size_text(group.unsent_bytes), who_holds(group));
     case Cause::EofUnread:
       return fmt::format("{}; all data has been read, but not the end of stream behind it, and {}",
@@ -202,86 +215,10 @@ std::string what_is_wrong(const LeakGroup& group) {
   return {};
 }
 
-// As ss understands it.
-std::string ss_filter(const LeakGroup& group) {
-  if (group.peers == 1) {
-    std::string address = format_address(group.peer, group.family);
-    if (group.family == Family::Ipv6) address = '[' + address + ']';
-    return "dst " + address + (group.peer.port != 0 ? ':' + std::to_string(group.peer.port) : "");
-  }
-  std::string state(name(group.state));
-  for (char& c : state)
-    c = c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return "state " + state;
-}
-
-std::string strace(const LeakGroup& group, bool alive, std::string_view options = "") {
-  const std::uint32_t pid = pid_of(group);
-  return alive && pid != 0 ? fmt::format(": strace -f {}-p {}", options, pid) : "";
-}
-
-std::string step_for_state(const LeakGroup& group, bool alive) {
-  switch (group.state) {
-    case State::SynSent:
-      return "find out why the peer does not answer: is it up, is a firewall in between?";
-    case State::SynReceived:
-      return "find out why the client does not finish the handshake: a scan, a SYN flood, or "
-             "answers that get lost?";
-    case State::TimeWait:
-      return "nothing: the kernel ends it after 60s, and it only keeps the port pair from being "
-             "used again";
-    case State::Listen: return "nothing: a listener is meant to stay";
-    case State::FinWait1:
-    case State::LastAck:
-    case State::Closing:
-      return fmt::format("see whether the network loses our FIN or the peer is gone{}",
-                         alive ? ": ss -tno " + ss_filter(group) : "");
-    default:
-      return alive ? "see what it waits for: ss -tnpoe " + ss_filter(group)
-                   : "see what it was waiting for";
-  }
-}
-
-std::string next_step(const LeakGroup& group, bool alive) {
-  const std::string who = program(group);
-  const std::string_view it = is_one(group) ? "it" : "them";
-  switch (group.cause) {
-    case Cause::None: return step_for_state(group, alive);
-    case Cause::NotAccepted:
-      return fmt::format("see what {} is doing instead of accept(){}", who, strace(group, alive));
-    case Cause::DataUnread:
-      return fmt::format("see what {} is doing instead of read(){}", who, strace(group, alive));
-    case Cause::Sending:
-      return fmt::format("see whether the peer takes data and the network carries it{}",
-                         alive ? ": ss -tino " + ss_filter(group) : "");
-    case Cause::EofUnread:
-      return fmt::format(
-          "let {} watch its idle connections for reading (a pool often does not) "
-          "and close() one when read() returns 0",
-          who);
-    case Cause::EofRead:
-      if (group.holders.empty() && alive)
-        return fmt::format("find what still uses {}: ss -tanpe {}", it, ss_filter(group));
-      return fmt::format("find where {} is done with a connection but does not close() it{}", who,
-                         strace(group, alive, "-e trace=accept,accept4,connect,close "));
-    case Cause::HalfClosed:
-      return fmt::format(
-          "let {} wait for the peer with a timeout after shutdown(), and then "
-          "close()",
-          who);
-    case Cause::Orphaned:
-      return fmt::format(
-          "nothing to do on this host; if there are many, find out why {} does not "
-          "close its side",
-          group.peers == 1 ? peer_text(group) : "the peer");
-  }
-  return {};
-}
-
 }  // namespace
 
 Explanation explain(const LeakGroup& group, bool alive) {
-  return {.what = what_is_wrong(group), .next = next_step(group, alive && !group.by_exit)};
+  return {.what = what_is_wrong(group, alive), .next = next_step(group, alive && !group.by_exit)};
 }
 
 std::string cause_text(Cause cause) {

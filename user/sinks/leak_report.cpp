@@ -41,7 +41,7 @@ void LeakReport::print(const When& when) {
   Memory now;
   for (const LeakGroup& group : groups) {
     if (group.key != group.wider_key) now[group.wider_key].count += group.count;
-    now[group.key] = {group.count, title(group)};
+    now[group.key] = {group.count, title(group), group.wider_key};
   }
   if (!groups.empty()) print_groups(groups, when.mono - last_);
   print_gone(now);
@@ -93,11 +93,16 @@ void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapse
 }
 
 void LeakReport::print_gone(const Memory& now) {
+  const auto is_shown = [&](const std::string& key) {
+    const auto it = now.find(key);
+    return it != now.end() && !it->second.shown.empty();
+  };
   std::vector<std::string> lines;
-  for (const auto& [key, seen] : memory_)
-    if (!seen.shown.empty() && !now.contains(key))
-      lines.push_back(
-          fmt::format("gone: {} ({})\n", seen.shown, format_count(seen.count, "socket")));
+  for (const auto& [key, seen] : memory_) {
+    // What is now among the many peers of one group, or was and is a group of its own, is there.
+    if (seen.shown.empty() || now.contains(key) || is_shown(seen.wider_key)) continue;
+    lines.push_back(fmt::format("gone: {} ({})\n", seen.shown, format_count(seen.count, "socket")));
+  }
   std::sort(lines.begin(), lines.end());  // the map has no order
   for (const std::string& line : lines) output_.write(line, true);
 }

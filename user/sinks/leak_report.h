@@ -31,6 +31,7 @@ class LeakReport {
   struct Seen {
     std::size_t count = 0;
     std::string shown;  // how "gone" names it; empty: was no group of its own
+    std::string wider_key;
   };
   using Memory = absl::flat_hash_map<std::string, Seen>;
 
