@@ -4,11 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
+#include "core/leak_groups.h"
 #include "sinks/dwell_order.h"
-#include "sinks/escape.h"
-#include "util/duration.h"
+#include "sinks/explain.h"
 
 namespace tcpdwell {
 namespace {
@@ -16,15 +15,7 @@ namespace {
 constexpr std::size_t kLocal = 13, kRemote = 32, kChange = 50, kDwellEnd = 85, kOwner = 86;
 constexpr std::size_t kLongestState = 12;  // SYN_RECEIVED
 
-constexpr std::string_view kReset = "\033[0m", kDim = "\033[2m", kRed = "\033[31m",
-                           kYellow = "\033[33m", kGreen = "\033[32m";
-
-std::string format_endpoint(const Endpoint& end, Family family, bool listener) {
-  if (listener) return "*";
-  std::string text = format_address(end, family);
-  if (family == Family::Ipv6) text = '[' + text + ']';
-  return text + ':' + (end.port != 0 ? std::to_string(end.port) : "?");
-}
+using ansi::kDim, ansi::kGreen, ansi::kRed, ansi::kReset, ansi::kYellow;
 
 std::string_view color_of(State state) {
   switch (state) {
@@ -83,25 +74,14 @@ void TextSink::color(std::string_view code) {
   if (style_.color) line_ += code;
 }
 
-void TextSink::put_time(const When& when) {
-  const auto second = static_cast<std::time_t>(when.unix_time.count() / 1'000'000'000);
-  if (second != second_) {
-    std::tm local{};
-    ::localtime_r(&second, &local);
-    std::array<char, 16> text{};
-    std::strftime(text.data(), text.size(), "%H:%M:%S", &local);
-    clock_ = text.data();
-    second_ = second;
-  }
-  put(clock_);
-  put(fmt::format(".{:03}", when.unix_time.count() / 1'000'000 % 1000));
-}
+void TextSink::put_time(const When& when) { put(clock_.format(when)); }
 
 void TextSink::put_flow(const SocketInfo& socket) {
   go_to(kLocal);
-  put(format_endpoint(socket.flow.local, socket.flow.family, false));
+  put(format_endpoint(socket.flow.local, socket.flow.family));
   go_to(kRemote);
-  put(format_endpoint(socket.flow.remote, socket.flow.family, socket.role == Role::Listener));
+  put(socket.role == Role::Listener ? "*"
+                                    : format_endpoint(socket.flow.remote, socket.flow.family));
 }
 
 void TextSink::put_states(const TransitionRecord& record) {
@@ -120,21 +100,21 @@ void TextSink::put_states(const TransitionRecord& record) {
 }
 
 void TextSink::put_dwell(const Dwell& dwell) {
-  std::string text = format_duration(dwell.value);
-  std::size_t width = text.size();
-  if (!dwell.error || dwell.error->count() != 0) {
-    text.insert(0, dwell.error ? "~" : "≥");
-    ++width;
-  }
+  const std::string text = format_dwell(dwell);
+  const std::size_t width = display_width(text);
   go_to(kDwellEnd - std::min(width, kDwellEnd));
   put(text, width);
 }
 
 void TextSink::put_owner(const std::optional<Owner>& owner) {
-  if (!owner) return put("-");
-  std::string text;
-  append_printable(text, owner->process.comm_view());
-  if (owner->process.pid != 0) text += '[' + std::to_string(owner->process.pid) + ']';
+  put(owner ? format_process(owner->process) : "-");
+}
+
+// On a line of its own, below the columns.
+void TextSink::put_note(std::string_view text) {
+  line_ += '\n';
+  column_ = 0;
+  line_.append(kLocal, ' ');
   put(text);
 }
 
@@ -172,8 +152,7 @@ void TextSink::append(const ConnectionRecord& record) {
   for (const State state : kDwellOrder) {
     const auto& dwell = record.dwell[index(state)];
     if (!dwell) continue;
-    const std::string_view mark = !dwell->error ? "≥" : dwell->error->count() != 0 ? "~" : "";
-    put(fmt::format(", {} {}{}", name(state), mark, format_duration(dwell->value)));
+    put(fmt::format(", {} {}", name(state), format_dwell(*dwell)));
   }
   if (record.tally)
     put(fmt::format(", sent {} B, received {} B", record.tally->bytes_sent,
@@ -185,6 +164,27 @@ void TextSink::append(const ConnectionRecord& record) {
 void TextSink::append(const FlagRecord& record) {
   put_time(record.when);
   put_flow(record.socket);
+  go_to(kChange);
+  color(record.raised ? color_of(record.cause) : kGreen);
+  if (record.raised) put("STUCK ");
+  put(name(record.state));
+  if (record.cause != Cause::None) {
+    put(" ");
+    put(name(record.cause));
+  }
+  if (!record.raised) put(" cleared");
+  color(kReset);
+  put_dwell(record.dwell);
+  go_to(kOwner);
+  if (!record.raised) return put_owner(record.socket.owner);
+  const LeakGroup alone = group_of(record);
+  if (alone.holders.empty())
+    put_owner(record.socket.owner);
+  else
+    put(holder_text(alone));
+  const Explanation explanation = explain(alone);
+  put_note(explanation.what);
+  put_note("next: " + explanation.next);
 }
 
 void TextSink::append(const LostRecord& record) {

@@ -5,22 +5,18 @@
 //   12:34:56.789 10.0.0.1:54321     10.0.0.2:80         FIN_WAIT_2 → TIME_WAIT     4.507s curl[42]
 //
 // The dwell is the time in the left state: `~` before it says that it is not exact, `≥` that it is
-// a lower bound. Connections are printed only where asked for (--only connection).
+// a lower bound. A flag has a line of the same columns, and two below it: what is wrong, and what
+// to do next. Connections are printed only where asked for (--only connection).
 #pragma once
 
-#include <ctime>
 #include <string>
 
 #include "core/record.h"
 #include "sinks/kinds.h"
 #include "sinks/output.h"
+#include "sinks/text_format.h"
 
 namespace tcpdwell {
-
-struct TextStyle {
-  bool color = false;
-  bool header = true;
-};
 
 class TextSink final : public Sink {
  public:
@@ -44,6 +40,7 @@ class TextSink final : public Sink {
   void put_states(const TransitionRecord& record);
   void put_dwell(const Dwell& dwell);
   void put_owner(const std::optional<Owner>& owner);
+  void put_note(std::string_view text);
   void color(std::string_view code);
 
   Output& output_;
@@ -51,8 +48,7 @@ class TextSink final : public Sink {
   TextStyle style_;
   std::string line_;  // reused
   std::size_t column_ = 0;
-  std::time_t second_ = -1;
-  std::string clock_;
+  LocalClock clock_;
 };
 
 }  // namespace tcpdwell

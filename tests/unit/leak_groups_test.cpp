@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// What belongs together, which is worst, and how old it is.
+#include "core/leak_groups.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "flags.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace samples;
+
+std::vector<FlagRecord> with_ages(std::initializer_list<Nanos> ages) {
+  std::vector<FlagRecord> flags;
+  for (const Nanos age : ages) {
+    flags.push_back(stuck_server(Cause::EofRead, static_cast<std::uint16_t>(50000 + flags.size())));
+    flags.back().dwell = {age};
+    flags.back().holders[0].fd = static_cast<std::int32_t>(9 + flags.size());
+  }
+  return flags;
+}
+
+TEST(LeakGroups, NothingMakesNoGroups) {
+  EXPECT_TRUE(group_leaks({}).empty());
+  const FlagRecord flag = cleared(stuck_server(), 1s);
+  EXPECT_TRUE(group_leaks({&flag, 1}).empty()) << "what is cleared is no leak";
+}
+
+TEST(LeakGroups, AServersSocketsShareItsPort) {
+  const auto groups = group_leaks(with_ages({1s, 2s, 3s}));
+  ASSERT_EQ(groups.size(), 1U);
+  const LeakGroup& group = groups[0];
+  EXPECT_EQ(group.count, 3U);
+  EXPECT_EQ(group.local_port, 8080);
+  EXPECT_EQ(group.peer.port, 0) << "each peer has another one";
+  EXPECT_EQ(format_address(group.peer, group.family), "10.0.0.2");
+  EXPECT_EQ(group.peers, 1U);
+  EXPECT_EQ(group.cgroup, "/system.slice/web.service");
+  ASSERT_EQ(group.holders.size(), 1U);
+  EXPECT_EQ(group.holders[0].process.pid, 4711U);
+  EXPECT_EQ(group.holders[0].descriptors, 3U);
+  EXPECT_EQ(group.holders[0].fds, (std::vector<std::int32_t>{10, 11, 12}));
+  EXPECT_EQ(group.members, (std::vector<std::size_t>{2, 1, 0})) << "oldest first";
+  EXPECT_EQ(group.cookie, 50002U);
+}
+
+TEST(LeakGroups, AClientsSocketsShareTheDestination) {
+  std::vector<FlagRecord> flags;
+  for (std::uint16_t port = 40000; port < 40005; ++port) flags.push_back(half_closed_client(port));
+  const auto groups = group_leaks(flags);
+  ASSERT_EQ(groups.size(), 1U) << "its own port is another one each time";
+  EXPECT_EQ(groups[0].local_port, 0);
+  EXPECT_EQ(groups[0].peer.port, 5432);
+}
+
+TEST(LeakGroups, WhereTheRoleIsNotKnownTheCommonEndTells) {
+  std::vector<FlagRecord> flags;
+  for (std::uint16_t i = 0; i < 5; ++i) {
+    flags.push_back(stuck_server(Cause::EofRead, static_cast<std::uint16_t>(50000 + i)));
+    flags.back().socket.flow.local.port = 60000;
+    flags.back().socket.role = Role::Unknown;
+    flags.push_back(half_closed_client(static_cast<std::uint16_t>(1000 + i)));
+    flags.back().socket.role = Role::Unknown;
+  }
+  const auto groups = group_leaks(flags);
+  ASSERT_EQ(groups.size(), 2U);
+  for (const LeakGroup& group : groups) {
+    EXPECT_EQ(group.count, 5U);
+    EXPECT_EQ(group.local_port, group.state == State::CloseWait ? 60000 : 0);
+    EXPECT_EQ(group.peer.port, group.state == State::CloseWait ? 0 : 5432);
+  }
+}
+
+TEST(LeakGroups, OfASingleSocketWithoutARoleTheLowerPortIsTheService) {
+  FlagRecord flag = stuck_server();
+  flag.socket.role = Role::Unknown;
+  EXPECT_EQ(group_of(flag).local_port, 8080);
+  std::swap(flag.socket.flow.local, flag.socket.flow.remote);
+  EXPECT_EQ(group_of(flag).local_port, 0);
+  EXPECT_EQ(group_of(flag).peer.port, 8080);
+  flag.cause = Cause::NotAccepted;
+  EXPECT_EQ(group_of(flag).local_port, 50000) << "only a server has an accept queue";
+}
+
+TEST(LeakGroups, WhatDiffersIsApart) {
+  std::vector<FlagRecord> flags(8, stuck_server());
+  flags[1].state = State::FinWait2;
+  flags[2].cause = Cause::DataUnread;
+  flags[3].socket.flow.local.port = 8081;
+  flags[4].socket.flow.remote = endpoint(Family::Ipv4, "10.0.0.3", 50000);
+  flags[5].holders = {holder(4712, "python3", 9)};
+  flags[6].socket.flow.netns = 7;
+  flags[7].by_exit = true;
+  EXPECT_EQ(group_leaks(flags).size(), flags.size());
+}
+
+TEST(LeakGroups, AnotherDescriptorOfTheSameProcessesIsNot) {
+  std::vector<FlagRecord> flags(3, stuck_server());
+  flags[0].holders = {holder(1, "a", 3), holder(2, "b", 3)};
+  flags[1].holders = {holder(1, "a", 4), holder(1, "a", 5), holder(2, "b", 4)};
+  flags[2].holders = {holder(1, "a", 6), holder(2, "b", 6)};
+  const auto groups = group_leaks(flags);
+  ASSERT_EQ(groups.size(), 1U);
+  ASSERT_EQ(groups[0].holders.size(), 2U);
+  EXPECT_EQ(groups[0].holders[0].descriptors, 4U);
+  EXPECT_EQ(groups[0].holders[0].fds, (std::vector<std::int32_t>{3, 4, 5}));
+  EXPECT_EQ(groups[0].holders[1].descriptors, 3U);
+}
+
+TEST(LeakGroups, WithoutHoldersTheOwnerTellsThemApart) {
+  std::vector<FlagRecord> flags = {orphan(1), orphan(2), orphan(3)};
+  flags[2].socket.owner = owner_of(8, "other");
+  EXPECT_EQ(group_leaks(flags).size(), 2U);
+}
+
+TEST(LeakGroups, ManyPeersAreOneGroup) {
+  const auto flags_of = [](int peers) {
+    std::vector<FlagRecord> flags;
+    for (int i = 0; i < peers; ++i) {
+      flags.push_back(stuck_server());
+      flags.back().socket.flow.remote.addr[3] = static_cast<std::uint8_t>(10 + i);
+    }
+    return flags;
+  };
+  const auto apart = group_leaks(flags_of(static_cast<int>(kPeersApart)));
+  ASSERT_EQ(apart.size(), kPeersApart);
+  const auto together = group_leaks(flags_of(static_cast<int>(kPeersApart) + 1));
+  ASSERT_EQ(together.size(), 1U);
+  EXPECT_EQ(together[0].peers, kPeersApart + 1);
+  EXPECT_EQ(together[0].key, apart[0].wider_key) << "growth is followed from round to round";
+}
+
+TEST(LeakGroups, TheMedianOfAnOddAndOfAnEvenCount) {
+  EXPECT_EQ(group_leaks(with_ages({9s, 1s, 4s}))[0].median.value, Nanos{4s});
+  EXPECT_EQ(group_leaks(with_ages({9s, 1s, 4s, 5s}))[0].median.value, Nanos{4500ms});
+  EXPECT_EQ(group_leaks(with_ages({7s}))[0].median.value, Nanos{7s});
+  EXPECT_EQ(group_leaks(with_ages({8s, 7s}))[0].median.value, Nanos{7500ms});
+  EXPECT_EQ(group_leaks(with_ages({9s, 1s, 4s}))[0].oldest.value, Nanos{9s});
+  const Nanos large = Nanos::max() - 2ns;
+  EXPECT_EQ(group_leaks(with_ages({large, large}))[0].median.value, large) << "no overflow";
+}
+
+TEST(LeakGroups, OneLowerBoundMakesBothLowerBounds) {
+  std::vector<FlagRecord> flags = with_ages({9s, 1s, 4s});
+  EXPECT_EQ(group_leaks(flags)[0].oldest.error, Nanos{0});
+  flags[0].dwell.error = 4ms;
+  EXPECT_EQ(group_leaks(flags)[0].median.error, Nanos{4ms});
+  flags[1].dwell.error = std::nullopt;
+  EXPECT_EQ(group_leaks(flags)[0].oldest.error, std::nullopt) << "it may be older than the 9s";
+  EXPECT_EQ(group_leaks(flags)[0].median.error, std::nullopt);
+}
+
+TEST(LeakGroups, BytesAreSummedWhereTheyAreKnown) {
+  std::vector<FlagRecord> flags = with_ages({1s, 2s, 3s});
+  EXPECT_EQ(group_leaks(flags)[0].unread_bytes, std::nullopt);
+  flags[0].unread_bytes = 10;
+  flags[2].unread_bytes = 5;
+  flags[1].unsent_bytes = 0;
+  EXPECT_EQ(group_leaks(flags)[0].unread_bytes, 15U);
+  EXPECT_EQ(group_leaks(flags)[0].unsent_bytes, 0U);
+}
+
+TEST(LeakGroups, SeveralOwnersOrServicesAreNoneOfThem) {
+  std::vector<FlagRecord> flags = with_ages({1s, 2s});
+  flags[1].socket.owner = owner_of(1, "parent");
+  flags[1].socket.cgroup = "/other";
+  const LeakGroup group = group_leaks(flags)[0];
+  EXPECT_FALSE(group.owner);
+  EXPECT_EQ(group.cgroup, "");
+}
+
+TEST(LeakGroups, WorstFirstAndOrphansLast) {
+  std::vector<FlagRecord> flags;
+  for (std::uint16_t i = 0; i < 9; ++i) flags.push_back(orphan(static_cast<std::uint16_t>(i + 1)));
+  flags.push_back(stuck_server(Cause::EofUnread));
+  for (FlagRecord& flag : with_ages({1s, 2s, 3s})) flags.push_back(flag);
+  flags.push_back(stuck_server(Cause::DataUnread));
+  flags.back().dwell = {5h};
+  const auto groups = group_leaks(flags);
+  ASSERT_EQ(groups.size(), 4U);
+  EXPECT_EQ(groups[0].cause, Cause::EofRead) << "three of them";
+  EXPECT_EQ(groups[1].cause, Cause::DataUnread) << "the older of two single ones";
+  EXPECT_EQ(groups[2].cause, Cause::EofUnread);
+  EXPECT_EQ(groups[3].cause, Cause::Orphaned) << "nine, but they end by themselves";
+}
+
+TEST(LeakGroups, HoldersOutsideTheTracersPidNamespaceAreToldApartByName) {
+  std::vector<FlagRecord> flags(2, stuck_server());
+  flags[0].holders = {holder(0, "a", 3), holder(0, "b", 4)};
+  flags[1].holders = {holder(0, "a", 3), holder(0, "c", 4)};
+  const auto groups = group_leaks(flags);
+  ASSERT_EQ(groups.size(), 2U);
+  EXPECT_EQ(groups[0].holders.size(), 2U);
+}
+
+// Quadratic grouping would take seconds, with or without sanitizers.
+TEST(LeakGroups, TenThousandAreGroupedAtOnce) {
+  std::vector<FlagRecord> flags;
+  for (int i = 0; i < 10'000; ++i) {
+    flags.push_back(stuck_server(Cause::EofRead, static_cast<std::uint16_t>(i)));
+    flags.back().holders = {holder(static_cast<std::uint32_t>(i % 5000), "worker", i)};
+    flags.back().dwell = {Nanos{i * 7919 % 10'000}};
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(group_leaks(flags).size(), 5000U);
+  const auto took = std::chrono::steady_clock::now() - begin;
+  EXPECT_LT(took, 500ms);
+  RecordProperty("ms", static_cast<int>(took / 1ms));
+}
+
+}  // namespace
+}  // namespace tcpdwell

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// A flag's line of JSON, byte for byte.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "flags.h"
+#include "sinks/ndjson_sink.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace samples;
+using testing::HasSubstr;
+
+std::string json(const Record& record) {
+  std::string out;
+  append_json(out, record);
+  return out;
+}
+
+constexpr std::string_view kHead =
+    R"({"type":"flag","time":"2026-01-02T03:04:05.006007008Z","mono_ns":123456789,)"
+    R"("cookie":"c350","life":0,"netns":4026531840,"family":"ipv4",)"
+    R"("local":{"addr":"10.0.0.1","port":8080},"remote":{"addr":"10.0.0.2","port":50000},)"
+    R"("role":"server","owner":{"pid":4711,"comm":"python3","uid":1000,"via":"accept"},)"
+    R"("cgroup":"/system.slice/web.service",)";
+
+TEST(NdjsonFlag, Raised) {
+  FlagRecord flag = stuck_server(Cause::DataUnread);
+  flag.dwell = {130s, 4ms};
+  flag.unread_bytes = 4096;
+  flag.unsent_bytes = 0;
+  flag.holders.push_back(holder(4712, "worker", 10));
+  EXPECT_EQ(json(flag),
+            std::string(kHead) +
+                R"("event":"raised","state":"CLOSE_WAIT","threshold_ns":60000000000,)"
+                R"("dwell_ns":130000000000,"error_ns":4000000,"cause":"data_unread",)"
+                R"("unread_bytes":4096,"unsent_bytes":0,"holders":[)"
+                R"({"pid":4711,"fd":9,"comm":"python3"},{"pid":4712,"fd":10,"comm":"worker"}],)"
+                R"("by_exit":false})");
+}
+
+TEST(NdjsonFlag, Cleared) {
+  EXPECT_EQ(json(cleared(stuck_server(), 140s)),
+            std::string(kHead) +
+                R"("event":"cleared","state":"CLOSE_WAIT","threshold_ns":60000000000,)"
+                R"("dwell_ns":140000000000,"error_ns":0,"cause":"eof_read","unread_bytes":null,)"
+                R"("unsent_bytes":null,"holders":[],"by_exit":false})");
+}
+
+TEST(NdjsonFlag, WhatIsNotKnownIsNull) {
+  FlagRecord flag{.when = kWhen, .socket = {}};
+  flag.state = State::SynReceived;
+  flag.dwell.error.reset();
+  const std::string line = json(flag);
+  for (const char* part : {R"("cookie":null)", R"("owner":null)", R"("cgroup":null)",
+                           R"("state":"SYN_RECEIVED")", R"("error_ns":null)", R"("cause":null)",
+                           R"("unread_bytes":null)", R"("unsent_bytes":null)", R"("holders":[])"})
+    EXPECT_THAT(line, HasSubstr(part));
+}
+
+TEST(NdjsonFlag, TheExitOfItsProcess) {
+  EXPECT_TRUE(json(by_exit(stuck_server(), 1s)).ends_with(R"("by_exit":true})"));
+}
+
+TEST(NdjsonFlag, EveryCauseHasItsName) {
+  for (const auto& [cause, wanted] : {std::pair{Cause::NotAccepted, "not_accepted"},
+                                      {Cause::DataUnread, "data_unread"},
+                                      {Cause::Sending, "sending"},
+                                      {Cause::EofUnread, "eof_unread"},
+                                      {Cause::EofRead, "eof_read"},
+                                      {Cause::HalfClosed, "half_closed"},
+                                      {Cause::Orphaned, "orphaned"}})
+    EXPECT_THAT(json(stuck_server(cause)), HasSubstr(std::string(R"("cause":")") + wanted + '"'));
+}
+
+TEST(NdjsonFlag, HostileNamesStayInTheirStrings) {
+  for (const std::string_view comm : kHostile) {
+    FlagRecord flag = stuck_server();
+    flag.socket.cgroup = comm;
+    flag.holders = {holder(1, comm, 3), holder(2, "a\",\"b", 4)};
+    const std::string line = json(flag);
+    EXPECT_EQ(hostile_byte(line), "") << line;
+    EXPECT_THAT(line, HasSubstr(R"({"pid":2,"fd":4,"comm":"a\",\"b"}],"by_exit":false})"));
+  }
+}
+
+TEST(NdjsonFlag, OnlyOthers) {
+  Captured captured;
+  NdjsonSink sink(captured.output(), Kinds{.flags = false});
+  sink.write(stuck_server());
+  EXPECT_EQ(captured.text(), "");
+}
+
+}  // namespace
+}  // namespace tcpdwell

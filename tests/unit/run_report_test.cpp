@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `run` says at the exit of its command.
+#include "sinks/run_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "flags.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace samples;
+using testing::HasSubstr;
+using testing::Not;
+
+struct Said {
+  std::string text;
+  std::size_t leaked = 0;
+};
+
+Said report(const std::vector<FlagRecord>& flags, const std::string& command = "python3 app.py",
+            int status = 0, bool color = false) {
+  Captured captured;
+  RunReport report(captured.output(), TextStyle{.color = color, .header = true});
+  for (const FlagRecord& flag : flags) report.add(flag);
+  report.print(command, status);
+  return {captured.text(), report.leaked()};
+}
+
+TEST(RunReport, NoLeak) {
+  const Said said = report({}, "true", 3);
+  EXPECT_EQ(said.text,
+            "==tcpdwell== true ended with status 3\n"
+            "==tcpdwell== no leaked sockets\n");
+  EXPECT_EQ(said.leaked, 0U);
+}
+
+TEST(RunReport, ALeakThatOnlyTheExitEnded) {
+  const Said said = report({by_exit(stuck_server(), 3200ms)});
+  EXPECT_EQ(said.text,
+            "==tcpdwell== python3 app.py ended with status 0\n"
+            "==tcpdwell==\n"
+            "==tcpdwell== 1 socket in CLOSE_WAIT eof_read  python3[4711]\n"
+            "==tcpdwell==     10.0.0.1:8080 → 10.0.0.2:50000  3.200s in CLOSE_WAIT, until the "
+            "exit\n"
+            "==tcpdwell==   in CLOSE_WAIT for 3.200s until python3[4711] in web.service exited; "
+            "nothing else closed it\n"
+            "==tcpdwell==   next: find where python3 is done with a connection but does not "
+            "close() it\n"
+            "==tcpdwell==\n"
+            "==tcpdwell== LEAK SUMMARY: 1 socket in 1 group\n");
+  EXPECT_EQ(said.leaked, 1U);
+}
+
+TEST(RunReport, OneThatWasClosedAfterAll) {
+  const Said said = report({stuck_server(), cleared(stuck_server(), 3200ms)});
+  EXPECT_THAT(said.text, HasSubstr("→ 10.0.0.2:50000  closed after 3.200s\n"));
+  EXPECT_EQ(said.leaked, 1U) << "it was stuck for longer than allowed";
+  const Said half = report({half_closed_client(), cleared(half_closed_client(), 5s)});
+  EXPECT_THAT(half.text, HasSubstr("left FIN_WAIT_2 after 5.000s\n"));
+}
+
+TEST(RunReport, OneThatIsStillOpen) {
+  EXPECT_THAT(report({stuck_server()}).text,
+              HasSubstr("still open when last seen, after 2m10s in CLOSE_WAIT\n"));
+}
+
+TEST(RunReport, TheExitMayEndOneThatIsAlreadyFlagged) {
+  const Said said = report({stuck_server(), by_exit(stuck_server(), 140s)});
+  EXPECT_EQ(said.leaked, 1U);
+  EXPECT_THAT(said.text, HasSubstr("2m20s in CLOSE_WAIT, until the exit"));
+  EXPECT_THAT(said.text, Not(HasSubstr("still open")));
+}
+
+TEST(RunReport, TwoLivesOfOneCookieAreTwoSockets) {
+  FlagRecord second = stuck_server();
+  second.socket.life = 1;
+  EXPECT_EQ(report({stuck_server(), second}).leaked, 2U);
+}
+
+TEST(RunReport, TwoStatesOfOneSocketAreOneLeak) {
+  FlagRecord first = half_closed_client(), second = half_closed_client();
+  first.state = State::Established;
+  first.cause = Cause::None;
+  const Said said = report({first, second});
+  EXPECT_EQ(said.leaked, 1U);
+  EXPECT_THAT(said.text, HasSubstr("LEAK SUMMARY: 1 socket in 2 groups"));
+}
+
+TEST(RunReport, WithoutACookieTheEndpointsTell) {
+  FlagRecord first = stuck_server(Cause::None, 1), second = stuck_server(Cause::None, 2);
+  for (FlagRecord* flag : {&first, &second}) {
+    flag->socket.cookie = 0;
+    flag->state = State::SynReceived;
+  }
+  const Said said = report({first, second, cleared(first, 4s)});
+  EXPECT_EQ(said.leaked, 2U);
+  EXPECT_EQ(count_of(said.text, "left SYN_RECEIVED after 4.000s"), 1U) << said.text;
+}
+
+TEST(RunReport, OrphansAreNoLeaks) {
+  const Said said = report({orphan(1), orphan(2)});
+  EXPECT_EQ(said.leaked, 0U);
+  EXPECT_THAT(said.text, HasSubstr("no leaked sockets"));
+  EXPECT_EQ(report({orphan(1), stuck_server()}).leaked, 1U);
+}
+
+TEST(RunReport, AClearedFlagThatWasNeverRaisedIsNothing) {
+  EXPECT_EQ(report({cleared(stuck_server(), 1s)}).leaked, 0U);
+}
+
+TEST(RunReport, OfAGroupTheOldestAreListed) {
+  std::vector<FlagRecord> flags;
+  for (std::uint16_t i = 0; i < 12; ++i) {
+    flags.push_back(by_exit(stuck_server(Cause::EofRead, static_cast<std::uint16_t>(50000 + i)),
+                            std::chrono::seconds{i + 1}));
+  }
+  const Said said = report(flags);
+  EXPECT_EQ(said.leaked, 12U);
+  EXPECT_THAT(said.text, HasSubstr("12 sockets in CLOSE_WAIT eof_read  python3[4711]\n"));
+  EXPECT_THAT(said.text, HasSubstr("→ 10.0.0.2:50011  12.000s in CLOSE_WAIT"));
+  EXPECT_THAT(said.text, Not(HasSubstr("10.0.0.2:50006 "))) << "only five of them";
+  EXPECT_THAT(said.text, HasSubstr("==     and 7 more\n"));
+  EXPECT_THAT(said.text, HasSubstr("12 sockets in CLOSE_WAIT, the oldest for 12.000s, until"));
+  EXPECT_THAT(said.text, HasSubstr("LEAK SUMMARY: 12 sockets in 1 group\n"));
+}
+
+TEST(RunReport, Ipv6AndLowerBounds) {
+  FlagRecord flag = stuck_server();
+  flag.socket.flow = ipv6_server().flow;
+  flag.dwell = {3s, {}};
+  flag.by_exit = true;
+  EXPECT_THAT(report({flag}).text,
+              HasSubstr("[2001:db8::1]:443 → [2001:db8::2]:50000  ≥3.000s in CLOSE_WAIT"));
+}
+
+TEST(RunReport, ColorIsAskedFor) {
+  EXPECT_THAT(report({stuck_server()}).text, Not(HasSubstr("\033")));
+  EXPECT_THAT(report({stuck_server()}, "x", 0, true).text,
+              HasSubstr("\033[31mLEAK SUMMARY: 1 socket in 1 group\033[0m\n"));
+}
+
+TEST(RunReport, HostileNamesDoNotReachTheTerminal) {
+  for (const std::string_view comm : kHostile) {
+    FlagRecord flag = stuck_server();
+    flag.socket.owner = owner_of(1, comm);
+    flag.socket.cgroup = "/" + std::string(comm) + ".service";
+    flag.holders = {holder(1, comm, 3), holder(2, comm, 4)};
+    const Said said = report({flag, by_exit(half_closed_client(), 1s)}, std::string(comm));
+    EXPECT_EQ(hostile_byte_in_lines(said.text), "") << said.text;
+  }
+}
+
+}  // namespace
+}  // namespace tcpdwell

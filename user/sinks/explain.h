@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is wrong with stuck sockets, in words: one sentence with the facts, and one next step for
+// whoever reads it. Printable: names of processes and services are escaped.
+#pragma once
+
+#include <string>
+
+#include "core/leak_groups.h"
+
+namespace tcpdwell {
+
+struct Explanation {
+  std::string what;
+  std::string next;
+};
+
+// `alive`: its processes can still be looked at.
+Explanation explain(const LeakGroup& group, bool alive = true);
+
+// "eof_read", ... ; "-" for none.
+std::string cause_text(Cause cause);
+// Short, for a column: "python3[4711] +2", "-"
+std::string holder_text(const LeakGroup& group);
+// "10.0.0.2:80", "10.0.0.2", "214 addresses"
+std::string peer_text(const LeakGroup& group);
+
+}  // namespace tcpdwell

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/leak_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "sinks/explain.h"
+#include "sinks/text_table.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::string_view kIndent = "       ";  // below COUNT's numbers
+
+std::string port_text(const LeakGroup& group) {
+  return group.local_port != 0 ? std::to_string(group.local_port) : "any";
+}
+
+bool is_orphaned(const LeakGroup& group) { return group.cause == Cause::Orphaned; }
+
+std::string title(const LeakGroup& group) {
+  std::string text(name(group.state));
+  if (group.cause != Cause::None) text += ' ' + cause_text(group.cause);
+  if (group.local_port != 0) text += " on port " + std::to_string(group.local_port);
+  text += ", peer " + peer_text(group);
+  if (const std::string holder = holder_text(group); holder != "-") text += ", " + holder;
+  return text;
+}
+
+}  // namespace
+
+void LeakReport::add(const FlagRecord& flag) {
+  if (flag.raised) flags_.push_back(flag);
+}
+
+void LeakReport::print(const When& when) {
+  const std::vector<LeakGroup> groups = group_leaks(flags_);
+  leaked_ = !std::all_of(groups.begin(), groups.end(), is_orphaned);
+  Memory now;
+  for (const LeakGroup& group : groups) {
+    if (group.key != group.wider_key) now[group.wider_key].count += group.count;
+    now[group.key] = {group.count, title(group), group.wider_key};
+  }
+  if (!groups.empty()) print_groups(groups, when.mono - last_);
+  print_gone(now);
+  print_summary(groups, when);
+  flags_.clear();
+  memory_ = std::move(now);
+  last_ = when.mono;
+  first_ = false;
+}
+
+std::string LeakReport::growth(const LeakGroup& group, Nanos elapsed) const {
+  const auto before = memory_.find(group.key);
+  if (before == memory_.end()) {
+    // In the last round it may have been among the many peers of one group.
+    const auto wider = memory_.find(group.wider_key);
+    return wider != memory_.end() && !wider->second.shown.empty() ? "?" : "new";
+  }
+  if (elapsed.count() <= 0) return "?";
+  const double more = static_cast<double>(group.count) - static_cast<double>(before->second.count);
+  const double minutes = std::chrono::duration<double, std::ratio<60>>(elapsed).count();
+  return fmt::format("{:+.1f}/min", more / minutes);
+}
+
+void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapsed) {
+  std::vector<TextTable::Column> columns = {{"COUNT", true}};
+  if (!first_) columns.push_back({"PER MIN", true});
+  for (const auto& [name, right] : {std::pair{"STATE", false},
+                                    {"CAUSE", false},
+                                    {"LOCAL PORT", true},
+                                    {"PEER", false},
+                                    {"OLDEST", true},
+                                    {"MEDIAN", true},
+                                    {"HOLDER", false}})
+    columns.push_back({name, right});
+  TextTable table(std::move(columns));
+  for (const LeakGroup& group : groups) {
+    std::vector<std::string> cells = {std::to_string(group.count)};
+    if (!first_) cells.push_back(growth(group, elapsed));
+    for (std::string cell : {std::string(name(group.state)), cause_text(group.cause),
+                             port_text(group), peer_text(group), format_dwell(group.oldest),
+                             format_dwell(group.median), holder_text(group)})
+      cells.push_back(std::move(cell));
+    const Explanation explanation = explain(group);
+    table.add(std::move(cells), color_of(group.cause),
+              {std::string(kIndent) + explanation.what,
+               std::string(kIndent) + "next: " + explanation.next});
+  }
+  output_.write(table.text(style_.header, style_.color), true);
+}
+
+void LeakReport::print_gone(const Memory& now) {
+  const auto is_shown = [&](const std::string& key) {
+    const auto it = now.find(key);
+    return it != now.end() && !it->second.shown.empty();
+  };
+  std::vector<std::string> lines;
+  for (const auto& [key, seen] : memory_) {
+    // What is now among the many peers of one group, or was and is a group of its own, is there.
+    if (seen.shown.empty() || now.contains(key) || is_shown(seen.wider_key)) continue;
+    lines.push_back(fmt::format("gone: {} ({})\n", seen.shown, format_count(seen.count, "socket")));
+  }
+  std::sort(lines.begin(), lines.end());  // the map has no order
+  for (const std::string& line : lines) output_.write(line, true);
+}
+
+void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When& when) {
+  std::size_t stuck = 0, orphaned = 0;
+  for (const LeakGroup& group : groups) (is_orphaned(group) ? orphaned : stuck) += group.count;
+  const auto stuck_groups = static_cast<std::size_t>(
+      std::count_if(groups.begin(), groups.end(), std::not_fn(is_orphaned)));
+  std::string text = stuck == 0 ? "nothing is stuck"
+                                : fmt::format("{} stuck, {}", format_count(stuck, "socket"),
+                                              format_count(stuck_groups, "group"));
+  if (orphaned != 0)
+    text += fmt::format("; {} in FIN_WAIT_2 that the kernel will end by itself",
+                        format_count(orphaned, "orphaned socket"));
+  output_.write(clock_.format(when) + ' ' + text + '\n', true);
+}
+
+}  // namespace tcpdwell

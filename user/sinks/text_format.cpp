@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/text_format.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "sinks/escape.h"
+#include "util/duration.h"
+
+namespace tcpdwell {
+
+std::string format_endpoint(const Endpoint& end, Family family) {
+  std::string text = format_address(end, family);
+  if (family == Family::Ipv6) text = '[' + text + ']';
+  return text + ':' + (end.port != 0 ? std::to_string(end.port) : "?");
+}
+
+std::string format_process(const Process& process) {
+  std::string text;
+  append_printable(text, process.comm_view());
+  if (process.pid != 0) text += '[' + std::to_string(process.pid) + ']';
+  return text;
+}
+
+std::string format_dwell(const Dwell& dwell) {
+  const std::string_view mark = !dwell.error ? "≥" : dwell.error->count() != 0 ? "~" : "";
+  return std::string(mark) + format_duration(dwell.value);
+}
+
+std::string LocalClock::format(const When& when) {
+  const auto second = static_cast<std::time_t>(when.unix_time.count() / 1'000'000'000);
+  if (second != second_) {
+    std::tm local{};
+    ::localtime_r(&second, &local);
+    std::array<char, 16> text{};
+    std::strftime(text.data(), text.size(), "%H:%M:%S", &local);
+    text_ = text.data();
+    second_ = second;
+  }
+  return fmt::format("{}.{:03}", text_, when.unix_time.count() / 1'000'000 % 1000);
+}
+
+std::string format_count(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::size_t display_width(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80;
+  }));
+}
+
+std::string_view color_of(Cause cause) {
+  switch (cause) {
+    case Cause::None:
+    case Cause::Sending:
+    case Cause::Orphaned: return ansi::kYellow;
+    case Cause::NotAccepted:
+    case Cause::DataUnread:
+    case Cause::EofUnread:
+    case Cause::EofRead:
+    case Cause::HalfClosed: break;
+  }
+  return ansi::kRed;
+}
+
+}  // namespace tcpdwell

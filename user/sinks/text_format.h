@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all text for people shares: how an endpoint, a process, a dwell and a time look.
+#pragma once
+
+#include <cstddef>
+#include <ctime>
+#include <string>
+#include <string_view>
+
+#include "core/record.h"
+
+namespace tcpdwell {
+
+struct TextStyle {
+  bool color = false;
+  bool header = true;
+};
+
+namespace ansi {
+inline constexpr std::string_view kReset = "\033[0m", kDim = "\033[2m", kRed = "\033[31m",
+                                  kYellow = "\033[33m", kGreen = "\033[32m", kBold = "\033[1m";
+}
+
+// "10.0.0.1:80", "[2001:db8::1]:443", "10.0.0.1:?" while the port is not chosen
+std::string format_endpoint(const Endpoint& end, Family family);
+// "nginx[7]", or "nginx" where its pid is not visible; escaped.
+std::string format_process(const Process& process);
+// "≥" or "~" before what is a lower bound or not exact.
+std::string format_dwell(const Dwell& dwell);
+
+// "12:34:56.789", local time. Keeps the last second, which most records share.
+class LocalClock {
+ public:
+  std::string format(const When& when);
+
+ private:
+  std::time_t second_ = -1;
+  std::string text_;
+};
+
+// "1 socket", "2 sockets"
+std::string format_count(std::size_t count, std::string_view noun);
+// On the screen: characters, not bytes (none of ours is wide).
+std::size_t display_width(std::string_view text);
+// Yellow where it may well end by itself or is not judged, else red.
+std::string_view color_of(Cause cause);
+
+}  // namespace tcpdwell
