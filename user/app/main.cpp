@@ -6,17 +6,23 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
+#include "app/leak_sinks.h"
+#include "app/leaks.h"
 #include "app/options.h"
+#include "app/run.h"
 #include "app/tracer.h"
+#include "sinks/leak_report.h"
 #include "sinks/ndjson_sink.h"
+#include "sinks/run_report.h"
 #include "sinks/text_sink.h"
 
 namespace {
 
 using namespace tcpdwell;
 
-enum ExitStatus { kDone = 0, kFailed = 2, kLost = 3 };
+enum ExitStatus { kDone = 0, kLeaked = 1, kFailed = 2, kLost = 3 };
 
 void set_up_log(const Options& options) {
   const auto log = spdlog::stderr_color_mt("tcpdwell");
@@ -31,17 +37,17 @@ bool wants_color(const Options& options, const Output& output) {
   return output.is_terminal() && (!no_color || !*no_color);
 }
 
+TextStyle text_style(const Options& options, const Output& output) {
+  return {.color = wants_color(options, output), .header = !options.quiet};
+}
+
 std::unique_ptr<Sink> make_sink(const Options& options, Output& output) {
   if (options.json) return std::make_unique<NdjsonSink>(output, options.only.value_or(Kinds{}));
   const Kinds kinds = options.only.value_or(Kinds{.transitions = true, .connections = false});
-  return std::make_unique<TextSink>(
-      output, kinds, TextStyle{.color = wants_color(options, output), .header = !options.quiet});
+  return std::make_unique<TextSink>(output, kinds, text_style(options, output));
 }
 
-int report(const Options& options, const EndRecord& end, const Output& output) {
-  if (!options.quiet && !options.json)
-    spdlog::info("{} transitions, {} connections ended, {} open", end.transitions, end.connections,
-                 end.open);
+int lost_status(const Options& options, const EndRecord& end, const Output& output) {
   if (end.lost > 0)
     spdlog::warn("{} events were lost, {} of them transitions. A larger --ring-size may help",
                  end.lost, end.transitions_lost);
@@ -53,26 +59,91 @@ int report(const Options& options, const EndRecord& end, const Output& output) {
   return options.strict && (end.lost > 0 || output.dropped_lines() > 0) ? kLost : kDone;
 }
 
-int run(const Options& options) {
-  set_up_log(options);
+int report(const Options& options, const EndRecord& end, const Output& output) {
+  if (!options.quiet && !options.json)
+    spdlog::info("{} transitions, {} connections ended, {} open", end.transitions, end.connections,
+                 end.open);
+  return lost_status(options, end, output);
+}
+
+SessionConfig session_config(const Options& options) {
+  SessionConfig config{.filter = options.filter,
+                       .thresholds = options.thresholds,
+                       .max_connections = options.max_connections};
+  config.filter.flags_only = options.verb != Verb::Trace;
+  return config;
+}
+
+int fail(const Error& error, int status = kFailed) {
+  spdlog::error(error.text());
+  return status;
+}
+
+int trace(const Options& options) {
   auto output = Output::open(options.output);
-  if (!output) {
-    spdlog::error(output.error().text());
-    return kFailed;
-  }
+  if (!output) return fail(output.error());
   const auto sink = make_sink(options, *output);
-  auto end = trace({.filter = options.filter,
+  auto end = trace({.session = session_config(options),
                     .watch_accept = options.accept,
                     .ring_bytes = options.ring_bytes,
-                    .max_connections = options.max_connections,
                     .duration = options.duration,
                     .ready_file = options.ready_file},
                    *sink, *output);
-  if (!end) {
-    spdlog::error(end.error().text());
-    return kFailed;
-  }
-  return report(options, *end, *output);
+  return end ? report(options, *end, *output) : fail(end.error());
+}
+
+int leaks(const Options& options) {
+  auto output = Output::open(options.output);
+  if (!output) return fail(output.error());
+  LeakReport table(*output, text_style(options, *output));
+  FlagsTo<LeakReport> to_table(table);
+  NdjsonSink json(*output, Kinds{});
+  RaisedOnly sink(options.json ? static_cast<Sink&>(json) : to_table);
+  bool leaked = false;
+  auto end = find_leaks({.session = session_config(options),
+                         .ring_bytes = options.ring_bytes,
+                         .watch = options.watch,
+                         .duration = options.duration},
+                        sink, *output, [&](const When& when) {
+                          if (!options.json) table.print(when);
+                          leaked = sink.leaked();
+                          sink.begin_round();
+                        });
+  if (!end) return fail(end.error());
+  const int status = lost_status(options, *end, *output);
+  return status != kDone ? status : leaked ? kLeaked : kDone;
+}
+
+// stdout is the command's: the report goes to stderr, or to a file.
+int run(const Options& options) {
+  auto command = Command::fork(options.command, options.user);
+  if (!command) return fail(command.error(), kOwnFailure);
+  give_away_stdin_and_stdout();
+  auto output = options.output.empty() ? Result<Output>(Output(STDERR_FILENO))
+                                       : Output::open(options.output);
+  if (!output) return fail(output.error(), kOwnFailure);
+  RunReport report(*output, text_style(options, *output));
+  FlagsTo<RunReport> to_report(report);
+  NdjsonSink json(*output, Kinds{});
+  RaisedOnly raised(json);
+  RunConfig config{.session = session_config(options),
+                   .watch_accept = options.accept,
+                   .ring_bytes = options.ring_bytes};
+  config.session.filter.followed = true;
+  config.session.snapshot = false;
+  config.session.exit_grace = options.exit_grace;
+  Sink& sink = options.json ? static_cast<Sink&>(raised) : to_report;
+  const auto done = run(config, *command, sink, *output);
+  if (const auto* failure = std::get_if<ExecFailure>(&done))
+    return fail(failure->error, failure->status);
+  const auto& [status, end] = std::get<RunResult>(done);
+  const bool leaked = options.json ? raised.leaked() : report.leaked() > 0;
+  if (!options.json && (leaked || !options.quiet)) report.print(options.command.front(), status);
+  output->finish();
+  if (output->error()) return fail(*output->error(), kOwnFailure);
+  const int lost = lost_status(options, end, *output);
+  if (status != kDone) return status;
+  return leaked ? options.leak_exit_code : lost;
 }
 
 }  // namespace
@@ -85,7 +156,14 @@ int main(int argc, char** argv) {
   }
   if (const auto* error = std::get_if<UsageError>(&parsed)) {
     std::fprintf(stderr, "tcpdwell: %s\n", error->line.c_str());
-    return kFailed;
+    return error->verb == Verb::Run ? kOwnFailure : kFailed;
   }
-  return run(std::get<Options>(parsed));
+  const auto& options = std::get<Options>(parsed);
+  set_up_log(options);
+  switch (options.verb) {
+    case Verb::Trace: return trace(options);
+    case Verb::Leaks: return leaks(options);
+    case Verb::Run: return run(options);
+  }
+  return kFailed;
 }

@@ -104,6 +104,20 @@ Nanos duration_value(const std::string& option, const std::string& text) {
   return *duration;
 }
 
+std::pair<State, Nanos> flag_value(const std::string& text) {
+  const auto equals = text.find('=');
+  const auto state = parse_state(std::string_view(text).substr(0, equals));
+  if (equals == std::string::npos || !state || *state == State::Closed)
+    refuse("--flag", text, "a state and a duration (CLOSE_WAIT=30s, fin-wait-2=5m)");
+  return {*state, duration_value("--flag", text.substr(equals + 1))};
+}
+
+int status_value(const std::string& option, const std::string& text) {
+  const auto value = number(text);
+  if (!value || *value > 255) refuse(option, text, "an exit status (0 to 255)");
+  return static_cast<int>(*value);
+}
+
 std::uint64_t size_value(const std::string& option, const std::string& text) {
   std::string_view digits = text;
   std::uint64_t unit = 1;

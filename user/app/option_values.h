@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/filter.h"
@@ -18,6 +19,10 @@ std::vector<Cidr> cidr_list(const std::vector<std::string>& texts);
 std::vector<std::uint32_t> pid_list(const std::vector<std::string>& texts);
 std::bitset<kStates> state_set(const std::vector<std::string>& texts);
 Kinds kind_set(const std::vector<std::string>& texts);
+// "CLOSE_WAIT=30s"
+std::pair<State, Nanos> flag_value(const std::string& text);
+// An exit status, 0 to 255.
+int status_value(const std::string& option, const std::string& text);
 Nanos duration_value(const std::string& option, const std::string& text);
 // "65536", "64K", "16M", "1G"
 std::uint64_t size_value(const std::string& option, const std::string& text);

@@ -2,6 +2,7 @@
 #include "app/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <vector>
 
 #include "app/option_values.h"
@@ -16,6 +17,9 @@ struct Raw {
   bool ipv4 = false, ipv6 = false;
   std::string duration, output, ready_file, cgroup, netns, ring_size, max_connections;
   std::string color = "auto";
+  bool no_flags = false;
+  std::vector<std::string> flags;
+  std::string watch, user, leak_exit_code, exit_grace;
   std::vector<std::string> only, ports, local_ports, remote_ports, addrs, pids, states;
 };
 
@@ -71,14 +75,50 @@ void add_filters(CLI::App& app, Raw& raw) {
   list("--state", raw.states, "Transitions that leave or enter one of these", "S,...");
 }
 
-// Plain `tcpdwell` is `tcpdwell trace`: the options are the same on either side of the word.
-void add_trace(CLI::App& app, Raw& raw) {
-  CLI::App* trace =
-      app.add_subcommand("trace", "Stream transitions and finished connections (the default)");
-  trace->fallthrough();
+void add_flags(CLI::App& app, Raw& raw) {
+  app.add_option("--flag", raw.flags,
+                 "Flag sockets that are in STATE for longer than D (repeatable; default: CLOSE_WAIT "
+                 "and FIN_WAIT_2 for 60s, run: 1s)")
+      ->type_name("STATE=D");
+  app.add_flag("--no-flags", raw.no_flags, "Flag nothing");
+}
+
+// The options of plain `tcpdwell` are those of every command, on either side of the word.
+CLI::App* add_command(CLI::App& app, Raw& raw, const char* name, const char* help) {
+  CLI::App* command = app.add_subcommand(name, help);
+  command->fallthrough();
   // To CLI11 "-4" is a number, and does not fall through, where no flag of this name is.
-  trace->add_flag("-4", raw.ipv4)->group("");
-  trace->add_flag("-6", raw.ipv6)->group("");
+  command->add_flag("-4", raw.ipv4)->group("");
+  command->add_flag("-6", raw.ipv6)->group("");
+  return command;
+}
+
+struct Commands {
+  CLI::App *trace, *leaks, *run;
+};
+
+Commands add_commands(CLI::App& app, Raw& raw) {
+  Commands commands{};
+  commands.trace = add_command(app, raw, "trace",
+                               "Stream transitions, flags and finished connections (the default)");
+  commands.leaks = add_command(app, raw, "leaks",
+                               "List the sockets that are stuck now, with the cause and who holds "
+                               "them; exit status 1 if there are any");
+  commands.leaks->add_option("--watch", raw.watch, "Repeat every D, with the growth per minute")
+      ->type_name("D");
+  commands.run = add_command(app, raw, "run",
+                             "tcpdwell run [OPTIONS] -- CMD [ARG...]: runs CMD, says which sockets "
+                             "it leaked");
+  commands.run->add_option("--leak-exit-code", raw.leak_exit_code,
+                           "Exit status if CMD ended with 0 and leaked sockets (default 1)")
+      ->type_name("N");
+  commands.run->add_option("--exit-grace", raw.exit_grace,
+                           "A CLOSE_WAIT that lasted for D until nothing but the exit of its "
+                           "process closed it is a leak (default 100ms)")
+      ->type_name("D");
+  commands.run->add_option("--user", raw.user, "Run CMD as this user")->type_name("NAME");
+  app.require_subcommand(0, 1);
+  return commands;
 }
 
 // An empty value is a variable of a script that is not set: a filter or a limit would be missing
@@ -107,8 +147,43 @@ Filter filter_of(const Raw& raw) {
   return filter;
 }
 
-Options options_of(const Raw& raw) {
-  Options options{.json = raw.json,
+Thresholds thresholds_of(const Raw& raw, Verb verb) {
+  if (raw.no_flags && !raw.flags.empty()) throw CLI::ExcludesError("--flag", "--no-flags");
+  if (raw.no_flags) return {};
+  Thresholds thresholds =
+      default_thresholds(verb == Verb::Run ? std::chrono::seconds{1} : std::chrono::seconds{60});
+  for (const std::string& text : raw.flags) {
+    const auto [state, threshold] = flag_value(text);
+    thresholds.set(state, threshold);
+  }
+  return thresholds;
+}
+
+// An option that would do nothing is a mistake of whoever gave it.
+void refuse_pointless(const CLI::App& app, Verb verb, const Raw& raw) {
+  std::vector<std::string> pointless;
+  if (verb != Verb::Trace) pointless = {"--ready-file", "--only", "--no-flags"};
+  if (verb == Verb::Leaks) pointless.emplace_back("--no-accept");
+  if (verb == Verb::Run || (verb == Verb::Leaks && raw.watch.empty()))
+    pointless.emplace_back("--duration");
+  for (const std::string& option : pointless)
+    if (app.count(option) != 0)
+      throw CLI::ValidationError(option, std::string("does not go with ") +
+                                             (verb == Verb::Leaks ? "leaks" : "run"));
+}
+
+void add_run_values(Options& options, const Raw& raw) {
+  options.user = raw.user;
+  options.exit_grace = std::chrono::milliseconds{100};
+  if (!raw.exit_grace.empty())
+    options.exit_grace = duration_value("--exit-grace", raw.exit_grace);
+  if (!raw.leak_exit_code.empty())
+    options.leak_exit_code = status_value("--leak-exit-code", raw.leak_exit_code);
+}
+
+Options options_of(const Raw& raw, Verb verb) {
+  Options options{.verb = verb,
+                  .json = raw.json,
                   .quiet = raw.quiet,
                   .verbose = raw.verbose,
                   .strict = raw.strict,
@@ -118,18 +193,38 @@ Options options_of(const Raw& raw) {
                   .ready_file = raw.ready_file,
                   .only = std::nullopt,
                   .filter = filter_of(raw)};
+  options.thresholds = thresholds_of(raw, verb);
   if (raw.color == "always") options.color = Color::Always;
   if (raw.color == "never") options.color = Color::Never;
   if (!raw.duration.empty()) options.duration = duration_value("--duration", raw.duration);
+  if (!raw.watch.empty()) options.watch = duration_value("--watch", raw.watch);
   if (!raw.only.empty()) options.only = kind_set(raw.only);
   if (!raw.ring_size.empty()) options.ring_bytes = size_value("--ring-size", raw.ring_size);
   if (!raw.max_connections.empty())
     options.max_connections = count_value("--max-connections", raw.max_connections);
+  add_run_values(options, raw);
   return options;
 }
 
+// What stands behind "--" is the command of run, and no business of ours.
+std::vector<std::string> split_command(int& argc, const char* const* argv) {
+  const auto* const end = argv + argc;
+  const auto* const dashes =
+      std::find_if(argv, end, [](const char* word) { return std::string_view(word) == "--"; });
+  if (dashes == end) return {};
+  argc = static_cast<int>(dashes - argv);
+  return {dashes + 1, end};
+}
+
+void check_command(const Options& options, bool dashes) {
+  if (options.verb == Verb::Run && options.command.empty())
+    throw CLI::ValidationError("run", "needs a command: tcpdwell run [OPTIONS] -- CMD [ARG...]");
+  if (options.verb != Verb::Run && dashes)
+    throw CLI::ValidationError("--", "a command goes with run only");
+}
+
 // CLI11's words, but for those that do not say what they mean.
-UsageError usage_error(std::string_view text) {
+std::string usage_error(std::string_view text) {
   constexpr std::string_view kUnknownKey = "INI was not able to parse ";
   std::string line;
   if (text.starts_with(kUnknownKey)) {
@@ -137,7 +232,24 @@ UsageError usage_error(std::string_view text) {
     text.remove_prefix(kUnknownKey.size());
   }
   append_printable(line, text);  // one line, whatever the argument was
-  return {line + " (see tcpdwell --help)"};
+  return line + " (see tcpdwell --help)";
+}
+
+Verb verb_of(const Commands& commands) {
+  if (commands.leaks->parsed()) return Verb::Leaks;
+  return commands.run->parsed() ? Verb::Run : Verb::Trace;
+}
+
+// Of a command: what is its own, and what it shares with all.
+std::string help_of(const CLI::App& app, const Commands& commands) {
+  const Verb verb = verb_of(commands);
+  if (verb == Verb::Trace)
+    return app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
+  const CLI::App* command = verb == Verb::Leaks ? commands.leaks : commands.run;
+  const CLI::Formatter format;
+  return command->get_description() + "\n" +
+         format.make_groups(command, CLI::AppFormatMode::Normal) + "\nAnd those of all commands:\n" +
+         format.make_groups(&app, CLI::AppFormatMode::Normal);
 }
 
 }  // namespace
@@ -153,19 +265,26 @@ std::variant<Options, Show, UsageError> parse_options(int argc, const char* cons
   Raw raw;
   add_output_options(app, raw);
   add_run_options(app, raw);
+  add_flags(app, raw);
   add_filters(app, raw);
-  add_trace(app, raw);
+  const Commands commands = add_commands(app, raw);
   refuse_empty_values(app);
+  for (CLI::App* command : {commands.leaks, commands.run}) refuse_empty_values(*command);
+  const int all = argc;
+  std::vector<std::string> command = split_command(argc, argv);
   try {
     app.parse(argc, argv);
-    return options_of(raw);
+    refuse_pointless(app, verb_of(commands), raw);
+    Options options = options_of(raw, verb_of(commands));
+    options.command = std::move(command);
+    check_command(options, argc != all);
+    return options;
   } catch (const CLI::CallForHelp&) {
-    // Not app.help(): behind "trace" that would be the help of a command without options.
-    return Show{app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal)};
+    return Show{help_of(app, commands)};
   } catch (const CLI::CallForVersion& version) {
     return Show{std::string(version.what()) + '\n'};
   } catch (const CLI::ParseError& error) {
-    return usage_error(error.what());
+    return UsageError{usage_error(error.what()), verb_of(commands)};
   }
 }
 

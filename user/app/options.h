@@ -6,15 +6,20 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "core/filter.h"
+#include "core/thresholds.h"
 #include "sinks/kinds.h"
 
 namespace tcpdwell {
 
 enum class Color : std::uint8_t { Auto, Always, Never };
 
+enum class Verb : std::uint8_t { Trace, Leaks, Run };
+
 struct Options {
+  Verb verb = Verb::Trace;
   bool json = false;
   bool quiet = false;
   bool verbose = false;
@@ -28,6 +33,13 @@ struct Options {
   Filter filter;
   std::uint64_t ring_bytes = 0;  // 0: by the machine
   std::size_t max_connections = 4'000'000;
+  Thresholds thresholds;
+  std::optional<Nanos> watch;  // leaks: again and again
+  // run
+  std::vector<std::string> command;
+  std::string user;  // empty: whoever we are
+  int leak_exit_code = 1;
+  Nanos exit_grace{};
 };
 
 // --help, --version: text for stdout.
@@ -37,6 +49,7 @@ struct Show {
 // One line for stderr, without a prefix.
 struct UsageError {
   std::string line;
+  Verb verb = Verb::Trace;  // of the command line that is wrong: their exit statuses differ
 };
 
 std::variant<Options, Show, UsageError> parse_options(int argc, const char* const* argv);

@@ -17,8 +17,10 @@ std::uint64_t load(const __u64& counter) {
 }  // namespace
 
 void Pump::handle(std::span<const std::byte> record) noexcept {
-  ++events_;
+  ++records_;
   const auto event = decode(record);
+  const bool asked_for = event && std::holds_alternative<SnapshotEvent>(*event);
+  if (!asked_for) ++events_;
   if (!event) {
     ++damaged_;
     return;

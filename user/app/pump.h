@@ -20,7 +20,8 @@ class Pump final : public RecordHandler {
   void check_ring_loss(const tcpdwell_shared& shared, Nanos now);
   void check_missed(const Missed& missed, Nanos now);
 
-  std::uint64_t events() const { return events_; }
+  std::uint64_t records() const { return records_; }
+  std::uint64_t events() const { return events_; }  // those that are no part of a snapshot
   std::uint64_t transitions() const { return transitions_; }
   std::uint64_t lost() const { return lost_; }
   std::uint64_t transitions_lost() const { return transitions_lost_; }
@@ -30,7 +31,7 @@ class Pump final : public RecordHandler {
   void lose(const LossEvent& event);
 
   Lifecycle& lifecycle_;
-  std::uint64_t events_ = 0, transitions_ = 0;
+  std::uint64_t records_ = 0, events_ = 0, transitions_ = 0;
   std::uint64_t lost_ = 0, transitions_lost_ = 0;
   std::uint64_t ring_events_ = 0, ring_transitions_ = 0;
   std::uint64_t damaged_ = 0, damaged_told_ = 0;

@@ -111,6 +111,7 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
                           LibbpfLog::hint());
     impl.links.push_back(std::move(link));
   }
+  sees_.tracing = true;
   return std::nullopt;
 }
 

@@ -29,6 +29,7 @@ struct ProgramOptions {
 
 // What could be attached. What could not is no error, but less exact.
 struct Sees {
+  bool tracing = false;            // else only what can be asked
   bool minisock_segments = false;  // the FIN to an orphan, when it comes
   bool accept = false;
   bool resets = false;

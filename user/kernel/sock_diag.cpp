@@ -102,8 +102,10 @@ class Diag {
   UniqueFd fd_;
 };
 
+// What NLMSG_DATA() is, without its casts.
 const inet_diag_msg& message(const nlmsghdr& header) {
-  return *static_cast<const inet_diag_msg*>(NLMSG_DATA(&header));
+  const auto* bytes = reinterpret_cast<const std::byte*>(&header) + NLMSG_HDRLEN;
+  return *reinterpret_cast<const inet_diag_msg*>(bytes);
 }
 
 bool is_diag(const nlmsghdr& header) {
@@ -127,7 +129,7 @@ bool look_up(Diag& diag, std::span<const FlagQuestion> questions, std::span<Inqu
 
 // The look-up of a socket that is bound to a device needs the device, and one of several listeners
 // on a port answers for all: what was not found is searched for in the whole list.
-bool search(Diag& diag, std::uint8_t family, std::span<const FlagQuestion> questions,
+bool search(Diag& diag, Family family, std::span<const FlagQuestion> questions,
             std::span<InquiryEvent> answers) {
   std::unordered_map<std::uint64_t, std::size_t> missing;
   for (std::size_t i = 0; i < questions.size(); ++i)
@@ -138,7 +140,7 @@ bool search(Diag& diag, std::uint8_t family, std::span<const FlagQuestion> quest
   request.header.nlmsg_len = sizeof request;
   request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
   request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  request.body.sdiag_family = family;
+  request.body.sdiag_family = static_cast<std::uint8_t>(family);
   request.body.sdiag_protocol = IPPROTO_TCP;
   request.body.idiag_states = ~0U;
   if (!diag.send(&request, sizeof request)) return false;
@@ -173,7 +175,7 @@ Result<std::vector<InquiryEvent>> ask_kernel(std::span<const FlagQuestion> quest
     for (InquiryEvent& answer : these) answer.at = now;
     if (!look_up(*diag, questions.subspan(at, count), these)) sure = false;
   }
-  for (const std::uint8_t family : {AF_INET, AF_INET6})
+  for (const Family family : {Family::Ipv4, Family::Ipv6})
     if (!search(*diag, family, questions, answers)) sure = false;
   if (!sure)
     for (InquiryEvent& answer : answers)

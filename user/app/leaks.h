@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// `leaks`: what is stuck now. No event is traced: the kernel is asked, once or again and again.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "app/session.h"
+
+namespace tcpdwell {
+
+struct LeaksConfig {
+  SessionConfig session;
+  std::uint64_t ring_bytes = 0;
+  std::optional<Nanos> watch;     // from one look to the next; nullopt: one look
+  std::optional<Nanos> duration;  // of all of them together
+};
+
+// Every look writes its flags to `sink`; then `looked` is called. A start record comes before the
+// first, an end record after the last, which is returned.
+Result<EndRecord> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
+                             const std::function<void(const When&)>& looked);
+
+}  // namespace tcpdwell

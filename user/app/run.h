@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// `run`: traces a command and its descendants, and nobody else.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "app/command.h"
+#include "app/session.h"
+
+namespace tcpdwell {
+
+struct RunConfig {
+  SessionConfig session;
+  bool watch_accept = true;
+  std::uint64_t ring_bytes = 0;
+};
+
+struct RunResult {
+  int status = 0;  // the command's: 128+N for a signal
+  EndRecord end;
+};
+
+// Follows `command`, which was forked and not released, until it ends; does not wait for descendants
+// that outlive it. Signals that are sent to us are passed on. Flags go to `sink`. An ExecFailure:
+// nothing was run.
+std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& command, Sink& sink,
+                                         Output& output);
+
+}  // namespace tcpdwell

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/session.h"
+
+#include <sys/epoll.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <ctime>
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kBatch = 8192;  // records; some milliseconds at the most
+constexpr Nanos kTick = 50ms;
+constexpr Nanos kFlush = 20ms;
+constexpr Nanos kMissedCheck = 1s;
+constexpr Nanos kClockNoise = 50us;
+// With more than this in a round, the next is left to collect for a while without any wakeup: one
+// for each event would cost the traced programs more than all the rest.
+constexpr std::uint64_t kBusy = 16;
+constexpr Nanos kNap = 5ms;
+
+// CLOCK_REALTIME - CLOCK_MONOTONIC
+Nanos clock_offset() {
+  timespec wall{};
+  const Nanos before = monotonic_now();
+  ::clock_gettime(CLOCK_REALTIME, &wall);
+  const Nanos after = monotonic_now();
+  return std::chrono::seconds{wall.tv_sec} + Nanos{wall.tv_nsec} - (before + after) / 2;
+}
+
+std::string_view exactly(bool yes) { return yes ? "exact" : "no"; }
+
+StartRecord start_record(const Programs& programs, const Thresholds& thresholds, const When& when) {
+  utsname host{};
+  ::uname(&host);
+  const Sees& sees = programs.sees();
+  const std::string orphan = !sees.tracing ? "no" : sees.minisock_segments ? "exact" : "jiffy";
+  StartRecord start{.when = when,
+                    .version = TCPDWELL_VERSION,
+                    .kernel = host.release,
+                    .host = host.nodename,
+                    .hz = kernel_hz(),
+                    .thresholds = {},
+                    .sees = {{"time_wait", orphan},
+                             {"fin_wait_2_orphan", orphan},
+                             {"syn_received", std::string(exactly(sees.tracing))},
+                             {"accept_owner", std::string(exactly(sees.accept))},
+                             {"reset_reason", std::string(exactly(sees.resets))}}};
+  for (std::size_t i = 1; i < kStates; ++i)
+    if (thresholds.of[i]) start.thresholds.emplace_back(static_cast<State>(i), *thresholds.of[i]);
+  return start;
+}
+
+}  // namespace
+
+// 8 MiB a CPU: some ten thousand events, more than a consumer that waits for its turn on a busy
+// CPU lets pile up; never over a 64th of the memory.
+std::uint32_t ring_size(std::uint64_t asked) {
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  if (asked == 0) {
+    const auto memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * page;
+    const auto cpus = static_cast<std::uint64_t>(::sysconf(_SC_NPROCESSORS_ONLN));
+    asked = std::min(cpus * (8U << 20U), std::bit_floor(memory / 64));
+  }
+  const std::uint64_t most = 1U << 30U;
+  return static_cast<std::uint32_t>(std::bit_ceil(std::clamp(asked, page, most)));
+}
+
+Session::Session(const SessionConfig& config, const Programs& programs, Sink& sink, Output& output)
+    : config_(config),
+      programs_(programs),
+      sink_(sink),
+      output_(output),
+      lifecycle_({.hz = kernel_hz(),
+                  .began = programs.began(),
+                  .watches_resets = programs.sees().resets,
+                  .max_connections = config.max_connections,
+                  .thresholds = config.thresholds,
+                  .exit_grace = config.exit_grace},
+                 config.filter, sink),
+      pump_(lifecycle_),
+      inquirer_(programs, lifecycle_) {}
+
+void Session::watch(int fd) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+std::optional<Error> Session::begin() {
+  auto reader = RingReader::open(programs_.ring_fd(), programs_.shared(), pump_);
+  if (!reader) return reader.error();
+  reader_ = std::move(*reader);
+  epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_) return system_error("making an epoll instance");
+  watch(reader_->epoll_fd());
+  watch(inquirer_.fd());
+  epoll_event gone{};  // only that its reader went away; a plain file cannot be watched: fine
+  gone.data.fd = output_.fd();
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, output_.fd(), &gone);
+  for (CgroupName& name : list_cgroups(find_cgroup2_mount()))
+    lifecycle_.on(CgroupEvent{programs_.began(), name.id, std::move(name.path)});
+  follow_clock();
+  sink_.write(start_record(programs_, config_.thresholds, lifecycle_.when(programs_.began())));
+  if (!write_out(true)) return output_.error();
+  if (config_.snapshot) inquirer_.ask_for_snapshot(config_.filter.netns);
+  return std::nullopt;
+}
+
+// True if the ring was emptied.
+bool Session::drain_batch() {
+  const Nanos now = monotonic_now();
+  const bool emptied = reader_->drain(kBatch);
+  pump_.check_ring_loss(programs_.shared(), now);
+  if (now - last_missed_check_ >= kMissedCheck) {
+    pump_.check_missed(programs_.missed(), now);
+    last_missed_check_ = now;
+  }
+  lifecycle_.tick(emptied ? now : std::min(now, pump_.last_at()));
+  return emptied;
+}
+
+// Answers are taken before the ring is drained, and applied when it is empty: whatever had happened
+// when the kernel was asked is in the table by then.
+void Session::turn() {
+  for (Worker::Answer& answer : inquirer_.take_answers()) answers_.push_back(std::move(answer));
+  const std::uint64_t before = pump_.records();
+  busy_ = true;
+  if (drain_batch()) {
+    for (const Worker::Answer& answer : std::exchange(answers_, {})) answer();
+    busy_ = pump_.records() - before > kBusy;
+  }
+  inquirer_.tick(monotonic_now());
+}
+
+// How long there is nothing to do but what wakes us. Zero: the ring is not empty yet.
+Nanos Session::patience() {
+  if (busy_) return kNap;
+  reader_->arm();
+  if (!drain_batch()) return Nanos{0};
+  Nanos wait = output_.pending() ? kFlush : kTick;
+  const Nanos now = monotonic_now();
+  for (const auto& due : {lifecycle_.next_flag(kTick), inquirer_.due()})
+    if (due) wait = std::min(wait, std::max(*due - now, Nanos{1ms}));
+  return wait;
+}
+
+bool Session::is_settled(Nanos now) {
+  if (!is_ready() || !inquirer_.idle() || !answers_.empty()) return false;
+  if (!ready_at_) ready_at_ = now;
+  return now >= *ready_at_ + 3 * TimerWheel::kTick;
+}
+
+void Session::follow_clock() {
+  const Nanos offset = clock_offset();
+  if (std::chrono::abs(offset - clock_offset_) < kClockNoise) return;
+  clock_offset_ = offset;
+  lifecycle_.on(ClockEvent{monotonic_now(), offset});
+}
+
+// False if there is nobody to write for any more.
+bool Session::write_out(bool now) {
+  if (!now && monotonic_now() - last_flush_ < kFlush) return true;
+  last_flush_ = monotonic_now();
+  if (output_.flush() == Output::Status::Ok) return true;
+  stop_ = true;
+  return false;
+}
+
+std::optional<Error> Session::loop(const std::function<bool()>& over) {
+  while (!stop_) {
+    follow_clock();
+    turn();
+    write_out(false);
+    if (over()) break;
+    if (const Nanos wait = patience(); wait.count() > 0 && !stop_)
+      if (auto error = sleep(wait)) return error;
+  }
+  return output_.error();
+}
+
+std::optional<Error> Session::sleep(Nanos wait) {
+  const auto timeout = std::chrono::ceil<std::chrono::milliseconds>(wait);
+  std::array<epoll_event, 8> events{};
+  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                 static_cast<int>(timeout.count()));
+  if (count < 0 && errno != EINTR) return system_error("waiting for events");
+  for (int i = 0; i < count; ++i) {
+    const auto& event = events[static_cast<std::size_t>(i)];
+    if (event.data.fd == output_.fd() && (event.events & (EPOLLERR | EPOLLHUP)) != 0) stop_ = true;
+  }
+  return std::nullopt;
+}
+
+EndRecord Session::finish(Programs& programs) {
+  programs.detach();
+  while (!reader_->drain(kBatch)) continue;
+  const Nanos now = monotonic_now();
+  pump_.check_ring_loss(programs.shared(), now);
+  pump_.check_missed(programs.missed(), now);
+  lifecycle_.finish(now);
+  EndRecord end{.when = lifecycle_.when(now),
+                .events = pump_.events(),
+                .transitions = pump_.transitions(),
+                .lost = pump_.lost(),
+                .transitions_lost = pump_.transitions_lost(),
+                .connections = lifecycle_.connections_ended(),
+                .open = lifecycle_.open(),
+                .flags_raised = lifecycle_.flags_raised(),
+                .flags_open = lifecycle_.flags_open(),
+                .evicted = lifecycle_.evicted(),
+                .output_dropped = output_.dropped_lines(),
+                .elapsed = now - programs.began()};
+  sink_.write(end);
+  output_.finish();
+  return end;
+}
+
+}  // namespace tcpdwell

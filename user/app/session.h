@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The event loop of every command that looks at this host: owns ring, lifecycle table and output on
+// one thread; what is slow is asked of a helper thread. No step takes longer than a batch.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "app/inquirer.h"
+#include "app/pump.h"
+#include "app/signals.h"
+#include "core/filter.h"
+#include "core/record.h"
+#include "kernel/programs.h"
+#include "kernel/ring_reader.h"
+#include "sinks/output.h"
+#include "util/result.h"
+
+namespace tcpdwell {
+
+struct SessionConfig {
+  Filter filter;
+  Thresholds thresholds;
+  std::size_t max_connections = 4'000'000;
+  bool snapshot = true;              // begin with the sockets that are there
+  std::optional<Nanos> exit_grace;   // see LifecycleConfig
+};
+
+class Session {
+ public:
+  // All must outlive it.
+  Session(const SessionConfig& config, const Programs& programs, Sink& sink, Output& output);
+
+  // Writes the start record, begins to read, asks for the snapshot.
+  std::optional<Error> begin();
+  // Wakes the loop when it is readable.
+  void watch(int fd);
+  // Until `over` says so, or nobody reads the output any more. `over` is called at every turn, some
+  // 20 times a second at least.
+  std::optional<Error> loop(const std::function<bool()>& over);
+  // Nothing is read after this but what is in the ring. Writes the end record.
+  EndRecord finish(Programs& programs);
+
+  // The sockets that were there are in the table.
+  bool is_ready() const { return !config_.snapshot || inquirer_.snapshot_taken(); }
+  // ... and those of them whose flag was due are flagged.
+  bool is_settled(Nanos now);
+  std::uint64_t namespaces_not_entered() const { return inquirer_.namespaces_not_entered(); }
+
+ private:
+  bool drain_batch();
+  void turn();
+  Nanos patience();
+  void follow_clock();
+  bool write_out(bool now);
+  std::optional<Error> sleep(Nanos wait);
+
+  const SessionConfig& config_;
+  const Programs& programs_;
+  Sink& sink_;
+  Output& output_;
+  Lifecycle lifecycle_;
+  Pump pump_;
+  Inquirer inquirer_;
+  std::unique_ptr<RingReader> reader_;
+  UniqueFd epoll_;
+  std::vector<Worker::Answer> answers_;
+  bool busy_ = false;
+  Nanos clock_offset_{};
+  Nanos last_flush_{}, last_missed_check_{};
+  std::optional<Nanos> ready_at_;
+  bool stop_ = false;
+};
+
+// By this machine's memory and CPUs where nothing is asked for.
+std::uint32_t ring_size(std::uint64_t asked);
+
+}  // namespace tcpdwell
