@@ -2,17 +2,15 @@
 #include "core/leak_groups.h"
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <tuple>
 #include <utility>
 
 namespace tcpdwell {
 namespace {
-
-using Counts = absl::flat_hash_map<std::string, std::size_t>;
 
 template <typename Int>
 void add(std::string& key, Int value) {
@@ -28,10 +26,6 @@ void add_process(std::string& key, const Process& process) {
   add(key, process.pid);
   key += process.comm_view();
   key += '\0';
-}
-
-void add_address(std::string& key, const Endpoint& end) {
-  key.append(reinterpret_cast<const char*>(end.addr.data()), end.addr.size());
 }
 
 // Who holds it, and what is wrong with it.
@@ -54,27 +48,50 @@ std::string base_key(const FlagRecord& flag) {
   return key;
 }
 
-struct Keyed {
-  std::size_t index = 0;
-  std::string server, client;  // its key if it is the one or the other
+// A group's key, but with a number for the long part of it: hashed for every socket.
+struct Place {
+  std::size_t base = 0;
   bool is_server = false;
-  std::string key, wider_key;
+  std::uint16_t port = 0;               // of the server
+  std::array<std::uint8_t, 16> peer{};  // zeros: whatever it is
+  bool operator==(const Place&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H hash, const Place& place) {
+    return H::combine(std::move(hash), place.base, place.is_server, place.port, place.peer);
+  }
+  Place wider() const { return {base, is_server, port, {}}; }
 };
 
-std::string server_key(std::string base, const Flow& flow) {
-  base += 's';
-  add(base, flow.local.port);
-  return base;
+using Counts = absl::flat_hash_map<Place, std::size_t>;
+
+struct Entry {
+  std::size_t index = 0;  // of the flag
+  Place place;
+};
+
+struct Entries {
+  std::vector<std::string> bases;  // by Place::base
+  std::vector<Entry> all;
+
+  std::string key_of(const Place& place) const {
+    std::string key = bases[place.base] + (place.is_server ? 's' : 'c');
+    add(key, place.port);
+    key.append(reinterpret_cast<const char*>(place.peer.data()), place.peer.size());
+    return key;
+  }
+};
+
+Place as_server(std::size_t base, const Flow& flow) {
+  return {base, true, flow.local.port, flow.remote.addr};
 }
 
-std::string client_key(std::string base, const Flow& flow) {
-  base += 'c';
-  add(base, flow.remote.port);
-  return base;
+Place as_client(std::size_t base, const Flow& flow) {
+  return {base, false, flow.remote.port, flow.remote.addr};
 }
 
 // The lower of two ports is the one that a service listens on, where nothing else tells.
-bool looks_like_server(const FlagRecord& flag, std::size_t as_server, std::size_t as_client) {
+bool looks_like_server(const FlagRecord& flag, std::size_t same_port,
+                       std::size_t same_destination) {
   switch (flag.socket.role) {
     case Role::Server:
     case Role::Listener: return true;
@@ -82,36 +99,28 @@ bool looks_like_server(const FlagRecord& flag, std::size_t as_server, std::size_
     case Role::Unknown: break;
   }
   if (flag.cause == Cause::NotAccepted) return true;
-  if (as_server != as_client) return as_server > as_client;
+  if (same_port != same_destination) return same_port > same_destination;
   return flag.socket.flow.local.port <= flag.socket.flow.remote.port;
 }
 
-std::vector<Keyed> keyed(std::span<const FlagRecord> flags) {
-  std::vector<Keyed> all;
+Entries entries_of(std::span<const FlagRecord> flags) {
+  Entries entries;
+  absl::flat_hash_map<std::string, std::size_t> bases;
   Counts counts;
   for (std::size_t i = 0; i < flags.size(); ++i) {
     if (!flags[i].raised) continue;
-    const Flow& flow = flags[i].socket.flow;
-    std::string base = base_key(flags[i]);
-    Keyed entry{
-        .index = i, .server = server_key(base, flow), .client = {}, .key = {}, .wider_key = {}};
-    entry.client = client_key(std::move(base), flow);
-    // A client's destination is one address; a server's peers may be many.
-    std::string destination = entry.client;
-    add_address(destination, flow.remote);
-    ++counts[entry.server];
-    ++counts[destination];
-    entry.key = std::move(destination);
-    all.push_back(std::move(entry));
+    const auto [it, is_new] = bases.try_emplace(base_key(flags[i]), entries.bases.size());
+    if (is_new) entries.bases.push_back(it->first);
+    entries.all.push_back({.index = i, .place = as_client(it->second, flags[i].socket.flow)});
+    ++counts[entries.all.back().place];
+    ++counts[as_server(it->second, flags[i].socket.flow).wider()];
   }
-  for (Keyed& entry : all) {
-    const FlagRecord& flag = flags[entry.index];
-    entry.is_server = looks_like_server(flag, counts[entry.server], counts[entry.key]);
-    entry.wider_key = std::move(entry.is_server ? entry.server : entry.client);
-    entry.key = entry.wider_key;
-    add_address(entry.key, flag.socket.flow.remote);
+  // A client's destination is one address; a server's peers may be many.
+  for (auto& [index, place] : entries.all) {
+    const Place server = as_server(place.base, flags[index].socket.flow);
+    if (looks_like_server(flags[index], counts[server.wider()], counts[place])) place = server;
   }
-  return all;
+  return entries;
 }
 
 void add_holders(std::vector<LeakHolder>& holders, const FlagRecord& flag) {
@@ -135,19 +144,18 @@ void add_bytes(std::optional<std::uint64_t>& sum, const std::optional<std::uint6
   if (more) sum = sum.value_or(0) + *more;
 }
 
-void add_member(LeakGroup& group, const FlagRecord& flag, const Keyed& entry) {
+void add_member(LeakGroup& group, const FlagRecord& flag, const Entry& entry) {
   const SocketInfo& socket = flag.socket;
   if (group.count == 0) {
     group.state = flag.state;
     group.cause = flag.cause;
     group.by_exit = flag.by_exit;
     group.family = socket.flow.family;
-    group.local_port = entry.is_server ? socket.flow.local.port : std::uint16_t{0};
+    group.local_port = entry.place.is_server ? socket.flow.local.port : std::uint16_t{0};
     group.peer = socket.flow.remote;
-    if (entry.is_server) group.peer.port = 0;
+    if (entry.place.is_server) group.peer.port = 0;
     group.owner = socket.owner;
     group.cgroup = socket.cgroup;
-    group.wider_key = entry.wider_key;
   }
   if (!same_owner(group.owner, socket.owner)) group.owner.reset();
   if (group.cgroup != socket.cgroup) group.cgroup.clear();
@@ -186,19 +194,21 @@ bool worse(const LeakGroup& a, const LeakGroup& b) {
 }  // namespace
 
 std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags) {
-  const std::vector<Keyed> entries = keyed(flags);
-  Counts fine, peers;
-  for (const Keyed& entry : entries)
-    if (fine[entry.key]++ == 0) ++peers[entry.wider_key];
+  const Entries entries = entries_of(flags);
+  absl::flat_hash_set<Place> seen;
+  Counts peers, groups_at;
+  for (const auto& [index, place] : entries.all)
+    if (seen.insert(place).second) ++peers[place.wider()];
   std::vector<LeakGroup> groups;
-  Counts place;
-  for (const Keyed& entry : entries) {
-    const std::size_t apart = peers[entry.wider_key];
-    const std::string& key = apart > kPeersApart ? entry.wider_key : entry.key;
-    const auto [it, is_new] = place.try_emplace(key, groups.size());
+  for (const Entry& entry : entries.all) {
+    const std::size_t apart = peers[entry.place.wider()];
+    const Place place = apart > kPeersApart ? entry.place.wider() : entry.place;
+    const auto [it, is_new] = groups_at.try_emplace(place, groups.size());
     if (is_new) {
-      groups.emplace_back().key = key;
-      groups.back().peers = apart > kPeersApart ? apart : 1;
+      LeakGroup& group = groups.emplace_back();
+      group.key = entries.key_of(place);
+      group.wider_key = entries.key_of(place.wider());
+      group.peers = apart > kPeersApart ? apart : 1;
     }
     add_member(groups[it->second], flags[entry.index], entry);
   }

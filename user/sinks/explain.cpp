@@ -63,7 +63,7 @@ std::string fd_list(const LeakHolder& holder) {
 
 // "fd 9 of python3[4711]", "12 descriptors of python3[4711] (9, 10, 11, …)"
 std::string descriptors_of(const LeakHolder& holder) {
-  const std::string process = format_process(holder.process);
+  std::string process = format_process(holder.process);
   if (holder.fds.empty()) return process;
   if (holder.descriptors == 1) return fmt::format("fd {} of {}", holder.fds[0], process);
   return fmt::format("{} descriptors of {} (fd {})", holder.descriptors, process, fd_list(holder));
