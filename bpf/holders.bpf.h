@@ -3,7 +3,8 @@
 #ifndef TCPDWELL_HOLDERS_BPF_H
 #define TCPDWELL_HOLDERS_BPF_H
 
-#define MAX_ACCEPT_QUEUE 4096
+#define MAX_ACCEPT_QUEUE 65535 /* somaxconn was a u16 for long */
+#define MAX_UNROLLED_QUEUE 128
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -29,27 +30,39 @@ static __always_inline void fill_holding(struct tcpdwell_holding *out,
 	BPF_CORE_READ_INTO(&out->task.comm, task, group_leader, comm);
 }
 
-/* The connections that wait to be accepted. The queue is read without its lock: an entry may be gone
- * while it is looked at, but then its socket is held by whoever accepted it. */
-static __always_inline void holders_of_queue(struct bpf_iter__task_file *ctx,
-					     const struct sock *listener)
-{
-	const struct inet_connection_sock *icsk = (const void *)listener;
+struct queue_walk {
+	struct seq_file *seq;
 	const struct request_sock *req;
-	struct tcpdwell_holding out = {.of_listener = 1, .fd = ctx->fd};
+	struct tcpdwell_holding *out;
+};
 
-	req = BPF_CORE_READ(icsk, icsk_accept_queue.rskq_accept_head);
-	if (!req)
+/* One connection that waits to be accepted; 1: it was the last. */
+static long holder_of_queued(__u32 index, struct queue_walk *walk)
+{
+	const struct request_sock *req = walk->req;
+	const struct sock *child = BPF_CORE_READ(req, sk);
+
+	walk->out->cookie = BPF_CORE_READ(child, __sk_common.skc_cookie.counter);
+	if (walk->out->cookie && !BPF_CORE_READ(child, sk_socket) &&
+	    is_wanted(walk->out->cookie))
+		bpf_seq_write(walk->seq, walk->out, sizeof(*walk->out));
+	walk->req = BPF_CORE_READ(req, dl_next);
+	return !walk->req;
+}
+
+/* The queue is read without its lock: an entry may be gone while it is looked at, but then its
+ * socket is held by whoever accepted it. bpf_loop() came with 5.17; before, only the head of a long
+ * queue is seen. */
+static __always_inline void holders_of_queue(struct queue_walk *walk)
+{
+	walk->out->of_listener = 1;
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+		bpf_loop(MAX_ACCEPT_QUEUE, holder_of_queued, walk, 0);
 		return;
-	fill_holding(&out, ctx->task);
-	for (__u32 i = 0; i < MAX_ACCEPT_QUEUE && req; i++) {
-		const struct sock *child = BPF_CORE_READ(req, sk);
-
-		out.cookie = BPF_CORE_READ(child, __sk_common.skc_cookie.counter);
-		if (out.cookie && !BPF_CORE_READ(child, sk_socket) && is_wanted(out.cookie))
-			bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
-		req = BPF_CORE_READ(req, dl_next);
 	}
+	for (__u32 i = 0; i < MAX_UNROLLED_QUEUE; i++)
+		if (holder_of_queued(i, walk))
+			break;
 }
 
 SEC("iter/task_file")
@@ -59,7 +72,9 @@ int holders(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct tcpdwell_holding out = {};
 	const struct sock *sk;
+	struct queue_walk walk = {};
 	struct socket *socket;
+	bool listens, wants;
 	__u16 family;
 
 	if (!task || !file)
@@ -75,13 +90,21 @@ int holders(struct bpf_iter__task_file *ctx)
 	if (!sk)
 		return 0;
 	out.cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	if (out.cookie && (!holders_pass || is_wanted(out.cookie))) {
-		out.fd = ctx->fd;
-		fill_holding(&out, task);
+	listens = holders_pass && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
+	wants = out.cookie && (!holders_pass || is_wanted(out.cookie));
+	if (!listens && !wants)
+		return 0;
+	out.fd = ctx->fd;
+	fill_holding(&out, task);
+	if (wants)
 		bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	walk.req = BPF_CORE_READ((const struct inet_connection_sock *)sk,
+				 icsk_accept_queue.rskq_accept_head);
+	if (listens && walk.req) {
+		walk.seq = ctx->meta->seq;
+		walk.out = &out;
+		holders_of_queue(&walk);
 	}
-	if (holders_pass && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN)
-		holders_of_queue(ctx, sk);
 	return 0;
 }
 
