@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -305,10 +306,21 @@ TEST_F(CommandTest, AnUnknownUserIsAnError) {
     EXPECT_FALSE(Command::fork({"/bin/true"}, user)) << user;
 }
 
+std::vector<gid_t> our_groups() {
+  std::vector<gid_t> groups(static_cast<std::size_t>(::getgroups(0, nullptr)));
+  EXPECT_EQ(::getgroups(static_cast<int>(groups.size()), groups.data()),
+            static_cast<int>(groups.size()));
+  return groups;
+}
+
 TEST_F(CommandTest, RootCanDropItToAUser) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
-  const std::string text = "id -un; id -ru; id -G; echo $HOME $USER $LOGNAME; umask";
+  const std::vector<gid_t> ours = our_groups();
+  const gid_t other = 12345;
+  ASSERT_EQ(::setgroups(1, &other), 0);
+  const std::string text = "id -un; id -ru; id -G; echo $HOME $USER $LOGNAME";
   const std::string got = output_of(text, "nobody");
+  EXPECT_EQ(::setgroups(ours.size(), ours.data()), 0);
   EXPECT_THAT(got, StartsWith("nobody\n65534\n65534\n"));
   EXPECT_THAT(got, HasSubstr(" nobody nobody\n"));
   EXPECT_EQ(output_of(text, "65534"), got) << "by number";
