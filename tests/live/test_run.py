@@ -168,7 +168,7 @@ def test_closed_late_but_closed(netns):
 
 def test_a_slow_peer_is_not_ours(netns):
     """It closed; its FIN_WAIT_2 lasts for as long as the peer, not traced, sits in CLOSE_WAIT."""
-    done = leak(netns, "orphan", "holds", "--exit-grace", "0s", seconds=1.6)
+    done = leak(netns, "orphan", "holds", "--exit-grace", "1ms", seconds=1.6)
     assert done.status == 0, done
     assert all(flag["cause"] == "orphaned" for flag in done.flags), done
 

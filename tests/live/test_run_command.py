@@ -26,6 +26,8 @@ reader, writer = os.pipe()
 os.set_blocking(writer, False)
 signal.set_wakeup_fd(writer)
 signal.signal(number, lambda *_: None)
+if "OWN_GROUP" in os.environ:
+    os.setpgid(0, 0)
 print("ready", os.getpid(), flush=True)
 times = len(os.read(reader, 1))
 print("first", flush=True)
@@ -230,6 +232,21 @@ def test_key_reaches_the_command_once(key, name):
         terminal.types(key)
         terminal.shows(b"first")
         os.kill(pid, signal.SIGCONT)
+        terminal.shows(b"came 1\r\n")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+    finally:
+        os.close(ours)
+
+
+def test_key_for_a_command_in_a_group_of_its_own():
+    """The terminal does not reach it there, so tcpdwell passes on what it got."""
+    pid, ours = pty.fork()
+    if pid == 0:
+        os.execve(BINARY, [BINARY, "run", "--", *COUNT], {**counted("SIGINT"), "OWN_GROUP": "1"})
+    terminal = Terminal(ours)
+    try:
+        terminal.shows(b"ready")
+        terminal.types(b"\x03")
         terminal.shows(b"came 1\r\n")
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
     finally:
