@@ -132,35 +132,3 @@ def test_how_late(run):
     print(f"\nraised after the threshold: median {late[len(late) // 2] / MS:.1f} ms, "
           f"p90 {late[len(late) * 9 // 10] / MS:.1f} ms, most {late[-1] / MS:.1f} ms")
     assert late[len(late) // 2] <= 100 * MS
-
-
-def test_leaves_before_its_threshold():
-    """CLOSE_WAIT and FIN_WAIT_2 for an instant, many times: nothing is flagged."""
-    from test_behaviour import churn
-    with Tracer("--flag", "CLOSE_WAIT=3s", "--flag", "FIN_WAIT_2=3s") as tracer:
-        made = churn_closing(200)
-        more = churn(200)
-        time.sleep(4)
-        objects = tracer.stop()
-    assert not [item for item in flags(objects, "raised", "cleared")
-                if item["netns"] in (made, more.netns)]
-
-
-def churn_closing(number):
-    """Conversations that end in order, without a pause; returns their namespace."""
-    from lib.child import Child
-    from stuck.stage import Stage
-
-    def job(_):
-        netns = Netns.create()
-        stage = Stage(netns, 4)
-        listener = stage.listen()
-        for _ in range(number):
-            talk = stage.talk(listener)
-            talk.client.sock.close()
-            talk.server.sock.close()
-        return netns.inum
-
-    return Child(job).result()
-
-
