@@ -16,6 +16,9 @@ class Cast:
         self._children[name] = Child(lambda child: _play(child, story, netns, family),
                                      story.__name__[:15].encode())
 
+    def pid(self, name):
+        return self._children[name].pid
+
     def set_up(self):
         """Waits until every scene is set."""
         for name in list(self._children):
@@ -24,6 +27,12 @@ class Cast:
                 self._over(name, value)
             else:
                 self.stuck[name] = value
+
+    def proceed(self, name):
+        """One story goes on to its next scene."""
+        self._children[name].tell()
+        kind, self.stuck[name] = self._children[name].told()
+        assert kind == "set", self.stuck[name]
 
     def release(self):
         """Every story goes on to its end."""
@@ -49,7 +58,6 @@ class Cast:
 def _play(child, story, netns, family):
     stage = Stage(netns, family)
     acts = story(stage)
-    next(acts)
-    child.tell(("set", stage.stuck))
-    child.told(timeout=None)
-    next(acts, None)
+    for _ in acts:
+        child.tell(("set", stage.stuck))
+        child.told(timeout=None)
