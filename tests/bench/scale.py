@@ -23,7 +23,7 @@ from lib.netns import Netns, sysctl  # noqa: E402
 from lib.tracer import BINARY  # noqa: E402
 from stuck.stage import Stage  # noqa: E402
 
-WORKERS = 10
+WORKERS = 10  # at least; as many as the limit of open files makes necessary
 IDLE_S = 10
 
 
@@ -40,18 +40,18 @@ def work(child, netns, open_pairs, stuck):
     child.told(timeout=None)
 
 
-def populate(sockets, stuck):
+def populate(sockets, stuck, number):
     """The namespace and the processes that hold it all."""
     host = Netns.current()
     netns = Netns.create()
     sysctl("ipv4.tcp_max_tw_buckets", 1_000_000)
     host.enter()
-    open_pairs = (sockets - stuck) // 2 // WORKERS
-    workers = [Child(lambda child: work(child, netns, open_pairs, stuck // WORKERS), b"scale")
-               for _ in range(WORKERS)]
+    open_pairs, stuck = (sockets - stuck) // 2 // number, stuck // number
+    workers = [Child(lambda child: work(child, netns, open_pairs, stuck), b"scale")
+               for _ in range(number)]
     for worker in workers:
         told = worker.told(timeout=300)
-        if told != open_pairs + stuck // WORKERS:
+        if told != open_pairs + stuck:
             raise SystemExit(f"a worker failed: {told}")
     return netns, workers
 
@@ -130,8 +130,9 @@ def main():
     options.add_argument("--stuck", type=int, default=10_000)
     options = options.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(hard, 200_000),) * 2)
-    netns, workers = populate(options.sockets, options.stuck)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    workers = -(-options.sockets // (hard - 100))
+    netns, workers = populate(options.sockets, options.stuck, max(workers, WORKERS))
     try:
         time.sleep(1.1)
         result = {"sockets": count(netns, "-a"), "stuck": count(netns, "state", "close-wait"),

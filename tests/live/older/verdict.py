@@ -86,7 +86,7 @@ class Verdict:
         self._true(item["type"] == "connection", "the connection object is not the last one")
         dwell, error = {}, {}
         for each in transitions:
-            dwell[each["from"]] = dwell.get(each["from"], 0) + each["dwell_ns"]
+            dwell[each["from"]] = dwell.get(each["from"], 0) + (each["dwell_ns"] or 0)
             if each["error_ns"] != 0:
                 error[each["from"]] = each["error_ns"]
         self._same("dwell", item["dwell"], dwell)
