@@ -144,7 +144,8 @@ def test_half_open_is_written_when_its_flag_is_due(other, family):
     transition, flag = mine
     assert transition["from"] == "LISTEN" and transition["dwell_ns"] is None
     assert transition["mono_ns"] in life.steps[0].at.around(SLACK_NS)
-    assert flag["cookie"] is None and flag["mono_ns"] - flag["dwell_ns"] == transition["mono_ns"]
+    assert flag["cookie"] == transition["cookie"]
+    assert flag["mono_ns"] - flag["dwell_ns"] == transition["mono_ns"]
 
 
 @FAMILIES

@@ -49,9 +49,9 @@ class Verdict:
         self._true(RFC3339.fullmatch(item["time"]), f"time {item['time']!r}")
         self._true(item["role"] in ((stuck.role, "unknown") if self.older else (stuck.role,)),
                    f"role is {item['role']!r}, but the truth is {stuck.role!r}")
-        owner = item["owner"] and (item["owner"]["pid"], item["owner"]["via"],
-                                   item["owner"]["comm"])
-        self._same("owner", owner, self._owner())
+        if item is self.raised or self.raised["owner"]:  # later it may become known
+            owner = item["owner"] and tuple(item["owner"][name] for name in ("pid", "via", "comm"))
+            self._same(f"owner when {item['event']}", owner, self._owner())
 
     def _owner(self):
         """Who made it; to a latecomer the one process that holds it, never a guess."""
