@@ -38,8 +38,8 @@ class Child:
     def tell(self, value=None):
         self.channel.send(pickle.dumps(value))
 
-    def told(self):
-        self.channel.settimeout(20)
+    def told(self, timeout=20):
+        self.channel.settimeout(timeout)
         return pickle.loads(self.channel.recv(1 << 20))
 
     def send_fd(self, fd):

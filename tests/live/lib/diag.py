@@ -47,6 +47,14 @@ def state_of(local, remote):
     return None if code or reply[1] == LISTEN else reply[1]
 
 
+def cookie_of(local, remote):
+    """The cookie of a socket that nobody has an fd of, as `ss -e` prints it."""
+    code, reply = _ask(SOCK_DIAG_BY_FAMILY, 0, local, remote)
+    if code:
+        raise OSError(code, os.strerror(code))
+    return f"{struct.unpack_from('=Q', reply, 44)[0]:x}"
+
+
 def destroy(local, remote):
     """What `ss -K` does. Returns the errno: 0 when the socket was killed."""
     return _ask(SOCK_DESTROY, NLM_F_ACK, local, remote)[0]

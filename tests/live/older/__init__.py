@@ -1,0 +1,1 @@
+"""Stories about sockets that are older than the tracer, for test_snapshot.py."""

@@ -1,0 +1,169 @@
+"""Who holds a stuck socket: every way in which a descriptor gets to, and leaves, a process."""
+import select
+import socket
+import threading
+
+from lib.child import Child, rename
+from lib.life import me
+
+from .stage import held
+
+
+def _stuck_server(stage):
+    """An accepted socket in CLOSE_WAIT whose client has half-closed; not promised yet."""
+    talk = stage.talk()
+    return talk, talk.client_half_closes()
+
+
+def _holding(sock, *others):
+    """A child that keeps its copy of a socket, and nothing of `others`, until it is told."""
+    def job(child):
+        for other in others:
+            other.close()
+        child.tell(held(sock))
+        child.told(timeout=None)
+    return job
+
+
+def _let_go(*children):
+    for child in children:
+        child.tell()
+        child.result()
+
+
+def forked_workers(stage):
+    """Five workers inherit it; their parent has closed it."""
+    talk, at = _stuck_server(stage)
+    workers = [Child(_holding(talk.server.sock, talk.client.sock), b"worker-%d" % i)
+               for i in range(5)]
+    holders = sum((worker.told() for worker in workers), ())
+    talk.server.sock.close()
+    talk.server.gets_stuck("CLOSE_WAIT", "eof_unread", at, holders)
+    yield
+    _let_go(*workers)
+
+
+def duplicated(stage):
+    """Two descriptors of one process."""
+    talk, at = _stuck_server(stage)
+    copy = talk.server.sock.dup()
+    talk.server.gets_stuck("CLOSE_WAIT", "eof_unread", at, held(talk.server.sock, copy))
+    yield
+    copy.close()
+    talk.server.sock.close()
+
+
+def _receiver(*socks):
+    def job(child):
+        for sock in socks:
+            sock.close()
+        sock = socket.socket(fileno=child.receive_fd())
+        child.tell(held(sock))
+        child.told(timeout=None)
+    return job
+
+
+def passed_and_kept(stage):
+    """SCM_RIGHTS: the sender and the receiver."""
+    talk, at = _stuck_server(stage)
+    receiver = Child(_receiver(talk.server.sock, talk.client.sock), b"receiver")
+    receiver.send_fd(talk.server.sock.fileno())
+    talk.server.gets_stuck("CLOSE_WAIT", "eof_unread", at, held(talk.server.sock) + receiver.told())
+    yield
+    talk.server.sock.close()
+    _let_go(receiver)
+
+
+def passed_on(stage):
+    """SCM_RIGHTS: only the receiver, once the sender has closed it."""
+    talk, at = _stuck_server(stage)
+    receiver = Child(_receiver(talk.server.sock, talk.client.sock), b"receiver")
+    receiver.send_fd(talk.server.sock.fileno())
+    holders = receiver.told()
+    talk.server.sock.close()
+    talk.server.gets_stuck("CLOSE_WAIT", "eof_unread", at, holders)
+    yield
+    _let_go(receiver)
+
+
+def in_flight(stage):
+    """In the queue of a unix socket: no process has it, and none must be shown."""
+    talk, at = _stuck_server(stage)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    socket.send_fds(ours, [b"fd"], [talk.server.sock.fileno()])
+    talk.server.sock.close()
+    talk.server.gets_stuck("CLOSE_WAIT", "eof_unread", at, ())
+    yield
+    theirs.close()
+    ours.close()
+
+
+def accepted_by_thread(stage):
+    """A thread's name and id are not the process's."""
+    listener, talks = stage.listen(), []
+    done = threading.Event()
+
+    def thread():
+        stage.netns.enter()
+        rename(b"not-the-leader")
+        talks.append(stage.talk(listener))
+        done.wait()
+
+    worker = threading.Thread(target=thread)
+    worker.start()
+    while not talks:
+        worker.join(0.01)
+    talk, = talks
+    assert talk.server.owner == me("accept")
+    at = talk.client_half_closes()
+    talk.server.gets_stuck("CLOSE_WAIT", "eof_unread", at)
+    yield
+    done.set()
+    worker.join()
+    talk.server.sock.close()
+
+
+def listener_shared(stage):
+    """Not accepted: whoever holds the listener could accept it, so all of them are shown."""
+    talk = stage.talk(accept=False)
+    twin = Child(_holding(talk.listener, talk.client.sock), b"twin")
+    holders = twin.told()
+    at = talk.client_closes()
+    talk.server.gets_stuck("CLOSE_WAIT", "not_accepted", at, holders + held(talk.listener))
+    yield
+    talk.listener.accept()[0].close()
+    _let_go(twin)
+
+
+def reuse_port_twins(stage):
+    """Two listeners at one port in two processes: only the one in whose queue it waits."""
+    first = stage.listen(reuse_port=True)
+
+    def job(child):
+        other = stage.listen(first.getsockname()[1], reuse_port=True)
+        first.close()
+        child.tell()
+        child.told(timeout=None)
+        mine = bool(select.select([other], [], [], 0)[0])
+        child.tell(held(other) if mine else ())
+        child.told(timeout=None)
+        if mine:
+            other.accept()[0].close()
+
+    twin = Child(job, b"twin")
+    twin.told()
+    talk = stage.talk(first, accept=False)
+    at = talk.client_closes()
+    twin.tell()
+    holders = twin.told()
+    mine = bool(select.select([first], [], [], 0)[0])
+    assert mine != bool(holders), "one of the two has it"
+    talk.server.gets_stuck("CLOSE_WAIT", "not_accepted", at, holders or held(first))
+    yield
+    if mine:
+        first.accept()[0].close()
+    _let_go(twin)
+
+
+HOLDERS = [forked_workers, duplicated, passed_and_kept, passed_on, in_flight, accepted_by_thread,
+           listener_shared, reuse_port_twins]

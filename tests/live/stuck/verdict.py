@@ -1,0 +1,119 @@
+"""What a tracer said about one stuck socket, against what the story promised."""
+import json
+
+from lib.clock import MS, SECOND
+from lib.lifecycle import RFC3339, endpoints
+
+SLACK_NS = 2 * MS
+LATE_NS = 100 * MS  # what the contract allows
+MACHINE_NS = 1 * SECOND  # what a noisy machine may add
+
+
+class Verdict:
+    """`problems` says what is wrong, in words."""
+
+    def __init__(self, stuck, objects, row, start, older):
+        self.stuck, self.row, self.older = stuck, row, older
+        self.jiffy = SECOND // start["hz"]
+        self.threshold = start["thresholds_ns"].get(stuck.state)
+        self.objects = [item for item in objects if "cookie" in item
+                        and (item["netns"], item["cookie"]) == (stuck.netns, stuck.cookie)]
+        flags = [item for item in self.objects if item["type"] == "flag"
+                 and item["state"] == stuck.state]
+        self.problems, self.delay = [], None
+        self._same("events", [item["event"] for item in flags], ["raised", "cleared"])
+        if self.problems:
+            return
+        self.raised, self.cleared = flags
+        for item in flags:
+            self._identity(item)
+        self._age()
+        self._reason()
+        self._cleared()
+
+    def _same(self, name, got, wanted):
+        if got != wanted:
+            self.problems.append(f"{name} is {got!r}, but the truth is {wanted!r}")
+
+    def _true(self, fits, text):
+        if not fits:
+            self.problems.append(text)
+
+    def _identity(self, item):
+        stuck = self.stuck
+        self._same("family", item["family"], f"ipv{stuck.family}")
+        self._same("local and remote", endpoints(item), (stuck.local, stuck.remote))
+        self._same("life", item["life"], 0)
+        self._same("threshold_ns", item["threshold_ns"], self.threshold)
+        self._same("cause", item["cause"], stuck.cause)
+        self._true(RFC3339.fullmatch(item["time"]), f"time {item['time']!r}")
+        self._true(item["role"] in ((stuck.role, "unknown") if self.older else (stuck.role,)),
+                   f"role is {item['role']!r}, but the truth is {stuck.role!r}")
+        if item is self.raised or self.raised["owner"]:  # later it may become known
+            owner = item["owner"] and tuple(item["owner"][name] for name in ("pid", "via", "comm"))
+            self._same(f"owner when {item['event']}", owner, self._owner())
+
+    def _owner(self):
+        """Who made it; to a latecomer the one process that holds it, never a guess."""
+        stuck = self.stuck
+        if not self.older:
+            return stuck.owner and (stuck.owner.pid, stuck.owner.via, stuck.owner.comm)
+        processes = {(each.pid, "fd", each.comm) for each in stuck.holders}
+        return processes.pop() if len(processes) == 1 and stuck.cause != "not_accepted" else None
+
+    def _age(self):
+        item, entered = self.raised, self.stuck.entered
+        began, error = item["mono_ns"] - item["dwell_ns"], item["error_ns"]
+        shown = f"[{(began - entered.lo) / MS:.3f} ms after the earliest, " \
+                f"{(began - entered.hi) / MS:.3f} ms after the latest moment]"
+        self._true(item["dwell_ns"] >= self.threshold, f"raised after only {item['dwell_ns']} ns")
+        if not self.older:
+            self._same("error_ns of what was seen from the beginning", error, 0)
+            self._true(began in entered.around(SLACK_NS), f"its begin is off: {shown}")
+            self.delay = item["dwell_ns"] - self.threshold
+            self._true(self.delay <= LATE_NS + MACHINE_NS, f"raised {self.delay / MS} ms late")
+            return
+        slack = SLACK_NS + 2 * self.jiffy
+        self._true(began >= entered.lo - slack - (error or 0), f"older than it is: {shown}")
+        if self.stuck.quiet or error is not None:
+            self._true(began <= entered.hi + slack + (error or 0),
+                       f"younger than the kernel knows (error_ns {error}): {shown}")
+
+    def _reason(self):
+        item, stuck = self.raised, self.stuck
+        holders = sorted((each["pid"], each["fd"], each["comm"]) for each in item["holders"])
+        if stuck.holders is not None:
+            self._same("holders", holders, sorted(map(tuple, stuck.holders)))
+        if self.row is None:
+            self.problems.append("ss does not know it (a fault of the test)")
+            return
+        self._same("what ss says of its state", self.row.state, stuck.state)
+        if stuck.cause == "orphaned":  # a minisock has no queues
+            self._true(not item["unread_bytes"] and not item["unsent_bytes"], "bytes of an orphan")
+            return
+        fin = stuck.state == "CLOSE_WAIT" and self.row.unread > 0
+        self._same("unread_bytes", item["unread_bytes"], self.row.unread - fin)
+        self._same("unsent_bytes", item["unsent_bytes"], self.row.unsent)
+        if stuck.unread is not None:
+            self._same("unread_bytes", item["unread_bytes"], stuck.unread)
+        if stuck.cause == "sending":
+            self._true(item["unsent_bytes"] > 0, "nothing unsent, and yet it is sending")
+
+    def _cleared(self):
+        """In full: what the transition says."""
+        item = self.cleared
+        left = [each for each in self.objects if each["type"] == "transition"
+                and each["from"] == self.stuck.state]
+        if len(left) != 1:
+            self.problems.append(f"left {self.stuck.state} {len(left)} times")
+            return
+        for name in ("mono_ns", "dwell_ns", "error_ns"):
+            self._same(f"{name} when cleared (and when it left)", item[name], left[0][name])
+        self._true(item["dwell_ns"] >= self.raised["dwell_ns"], "shorter when it was over")
+
+    def explain(self):
+        lines = [f"{self.stuck} holders {self.stuck.holders}"]
+        lines += [f"  wrong: {problem}" for problem in self.problems]
+        lines += [f"  ss: {self.row}", "  tcpdwell printed:"]
+        lines += ["    " + json.dumps(item, separators=(",", ":")) for item in self.objects]
+        return "\n".join(lines)

@@ -1,0 +1,108 @@
+"""Sockets older than the tracer: found in every namespace, once each, and then followed."""
+import time
+
+import pytest
+
+from lib.child import Child
+from lib.clock import now
+from lib.lifecycle import endpoints
+from lib.tracer import Tracer, connections_in
+from lib.world import World
+from older.stories import WITH_PEER, WITHOUT, Desert
+from older.verdict import Verdict
+
+STORIES = {f"{story.__name__}-ipv{family}": (story, family, World if story in WITH_PEER else Desert)
+           for story in WITH_PEER + WITHOUT for family in (4, 6)}
+
+
+def play(child, story, family, world_class):
+    world = world_class(family)
+    acts = story(world)
+    next(acts)
+    known = {id(life): len(life.steps) for life in world.lives}
+    child.tell(("set", None))
+    child.told(timeout=None)
+    next(acts, None)
+    lives = [(life, known[id(life)]) for life in world.lives if not _is_helper(life)]
+    child.tell(("done", (world.netns.inum, lives)))
+    child.told(timeout=None)  # its namespace lives as long as its inode number is looked for
+
+
+def _is_helper(life):
+    """A listener that goes on listening is scenery."""
+    return life.role == "listener" and not life.over
+
+
+class Run:
+    def __init__(self, names):
+        self.failed, self.made = {}, {}
+        self.children = {name: Child(lambda child, name=name: play(child, *STORIES[name]),
+                                     name[:15].encode()) for name in names}
+        try:
+            self._gather(None)
+            with Tracer() as tracer:
+                self.ready_ns = now()
+                for child in self.children.values():
+                    child.tell()
+                self._gather(self.made)
+                self._wait(tracer)
+                self.objects = tracer.stop()
+        finally:
+            for child in self.children.values():
+                child.kill()
+
+    def _gather(self, into):
+        for name in list(self.children):
+            kind, value = self.children[name].told()
+            if kind == "failed":
+                self.failed[name] = value
+                self.children.pop(name).kill()
+            elif into is not None:
+                into[name] = value
+
+    def _wait(self, tracer):
+        """Until each connection has ended, or is late."""
+        deadline = time.monotonic() + 8
+        while time.monotonic() < deadline:
+            tracer.must_run()
+            objects = tracer.objects()
+            if all(len(connections_in(objects, inum)) >= len(lives)
+                   for inum, lives in self.made.values()):
+                return
+            time.sleep(0.1)
+
+    def about(self, name):
+        inum, lives = self.made[name]
+        mine = [item for item in self.objects if item.get("netns") == inum]
+        return lives, mine
+
+
+@pytest.fixture(scope="module")
+def run(request):
+    wanted = {item.callspec.params["name"] for item in request.session.items
+              if getattr(item, "callspec", None)
+              and item.callspec.params.get("name") in STORIES}
+    return Run(sorted(wanted) or list(STORIES))
+
+
+def of_life(life, objects):
+    """By its ends: a cookie may be given late."""
+    def ends(item):
+        local, remote = endpoints(item)
+        return (local, remote if life.role != "listener" else life.remote)
+    return [item for item in objects if ends(item) == (life.local, life.remote)]
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_older(run, name):
+    assert name not in run.failed, run.failed[name]
+    lives, objects = run.about(name)
+    assert lives, "the story promised nothing"
+    claimed, wrong = [], []
+    for life, known in lives:
+        mine = of_life(life, objects)
+        claimed += mine
+        verdict = Verdict(life, known, mine, run.objects[0], run.ready_ns)
+        wrong += [verdict.explain()] if verdict.problems else []
+    excess = [item for item in objects if item not in claimed]
+    assert not wrong and not excess, "\n" + "\n".join(wrong) + f"\nexcess: {excess}"
