@@ -41,7 +41,10 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
   if (const auto error = session.begin()) return own_failure(*error);
   session.watch(signals.fd());
   session.watch(command.pidfd());
-  if (auto failure = command.release()) return *failure;
+  if (auto failure = command.release()) {
+    session.finish(*programs);
+    return *failure;
+  }
   if (const auto error = follow(session, signals, command)) return own_failure(*error);
   const EndRecord end = session.finish(*programs);
   if (const auto& error = output.error()) return own_failure(*error);

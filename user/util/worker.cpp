@@ -36,9 +36,9 @@ void Worker::ask(Job job) {
 }
 
 std::vector<Worker::Answer> Worker::take_answers() {
+  const std::lock_guard lock(mutex_);
   std::uint64_t count = 0;
   if (::read(ready_.get(), &count, sizeof count) < 0) return {};
-  const std::lock_guard lock(mutex_);
   return std::exchange(answers_, {});
 }
 
