@@ -75,7 +75,7 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
 }
 
 // The stamp is when TIME_WAIT began where the connection has timestamps (a later FIN moves it), else
-// when the minisock was made; the timer says when it was armed last.
+// when the minisock was made. The timer says when it was armed last, which may not be the first time.
 void Lifecycle::date_minisock(Connection& connection, const SnapshotEvent& event) const {
   const Nanos armed = event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
   const bool stamped = event.entry_stamp_ms != 0;
@@ -88,7 +88,7 @@ void Lifecycle::date_minisock(Connection& connection, const SnapshotEvent& event
     connection.entered_known = true;
     connection.entered_error = 1ms;
   } else {
-    connection.entered = armed;
+    connection.entered = armed + jiffies(1);  // at the latest: a tick is where it was counted from
   }
   connection.entered = std::clamp(connection.entered, Nanos{0}, event.at);
 }
