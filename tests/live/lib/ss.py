@@ -33,6 +33,6 @@ def rows(netns, cookies=True):
     for line in done.stdout.splitlines():
         state, unread, unsent, local, remote, *more = line.split()
         cookie = next((each[3:] for each in more if each.startswith("sk:")), "")
-        found.append(Row(STATES[state], endpoint(local), _endpoint(remote), int(unread),
+        found.append(Row(STATES[state], endpoint(local), endpoint(remote), int(unread),
                          int(unsent), cookie))
     return found
