@@ -31,6 +31,19 @@ def syn_received(w):
     c.abort()
 
 
+def syn_received_repeated(w):
+    """The kernel keeps the time of its last SYN-ACK: that is no beginning."""
+    w.peer
+    listener = w.listen()
+    c = listener.half_open()
+    c.hears("SA")
+    c.life.begin_unknown_of = "SYN_RECEIVED"
+    yield
+    c.peer("A", to="ESTABLISHED")
+    listener.accepts(c)
+    c.abort()
+
+
 def syn_received_then_reset(w):
     w.peer
     c = w.listen().half_open()
@@ -124,11 +137,13 @@ def closing(w):
 
 
 def _time_wait(w, timestamps):
+    """Without time stamps the end of its timer tells only when that was last set."""
     c = w.client(timestamps=timestamps)
     c.close(to="FIN_WAIT_1")
     c.peer_acks_fin(to="FIN_WAIT_2")
     pause(0.3)  # apart, so that one is not taken for the other
     c.peer("FA", to="TIME_WAIT")
+    c.life.begin_unknown_of = None if timestamps else "TIME_WAIT"
     yield
     c.peer("R", to="CLOSED")
 
@@ -184,7 +199,8 @@ class Desert(World):
         self._home.close()
 
 
-WITH_PEER = [listen, syn_sent, syn_received, syn_received_then_reset, established, not_accepted,
+WITH_PEER = [listen, syn_sent, syn_received_repeated, established, not_accepted,
              fin_wait_1, fin_wait_2_held, fin_wait_2_closed_later, fin_wait_2_orphan, close_wait,
              last_ack, closing, time_wait, time_wait_no_stamps]
+LAST = [syn_received, syn_received_then_reset]  # set up at last: a second later the SYN-ACK repeats
 WITHOUT = [nobody_in_namespace, only_a_socket_holds_namespace]

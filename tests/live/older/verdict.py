@@ -63,7 +63,8 @@ class Verdict:
             self._true(error <= 2 * self.jiffy, shown)
             self._true(dwell in truth.around(error + slack), shown)
         else:
-            self._true(self.state not in EXACT, f"{shown}, and the kernel knows it to the jiffy")
+            unknown = self.state not in EXACT or self.life.begin_unknown_of == self.state
+            self._true(unknown, f"{shown}, and the kernel knows it to the jiffy")
             self._true(dwell <= truth.hi + slack, f"{shown}: no lower bound")
             self._true(dwell >= at_least - SLACK_NS, f"{shown}: the snapshot itself is longer ago")
             self._true(self.state not in SINCE_LAST_SEGMENT or dwell >= truth.lo - slack,
