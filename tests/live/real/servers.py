@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nginx and haproxy, as children of the test, in its namespace and in folders of their own."""
+"""Servers, as children of the test, in its namespace and in folders of their own."""
 
 import grp
+import json
 import pathlib
 import pwd
 import subprocess
 from typing import NamedTuple
 
 from lib.life import ANY, Who
+from lib.run import PYTHON
 from lib.tracer import wait_for
 
 from real import needs
@@ -69,6 +71,9 @@ class Server:
     def who(self, pid):
         return Who(pid, ANY, self.comm, 0 if pid == self.pid else WORKER.pw_uid)
 
+    def output(self):
+        return self._log.read_text(errors="replace")
+
     def stop(self):
         if self._process.poll() is None:
             self._process.terminate()
@@ -79,7 +84,7 @@ class Server:
                 self._process.wait()
 
     def _listens(self, space):
-        assert self._process.poll() is None, self._log.read_text(errors="replace")
+        assert self._process.poll() is None, self.output()
         return all(space.listens(port) for port in self.ports)
 
 
@@ -175,3 +180,18 @@ defaults
             encoding="ascii",
         )
         super().__init__(space, folder, [needs.program("haproxy"), "-f", config, "-db"], ports)
+
+
+class Service(Server):
+    """The small HTTP service of service.py, with its bugs. It says what it does; see there."""
+
+    def __init__(self, space, folder, port, comm, in_line=False):
+        self.comm = comm
+        program = pathlib.Path(__file__).with_name("service.py")
+        settings = json.dumps({"comm": comm, "port": port, "in_line": in_line})
+        super().__init__(space, folder, [PYTHON, "-I", program, settings], (port,))
+
+    def said(self, **wanted):
+        """The lines that have these values."""
+        lines = map(json.loads, self.output().splitlines())
+        return [line for line in lines if wanted.items() <= line.items()]
