@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small HTTP service, as a program of its own: python3 service.py JSON.
 
-It answers every path; some of them have a bug. Each is a kind of bug that real services have, and
-`bug` below says which socket it leaves behind. The program says on stdout, a JSON object a line,
-which descriptors it listens on and which connection each request came on, because a test must know
-that without asking the tracer.
+It answers every path, /count with the help of redis; some of them have a bug of a kind that real
+services have. The program says on stdout, a JSON object a line, which descriptors it listens on and
+which connection a request with a bug came on: a test must know that without asking the tracer.
 """
 
 import json
@@ -12,7 +11,11 @@ import os
 import socket
 import sys
 import threading
+import time
 
+from redis_client import Pool
+
+SLOW_S = 0.5
 FOREVER = threading.Event()  # nobody sets it
 LOOPBACK = {4: ("127.0.0.1", socket.AF_INET), 6: ("::1", socket.AF_INET6)}
 
@@ -30,9 +33,10 @@ def rename(name):
 class Service:
     """`in_line`: the thread that accepts answers, too, so a request that hangs stops it."""
 
-    def __init__(self, comm, port, in_line=False):
+    def __init__(self, comm, port, in_line, redis):
         rename(comm)
         self._in_line, self._done = in_line, []
+        self._redis = Pool(LOOPBACK[4][0], redis) if redis else None
         threads = []
         for address, family in LOOPBACK.values():
             listener = socket.create_server((address, port), family=family, backlog=128)
@@ -56,9 +60,11 @@ class Service:
             rename("handler")
         try:
             while path := self._request(connection):
-                say(path=path, fd=connection.fileno(), peer=connection.getpeername()[1])
+                bug = self.BUGS.get(path)
+                if bug:
+                    say(path=path, fd=connection.fileno(), peer=connection.getpeername()[1])
                 connection.sendall(self._answer(path))
-                if bug := self.BUGS.get(path):
+                if bug:
                     bug(self, connection)
                     return
         except ConnectionError:
@@ -76,9 +82,14 @@ class Service:
             head += byte
         return head.split()[1].decode("ascii")
 
-    @staticmethod
-    def _answer(path):
+    def _answer(self, path):
         body = f"hello from {path}\n".encode()
+        if path == "/count":
+            body = self._redis.ask("INCR", "orders")
+        elif path == "/big":
+            body = bytes(1_000_000)
+        elif path in ("/slow", "/impatient"):
+            time.sleep(SLOW_S)
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
     def _forgets(self, connection):

@@ -64,6 +64,13 @@ class Space:
                         found.append((port, int(fields[3], 16)))
         return found
 
+    def enter(self):
+        """The calling thread, and the threads that it starts."""
+        self._netns.enter()
+
+    def inside(self):
+        return self._netns.inside()
+
     def sockets(self):
         """All but those in TIME_WAIT, as ss prints them."""
         return ss.rows(self._netns, time_wait=False)
