@@ -112,7 +112,7 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
   const bool start_lost =
       id != kNone && table_[id].carrier == Carrier::Full && table_[id].doubt == Doubt::None;
   if (start_lost) {
-    bridge_gap(id, event.state, event.at);
+    if (table_[id].state != event.state) bridge_gap(id, event.state, event.at);
   } else {
     id = create();
     table_[id].cookie = event.cookie;
