@@ -71,14 +71,12 @@ void Lifecycle::on_event(const InquiryEvent& event) {
   if (!table_.alive(event.id, event.generation)) return;
   Connection& connection = table_[event.id];
   if (connection.flag != FlagStage::Asked) return;  // it has moved on since
-  connection.flag = FlagStage::None;
-  if (event.presence == Presence::Unknown) {
+  // In doubt: its end was seen and waits to be understood, or its timer is about to go on.
+  if (event.presence == Presence::Unknown || connection.doubt != Doubt::None) {
     connection.flag = FlagStage::Waiting;
-    timers_.schedule(event.id, event.at + kAskAgain);
-    return;
+    return timers_.schedule(event.id, event.at + kAskAgain);
   }
-  // In doubt: its end was seen, and waits to be understood.
-  if (connection.doubt != Doubt::None) return;
+  connection.flag = FlagStage::None;
   if (event.presence == Presence::Gone) return give_up(event.id, event.at);
   if (event.state == connection.state) return raise_flag(event.id, event);
   // A minisock's FIN that came unseen is dated when the minisock ends: it knows when it came.
