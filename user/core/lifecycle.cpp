@@ -137,7 +137,6 @@ void Lifecycle::finish(Nanos now) {
   table_.for_each([this](Id id) {
     Connection& connection = table_[id];
     if (connection.carrier == Carrier::Newborn) return;
-    if (connection.flag == FlagStage::Raised) ++flags_open_;
     publisher_.reconsider(connection, true);
   });
 }

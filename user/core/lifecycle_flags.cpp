@@ -109,6 +109,7 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
   if (!publisher_.flagged(connection, event.at, std::move(record))) return;
   connection.flag = FlagStage::Raised;
   ++flags_raised_;
+  ++flags_open_;
 }
 
 // It left `from`, in which it was for `dwell`.
@@ -117,6 +118,7 @@ void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
   const bool raised = connection.flag == FlagStage::Raised;
   connection.flag = FlagStage::None;
   if (!raised) return;
+  --flags_open_;
   FlagRecord record;
   record.raised = false;
   record.state = from;
