@@ -7,14 +7,12 @@
 #include <vector>
 
 #include "tcpdwell/wire.h"
+#include "wire_bytes.h"
 
 namespace tcpdwell {
 namespace {
 
-template <typename Raw>
-std::span<const std::byte> bytes(const Raw& raw, std::size_t size = sizeof(Raw)) {
-  return std::as_bytes(std::span(&raw, 1)).first(size);
-}
+using namespace wire_bytes;
 
 tcpdwell_transition_end transition() {
   tcpdwell_transition_end raw{};
@@ -73,7 +71,7 @@ TEST(Decode, ForeignVersionsKindsStatesAndFamiliesAreRefused) {
   auto raw = transition();
   raw.base.head.version++;
   EXPECT_FALSE(decode(bytes(raw)));
-  for (const int kind : {0, 7, 255}) {
+  for (const int kind : {0, 8, 255}) {
     raw = transition();
     raw.base.head.kind = static_cast<std::uint8_t>(kind);
     EXPECT_FALSE(decode(bytes(raw))) << "kind " << kind;

@@ -264,6 +264,41 @@ std::bitset<kStates> states(std::initializer_list<State> list) {
   return set;
 }
 
+TEST(FilterFollowed, WaitsForTheCommandToTakeIt) {
+  Filter filter;
+  filter.followed = true;
+  EXPECT_EQ(filter.on_followed(true, kGrowing), Verdict::Show);
+  EXPECT_EQ(filter.on_followed(false, kGrowing), Verdict::NotYet) << "it may accept it yet";
+  EXPECT_EQ(filter.on_followed(true, kComplete), Verdict::Show);
+  EXPECT_EQ(filter.on_followed(false, kComplete), Verdict::Hide);
+}
+
+TEST(FilterFollowed, WithoutACommandEverythingPasses) {
+  for (const bool followed : {true, false})
+    for (const bool complete : {kGrowing, kComplete})
+      EXPECT_EQ(Filter{}.on_followed(followed, complete), Verdict::Show);
+}
+
+TEST(FilterWants, AFlagOfAWantedState) {
+  FlagRecord flag;
+  flag.state = State::CloseWait;
+  EXPECT_TRUE(Filter{}.wants(flag));
+  Filter filter;
+  filter.states.set(index(State::FinWait2));
+  EXPECT_FALSE(filter.wants(flag));
+  filter.states.set(index(State::CloseWait));
+  EXPECT_TRUE(filter.wants(flag));
+  flag.raised = false;
+  EXPECT_TRUE(filter.wants(flag)) << "one that is cleared, too";
+}
+
+TEST(FilterWants, FlagsOnlyIsNoMatterOfWhatIsWanted) {
+  Filter filter;
+  filter.flags_only = true;
+  EXPECT_TRUE(filter.wants(FlagRecord{})) << "transitions are not made, see FlagFilter";
+  EXPECT_EQ(filter.on_flow(Flow{}, kComplete), Verdict::Show);
+}
+
 TEST(FilterWants, ATransitionThatLeavesOrEntersAWantedState) {
   const Filter filter{.states = states({State::CloseWait})};
   TransitionRecord record;

@@ -44,6 +44,10 @@ struct Facts {
   std::uint32_t pid = 0;  // 0: the record has no task
   std::uint32_t life = 0;
   std::optional<Tally> tally = std::nullopt;
+  bool exiting = false;
+  bool unacked = false;
+  bool followed = false;
+  std::uint32_t receive_queue = 0;  // with a FIN
 };
 
 // close() of the last descriptor by `pid`
@@ -62,6 +66,16 @@ struct Timer {
   Nanos left = 60s;
   std::uint32_t stamp_ms = 0;
   Canceller canceller = Canceller::Unknown;
+};
+
+// What a walk through a namespace finds beside a socket's flow and state.
+struct Found {
+  bool dead = false;  // a full socket that nobody holds
+  std::optional<std::uint32_t> acked_ago = std::nullopt, received_ago = std::nullopt,
+                               sent_ago = std::nullopt;  // in jiffies
+  Nanos left = 60s;                                      // a minisock
+  std::uint32_t stamp_ms = 0;
+  bool timestamps = false;
 };
 
 // What comes with a request's timer.

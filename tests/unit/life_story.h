@@ -148,14 +148,13 @@ class Conn {
   }
 
   Conn& minisock(TimerOp op, State substate, Nanos at, Timer timer = {}) {
-    const auto jiffies = timer.left.count() * story_.get().hz() / 1'000'000'000;
     return emit(TimewaitEvent{.at = story_.get().clock(at),
                               .cpu = cpu_,
                               .op = op,
                               .object = minisock_,
                               .cookie = minisock_cookie_.value_or(cookie_),
                               .flow = flow_,
-                              .left_jiffies = static_cast<std::int32_t>(jiffies),
+                              .left_jiffies = jiffies(timer.left),
                               .entry_stamp_ms = timer.stamp_ms,
                               .substate = substate,
                               .canceller = timer.canceller});
@@ -204,6 +203,35 @@ class Conn {
     return request(TimerOp::Expire, at, facts);
   }
 
+  // A walk through its namespace comes by.
+  Conn& found(State state, Nanos at, Found facts = {}) {
+    SnapshotEvent event = snapshot(SocketKind::Full, socket_, at);
+    event.cookie = cookie_;
+    event.state = state;
+    event.attached = !facts.dead;
+    event.dead = facts.dead;
+    event.acked_ago = facts.acked_ago;
+    event.received_ago = facts.received_ago;
+    event.sent_ago = facts.sent_ago;
+    return emit(event);
+  }
+  Conn& minisock_found(State substate, Nanos at, Found facts = {}) {
+    SnapshotEvent event = snapshot(SocketKind::Minisock, minisock_, at);
+    event.cookie = minisock_cookie_.value_or(cookie_);
+    event.state = substate;
+    event.left_jiffies = jiffies(facts.left);
+    event.entry_stamp_ms = facts.stamp_ms;
+    event.timestamps = facts.timestamps;
+    return emit(event);
+  }
+  // Without `syn_at` the kernel does not say when the SYN came.
+  Conn& request_found(Nanos at, std::optional<Nanos> syn_at) {
+    SnapshotEvent event = snapshot(SocketKind::Request, request_, at);
+    event.state = SynReceived;
+    if (syn_at) event.syn_at = story_.get().clock(*syn_at);
+    return emit(event);
+  }
+
   Conn& sends_reset(State state, Nanos at, bool memory = false) {
     return emit(ResetEvent{.at = story_.get().clock(at),
                            .cpu = cpu_,
@@ -214,6 +242,15 @@ class Conn {
   Conn& sends_syn_again(Nanos at) { return emit(SynEvent{story_.get().clock(at), cookie_, flow_}); }
 
  private:
+  std::int32_t jiffies(Nanos time) const {
+    return static_cast<std::int32_t>(time.count() * story_.get().hz() / 1'000'000'000);
+  }
+  SnapshotEvent snapshot(SocketKind kind, std::uint64_t object, Nanos at) const {
+    SnapshotEvent event{.at = story_.get().clock(at), .kind = kind, .object = object};
+    event.flow = flow_;
+    event.sock_cgroup_id = cgroup_;
+    return event;
+  }
   Conn& emit(const Event& event) { return story_.get().on(event), *this; }
   Conn& transition(State from, State to, Nanos at, const Facts& facts, const Flow& flow,
                    std::uint64_t cookie) {
@@ -231,8 +268,12 @@ class Conn {
                           .dead = facts.dead,
                           .attached = facts.attached,
                           .closing = facts.closing,
+                          .exiting = facts.exiting,
                           .mptcp = facts.mptcp,
                           .fastopen = facts.fastopen,
+                          .unacked = facts.unacked,
+                          .followed = facts.followed,
+                          .receive_queue = facts.receive_queue,
                           .tally = facts.tally};
     if (facts.pid != 0) event.task = process(facts.pid, cgroup_);
     return emit(event);

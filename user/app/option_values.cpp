@@ -98,8 +98,10 @@ Kinds kind_set(const std::vector<std::string>& texts) {
 }
 
 Nanos duration_value(const std::string& option, const std::string& text) {
+  // Added to a time it must stay one: beyond the clock's range a deadline would lie in the past.
+  constexpr Nanos kLongest = std::chrono::hours{24 * 365 * 100};
   const auto duration = parse_duration(text);
-  if (!duration || duration->count() == 0)
+  if (!duration || duration->count() == 0 || *duration > kLongest)
     refuse(option, text, "a duration (250ms, 30s, 2m30s, 1h; a bare number is seconds)");
   return *duration;
 }

@@ -171,13 +171,22 @@ std::optional<std::uint32_t> ago(std::uint32_t jiffies) {
   return jiffies == TCPDWELL_NEVER ? std::nullopt : std::optional(jiffies);
 }
 
+bool can_be_in(std::uint8_t socket_kind, State state) {
+  switch (socket_kind) {
+    case TCPDWELL_FULL: return true;
+    case TCPDWELL_MINISOCK: return state == State::FinWait2 || state == State::TimeWait;
+    case TCPDWELL_REQUEST_SOCK: return state == State::SynReceived;
+    default: return false;
+  }
+}
+
 std::optional<Event> snapshot(Bytes record) {
   const auto raw = read<tcpdwell_snapshot>(record);
-  if (!raw || raw->head.op < TCPDWELL_FULL || raw->head.op > TCPDWELL_REQUEST_SOCK)
-    return std::nullopt;
+  if (!raw) return std::nullopt;
   const auto state = to_state(raw->state);
   const auto flow = flow_of(raw->flow);
-  if (!state || !flow || raw->syn_ns > raw->head.at_ns) return std::nullopt;
+  if (!state || !can_be_in(raw->head.op, *state)) return std::nullopt;
+  if (!flow || raw->syn_ns > raw->head.at_ns) return std::nullopt;
   return SnapshotEvent{.at = at(raw->head),
                        .kind = static_cast<SocketKind>(raw->head.op),
                        .object = raw->object,

@@ -42,7 +42,10 @@ void Lifecycle::on_event(const AcceptEvent& event) {
   if (connection.owner && connection.owner->via != Via::Fd) return;
   connection.owner = Owner{event.task, Via::Accept};
   connection.followed |= event.followed;
-  if (connection.carrier != Carrier::Newborn) publisher_.reconsider(connection, false);
+  if (connection.carrier == Carrier::Newborn) return;
+  const bool undecided = connection.verdict == Verdict::NotYet;
+  publisher_.reconsider(connection, false);
+  if (undecided && connection.flag == FlagStage::None) watch(id);  // its flag may have come due
 }
 
 void Lifecycle::on_event(const ResetEvent& event) {
@@ -155,7 +158,6 @@ void Lifecycle::finish(Nanos now) {
   table_.for_each([this](Id id) {
     Connection& connection = table_[id];
     if (connection.carrier == Carrier::Newborn) return;
-    if (connection.flag == FlagStage::Raised) ++flags_open_;
     publisher_.reconsider(connection, true);
   });
 }

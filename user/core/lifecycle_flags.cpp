@@ -108,6 +108,7 @@ void Lifecycle::on_event(const InquiryEvent& event) {
     if (for_flag) ask_later(event.id, event.at + kAfterDoubt);
     return;
   }
+  if (for_flag) connection.flag = FlagStage::None;
   if (event.presence == Presence::Gone || is_successor(connection, event.kind)) {
     put_right(event.at);
     return give_up(event.id, event.at);
@@ -123,7 +124,7 @@ void Lifecycle::on_event(const InquiryEvent& event) {
   }
   // Another object has taken its place, and we have not heard of it.
   wants_snapshot_ = true;
-  if (connection.flag == FlagStage::Asked) ask_later(event.id, event.at + kAskAgain);
+  if (for_flag && connection.flag == FlagStage::None) ask_later(event.id, event.at + kAskAgain);
 }
 
 void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
@@ -151,6 +152,7 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
   if (!publisher_.flagged(connection, event.at, std::move(record))) return;
   connection.flag = FlagStage::Raised;
   ++flags_raised_;
+  ++flags_open_;
 }
 
 // It left `from`, in which it was for `dwell`.
@@ -160,6 +162,7 @@ void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
   connection.flag = FlagStage::None;
   ++connection.question;
   if (!raised) return;
+  --flags_open_;
   FlagRecord record;
   record.raised = false;
   record.state = from;

@@ -154,7 +154,7 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
   if (start_lost) {
     table_[id].snapshot = snapshots_;
     put_right(event.at);
-    bridge_gap(id, event.state, event.at);
+    if (table_[id].state != event.state) bridge_gap(id, event.state, event.at);
   } else {
     id = create();
     table_[id].cookie = event.cookie;

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the ring's bytes to the table: what is counted, and how a loss is told.
+#include "app/pump.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <vector>
+
+#include "wire_bytes.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace wire_bytes;
+
+template <typename Raw>
+Raw record(std::uint8_t kind, std::uint8_t op = 0) {
+  Raw raw{};
+  raw.head.at_ns = 5'000'000'000;
+  raw.head.version = TCPDWELL_WIRE_VERSION;
+  raw.head.kind = kind;
+  raw.head.op = op;
+  return raw;
+}
+
+tcpdwell_transition connects() {
+  auto raw = record<tcpdwell_transition>(TCPDWELL_TRANSITION);
+  raw.cookie = 7;
+  raw.flow.family = TCPDWELL_FAMILY_IPV4;
+  raw.flow.local_port = 40000;
+  raw.from = 7;
+  raw.to = 2;
+  return raw;
+}
+
+class PumpTest : public testing::Test, private Sink {
+ protected:
+  // "ring_full 3/1" for each loss: events and transitions; "+9" for what may be more
+  std::string losses() const {
+    std::string all;
+    for (const LostRecord& lost : lost_) {
+      all += (all.empty() ? "" : ", ") + std::string(name(lost.cause)) + ' ' +
+             std::to_string(lost.events) + '/' + std::to_string(lost.transitions);
+      if (lost.at_most != 0) all += '+' + std::to_string(lost.at_most);
+    }
+    return all;
+  }
+
+ private:
+  void write(const Record& record) noexcept override {
+    if (const auto* lost = std::get_if<LostRecord>(&record)) lost_.push_back(*lost);
+  }
+  Filter filter_;
+  std::vector<LostRecord> lost_;
+
+ protected:
+  Lifecycle lifecycle_{{}, filter_, *this};
+  Pump pump_{lifecycle_};
+  tcpdwell_shared shared_{};
+};
+
+TEST_F(PumpTest, HandsEventsToTheTableAndCountsThem) {
+  const auto transition = connects();
+  const auto reset = record<tcpdwell_reset>(TCPDWELL_RESET, TCPDWELL_RESET_SENT);
+  pump_.handle(bytes(transition));
+  EXPECT_EQ(lifecycle_.open(), 1U);
+  EXPECT_EQ(pump_.last_at(), 5s);
+  auto later = reset;
+  later.head.at_ns += 1'000'000'000;
+  later.state = 1;
+  pump_.handle(bytes(later));
+  EXPECT_EQ(pump_.events(), 2U);
+  EXPECT_EQ(pump_.transitions(), 1U);
+  EXPECT_EQ(pump_.last_at(), 6s);
+}
+
+TEST_F(PumpTest, WhatWasAskedForIsNoEvent) {
+  auto found = record<tcpdwell_snapshot>(TCPDWELL_SNAPSHOT, TCPDWELL_FULL);
+  found.cookie = 7;
+  found.flow.family = TCPDWELL_FAMILY_IPV4;
+  found.state = 8;
+  pump_.handle(bytes(found));
+  EXPECT_EQ(lifecycle_.open(), 1U) << "but the table has it";
+  EXPECT_EQ(pump_.records(), 1U);
+  EXPECT_EQ(pump_.events(), 0U);
+}
+
+TEST_F(PumpTest, DamageIsALossThatIsToldOnce) {
+  const std::array<std::byte, 200> noise{};
+  pump_.handle(noise);
+  pump_.handle(std::span(noise).first(3));
+  pump_.handle({});
+  EXPECT_EQ(losses(), "") << "not in the middle of a drain";
+  pump_.check_ring_loss(shared_, 1s);
+  pump_.check_ring_loss(shared_, 2s);
+  EXPECT_EQ(losses(), "damaged 3/0");
+  EXPECT_EQ(pump_.lost(), 3U);
+  EXPECT_EQ(pump_.transitions_lost(), 0U);
+  EXPECT_EQ(pump_.last_at(), Nanos{0}) << "it has no time";
+}
+
+TEST_F(PumpTest, AFullRingIsToldByWhatWasLostSince) {
+  pump_.check_ring_loss(shared_, 1s);
+  EXPECT_EQ(losses(), "");
+  shared_.lost_events = 5;
+  shared_.lost_transitions = 2;
+  pump_.check_ring_loss(shared_, 2s);
+  pump_.check_ring_loss(shared_, 3s);
+  shared_.lost_events = 6;
+  pump_.check_ring_loss(shared_, 4s);
+  EXPECT_EQ(losses(), "ring_full 5/2, ring_full 1/0");
+  EXPECT_EQ(pump_.lost(), 6U);
+  EXPECT_EQ(pump_.transitions_lost(), 2U);
+}
+
+TEST_F(PumpTest, MissedProgramsAreALossAndWhatTheyWouldHaveIgnoredMayBeOne) {
+  pump_.check_missed({}, 1s);
+  pump_.check_missed({.transitions = 2, .at_most = 9}, 2s);
+  pump_.check_missed({.transitions = 2, .at_most = 9}, 3s);
+  pump_.check_missed({.transitions = 2, .at_most = 10}, 4s);
+  EXPECT_EQ(losses(), "recursion 2/2+9, recursion 0/0+1");
+  EXPECT_EQ(pump_.lost(), 2U);
+  EXPECT_EQ(pump_.transitions_lost(), 2U);
+}
+
+}  // namespace
+}  // namespace tcpdwell

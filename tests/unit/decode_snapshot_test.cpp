@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the walks through namespaces and processes say, as bytes: right ones, and damaged ones.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+#include "core/decode.h"
+#include "tcpdwell/wire.h"
+#include "wire_bytes.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace wire_bytes;
+
+tcpdwell_snapshot snapshot(std::uint8_t op = TCPDWELL_FULL) {
+  tcpdwell_snapshot raw{};
+  raw.head = {.at_ns = 9'000'000'000,
+              .version = TCPDWELL_WIRE_VERSION,
+              .kind = TCPDWELL_SNAPSHOT,
+              .op = op,
+              .cpu = 0};
+  raw.object = 0xffff'8880'0000'1000;
+  raw.cookie = 7;
+  raw.flow.family = TCPDWELL_FAMILY_IPV4;
+  raw.flow.local_port = 80;
+  raw.flow.remote_port = 50000;
+  raw.flow.netns_cookie = 3;
+  raw.sock_cgroup_id = 77;
+  raw.acked_ago = 1;
+  raw.received_ago = 2;
+  raw.sent_ago = 3;
+  raw.state = 8;  // CLOSE_WAIT
+  return raw;
+}
+
+SnapshotEvent decoded(const tcpdwell_snapshot& raw) {
+  const auto event = decode(bytes(raw));
+  EXPECT_TRUE(event);
+  return event ? std::get<SnapshotEvent>(*event) : SnapshotEvent{};
+}
+
+TEST(DecodeSnapshot, OfAFullSocket) {
+  auto raw = snapshot();
+  raw.flags = TCPDWELL_IS_ATTACHED;
+  const SnapshotEvent got = decoded(raw);
+  EXPECT_EQ(got.at, Nanos{9'000'000'000});
+  EXPECT_EQ(got.kind, SocketKind::Full);
+  EXPECT_EQ(got.object, 0xffff'8880'0000'1000U);
+  EXPECT_EQ(got.cookie, 7U);
+  EXPECT_EQ(got.flow.local.port, 80);
+  EXPECT_EQ(got.flow.remote.port, 50000);
+  EXPECT_EQ(got.flow.netns_cookie, 3U);
+  EXPECT_EQ(got.state, State::CloseWait);
+  EXPECT_EQ(got.sock_cgroup_id, 77U);
+  EXPECT_EQ(got.acked_ago, 1U);
+  EXPECT_EQ(got.received_ago, 2U);
+  EXPECT_EQ(got.sent_ago, 3U);
+  EXPECT_TRUE(got.attached);
+  EXPECT_FALSE(got.dead || got.timestamps);
+}
+
+TEST(DecodeSnapshot, EachFlagIsItsOwn) {
+  auto raw = snapshot();
+  raw.flags = TCPDWELL_IS_DEAD;
+  EXPECT_TRUE(decoded(raw).dead);
+  EXPECT_FALSE(decoded(raw).attached || decoded(raw).timestamps);
+  raw.flags = TCPDWELL_TIMESTAMPS;
+  EXPECT_TRUE(decoded(raw).timestamps);
+  EXPECT_FALSE(decoded(raw).attached || decoded(raw).dead);
+}
+
+TEST(DecodeSnapshot, WhatNeverHappenedIsNoTime) {
+  auto raw = snapshot();
+  raw.acked_ago = raw.sent_ago = TCPDWELL_NEVER;
+  raw.received_ago = TCPDWELL_NEVER - 1;
+  EXPECT_EQ(decoded(raw).acked_ago, std::nullopt);
+  EXPECT_EQ(decoded(raw).sent_ago, std::nullopt);
+  EXPECT_EQ(decoded(raw).received_ago, TCPDWELL_NEVER - 1);
+}
+
+TEST(DecodeSnapshot, OfAMinisock) {
+  auto raw = snapshot(TCPDWELL_MINISOCK);
+  raw.state = 6;
+  raw.left_jiffies = -2;
+  raw.entry_stamp_ms = 0xffff'ffff;
+  const SnapshotEvent got = decoded(raw);
+  EXPECT_EQ(got.kind, SocketKind::Minisock);
+  EXPECT_EQ(got.state, State::TimeWait);
+  EXPECT_EQ(got.left_jiffies, -2);
+  EXPECT_EQ(got.entry_stamp_ms, 0xffff'ffffU);
+}
+
+TEST(DecodeSnapshot, OfARequest) {
+  auto raw = snapshot(TCPDWELL_REQUEST_SOCK);
+  raw.state = 12;  // TCP_NEW_SYN_RECV
+  raw.syn_ns = 8'000'000'000;
+  const SnapshotEvent got = decoded(raw);
+  EXPECT_EQ(got.kind, SocketKind::Request);
+  EXPECT_EQ(got.state, State::SynReceived);
+  EXPECT_EQ(got.syn_at, Nanos{8'000'000'000});
+}
+
+TEST(DecodeSnapshot, EveryTruncationIsRefused) {
+  const auto raw = snapshot();
+  for (std::size_t size = 0; size < sizeof raw; ++size)
+    EXPECT_FALSE(decode(bytes(raw, size))) << size << " bytes";
+}
+
+TEST(DecodeSnapshot, ALongerRecordIsReadAsFarAsItIsKnown) {
+  std::vector<std::byte> longer(sizeof(tcpdwell_snapshot) + 8);
+  const auto raw = snapshot();
+  std::memcpy(longer.data(), &raw, sizeof raw);
+  EXPECT_TRUE(decode(longer));
+}
+
+TEST(DecodeSnapshot, DamageIsRefused) {
+  for (const int op : {0, 4, 255})
+    EXPECT_FALSE(decode(bytes(snapshot(static_cast<std::uint8_t>(op))))) << "op " << op;
+  for (const int state : {0, 13, 255}) {
+    auto raw = snapshot();
+    raw.state = static_cast<std::uint8_t>(state);
+    EXPECT_FALSE(decode(bytes(raw))) << "state " << state;
+  }
+  auto raw = snapshot();
+  raw.flow.family = 3;
+  EXPECT_FALSE(decode(bytes(raw)));
+  raw = snapshot(TCPDWELL_REQUEST_SOCK);
+  raw.syn_ns = raw.head.at_ns + 1;
+  EXPECT_FALSE(decode(bytes(raw))) << "a SYN that has not come yet";
+  raw = snapshot();
+  raw.head.at_ns = UINT64_MAX;
+  EXPECT_FALSE(decode(bytes(raw)));
+  raw = snapshot();
+  raw.head.cpu = 1U << 16U;
+  EXPECT_FALSE(decode(bytes(raw))) << "CPUs are counted up to";
+}
+
+TEST(DecodeSnapshot, AMinisockIsInNoOtherState) {
+  for (const int state : {1, 7, 8, 10}) {
+    auto raw = snapshot(TCPDWELL_MINISOCK);
+    raw.state = static_cast<std::uint8_t>(state);
+    EXPECT_FALSE(decode(bytes(raw))) << "state " << state;
+  }
+}
+
+TEST(DecodeSnapshot, ARequestIsHalfOpen) {
+  for (const int state : {1, 6, 10}) {
+    auto raw = snapshot(TCPDWELL_REQUEST_SOCK);
+    raw.state = static_cast<std::uint8_t>(state);
+    EXPECT_FALSE(decode(bytes(raw))) << "state " << state;
+  }
+}
+
+tcpdwell_holding holding() {
+  tcpdwell_holding raw{};
+  raw.cookie = 7;
+  raw.task.pid = 42;
+  raw.task.uid = 1000;
+  raw.task.cgroup_id = 77;
+  std::memcpy(raw.task.comm, "sixteen bytes !!", 16);  // not terminated
+  raw.fd = 9;
+  return raw;
+}
+
+TEST(DecodeHolding, SaysWhoHoldsWhat) {
+  const auto raw = holding();
+  const auto got = decode_holding(bytes(raw));
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->cookie, 7U);
+  EXPECT_EQ(got->holder.process.pid, 42U);
+  EXPECT_EQ(got->holder.process.uid, 1000U);
+  EXPECT_EQ(got->holder.process.cgroup_id, 77U);
+  EXPECT_EQ(got->holder.process.comm_view(), "sixteen bytes !!");
+  EXPECT_EQ(got->holder.fd, 9);
+  EXPECT_FALSE(got->of_listener);
+}
+
+TEST(DecodeHolding, OfAListener) {
+  auto raw = holding();
+  raw.of_listener = 1;
+  EXPECT_TRUE(decode_holding(bytes(raw))->of_listener);
+}
+
+TEST(DecodeHolding, EveryTruncationIsRefused) {
+  const auto raw = holding();
+  for (std::size_t size = 0; size < sizeof raw; ++size)
+    EXPECT_FALSE(decode_holding(bytes(raw, size))) << size << " bytes";
+}
+
+}  // namespace
+}  // namespace tcpdwell

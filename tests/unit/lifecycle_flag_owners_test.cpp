@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whom a stuck socket belongs to where nobody was seen to open it, and what the exit of a process
+// closes (`run`).
+#include "flag_story.h"
+
+namespace tcpdwell::life_story {
+namespace {
+
+HoldersEvent holders_of(std::uint64_t cookie, const std::vector<Holder>& holders,
+                        bool of_listener = false) {
+  HoldersEvent event;
+  for (const Holder& holder : holders) event.holdings.push_back({cookie, holder, of_listener});
+  return event;
+}
+
+// Stuck since before the trace, closed at 10 s: whose it was comes with that.
+std::string owner_after(const HoldersEvent& event) {
+  Story story;
+  Conn socket = story.server(7).found(CloseWait, 0ms);
+  story.on(event);
+  socket.moves(CloseWait, LastAck, 10s);
+  return story.life(7).owner();
+}
+
+TEST(Holders, TheOnlyProcessIsTheOwner) {
+  EXPECT_EQ(owner_after(holders_of(7, {held_by(42, 3), held_by(42, 4)})), "42 by fd");
+}
+
+TEST(Holders, OfWhomNoneStandsOutAreNoOwner) {
+  EXPECT_EQ(owner_after(holders_of(7, {held_by(42), held_by(43)})), "nobody");
+  EXPECT_EQ(owner_after(holders_of(7, {held_by(0)})), "nobody") << "in another pid namespace";
+  EXPECT_EQ(owner_after(holders_of(7, {held_by(42), held_by(0)})), "nobody");
+  EXPECT_EQ(owner_after(holders_of(7, {held_by(0), held_by(42)})), "nobody");
+  EXPECT_EQ(owner_after(holders_of(7, {})), "nobody");
+}
+
+TEST(Holders, OfTheListenerAreNoOwner) {
+  EXPECT_EQ(owner_after(holders_of(7, {held_by(42)}, true)), "nobody");
+}
+
+TEST(Holders, ComeInAnyOrder) {
+  HoldersEvent event;
+  for (const std::uint32_t pid : {42U, 43U})
+    for (const std::uint64_t cookie : {8U, 7U})
+      event.holdings.push_back({cookie, held_by(pid), false});
+  event.holdings.push_back({6, held_by(44), false});
+  Story story;
+  Conn last = story.server(6).found(CloseWait, 0ms), shared = story.server(7).found(CloseWait, 0ms);
+  story.on(event);
+  last.moves(CloseWait, LastAck, 10s);
+  shared.moves(CloseWait, LastAck, 10s);
+  EXPECT_EQ(story.life(6).owner(), "44 by fd");
+  EXPECT_EQ(story.life(7).owner(), "nobody") << "two processes hold it";
+}
+
+TEST(Holders, DoNotTakeItFromWhoOpenedIt) {
+  Story story;
+  Conn client = story.client(1).establishes(0ms);
+  story.on(holders_of(1, {held_by(77)}));
+  client.closes(Established, 1s);
+  EXPECT_EQ(story.life(1).owner(), "42 by connect");
+}
+
+TEST(Holders, GiveWayToWhoAccepts) {
+  Story story;
+  Conn child = story.server(7).found(Established, 0ms);
+  story.on(holders_of(7, {held_by(77)}));
+  child.accepted(1s, 42).moves(Established, CloseWait, 2s);
+  EXPECT_EQ(story.life(7).owner(), "42 by accept");
+}
+
+TEST(Holders, DecideAboutASocketThatWaitsForItsOwner) {
+  Filter filter;
+  filter.pids = {42};
+  Story story({}, filter);
+  Conn mine = story.server(7).found(Established, 0ms);
+  Conn other = story.server(8).found(Established, 0ms);
+  HoldersEvent event = holders_of(7, {held_by(42)});
+  event.holdings.push_back({8, held_by(43), false});
+  story.on(event);
+  mine.moves(Established, CloseWait, 1s);
+  other.moves(Established, CloseWait, 1s);
+  EXPECT_FALSE(story.life(7).unheard_of());
+  EXPECT_TRUE(story.life(8).unheard_of());
+}
+
+TEST(Holders, InAnAnswerAreTheOwnerOnlyIfTheSocketIsTheirs) {
+  for (const bool attached : {true, false}) {
+    Story story(flagging(CloseWait, 60s));
+    story.server(7).found(CloseWait, 0ms);
+    InquiryEvent answer = still_in(CloseWait);
+    answer.attached = attached;
+    answer.holders = {held_by(42)};
+    is_answered(story, 61s, answer);
+    EXPECT_EQ(text(flag(story).socket.owner), attached ? "42 by fd" : "nobody");
+    EXPECT_EQ(flag(story).holders.size(), 1U) << "shown in any case";
+    EXPECT_EQ(flag(story).cause, attached ? Cause::EofRead : Cause::NotAccepted);
+  }
+}
+
+LifecycleConfig with_exit_grace() {
+  LifecycleConfig config = flagging(CloseWait, 1s);
+  config.exit_grace = 100ms;
+  return config;
+}
+Conn stuck(Story& story) {
+  return story.server(7).arrives(0ms).accepted(1ms).moves(Established, CloseWait, 1s);
+}
+Facts exits() {
+  Facts facts = closed_by();
+  facts.exiting = true;
+  return facts;
+}
+
+TEST(FlagByExit, IsACloseWaitThatNothingElseClosed) {
+  Story story(with_exit_grace());
+  stuck(story).moves(CloseWait, LastAck, 1100ms, exits());
+  EXPECT_EQ(flags(story), "CLOSE_WAIT by exit 100ms");
+  const FlagRecord raised = flag(story);
+  EXPECT_TRUE(raised.raised);
+  EXPECT_EQ(raised.threshold, 100ms);
+  EXPECT_EQ(raised.cause, Cause::EofRead);
+  EXPECT_EQ(raised.unread_bytes, 0U);
+  EXPECT_EQ(raised.unsent_bytes, std::nullopt) << "the kernel did not say";
+  EXPECT_EQ(raised.when.mono, story.clock(1100ms));
+  story.finishes(2s);
+  EXPECT_EQ(flag_records(story).size(), 1U) << "there is nothing to clear";
+  EXPECT_EQ(story.lifecycle().flags_raised(), 1U);
+  EXPECT_EQ(story.lifecycle().flags_open(), 0U);
+}
+
+TEST(FlagByExit, KnowsTheCauseFromTheTransition) {
+  const auto cause = [](std::uint32_t receive_queue, bool unacked, bool attached) {
+    Story story(with_exit_grace());
+    Facts facts = exits();
+    facts.receive_queue = receive_queue;
+    facts.unacked = unacked;
+    facts.attached = attached;
+    stuck(story).moves(CloseWait, LastAck, 1500ms, facts);
+    return flag(story).cause;
+  };
+  EXPECT_EQ(cause(1, false, true), Cause::EofUnread);
+  EXPECT_EQ(cause(0, true, true), Cause::Sending);
+  EXPECT_EQ(cause(6, true, true), Cause::DataUnread);
+  EXPECT_EQ(cause(0, false, false), Cause::NotAccepted);
+}
+
+TEST(FlagByExit, IsADirectEndWithDataUnreadToo) {
+  Story story(with_exit_grace());
+  Facts facts = exits();
+  facts.receive_queue = 6;
+  stuck(story).moves(CloseWait, Closed, 1500ms, facts).sends_reset(Closed, 1500ms);
+  EXPECT_EQ(flags(story), "CLOSE_WAIT by exit 500ms");
+  EXPECT_EQ(flag(story).unread_bytes, 5U);
+}
+
+TEST(FlagByExit, IsNotWhatAProcessClosedItself) {
+  Story story(with_exit_grace());
+  stuck(story).closes(CloseWait, 1900ms);
+  EXPECT_EQ(flags(story), "");
+}
+
+TEST(FlagByExit, IsNotWhatHadNoTimeToBeClosed) {
+  Story story(with_exit_grace());
+  stuck(story).moves(CloseWait, LastAck, 1099ms, exits());
+  EXPECT_EQ(flags(story), "");
+}
+
+TEST(FlagByExit, IsNotAnOpenConnection) {
+  Story story(with_exit_grace());
+  story.client(1).establishes(0ms).moves(Established, FinWait1, 1h, exits());
+  EXPECT_EQ(flags(story), "");
+}
+
+TEST(FlagByExit, IsNotRaisedASecondTime) {
+  Story story(with_exit_grace());
+  Conn socket = stuck(story);
+  is_answered(story, 2010ms, still_in(CloseWait));
+  socket.moves(CloseWait, LastAck, 3s, exits());
+  EXPECT_EQ(flags(story), "CLOSE_WAIT raised 1010ms, CLOSE_WAIT cleared 2000ms");
+  EXPECT_EQ(story.lifecycle().flags_raised(), 1U);
+}
+
+TEST(FlagByExit, IsForRunOnly) {
+  Story story(flagging(CloseWait, 1s));
+  stuck(story).moves(CloseWait, LastAck, 1500ms, exits());
+  EXPECT_EQ(flags(story), "");
+}
+
+TEST(FlagByExit, IsForTheCommandsOwnSocketsOnly) {
+  Filter filter;
+  filter.followed = true;
+  for (const bool followed : {true, false}) {
+    Story story(with_exit_grace(), filter);
+    Conn socket = story.server(7).arrives(0ms).accepted(1ms);
+    socket.moves(Established, CloseWait, 1s, {.followed = followed});
+    socket.moves(CloseWait, LastAck, 1500ms, exits());
+    EXPECT_EQ(flags(story), followed ? "CLOSE_WAIT by exit 500ms" : "");
+  }
+}
+
+}  // namespace
+}  // namespace tcpdwell::life_story
