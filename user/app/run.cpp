@@ -14,11 +14,10 @@ constexpr Nanos kLastQuestions = 500ms;
 ExecFailure own_failure(const Error& error) { return {kOwnFailure, error}; }
 
 std::optional<Error> follow(Session& session, Signals& signals, Command& command) {
-  const Kinship kinship = kinship_with(command.pid());
   std::optional<Nanos> ended;
   return session.loop([&] {
     while (const auto signal = signals.take())
-      if (is_for_command(*signal, kinship)) command.forward(signal->number);
+      if (is_for_command(*signal, kinship_with(command.pid()))) command.forward(signal->number);
     const Nanos now = monotonic_now();
     if (!ended && command.status()) ended = now;
     return ended && (session.is_settled(now) || now - *ended > kLastQuestions);

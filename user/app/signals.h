@@ -40,7 +40,7 @@ struct Kinship {
   bool same_group = true;       // CMD is in our process group
   bool session_leader = false;  // we are
 };
-Kinship kinship_with(pid_t command);
+Kinship kinship_with(pid_t command);  // as it is now: CMD may leave our group
 
 // Whether a signal that we got must be sent on to CMD. What the terminal sends it sends to the
 // whole process group. Nobody can tell kill(-pgid) from kill(pid): CMD gets such a signal twice.

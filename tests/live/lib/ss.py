@@ -15,6 +15,7 @@ class Row(NamedTuple):
     unread: int  # Recv-Q: a FIN that was not fetched counts 1
     unsent: int  # Send-Q
     cookie: str
+    inode: int = 0  # of its file; 0 where no process holds it
 
 
 def endpoint(text):
@@ -24,15 +25,16 @@ def endpoint(text):
     return address, 0 if port == "*" else int(port)
 
 
-def rows(netns, cookies=True):
+def rows(netns, cookies=True, time_wait=True):
     """All of one namespace. Asked for cookies, the kernel makes those that it has not made yet."""
+    command = ["ss", "-tanHO" + ("e" if cookies else "")]
     with netns.inside():
-        done = subprocess.run(["ss", "-tanHO" + ("e" if cookies else "")], capture_output=True,
-                              text=True, check=True)
+        done = subprocess.run(command if time_wait else [*command, "exclude", "time-wait"],
+                              capture_output=True, text=True, check=True)
     found = []
     for line in done.stdout.splitlines():
         state, unread, unsent, local, remote, *more = line.split()
-        cookie = next((each[3:] for each in more if each.startswith("sk:")), "")
+        known = dict(each.split(":", 1) for each in more if each.startswith(("sk:", "ino:")))
         found.append(Row(STATES[state], endpoint(local), endpoint(remote), int(unread),
-                         int(unsent), cookie))
+                         int(unsent), known.get("sk", ""), int(known.get("ino", 0))))
     return found

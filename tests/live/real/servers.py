@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nginx and haproxy, as children of the test, in its namespace and in folders of their own."""
+"""Servers, as children of the test, in its namespace and in folders of their own."""
 
 import grp
+import json
+import os
 import pathlib
 import pwd
+import signal
 import subprocess
 from typing import NamedTuple
 
 from lib.life import ANY, Who
+from lib.run import PYTHON
 from lib.tracer import wait_for
 
 from real import needs
@@ -69,6 +73,9 @@ class Server:
     def who(self, pid):
         return Who(pid, ANY, self.comm, 0 if pid == self.pid else WORKER.pw_uid)
 
+    def output(self):
+        return self._log.read_text(errors="replace")
+
     def stop(self):
         if self._process.poll() is None:
             self._process.terminate()
@@ -79,7 +86,7 @@ class Server:
                 self._process.wait()
 
     def _listens(self, space):
-        assert self._process.poll() is None, self._log.read_text(errors="replace")
+        assert self._process.poll() is None, self.output()
         return all(space.listens(port) for port in self.ports)
 
 
@@ -104,7 +111,7 @@ class Nginx(Server):
             user {WORKER.pw_name} {grp.getgrgid(WORKER.pw_gid).gr_name};
             pid {folder}/nginx.pid;
             error_log {folder}/error.log;
-            events {{ worker_connections 128; }}
+            events {{ worker_connections 512; }}
             http {{
               log_format visit "$pid $server_port $remote_port $request_length $bytes_sent";
               access_log {self._access} visit;
@@ -121,6 +128,25 @@ class Nginx(Server):
         except BaseException:
             self.stop()
             raise
+
+    def reload(self):
+        """New workers take over; the old ones finish what they have."""
+        before = children_of(self.pid)
+        os.kill(self.pid, signal.SIGHUP)
+        self.workers = self._workers_since(before, self.WORKERS)
+
+    def lose_a_worker(self):
+        """It is shot, with all its connections; the master starts another one."""
+        before = children_of(self.pid)
+        os.kill(self.workers.pop(0), signal.SIGKILL)
+        self.workers += self._workers_since(before, 1)
+
+    def _workers_since(self, before, number):
+        def born():
+            found = [child for child in children_of(self.pid) if child not in before]
+            return found if len(found) == number else None
+
+        return wait_for(born, 20, f"nginx to have {number} new workers")
 
     def visit(self, server_port, client_port):
         """Which worker served this connection, and how many bytes it got and sent, by its log."""
@@ -175,3 +201,32 @@ defaults
             encoding="ascii",
         )
         super().__init__(space, folder, [needs.program("haproxy"), "-f", config, "-db"], ports)
+
+
+class Service(Server):
+    """The small HTTP service of service.py, with its bugs. It says what it does; see there."""
+
+    def __init__(self, space, folder, port, comm, in_line=False, redis=None):
+        self.comm = comm
+        program = pathlib.Path(__file__).with_name("service.py")
+        settings = json.dumps({"comm": comm, "port": port, "in_line": in_line, "redis": redis})
+        super().__init__(space, folder, [PYTHON, "-E", "-s", program, settings], (port,))
+
+    def said(self, **wanted):
+        """The lines that have these values."""
+        lines = map(json.loads, self.output().splitlines())
+        return [line for line in lines if wanted.items() <= line.items()]
+
+
+class Redis(Server):
+    """Keeps nothing."""
+
+    comm = "redis-server"
+
+    def __init__(self, space, folder, port):
+        settings = {"port": port, "bind": " ".join(LOOPBACK.values()), "dir": folder,
+                    "save": "", "appendonly": "no", "daemonize": "no"}
+        config = pathlib.Path(folder, "redis.conf")
+        lines = (f'{name} {value or chr(34) * 2}\n' for name, value in settings.items())
+        config.write_text("".join(lines), encoding="ascii")
+        super().__init__(space, folder, [needs.program("redis-server"), config], (port,))

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 
+from lib import ss
 from lib.netns import Netns
 
 PR_SET_PDEATHSIG = 1
@@ -62,6 +63,17 @@ class Space:
                         port = int(fields[1].rpartition(":")[2], 16)
                         found.append((port, int(fields[3], 16)))
         return found
+
+    def enter(self):
+        """The calling thread, and the threads that it starts."""
+        self._netns.enter()
+
+    def inside(self):
+        return self._netns.inside()
+
+    def sockets(self):
+        """All but those in TIME_WAIT, as ss prints them."""
+        return ss.rows(self._netns, time_wait=False)
 
     def listens(self, port, families=2):
         return self.states().count((port, LISTEN)) == families

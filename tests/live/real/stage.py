@@ -24,15 +24,15 @@ IS_RESET = ["CLOSED"]
 class Stage:
     """One namespace, its servers, and the connections that have to come out."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
         self.space, self.lives = Space(), []
-        self._folder, self._servers = folder, []
-        self._tracer = None
+        self._folder, self._servers, self._options = folder, [], options
+        self.tracer = None
         self._left_at = None
 
     def __enter__(self):
         try:
-            self._tracer = Tracer("--netns", self.space.path).__enter__()
+            self.tracer = Tracer("--netns", self.space.path, *self._options).__enter__()
         except BaseException:
             self._leave()
             raise
@@ -40,7 +40,7 @@ class Stage:
 
     def __exit__(self, *_):
         self._leave()
-        self._tracer.__exit__()
+        self.tracer.__exit__()
 
     def serve(self, kind, *details):
         """Starts a server, and promises its listeners: one a port and family."""
@@ -79,8 +79,8 @@ class Stage:
         else:
             self.settle()
         self._leave()
-        self._tracer.wait_for(self._all_ended, 20, f"the end of {len(self.lives)} connections")
-        objects = self._tracer.stop()
+        self.tracer.wait_for(self._all_ended, 20, f"the end of {len(self.lives)} connections")
+        objects = self.tracer.stop()
         self._check(objects)
         return objects
 
