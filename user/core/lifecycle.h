@@ -120,6 +120,7 @@ class Lifecycle {
   void leave_to_minisock(Id id, const TransitionEvent& event);
   void bridge_gap(Id id, State to, Nanos before);
   void find_origin(Id id, State from);
+  void find_lost_origin(Id id, Nanos at);
   void settle_closed(Id id);
 
   // lifecycle_minisock.cpp

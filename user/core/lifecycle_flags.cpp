@@ -115,7 +115,9 @@ void Lifecycle::on_event(const InquiryEvent& event) {
   if (event.state == connection.state && for_flag) raise_flag(event.id, event);
   if (carries(connection.carrier, event.kind)) {
     // A minisock's FIN that came unseen is dated when the minisock ends: it knows when it came.
-    if (event.state == connection.state || event.kind != SocketKind::Full) return;
+    if (event.state == connection.state) return;
+    if (connection.origin_lost) return find_lost_origin(event.id, event.at);
+    if (event.kind != SocketKind::Full) return;
     put_right(event.at);
     return bridge_gap(event.id, event.state, event.at);
   }

@@ -56,6 +56,9 @@ void Lifecycle::learn_minisock(Connection& connection, const TimewaitEvent& even
 Lifecycle::Id Lifecycle::known_minisock(const TimewaitEvent& event) {
   const Id id = table_.by_object(event.object);
   if (id == kNone || table_[id].carrier != Carrier::Minisock) return kNone;
+  // One without a cookie whose addresses were used again at once, and its memory, too.
+  const Id owner = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
+  if (owner != kNone && owner != id) return kNone;
   return same_minisock(table_[id], event) ? id : kNone;
 }
 

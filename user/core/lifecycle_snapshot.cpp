@@ -141,6 +141,7 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
                            .substate = event.state};
   if (const Id known = known_minisock(seen); known != kNone) {
     table_[known].snapshot = snapshots_;
+    if (table_[known].origin_lost) find_lost_origin(known, event.at);
     if (table_[known].state == State::FinWait2 && event.state == State::TimeWait &&
         table_[known].doubt == Doubt::None)
       catch_up_with_fin(known, seen);

@@ -214,6 +214,12 @@ void Lifecycle::find_origin(Id id, State from) {
     move(id, State::TimeWait, start.at, Nanos{0}, from == State::Closing ? Why::Ack : Why::Fin);
 }
 
+// ... which was lost: most likely this.
+void Lifecycle::find_lost_origin(Id id, Nanos at) {
+  put_right(at);
+  find_origin(id, State::FinWait2);
+}
+
 void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
   Connection& connection = table_[id];
   connection.tally = event.tally;
