@@ -8,6 +8,7 @@ The namespace has no name: it is gone with the last process of the play.
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ TRACER = os.environ.get("TCPDWELL_BIN") or f"{sys.path[0]}/../../build/tcpdwell"
 SERVICE = ("127.0.0.1", 8080)
 NOBODY = ("127.0.0.1", 8081)
 BEAT = 0.4  # seconds; the tracer writes at least every 100 ms
+FLAGS = ["--flag", "CLOSE_WAIT=2s"]  # a minute, unless asked otherwise
 
 
 def say(*lines):
@@ -132,14 +134,21 @@ def play(cast):
     cast.enter("cli", visit)
     time.sleep(BEAT)
 
-    say("Now nobody connects. The kernel ends two of them, and in the end the service closes one.")
+    say(
+        "Now nobody connects. The kernel ends two of them, and in the end the service closes one.",
+        "What is in CLOSE_WAIT for more than 2 seconds is flagged: whose, and what is left undone.",
+    )
     time.sleep(3.2)
+
+    say("`tcpdwell leaks` needs no trace: what is stuck now, also if it is older than tcpdwell.")
+    subprocess.run([TRACER, "leaks", "--netns", "self", *FLAGS], check=False)  # 1: it found some
+    time.sleep(BEAT)
 
     say("The client comes back from the same port: its SYN recycles the TIME_WAIT.")
     cast.enter("cli", visit)
     time.sleep(BEAT)
 
-    say("The service is stopped. Only now does its forgotten socket leave CLOSE_WAIT.")
+    say("The service is stopped. Only now does its forgotten socket leave CLOSE_WAIT: cleared.")
     cast.leave(server)
     time.sleep(BEAT)
 
@@ -159,7 +168,7 @@ def main():
     scenery.sysctl("tcp_fin_timeout", 2)
     scenery.sysctl("tcp_synack_retries", 1)
     scenery.sysctl("tcp_syn_linear_timeouts", 0)
-    with scenery.Cast() as cast, scenery.tracing([TRACER, "trace", "--netns", "self"]):
+    with scenery.Cast() as cast, scenery.tracing([TRACER, "trace", "--netns", "self", *FLAGS]):
         play(cast)
     closing_words()
 

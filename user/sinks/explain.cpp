@@ -113,24 +113,25 @@ std::string not_accepted(const LeakGroup& group) {
                      who, several ? "have" : "has", is_one(group) ? "it" : "them");
 }
 
-std::string half_closed(const LeakGroup& group) {
+// By shutdown() or by close().
+std::string shut_down(const LeakGroup& group) {
   return fmt::format(
-      "{} shut down {} and the peer has not closed since; {}, and while that is so no timeout "
-      "ends this",
+      "{} shut down {} and the peer has not closed since",
       is_one(group) ? "this side was" : fmt::format("this side of {} connections was", group.count),
-      is_one(group) ? ago(group) : '(' + ago(group) + ')', who_holds(group));
+      is_one(group) ? ago(group) : '(' + ago(group) + ')');
 }
 
+std::string half_closed(const LeakGroup& group) {
+  return fmt::format("{}; {}, and while that is so no timeout ends this", shut_down(group),
+                     who_holds(group));
+}
+
+// It may have been half-closed for long before it was closed: when that was is not known.
 std::string orphaned(const LeakGroup& group) {
-  const std::string by =
-      group.owner ? format_process(group.owner->process) + " closed " : "the application closed ";
-  return fmt::format(
-      "{}{} and the peer has not closed since; nobody holds {} any more, and the "
-      "kernel ends {} by itself (net.ipv4.tcp_fin_timeout)",
-      by,
-      is_one(group) ? "it " + ago(group)
-                    : fmt::format("{} connections, {},", group.count, ago(group)),
-      is_one(group) ? "it" : "them", is_one(group) ? "it" : "them");
+  const std::string_view it = is_one(group) ? "it" : "them";
+  std::string text = shut_down(group) + "; nobody holds " + std::string(it) + " any more";
+  if (group.owner) text += fmt::format(" (owner was {})", format_process(group.owner->process));
+  return text + fmt::format(", and the kernel ends {} by itself (net.ipv4.tcp_fin_timeout)", it);
 }
 
 // "in CLOSE_WAIT for 3.2s"
