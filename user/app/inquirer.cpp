@@ -80,9 +80,18 @@ bool Inquirer::snapshot_is_due(Nanos now) const {
          now >= last_walk_ + std::max(kShares * last_walk_cost_, kMostWait);
 }
 
+// One that could not be entered may have gone meanwhile.
+std::uint64_t Inquirer::still_there(const std::vector<std::uint64_t>& closed) {
+  const auto there = namespaces_.find();
+  return static_cast<std::uint64_t>(
+      std::count_if(there.begin(), there.end(), [&](const auto& name) {
+        return std::find(closed.begin(), closed.end(), name.cookie) != closed.end();
+      }));
+}
+
 Worker::Answer Inquirer::look_at_all() {
   const Nanos before = thread_cpu_time();
-  std::uint64_t not_entered = 0;
+  std::vector<std::uint64_t> closed;
   std::optional<Error> error;
   for (const Namespaces::Name& name : namespaces_.find()) {
     if (stop_) return {};
@@ -90,8 +99,9 @@ Worker::Answer Inquirer::look_at_all() {
     const bool entered = namespaces_.enter(name.cookie, [&] {
       if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
     });
-    if (!entered) ++not_entered;
+    if (!entered) closed.push_back(name.cookie);
   }
+  const std::uint64_t not_entered = closed.empty() ? 0 : still_there(closed);
   HoldersEvent holders{.at = monotonic_now(), .holdings = {}};
   if (auto holdings = walks_.holders({}))
     holders.holdings = std::move(*holdings);

@@ -47,6 +47,7 @@ class Inquirer {
  private:
   void ask_for_snapshot(Nanos now);
   bool snapshot_is_due(Nanos now) const;
+  std::uint64_t still_there(const std::vector<std::uint64_t>& closed);
   Worker::Answer look_at_all();
   Worker::Answer look_at(const std::vector<Question>& questions);
 

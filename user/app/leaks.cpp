@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "app/kernel_filter.h"
+#include "sinks/text_format.h"
 
 namespace tcpdwell {
 namespace {
@@ -46,7 +47,8 @@ class Looks {
         session.loop([&] { return heed_signals() || session.is_settled(monotonic_now()); });
     if (error) return *error;
     if (const auto count = session.namespaces_not_entered())
-      spdlog::warn("{} network namespaces cannot be entered: their sockets are not listed", count);
+      spdlog::warn("cannot enter {}: their sockets are not listed",
+                   format_count(count, "network namespace"));
     return session.finish(programs_);
   }
 

@@ -16,6 +16,7 @@
 #include "sinks/leak_report.h"
 #include "sinks/ndjson_sink.h"
 #include "sinks/run_report.h"
+#include "sinks/text_format.h"
 #include "sinks/text_sink.h"
 
 namespace {
@@ -49,20 +50,21 @@ std::unique_ptr<Sink> make_sink(const Options& options, Output& output) {
 
 int lost_status(const Options& options, const EndRecord& end, const Output& output) {
   if (end.lost > 0)
-    spdlog::warn("{} events were lost, {} of them transitions. A larger --ring-size may help",
-                 end.lost, end.transitions_lost);
+    spdlog::warn("{} were lost, {} of them transitions{}", format_count(end.lost, "event"),
+                 end.transitions_lost, end.ring_full > 0 ? ". A larger --ring-size may help" : "");
   if (end.evicted > 0)
-    spdlog::warn("{} connections were forgotten for --max-connections", end.evicted);
+    spdlog::warn("{} left the table early for --max-connections",
+                 format_count(end.evicted, "connection"));
   if (output.dropped_lines() > 0)
-    spdlog::warn("{} lines were dropped, since the reader of the output stalled",
-                 output.dropped_lines());
+    spdlog::warn("dropped {}, since the reader of the output stalled",
+                 format_count(output.dropped_lines(), "line"));
   return options.strict && (end.lost > 0 || output.dropped_lines() > 0) ? kLost : kDone;
 }
 
 int report(const Options& options, const EndRecord& end, const Output& output) {
   if (!options.quiet && !options.json)
-    spdlog::info("{} transitions, {} connections ended, {} open", end.transitions, end.connections,
-                 end.open);
+    spdlog::info("{}, {} ended, {} open", format_count(end.transitions, "transition"),
+                 format_count(end.connections, "connection"), end.open);
   return lost_status(options, end, output);
 }
 

@@ -25,6 +25,7 @@ class Pump final : public RecordHandler {
   std::uint64_t transitions() const { return transitions_; }
   std::uint64_t lost() const { return lost_; }
   std::uint64_t transitions_lost() const { return transitions_lost_; }
+  std::uint64_t ring_full() const { return ring_events_; }
   Nanos last_at() const { return last_at_; }
 
  private:

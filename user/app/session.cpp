@@ -211,6 +211,7 @@ EndRecord Session::finish(Programs& programs) {
                 .transitions = pump_.transitions(),
                 .lost = pump_.lost(),
                 .transitions_lost = pump_.transitions_lost(),
+                .ring_full = pump_.ring_full(),
                 .connections = lifecycle_.connections_ended(),
                 .open = lifecycle_.open(),
                 .flags_raised = lifecycle_.flags_raised(),

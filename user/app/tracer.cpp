@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "app/kernel_filter.h"
+#include "sinks/text_format.h"
 
 namespace tcpdwell {
 namespace {
@@ -38,9 +39,9 @@ std::optional<Error> run_until_over(const TracerConfig& config, Session& session
       if (config.duration) until = now + *config.duration;
       if (const auto not_entered = session.namespaces_not_entered())
         spdlog::warn(
-            "{} network namespaces cannot be entered: sockets in them that are older than "
-            "the trace show with their first event",
-            not_entered);
+            "cannot enter {}: sockets in them that are older than the trace show with their first "
+            "event",
+            format_count(not_entered, "network namespace"));
       failed = make_ready_file(config.ready_file);
     }
     return heed(signals, output) || failed || (until && now >= *until);

@@ -19,8 +19,11 @@ bool fin_was_sent(State state) {
   return state == State::FinWait1 || state == State::LastAck || state == State::Closing;
 }
 
-std::uint64_t without_fin(std::uint32_t queue, bool fin) {
-  return fin && queue > 0 ? queue - 1 : queue;
+bool syn_was_sent(State state) { return state == State::SynSent || state == State::SynReceived; }
+
+// A SYN and a FIN take a number of the sequence space, like a byte.
+std::uint64_t without(bool flag, std::uint32_t queue) {
+  return flag && queue > 0 ? queue - 1 : queue;
 }
 
 }  // namespace
@@ -33,12 +36,12 @@ Cause cause_of(const StuckFacts& facts) {
 
 std::optional<std::uint64_t> unread_bytes(const StuckFacts& facts) {
   if (facts.state == State::Listen) return std::nullopt;
-  return without_fin(facts.receive_queue, fin_came(facts.state));
+  return without(fin_came(facts.state), facts.receive_queue);
 }
 
 std::optional<std::uint64_t> unsent_bytes(const StuckFacts& facts) {
   if (facts.state == State::Listen) return std::nullopt;
-  return without_fin(facts.send_queue, fin_was_sent(facts.state));
+  return without(fin_was_sent(facts.state) || syn_was_sent(facts.state), facts.send_queue);
 }
 
 }  // namespace tcpdwell

@@ -14,7 +14,7 @@ struct StuckFacts {
   State state = State::CloseWait;
   bool attached = true;             // it has a struct socket: it was accepted, and is not orphaned
   std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN that came counts 1
-  std::uint32_t send_queue = 0;     // write_seq - snd_una; a FIN that was sent counts 1
+  std::uint32_t send_queue = 0;     // write_seq - snd_una; a FIN or SYN that was sent counts 1
 };
 
 // None for all other states.

@@ -150,7 +150,7 @@ class Lifecycle {
   void date_minisock(Connection& connection, const SnapshotEvent& event) const;
 
   // lifecycle_flags.cpp
-  void watch(Id id);
+  void watch(Id id, Nanos orphaned = {});
   void flag_due(Id id);
   void ask(Id id);
   void ask_later(Id id, Nanos at);

@@ -58,8 +58,8 @@ FlagRecord flag_of(const Connection& connection, Nanos at) {
 
 }  // namespace
 
-// (Re)starts the clock of the state that it is in.
-void Lifecycle::watch(Id id) {
+// (Re)starts the clock of the state that it is in. `orphaned`: when it was, if that is known.
+void Lifecycle::watch(Id id, Nanos orphaned) {
   Connection& connection = table_[id];
   if (connection.flag == FlagStage::Raised) return;
   connection.flag = FlagStage::None;
@@ -67,7 +67,8 @@ void Lifecycle::watch(Id id) {
   if (!threshold || connection.verdict == Verdict::Hide) return timers_.cancel(id);
   connection.flag = FlagStage::Waiting;
   connection.flag_threshold = *threshold;
-  timers_.schedule(id, connection.entered + *threshold);
+  const bool spared = config_.thresholds.since_orphaned && connection.state == State::FinWait2;
+  timers_.schedule(id, std::max(connection.entered, spared ? orphaned : Nanos{}) + *threshold);
 }
 
 // Its threshold has passed. The kernel has the last word: an event may have been lost, and a FIN

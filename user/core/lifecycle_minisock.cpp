@@ -96,7 +96,7 @@ void Lifecycle::start_minisock(const TimewaitEvent& event) {
     find_origin(id, connection.state);
   else
     connection.origin_lost = true;
-  watch(id);
+  watch(id, event.at);
 }
 
 // A segment came, or restarted the timer. The first that finds the substate changed was the FIN,

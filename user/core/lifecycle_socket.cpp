@@ -181,7 +181,7 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
   connection.orphan |= event.closing || event.dead;
   if (connection.state != event.from) bridge_gap(id, event.from, event.at);
   if (event.from == event.to) {  // close() after shutdown(): whose threshold is another
-    watch(id);
+    watch(id, event.at);
     return publisher_.reconsider(connection, false);
   }
   if (event.from == State::CloseWait) closed_by_exit(id, event);

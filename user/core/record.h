@@ -168,6 +168,7 @@ struct EndRecord {
   std::uint64_t transitions = 0;       // those of them on inet_sock_set_state
   std::uint64_t lost = 0;              // LostRecord::events, summed
   std::uint64_t transitions_lost = 0;  // LostRecord::transitions, summed
+  std::uint64_t ring_full = 0;         // those of `lost` that the ring had no room for
   std::uint64_t connections = 0;       // lives that were seen to end, before any filter
   std::uint64_t open = 0;              // lives still open
   std::uint64_t flags_raised = 0;

@@ -13,6 +13,7 @@ namespace tcpdwell {
 struct Thresholds {
   std::array<std::optional<Nanos>, kStates> of{};  // indexed by State; nullopt: never
   std::optional<Nanos> orphan;                     // of a FIN_WAIT_2 that nobody holds
+  bool since_orphaned = false;                     // the latter counts from when it was let go of
 
   std::optional<Nanos> for_state(State state, bool orphaned) const {
     return orphaned && state == State::FinWait2 ? orphan : of[index(state)];
@@ -20,7 +21,9 @@ struct Thresholds {
   // An explicit one holds for orphans too.
   void set(State state, Nanos threshold) {
     of[index(state)] = threshold;
-    if (state == State::FinWait2) orphan = threshold;
+    if (state != State::FinWait2) return;
+    orphan = threshold;
+    since_orphaned = false;
   }
 };
 
@@ -33,6 +36,7 @@ inline Thresholds default_thresholds(Nanos both) {
   thresholds.set(State::CloseWait, both);
   thresholds.set(State::FinWait2, both);
   thresholds.orphan = kOrphanThreshold;
+  thresholds.since_orphaned = true;
   return thresholds;
 }
 

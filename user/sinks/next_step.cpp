@@ -58,6 +58,12 @@ std::string strace(const LeakGroup& group, bool alive, std::string_view options 
   return alive && pid != 0 ? fmt::format(": strace -f {}-p {}", options, pid) : "";
 }
 
+// In flight over a unix socket, in an io_uring, in the kernel: no descriptor says so.
+std::string find_holder(const LeakGroup& group) {
+  return fmt::format("find what still uses {}{}", is_one(group) ? "it" : "them",
+                     ss(group, true, "-tnpoe"));
+}
+
 std::string step_for_state(const LeakGroup& group, bool alive) {
   switch (group.state) {
     case State::SynSent:
@@ -84,7 +90,6 @@ std::string step_for_state(const LeakGroup& group, bool alive) {
 
 std::string next_step(const LeakGroup& group, bool alive) {
   const std::string who = program(group);
-  const std::string_view it = is_one(group) ? "it" : "them";
   switch (group.cause) {
     case Cause::None: return step_for_state(group, alive);
     case Cause::NotAccepted:
@@ -95,13 +100,13 @@ std::string next_step(const LeakGroup& group, bool alive) {
       return fmt::format("see whether the peer takes data and the network carries it{}",
                          ss(group, alive, "-tino"));
     case Cause::EofUnread:
+      if (group.holders.empty() && alive) return find_holder(group);
       return fmt::format(
           "let {} watch its idle connections for reading (a pool often does not) "
           "and close() one when read() returns 0",
           who);
     case Cause::EofRead:
-      if (group.holders.empty() && alive)
-        return fmt::format("find what still uses {}{}", it, ss(group, alive, "-tnpoe"));
+      if (group.holders.empty() && alive) return find_holder(group);
       return fmt::format("find where {} is done with a connection but does not close() it{}", who,
                          strace(group, alive, "-e trace=%network,close "));
     case Cause::HalfClosed:
