@@ -36,9 +36,9 @@ static __always_inline void emit_accept(const struct sock *accepted)
 	if (!flow_passes(&flow))
 		return;
 	out = reserve(sizeof(*out), TCPDWELL_ACCEPT,
-		      follows && is_followed_task(bpf_get_current_task_btf()) ?
-			      TCPDWELL_ACCEPTED_FOLLOWED :
-			      TCPDWELL_ACCEPTED);
+		      follows && is_followed_task(bpf_get_current_task_btf())
+			      ? TCPDWELL_ACCEPTED_FOLLOWED
+			      : TCPDWELL_ACCEPTED);
 	if (!out)
 		return;
 	out->object = (__u64)sk;

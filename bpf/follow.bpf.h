@@ -42,8 +42,7 @@ static __always_inline bool is_followed(struct sock *sk, int from, int to)
 {
 	if (from == TCP_CLOSE && (to == TCP_SYN_SENT || to == TCP_LISTEN) &&
 	    is_followed_task(bpf_get_current_task_btf()))
-		return bpf_sk_storage_get(&followed_sockets, sk, NULL,
-					  BPF_SK_STORAGE_GET_F_CREATE);
+		return bpf_sk_storage_get(&followed_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	return bpf_sk_storage_get(&followed_sockets, sk, NULL, 0);
 }
 

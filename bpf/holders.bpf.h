@@ -10,7 +10,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1 << 20);
-	__type(key, __u64); /* cookie */
+	__type(key, __u64);   /* cookie */
 	__type(value, __u32); /* the pass that wants it */
 } wanted SEC(".maps");
 
@@ -43,8 +43,7 @@ static long holder_of_queued(__u32 index, struct queue_walk *walk)
 	const struct sock *child = BPF_CORE_READ(req, sk);
 
 	walk->out->cookie = BPF_CORE_READ(child, __sk_common.skc_cookie.counter);
-	if (walk->out->cookie && !BPF_CORE_READ(child, sk_socket) &&
-	    is_wanted(walk->out->cookie))
+	if (walk->out->cookie && !BPF_CORE_READ(child, sk_socket) && is_wanted(walk->out->cookie))
 		bpf_seq_write(walk->seq, walk->out, sizeof(*walk->out));
 	walk->req = BPF_CORE_READ(req, dl_next);
 	return !walk->req;

@@ -27,14 +27,14 @@ inline LifecycleConfig flagging_by_default() {
 inline Holder held_by(std::uint32_t pid, std::int32_t fd = 3) { return {process(pid), fd}; }
 
 // What the table wants to know by `at`.
-inline std::vector<FlagQuestion> questions(Story& story, Nanos at) {
+inline std::vector<Question> questions(Story& story, Nanos at) {
   story.waits(at);
   return story.lifecycle().take_questions();
 }
-inline FlagQuestion question(Story& story, Nanos at) {
+inline Question question(Story& story, Nanos at) {
   const auto all = questions(story, at);
   EXPECT_EQ(all.size(), 1U) << "questions at " << text(at);
-  return all.empty() ? FlagQuestion{} : all.front();
+  return all.empty() ? Question{} : all.front();
 }
 
 inline InquiryEvent still_in(State state) {
@@ -58,10 +58,11 @@ inline InquiryEvent nobody_knows() {
   return answer;
 }
 
-inline void answers(Story& story, const FlagQuestion& question, Nanos at, InquiryEvent answer) {
+inline void answers(Story& story, const Question& question, Nanos at, InquiryEvent answer) {
   answer.at = story.clock(at);
   answer.id = question.id;
   answer.generation = question.generation;
+  answer.serial = question.serial;
   story.on(answer);
 }
 // Asked and answered at `at`.

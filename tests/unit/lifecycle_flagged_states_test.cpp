@@ -65,7 +65,7 @@ TEST(FlagThreshold, GrowsWithACloseAfterShutdown) {
 TEST(FlagThreshold, GrowsWithACloseWhileTheKernelIsAsked) {
   Story story(flagging_by_default());
   Conn socket = half_closed(story);
-  const FlagQuestion asked = question(story, 61'010ms);
+  const Question asked = question(story, 61'010ms);
   socket.moves(FinWait2, FinWait2, 61'020ms, closed_by()).hands_over(FinWait2, FinWait2, 61'020ms);
   answers(story, asked, 61'030ms, minisock_in(FinWait2));
   EXPECT_EQ(flags(story), "");

@@ -16,7 +16,7 @@ TEST(Flag, IsAskedForWhenTheThresholdHasPassed) {
   Story story(flagging(CloseWait, 60s));
   const Conn socket = stuck(story);
   EXPECT_TRUE(questions(story, 60'999ms).empty()) << "not before";
-  const FlagQuestion asked = question(story, 61'010ms);
+  const Question asked = question(story, 61'010ms);
   EXPECT_EQ(asked.cookie, 7U);
   EXPECT_EQ(asked.flow, socket.flow());
   EXPECT_EQ(asked.state, CloseWait);
@@ -62,7 +62,7 @@ TEST(Flag, WithoutAThresholdIsNotAskedFor) {
 TEST(Flag, IsRaisedOnceTheKernelAgrees) {
   Story story(flagging(CloseWait, 60s));
   stuck(story);
-  const FlagQuestion asked = question(story, 61'010ms);
+  const Question asked = question(story, 61'010ms);
   answers(story, asked, 61'050ms, still_in(CloseWait));
   const FlagRecord raised = flag(story);
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 60050ms") << "its age when the kernel was asked";
@@ -117,7 +117,7 @@ TEST(Flag, OfASocketThatIsGoneEndsItsLifeInstead) {
 TEST(Flag, LeavesAnEndInDoubtToWhatFollows) {
   Story story(flagging(CloseWait, 60s));
   Conn socket = stuck(story);
-  const FlagQuestion asked = question(story, 61'010ms);
+  const Question asked = question(story, 61'010ms);
   socket.moves(CloseWait, Closed, 61'020ms, {.err = EPIPE});  // an RST of ours may follow
   answers(story, asked, 61'030ms, gone());
   EXPECT_EQ(story.life(7).verdict(), "still open");
@@ -129,7 +129,7 @@ TEST(Flag, LeavesAnEndInDoubtToWhatFollows) {
 TEST(Flag, IsAskedForAgainAfterADoubtThatWasNone) {
   Story story(flagging(SynReceived, 1s));
   Conn request = story.server(1).request_starts(0ms);
-  const FlagQuestion asked = question(story, 1010ms);
+  const Question asked = question(story, 1010ms);
   request.request_expires(1015ms);  // the SYN-ACK is on its way out
   answers(story, asked, 1015ms, still_in(SynReceived));
   request.request_starts(1015ms, {.retransmits = 1});
@@ -161,6 +161,17 @@ TEST(Flag, OfAMinisockWhoseFinCameUnseenIsNone) {
   EXPECT_EQ(story.life(1).dwell(FinWait2), "800ms+-4ms");
 }
 
+TEST(Flag, ThatWasNoneLeavesTheMinisockToTheNextWalk) {
+  Story story(flagging(FinWait2, 1s));
+  Conn client = story.client(1).establishes(0ms).closes(Established, 100ms);
+  client.moves(FinWait1, FinWait2, 200ms, orphan()).hands_over(FinWait2, FinWait2, 200ms);
+  is_answered(story, 2s, minisock_in(TimeWait));
+  story.loses(1, 3s);  // its end, perhaps
+  story.lifecycle().snapshot_begins();
+  story.lifecycle().snapshot_ended();
+  EXPECT_EQ(story.lifecycle().take_questions().size(), 1U) << "the walk has not found it";
+}
+
 TEST(Flag, IsClearedWithTheWholeDwell) {
   Story story(flagging(CloseWait, 60s));
   Conn socket = stuck(story);
@@ -188,7 +199,7 @@ TEST(Flag, OfASocketThatIsKilledIsClearedToo) {
 TEST(Flag, IsNotClearedWhereItWasNotRaised) {
   Story story(flagging(CloseWait, 60s));
   Conn socket = stuck(story);
-  const FlagQuestion asked = question(story, 62s);
+  const Question asked = question(story, 62s);
   socket.closes(CloseWait, 63s);
   answers(story, asked, 64s, still_in(CloseWait));  // asked before it left
   EXPECT_EQ(flags(story), "");
@@ -197,10 +208,10 @@ TEST(Flag, IsNotClearedWhereItWasNotRaised) {
 TEST(Flag, AnswerForAnotherThatHasItsPlaceNowIsIgnored) {
   Story story(flagging(CloseWait, 60s));
   Conn first = stuck(story, 7);
-  const FlagQuestion old = question(story, 62s);
+  const Question old = question(story, 62s);
   first.closes(CloseWait, 63s).moves(LastAck, Closed, 64s, orphan());
   story.server(8).arrives(65s).moves(Established, CloseWait, 66s);
-  const FlagQuestion asked = question(story, 127s);
+  const Question asked = question(story, 127s);
   ASSERT_EQ(asked.id, old.id) << "the story is about a place that is used again";
   answers(story, old, 127s, still_in(CloseWait));
   answers(story, old, 127s, gone());
@@ -226,7 +237,7 @@ TEST(Flag, CountsWhatWasRaisedAndWhatIsOpen) {
   stuck(story, 7).closes(CloseWait, 2s);
   Conn cleared = stuck(story, 8);
   stuck(story, 9);
-  for (const FlagQuestion& asked : questions(story, 62s))
+  for (const Question& asked : questions(story, 62s))
     answers(story, asked, 62s, still_in(CloseWait));
   EXPECT_EQ(story.lifecycle().flags_raised(), 2U);
   cleared.closes(CloseWait, 70s);

@@ -341,7 +341,9 @@ TEST_F(Text, LossIsNeverSilent) {
   record = {.when = kWhen, .cause = LossCause::Recursion, .at_most = 2};
   EXPECT_NE(line(record).find("missed at most 2 events"), std::string::npos) << line(record);
   record.events = 1;
-  EXPECT_NE(line(record).find("; at most 2 events"), std::string::npos) << line(record);
+  EXPECT_NE(line(record).find("; missed at most 2 events"), std::string::npos) << line(record);
+  record = {.when = kWhen, .cause = LossCause::Recursion, .resynced = 3};
+  EXPECT_NE(line(record).find(" 3 connections corrected"), std::string::npos) << line(record);
 }
 
 TEST_F(Text, TheClockIsNotStale) {

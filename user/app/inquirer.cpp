@@ -15,9 +15,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kShare = 50ms;      // flags that come due within it share a walk
-constexpr Nanos kPromise = 90ms;    // ... which must end in time for a flag to be 100 ms late at most
-constexpr Nanos kMostWait = 1s;     // for the walks' share of the CPU
+constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
+constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
+constexpr Nanos kMostWait = 1s;   // for the walks' share of the CPU
 constexpr std::int64_t kShares = 20;  // one of which is theirs: 5 %
 
 Nanos thread_cpu_time() {
@@ -27,7 +27,7 @@ Nanos thread_cpu_time() {
 }
 
 // Cookies whose holders are of interest: minisocks and requests have none.
-std::vector<std::uint64_t> held_cookies(const std::vector<FlagQuestion>& questions,
+std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
                                         const std::vector<InquiryEvent>& answers) {
   std::vector<std::uint64_t> cookies;
   for (std::size_t i = 0; i < answers.size(); ++i)
@@ -38,7 +38,7 @@ std::vector<std::uint64_t> held_cookies(const std::vector<FlagQuestion>& questio
 }
 
 // A socket that was accepted between the two questions is held by whoever has it now.
-void add_holders(const std::vector<FlagQuestion>& questions, const std::vector<Holding>& holdings,
+void add_holders(const std::vector<Question>& questions, const std::vector<Holding>& holdings,
                  std::vector<InquiryEvent>& answers) {
   std::unordered_map<std::uint64_t, std::size_t> by_cookie;
   for (std::size_t i = 0; i < questions.size(); ++i) by_cookie.emplace(questions[i].cookie, i);
@@ -62,16 +62,31 @@ Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle)
 
 Inquirer::~Inquirer() { stop_ = true; }
 
-void Inquirer::ask_for_snapshot(std::optional<std::uint32_t> netns) {
-  worker_.ask([this, netns] { return look_at_all(netns); });
+void Inquirer::keep_snapshots(std::optional<std::uint32_t> netns) {
+  keeps_snapshots_ = true;
+  snapshot_of_ = netns;
+  ask_for_snapshot(monotonic_now());
 }
 
-Worker::Answer Inquirer::look_at_all(std::optional<std::uint32_t> netns) {
+void Inquirer::ask_for_snapshot(Nanos now) {
+  walking_ = true;
+  last_walk_ = now;
+  lifecycle_.snapshot_begins();
+  worker_.ask([this] { return look_at_all(); });
+}
+
+bool Inquirer::snapshot_is_due(Nanos now) const {
+  return keeps_snapshots_ && !walking_ && lifecycle_.wants_snapshot() &&
+         now >= last_walk_ + std::max(kShares * last_walk_cost_, kMostWait);
+}
+
+Worker::Answer Inquirer::look_at_all() {
+  const Nanos before = thread_cpu_time();
   std::uint64_t not_entered = 0;
   std::optional<Error> error;
   for (const Namespaces::Name& name : namespaces_.find()) {
     if (stop_) return {};
-    if (netns && *netns != name.inum) continue;
+    if (snapshot_of_ && *snapshot_of_ != name.inum) continue;
     const bool entered = namespaces_.enter(name.cookie, [&] {
       if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
     });
@@ -82,11 +97,15 @@ Worker::Answer Inquirer::look_at_all(std::optional<std::uint32_t> netns) {
     holders.holdings = std::move(*holdings);
   else
     error = holdings.error();
-  return [this, not_entered, error, holders = std::move(holders)] {
-    if (error) spdlog::warn("{}: sockets older than the trace may be missing", error->text());
+  const Nanos cost = thread_cpu_time() - before;
+  return [this, not_entered, error, cost, holders = std::move(holders)] {
+    if (error) spdlog::warn("{}: sockets may be missing", error->text());
     lifecycle_.on(holders);
+    lifecycle_.snapshot_ended();
     not_entered_ = not_entered;
+    last_walk_cost_ = cost;
     snapshot_taken_ = true;
+    walking_ = false;
   };
 }
 
@@ -97,7 +116,8 @@ void Inquirer::tick(Nanos now) {
         lifecycle_.on(event);
       };
     });
-  for (FlagQuestion& question : lifecycle_.take_questions()) {
+  if (snapshot_is_due(now)) ask_for_snapshot(now);
+  for (Question& question : lifecycle_.take_questions()) {
     if (waiting_.empty()) first_waiting_ = now;
     waiting_.push_back(std::move(question));
   }
@@ -115,19 +135,20 @@ std::optional<Nanos> Inquirer::due() const {
   return std::max(together, std::min(affordable, first_waiting_ + kMostWait));
 }
 
-Worker::Answer Inquirer::look_at(const std::vector<FlagQuestion>& questions) {
+Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
   const Nanos before = thread_cpu_time();
   std::vector<InquiryEvent> answers(questions.size());
   std::map<std::uint64_t, std::vector<std::size_t>> places;
   for (std::size_t i = 0; i < questions.size(); ++i) {
     answers[i] = {.at = monotonic_now(),
                   .id = questions[i].id,
-                  .generation = questions[i].generation};
+                  .generation = questions[i].generation,
+                  .serial = questions[i].serial};
     places[questions[i].flow.netns_cookie].push_back(i);
   }
   for (const auto& [netns, indices] : places)
     namespaces_.enter(netns, [&, &which = indices] {
-      std::vector<FlagQuestion> here;
+      std::vector<Question> here;
       for (const std::size_t i : which) here.push_back(questions[i]);
       auto found = ask_kernel(here);
       if (!found) return;

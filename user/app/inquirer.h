@@ -4,7 +4,8 @@
 // come back as events.
 //
 // Flags that come due within 50 ms share one walk through all descriptors of the host. Walks take
-// 5 % of one CPU at the most: a flag waits, up to a second, before they take more.
+// 5 % of one CPU at the most: a flag waits, up to a second, before they take more. So do snapshots,
+// which put right what a loss of events left wrong.
 #pragma once
 
 #include <atomic>
@@ -26,9 +27,9 @@ class Inquirer {
   Inquirer(const Programs& programs, Lifecycle& lifecycle);
   ~Inquirer();
 
-  // Every socket of every network namespace that can be entered, or of that one (inode number).
-  // Needs somebody who drains the ring.
-  void ask_for_snapshot(std::optional<std::uint32_t> netns);
+  // Every socket of every network namespace that can be entered, or of that one (inode number);
+  // from then on again whenever the table wants it. Needs somebody who drains the ring.
+  void keep_snapshots(std::optional<std::uint32_t> netns);
   // Takes the table's new questions, and asks them when it is time.
   void tick(Nanos now);
   // When tick() has something to do, at the latest; nullopt: not before the table asks.
@@ -44,8 +45,10 @@ class Inquirer {
   bool idle() const { return waiting_.empty() && !asking_; }
 
  private:
-  Worker::Answer look_at_all(std::optional<std::uint32_t> netns);
-  Worker::Answer look_at(const std::vector<FlagQuestion>& questions);
+  void ask_for_snapshot(Nanos now);
+  bool snapshot_is_due(Nanos now) const;
+  Worker::Answer look_at_all();
+  Worker::Answer look_at(const std::vector<Question>& questions);
 
   // Used on the helper thread.
   Walks& walks_;
@@ -54,12 +57,17 @@ class Inquirer {
   std::atomic<bool> stop_ = false;
   // The rest on the thread that owns it.
   Lifecycle& lifecycle_;
-  std::vector<FlagQuestion> waiting_;
+  std::vector<Question> waiting_;
   Nanos first_waiting_{};
   bool asking_ = false;
   Nanos last_asked_{-1};
   Nanos last_cost_{};  // CPU time
+  bool keeps_snapshots_ = false;
+  std::optional<std::uint32_t> snapshot_of_;  // nullopt: all
+  bool walking_ = false;
   bool snapshot_taken_ = false;
+  Nanos last_walk_{-1};
+  Nanos last_walk_cost_{};  // CPU time
   std::uint64_t not_entered_ = 0;
   Worker worker_;  // the last: its thread ends before what it uses
 };

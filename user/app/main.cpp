@@ -119,8 +119,8 @@ int run(const Options& options) {
   auto command = Command::fork(options.command, options.user);
   if (!command) return fail(command.error(), kOwnFailure);
   give_away_stdin_and_stdout();
-  auto output = options.output.empty() ? Result<Output>(Output(STDERR_FILENO))
-                                       : Output::open(options.output);
+  auto output =
+      options.output.empty() ? Result<Output>(Output(STDERR_FILENO)) : Output::open(options.output);
   if (!output) return fail(output.error(), kOwnFailure);
   RunReport report(*output, text_style(options, *output));
   FlagsTo<RunReport> to_report(report);

@@ -76,9 +76,10 @@ void add_filters(CLI::App& app, Raw& raw) {
 }
 
 void add_flags(CLI::App& app, Raw& raw) {
-  app.add_option("--flag", raw.flags,
-                 "Flag sockets that are in STATE for longer than D (repeatable; default: CLOSE_WAIT "
-                 "and FIN_WAIT_2 for 60s, run: 1s)")
+  app.add_option(
+         "--flag", raw.flags,
+         "Flag sockets that are in STATE for longer than D (repeatable; default: CLOSE_WAIT "
+         "and FIN_WAIT_2 for 60s, run: 1s)")
       ->type_name("STATE=D");
   app.add_flag("--no-flags", raw.no_flags, "Flag nothing");
 }
@@ -109,12 +110,14 @@ Commands add_commands(CLI::App& app, Raw& raw) {
   commands.run = add_command(app, raw, "run",
                              "tcpdwell run [OPTIONS] -- CMD [ARG...]: runs CMD, says which sockets "
                              "it leaked");
-  commands.run->add_option("--leak-exit-code", raw.leak_exit_code,
-                           "Exit status if CMD ended with 0 and leaked sockets (default 1)")
+  commands.run
+      ->add_option("--leak-exit-code", raw.leak_exit_code,
+                   "Exit status if CMD ended with 0 and leaked sockets (default 1)")
       ->type_name("N");
-  commands.run->add_option("--exit-grace", raw.exit_grace,
-                           "A CLOSE_WAIT that lasted for D until nothing but the exit of its "
-                           "process closed it is a leak (default 100ms)")
+  commands.run
+      ->add_option("--exit-grace", raw.exit_grace,
+                   "A CLOSE_WAIT that lasted for D until nothing but the exit of its "
+                   "process closed it is a leak (default 100ms)")
       ->type_name("D");
   commands.run->add_option("--user", raw.user, "Run CMD as this user")->type_name("NAME");
   app.require_subcommand(0, 1);
@@ -168,15 +171,14 @@ void refuse_pointless(const CLI::App& app, Verb verb, const Raw& raw) {
     pointless.emplace_back("--duration");
   for (const std::string& option : pointless)
     if (app.count(option) != 0)
-      throw CLI::ValidationError(option, std::string("does not go with ") +
-                                             (verb == Verb::Leaks ? "leaks" : "run"));
+      throw CLI::ValidationError(
+          option, std::string("does not go with ") + (verb == Verb::Leaks ? "leaks" : "run"));
 }
 
 void add_run_values(Options& options, const Raw& raw) {
   options.user = raw.user;
   options.exit_grace = std::chrono::milliseconds{100};
-  if (!raw.exit_grace.empty())
-    options.exit_grace = duration_value("--exit-grace", raw.exit_grace);
+  if (!raw.exit_grace.empty()) options.exit_grace = duration_value("--exit-grace", raw.exit_grace);
   if (!raw.leak_exit_code.empty())
     options.leak_exit_code = status_value("--leak-exit-code", raw.leak_exit_code);
 }
@@ -248,8 +250,8 @@ std::string help_of(const CLI::App& app, const Commands& commands) {
   const CLI::App* command = verb == Verb::Leaks ? commands.leaks : commands.run;
   const CLI::Formatter format;
   return command->get_description() + "\n" +
-         format.make_groups(command, CLI::AppFormatMode::Normal) + "\nAnd those of all commands:\n" +
-         format.make_groups(&app, CLI::AppFormatMode::Normal);
+         format.make_groups(command, CLI::AppFormatMode::Normal) +
+         "\nAnd those of all commands:\n" + format.make_groups(&app, CLI::AppFormatMode::Normal);
 }
 
 }  // namespace

@@ -21,9 +21,9 @@ struct RunResult {
   EndRecord end;
 };
 
-// Follows `command`, which was forked and not released, until it ends; does not wait for descendants
-// that outlive it. Signals that are sent to us are passed on. Flags go to `sink`. An ExecFailure:
-// nothing was run.
+// Follows `command`, which was forked and not released, until it ends; does not wait for
+// descendants that outlive it. Signals that are sent to us are passed on. Flags go to `sink`. An
+// ExecFailure: nothing was run.
 std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& command, Sink& sink,
                                          Output& output);
 

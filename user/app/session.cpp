@@ -110,7 +110,7 @@ std::optional<Error> Session::begin() {
   follow_clock();
   sink_.write(start_record(programs_, config_.thresholds, lifecycle_.when(programs_.began())));
   if (!write_out(true)) return output_.error();
-  if (config_.snapshot) inquirer_.ask_for_snapshot(config_.filter.netns);
+  if (config_.snapshot) inquirer_.keep_snapshots(config_.filter.netns);
   return std::nullopt;
 }
 

@@ -24,8 +24,8 @@ struct SessionConfig {
   Filter filter;
   Thresholds thresholds;
   std::size_t max_connections = 4'000'000;
-  bool snapshot = true;              // begin with the sockets that are there
-  std::optional<Nanos> exit_grace;   // see LifecycleConfig
+  bool snapshot = true;             // begin with the sockets that are there
+  std::optional<Nanos> exit_grace;  // see LifecycleConfig
 };
 
 class Session {

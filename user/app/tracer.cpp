@@ -37,9 +37,10 @@ std::optional<Error> run_until_over(const TracerConfig& config, Session& session
       ready = true;
       if (config.duration) until = now + *config.duration;
       if (const auto not_entered = session.namespaces_not_entered())
-        spdlog::warn("{} network namespaces cannot be entered: sockets in them that are older than "
-                     "the trace show with their first event",
-                     not_entered);
+        spdlog::warn(
+            "{} network namespaces cannot be entered: sockets in them that are older than "
+            "the trace show with their first event",
+            not_entered);
       failed = make_ready_file(config.ready_file);
     }
     return heed(signals, output) || failed || (until && now >= *until);

@@ -68,6 +68,8 @@ struct Connection {
   FlagStage flag = FlagStage::None;
   Cause flag_cause = Cause::None;
   Nanos flag_threshold{};
+  std::uint32_t question = 0;  // the serial of the last one that counts
+  std::uint32_t snapshot = 0;  // the last one that found it, or in which it began
 
   State state = State::Closed;
   bool entered_known = true;  // else `entered` is the latest it can have been

@@ -167,8 +167,8 @@ enum class Presence : std::uint8_t {
 };
 
 struct InquiryEvent {
-  Nanos at{};                            // when the kernel was asked
-  std::uint32_t id = 0, generation = 0;  // of the FlagQuestion
+  Nanos at{};                                        // when the kernel was asked
+  std::uint32_t id = 0, generation = 0, serial = 0;  // of the Question
   Presence presence = Presence::Unknown;
   SocketKind kind = SocketKind::Full;
   State state = State::Closed;
@@ -185,7 +185,8 @@ struct HoldersEvent {
   std::vector<Holding> holdings;
 };
 
-using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
-                           SynEvent, LossEvent, ClockEvent, CgroupEvent>;
+using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, TransitionEvent,
+                           TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent, SynEvent,
+                           LossEvent, ClockEvent, CgroupEvent>;
 
 }  // namespace tcpdwell

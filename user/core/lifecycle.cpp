@@ -18,11 +18,15 @@ constexpr Nanos kPatience = 300ms;
 constexpr Nanos kSilentSyn = 4s;
 // An event may have been lost this long before the loss was noticed.
 constexpr Nanos kLossReach = 1ms;
+constexpr Nanos kPutRight = 1s;  // what is put right within it is told at once
 
 }  // namespace
 
 Lifecycle::Lifecycle(const LifecycleConfig& config, const Filter& filter, Sink& sink)
-    : config_(config), publisher_(filter, sink), table_(config.max_connections), timers_(config.began) {}
+    : config_(config),
+      publisher_(filter, sink),
+      table_(config.max_connections),
+      timers_(config.began) {}
 
 void Lifecycle::on(const Event& event) {
   std::visit([this](const auto& e) { on_event(e); }, event);
@@ -68,8 +72,23 @@ void Lifecycle::on_event(const SynEvent& event) {
 }
 
 void Lifecycle::on_event(const LossEvent& event) {
-  if (event.events > 0) last_loss_ = event.at;
-  publisher_.lost(event);
+  if (event.events > 0) {
+    last_loss_ = event.at;
+    last_loss_cause_ = event.cause;
+    wants_snapshot_ = true;
+  }
+  publisher_.lost(event, std::exchange(resynced_, 0));
+}
+
+// The kernel's word differed from ours. What was never counted as lost has no `lost` record.
+void Lifecycle::put_right(Nanos at) {
+  if (last_loss_.count() < 0) return;
+  if (resynced_++ == 0) resynced_at_ = at;
+}
+
+void Lifecycle::tell_put_right(Nanos at) {
+  if (resynced_ == 0) return;
+  publisher_.lost({.at = at, .cause = last_loss_cause_}, std::exchange(resynced_, 0));
 }
 
 void Lifecycle::on_event(const ClockEvent& event) { publisher_.clock(event.offset); }
@@ -115,7 +134,8 @@ void Lifecycle::tick(Nanos now) {
       doubts_.push_back(due);
     }
   }
-  timers_.advance(now, [this](Id id) { ask(id); });
+  timers_.advance(now, [this](Id id) { flag_due(id); });
+  if (now >= resynced_at_ + kPutRight) tell_put_right(now);
   while (!silent_syns_.empty() && silent_syns_.front().at + kSilentSyn <= now) {
     const PendingSyn syn = silent_syns_.front();
     silent_syns_.pop_front();
@@ -127,6 +147,7 @@ void Lifecycle::tick(Nanos now) {
 
 void Lifecycle::finish(Nanos now) {
   tick(now);
+  tell_put_right(now);
   while (!doubts_.empty()) {
     const Deadline due = doubts_.front();
     doubts_.pop_front();
@@ -181,6 +202,7 @@ void Lifecycle::give_up(Id id, Nanos at) {
 Lifecycle::Id Lifecycle::create() {
   const Id id = table_.create();
   timers_.cancel(id);
+  table_[id].snapshot = snapshots_;
   return id;
 }
 

@@ -38,10 +38,12 @@ struct LifecycleConfig {
   std::optional<Nanos> exit_grace;
 };
 
-// A socket has been in a state for its threshold: is that so, and why? Answered with an
-// InquiryEvent of the same id and generation.
-struct FlagQuestion {
+// Is a socket (still) there, in which state, and why? Asked before a flag is raised, and of what a
+// walk through all sockets did not find. Answered with an InquiryEvent of the same id, generation
+// and serial.
+struct Question {
   std::uint32_t id = 0, generation = 0;
+  std::uint32_t serial = 0;  // a connection can be asked about twice before the first answer comes
   std::uint64_t cookie = 0;  // 0: a request sock that has none
   Flow flow;
   State state = State::Closed;
@@ -65,7 +67,12 @@ class Lifecycle {
   std::uint64_t flags_raised() const { return flags_raised_; }
   std::uint64_t flags_open() const { return flags_open_; }
   std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.take_unknown_cgroups(); }
-  std::vector<FlagQuestion> take_questions() { return std::exchange(questions_, {}); }
+  std::vector<Question> take_questions() { return std::exchange(questions_, {}); }
+  // Events were lost, or an answer does not fit: a walk through all sockets would put it right.
+  bool wants_snapshot() const { return wants_snapshot_; }
+  // What the walk finds comes as SnapshotEvents in between.
+  void snapshot_begins();
+  void snapshot_ended();
   // When a flag may be due, if that is within `horizon`.
   std::optional<Nanos> next_flag(Nanos horizon) const { return timers_.next_within(horizon); }
 
@@ -95,6 +102,8 @@ class Lifecycle {
   void forget(Id id);
   Dwell move(Id id, State to, Nanos at, Nanos error, Why why);
   bool hidden_by_flow(Id id);
+  void put_right(Nanos at);
+  void tell_put_right(Nanos at);
   // True if something that was to follow an event at `at` may have been lost.
   bool lost_since(Nanos at) const;
 
@@ -103,6 +112,7 @@ class Lifecycle {
   void begin_child(const TransitionEvent& event);
   Id adopt(const TransitionEvent& event);
   Id adopt_child(const TransitionEvent& event);
+  void grow_up(Id id, std::uint64_t cookie, const Flow& flow, std::uint64_t cgroup_id);
   Id adopt_older(const TransitionEvent& event);
   Nanos unseen_since(Nanos at) const;
   void step(Id id, const TransitionEvent& event);
@@ -133,13 +143,16 @@ class Lifecycle {
   void found_full(const SnapshotEvent& event);
   void found_minisock(const SnapshotEvent& event);
   void found_request(const SnapshotEvent& event);
+  Id former_self(const SnapshotEvent& event);
   void keep_found(Id id, const SnapshotEvent& event);
   void date_full(Connection& connection, const SnapshotEvent& event) const;
   void date_minisock(Connection& connection, const SnapshotEvent& event) const;
 
   // lifecycle_flags.cpp
   void watch(Id id);
+  void flag_due(Id id);
   void ask(Id id);
+  void ask_later(Id id, Nanos at);
   void raise_flag(Id id, const InquiryEvent& event);
   void left(Id id, State from, const Dwell& dwell, Nanos at);
   void drop_flag(Id id);
@@ -166,8 +179,13 @@ class Lifecycle {
   Nanos last_loss_{-1};
   std::uint64_t ended_ = 0;
   TimerWheel timers_;
-  std::vector<FlagQuestion> questions_;
+  std::vector<Question> questions_;
   std::uint64_t flags_raised_ = 0, flags_open_ = 0;
+  bool wants_snapshot_ = false;
+  std::uint32_t snapshots_ = 0;  // that were begun
+  std::uint64_t resynced_ = 0;   // connections put right since the last `lost` record
+  Nanos resynced_at_{};
+  LossCause last_loss_cause_ = LossCause::RingFull;
 };
 
 }  // namespace tcpdwell

@@ -10,7 +10,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kAskAgain = 1s;  // the kernel could not be asked
+constexpr Nanos kAskAgain = 1s;       // the kernel could not be asked, or said what cannot be
+constexpr Nanos kAfterDoubt = 100ms;  // it moved when it was asked
 
 // The only process that holds it; nullptr: nobody, or several.
 const Process* only_holder(const std::vector<Holder>& holders) {
@@ -24,6 +25,22 @@ const Process* only_holder(const std::vector<Holder>& holders) {
 void learn_owner(Connection& connection, const std::vector<Holder>& holders) {
   if (connection.owner) return;
   if (const Process* process = only_holder(holders)) connection.owner = Owner{*process, Via::Fd};
+}
+
+bool carries(Carrier carrier, SocketKind kind) {
+  switch (kind) {
+    case SocketKind::Full: return carrier == Carrier::Full;
+    case SocketKind::Minisock: return carrier == Carrier::Minisock;
+    case SocketKind::Request: return carrier == Carrier::Request;
+  }
+  return false;
+}
+
+// What was asked for by its addresses alone may be another connection that has them now.
+bool is_successor(const Connection& connection, SocketKind found) {
+  return connection.cookie == 0 &&
+         ((connection.carrier == Carrier::Minisock && found != SocketKind::Minisock) ||
+          (connection.carrier == Carrier::Request && found == SocketKind::Minisock));
 }
 
 bool by_pid_and_fd(const Holder& a, const Holder& b) {
@@ -55,13 +72,24 @@ void Lifecycle::watch(Id id) {
 
 // Its threshold has passed. The kernel has the last word: an event may have been lost, and a FIN
 // to an orphan may have come unseen.
-void Lifecycle::ask(Id id) {
+void Lifecycle::flag_due(Id id) {
   Connection& connection = table_[id];
   if (connection.verdict == Verdict::Hide) connection.flag = FlagStage::None;
   if (connection.flag != FlagStage::Waiting) return;
   connection.flag = FlagStage::Asked;
+  ask(id);
+}
+
+void Lifecycle::ask_later(Id id, Nanos at) {
+  table_[id].flag = FlagStage::Waiting;
+  timers_.schedule(id, at);
+}
+
+void Lifecycle::ask(Id id) {
+  Connection& connection = table_[id];
   questions_.push_back({.id = id,
                         .generation = table_.generation(id),
+                        .serial = ++connection.question,
                         .cookie = connection.cookie,
                         .flow = connection.flow,
                         .state = connection.state});
@@ -70,18 +98,31 @@ void Lifecycle::ask(Id id) {
 void Lifecycle::on_event(const InquiryEvent& event) {
   if (!table_.alive(event.id, event.generation)) return;
   Connection& connection = table_[event.id];
-  if (connection.flag != FlagStage::Asked) return;  // it has moved on since
-  // In doubt: its end was seen and waits to be understood, or its timer is about to go on.
-  if (event.presence == Presence::Unknown || connection.doubt != Doubt::None) {
-    connection.flag = FlagStage::Waiting;
-    return timers_.schedule(event.id, event.at + kAskAgain);
+  if (event.serial != connection.question) return;  // it has moved on since
+  const bool for_flag = connection.flag == FlagStage::Asked;
+  if (event.presence == Presence::Unknown) {
+    if (for_flag) ask_later(event.id, event.at + kAskAgain);
+    return;
   }
-  connection.flag = FlagStage::None;
-  if (event.presence == Presence::Gone) return give_up(event.id, event.at);
-  if (event.state == connection.state) return raise_flag(event.id, event);
-  // A minisock's FIN that came unseen is dated when the minisock ends: it knows when it came.
-  if (connection.carrier == Carrier::Full && event.kind == SocketKind::Full)
-    bridge_gap(event.id, event.state, event.at);
+  if (connection.doubt != Doubt::None) {  // an end may have been seen, and waits to be understood
+    if (for_flag) ask_later(event.id, event.at + kAfterDoubt);
+    return;
+  }
+  if (for_flag) connection.flag = FlagStage::None;
+  if (event.presence == Presence::Gone || is_successor(connection, event.kind)) {
+    put_right(event.at);
+    return give_up(event.id, event.at);
+  }
+  if (event.state == connection.state && for_flag) raise_flag(event.id, event);
+  if (carries(connection.carrier, event.kind)) {
+    // A minisock's FIN that came unseen is dated when the minisock ends: it knows when it came.
+    if (event.state == connection.state || event.kind != SocketKind::Full) return;
+    put_right(event.at);
+    return bridge_gap(event.id, event.state, event.at);
+  }
+  // Another object has taken its place, and we have not heard of it.
+  wants_snapshot_ = true;
+  if (for_flag && connection.flag == FlagStage::None) ask_later(event.id, event.at + kAskAgain);
 }
 
 void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
@@ -117,6 +158,7 @@ void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
   Connection& connection = table_[id];
   const bool raised = connection.flag == FlagStage::Raised;
   connection.flag = FlagStage::None;
+  ++connection.question;
   if (!raised) return;
   --flags_open_;
   FlagRecord record;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets that a walk through a network namespace found. A record stands in the stream where it was
 // read: what came before it had happened, what comes after it had not. So a socket that is known
-// must be in the state that we know, or something was lost; one that is not is older than the trace.
+// must be in the state that we know, or something was lost; one that is not is older than the
+// trace.
 #include <algorithm>
 
 #include "core/kernel_time.h"
@@ -18,6 +19,23 @@ std::uint32_t at_least(const std::optional<std::uint32_t>& ago) {
 }
 
 }  // namespace
+
+// Every socket that is there from now until snapshot_ended() is found by it.
+void Lifecycle::snapshot_begins() {
+  wants_snapshot_ = false;
+  ++snapshots_;
+}
+
+// What was there before it began and was not found is gone, and its end was lost; or the walk could
+// not see it. So the kernel is asked for each.
+void Lifecycle::snapshot_ended() {
+  table_.for_each([this](Id id) {
+    const Connection& connection = table_[id];
+    if (connection.snapshot == snapshots_ || connection.doubt != Doubt::None) return;
+    if (connection.carrier == Carrier::Newborn) return forget(id);  // it never grew up
+    if (connection.flag != FlagStage::Asked) ask(id);
+  });
+}
 
 void Lifecycle::on_event(const SnapshotEvent& event) {
   switch (event.kind) {
@@ -37,8 +55,8 @@ void Lifecycle::date_full(Connection& connection, const SnapshotEvent& event) co
     case State::FinWait2:
     case State::Closing: ago = at_least(event.acked_ago); break;
     case State::Established:
-      ago = std::max({at_least(event.acked_ago), at_least(event.received_ago),
-                      at_least(event.sent_ago)});
+      ago = std::max(
+          {at_least(event.acked_ago), at_least(event.received_ago), at_least(event.sent_ago)});
       break;
     default: break;
   }
@@ -46,20 +64,39 @@ void Lifecycle::date_full(Connection& connection, const SnapshotEvent& event) co
   connection.entered_known = false;
 }
 
+// What a child that we do not know was before, if we know that.
+Lifecycle::Id Lifecycle::former_self(const SnapshotEvent& event) {
+  const Id newborn = table_.by_object(event.object);
+  if (newborn != kNone && table_[newborn].carrier == Carrier::Newborn) return newborn;
+  const Id request = table_.by_flow(event.flow);
+  return request != kNone && table_[request].carrier == Carrier::Request ? request : kNone;
+}
+
 void Lifecycle::found_full(const SnapshotEvent& event) {
   Id id = table_.by_cookie(event.cookie);
   if (id != kNone) {
     Connection& connection = table_[id];
+    connection.snapshot = snapshots_;
     if (connection.carrier != Carrier::Full || connection.doubt == Doubt::Closed) return;
-    if (connection.state != event.state) return bridge_gap(id, event.state, event.at);
+    if (connection.state != event.state) {
+      put_right(event.at);
+      return bridge_gap(id, event.state, event.at);
+    }
     if (connection.entered_known) return;
     const Nanos before = connection.entered;
     date_full(connection, event);
     connection.entered = std::min(connection.entered, before);
     return watch(id);
   }
-  const Id newborn = table_.by_object(event.object);
-  if (newborn != kNone && table_[newborn].carrier == Carrier::Newborn) return;
+  if (const Id former = former_self(event); former != kNone) {
+    table_[former].snapshot = snapshots_;
+    if (event.state == State::SynReceived) return;  // about to be told
+    table_.forget_object(former);
+    table_.forget_flow(former);
+    put_right(event.at);
+    grow_up(former, event.cookie, event.flow, event.sock_cgroup_id);
+    return bridge_gap(former, event.state, event.at);
+  }
   id = create();
   table_.index_cookie(id, event.cookie);
   Connection& connection = table_[id];
@@ -74,8 +111,9 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
   keep_found(id, event);
 }
 
-// The stamp is when TIME_WAIT began where the connection has timestamps (a later FIN moves it), else
-// when the minisock was made. The timer says when it was armed last, which may not be the first time.
+// The stamp is when TIME_WAIT began where the connection has timestamps (a later FIN moves it),
+// else when the minisock was made. The timer says when it was armed last, which may not be the
+// first time.
 void Lifecycle::date_minisock(Connection& connection, const SnapshotEvent& event) const {
   const Nanos armed = event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
   const bool stamped = event.entry_stamp_ms != 0;
@@ -102,6 +140,7 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
                            .entry_stamp_ms = event.entry_stamp_ms,
                            .substate = event.state};
   if (const Id known = known_minisock(seen); known != kNone) {
+    table_[known].snapshot = snapshots_;
     if (table_[known].state == State::FinWait2 && event.state == State::TimeWait &&
         table_[known].doubt == Doubt::None)
       catch_up_with_fin(known, seen);
@@ -112,6 +151,8 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
   const bool start_lost =
       id != kNone && table_[id].carrier == Carrier::Full && table_[id].doubt == Doubt::None;
   if (start_lost) {
+    table_[id].snapshot = snapshots_;
+    put_right(event.at);
     if (table_[id].state != event.state) bridge_gap(id, event.state, event.at);
   } else {
     id = create();
@@ -128,10 +169,12 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
 }
 
 void Lifecycle::found_request(const SnapshotEvent& event) {
-  if (const Id known = table_.by_object(event.object);
-      known != kNone && table_[known].carrier == Carrier::Request &&
-      table_[known].flow == event.flow)
+  if (const Id known = table_.by_object(event.object); known != kNone &&
+                                                       table_[known].carrier == Carrier::Request &&
+                                                       table_[known].flow == event.flow) {
+    table_[known].snapshot = snapshots_;
     return;
+  }
   replace(table_.by_object(event.object), event.at);
   replace(table_.by_flow(event.flow), event.at);
   const Id id = create();

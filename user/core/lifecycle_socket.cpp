@@ -122,17 +122,22 @@ Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
   } else {
     return adopt_older(event);
   }
-  table_.index_cookie(id, event.cookie);
+  table_[id].followed |= event.followed;
+  grow_up(id, event.cookie, event.flow, event.sock_cgroup_id);
+  return id;
+}
+
+// From a request or a newborn, which no index has any more, to a full socket.
+void Lifecycle::grow_up(Id id, std::uint64_t cookie, const Flow& flow, std::uint64_t cgroup_id) {
+  table_.index_cookie(id, cookie);
   Connection& connection = table_[id];
   connection.object = 0;
   connection.carrier = Carrier::Full;
   connection.doubt = Doubt::None;
-  connection.flow = event.flow;
-  connection.sock_cgroup_id = event.sock_cgroup_id;
-  connection.followed |= event.followed;
+  connection.flow = flow;
+  connection.sock_cgroup_id = cgroup_id;
   publisher_.opened(connection, State::Listen, Why::Syn);
   watch(id);
-  return id;
 }
 
 // It was there before us, or its beginning was lost: in `from` for longer than we know.

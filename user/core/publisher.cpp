@@ -161,13 +161,13 @@ std::vector<std::uint64_t> Publisher::take_unknown_cgroups() {
   return std::exchange(unknown_cgroups_, {});
 }
 
-void Publisher::lost(const LossEvent& event) {
+void Publisher::lost(const LossEvent& event, std::uint64_t resynced) {
   sink_.write(LostRecord{.when = when(event.at),
                          .cause = event.cause,
                          .events = event.events,
                          .transitions = event.transitions,
                          .at_most = event.at_most,
-                         .resynced = 0});
+                         .resynced = resynced});
 }
 
 }  // namespace tcpdwell

@@ -32,7 +32,7 @@ class Publisher {
   // held. `complete`: what is missing now will not come.
   void reconsider(Connection& connection, bool complete);
 
-  void lost(const LossEvent& event);
+  void lost(const LossEvent& event, std::uint64_t resynced);
   void clock(Nanos offset) { clock_offset_ = offset; }
   void cgroup(std::uint64_t id, std::string path);
   When when(Nanos at) const { return {at, clock_offset_.count() ? at + clock_offset_ : Nanos{0}}; }

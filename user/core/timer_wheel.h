@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One deadline an id, for millions of ids: a hierarchical timer wheel (Varghese and Lauck, scheme 7).
-// Setting, moving and cancelling cost the same however many there are; nothing is ever scanned. A
-// deadline fires at its tick or later, never before its time; kTick is the granularity.
+// One deadline an id, for millions of ids: a hierarchical timer wheel (Varghese and Lauck, scheme
+// 7). Setting, moving and cancelling cost the same however many there are; nothing is ever scanned.
+// A deadline fires at its tick or later, never before its time; kTick is the granularity.
 #pragma once
 
 #include <array>
@@ -67,7 +67,7 @@ class TimerWheel {
   std::uint64_t now_;  // the tick that was done last
   std::size_t size_ = 0;
   std::vector<Node> nodes_;  // by id
-  std::array<Id, kSlots * kLevels> heads_ = filled_with_none();
+  std::array<Id, kSlots* kLevels> heads_ = filled_with_none();
   static constexpr std::array<Id, kSlots * kLevels> filled_with_none() {
     std::array<Id, kSlots * kLevels> heads{};
     heads.fill(kNone);

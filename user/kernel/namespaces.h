@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Network namespaces: finds them and enters them. There is no list of them in the kernel: a thread, a
-// socket, an open file or a mount leads to each that can be entered at all.
+// Network namespaces: finds them and enters them. There is no list of them in the kernel: a thread,
+// a socket, an open file or a mount leads to each that can be entered at all.
 //
 // setns() changes the calling thread only: use it on a helper thread.
 #pragma once

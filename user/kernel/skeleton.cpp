@@ -73,8 +73,8 @@ std::optional<Error> set_symbols(tcpdwell_bpf& skeleton, const std::vector<Symbo
                "it TIME_WAIT cannot be seen"};
 }
 
-// Lockdown, a hardened host or an old arm64 kernel may refuse it: tried with the least program there
-// is, since a refusal of the real one would be a refusal of the whole object.
+// Lockdown, a hardened host or an old arm64 kernel may refuse it: tried with the least program
+// there is, since a refusal of the real one would be a refusal of the whole object.
 bool can_trace_functions(const BtfFacts& btf) {
   const auto function = btf.function_id("tcp_timewait_state_process");
   if (!function) return false;

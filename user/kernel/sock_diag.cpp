@@ -26,7 +26,7 @@ struct Request {
   inet_diag_req_v2 body;
 };
 
-Request request_for(const FlagQuestion& question, std::uint32_t sequence) {
+Request request_for(const Question& question, std::uint32_t sequence) {
   Request request{};
   request.header.nlmsg_len = sizeof request;
   request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
@@ -113,15 +113,21 @@ bool is_diag(const nlmsghdr& header) {
          header.nlmsg_len >= NLMSG_LENGTH(sizeof(inet_diag_msg));
 }
 
+// Where no connection is found, the listener of its port is; only a cookie would tell them apart.
+bool is_asked_for(const Question& question, const inet_diag_msg& found) {
+  return question.cookie != 0 || ntohs(found.id.idiag_dport) == question.flow.remote.port;
+}
+
 // One look-up a question. The kernel answers each, in order: with the socket, or with an error.
-bool look_up(Diag& diag, std::span<const FlagQuestion> questions, std::span<InquiryEvent> answers) {
+bool look_up(Diag& diag, std::span<const Question> questions, std::span<InquiryEvent> answers) {
   std::array<Request, kBatch> requests;
   for (std::size_t i = 0; i < questions.size(); ++i)
     requests[i] = request_for(questions[i], static_cast<std::uint32_t>(i));
   if (!diag.send(requests.data(), questions.size() * sizeof(Request))) return false;
   std::size_t answered = 0;
   return diag.receive([&](const nlmsghdr& header) {
-    if (is_diag(header) && header.nlmsg_seq < answers.size())
+    if (is_diag(header) && header.nlmsg_seq < answers.size() &&
+        is_asked_for(questions[header.nlmsg_seq], message(header)))
       learn(answers[header.nlmsg_seq], message(header));
     return ++answered < questions.size();
   });
@@ -129,7 +135,7 @@ bool look_up(Diag& diag, std::span<const FlagQuestion> questions, std::span<Inqu
 
 // The look-up of a socket that is bound to a device needs the device, and one of several listeners
 // on a port answers for all: what was not found is searched for in the whole list.
-bool search(Diag& diag, Family family, std::span<const FlagQuestion> questions,
+bool search(Diag& diag, Family family, std::span<const Question> questions,
             std::span<InquiryEvent> answers) {
   std::unordered_map<std::uint64_t, std::size_t> missing;
   for (std::size_t i = 0; i < questions.size(); ++i)
@@ -158,13 +164,14 @@ bool search(Diag& diag, Family family, std::span<const FlagQuestion> questions,
 
 }  // namespace
 
-Result<std::vector<InquiryEvent>> ask_kernel(std::span<const FlagQuestion> questions) {
+Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions) {
   auto diag = Diag::open();
   if (!diag) return diag.error();
   std::vector<InquiryEvent> answers(questions.size());
   for (std::size_t i = 0; i < questions.size(); ++i) {
     answers[i].id = questions[i].id;
     answers[i].generation = questions[i].generation;
+    answers[i].serial = questions[i].serial;
     answers[i].presence = Presence::Gone;
   }
   bool sure = true;

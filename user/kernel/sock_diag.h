@@ -15,6 +15,6 @@ namespace tcpdwell {
 
 // An answer to each question, in their order, with no holders yet. A socket is known by its cookie;
 // a request sock that has none by its addresses. Errors: netlink does not work at all.
-Result<std::vector<InquiryEvent>> ask_kernel(std::span<const FlagQuestion> questions);
+Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions);
 
 }  // namespace tcpdwell

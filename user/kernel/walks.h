@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// BPF iterators: what is there now, as opposed to what happens. All of it is slow (up to a second on
-// a large host), so none of it belongs on the thread that drains the ring.
+// BPF iterators: what is there now, as opposed to what happens. All of it is slow (up to a second
+// on a large host), so none of it belongs on the thread that drains the ring.
 #pragma once
 
 #include <atomic>

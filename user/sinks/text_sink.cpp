@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/leak_groups.h"
 #include "sinks/dwell_order.h"
@@ -191,12 +192,19 @@ void TextSink::append(const LostRecord& record) {
   put_time(record.when);
   go_to(kLocal);
   color(kRed);
-  if (record.events != 0)
-    put(fmt::format("LOST {} events, {} of them transitions ({})", record.events,
-                    record.transitions, name(record.cause)));
-  if (record.at_most != 0)
-    put(fmt::format("{}at most {} events that would most likely have been ignored ({})",
-                    record.events != 0 ? "; " : "missed ", record.at_most, name(record.cause)));
+  std::string_view comma;
+  const auto say = [&](std::uint64_t count, const std::string& text) {
+    if (count == 0) return;
+    put(std::exchange(comma, "; "));
+    put(text);
+  };
+  say(record.events, fmt::format("LOST {} events, {} of them transitions ({})", record.events,
+                                 record.transitions, name(record.cause)));
+  say(record.at_most, fmt::format("missed at most {} events that would most likely have been "
+                                  "ignored ({})",
+                                  record.at_most, name(record.cause)));
+  say(record.resynced,
+      fmt::format("{} connections corrected: the kernel was asked after a loss", record.resynced));
   color(kReset);
 }
 

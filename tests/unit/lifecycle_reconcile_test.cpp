@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// After a loss: a walk through all sockets puts the table right.
+#include "story.h"
+
+namespace tcpdwell::test {
+namespace {
+
+class Reconcile : public ::testing::Test {
+ protected:
+  void lose(Nanos at, std::uint64_t events = 3) {
+    story.tell(LossEvent{
+        .at = kBegan + at, .cause = LossCause::Recursion, .events = events, .transitions = events});
+  }
+  SnapshotEvent found(SocketKind kind, State state, Nanos at, std::uint64_t cookie = 1) const {
+    SnapshotEvent event{.at = kBegan + at};
+    event.kind = kind;
+    event.object = 0x1000 + cookie;
+    event.cookie = cookie;
+    event.flow = make_flow();
+    event.state = state;
+    return event;
+  }
+  // The only question there is.
+  Question question() {
+    const auto questions = story.table.take_questions();
+    EXPECT_EQ(questions.size(), 1U);
+    return questions.empty() ? Question{} : questions.front();
+  }
+  static InquiryEvent answer(const Question& question, Presence presence, Nanos at) {
+    InquiryEvent event{.at = kBegan + at,
+                       .id = question.id,
+                       .generation = question.generation,
+                       .serial = question.serial};
+    event.presence = presence;
+    event.state = question.state;
+    return event;
+  }
+  std::uint64_t resynced() {
+    std::uint64_t sum = 0;
+    for (const auto& record : story.said.all<LostRecord>()) sum += record.resynced;
+    return sum;
+  }
+  Story story;
+};
+
+TEST_F(Reconcile, OnlyALossAsksForIt) {
+  story.connects();
+  EXPECT_FALSE(story.table.wants_snapshot());
+  lose(10ms, 0);
+  EXPECT_FALSE(story.table.wants_snapshot()) << "nothing of ours was missed";
+  lose(20ms);
+  EXPECT_TRUE(story.table.wants_snapshot());
+  story.table.snapshot_begins();
+  EXPECT_FALSE(story.table.wants_snapshot());
+  lose(30ms);
+  EXPECT_TRUE(story.table.wants_snapshot()) << "a loss while it is taken spoils it";
+}
+
+TEST_F(Reconcile, WhatIsFoundAsItIsKnownStays) {
+  story.connects();
+  lose(20ms);
+  story.table.snapshot_begins();
+  story.tell(found(SocketKind::Full, State::Established, 30ms));
+  story.table.snapshot_ended();
+  EXPECT_TRUE(story.table.take_questions().empty());
+  story.wait(5s);
+  EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED");
+  EXPECT_EQ(resynced(), 0U);
+}
+
+TEST_F(Reconcile, ALostTransitionIsBridged) {
+  story.connects();
+  lose(20ms);
+  story.table.snapshot_begins();
+  story.tell(found(SocketKind::Full, State::CloseWait, 31ms));
+  story.table.snapshot_ended();
+  EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED CLOSE_WAIT");
+  const auto last = story.said.all<TransitionRecord>().back();
+  EXPECT_EQ(last.dwell->error, 15ms) << "some time between 1 ms and 31 ms";
+  story.wait(5s);
+  EXPECT_EQ(resynced(), 1U);
+}
+
+TEST_F(Reconcile, WhatIsNotFoundIsAskedForAndGivenUp) {
+  story.connects();
+  lose(20ms);
+  story.table.snapshot_begins();
+  story.table.snapshot_ended();
+  const Question asked = question();
+  EXPECT_EQ(asked.cookie, 1U);
+  EXPECT_EQ(story.table.open(), 1U) << "not before the kernel has said so";
+  story.tell(answer(asked, Presence::Gone, 40ms));
+  EXPECT_EQ(story.table.open(), 0U);
+  EXPECT_EQ(story.said.all<ConnectionRecord>().back().ended, Ended::Unknown);
+  story.table.finish(kBegan + 50ms);
+  EXPECT_EQ(resynced(), 1U);
+}
+
+TEST_F(Reconcile, WhatTheWalkMissedStays) {
+  story.connects();
+  lose(20ms);
+  story.table.snapshot_begins();
+  story.table.snapshot_ended();
+  story.tell(answer(question(), Presence::Present, 40ms));
+  EXPECT_EQ(story.table.open(), 1U);
+  story.table.snapshot_begins();
+  story.table.snapshot_ended();
+  story.tell(answer(question(), Presence::Unknown, 50ms));
+  EXPECT_EQ(story.table.open(), 1U) << "its namespace cannot be entered";
+  EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED");
+}
+
+TEST_F(Reconcile, WhatBeganMeanwhileNeedsNotBeFound) {
+  lose(0ms);
+  story.table.snapshot_begins();
+  story.connects();
+  story.table.snapshot_ended();
+  EXPECT_TRUE(story.table.take_questions().empty());
+}
+
+TEST_F(Reconcile, AnAnswerOfBeforeItMovedIsVoid) {
+  story.connects();
+  lose(20ms);
+  story.table.snapshot_begins();
+  story.table.snapshot_ended();
+  const Question asked = question();
+  story.tell(story.moves(State::Established, State::CloseWait, 35ms));
+  story.tell(answer(asked, Presence::Present, 30ms));
+  EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED CLOSE_WAIT");
+  EXPECT_EQ(resynced(), 0U);
+}
+
+TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsTheSame) {
+  story.tell(story.request(TimerOp::Start, 0ms));
+  lose(20ms);
+  story.table.snapshot_begins();
+  auto child = found(SocketKind::Full, State::Established, 30ms);
+  child.flow = make_flow(80, 40000);
+  story.tell(child);
+  story.table.snapshot_ended();
+  EXPECT_TRUE(story.table.take_questions().empty());
+  EXPECT_EQ(story.table.open(), 1U);
+  EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED");
+}
+
+TEST_F(Reconcile, AChildThatNeverGrewUpIsForgotten) {
+  story.tell(story.moves(State::Listen, State::SynReceived, 0ms));
+  lose(20ms);
+  story.table.snapshot_begins();
+  story.table.snapshot_ended();
+  EXPECT_EQ(story.table.open(), 0U);
+  EXPECT_TRUE(story.said.all<ConnectionRecord>().empty());
+}
+
+TEST_F(Reconcile, AMinisockWhoseBeginningWasLostIsTheSameConnection) {
+  story.closes_first();
+  lose(110ms);
+  story.table.snapshot_begins();
+  auto minisock = found(SocketKind::Minisock, State::TimeWait, 120ms);
+  minisock.left_jiffies = 15000;
+  story.tell(minisock);
+  story.table.snapshot_ended();
+  EXPECT_EQ(story.table.open(), 1U);
+  EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED FIN_WAIT_1 FIN_WAIT_2 TIME_WAIT");
+  auto expiry = story.timer(TimerOp::Expire, State::TimeWait, 60s, 1, minisock.object);
+  story.tell(expiry);
+  EXPECT_EQ(story.table.open(), 0U);
+}
+
+}  // namespace
+}  // namespace tcpdwell::test
