@@ -127,6 +127,8 @@ TEST(DecodeSnapshot, DamageIsRefused) {
   raw.flow.family = 3;
   EXPECT_FALSE(decode(bytes(raw)));
   raw = snapshot(TCPDWELL_REQUEST_SOCK);
+  raw.state = 12;
+  EXPECT_TRUE(decode(bytes(raw)));
   raw.syn_ns = raw.head.at_ns + 1;
   EXPECT_FALSE(decode(bytes(raw))) << "a SYN that has not come yet";
   raw = snapshot();

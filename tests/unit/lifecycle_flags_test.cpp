@@ -161,6 +161,17 @@ TEST(Flag, OfAMinisockWhoseFinCameUnseenIsNone) {
   EXPECT_EQ(story.life(1).dwell(FinWait2), "800ms+-4ms");
 }
 
+TEST(Flag, ThatWasNoneLeavesTheMinisockToTheNextWalk) {
+  Story story(flagging(FinWait2, 1s));
+  Conn client = story.client(1).establishes(0ms).closes(Established, 100ms);
+  client.moves(FinWait1, FinWait2, 200ms, orphan()).hands_over(FinWait2, FinWait2, 200ms);
+  is_answered(story, 2s, minisock_in(TimeWait));
+  story.loses(1, 3s);  // its end, perhaps
+  story.lifecycle().snapshot_begins();
+  story.lifecycle().snapshot_ended();
+  EXPECT_EQ(story.lifecycle().take_questions().size(), 1U) << "the walk has not found it";
+}
+
 TEST(Flag, IsClearedWithTheWholeDwell) {
   Story story(flagging(CloseWait, 60s));
   Conn socket = stuck(story);
