@@ -98,6 +98,18 @@ TEST(Holders, InAnAnswerAreTheOwnerOnlyIfTheSocketIsTheirs) {
   }
 }
 
+TEST(Holders, ACgroupWhoseNameComesLateIsNotTooLate) {
+  Filter filter;
+  filter.cgroup = "/a";
+  Story story(flagging(CloseWait, 1s), filter);
+  story.server(7).in_cgroup(5).arrives(0ms).accepted(1ms, 42, 5).moves(Established, CloseWait, 1s);
+  is_answered(story, 2010ms, still_in(CloseWait));
+  EXPECT_EQ(flags(story), "");
+  story.names_cgroup(5, "/a/b", 2100ms);
+  is_answered(story, 2200ms, still_in(CloseWait));
+  EXPECT_EQ(flags(story), "CLOSE_WAIT raised 1200ms");
+}
+
 LifecycleConfig with_exit_grace() {
   LifecycleConfig config = flagging(CloseWait, 1s);
   config.exit_grace = 100ms;

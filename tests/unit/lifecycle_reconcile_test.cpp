@@ -167,5 +167,20 @@ TEST_F(Reconcile, AMinisockWhoseBeginningWasLostIsTheSameConnection) {
   EXPECT_EQ(story.table.open(), 0U);
 }
 
+TEST_F(Reconcile, AMinisockThatIsOlderThanItsCookieIsAskedForByItsAddresses) {
+  story.tell(story.timer(TimerOp::Start, State::TimeWait, 0ms, 0));
+  auto gone = story.moves(State::FinWait2, State::Closed, 0ms, 5);
+  story.tell(gone);
+  lose(20ms);
+  story.table.snapshot_begins();
+  story.table.snapshot_ended();
+  const Question asked = question();
+  EXPECT_EQ(asked.cookie, 0U) << "5 is what its socket was given when the minisock was made";
+  auto found = answer(asked, Presence::Present, 30ms);
+  found.kind = SocketKind::Full;
+  story.tell(found);
+  EXPECT_EQ(story.table.open(), 0U) << "its addresses were used again";
+}
+
 }  // namespace
 }  // namespace tcpdwell::test

@@ -99,8 +99,9 @@ void Lifecycle::on_event(const CgroupEvent& event) {
   if (publisher_.filter().cgroup.empty()) return;
   table_.for_each([this](Id id) {
     Connection& connection = table_[id];
-    if (connection.verdict == Verdict::NotYet && connection.carrier != Carrier::Newborn)
-      publisher_.reconsider(connection, false);
+    if (connection.verdict != Verdict::NotYet || connection.carrier == Carrier::Newborn) return;
+    publisher_.reconsider(connection, false);
+    if (connection.flag == FlagStage::None) watch(id);
   });
 }
 

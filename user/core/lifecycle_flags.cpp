@@ -36,9 +36,14 @@ bool carries(Carrier carrier, SocketKind kind) {
   return false;
 }
 
+// A minisock has what its socket had when it was made: none, if nobody had asked for one by then.
+std::uint64_t cookie_now(const Connection& connection) {
+  return connection.carrier == Carrier::Minisock ? connection.minisock_cookie : connection.cookie;
+}
+
 // What was asked for by its addresses alone may be another connection that has them now.
 bool is_successor(const Connection& connection, SocketKind found) {
-  return connection.cookie == 0 &&
+  return cookie_now(connection) == 0 &&
          ((connection.carrier == Carrier::Minisock && found != SocketKind::Minisock) ||
           (connection.carrier == Carrier::Request && found == SocketKind::Minisock));
 }
@@ -91,7 +96,7 @@ void Lifecycle::ask(Id id) {
   questions_.push_back({.id = id,
                         .generation = table_.generation(id),
                         .serial = ++connection.question,
-                        .cookie = connection.cookie,
+                        .cookie = cookie_now(connection),
                         .flow = connection.flow,
                         .state = connection.state});
 }
