@@ -143,6 +143,20 @@ TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsTheSame) {
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED");
 }
 
+TEST_F(Reconcile, ARequestKnownByARetransmissionIsDatedBack) {
+  auto again = story.request(TimerOp::Start, 1000ms);
+  again.retransmits = 1;
+  story.tell(again);
+  auto request = found(SocketKind::Request, State::SynReceived, 1100ms, 0);
+  request.object = 0x8000;
+  request.flow = again.flow;
+  request.syn_at = kBegan + 5ms;
+  story.tell(request);
+  story.tell(story.request(TimerOp::Expire, 63s)).wait(64s);
+  EXPECT_EQ(story.dwell(State::SynReceived).value, 63s - 5ms);
+  EXPECT_EQ(story.dwell(State::SynReceived).error, 1us);
+}
+
 TEST_F(Reconcile, AChildThatNeverGrewUpIsForgotten) {
   story.tell(story.moves(State::Listen, State::SynReceived, 0ms));
   lose(20ms);

@@ -127,9 +127,9 @@ void Inquirer::tick(Nanos now) {
       };
     });
   if (snapshot_is_due(now)) ask_for_snapshot(now);
-  for (Question& question : lifecycle_.take_questions()) {
+  for (const Question& question : lifecycle_.take_questions()) {
     if (waiting_.empty()) first_waiting_ = now;
-    waiting_.push_back(std::move(question));
+    waiting_.push_back(question);
   }
   if (asking_ || waiting_.empty() || now < *due()) return;
   asking_ = true;

@@ -23,7 +23,7 @@ namespace {
 
 using namespace tcpdwell;
 
-enum ExitStatus { kDone = 0, kLeaked = 1, kFailed = 2, kLost = 3 };
+constexpr int kDone = 0, kLeaked = 1, kFailed = 2, kLost = 3;
 
 void set_up_log(const Options& options) {
   const auto log = spdlog::stderr_color_mt("tcpdwell");

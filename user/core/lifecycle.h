@@ -147,6 +147,7 @@ class Lifecycle {
   Id former_self(const SnapshotEvent& event);
   void keep_found(Id id, const SnapshotEvent& event);
   void date_full(Connection& connection, const SnapshotEvent& event) const;
+  static void date_request(Connection& connection, const SnapshotEvent& event);
   void date_minisock(Connection& connection, const SnapshotEvent& event) const;
 
   // lifecycle_flags.cpp

@@ -131,6 +131,13 @@ void Lifecycle::date_minisock(Connection& connection, const SnapshotEvent& event
   connection.entered = std::clamp(connection.entered, Nanos{0}, event.at);
 }
 
+void Lifecycle::date_request(Connection& connection, const SnapshotEvent& event) {
+  if (event.syn_at.count() == 0) return;
+  connection.entered = event.syn_at;
+  connection.entered_known = true;
+  connection.entered_error = 1us;  // of the clock that the kernel stamped it with
+}
+
 void Lifecycle::found_minisock(const SnapshotEvent& event) {
   const TimewaitEvent seen{.at = event.at,
                            .object = event.object,
@@ -174,7 +181,9 @@ void Lifecycle::found_request(const SnapshotEvent& event) {
                                                        table_[known].carrier == Carrier::Request &&
                                                        table_[known].flow == event.flow) {
     table_[known].snapshot = snapshots_;
-    return;
+    if (table_[known].entered_known) return;
+    date_request(table_[known], event);  // until now it was known by a retransmission
+    return watch(known);
   }
   replace(table_.by_object(event.object), event.at);
   replace(table_.by_flow(event.flow), event.at);
@@ -185,9 +194,9 @@ void Lifecycle::found_request(const SnapshotEvent& event) {
   connection.cookie = event.cookie;
   connection.role = Role::Server;
   connection.opened_by = Side::Remote;
-  connection.entered_known = event.syn_at.count() != 0;
-  connection.entered = connection.entered_known ? event.syn_at : event.at;
-  connection.entered_error = 1us;  // of the clock that the kernel stamped it with
+  connection.entered = event.at;
+  connection.entered_known = false;
+  date_request(connection, event);
   connection.flow = event.flow;
   table_.index_flow(id);
   keep_found(id, event);

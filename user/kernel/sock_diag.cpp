@@ -20,6 +20,8 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kBatch = 64;  // questions that are sent before their answers are read
+constexpr std::size_t kMany = 256;  // from here on a list of all sockets in these states is cheaper
+constexpr std::uint32_t kAllStates = ~0U;
 
 struct Request {
   nlmsghdr header;
@@ -34,7 +36,7 @@ Request request_for(const Question& question, std::uint32_t sequence) {
   request.header.nlmsg_seq = sequence;
   request.body.sdiag_family = static_cast<std::uint8_t>(question.flow.family);
   request.body.sdiag_protocol = IPPROTO_TCP;
-  request.body.idiag_states = ~0U;
+  request.body.idiag_states = kAllStates;
   inet_diag_sockid& id = request.body.id;
   id.idiag_sport = htons(question.flow.local.port);
   id.idiag_dport = htons(question.flow.remote.port);
@@ -118,24 +120,25 @@ bool is_asked_for(const Question& question, const inet_diag_msg& found) {
   return question.cookie != 0 || ntohs(found.id.idiag_dport) == question.flow.remote.port;
 }
 
-// One look-up a question. The kernel answers each, in order: with the socket, or with an error.
-bool look_up(Diag& diag, std::span<const Question> questions, std::span<InquiryEvent> answers) {
+// The kernel answers each, in order: with the socket, or with an error.
+bool look_up(Diag& diag, std::span<const std::size_t> which, std::span<const Question> questions,
+             std::span<InquiryEvent> answers) {
   std::array<Request, kBatch> requests;
-  for (std::size_t i = 0; i < questions.size(); ++i)
-    requests[i] = request_for(questions[i], static_cast<std::uint32_t>(i));
-  if (!diag.send(requests.data(), questions.size() * sizeof(Request))) return false;
+  for (std::size_t k = 0; k < which.size(); ++k)
+    requests[k] = request_for(questions[which[k]], static_cast<std::uint32_t>(which[k]));
+  if (!diag.send(requests.data(), which.size() * sizeof(Request))) return false;
   std::size_t answered = 0;
   return diag.receive([&](const nlmsghdr& header) {
     if (is_diag(header) && header.nlmsg_seq < answers.size() &&
         is_asked_for(questions[header.nlmsg_seq], message(header)))
       learn(answers[header.nlmsg_seq], message(header));
-    return ++answered < questions.size();
+    return ++answered < which.size();
   });
 }
 
-// The look-up of a socket that is bound to a device needs the device, and one of several listeners
-// on a port answers for all: what was not found is searched for in the whole list.
-bool search(Diag& diag, Family family, std::span<const Question> questions,
+// Searches the kernel's list of all sockets in `states` for those that are not found yet. False: it
+// is not whole. A v4-mapped one is in the list of IPv6.
+bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Question> questions,
             std::span<InquiryEvent> answers) {
   std::unordered_map<std::uint64_t, std::size_t> missing;
   for (std::size_t i = 0; i < questions.size(); ++i)
@@ -148,7 +151,7 @@ bool search(Diag& diag, Family family, std::span<const Question> questions,
   request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   request.body.sdiag_family = static_cast<std::uint8_t>(family);
   request.body.sdiag_protocol = IPPROTO_TCP;
-  request.body.idiag_states = ~0U;
+  request.body.idiag_states = states;
   if (!diag.send(&request, sizeof request)) return false;
   bool whole = true;
   const bool received = diag.receive([&](const nlmsghdr& header) {
@@ -160,6 +163,31 @@ bool search(Diag& diag, Family family, std::span<const Question> questions,
     return true;
   });
   return received && whole;
+}
+
+// Most are in the state that they are thought to be in.
+void find_many(Diag& diag, std::span<const Question> questions, std::span<InquiryEvent> answers) {
+  std::uint32_t states = 0;
+  for (const Question& question : questions) states |= 1U << index(question.state);
+  const Nanos now = monotonic_now();
+  for (InquiryEvent& answer : answers) answer.at = now;
+  for (const Family family : {Family::Ipv4, Family::Ipv6})
+    search(diag, family, states, questions, answers);
+}
+
+// One by one, those that are not found yet.
+bool find_each(Diag& diag, std::span<const Question> questions, std::span<InquiryEvent> answers) {
+  std::vector<std::size_t> left;
+  for (std::size_t i = 0; i < questions.size(); ++i)
+    if (answers[i].presence == Presence::Gone) left.push_back(i);
+  bool sure = true;
+  for (std::size_t at = 0; at < left.size(); at += kBatch) {
+    const std::span these(left.data() + at, std::min(kBatch, left.size() - at));
+    const Nanos now = monotonic_now();
+    for (const std::size_t i : these) answers[i].at = now;
+    if (!look_up(diag, these, questions, answers)) sure = false;
+  }
+  return sure;
 }
 
 }  // namespace
@@ -174,16 +202,12 @@ Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions
     answers[i].serial = questions[i].serial;
     answers[i].presence = Presence::Gone;
   }
-  bool sure = true;
-  for (std::size_t at = 0; at < questions.size(); at += kBatch) {
-    const std::size_t count = std::min(kBatch, questions.size() - at);
-    const std::span these(answers.data() + at, count);
-    const Nanos now = monotonic_now();
-    for (InquiryEvent& answer : these) answer.at = now;
-    if (!look_up(*diag, questions.subspan(at, count), these)) sure = false;
-  }
+  if (questions.size() >= kMany) find_many(*diag, questions, answers);
+  bool sure = find_each(*diag, questions, answers);
+  // The look-up of a socket that is bound to a device needs the device, and one of several
+  // listeners on a port answers for all.
   for (const Family family : {Family::Ipv4, Family::Ipv6})
-    if (!search(*diag, family, questions, answers)) sure = false;
+    if (!search(*diag, family, kAllStates, questions, answers)) sure = false;
   if (!sure)
     for (InquiryEvent& answer : answers)
       if (answer.presence == Presence::Gone) answer.presence = Presence::Unknown;

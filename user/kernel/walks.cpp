@@ -99,21 +99,32 @@ std::optional<Error> Walks::snapshot(const std::atomic<bool>& stop) const {
   return std::nullopt;
 }
 
+// All in a few system calls.
 std::optional<Error> Walks::want(std::span<const std::uint64_t> cookies) {
-  const int map = bpf_map__fd(impl_->skeleton->maps.wanted);
-  for (const std::uint64_t cookie : cookies)
-    if (bpf_map_update_elem(map, &cookie, &impl_->pass, BPF_ANY) != 0)
-      return system_error("asking for the holders of a socket");
+  const std::vector<std::uint32_t> passes(cookies.size(), impl_->pass);
+  auto count = static_cast<std::uint32_t>(cookies.size());
+  if (bpf_map_update_batch(bpf_map__fd(impl_->skeleton->maps.wanted), cookies.data(), passes.data(),
+                           &count, nullptr) != 0)
+    return system_error("asking for the holders of sockets");
   return std::nullopt;
 }
 
-Result<std::vector<Holding>> Walks::holders(std::span<const std::uint64_t> cookies) {
+// A cookie that is there twice is deleted once: so one by one where the batch stops.
+void Walks::forget(std::span<const std::uint64_t> cookies) {
   const int map = bpf_map__fd(impl_->skeleton->maps.wanted);
-  if (!cookies.empty() && ++impl_->pass == 0) impl_->pass = 1;
-  if (const auto error = want(cookies)) return *error;
+  auto count = static_cast<std::uint32_t>(cookies.size());
+  if (bpf_map_delete_batch(map, cookies.data(), &count, nullptr) == 0) return;
+  for (const std::uint64_t cookie : cookies) bpf_map_delete_elem(map, &cookie);
+}
+
+Result<std::vector<Holding>> Walks::holders(std::span<const std::uint64_t> cookies) {
+  if (!cookies.empty()) {
+    if (++impl_->pass == 0) impl_->pass = 1;
+    if (const auto error = want(cookies)) return *error;
+  }
   impl_->skeleton->bss->holders_pass = cookies.empty() ? 0 : impl_->pass;
   auto bytes = read_all(impl_->holders, "walking through the descriptors of all processes");
-  for (const std::uint64_t cookie : cookies) bpf_map_delete_elem(map, &cookie);
+  if (!cookies.empty()) forget(cookies);
   if (!bytes) return bytes.error();
   std::vector<Holding> holdings;
   const std::span<const std::byte> all(*bytes);

@@ -48,6 +48,7 @@ class Walks {
   struct Impl;
   explicit Walks(std::unique_ptr<Impl> impl);
   std::optional<Error> want(std::span<const std::uint64_t> cookies);
+  void forget(std::span<const std::uint64_t> cookies);
   std::unique_ptr<Impl> impl_;
 };
 
