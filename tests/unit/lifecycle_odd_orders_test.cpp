@@ -88,12 +88,19 @@ TEST(OddTimers, ACpuThatGoesOnHasNothingMoreToSay) {
   EXPECT_TRUE(story.life(1).over());
 }
 
+TEST(OddTimers, ADoubtOfTheLastMomentStaysOne) {
+  Story story;
+  story.client(2).establishes(0ms).moves(Established, Closed, 30s, {.err = ECONNRESET});
+  story.finishes(30s);
+  EXPECT_EQ(story.life(2).verdict(), "still open") << "who sent the RST would come after the end";
+}
+
 TEST(OddTimers, StopTheClockAndTheLastDoubtsAreSettled) {
   Story story;
   waiting(story, 1).minisock_cancelled(TimeWait, 30s, {.canceller = Canceller::Abort});
   story.client(2).establishes(0ms).moves(Established, Closed, 30s, {.err = ECONNRESET});
   story.server(3).request_starts(0ms).request_cancelled(30s, {.canceller = Canceller::Abort});
-  story.finishes(30s);
+  story.finishes(30'002ms);
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, killed");
   EXPECT_EQ(story.life(2).verdict(), "reset_received, opened by local, closed by remote");
   EXPECT_EQ(story.life_from(50003).verdict(), "killed, opened by remote, closed by none");

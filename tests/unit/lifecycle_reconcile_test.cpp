@@ -157,6 +157,33 @@ TEST_F(Reconcile, ARequestKnownByARetransmissionIsDatedBack) {
   EXPECT_EQ(story.dwell(State::SynReceived).error, 1us);
 }
 
+TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsMetAgainInALaterState) {
+  story.tell(story.request(TimerOp::Start, 0ms));
+  lose(20ms);
+  auto fin = story.moves(State::Established, State::CloseWait, 30ms);
+  fin.flow = make_flow(80, 40000);
+  story.tell(fin);
+  EXPECT_EQ(story.table.open(), 1U);
+  EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED CLOSE_WAIT");
+}
+
+TEST_F(Reconcile, AnotherSocketAtItsAddressesIsItsEnd) {
+  story.tell(story.request(TimerOp::Start, 0ms));
+  auto other = story.moves(State::Closed, State::SynSent, 10ms, 9);
+  other.flow = make_flow(90, 40000);
+  story.tell(other);
+  lose(20ms);
+  story.table.snapshot_begins();
+  story.tell(found(SocketKind::Full, State::SynSent, 25ms, 9));
+  story.table.snapshot_ended();
+  auto found_there = answer(question(), Presence::Present, 30ms);
+  found_there.kind = SocketKind::Full;
+  found_there.cookie = 9;
+  story.tell(found_there);
+  EXPECT_EQ(story.table.open(), 1U);
+  EXPECT_FALSE(story.table.wants_snapshot());
+}
+
 TEST_F(Reconcile, AChildThatNeverGrewUpIsForgotten) {
   story.tell(story.moves(State::Listen, State::SynReceived, 0ms));
   lose(20ms);

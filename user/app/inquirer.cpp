@@ -41,14 +41,15 @@ std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
 void add_holders(const std::vector<Question>& questions, const std::vector<Holding>& holdings,
                  std::vector<InquiryEvent>& answers) {
   std::unordered_map<std::uint64_t, std::size_t> by_cookie;
-  for (std::size_t i = 0; i < questions.size(); ++i) by_cookie.emplace(questions[i].cookie, i);
+  for (std::size_t i = questions.size(); i-- > 0;)  // of two about the same, the last counts
+    by_cookie.emplace(questions[i].cookie, i);
   for (const Holding& holding : holdings)
     if (const auto it = by_cookie.find(holding.cookie); it != by_cookie.end())
       answers[it->second].attached |= !holding.of_listener;
   for (const Holding& holding : holdings) {
     const auto it = by_cookie.find(holding.cookie);
     if (it == by_cookie.end() || holding.of_listener == answers[it->second].attached) continue;
-    if (holding.holder.process.pid != 0) answers[it->second].holders.push_back(holding.holder);
+    answers[it->second].holders.push_back(holding.holder);
   }
 }
 

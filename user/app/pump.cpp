@@ -19,6 +19,8 @@ std::uint64_t load(const __u64& counter) {
 void Pump::handle(std::span<const std::byte> record) noexcept {
   ++records_;
   const auto event = decode(record);
+  const Nanos at = event ? std::visit([](const auto& e) { return e.at; }, *event) : last_at_;
+  if (at >= end_) return;
   const bool asked_for = event && std::holds_alternative<SnapshotEvent>(*event);
   if (!asked_for) ++events_;
   if (!event) {
@@ -26,7 +28,7 @@ void Pump::handle(std::span<const std::byte> record) noexcept {
     return;
   }
   if (std::holds_alternative<TransitionEvent>(*event)) ++transitions_;
-  last_at_ = std::visit([](const auto& e) { return e.at; }, *event);
+  last_at_ = at;
   lifecycle_.on(*event);
 }
 

@@ -15,6 +15,8 @@ class Pump final : public RecordHandler {
   explicit Pump(Lifecycle& lifecycle) : lifecycle_(lifecycle) {}
   void handle(std::span<const std::byte> record) noexcept override;
 
+  // What happened since is no part of the trace.
+  void stop_at(Nanos end) { end_ = end; }
   // Compares with what was lost before. Call it after a drain: what follows a loss is in the table
   // only after the table knows of the loss.
   void check_ring_loss(const tcpdwell_shared& shared, Nanos now);
@@ -38,6 +40,7 @@ class Pump final : public RecordHandler {
   std::uint64_t damaged_ = 0, damaged_told_ = 0;
   Missed missed_;
   Nanos last_at_{};
+  Nanos end_ = Nanos::max();
 };
 
 }  // namespace tcpdwell

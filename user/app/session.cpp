@@ -25,12 +25,13 @@ constexpr Nanos kClockNoise = 50us;
 constexpr std::uint64_t kBusy = 16;
 constexpr Nanos kNap = 5ms;
 
-// CLOCK_REALTIME - CLOCK_MONOTONIC
-Nanos clock_offset() {
+// CLOCK_REALTIME - CLOCK_MONOTONIC; nullopt: we were interrupted while we read them.
+std::optional<Nanos> clock_offset() {
   timespec wall{};
   const Nanos before = monotonic_now();
   ::clock_gettime(CLOCK_REALTIME, &wall);
   const Nanos after = monotonic_now();
+  if (after - before > kClockNoise) return std::nullopt;
   return std::chrono::seconds{wall.tv_sec} + Nanos{wall.tv_nsec} - (before + after) / 2;
 }
 
@@ -118,9 +119,10 @@ std::optional<Error> Session::begin() {
 bool Session::drain_batch() {
   const Nanos now = monotonic_now();
   const bool emptied = reader_->drain(kBatch);
-  pump_.check_ring_loss(programs_.shared(), now);
+  pump_.check_ring_loss(programs_.shared(), monotonic_now());  // later than what was lost
   if (now - last_missed_check_ >= kMissedCheck) {
-    pump_.check_missed(programs_.missed(), now);
+    const Missed missed = programs_.missed();
+    pump_.check_missed(missed, monotonic_now());
     last_missed_check_ = now;
   }
   lifecycle_.tick(emptied ? now : std::min(now, pump_.last_at()));
@@ -159,10 +161,10 @@ bool Session::is_settled(Nanos now) {
 }
 
 void Session::follow_clock() {
-  const Nanos offset = clock_offset();
-  if (std::chrono::abs(offset - clock_offset_) < kClockNoise) return;
-  clock_offset_ = offset;
-  lifecycle_.on(ClockEvent{monotonic_now(), offset});
+  const auto offset = clock_offset();
+  if (!offset || std::chrono::abs(*offset - clock_offset_) < kClockNoise) return;
+  clock_offset_ = *offset;
+  lifecycle_.on(ClockEvent{monotonic_now(), *offset});
 }
 
 // False if there is nobody to write for any more.
@@ -200,9 +202,10 @@ std::optional<Error> Session::sleep(Nanos wait) {
 }
 
 EndRecord Session::finish(Programs& programs) {
-  programs.detach();
-  while (!reader_->drain(kBatch)) continue;
   const Nanos now = monotonic_now();
+  programs.detach();  // one program after the other: what happens meanwhile is seen in part only
+  pump_.stop_at(now);
+  while (!reader_->drain(kBatch)) continue;
   pump_.check_ring_loss(programs.shared(), now);
   pump_.check_missed(programs.missed(), now);
   lifecycle_.finish(now);

@@ -172,6 +172,7 @@ struct InquiryEvent {
   Presence presence = Presence::Unknown;
   SocketKind kind = SocketKind::Full;
   State state = State::Closed;
+  std::uint64_t cookie = 0;  // that it has now; 0: none
   Endpoint local;
   bool attached = false;            // a full socket that has a struct socket
   std::uint32_t receive_queue = 0;  // of a full socket: rcv_nxt - copied_seq; a FIN counts 1

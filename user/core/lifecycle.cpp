@@ -152,8 +152,10 @@ void Lifecycle::finish(Nanos now) {
   while (!doubts_.empty()) {
     const Deadline due = doubts_.front();
     doubts_.pop_front();
-    if (table_.alive(due.id, due.generation) && table_[due.id].doubt_serial == due.serial &&
-        table_[due.id].doubt != Doubt::None)
+    if (!table_.alive(due.id, due.generation)) continue;
+    const Connection& connection = table_[due.id];
+    const bool open = connection.doubt_at + kLossReach >= now;  // what follows may come too late
+    if (connection.doubt_serial == due.serial && connection.doubt != Doubt::None && !open)
       settle(due.id);
   }
   table_.for_each([this](Id id) {

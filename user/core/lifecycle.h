@@ -57,7 +57,8 @@ class Lifecycle {
   void on(const Event& event);
   // All events up to `now` were given to on(). Settles what waited for an event that did not come.
   void tick(Nanos now);
-  // The stream is over: settles everything, lets go of what was held.
+  // The stream is over: settles what had the time to be followed by what explains it, lets go of
+  // what was held.
   void finish(Nanos now);
 
   std::uint64_t connections_ended() const { return ended_; }
@@ -155,6 +156,7 @@ class Lifecycle {
   void flag_due(Id id);
   void ask(Id id);
   void ask_later(Id id, Nanos at);
+  bool is_successor(Id id, const InquiryEvent& event);
   void raise_flag(Id id, const InquiryEvent& event);
   void left(Id id, State from, const Dwell& dwell, Nanos at);
   void drop_flag(Id id);

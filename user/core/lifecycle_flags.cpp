@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flags: sockets that have been in a state for longer than its threshold, while they are.
 #include <algorithm>
+#include <iterator>
 
 #include "core/cause.h"
 #include "core/lifecycle.h"
@@ -39,13 +40,6 @@ bool carries(Carrier carrier, SocketKind kind) {
 // A minisock has what its socket had when it was made: none, if nobody had asked for one by then.
 std::uint64_t cookie_now(const Connection& connection) {
   return connection.carrier == Carrier::Minisock ? connection.minisock_cookie : connection.cookie;
-}
-
-// What was asked for by its addresses alone may be another connection that has them now.
-bool is_successor(const Connection& connection, SocketKind found) {
-  return cookie_now(connection) == 0 &&
-         ((connection.carrier == Carrier::Minisock && found != SocketKind::Minisock) ||
-          (connection.carrier == Carrier::Request && found == SocketKind::Minisock));
 }
 
 bool by_pid_and_fd(const Holder& a, const Holder& b) {
@@ -101,6 +95,18 @@ void Lifecycle::ask(Id id) {
                         .state = connection.state});
 }
 
+// A minisock becomes nothing else, and a request no minisock; and what was asked for by its
+// addresses alone may be another connection that has them now.
+bool Lifecycle::is_successor(Id id, const InquiryEvent& event) {
+  const Connection& connection = table_[id];
+  const bool other = cookie_now(connection) == 0 && event.cookie != 0 &&
+                     table_.by_cookie(event.cookie) != kNone &&
+                     table_.by_cookie(event.cookie) != id;
+  const bool minisock = event.kind == SocketKind::Minisock;
+  return other || (connection.carrier == Carrier::Minisock && !minisock) ||
+         (connection.carrier == Carrier::Request && minisock);
+}
+
 void Lifecycle::on_event(const InquiryEvent& event) {
   if (!table_.alive(event.id, event.generation)) return;
   Connection& connection = table_[event.id];
@@ -115,7 +121,7 @@ void Lifecycle::on_event(const InquiryEvent& event) {
     return;
   }
   if (for_flag) connection.flag = FlagStage::None;
-  if (event.presence == Presence::Gone || is_successor(connection, event.kind)) {
+  if (event.presence == Presence::Gone || is_successor(event.id, event)) {
     put_right(event.at);
     return give_up(event.id, event.at);
   }
@@ -152,7 +158,8 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
     record.unread_bytes = unread_bytes(facts);
     record.unsent_bytes = unsent_bytes(facts);
   }
-  record.holders = event.holders;
+  std::copy_if(event.holders.begin(), event.holders.end(), std::back_inserter(record.holders),
+               [](const Holder& holder) { return holder.process.pid != 0; });
   std::sort(record.holders.begin(), record.holders.end(), by_pid_and_fd);
   connection.flag_cause = record.cause;
   if (!publisher_.flagged(connection, event.at, std::move(record))) return;

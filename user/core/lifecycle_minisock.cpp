@@ -88,6 +88,7 @@ void Lifecycle::start_minisock(const TimewaitEvent& event) {
   table_.index_object(id, event.object);
   Connection& connection = table_[id];
   connection.carrier = Carrier::Minisock;
+  ++connection.question;  // what is said of the full socket is no answer any more
   connection.orphan = event.substate == State::FinWait2;
   connection.flow = event.flow;
   learn_minisock(connection, event);

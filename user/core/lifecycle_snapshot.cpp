@@ -86,7 +86,8 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
     const Nanos before = connection.entered;
     date_full(connection, event);
     connection.entered = std::min(connection.entered, before);
-    return watch(id);
+    if (connection.flag != FlagStage::Asked) watch(id);
+    return;
   }
   if (const Id former = former_self(event); former != kNone) {
     table_[former].snapshot = snapshots_;

@@ -145,6 +145,14 @@ Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
   const bool over = event.to == State::Closed;
   if (publisher_.filter().on_flow(event.flow, over || event.from == State::Listen) == Verdict::Hide)
     return kNone;
+  if (const Id request = table_.by_flow(event.flow);
+      request != kNone && table_[request].carrier == Carrier::Request) {
+    table_.forget_object(request);  // how it grew up was lost
+    table_.forget_flow(request);
+    put_right(event.at);
+    grow_up(request, event.cookie, event.flow, event.sock_cgroup_id);
+    return request;
+  }
   const Id id = create();
   table_.index_cookie(id, event.cookie);
   Connection& connection = table_[id];

@@ -15,9 +15,12 @@
 #include <sstream>
 #include <string>
 
+#include "kernel/programs.h"
+
 namespace tcpdwell {
 namespace {
 
+constexpr Nanos kStaysClosed = std::chrono::seconds{10};  // what could not be entered
 constexpr std::size_t kMostWays = 4;  // that are kept: a process may be gone when it is needed
 
 UniqueFd open_path(const std::string& path) {
@@ -136,8 +139,13 @@ std::vector<Namespaces::Name> Namespaces::find() {
 
 bool Namespaces::enter(std::uint64_t cookie, const std::function<void()>& inside) {
   if (enter_known(cookie, inside)) return true;
+  const Nanos now = monotonic_now();
+  std::erase_if(closed_, [&](const auto& entry) { return entry.second + kStaysClosed < now; });
+  if (closed_.contains(cookie)) return false;
   find();
-  return enter_known(cookie, inside);
+  if (enter_known(cookie, inside)) return true;
+  closed_[cookie] = now;
+  return false;
 }
 
 bool Namespaces::enter_known(std::uint64_t cookie, const std::function<void()>& inside) {

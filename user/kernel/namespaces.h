@@ -26,7 +26,8 @@ class Namespaces {
   // Those that there are now. Forgets what was found before.
   std::vector<Name> find();
   // Calls `inside` with the calling thread in this namespace, and comes back. False: it is gone, or
-  // nothing that may be followed leads there. One that was not found yet is looked for.
+  // nothing that may be followed leads there. One that was not found yet is looked for, but not
+  // again and again.
   bool enter(std::uint64_t cookie, const std::function<void()>& inside);
 
  private:
@@ -40,6 +41,7 @@ class Namespaces {
 
   Walks& walks_;
   std::map<std::uint64_t, std::vector<Way>> ways_;  // by cookie, a few each
+  std::map<std::uint64_t, Nanos> closed_;           // when nothing led there last
 };
 
 }  // namespace tcpdwell

@@ -10,7 +10,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
+#include <map>
+#include <optional>
 #include <unordered_map>
 
 #include "kernel/programs.h"
@@ -58,12 +61,13 @@ std::uint64_t cookie_of(const inet_diag_msg& found) {
 void learn(InquiryEvent& answer, const inet_diag_msg& found) {
   constexpr std::uint8_t kTimeWaitTimer = 3;
   const auto state = to_state(found.idiag_state);
-  if (!state) return;
+  if (!state || *state == State::Closed) return;  // bound, and no connection any more
   answer.presence = Presence::Present;
   answer.state = *state;
   answer.kind = SocketKind::Full;
   if (found.idiag_timer == kTimeWaitTimer) answer.kind = SocketKind::Minisock;
   if (*state == State::SynReceived && found.idiag_inode == 0) answer.kind = SocketKind::Request;
+  answer.cookie = cookie_of(found);
   answer.local.port = ntohs(found.id.idiag_sport);
   answer.attached = answer.kind == SocketKind::Full && found.idiag_inode != 0;
   answer.receive_queue = found.idiag_rqueue;
@@ -120,7 +124,16 @@ bool is_asked_for(const Question& question, const inet_diag_msg& found) {
   return question.cookie != 0 || ntohs(found.id.idiag_dport) == question.flow.remote.port;
 }
 
-// The kernel answers each, in order: with the socket, or with an error.
+// What the kernel says where it has no message: a negative errno, 0 if all is well.
+int error_of(const nlmsghdr& header) {
+  int error = 0;
+  if (header.nlmsg_len >= NLMSG_LENGTH(sizeof error))
+    std::memcpy(&error, reinterpret_cast<const std::byte*>(&header) + NLMSG_HDRLEN, sizeof error);
+  return error;
+}
+
+// The kernel answers each, in order: with the socket, or with an error. False: with another one
+// than that there is no such socket.
 bool look_up(Diag& diag, std::span<const std::size_t> which, std::span<const Question> questions,
              std::span<InquiryEvent> answers) {
   std::array<Request, kBatch> requests;
@@ -128,22 +141,83 @@ bool look_up(Diag& diag, std::span<const std::size_t> which, std::span<const Que
     requests[k] = request_for(questions[which[k]], static_cast<std::uint32_t>(which[k]));
   if (!diag.send(requests.data(), which.size() * sizeof(Request))) return false;
   std::size_t answered = 0;
-  return diag.receive([&](const nlmsghdr& header) {
+  bool sure = true;
+  const bool received = diag.receive([&](const nlmsghdr& header) {
     if (is_diag(header) && header.nlmsg_seq < answers.size() &&
         is_asked_for(questions[header.nlmsg_seq], message(header)))
       learn(answers[header.nlmsg_seq], message(header));
+    const int error = header.nlmsg_type == NLMSG_ERROR ? error_of(header) : 0;
+    if (error != 0 && error != -ENOENT && error != -ESTALE) sure = false;
     return ++answered < which.size();
   });
+  return received && sure;
 }
+
+// The ends that a question without a cookie is about; comparable with those of an answer.
+using Ends = std::array<std::byte, 2 * sizeof(Endpoint::addr) + 2 * sizeof(Endpoint::port) + 1>;
+
+Ends ends_of(const Endpoint& local, const Endpoint& remote, Family family) {
+  Ends ends{};
+  std::byte* out = ends.data();
+  const auto put = [&](const void* data, std::size_t size) {
+    std::memcpy(out, data, size);
+    out += size;
+  };
+  for (const Endpoint* end : {&local, &remote}) {
+    put(end->addr.data(), end->addr.size());
+    put(&end->port, sizeof end->port);
+  }
+  put(&family, sizeof family);
+  return ends;
+}
+
+Ends ends_of(const inet_diag_msg& found) {
+  Endpoint local, remote;
+  auto family = static_cast<Family>(found.idiag_family);
+  std::memcpy(local.addr.data(), found.id.idiag_src, sizeof found.id.idiag_src);
+  std::memcpy(remote.addr.data(), found.id.idiag_dst, sizeof found.id.idiag_dst);
+  constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (family == Family::Ipv6 && std::equal(kMapped.begin(), kMapped.end(), remote.addr.begin())) {
+    family = Family::Ipv4;
+    for (Endpoint* end : {&local, &remote}) {
+      std::copy(end->addr.begin() + 12, end->addr.end(), end->addr.begin());
+      std::fill(end->addr.begin() + 4, end->addr.end(), std::uint8_t{0});
+    }
+  }
+  local.port = ntohs(found.id.idiag_sport);
+  remote.port = ntohs(found.id.idiag_dport);
+  return ends_of(local, remote, family);
+}
+
+// Questions that nothing was found for yet; of two about the same, the last counts.
+struct Missing {
+  std::unordered_map<std::uint64_t, std::size_t> by_cookie;
+  std::map<Ends, std::size_t> by_ends;  // that have no cookie
+
+  Missing(std::span<const Question> questions, std::span<const InquiryEvent> answers) {
+    for (std::size_t i = questions.size(); i-- > 0;) {
+      if (answers[i].presence != Presence::Gone) continue;
+      const Flow& flow = questions[i].flow;
+      if (questions[i].cookie != 0)
+        by_cookie.emplace(questions[i].cookie, i);
+      else
+        by_ends.emplace(ends_of(flow.local, flow.remote, flow.family), i);
+    }
+  }
+  bool empty() const { return by_cookie.empty() && by_ends.empty(); }
+  std::optional<std::size_t> find(const inet_diag_msg& found) const {
+    if (const auto it = by_cookie.find(cookie_of(found)); it != by_cookie.end()) return it->second;
+    if (by_ends.empty()) return std::nullopt;
+    const auto it = by_ends.find(ends_of(found));
+    return it == by_ends.end() ? std::nullopt : std::optional(it->second);
+  }
+};
 
 // Searches the kernel's list of all sockets in `states` for those that are not found yet. False: it
 // is not whole. A v4-mapped one is in the list of IPv6.
 bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Question> questions,
             std::span<InquiryEvent> answers) {
-  std::unordered_map<std::uint64_t, std::size_t> missing;
-  for (std::size_t i = 0; i < questions.size(); ++i)
-    if (answers[i].presence == Presence::Gone && questions[i].cookie != 0)
-      missing.emplace(questions[i].cookie, i);
+  const Missing missing(questions, answers);
   if (missing.empty()) return true;
   Request request{};
   request.header.nlmsg_len = sizeof request;
@@ -156,10 +230,11 @@ bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Que
   bool whole = true;
   const bool received = diag.receive([&](const nlmsghdr& header) {
     if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) whole = false;
-    if (header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR) return false;
+    const bool over = header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR;
+    if (over && error_of(header) != 0) whole = false;  // no tcp_diag in this kernel, say
+    if (over) return false;
     if (!is_diag(header)) return true;
-    const auto found = missing.find(cookie_of(message(header)));
-    if (found != missing.end()) learn(answers[found->second], message(header));
+    if (const auto found = missing.find(message(header))) learn(answers[*found], message(header));
     return true;
   });
   return received && whole;

@@ -120,7 +120,10 @@ void Walks::forget(std::span<const std::uint64_t> cookies) {
 Result<std::vector<Holding>> Walks::holders(std::span<const std::uint64_t> cookies) {
   if (!cookies.empty()) {
     if (++impl_->pass == 0) impl_->pass = 1;
-    if (const auto error = want(cookies)) return *error;
+    if (const auto error = want(cookies)) {
+      forget(cookies);
+      return *error;
+    }
   }
   impl_->skeleton->bss->holders_pass = cookies.empty() ? 0 : impl_->pass;
   auto bytes = read_all(impl_->holders, "walking through the descriptors of all processes");
