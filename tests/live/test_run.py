@@ -14,7 +14,7 @@ import pytest
 
 from lib import diag
 from lib.netns import Netns
-from lib.run import FAMILIES, LOOPBACK, Peer, Run, leaky, run
+from lib.run import FAMILIES, LOOPBACK, Peer, Run, leaky, python, run
 from lib.tracer import wait_for
 
 LATE = "30s"
@@ -295,6 +295,22 @@ def test_a_grandchild_that_outlives_the_command(netns, cgroup):
     assert done.status == 1 and len(done.flags) == 1, done
     assert done.flags[0]["holders"] == [
         {"pid": said["pid"], "fd": said["fd"], "comm": "python3"}], done
+
+
+EXEC_IN_A_THREAD = """
+import os, signal, sys, threading
+threading.Thread(target=os.execv, args=(sys.argv[1], sys.argv[1:])).start()
+signal.pause()
+"""
+
+
+def test_exec_from_a_thread_that_does_not_lead(netns):
+    """The thread becomes the leader, and the kernel ends the one that was."""
+    with Peer(netns, 4, "hangs_up") as server:
+        leaks = leaky("eof_read", **server.where, seconds=1.6)
+        done = run([*python(EXEC_IN_A_THREAD), *leaks], *NO_GRACE, preexec=netns.enter)
+    assert done.status == 1, done
+    only_flag(done, "CLOSE_WAIT", "eof_read", netns)
 
 
 def test_as_another_user(netns):
