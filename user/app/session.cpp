@@ -102,6 +102,9 @@ std::optional<Error> Session::begin() {
   auto reader = RingReader::open(programs_.ring_fd(), programs_.shared(), pump_);
   if (!reader) return reader.error();
   reader_ = std::move(*reader);
+  // Looks at one kernel come one after another, each with losses of its own. A trace is the only
+  // one: what was lost since it was attached is its own, too.
+  if (!programs_.sees().tracing) pump_.begin(programs_.shared(), programs_.missed());
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_) return system_error("making an epoll instance");
   watch(reader_->epoll_fd());
