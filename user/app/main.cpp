@@ -112,7 +112,8 @@ int leaks(const Options& options) {
                           sink.begin_round();
                         });
   if (!end) return fail(end.error());
-  const int status = lost_status(options, *end, *output);
+  if (!*end) return kFailed;
+  const int status = lost_status(options, **end, *output);
   return status != kDone ? status : leaked ? kLeaked : kDone;
 }
 

@@ -50,6 +50,8 @@ class Session {
   bool is_ready() const { return !config_.snapshot || inquirer_.snapshot_taken(); }
   // ... and those of them whose flag was due are flagged.
   bool is_settled(Nanos now);
+  // ... but not all of them: a warning has said why.
+  bool snapshot_failed() const { return inquirer_.snapshot_failed(); }
   std::uint64_t namespaces_not_entered() const { return inquirer_.namespaces_not_entered(); }
 
  private:
