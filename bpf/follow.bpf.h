@@ -20,8 +20,9 @@ struct {
 	__type(value, __u8);
 } followed_sockets SEC(".maps");
 
-/* A mark is on the process, which is its group leader: kernel threads that serve a ring of the
- * process (io_uring) were never forked. */
+/* What decides is the mark of the group leader: kernel threads that serve a ring of the process
+ * (io_uring) were never forked. Every thread has one, though: the thread that calls exec becomes
+ * the leader, and the old leader takes its mark away. */
 static __always_inline bool is_followed_task(struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
@@ -32,7 +33,7 @@ static __always_inline bool is_followed_task(struct task_struct *task)
 SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
-	if (child->pid == child->tgid && is_followed_task(parent))
+	if (is_followed_task(parent))
 		bpf_task_storage_get(&followed_tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	return 0;
 }

@@ -1,5 +1,6 @@
 """`tcpdwell leaks`: one shot, for people, for scripts, and as a health check."""
 import json
+import os
 import re
 import signal
 import subprocess
@@ -190,6 +191,45 @@ def test_it_keeps_nothing(leakers):
             assert later[name] == item[name]
 
 
+def interrupted():
+    """SIGTERM waits for the first who can take it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("how", [[], ["--json"], ["--watch", "1s"]], ids=["text", "json", "watch"])
+def test_interrupted_before_anything_is_known(leakers, how):
+    """Nobody is told that nothing is stuck."""
+    done = subprocess.run([BINARY, "leaks", "--netns", str(leakers.netns.inum), *ASKED, *how],
+                          capture_output=True, text=True, timeout=60, check=False,
+                          preexec_fn=interrupted)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done
+    assert "interrupted" in done.stderr, done
+    assert "stuck" not in done.stdout and '"end"' not in done.stdout, done
+
+
+def with_descriptors(leakers, limit):
+    """A leaks that may have so many descriptors."""
+    return subprocess.run(
+        ["prlimit", f"--nofile={limit}", BINARY, "leaks", "--netns", str(leakers.netns.inum),
+         *ASKED], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_walk_that_fails(leakers):
+    """With ever more descriptors it gets ever further, and never says less than all."""
+    said = []
+    for limit in range(22, 60):
+        done = with_descriptors(leakers, limit)
+        if done.returncode == 1:
+            break
+        assert done.returncode == 2 and "stuck" not in done.stdout, (limit, done)
+        assert done.stderr.count("\n") == 1, (limit, done)
+        said.append(done.stderr)
+    text = leaks(leakers.netns, *ASKED).decode().splitlines()[-1]
+    assert done.stdout.splitlines()[-1].split()[1:] == text.split()[1:], done
+    assert any("sockets may be missing" in line for line in said), said
+
+
 class Watch:
     """`leaks --watch` with its output in a file."""
 
@@ -215,6 +255,17 @@ class Watch:
     def stop(self):
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=20)
+
+
+@pytest.mark.parametrize("delay_ms", [0, 20, 40, 60, 80])
+def test_watch_interrupted_in_a_look(leakers, tmp_path, delay_ms):
+    """The looks follow one another without a pause; the last that was completed decides."""
+    with Watch(tmp_path / "out", leakers.netns, "--watch", "1ms") as watch:
+        wait_for(lambda: "leaks_six" in watch.text(), 20, "the first round")
+        time.sleep(delay_ms / 1000)
+        assert watch.stop() == 1
+        text = watch.path.read_text()
+        assert "gone:" not in text and "nothing is stuck" not in text
 
 
 def test_watch_shows_growth(leakers, tmp_path):

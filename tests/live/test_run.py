@@ -9,13 +9,14 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
 from lib import diag
 from lib.netns import Netns
-from lib.run import FAMILIES, LOOPBACK, Peer, Run, leaky, run
-from lib.tracer import wait_for
+from lib.run import FAMILIES, LOOPBACK, Peer, Run, leaky, python, run
+from lib.tracer import BINARY, wait_for
 
 LATE = "30s"
 NO_THRESHOLD = ["--flag", f"CLOSE_WAIT={LATE}", "--flag", f"FIN_WAIT_2={LATE}"]
@@ -297,6 +298,22 @@ def test_a_grandchild_that_outlives_the_command(netns, cgroup):
         {"pid": said["pid"], "fd": said["fd"], "comm": "python3"}], done
 
 
+EXEC_IN_A_THREAD = """
+import os, signal, sys, threading
+threading.Thread(target=os.execv, args=(sys.argv[1], sys.argv[1:])).start()
+signal.pause()
+"""
+
+
+def test_exec_from_a_thread_that_does_not_lead(netns):
+    """The thread becomes the leader, and the kernel ends the one that was."""
+    with Peer(netns, 4, "hangs_up") as server:
+        leaks = leaky("eof_read", **server.where, seconds=1.6)
+        done = run([*python(EXEC_IN_A_THREAD), *leaks], *NO_GRACE, preexec=netns.enter)
+    assert done.status == 1, done
+    only_flag(done, "CLOSE_WAIT", "eof_read", netns)
+
+
 def test_as_another_user(netns):
     """Its leaks are found like anyone's."""
     done = leak(netns, "eof_read", "hangs_up", *NO_GRACE, "--user", "nobody", seconds=1.6)
@@ -328,3 +345,53 @@ def test_the_report_counts(netns):
     thresholds = done.objects[0]["thresholds_ns"]
     assert thresholds["CLOSE_WAIT"] == thresholds["FIN_WAIT_2"] == 10**9
     assert done.objects[-1]["seconds"] >= 1.6
+
+
+MANY = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+held = []
+for _ in range(40):
+    held.append(socket.create_connection(listener.getsockname()))
+    listener.accept()[0].close()
+print("ready", flush=True)
+sys.stdin.readline()
+print("alive", flush=True)
+sys.exit(7)
+"""
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A file system with room for one page."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", tmp_path], check=True)
+    yield tmp_path
+    subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_the_report_cannot_be_written(netns, page):
+    """The command runs on to its end; then the failure is told."""
+    with Run(python(MANY), "--json", "-o", str(page / "report"), "--flag", "CLOSE_WAIT=100ms",
+             report="text", preexec=netns.enter) as running:
+        assert running.line() == "ready"
+        wait_for(lambda: (page / "report").stat().st_size == 4096, 20, "a full file system")
+        time.sleep(0.5)
+        assert running.process.poll() is None
+        running.tell()
+        assert running.line() == "alive"
+        done = running.wait()
+    assert done.status == 125 and done.stderr.count("\n") == 1, done
+    assert "writing to" in done.stderr, done
+
+
+def test_a_leak_is_found_without_a_reader(netns):
+    """The report is lost; the status is not."""
+    with Peer(netns, 4, "hangs_up") as server:
+        with subprocess.Popen([BINARY, "run", "--", *leaky("eof_read", **server.where, wait=True)],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, preexec_fn=netns.enter) as process:
+            assert process.stdout.readline()
+            process.stderr.close()
+            time.sleep(0.5)
+            process.communicate(b"\n", timeout=20)
+            assert process.returncode == 1

@@ -147,6 +147,21 @@ def test_descendants_are_not_waited_for():
         assert running.line() == "late"
 
 
+@pytest.mark.parametrize("report", [[], ["--json"]], ids=["text", "json"])
+def test_the_reader_of_the_report_goes_away(report):
+    """The command is not disturbed, and its status is what there is to say."""
+    script = "echo ready >&2; read line; echo alive; exit 7"
+    with subprocess.Popen([BINARY, "run", *report, "--", *shell(script)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while process.stderr.readline() != b"ready\n":
+            assert process.poll() is None
+        process.stderr.close()
+        time.sleep(0.5)
+        assert process.poll() is None
+        assert process.communicate(b"\n", timeout=20)[0] == b"alive\n"
+        assert process.returncode == 7
+
+
 # --- the user -----------------------------------------------------------------------------------
 
 def test_user():
@@ -281,6 +296,21 @@ def job(theirs):
     for fd in (0, 1, 2):
         os.dup2(theirs, fd)
     os.execve(BINARY, [BINARY, "run", "--", *COUNT], counted("SIGINT"))
+
+
+def test_the_terminal_of_the_report_hangs_up():
+    """Neither the command nor its status depends on it."""
+    ours, theirs = pty.openpty()
+    script = "echo ready; read line; echo alive; exit 7"
+    with subprocess.Popen([BINARY, "run", "--json", "--", *shell(script)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=theirs) as process:
+        assert process.stdout.readline() == b"ready\n"
+        for fd in (ours, theirs):
+            os.close(fd)
+        time.sleep(0.5)
+        assert process.poll() is None
+        assert process.communicate(b"\n", timeout=20)[0] == b"alive\n"
+        assert process.returncode == 7
 
 
 def test_stop_and_continue():

@@ -125,5 +125,21 @@ TEST_F(PumpTest, MissedProgramsAreALossAndWhatTheyWouldHaveIgnoredMayBeOne) {
   EXPECT_EQ(pump_.transitions_lost(), 2U);
 }
 
+TEST_F(PumpTest, WhatWasLostBeforeItBeganIsSomebodyElses) {
+  shared_.lost_events = 5;
+  shared_.lost_transitions = 2;
+  pump_.begin(shared_, {.transitions = 3, .at_most = 4});
+  pump_.check_ring_loss(shared_, 1s);
+  pump_.check_missed({.transitions = 3, .at_most = 4}, 1s);
+  EXPECT_EQ(losses(), "");
+  EXPECT_EQ(pump_.ring_full(), 0U);
+  shared_.lost_events = 6;
+  pump_.check_ring_loss(shared_, 2s);
+  pump_.check_missed({.transitions = 4, .at_most = 4}, 2s);
+  EXPECT_EQ(losses(), "ring_full 1/0, recursion 1/1");
+  EXPECT_EQ(pump_.ring_full(), 1U);
+  EXPECT_EQ(pump_.lost(), 2U);
+}
+
 }  // namespace
 }  // namespace tcpdwell

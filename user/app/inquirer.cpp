@@ -116,6 +116,7 @@ Worker::Answer Inquirer::look_at_all() {
     not_entered_ = not_entered;
     last_walk_cost_ = cost;
     snapshot_taken_ = true;
+    snapshot_failed_ = error.has_value();
     walking_ = false;
   };
 }

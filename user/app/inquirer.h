@@ -40,6 +40,7 @@ class Inquirer {
   std::vector<Worker::Answer> take_answers() { return worker_.take_answers(); }
 
   bool snapshot_taken() const { return snapshot_taken_; }
+  bool snapshot_failed() const { return snapshot_failed_; }  // the last one: sockets may be missing
   std::uint64_t namespaces_not_entered() const { return not_entered_; }
   // Nothing is waiting to be asked, or to be answered.
   bool idle() const { return waiting_.empty() && !asking_; }
@@ -66,7 +67,7 @@ class Inquirer {
   bool keeps_snapshots_ = false;
   std::optional<std::uint32_t> snapshot_of_;  // nullopt: all
   bool walking_ = false;
-  bool snapshot_taken_ = false;
+  bool snapshot_taken_ = false, snapshot_failed_ = false;
   Nanos last_walk_{-1};
   Nanos last_walk_cost_{};  // CPU time
   std::uint64_t not_entered_ = 0;

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <csignal>
+#include <vector>
 
 #include "app/kernel_filter.h"
 #include "sinks/text_format.h"
@@ -12,19 +13,28 @@
 namespace tcpdwell {
 namespace {
 
-// Each look is a session of its own, with a start and an end; all of them together have one.
+// Each look is a session of its own, with a start and an end; all of them together have one. The
+// flags of a look are kept until it is known to be complete.
 class OneRun final : public Sink {
  public:
   explicit OneRun(Sink& sink) : sink_(sink) {}
   void write(const Record& record) noexcept override {
     if (std::holds_alternative<EndRecord>(record)) return;
     if (std::holds_alternative<StartRecord>(record) && std::exchange(started_, true)) return;
-    sink_.write(record);
+    if (const auto* flag = std::get_if<FlagRecord>(&record))
+      flags_.push_back(*flag);
+    else
+      sink_.write(record);
   }
+  void pass_flags() {
+    for (FlagRecord& flag : std::exchange(flags_, {})) sink_.write(std::move(flag));
+  }
+  void drop_flags() { flags_.clear(); }
 
  private:
   Sink& sink_;
   bool started_ = false;
+  std::vector<FlagRecord> flags_;
 };
 
 std::uint32_t flagged_states(const Thresholds& thresholds) {
@@ -39,17 +49,32 @@ class Looks {
   Looks(const LeaksConfig& config, Programs& programs, Output& output)
       : config_(config), programs_(programs), output_(output) {}
 
-  Result<EndRecord> one(Sink& sink) {
+  // nullopt: it was not completed.
+  Result<std::optional<EndRecord>> one(Sink& sink) {
     Session session(config_.session, programs_, sink, output_);
     if (const auto error = session.begin()) return *error;
     session.watch(signals_.fd());
-    const auto error =
-        session.loop([&] { return heed_signals() || session.is_settled(monotonic_now()); });
+    bool settled = false;
+    const auto error = session.loop([&] {
+      settled = session.is_settled(monotonic_now());
+      return heed_signals() || settled;
+    });
     if (error) return *error;
     if (const auto count = session.namespaces_not_entered())
       spdlog::warn("cannot enter {}: their sockets are not listed",
                    format_count(count, "network namespace"));
-    return session.finish(programs_);
+    const EndRecord end = session.finish(programs_);
+    lost_ += end.lost;
+    ring_full_ += end.ring_full;
+    const bool none_entered = config_.session.filter.netns && session.namespaces_not_entered() > 0;
+    const bool complete = settled && !session.snapshot_failed() && !none_entered;
+    return complete ? std::optional(end) : std::nullopt;
+  }
+
+  bool interrupted() const { return over_; }
+  void add_losses_to(EndRecord& end) const {  // those of all looks
+    end.lost = lost_;
+    end.ring_full = ring_full_;
   }
 
   // True if a signal came instead.
@@ -75,12 +100,13 @@ class Looks {
   Output& output_;
   Signals signals_;
   bool over_ = false;
+  std::uint64_t lost_ = 0, ring_full_ = 0;
 };
 
 }  // namespace
 
-Result<EndRecord> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
-                             const std::function<void(const When&)>& looked) {
+Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
+                                            const std::function<void(const When&)>& looked) {
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .trace = false,
                                     .ring_bytes = ring_size(config.ring_bytes),
@@ -94,18 +120,29 @@ Result<EndRecord> find_leaks(const LeaksConfig& config, Sink& sink, Output& outp
   for (std::int64_t round = 1;; ++round) {
     auto end = looks.one(all);
     if (!end) return end.error();
-    last = *end;
-    looked(end->when);
+    if (*end) {
+      last = *end;
+      all.pass_flags();
+      looked(last->when);
+    }
+    all.drop_flags();
     if (output.flush() != Output::Status::Ok) break;
     const Nanos next = began + (config.watch ? *config.watch * round : Nanos{0});
     if (!config.watch || (config.duration && next >= began + *config.duration)) break;
     if (looks.pause(next)) break;
   }
+  if (!last) {
+    if (looks.interrupted())
+      spdlog::error("interrupted before the look was over: nothing is known");
+    output.finish();
+    return last;
+  }
+  looks.add_losses_to(*last);
   last->elapsed = monotonic_now() - began;
   sink.write(*last);
   output.finish();
   if (const auto error = output.error()) return *error;
-  return *last;
+  return last;
 }
 
 }  // namespace tcpdwell

@@ -16,9 +16,11 @@ struct LeaksConfig {
   std::optional<Nanos> duration;  // of all of them together
 };
 
-// Every look writes its flags to `sink`; then `looked` is called. A start record comes before the
-// first, an end record after the last, which is returned.
-Result<EndRecord> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
-                             const std::function<void(const When&)>& looked);
+// Every look that was completed writes its flags to `sink`; then `looked` is called. A start record
+// comes before the first, an end record after the last, which is returned. nullopt: no look was
+// completed, since a signal came, the kernel refused an answer, or nobody reads the output any
+// more; a line on stderr has said so, and nothing is known.
+Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
+                                            const std::function<void(const When&)>& looked);
 
 }  // namespace tcpdwell

@@ -112,7 +112,8 @@ int leaks(const Options& options) {
                           sink.begin_round();
                         });
   if (!end) return fail(end.error());
-  const int status = lost_status(options, *end, *output);
+  if (!*end) return kFailed;
+  const int status = lost_status(options, **end, *output);
   return status != kDone ? status : leaked ? kLeaked : kDone;
 }
 
@@ -133,6 +134,7 @@ int run(const Options& options) {
                    .ring_bytes = options.ring_bytes};
   config.session.filter.followed = true;
   config.session.snapshot = false;
+  config.session.needs_reader = false;  // CMD does not
   config.session.exit_grace = options.exit_grace;
   Sink& sink = options.json ? static_cast<Sink&>(raised) : to_report;
   const auto done = run(config, *command, sink, *output);
@@ -142,7 +144,7 @@ int run(const Options& options) {
   const bool leaked = options.json ? raised.leaked() : report.leaked() > 0;
   if (!options.json && (leaked || !options.quiet)) report.print(options.command.front(), status);
   output->finish();
-  if (output->error()) return fail(*output->error(), kOwnFailure);
+  if (const auto error = write_error(*output)) return fail(*error, kOwnFailure);
   const int lost = lost_status(options, end, *output);
   if (status != kDone) return status;
   return leaked ? options.leak_exit_code : lost;

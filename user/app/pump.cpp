@@ -32,6 +32,12 @@ void Pump::handle(std::span<const std::byte> record) noexcept {
   lifecycle_.on(*event);
 }
 
+void Pump::begin(const tcpdwell_shared& shared, const Missed& missed) {
+  ring_transitions_ = load(shared.lost_transitions);
+  ring_events_ = ring_events_before_ = load(shared.lost_events);
+  missed_ = missed;
+}
+
 void Pump::check_ring_loss(const tcpdwell_shared& shared, Nanos now) {
   // The kernel counts an event before the transition among them: read in the other order, never
   // more transitions than events.

@@ -15,6 +15,8 @@ class Pump final : public RecordHandler {
   explicit Pump(Lifecycle& lifecycle) : lifecycle_(lifecycle) {}
   void handle(std::span<const std::byte> record) noexcept override;
 
+  // What was lost before this is somebody else's.
+  void begin(const tcpdwell_shared& shared, const Missed& missed);
   // What happened since is no part of the trace.
   void stop_at(Nanos end) { end_ = end; }
   // Compares with what was lost before. Call it after a drain: what follows a loss is in the table
@@ -27,7 +29,7 @@ class Pump final : public RecordHandler {
   std::uint64_t transitions() const { return transitions_; }
   std::uint64_t lost() const { return lost_; }
   std::uint64_t transitions_lost() const { return transitions_lost_; }
-  std::uint64_t ring_full() const { return ring_events_; }
+  std::uint64_t ring_full() const { return ring_events_ - ring_events_before_; }
   Nanos last_at() const { return last_at_; }
 
  private:
@@ -37,6 +39,7 @@ class Pump final : public RecordHandler {
   std::uint64_t records_ = 0, events_ = 0, transitions_ = 0;
   std::uint64_t lost_ = 0, transitions_lost_ = 0;
   std::uint64_t ring_events_ = 0, ring_transitions_ = 0;
+  std::uint64_t ring_events_before_ = 0;
   std::uint64_t damaged_ = 0, damaged_told_ = 0;
   Missed missed_;
   Nanos last_at_{};

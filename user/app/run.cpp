@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/run.h"
 
+#include <poll.h>
+
+#include <array>
+
 #include "app/kernel_filter.h"
 
 namespace tcpdwell {
@@ -13,18 +17,39 @@ constexpr Nanos kLastQuestions = 500ms;
 
 ExecFailure own_failure(const Error& error) { return {kOwnFailure, error}; }
 
+void pass_on(Signals& signals, Command& command) {
+  while (const auto signal = signals.take())
+    if (is_for_command(*signal, kinship_with(command.pid()))) command.forward(signal->number);
+}
+
 std::optional<Error> follow(Session& session, Signals& signals, Command& command) {
   std::optional<Nanos> ended;
   return session.loop([&] {
-    while (const auto signal = signals.take())
-      if (is_for_command(*signal, kinship_with(command.pid()))) command.forward(signal->number);
+    pass_on(signals, command);
     const Nanos now = monotonic_now();
     if (!ended && command.status()) ended = now;
     return ended && (session.is_settled(now) || now - *ended > kLastQuestions);
   });
 }
 
+// What failed is the tracing, or the report: CMD is not to blame, and its end is still awaited.
+int outlast(Signals& signals, Command& command) {
+  while (!command.status()) {
+    std::array<pollfd, 2> news{pollfd{.fd = signals.fd(), .events = POLLIN, .revents = 0},
+                               pollfd{.fd = command.pidfd(), .events = POLLIN, .revents = 0}};
+    ::poll(news.data(), news.size(), -1);
+    pass_on(signals, command);
+  }
+  return *command.status();
+}
+
 }  // namespace
+
+std::optional<Error> write_error(const Output& output) {
+  pollfd reader{.fd = output.fd(), .events = 0, .revents = 0};
+  if (::poll(&reader, 1, 0) > 0 && (reader.revents & (POLLERR | POLLHUP)) != 0) return std::nullopt;
+  return output.error();
+}
 
 std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& command, Sink& sink,
                                          Output& output) {
@@ -39,15 +64,16 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
   Session session(config.session, *programs, sink, output);
   if (const auto error = session.begin()) return own_failure(*error);
   session.watch(signals.fd());
-  session.watch(command.pidfd());
+  session.watch_once(command.pidfd());
   if (auto failure = command.release()) {
     session.finish(*programs);
     return *failure;
   }
-  if (const auto error = follow(session, signals, command)) return own_failure(*error);
+  const auto failed = follow(session, signals, command);
   const EndRecord end = session.finish(*programs);
-  if (const auto& error = output.error()) return own_failure(*error);
-  return RunResult{command.status().value_or(kOwnFailure), end};
+  const int status = outlast(signals, command);
+  if (const auto error = output.error() ? write_error(output) : failed) return own_failure(*error);
+  return RunResult{status, end};
 }
 
 }  // namespace tcpdwell

@@ -2,6 +2,7 @@
 // `run`: traces a command and its descendants, and nobody else.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -21,10 +22,14 @@ struct RunResult {
   EndRecord end;
 };
 
-// Follows `command`, which was forked and not released, until it ends; does not wait for
-// descendants that outlive it. Signals that are sent to us are passed on. Flags go to `sink`. An
-// ExecFailure: nothing was run.
+// Follows `command`, which was forked and not released, until it ends, whatever becomes of the
+// output; does not wait for descendants that outlive it. Signals that are sent to us are passed on.
+// Flags go to `sink`. An ExecFailure: nothing was run, or it could not be followed to its end.
 std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& command, Sink& sink,
                                          Output& output);
+
+// Why not all was written; nullopt if it was, or if nobody is there to read it: the reader of a
+// pipe ended, a terminal hung up.
+std::optional<Error> write_error(const Output& output);
 
 }  // namespace tcpdwell

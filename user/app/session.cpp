@@ -88,9 +88,13 @@ Session::Session(const SessionConfig& config, const Programs& programs, Sink& si
       pump_(lifecycle_),
       inquirer_(programs, lifecycle_) {}
 
-void Session::watch(int fd) {
+void Session::watch(int fd) { add_to_epoll(fd, EPOLLIN); }
+
+void Session::watch_once(int fd) { add_to_epoll(fd, EPOLLIN | EPOLLONESHOT); }
+
+void Session::add_to_epoll(int fd, std::uint32_t events) {
   epoll_event event{};
-  event.events = EPOLLIN;
+  event.events = events;
   event.data.fd = fd;
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
 }
@@ -99,13 +103,15 @@ std::optional<Error> Session::begin() {
   auto reader = RingReader::open(programs_.ring_fd(), programs_.shared(), pump_);
   if (!reader) return reader.error();
   reader_ = std::move(*reader);
+  // Looks at one kernel come one after another, each with losses of its own. A trace is the only
+  // one: what was lost since it was attached is its own, too.
+  if (!programs_.sees().tracing) pump_.begin(programs_.shared(), programs_.missed());
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_) return system_error("making an epoll instance");
   watch(reader_->epoll_fd());
   watch(inquirer_.fd());
-  epoll_event gone{};  // only that its reader went away; a plain file cannot be watched: fine
-  gone.data.fd = output_.fd();
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, output_.fd(), &gone);
+  // Only that its reader went away; a plain file cannot be watched: fine.
+  if (config_.needs_reader) add_to_epoll(output_.fd(), 0);
   for (CgroupName& name : list_cgroups(find_cgroup2_mount()))
     lifecycle_.on(CgroupEvent{programs_.began(), name.id, std::move(name.path)});
   follow_clock();
@@ -171,7 +177,9 @@ void Session::follow_clock() {
 bool Session::write_out(bool now) {
   if (!now && monotonic_now() - last_flush_ < kFlush) return true;
   last_flush_ = monotonic_now();
-  if (output_.flush() == Output::Status::Ok) return true;
+  const Output::Status status = output_.flush();
+  if (status == Output::Status::Ok) return true;
+  if (status == Output::Status::Closed && !config_.needs_reader) return true;
   stop_ = true;
   return false;
 }

@@ -26,6 +26,7 @@ struct SessionConfig {
   std::size_t max_connections = 4'000'000;
   bool snapshot = true;             // begin with the sockets that are there
   std::optional<Nanos> exit_grace;  // see LifecycleConfig
+  bool needs_reader = true;         // over when nobody reads the output any more
 };
 
 class Session {
@@ -37,8 +38,10 @@ class Session {
   std::optional<Error> begin();
   // Wakes the loop when it is readable.
   void watch(int fd);
-  // Until `over` says so, or nobody reads the output any more. `over` is called at every turn, some
-  // 20 times a second at least.
+  // ... but only the first time: for what stays readable.
+  void watch_once(int fd);
+  // Until `over` says so, the output fails, or nobody reads it any more (if it needs_reader).
+  // `over` is called at every turn, some 20 times a second at least.
   std::optional<Error> loop(const std::function<bool()>& over);
   // Nothing is read after this but what is in the ring. Writes the end record.
   EndRecord finish(Programs& programs);
@@ -47,6 +50,8 @@ class Session {
   bool is_ready() const { return !config_.snapshot || inquirer_.snapshot_taken(); }
   // ... and those of them whose flag was due are flagged.
   bool is_settled(Nanos now);
+  // ... but not all of them: a warning has said why.
+  bool snapshot_failed() const { return inquirer_.snapshot_failed(); }
   std::uint64_t namespaces_not_entered() const { return inquirer_.namespaces_not_entered(); }
 
  private:
@@ -54,6 +59,7 @@ class Session {
   void turn();
   Nanos patience();
   void follow_clock();
+  void add_to_epoll(int fd, std::uint32_t events);
   bool write_out(bool now);
   std::optional<Error> sleep(Nanos wait);
 
