@@ -106,7 +106,7 @@ class Looks {
 }  // namespace
 
 Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
-                             const std::function<void(const When&)>& looked) {
+                                            const std::function<void(const When&)>& looked) {
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .trace = false,
                                     .ring_bytes = ring_size(config.ring_bytes),
@@ -132,7 +132,8 @@ Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sin
     if (looks.pause(next)) break;
   }
   if (!last) {
-    if (looks.interrupted()) spdlog::error("interrupted before the look was over: nothing is known");
+    if (looks.interrupted())
+      spdlog::error("interrupted before the look was over: nothing is known");
     output.finish();
     return last;
   }

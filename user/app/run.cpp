@@ -47,8 +47,7 @@ int outlast(Signals& signals, Command& command) {
 
 std::optional<Error> write_error(const Output& output) {
   pollfd reader{.fd = output.fd(), .events = 0, .revents = 0};
-  if (::poll(&reader, 1, 0) > 0 && (reader.revents & (POLLERR | POLLHUP)) != 0)
-    return std::nullopt;
+  if (::poll(&reader, 1, 0) > 0 && (reader.revents & (POLLERR | POLLHUP)) != 0) return std::nullopt;
   return output.error();
 }
 
