@@ -17,9 +17,9 @@ struct LeaksConfig {
 };
 
 // Every look that was completed writes its flags to `sink`; then `looked` is called. A start record
-// comes before the first, an end record after the last, which is returned. nullopt: no look was
-// completed, since a signal came, the kernel refused an answer, or nobody reads the output any
-// more; a line on stderr has said so, and nothing is known.
+// comes before the first, an end record after the last, which is returned. nullopt: none was
+// completed, and nothing is known: a signal came or the kernel refused an answer, which a line on
+// stderr has told, or nobody reads the output any more.
 Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
                                             const std::function<void(const When&)>& looked);
 
