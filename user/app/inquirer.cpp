@@ -7,6 +7,7 @@
 #include <ctime>
 #include <map>
 #include <unordered_map>
+#include <utility>
 
 #include "kernel/sock_diag.h"
 
@@ -150,6 +151,7 @@ std::optional<Nanos> Inquirer::due() const {
 Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
   const Nanos before = thread_cpu_time();
   std::vector<InquiryEvent> answers(questions.size());
+  std::optional<Error> refused;
   std::map<std::uint64_t, std::vector<std::size_t>> places;
   for (std::size_t i = 0; i < questions.size(); ++i) {
     answers[i] = {.at = monotonic_now(),
@@ -163,6 +165,7 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
       std::vector<Question> here;
       for (const std::size_t i : which) here.push_back(questions[i]);
       auto found = ask_kernel(here);
+      if (!found) refused = found.error();
       if (!found) return;
       for (std::size_t k = 0; k < which.size(); ++k) answers[which[k]] = std::move((*found)[k]);
     });
@@ -170,8 +173,10 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
   if (!cookies.empty())
     if (auto holdings = walks_.holders(cookies)) add_holders(questions, *holdings, answers);
   const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, answers = std::move(answers)] {
+  return [this, cost, refused, answers = std::move(answers)] {
     asking_ = false;
+    if (refused && !std::exchange(refused_, true))
+      spdlog::warn("{}: nothing can be flagged", refused->text());
     last_cost_ = cost;
     for (const InquiryEvent& answer : answers) lifecycle_.on(answer);
   };

@@ -41,6 +41,8 @@ class Inquirer {
 
   bool snapshot_taken() const { return snapshot_taken_; }
   bool snapshot_failed() const { return snapshot_failed_; }  // the last one: sockets may be missing
+  // The kernel was asked about sockets, and did not answer.
+  bool refused() const { return refused_; }
   std::uint64_t namespaces_not_entered() const { return not_entered_; }
   // Nothing is waiting to be asked, or to be answered.
   bool idle() const { return waiting_.empty() && !asking_; }
@@ -68,6 +70,7 @@ class Inquirer {
   std::optional<std::uint32_t> snapshot_of_;  // nullopt: all
   bool walking_ = false;
   bool snapshot_taken_ = false, snapshot_failed_ = false;
+  bool refused_ = false;
   Nanos last_walk_{-1};
   Nanos last_walk_cost_{};  // CPU time
   std::uint64_t not_entered_ = 0;

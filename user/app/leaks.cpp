@@ -67,7 +67,8 @@ class Looks {
     lost_ += end.lost;
     ring_full_ += end.ring_full;
     const bool none_entered = config_.session.filter.netns && session.namespaces_not_entered() > 0;
-    const bool complete = settled && !session.snapshot_failed() && !none_entered;
+    const bool complete =
+        settled && !session.snapshot_failed() && !session.refused() && !none_entered;
     return complete ? std::optional(end) : std::nullopt;
   }
 

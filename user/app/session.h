@@ -52,6 +52,7 @@ class Session {
   bool is_settled(Nanos now);
   // ... but not all of them: a warning has said why.
   bool snapshot_failed() const { return inquirer_.snapshot_failed(); }
+  bool refused() const { return inquirer_.refused(); }
   std::uint64_t namespaces_not_entered() const { return inquirer_.namespaces_not_entered(); }
 
  private:

@@ -103,6 +103,9 @@ class Diag {
     }
   }
 
+  int refused =
+      0;  // the negative errno that a list ended with: there is no tcp_diag in this kernel, say
+
  private:
   explicit Diag(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
@@ -231,13 +234,13 @@ bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Que
   const bool received = diag.receive([&](const nlmsghdr& header) {
     if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) whole = false;
     const bool over = header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR;
-    if (over && error_of(header) != 0) whole = false;  // no tcp_diag in this kernel, say
+    if (over && error_of(header) != 0) diag.refused = error_of(header);
     if (over) return false;
     if (!is_diag(header)) return true;
     if (const auto found = missing.find(message(header))) learn(answers[*found], message(header));
     return true;
   });
-  return received && whole;
+  return received && whole && diag.refused == 0;
 }
 
 // Most are in the state that they are thought to be in.
@@ -283,6 +286,9 @@ Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions
   // listeners on a port answers for all.
   for (const Family family : {Family::Ipv4, Family::Ipv6})
     if (!search(*diag, family, kAllStates, questions, answers)) sure = false;
+  if (diag->refused != 0)
+    return system_error("asking for the state of sockets (sock_diag)", diag->refused,
+                        "Load the module: modprobe tcp_diag");
   if (!sure)
     for (InquiryEvent& answer : answers)
       if (answer.presence == Presence::Gone) answer.presence = Presence::Unknown;
