@@ -233,7 +233,7 @@ TEST(Explain, WhatIsOverIsInThePast) {
 
 TEST(Explain, AContainersSocketsAreAskedForInItsNetworkNamespace) {
   FlagRecord flag = stuck_server(Cause::Sending);
-  flag.socket.cgroup = "/docker/" + std::string(64, 'a');
+  flag.socket.cgroup = kept("/docker/" + std::string(64, 'a'));
   EXPECT_THAT(next(flag), HasSubstr(": nsenter -t 4711 -n ss -tino dst 10.0.0.2"));
   EXPECT_THAT(what(flag), HasSubstr("fd 9 of python3[4711] in docker aaaaaaaaaaaa is still open"));
   flag.holders.clear();
@@ -272,7 +272,7 @@ TEST(Explain, HostileNamesAreHarmless) {
     for (const Cause cause : kCauses) {
       FlagRecord flag = stuck_server(cause);
       flag.socket.owner = owner_of(1, comm);
-      flag.socket.cgroup = "/" + std::string(comm) + ".service";
+      flag.socket.cgroup = kept("/" + std::string(comm) + ".service");
       flag.holders = {holder(2, comm, 3), holder(3, comm, 3)};
       EXPECT_EQ(hostile_byte(what(flag) + next(flag)), "") << what(flag);
       flag.holders.clear();

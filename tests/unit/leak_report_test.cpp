@@ -168,7 +168,7 @@ TEST_F(LeakReports, HostileNamesDoNotReachTheTerminal) {
   for (const std::string_view comm : kHostile) {
     FlagRecord flag = stuck_server();
     flag.socket.owner = owner_of(1, comm);
-    flag.socket.cgroup = "/" + std::string(comm) + ".service";
+    flag.socket.cgroup = kept("/" + std::string(comm) + ".service");
     flag.holders = {holder(1, comm, 3), holder(2, comm, 4)};
     EXPECT_EQ(hostile_byte_in_lines(round({flag})), "");
     EXPECT_EQ(hostile_byte_in_lines(round({})), "") << "nor as what is gone";

@@ -69,7 +69,7 @@ TEST(Ndjson, ARequestHasNoCookieAndNobodyYet) {
   record.socket = ipv6_server();
   record.socket.cookie = 0;
   record.socket.owner.reset();
-  record.socket.cgroup.clear();
+  record.socket.cgroup = {};
   EXPECT_EQ(json(record),
             R"({"type":"transition",)" TIMES R"(,"cookie":null,"life":0,"netns":4026531840,)"
             R"("family":"ipv6","local":{"addr":"2001:db8::1","port":443},)"

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <deque>
 #include <string>
 #include <string_view>
 
@@ -41,6 +42,12 @@ inline Owner owner_of(std::uint32_t pid, std::string_view comm, Via via = Via::C
   std::copy_n(comm.begin(), std::min(comm.size(), owner.process.comm.size()),
               owner.process.comm.begin());
   return owner;
+}
+
+// Text that a record can refer to for as long as it likes.
+inline std::string_view kept(std::string text) {
+  static std::deque<std::string> texts;
+  return texts.emplace_back(std::move(text));
 }
 
 inline SocketInfo ipv4_client() {

@@ -145,7 +145,7 @@ TEST(RunReport, HostileNamesDoNotReachTheTerminal) {
   for (const std::string_view comm : kHostile) {
     FlagRecord flag = stuck_server();
     flag.socket.owner = owner_of(1, comm);
-    flag.socket.cgroup = "/" + std::string(comm) + ".service";
+    flag.socket.cgroup = kept("/" + std::string(comm) + ".service");
     flag.holders = {holder(1, comm, 3), holder(2, comm, 4)};
     const Said said = report({flag, by_exit(half_closed_client(), 1s)}, std::string(comm));
     EXPECT_EQ(hostile_byte_in_lines(said.text), "") << said.text;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/table.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -11,7 +12,22 @@ namespace {
 using Id = ConnectionTable::Id;
 constexpr Id kNone = ConnectionTable::kNone;
 
+Flow flow_of(std::uint64_t netns_cookie, std::uint16_t port) {
+  Flow flow;
+  flow.local.port = port;
+  flow.netns_cookie = netns_cookie;
+  return flow;
+}
+
+Process process(std::uint32_t pid) {
+  Process process;
+  process.pid = pid;
+  return process;
+}
+
+// As the lifecycle does: who has to leave leaves first.
 Id with_cookie(ConnectionTable& table, std::uint64_t cookie) {
+  if (const Id surplus = table.surplus(); surplus != kNone) table.erase(surplus);
   const Id id = table.create();
   table.index_cookie(id, cookie);
   return id;
@@ -27,39 +43,86 @@ TEST(ConnectionTable, FindsByCookieByObjectAndByFlow) {
   ConnectionTable table(10);
   const Id id = with_cookie(table, 7);
   table.index_object(id, 0x9000);
-  table[id].flow.local.port = 80;
+  table.set_flow(table[id], flow_of(1, 80));
   table.index_flow(id);
   EXPECT_EQ(table.by_cookie(7), id);
   EXPECT_EQ(table.by_object(0x9000), id);
-  EXPECT_EQ(table.by_flow(table[id].flow), id);
+  EXPECT_EQ(table.by_flow(flow_of(1, 80)), id);
   EXPECT_EQ(table.by_cookie(8), kNone);
   EXPECT_EQ(table.by_object(0x9001), kNone);
-  EXPECT_EQ(table.by_flow(Flow{}), kNone);
+  EXPECT_EQ(table.by_flow(flow_of(1, 81)), kNone);
 }
 
 TEST(ConnectionTable, ErasedIsInNoIndex) {
   ConnectionTable table(10);
   const Id id = with_cookie(table, 7);
   table.index_object(id, 0x9000);
-  table[id].flow.local.port = 80;
+  table.set_flow(table[id], flow_of(1, 80));
   table.index_flow(id);
-  const Flow flow = table[id].flow;
   table.erase(id);
   EXPECT_EQ(table.size(), 0U);
   EXPECT_EQ(table.by_cookie(7), kNone);
   EXPECT_EQ(table.by_object(0x9000), kNone);
-  EXPECT_EQ(table.by_flow(flow), kNone);
+  EXPECT_EQ(table.by_flow(flow_of(1, 80)), kNone);
 }
 
 TEST(ConnectionTable, NamespacesWithEqualAddressesAreApart) {
   ConnectionTable table(10);
-  const Id one = table.create(), two = table.create();
-  table[one].flow.netns_cookie = 1;
-  table[two].flow.netns_cookie = 2;
-  table.index_flow(one);
-  table.index_flow(two);
-  EXPECT_EQ(table.by_flow(table[one].flow), one);
-  EXPECT_EQ(table.by_flow(table[two].flow), two);
+  for (const std::uint64_t netns : {1U, 2U}) {
+    const Id id = table.create();
+    table.set_flow(table[id], flow_of(netns, 80));
+    table.index_flow(id);
+  }
+  EXPECT_EQ(table.by_flow(flow_of(1, 80)), 0U);
+  EXPECT_EQ(table.by_flow(flow_of(2, 80)), 1U);
+}
+
+TEST(ConnectionTable, AFlowComesBackAsItWasSet) {
+  ConnectionTable table(10);
+  Flow flow{.local = {{1, 2, 3}, 80}, .remote = {{4, 5, 6}, 9}, .netns_cookie = 3, .netns = 4};
+  flow.family = Family::Ipv6;
+  const Id id = table.create();
+  table.set_flow(table[id], flow);
+  EXPECT_EQ(table.flow(table[id]), flow);
+  EXPECT_TRUE(table.has_flow(table[id], flow));
+  for (Flow other : {flow_of(3, 80), Flow{}}) EXPECT_FALSE(table.has_flow(table[id], other));
+}
+
+TEST(ConnectionTable, AProcessIsKeptAsLongAsAConnectionHasIt) {
+  ConnectionTable table(10);
+  const Id one = with_cookie(table, 1), two = with_cookie(table, 2);
+  EXPECT_EQ(table.owner(table[one]), nullptr);
+  table.set_owner(table[one], process(5), Via::Connect);
+  table.copy_owner(table[two], table[one]);
+  table.set_closer(table[two], process(6));
+  table.erase(one);
+  const Id three = with_cookie(table, 3);
+  EXPECT_EQ(table.owner(table[three]), nullptr);
+  table.set_owner(table[three], process(7), Via::Accept);
+  EXPECT_EQ(table.owner(table[two])->pid, 5U);
+  EXPECT_EQ(table.closer(table[two])->pid, 6U);
+  EXPECT_EQ(table.owner(table[three])->pid, 7U);
+  EXPECT_EQ(table[three].owner_via, Via::Accept);
+}
+
+TEST(ConnectionTable, TimesAddUpHoweverManyStates) {
+  ConnectionTable table(10);
+  const Id id = table.create();
+  Connection& connection = table[id];
+  const std::array states = {State::SynSent,  State::SynReceived, State::Established,
+                             State::FinWait1, State::FinWait2,    State::Closing};
+  for (int round = 1; round <= 2; ++round)
+    for (const State state : states)
+      table.spend(connection, state, Nanos{index(state)}, Nanos{state == State::FinWait1 ? 3 : 0},
+                  state == State::SynSent);
+  const auto times = table.times(connection);
+  for (const State state : states) {
+    EXPECT_TRUE(times[index(state)].visited);
+    EXPECT_EQ(times[index(state)].total, Nanos{2 * index(state)});
+    EXPECT_EQ(times[index(state)].error, Nanos{state == State::FinWait1 ? 6 : 0});
+    EXPECT_EQ(times[index(state)].lower_bound, state == State::SynSent);
+  }
+  EXPECT_FALSE(times[index(State::TimeWait)].visited);
 }
 
 TEST(ConnectionTable, ALaterOneWithTheSameKeyKeepsIt) {
@@ -73,7 +136,7 @@ TEST(ConnectionTable, ALaterOneWithTheSameKeyKeepsIt) {
   table.erase(old);
   EXPECT_EQ(table.by_cookie(7), young);
   EXPECT_EQ(table.by_object(0x9000), young);
-  EXPECT_EQ(table.by_flow(Flow{}), young);
+  EXPECT_EQ(table.by_flow(table.flow(table[young])), young);
 }
 
 TEST(ConnectionTable, AnIdIsReusedWithAnotherGenerationAndNothingOfTheOneBefore) {
@@ -81,7 +144,8 @@ TEST(ConnectionTable, AnIdIsReusedWithAnotherGenerationAndNothingOfTheOneBefore)
   const Id old = with_cookie(table, 7);
   const std::uint32_t generation = table.generation(old);
   table[old].reset_sent = true;
-  table[old].held.resize(3);
+  table.extra(table[old]).held.resize(3);
+  table.set_life(table[old], 4);
   EXPECT_TRUE(table.alive(old, generation));
   table.erase(old);
   EXPECT_FALSE(table.alive(old, generation)) << "gone";
@@ -91,7 +155,9 @@ TEST(ConnectionTable, AnIdIsReusedWithAnotherGenerationAndNothingOfTheOneBefore)
   EXPECT_TRUE(table.alive(young, table.generation(young)));
   EXPECT_EQ(table[young].cookie, 0U);
   EXPECT_FALSE(table[young].reset_sent);
-  EXPECT_TRUE(table[young].held.empty());
+  EXPECT_EQ(table.find_extra(table[young]), nullptr);
+  EXPECT_TRUE(table.extra(table[young]).held.empty());
+  EXPECT_EQ(table.life(table[young]), 0U);
 }
 
 TEST(ConnectionTable, AnErasedIdIsNotAliveBeforeItIsReused) {
@@ -101,31 +167,29 @@ TEST(ConnectionTable, AnErasedIdIsNotAliveBeforeItIsReused) {
   EXPECT_FALSE(table.alive(id, table.generation(id)));
 }
 
-TEST(ConnectionTable, TheQuietestLeavesWhenItIsFull) {
+TEST(ConnectionTable, OneThatWasQuietLeavesWhenItIsFull) {
   ConnectionTable table(3);
-  const Id first = with_cookie(table, 1);
-  with_cookie(table, 2);
-  with_cookie(table, 3);
-  table.touch(first);
-  with_cookie(table, 4);
-  EXPECT_EQ(table.by_cookie(2), kNone);
-  EXPECT_EQ(cookies(table), (std::vector<std::uint64_t>{3, 1, 4})) << "the quietest first";
+  for (std::uint64_t cookie : {1, 2, 3, 4}) with_cookie(table, cookie);
+  EXPECT_THAT(cookies(table), testing::UnorderedElementsAre(2, 3, 4)) << "the oldest";
+  table.touch(table.by_cookie(2));
+  with_cookie(table, 5);
+  EXPECT_THAT(cookies(table), testing::UnorderedElementsAre(2, 4, 5)) << "it was heard of since";
   EXPECT_EQ(table.size(), 3U);
-  EXPECT_EQ(table.evicted(), 1U);
+  EXPECT_EQ(table.evicted(), 2U);
 }
 
-TEST(ConnectionTable, TouchingKeepsTheChainWhole) {
-  ConnectionTable table(10);
-  std::vector<Id> ids;
-  for (std::uint64_t cookie : {1, 2, 3}) ids.push_back(with_cookie(table, cookie));
-  table.touch(ids[2]);  // the newest
-  table.touch(ids[1]);  // in the middle
-  EXPECT_EQ(cookies(table), (std::vector<std::uint64_t>{1, 3, 2}));
-  table.touch(ids[0]);  // the oldest
-  EXPECT_EQ(cookies(table), (std::vector<std::uint64_t>{3, 2, 1}));
+TEST(ConnectionTable, WhatIsFlaggedStaysWhileThereIsAnother) {
+  ConnectionTable table(3);
+  const Id flagged = with_cookie(table, 1);
+  table[flagged].flag = FlagStage::Raised;
+  for (std::uint64_t cookie = 2; cookie < 20; ++cookie) with_cookie(table, cookie);
+  EXPECT_EQ(table.by_cookie(1), flagged);
+  table.for_each([&](Id id) { table[id].flag = FlagStage::Raised; });
+  with_cookie(table, 20);
+  EXPECT_EQ(table.size(), 3U) << "but not for ever";
 }
 
-TEST(ConnectionTable, OneIsOldestAndNewest) {
+TEST(ConnectionTable, HasRoomForOne) {
   ConnectionTable table(1);
   const Id id = with_cookie(table, 1);
   table.touch(id);

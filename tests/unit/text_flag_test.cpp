@@ -119,7 +119,7 @@ TEST(TextFlag, HostileNamesDoNotReachTheTerminal) {
   for (const std::string_view comm : kHostile) {
     FlagRecord flag = stuck_server();
     flag.socket.owner = owner_of(1, comm);
-    flag.socket.cgroup = "/" + std::string(comm) + ".service";
+    flag.socket.cgroup = kept("/" + std::string(comm) + ".service");
     flag.holders = {holder(1, comm, 3), holder(2, comm, 4)};
     const std::string shown = text(flag);
     EXPECT_EQ(hostile_byte_in_lines(shown), "") << shown;

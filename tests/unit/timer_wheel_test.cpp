@@ -2,10 +2,13 @@
 // One deadline an id, however many and however far: never early, at most a tick late.
 #include "core/timer_wheel.h"
 
+#include <absl/container/flat_hash_map.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace tcpdwell {
@@ -19,7 +22,31 @@ using testing::UnorderedElementsAre;
 constexpr Nanos kTick = TimerWheel::kTick;
 constexpr Nanos kStart = 1000s;
 
-std::vector<TimerWheel::Id> fired_by(TimerWheel& wheel, Nanos now) {
+// Keeps the handle of each id's deadline, as the wheel's users do.
+class Wheel {
+ public:
+  using Id = TimerWheel::Id;
+  explicit Wheel(Nanos start) : wheel_(start) {}
+  void schedule(Id id, Nanos deadline) {
+    handles_[id] = wheel_.schedule(handles_[id], id, deadline);
+  }
+  void cancel(Id id) { wheel_.cancel(std::exchange(handles_[id], 0)); }
+  template <typename Fn>
+  void advance(Nanos now, Fn&& fire) {
+    wheel_.advance(now, [&](Id id) {
+      handles_[id] = 0;
+      fire(id);
+    });
+  }
+  std::optional<Nanos> next_within(Nanos horizon) const { return wheel_.next_within(horizon); }
+  std::size_t size() const { return wheel_.size(); }
+
+ private:
+  TimerWheel wheel_;
+  absl::flat_hash_map<Id, TimerWheel::Handle> handles_;
+};
+
+std::vector<TimerWheel::Id> fired_by(Wheel& wheel, Nanos now) {
   std::vector<TimerWheel::Id> ids;
   wheel.advance(now, [&](TimerWheel::Id id) { ids.push_back(id); });
   return ids;
@@ -31,7 +58,7 @@ TEST(TimerWheel, FiresOnceNeverEarlyAndAtMostATickLate) {
        {Nanos{1}, kTick - Nanos{1}, kTick, kTick + Nanos{1}, 255 * kTick, 256 * kTick, 257 * kTick,
         65535 * kTick, 65536 * kTick + Nanos{1}, Nanos(60s), Nanos(65s), Nanos(1h)})
     for (const Nanos start : {Nanos{0}, kStart, 255 * kTick, 256 * kTick, 65535 * kTick}) {
-      TimerWheel wheel(start);
+      Wheel wheel(start);
       wheel.schedule(7, start + wait);
       EXPECT_THAT(fired_by(wheel, start + wait - Nanos{1}), IsEmpty())
           << wait.count() << " ns after " << start.count();
@@ -43,7 +70,7 @@ TEST(TimerWheel, FiresOnceNeverEarlyAndAtMostATickLate) {
 }
 
 TEST(TimerWheel, FiresInTheOrderOfDeadlines) {
-  TimerWheel wheel(kStart);
+  Wheel wheel(kStart);
   constexpr std::uint32_t kCount = 2000;
   std::vector<Nanos> deadlines;
   std::uint64_t seed = 1;
@@ -59,9 +86,9 @@ TEST(TimerWheel, FiresInTheOrderOfDeadlines) {
 }
 
 TEST(TimerWheel, ALeapAndSmallStepsFireTheSame) {
-  TimerWheel leaping(kStart), stepping(kStart);
+  Wheel leaping(kStart), stepping(kStart);
   for (TimerWheel::Id id = 0; id < 100; ++id)
-    for (TimerWheel* wheel : {&leaping, &stepping}) wheel->schedule(id, kStart + id * 10s);
+    for (Wheel* wheel : {&leaping, &stepping}) wheel->schedule(id, kStart + id * 10s);
   std::vector<TimerWheel::Id> steps;
   for (Nanos now = kStart; now < kStart + 2000s; now += 77ms)
     stepping.advance(now, [&](TimerWheel::Id id) { steps.push_back(id); });
@@ -70,7 +97,7 @@ TEST(TimerWheel, ALeapAndSmallStepsFireTheSame) {
 }
 
 TEST(TimerWheel, ADeadlineThatHasPassedFiresAtTheNextTick) {
-  TimerWheel wheel(kStart);
+  Wheel wheel(kStart);
   wheel.schedule(1, kStart - 1h);
   wheel.schedule(2, Nanos{-1});
   EXPECT_THAT(fired_by(wheel, kStart), IsEmpty());
@@ -78,7 +105,7 @@ TEST(TimerWheel, ADeadlineThatHasPassedFiresAtTheNextTick) {
 }
 
 TEST(TimerWheel, ScheduledAgainMoves) {
-  TimerWheel wheel(kStart);
+  Wheel wheel(kStart);
   wheel.schedule(1, kStart + 10s);
   wheel.schedule(1, kStart + 1h);
   EXPECT_EQ(wheel.size(), 1U);
@@ -89,7 +116,7 @@ TEST(TimerWheel, ScheduledAgainMoves) {
 }
 
 TEST(TimerWheel, CancelledDoesNotFire) {
-  TimerWheel wheel(kStart);
+  Wheel wheel(kStart);
   for (TimerWheel::Id id = 0; id < 5; ++id) wheel.schedule(id, kStart + 10s);  // in one slot
   for (const TimerWheel::Id id : {0U, 2U, 4U}) wheel.cancel(id);
   wheel.cancel(2);       // twice
@@ -100,7 +127,7 @@ TEST(TimerWheel, CancelledDoesNotFire) {
 }
 
 TEST(TimerWheel, WhatFiresMayScheduleAndCancel) {
-  TimerWheel wheel(kStart);
+  Wheel wheel(kStart);
   for (const TimerWheel::Id id : {1U, 2U, 3U}) wheel.schedule(id, kStart + 1s);
   std::vector<TimerWheel::Id> fired;
   wheel.advance(kStart + 10s, [&](TimerWheel::Id id) {
@@ -116,7 +143,7 @@ TEST(TimerWheel, WhatFiresMayScheduleAndCancel) {
 }
 
 TEST(TimerWheel, BeyondItsLastLevelADeadlineWaits) {
-  TimerWheel wheel(Nanos{0});
+  Wheel wheel(Nanos{0});
   constexpr std::int64_t kTurn = std::int64_t{1} << 32U;  // ticks: 417 days
   wheel.schedule(1, (kTurn + 1000) * kTick);
   EXPECT_FALSE(wheel.next_within(1s));
@@ -128,7 +155,7 @@ TEST(TimerWheel, BeyondItsLastLevelADeadlineWaits) {
 }
 
 TEST(TimerWheel, AnEmptyOneLeapsOverAnyTime) {
-  TimerWheel wheel(kStart);
+  Wheel wheel(kStart);
   EXPECT_THAT(fired_by(wheel, kStart + 24h * 365 * 100), IsEmpty());
   const Nanos later = kStart + 24h * 365 * 100;
   wheel.schedule(1, later + 1s);
@@ -137,7 +164,7 @@ TEST(TimerWheel, AnEmptyOneLeapsOverAnyTime) {
 }
 
 TEST(TimerWheel, TimeThatStandsStillOrGoesBackFiresNothing) {
-  TimerWheel wheel(kStart);
+  Wheel wheel(kStart);
   wheel.schedule(1, kStart + 1s);
   EXPECT_THAT(fired_by(wheel, kStart - 1min), IsEmpty());
   EXPECT_THAT(fired_by(wheel, kStart), IsEmpty());
@@ -145,7 +172,7 @@ TEST(TimerWheel, TimeThatStandsStillOrGoesBackFiresNothing) {
 }
 
 TEST(TimerWheel, TellsTheNextDeadlineWithinAHorizon) {
-  TimerWheel wheel(kStart);
+  Wheel wheel(kStart);
   EXPECT_FALSE(wheel.next_within(1s)) << "there is none";
   wheel.schedule(1, kStart + 300ms);
   wheel.schedule(2, kStart + 200ms);
@@ -159,7 +186,7 @@ TEST(TimerWheel, TellsTheNextDeadlineWithinAHorizon) {
 
 TEST(TimerWheel, NeverTellsANextDeadlineThatIsTooLate) {
   // Where a slot of a coarser level opens, the answer may be early, never late.
-  TimerWheel wheel(Nanos{0});
+  Wheel wheel(Nanos{0});
   for (std::int64_t tick = 1; tick < 1000; ++tick) {
     wheel.schedule(0, tick * kTick);
     if (const auto next = wheel.next_within(500ms)) {
@@ -172,7 +199,7 @@ TEST(TimerWheel, NeverTellsANextDeadlineThatIsTooLate) {
 
 TEST(TimerWheel, TakesAMillionDeadlines) {
   constexpr std::uint32_t kCount = 1'000'000;
-  TimerWheel wheel(kStart);
+  Wheel wheel(kStart);
   const auto began = std::chrono::steady_clock::now();
   for (TimerWheel::Id id = 0; id < kCount; ++id) wheel.schedule(id, kStart + 60s + Nanos{id} * 60);
   for (TimerWheel::Id id = 0; id < kCount; id += 2) wheel.cancel(id);

@@ -5,9 +5,9 @@
 #include <spdlog/spdlog.h>
 
 #include <csignal>
-#include <vector>
 
 #include "app/kernel_filter.h"
+#include "core/kept_flags.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {
@@ -22,19 +22,20 @@ class OneRun final : public Sink {
     if (std::holds_alternative<EndRecord>(record)) return;
     if (std::holds_alternative<StartRecord>(record) && std::exchange(started_, true)) return;
     if (const auto* flag = std::get_if<FlagRecord>(&record))
-      flags_.push_back(*flag);
+      flags_.add(*flag);
     else
       sink_.write(record);
   }
   void pass_flags() {
-    for (FlagRecord& flag : std::exchange(flags_, {})) sink_.write(std::move(flag));
+    for (const FlagRecord& flag : flags_.all()) sink_.write(flag);
+    flags_.clear();
   }
   void drop_flags() { flags_.clear(); }
 
  private:
   Sink& sink_;
   bool started_ = false;
-  std::vector<FlagRecord> flags_;
+  KeptFlags flags_;
 };
 
 std::uint32_t flagged_states(const Thresholds& thresholds) {

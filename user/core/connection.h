@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // One life of one local end, from its first state to the end of its last, whichever kernel object
-// carries it at the time.
+// carries it at the time. A host may have a million: what all of them need is two cache lines, what
+// many have in common is held once, and what few need is kept apart. ConnectionTable owns all three
+// and has the accessors.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "core/event.h"
@@ -40,6 +44,91 @@ enum class FlagStage : std::uint8_t {
   Raised,
 };
 
+// What all sockets of one address in one namespace share.
+struct Site {
+  std::array<std::uint8_t, 16> local{};  // as Endpoint::addr
+  std::uint64_t netns_cookie = 0;
+  std::uint32_t netns = 0;
+  Family family = Family::Ipv4;
+  bool operator==(const Site&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H hash, const Site& site) {
+    return H::combine(std::move(hash), site.local, site.netns_cookie, site.family);
+  }
+};
+
+struct Connection {
+  std::uint64_t cookie = 0;  // 0: not known
+  std::uint64_t object = 0;  // kernel address: the key of every carrier but Full
+  Nanos entered{};           // its state
+  static constexpr std::size_t kPlain = 4;
+  std::array<Nanos, kPlain> spent{};  // in the states of `spent_in`
+  std::uint64_t sock_cgroup_id = 0;
+  std::array<std::uint8_t, 16> remote{};
+  std::uint32_t site = 0;
+  std::uint16_t local_port = 0, remote_port = 0;
+  std::uint32_t owner = 0, closer = 0;  // processes; 0: not known
+  // Of the table's pools; 0: it has none.
+  std::uint32_t tally = 0, minisock = 0, extra = 0;
+  std::uint32_t timer = 0;       // of TimerWheel
+  std::uint32_t generation = 0;  // an id is reused; the pair (id, generation) is not
+  std::uint16_t question = 0;    // the serial of the last one that counts
+  std::uint16_t snapshot = 0;    // the last one that found it, or in which it began
+
+  State state : 4 = State::Closed;
+  Carrier carrier : 2 = Carrier::Full;
+  Role role : 2 = Role::Unknown;
+
+  Side opened_by : 3 = Side::Unknown;
+  Side closed_by : 3 = Side::Unknown;
+  Verdict verdict : 2 = Verdict::NotYet;
+
+  Via owner_via : 3 = Via::Connect;
+  FlagStage flag : 2 = FlagStage::None;
+  bool flagged_as_orphan : 1 = false;
+
+  Cause flag_cause : 3 = Cause::None;
+  Doubt doubt : 2 = Doubt::None;
+  bool announced : 1 = false;       // its first record may go out: the flow is as known as it gets
+  bool origin_unknown : 1 = false;  // a minisock whose full socket we have not seen: the next says
+  bool origin_lost : 1 = false;     // a minisock came, and not from the state we know: the same
+
+  bool reset_sent : 1 = false;
+  bool reset_memory : 1 = false;
+  bool told : 1 = false;            // its first transition was published
+  bool orphan : 1 = false;          // nobody holds a descriptor of it
+  bool followed : 1 = false;        // `run`: it belongs to the command
+  bool entered_known : 1 = true;    // else `entered` is the latest it can have been
+  bool minisock_cookie : 1 = true;  // its minisock, if it has one, has the cookie too
+  bool used : 1 = false;            // the table's: this is a connection
+
+  bool recent : 1 = false;      // the table's: heard of since it was looked for a quiet one
+  bool in_cookies : 1 = false;  // ... of which of its indexes it is in
+  bool in_objects : 1 = false;
+  bool in_flows : 1 = false;
+  std::uint8_t spent_bounds : 4 = 0;  // for each of `spent`: it is a lower bound
+  std::uint16_t spent_in = 0;         // for each of `spent` four bits: its State; 0: not used
+};
+static_assert(sizeof(Connection) == 128, "two cache lines, a million times");
+
+// Of a minisock in FIN_WAIT_2, when it was made: its stamp, and when its timer was due.
+struct MinisockStart {
+  Nanos due{};
+  std::uint32_t entry_stamp_ms = 0;
+};
+
+// A transition that is not told yet: whether the run is about its connection, or the local port, is
+// not known.
+struct Change {
+  Nanos at{};
+  Nanos dwell{}, error{};
+  State from = State::Closed, to = State::Closed;
+  Why why = Why::Unknown;
+  bool has_dwell = false;    // else there was no state before
+  bool error_known = false;  // else the dwell is a lower bound
+  bool owned = false;        // the owner was known when it happened
+};
+
 struct StateTime {
   Nanos total{};
   Nanos error{};
@@ -47,55 +136,21 @@ struct StateTime {
   bool lower_bound = false;
 };
 
-struct Connection {
-  std::uint64_t cookie = 0;
-  std::uint64_t object = 0;  // key of every carrier but Full
-  Flow flow;
-  std::uint32_t life = 0;
-  Carrier carrier = Carrier::Full;
-  Role role = Role::Unknown;
-  Side opened_by = Side::Unknown;
-  Side closed_by = Side::Unknown;
-  Verdict verdict = Verdict::NotYet;
-  bool announced = false;       // its first record may go out: the flow is as known as it gets
-  bool origin_unknown = false;  // a minisock whose full socket we have not seen: the next says
-  bool origin_lost = false;     // a minisock came, and not from the state we know: the same
-  bool reset_sent = false;
-  bool reset_memory = false;
-  bool told = false;      // its first transition was published
-  bool orphan = false;    // nobody holds a descriptor of it
-  bool followed = false;  // `run`: it belongs to the command
-  FlagStage flag = FlagStage::None;
-  Cause flag_cause = Cause::None;
-  Nanos flag_threshold{};
-  std::uint32_t question = 0;  // the serial of the last one that counts
-  std::uint32_t snapshot = 0;  // the last one that found it, or in which it began
-
-  State state = State::Closed;
-  bool entered_known = true;  // else `entered` is the latest it can have been
-  Nanos entered{};
+// What only few have at a time.
+struct Extra {
+  std::vector<Change> held;  // until the verdict, and until the local port is known
   Nanos entered_error{};
-  std::array<StateTime, kStates> times{};
-
-  std::optional<Owner> owner, closer;
-  std::uint64_t sock_cgroup_id = 0;
-  std::optional<Tally> tally;
-  // Of the minisock when it was made: its stamp, when its timer was due, and its cookie.
-  std::uint32_t entry_stamp_ms = 0;
-  Nanos minisock_due{};
-  std::uint64_t minisock_cookie = 0;
-
-  Doubt doubt = Doubt::None;
+  std::array<Nanos, Connection::kPlain> errors{};  // of Connection::spent
+  // Instead of `spent`, where there are more states than it has room for.
+  std::unique_ptr<std::array<StateTime, kStates>> times;
+  std::uint32_t life = 0;
   std::uint32_t doubt_serial = 0;  // tells a deadline that the doubt it was for is gone
   std::uint32_t doubt_cpu = 0;
-  Nanos doubt_at{};
-  std::optional<TimewaitEvent> doubt_timer;  // the cancel of a minisock's timer, or a lost origin's
-                                             // start
-  std::optional<TransitionEvent> doubt_close;
-  std::optional<RequestEvent> doubt_request;  // the last one that its timer saw
   std::uint8_t syn_ack_retransmits = 0;
-
-  std::vector<TransitionRecord> held;  // until the verdict, and until the local port is known
+  Nanos doubt_at{};
+  // What the doubt is about: the cancel of a minisock's timer, or a lost origin's start; a full
+  // socket's end; the last that a request's timer saw.
+  std::variant<std::monostate, TimewaitEvent, TransitionEvent, RequestEvent> doubted;
 };
 
 }  // namespace tcpdwell

@@ -24,8 +24,8 @@ constexpr Nanos kPutRight = 1s;  // what is put right within it is told at once
 
 Lifecycle::Lifecycle(const LifecycleConfig& config, const Filter& filter, Sink& sink)
     : config_(config),
-      publisher_(filter, sink),
       table_(config.max_connections),
+      publisher_(filter, sink, table_),
       timers_(config.began) {}
 
 void Lifecycle::on(const Event& event) {
@@ -39,8 +39,8 @@ void Lifecycle::on_event(const AcceptEvent& event) {
     if (id == kNone || table_[id].carrier != Carrier::Newborn) return;
   }
   Connection& connection = table_[id];
-  if (connection.owner && connection.owner->via != Via::Fd) return;
-  connection.owner = Owner{event.task, Via::Accept};
+  if (connection.owner != 0 && connection.owner_via != Via::Fd) return;
+  table_.set_owner(connection, event.task, Via::Accept);
   connection.followed |= event.followed;
   if (connection.carrier == Carrier::Newborn) return;
   const bool undecided = connection.verdict == Verdict::NotYet;
@@ -66,7 +66,7 @@ void Lifecycle::on_event(const ResetEvent& event) {
 void Lifecycle::on_event(const SynEvent& event) {
   const Id id = table_.by_cookie(event.cookie);
   if (id == kNone || table_[id].carrier != Carrier::Full) return;
-  table_[id].flow = event.flow;
+  table_.set_flow(table_[id], event.flow);
   publisher_.reconsider(table_[id], false);
   if (hidden_by_flow(id)) forget(id);
 }
@@ -110,13 +110,21 @@ void Lifecycle::saw_cpu(std::uint32_t cpu, Nanos at) {
   cpu_last_[cpu] = at;
 }
 
-void Lifecycle::doubt(Id id, Doubt doubt, Nanos at, std::uint32_t cpu) {
+// Defined for the three kinds of events that end something.
+template <typename E>
+void Lifecycle::doubt(Id id, Doubt doubt, const E& event) {
   Connection& connection = table_[id];
   connection.doubt = doubt;
-  connection.doubt_at = at;
-  connection.doubt_cpu = cpu;
-  doubts_.push_back({at + kGrace, id, table_.generation(id), ++connection.doubt_serial});
+  Extra& extra = table_.extra(connection);
+  extra.doubt_at = event.at;
+  extra.doubt_cpu = event.cpu;
+  extra.doubt_serial = ++doubts_so_far_;
+  extra.doubted = event;
+  doubts_.push_back({event.at + kGrace, id, table_.generation(id), extra.doubt_serial});
 }
+template void Lifecycle::doubt(Id, Doubt, const TransitionEvent&);
+template void Lifecycle::doubt(Id, Doubt, const TimewaitEvent&);
+template void Lifecycle::doubt(Id, Doubt, const RequestEvent&);
 
 void Lifecycle::tick(Nanos now) {
   // Those that are put back land behind `count`, in order: all wait equally long.
@@ -125,10 +133,12 @@ void Lifecycle::tick(Nanos now) {
     doubts_.pop_front();
     if (!table_.alive(due.id, due.generation)) continue;
     const Connection& connection = table_[due.id];
-    if (connection.doubt == Doubt::None || connection.doubt_serial != due.serial) continue;
-    const bool heard = connection.doubt_cpu < cpu_last_.size() &&
-                       cpu_last_[connection.doubt_cpu] > connection.doubt_at;
-    if (heard || now >= connection.doubt_at + kPatience) {
+    const Extra* extra = table_.find_extra(connection);
+    if (connection.doubt == Doubt::None || extra == nullptr || extra->doubt_serial != due.serial)
+      continue;
+    const bool heard =
+        extra->doubt_cpu < cpu_last_.size() && cpu_last_[extra->doubt_cpu] > extra->doubt_at;
+    if (heard || now >= extra->doubt_at + kPatience) {
       settle(due.id);
     } else {
       due.at = now + kGrace;
@@ -154,9 +164,11 @@ void Lifecycle::finish(Nanos now) {
     doubts_.pop_front();
     if (!table_.alive(due.id, due.generation)) continue;
     const Connection& connection = table_[due.id];
-    const bool open = connection.doubt_at + kLossReach >= now;  // what follows may come too late
-    if (connection.doubt_serial == due.serial && connection.doubt != Doubt::None && !open)
-      settle(due.id);
+    const Extra* extra = table_.find_extra(connection);
+    if (connection.doubt == Doubt::None || extra == nullptr || extra->doubt_serial != due.serial)
+      continue;
+    const bool open = extra->doubt_at + kLossReach >= now;  // what follows may come too late
+    if (!open) settle(due.id);
   }
   table_.for_each([this](Id id) {
     Connection& connection = table_[id];
@@ -168,9 +180,12 @@ void Lifecycle::finish(Nanos now) {
 void Lifecycle::settle(Id id) {
   const Doubt doubt = table_[id].doubt;
   table_[id].doubt = Doubt::None;
-  if (doubt == Doubt::Closed) return settle_closed(id);
+  if (doubt == Doubt::Closed) {
+    const auto event = std::get<TransitionEvent>(table_.extra(table_[id]).doubted);
+    return settle_closed(id, event);
+  }
   if (table_[id].carrier == Carrier::Minisock) {
-    TimewaitEvent cancel = *table_[id].doubt_timer;
+    auto cancel = std::get<TimewaitEvent>(table_.extra(table_[id]).doubted);
     if (cancel.canceller == Canceller::Segment && lost_since(cancel.at))
       cancel.canceller = Canceller::Unknown;  // perhaps a re-arm, whose start was lost
     return end_minisock(id, cancel, false);
@@ -201,10 +216,9 @@ void Lifecycle::give_up(Id id, Nanos at) {
   forget(id);
 }
 
-// An id that was evicted may still have a timer.
 Lifecycle::Id Lifecycle::create() {
+  if (const Id surplus = table_.surplus(); surplus != kNone) forget(surplus);
   const Id id = table_.create();
-  timers_.cancel(id);
   table_[id].snapshot = snapshots_;
   return id;
 }
@@ -232,7 +246,7 @@ bool Lifecycle::lost_since(Nanos at) const {
 bool Lifecycle::hidden_by_flow(Id id) {
   Connection& connection = table_[id];
   return connection.verdict == Verdict::Hide &&
-         publisher_.filter().on_flow(connection.flow, connection.role == Role::Listener) ==
+         publisher_.filter().on_flow(table_.flow(connection), connection.role == Role::Listener) ==
              Verdict::Hide;
 }
 

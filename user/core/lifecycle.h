@@ -95,7 +95,8 @@ class Lifecycle {
   void on_event(const InquiryEvent& event);
   void on_event(const HoldersEvent& event);
   void saw_cpu(std::uint32_t cpu, Nanos at);
-  void doubt(Id id, Doubt doubt, Nanos at, std::uint32_t cpu);
+  template <typename E>
+  void doubt(Id id, Doubt doubt, const E& event);
   void settle(Id id);
   void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait);
   void give_up(Id id, Nanos at);
@@ -120,15 +121,15 @@ class Lifecycle {
   void close_socket(Id id, const TransitionEvent& event);
   void leave_to_minisock(Id id, const TransitionEvent& event);
   void bridge_gap(Id id, State to, Nanos before);
-  void find_origin(Id id, State from);
+  void find_origin(Id id, State from, TimewaitEvent start);
   void find_lost_origin(Id id, Nanos at);
-  void settle_closed(Id id);
+  void settle_closed(Id id, const TransitionEvent& event);
 
   // lifecycle_minisock.cpp
   Id known_minisock(const TimewaitEvent& event);
   void retire_object(std::uint64_t object, Nanos at);
   void start_minisock(const TimewaitEvent& event);
-  void learn_minisock(Connection& connection, const TimewaitEvent& event) const;
+  void learn_minisock(Connection& connection, const TimewaitEvent& event);
   void rearm_minisock(Id id, const TimewaitEvent& event);
   Id adopt_minisock(const TimewaitEvent& event);
   bool fin_came_before(const Connection& connection, const TimewaitEvent& event) const;
@@ -148,14 +149,16 @@ class Lifecycle {
   Id former_self(const SnapshotEvent& event);
   void keep_found(Id id, const SnapshotEvent& event);
   void date_full(Connection& connection, const SnapshotEvent& event) const;
-  static void date_request(Connection& connection, const SnapshotEvent& event);
-  void date_minisock(Connection& connection, const SnapshotEvent& event) const;
+  void date_request(Connection& connection, const SnapshotEvent& event);
+  void date_minisock(Connection& connection, const SnapshotEvent& event);
 
   // lifecycle_flags.cpp
   void watch(Id id, Nanos orphaned = {});
   void flag_due(Id id);
   void ask(Id id);
-  void ask_later(Id id, Nanos at);
+  std::optional<Nanos> threshold_of(const Connection& connection) const;
+  void wait_until(Id id, Nanos at);
+  void stop_timer(Connection& connection);
   bool is_successor(Id id, const InquiryEvent& event);
   void raise_flag(Id id, const InquiryEvent& event);
   void left(Id id, State from, const Dwell& dwell, Nanos at);
@@ -174,8 +177,8 @@ class Lifecycle {
   };
 
   LifecycleConfig config_;
-  Publisher publisher_;
   ConnectionTable table_;
+  Publisher publisher_;
   std::deque<Deadline> doubts_;         // in the order of their time
   std::deque<PendingSyn> silent_syns_;  // connect() calls whose port we have not seen yet
   std::vector<Nanos> cpu_last_;         // when each CPU was heard of last
@@ -186,8 +189,9 @@ class Lifecycle {
   std::vector<Question> questions_;
   std::uint64_t flags_raised_ = 0, flags_open_ = 0;
   bool wants_snapshot_ = false;
-  std::uint32_t snapshots_ = 0;  // that were begun
-  std::uint64_t resynced_ = 0;   // connections put right since the last `lost` record
+  std::uint16_t snapshots_ = 0;  // that were begun
+  std::uint32_t doubts_so_far_ = 0;
+  std::uint64_t resynced_ = 0;  // connections put right since the last `lost` record
   Nanos resynced_at_{};
   LossCause last_loss_cause_ = LossCause::RingFull;
 };

@@ -23,9 +23,10 @@ const Process* only_holder(const std::vector<Holder>& holders) {
   return one ? &holders.front().process : nullptr;
 }
 
-void learn_owner(Connection& connection, const std::vector<Holder>& holders) {
-  if (connection.owner) return;
-  if (const Process* process = only_holder(holders)) connection.owner = Owner{*process, Via::Fd};
+void learn_owner(ConnectionTable& table, Connection& connection,
+                 const std::vector<Holder>& holders) {
+  if (connection.owner != 0) return;
+  if (const Process* process = only_holder(holders)) table.set_owner(connection, *process, Via::Fd);
 }
 
 bool carries(Carrier carrier, SocketKind kind) {
@@ -39,7 +40,8 @@ bool carries(Carrier carrier, SocketKind kind) {
 
 // A minisock has what its socket had when it was made: none, if nobody had asked for one by then.
 std::uint64_t cookie_now(const Connection& connection) {
-  return connection.carrier == Carrier::Minisock ? connection.minisock_cookie : connection.cookie;
+  return connection.carrier == Carrier::Minisock && !connection.minisock_cookie ? 0
+                                                                                : connection.cookie;
 }
 
 bool by_pid_and_fd(const Holder& a, const Holder& b) {
@@ -47,11 +49,11 @@ bool by_pid_and_fd(const Holder& a, const Holder& b) {
 }
 
 // Raised at `at`, for the state that it is in.
-FlagRecord flag_of(const Connection& connection, Nanos at) {
+FlagRecord flag_of(const ConnectionTable& table, const Connection& connection, Nanos at) {
   FlagRecord record;
   record.state = connection.state;
   record.dwell = {at - connection.entered, std::nullopt};
-  if (connection.entered_known) record.dwell.error = connection.entered_error;
+  if (connection.entered_known) record.dwell.error = table.entered_error(connection);
   return record;
 }
 
@@ -62,27 +64,35 @@ void Lifecycle::watch(Id id, Nanos orphaned) {
   Connection& connection = table_[id];
   if (connection.flag == FlagStage::Raised) return;
   connection.flag = FlagStage::None;
-  const auto threshold = config_.thresholds.for_state(connection.state, connection.orphan);
-  if (!threshold || connection.verdict == Verdict::Hide) return timers_.cancel(id);
-  connection.flag = FlagStage::Waiting;
-  connection.flag_threshold = *threshold;
+  const auto threshold = threshold_of(connection);
+  if (!threshold || connection.verdict == Verdict::Hide) return stop_timer(connection);
   const bool spared = config_.thresholds.since_orphaned && connection.state == State::FinWait2;
-  timers_.schedule(id, std::max(connection.entered, spared ? orphaned : Nanos{}) + *threshold);
+  wait_until(id, std::max(connection.entered, spared ? orphaned : Nanos{}) + *threshold);
+}
+
+std::optional<Nanos> Lifecycle::threshold_of(const Connection& connection) const {
+  return config_.thresholds.for_state(connection.state, connection.orphan);
+}
+
+void Lifecycle::wait_until(Id id, Nanos at) {
+  Connection& connection = table_[id];
+  connection.flag = FlagStage::Waiting;
+  connection.timer = timers_.schedule(connection.timer, id, at);
+}
+
+void Lifecycle::stop_timer(Connection& connection) {
+  timers_.cancel(std::exchange(connection.timer, 0));
 }
 
 // Its threshold has passed. The kernel has the last word: an event may have been lost, and a FIN
 // to an orphan may have come unseen.
 void Lifecycle::flag_due(Id id) {
   Connection& connection = table_[id];
+  connection.timer = 0;
   if (connection.verdict == Verdict::Hide) connection.flag = FlagStage::None;
   if (connection.flag != FlagStage::Waiting) return;
   connection.flag = FlagStage::Asked;
   ask(id);
-}
-
-void Lifecycle::ask_later(Id id, Nanos at) {
-  table_[id].flag = FlagStage::Waiting;
-  timers_.schedule(id, at);
 }
 
 void Lifecycle::ask(Id id) {
@@ -91,7 +101,7 @@ void Lifecycle::ask(Id id) {
                         .generation = table_.generation(id),
                         .serial = ++connection.question,
                         .cookie = cookie_now(connection),
-                        .flow = connection.flow,
+                        .flow = table_.flow(connection),
                         .state = connection.state});
 }
 
@@ -113,11 +123,11 @@ void Lifecycle::on_event(const InquiryEvent& event) {
   if (event.serial != connection.question) return;  // it has moved on since
   const bool for_flag = connection.flag == FlagStage::Asked;
   if (event.presence == Presence::Unknown) {
-    if (for_flag) ask_later(event.id, event.at + kAskAgain);
+    if (for_flag) wait_until(event.id, event.at + kAskAgain);
     return;
   }
   if (connection.doubt != Doubt::None) {  // an end may have been seen, and waits to be understood
-    if (for_flag) ask_later(event.id, event.at + kAfterDoubt);
+    if (for_flag) wait_until(event.id, event.at + kAfterDoubt);
     return;
   }
   if (for_flag) connection.flag = FlagStage::None;
@@ -136,7 +146,7 @@ void Lifecycle::on_event(const InquiryEvent& event) {
   }
   // Another object has taken its place, and we have not heard of it.
   wants_snapshot_ = true;
-  if (for_flag && connection.flag == FlagStage::None) ask_later(event.id, event.at + kAskAgain);
+  if (for_flag && connection.flag == FlagStage::None) wait_until(event.id, event.at + kAskAgain);
 }
 
 void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
@@ -146,13 +156,13 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
                          .attached = event.attached,
                          .receive_queue = event.receive_queue,
                          .send_queue = event.send_queue};
-  if (connection.flow.local.port == 0) connection.flow.local.port = event.local.port;
-  if (event.attached) learn_owner(connection, event.holders);
+  if (connection.local_port == 0) connection.local_port = event.local.port;
+  if (event.attached) learn_owner(table_, connection, event.holders);
   publisher_.reconsider(connection, false);
   if (connection.carrier == Carrier::Request && connection.entered_known)
     publisher_.opened(connection, State::Listen, Why::Syn);
-  FlagRecord record = flag_of(connection, event.at);
-  record.threshold = connection.flag_threshold;
+  FlagRecord record = flag_of(table_, connection, event.at);
+  record.threshold = threshold_of(connection).value_or(Nanos{});
   record.cause = cause_of(facts);
   if (full) {
     record.unread_bytes = unread_bytes(facts);
@@ -164,6 +174,7 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
   connection.flag_cause = record.cause;
   if (!publisher_.flagged(connection, event.at, std::move(record))) return;
   connection.flag = FlagStage::Raised;
+  connection.flagged_as_orphan = connection.orphan;
   ++flags_raised_;
   ++flags_open_;
 }
@@ -179,7 +190,8 @@ void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
   FlagRecord record;
   record.raised = false;
   record.state = from;
-  record.threshold = connection.flag_threshold;
+  record.threshold =
+      config_.thresholds.for_state(from, connection.flagged_as_orphan).value_or(Nanos{});
   record.dwell = dwell;
   record.cause = connection.flag_cause;
   publisher_.flagged(connection, at, std::move(record));
@@ -187,7 +199,7 @@ void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
 
 void Lifecycle::drop_flag(Id id) {
   table_[id].flag = FlagStage::None;
-  timers_.cancel(id);
+  stop_timer(table_[id]);
 }
 
 // `run`: a process that ends closes what it forgot to close.
@@ -200,7 +212,7 @@ void Lifecycle::closed_by_exit(Id id, const TransitionEvent& event) {
                          .attached = event.attached,
                          .receive_queue = event.receive_queue,
                          .send_queue = event.unacked ? 1U : 0U};
-  FlagRecord record = flag_of(connection, event.at);
+  FlagRecord record = flag_of(table_, connection, event.at);
   record.threshold = *config_.exit_grace;
   record.cause = cause_of(facts);
   record.unread_bytes = unread_bytes(facts);
@@ -220,7 +232,7 @@ void Lifecycle::on_event(const HoldersEvent& event) {
     for (; it != held.end() && (*it)->cookie == cookie; ++it) holders.push_back((*it)->holder);
     const Id id = table_.by_cookie(cookie);
     if (id == kNone || table_[id].carrier != Carrier::Full) continue;
-    learn_owner(table_[id], holders);
+    learn_owner(table_, table_[id], holders);
     publisher_.reconsider(table_[id], false);
   }
 }

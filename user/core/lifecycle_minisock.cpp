@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Minisocks: TIME_WAIT, and the FIN_WAIT_2 of a socket that nobody holds.
 #include <algorithm>
+#include <variant>
 
 #include "core/kernel_time.h"
 #include "core/lifecycle.h"
@@ -13,15 +14,13 @@ using namespace std::chrono_literals;
 constexpr Nanos kStampDelay = 2ms;  // a stamp is a whole millisecond, and its event comes after it
 
 // A minisock without a cookie can be given one: `ss -e` does.
-bool same_minisock(const Connection& connection, const TimewaitEvent& event) {
-  const bool cookie = connection.minisock_cookie == event.cookie ||
-                      connection.minisock_cookie == 0 || event.cookie == 0;
-  return cookie && connection.flow == event.flow;
+bool may_have_cookie(const Connection& connection, std::uint64_t cookie) {
+  return !connection.minisock_cookie || cookie == 0 || connection.cookie == cookie;
 }
 
-bool stamp_changed(const Connection& connection, const TimewaitEvent& event) {
-  return event.entry_stamp_ms != 0 && connection.entry_stamp_ms != 0 &&
-         event.entry_stamp_ms != connection.entry_stamp_ms;
+bool stamp_changed(const MinisockStart* start, const TimewaitEvent& event) {
+  return start != nullptr && event.entry_stamp_ms != 0 && start->entry_stamp_ms != 0 &&
+         event.entry_stamp_ms != start->entry_stamp_ms;
 }
 
 }  // namespace
@@ -36,30 +35,34 @@ void Lifecycle::on_event(const TimewaitEvent& event) {
     if (id == kNone) return;
   }
   table_.touch(id);
-  if (table_[id].origin_lost) find_origin(id, State::FinWait2);
+  if (table_[id].origin_lost)
+    find_origin(id, State::FinWait2, std::get<TimewaitEvent>(table_.extra(table_[id]).doubted));
   switch (event.op) {
     case TimerOp::Segment: return rearm_minisock(id, event);
-    case TimerOp::Cancel:
-      table_[id].doubt_timer = event;
-      return doubt(id, Doubt::Cancelled, event.at, event.cpu);
+    case TimerOp::Cancel: return doubt(id, Doubt::Cancelled, event);
     case TimerOp::Expire: return end_minisock(id, event, true);
     case TimerOp::Start: return;
   }
 }
 
-void Lifecycle::learn_minisock(Connection& connection, const TimewaitEvent& event) const {
-  connection.entry_stamp_ms = event.entry_stamp_ms;
-  connection.minisock_due = event.at + jiffies(event.left_jiffies);
-  connection.minisock_cookie = event.cookie;
+// Its start tells when its FIN came, if that is not seen: before it is in TIME_WAIT.
+void Lifecycle::learn_minisock(Connection& connection, const TimewaitEvent& event) {
+  connection.minisock_cookie = event.cookie != 0;
+  if (event.substate == State::FinWait2)
+    table_.set_minisock_start(connection, {.due = event.at + jiffies(event.left_jiffies),
+                                           .entry_stamp_ms = event.entry_stamp_ms});
 }
 
 Lifecycle::Id Lifecycle::known_minisock(const TimewaitEvent& event) {
   const Id id = table_.by_object(event.object);
   if (id == kNone || table_[id].carrier != Carrier::Minisock) return kNone;
   // One without a cookie whose addresses were used again at once, and its memory, too.
-  const bool given_later = table_[id].minisock_cookie == 0 && event.cookie != 0;
+  const Connection& connection = table_[id];
+  const bool given_later = !connection.minisock_cookie && event.cookie != 0;
   if (given_later && table_.by_cookie(event.cookie) != kNone) return kNone;
-  return same_minisock(table_[id], event) ? id : kNone;
+  const bool same =
+      may_have_cookie(connection, event.cookie) && table_.has_flow(connection, event.flow);
+  return same ? id : kNone;
 }
 
 // The address of a minisock was reused: the one before is over, and its end was seen or lost.
@@ -76,7 +79,7 @@ void Lifecycle::start_minisock(const TimewaitEvent& event) {
   if (const Id known = known_minisock(event); known != kNone) {
     rearm_minisock(known, event);
     table_[known].doubt = Doubt::None;
-    return;
+    return table_.tidy(table_[known]);
   }
   retire_object(event.object, event.at);
   Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
@@ -90,13 +93,14 @@ void Lifecycle::start_minisock(const TimewaitEvent& event) {
   connection.carrier = Carrier::Minisock;
   ++connection.question;  // what is said of the full socket is no answer any more
   connection.orphan = event.substate == State::FinWait2;
-  connection.flow = event.flow;
+  if (!table_.has_flow(connection, event.flow)) table_.set_flow(connection, event.flow);
   learn_minisock(connection, event);
-  connection.doubt_timer = event;
-  if (connection.state == State::FinWait2 || connection.state == State::Closing)
-    find_origin(id, connection.state);
-  else
+  if (connection.state == State::FinWait2 || connection.state == State::Closing) {
+    find_origin(id, connection.state, event);
+  } else {
     connection.origin_lost = true;
+    table_.extra(connection).doubted = event;
+  }
   watch(id, event.at);
 }
 
@@ -106,7 +110,7 @@ void Lifecycle::rearm_minisock(Id id, const TimewaitEvent& event) {
   Connection& connection = table_[id];
   if (connection.state != State::FinWait2 || event.substate != State::TimeWait) return;
   const bool cancelled = connection.doubt == Doubt::Cancelled;
-  const TimewaitEvent before = cancelled ? *connection.doubt_timer : event;
+  const auto before = cancelled ? std::get<TimewaitEvent>(table_.extra(connection).doubted) : event;
   if (fin_came_before(connection, before))
     catch_up_with_fin(id, before);
   else
@@ -117,10 +121,11 @@ void Lifecycle::rearm_minisock(Id id, const TimewaitEvent& event) {
 // the next restart the timer is no longer the one that the minisock began with, or the stamp is
 // not of now.
 bool Lifecycle::fin_came_before(const Connection& connection, const TimewaitEvent& event) const {
-  if (stamp_changed(connection, event))
+  const MinisockStart* start = table_.minisock_start(connection);
+  if (stamp_changed(start, event))
     return event.at - unwrap_ms(event.entry_stamp_ms, event.at) > kStampDelay;
-  return event.op == TimerOp::Cancel &&
-         event.at + jiffies(event.left_jiffies) > connection.minisock_due + jiffies(2);
+  return event.op == TimerOp::Cancel && start != nullptr &&
+         event.at + jiffies(event.left_jiffies) > start->due + jiffies(2);
 }
 
 // A minisock that we did not see begin, or whose full socket had no cookie. One that just starts
@@ -132,7 +137,7 @@ Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
   Connection& connection = table_[id];
   connection.carrier = Carrier::Minisock;
   connection.cookie = event.cookie;
-  connection.flow = event.flow;
+  table_.set_flow(connection, event.flow);
   connection.state = event.substate;
   connection.orphan = event.substate == State::FinWait2;
   learn_minisock(connection, event);
@@ -158,8 +163,7 @@ Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
 
 // It is in TIME_WAIT and we have not seen the FIN: its time is left in the minisock.
 void Lifecycle::catch_up_with_fin(Id id, const TimewaitEvent& event) {
-  const Connection& connection = table_[id];
-  const bool stamped = stamp_changed(connection, event);
+  const bool stamped = stamp_changed(table_.minisock_start(table_[id]), event);
   const Nanos fin = stamped ? unwrap_ms(event.entry_stamp_ms, event.at)
                             : event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
   const Nanos error = stamped ? Nanos{1ms} : jiffies(1);

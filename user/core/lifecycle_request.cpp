@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Request socks: half-open connections.
+#include <variant>
+
 #include "core/lifecycle.h"
 
 namespace tcpdwell {
@@ -13,20 +15,20 @@ constexpr Nanos kSameCall{100'000};
 void Lifecycle::on_event(const RequestEvent& event) {
   saw_cpu(event.cpu, event.at);
   Id id = table_.by_object(event.object);
-  if (id != kNone && (table_[id].carrier != Carrier::Request || !(table_[id].flow == event.flow)))
+  if (id != kNone &&
+      (table_[id].carrier != Carrier::Request || !table_.has_flow(table_[id], event.flow)))
     id = kNone;
   if (event.op == TimerOp::Start) return start_request(event, id);
   if (id == kNone) return;
   table_.touch(id);
-  table_[id].doubt_request = event;
-  doubt(id, event.op == TimerOp::Expire ? Doubt::Expired : Doubt::Cancelled, event.at, event.cpu);
+  doubt(id, event.op == TimerOp::Expire ? Doubt::Expired : Doubt::Cancelled, event);
 }
 
 void Lifecycle::start_request(const RequestEvent& event, Id id) {
   if (id != kNone) {  // the SYN-ACK was sent again
     table_.touch(id);
     table_[id].doubt = Doubt::None;
-    table_[id].syn_ack_retransmits = event.retransmits;
+    table_.extra(table_[id]).syn_ack_retransmits = event.retransmits;
     return;
   }
   replace(table_.by_object(event.object), event.at);
@@ -36,7 +38,7 @@ void Lifecycle::start_request(const RequestEvent& event, Id id) {
   Connection& connection = table_[id];
   connection.carrier = Carrier::Request;
   connection.cookie = event.cookie;
-  connection.flow = event.flow;
+  table_.set_flow(connection, event.flow);
   connection.role = Role::Server;
   connection.opened_by = Side::Remote;
   connection.state = State::SynReceived;
@@ -60,8 +62,10 @@ void Lifecycle::replace(Id id, Nanos at) {
 // No child came of it.
 void Lifecycle::end_request(Id id) {
   Connection& connection = table_[id];
-  const Nanos at = connection.doubt_at;
-  const RequestEvent& last = *connection.doubt_request;
+  const Extra& extra = table_.extra(connection);
+  const Nanos at = extra.doubt_at;
+  const auto last = std::get<RequestEvent>(extra.doubted);
+  const std::uint8_t retransmits = extra.syn_ack_retransmits;
   Ending ending = end_of_request(last);
   const Nanos reset = last.cpu < listener_reset_.size() ? listener_reset_[last.cpu] : Nanos{-1};
   const bool reset_received = ending.ended == Ended::ResetReceived;
@@ -70,7 +74,7 @@ void Lifecycle::end_request(Id id) {
   else if ((reset_received || ending.ended == Ended::Timeout) && lost_since(at))
     ending = {};  // the child, or the restart after a retransmission, may have been lost
   connection.doubt = Doubt::None;
-  connection.tally = Tally{.retransmits = connection.syn_ack_retransmits};
+  table_.set_tally(connection, {.retransmits = retransmits});
   if (connection.entered_known) publisher_.opened(connection, State::Listen, Why::Syn);
   finish_life(id, at, ending, std::nullopt);
 }

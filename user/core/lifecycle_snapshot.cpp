@@ -115,7 +115,7 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
 // The stamp is when TIME_WAIT began where the connection has timestamps (a later FIN moves it),
 // else when the minisock was made. The timer says when it was armed last, which may not be the
 // first time.
-void Lifecycle::date_minisock(Connection& connection, const SnapshotEvent& event) const {
+void Lifecycle::date_minisock(Connection& connection, const SnapshotEvent& event) {
   const Nanos armed = event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
   const bool stamped = event.entry_stamp_ms != 0;
   const Nanos stamp = stamped ? unwrap_ms(event.entry_stamp_ms, event.at) : Nanos{0};
@@ -125,7 +125,7 @@ void Lifecycle::date_minisock(Connection& connection, const SnapshotEvent& event
   } else if (stamped && (event.timestamps || armed - stamp <= jiffies(2))) {
     connection.entered = stamp;
     connection.entered_known = true;
-    connection.entered_error = 1ms;
+    table_.set_entered_error(connection, 1ms);
   } else {
     connection.entered = armed + jiffies(1);  // at the latest: a tick is where it was counted from
   }
@@ -136,7 +136,7 @@ void Lifecycle::date_request(Connection& connection, const SnapshotEvent& event)
   if (event.syn_at.count() == 0) return;
   connection.entered = event.syn_at;
   connection.entered_known = true;
-  connection.entered_error = 1us;  // of the clock that the kernel stamped it with
+  table_.set_entered_error(connection, 1us);  // of the clock that the kernel stamped it with
 }
 
 void Lifecycle::found_minisock(const SnapshotEvent& event) {
@@ -180,7 +180,7 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
 void Lifecycle::found_request(const SnapshotEvent& event) {
   if (const Id known = table_.by_object(event.object); known != kNone &&
                                                        table_[known].carrier == Carrier::Request &&
-                                                       table_[known].flow == event.flow) {
+                                                       table_.has_flow(table_[known], event.flow)) {
     table_[known].snapshot = snapshots_;
     if (table_[known].entered_known) return;
     date_request(table_[known], event);  // until now it was known by a retransmission
@@ -198,14 +198,14 @@ void Lifecycle::found_request(const SnapshotEvent& event) {
   connection.entered = event.at;
   connection.entered_known = false;
   date_request(connection, event);
-  connection.flow = event.flow;
+  table_.set_flow(connection, event.flow);
   table_.index_flow(id);
   keep_found(id, event);
 }
 
 void Lifecycle::keep_found(Id id, const SnapshotEvent& event) {
   Connection& connection = table_[id];
-  connection.flow = event.flow;
+  if (!table_.has_flow(connection, event.flow)) table_.set_flow(connection, event.flow);
   connection.state = event.state;
   if (connection.carrier != Carrier::Request) publisher_.reconsider(connection, false);
   if (hidden_by_flow(id)) return forget(id);

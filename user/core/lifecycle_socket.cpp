@@ -8,26 +8,29 @@ namespace tcpdwell {
 namespace {
 
 bool is_zero(const Endpoint& end) {
-  return std::all_of(end.addr.begin(), end.addr.end(), [](auto byte) { return byte == 0; });
+  constexpr std::array<std::uint8_t, 16> kZero{};
+  return end.addr == kZero;
 }
 
 // A disconnected socket has no addresses any more, an auto-bound one no port yet: what was known
 // stays known.
-void learn_flow(Flow& known, const Flow& seen) {
+void learn_flow(ConnectionTable& table, Connection& connection, const Flow& seen) {
   if (seen.remote.port == 0) {
-    if (known.local.port == 0) known.local.port = seen.local.port;
+    if (connection.local_port == 0) connection.local_port = seen.local.port;
     return;
   }
-  const Endpoint local = known.local;
-  known = seen;
-  if (is_zero(seen.local)) known.local.addr = local.addr;
-  if (seen.local.port == 0) known.local.port = local.port;
+  if (table.has_flow(connection, seen)) return;
+  Flow learned = seen;
+  const Flow known = table.flow(connection);
+  if (is_zero(seen.local)) learned.local.addr = known.local.addr;
+  if (seen.local.port == 0) learned.local.port = known.local.port;
+  table.set_flow(connection, learned);
 }
 
-void learn_closer(Connection& connection, const TransitionEvent& event) {
+void learn_closer(ConnectionTable& table, Connection& connection, const TransitionEvent& event) {
   if (!event.task || event.from == State::Closed) return;
-  connection.closer = Owner{*event.task, Via::Close};
-  if (!connection.owner) connection.owner = connection.closer;
+  table.set_closer(connection, *event.task);
+  if (connection.owner == 0) table.set_owner(connection, *event.task, Via::Close);
 }
 
 }  // namespace
@@ -59,14 +62,14 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
   table_.index_cookie(id, event.cookie);
   Connection& connection = table_[id];
   const bool client = event.to == State::SynSent;
-  connection.flow = event.flow;
-  connection.life = event.life;
+  table_.set_flow(connection, event.flow);
+  table_.set_life(connection, event.life);
   connection.role = client ? Role::Client : Role::Listener;
   connection.opened_by = Side::Local;
   connection.state = event.to;
   connection.entered = event.at;
   connection.sock_cgroup_id = event.sock_cgroup_id;
-  if (event.task) connection.owner = Owner{*event.task, client ? Via::Connect : Via::Listen};
+  if (event.task) table_.set_owner(connection, *event.task, client ? Via::Connect : Via::Listen);
   if (client) silent_syns_.push_back({event.at, id, table_.generation(id)});
   connection.followed = event.followed;
   publisher_.opened(connection, State::Closed, client ? Why::Connect : Why::Listen);
@@ -110,7 +113,7 @@ Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
     table_.forget_object(id);
     table_.forget_flow(id);
     if (newborn != kNone) {
-      table_[id].owner = table_[newborn].owner;
+      table_.copy_owner(table_[id], table_[newborn]);
       forget(newborn);
     }
   } else if (newborn != kNone) {
@@ -134,7 +137,8 @@ void Lifecycle::grow_up(Id id, std::uint64_t cookie, const Flow& flow, std::uint
   connection.object = 0;
   connection.carrier = Carrier::Full;
   connection.doubt = Doubt::None;
-  connection.flow = flow;
+  table_.set_flow(connection, flow);
+  table_.tidy(connection);
   connection.sock_cgroup_id = cgroup_id;
   publisher_.opened(connection, State::Listen, Why::Syn);
   watch(id);
@@ -156,8 +160,8 @@ Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
   const Id id = create();
   table_.index_cookie(id, event.cookie);
   Connection& connection = table_[id];
-  connection.flow = event.flow;
-  connection.life = event.life;
+  table_.set_flow(connection, event.flow);
+  table_.set_life(connection, event.life);
   if (event.from == State::Listen) connection.role = Role::Listener;
   if (event.from == State::SynSent) connection.role = Role::Client;
   if (event.from == State::Listen || event.from == State::SynSent)
@@ -179,12 +183,12 @@ Nanos Lifecycle::unseen_since(Nanos at) const {
 void Lifecycle::step(Id id, const TransitionEvent& event) {
   Connection& connection = table_[id];
   if (event.from == State::SynSent && event.to == State::Closed && event.err == 0 &&
-      event.flow.local.port == 0 && connection.flow.local.port == 0) {
+      event.flow.local.port == 0 && connection.local_port == 0) {
     forget(id);  // connect() found no port: no packet left, this was no connection
     return;
   }
-  learn_flow(connection.flow, event.flow);
-  learn_closer(connection, event);
+  learn_flow(table_, connection, event.flow);
+  learn_closer(table_, connection, event);
   connection.followed |= event.followed;
   connection.orphan |= event.closing || event.dead;
   if (connection.state != event.from) bridge_gap(id, event.from, event.at);
@@ -213,33 +217,31 @@ void Lifecycle::bridge_gap(Id id, State to, Nanos before) {
 }
 
 // The minisock took over from `from`, which the transition into it would have said.
-void Lifecycle::find_origin(Id id, State from) {
+void Lifecycle::find_origin(Id id, State from, TimewaitEvent start) {
   Connection& connection = table_[id];
-  const TimewaitEvent start = *connection.doubt_timer;
   connection.origin_lost = false;
   if (connection.state != from) bridge_gap(id, from, start.at);
   if (start.substate == State::TimeWait)
     move(id, State::TimeWait, start.at, Nanos{0}, from == State::Closing ? Why::Ack : Why::Fin);
+  table_.tidy(connection);
 }
 
 // ... which was lost: most likely this.
 void Lifecycle::find_lost_origin(Id id, Nanos at) {
   put_right(at);
-  find_origin(id, State::FinWait2);
+  find_origin(id, State::FinWait2, std::get<TimewaitEvent>(table_.extra(table_[id]).doubted));
 }
 
 void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
   Connection& connection = table_[id];
-  connection.tally = event.tally;
-  connection.doubt_close = event;
+  if (event.tally) table_.set_tally(connection, *event.tally);
   const bool told = connection.reset_sent || !config_.watches_resets;
-  if (needs_reset_facts(event) && !told) return doubt(id, Doubt::Closed, event.at, event.cpu);
-  settle_closed(id);
+  if (needs_reset_facts(event) && !told) return doubt(id, Doubt::Closed, event);
+  settle_closed(id, event);
 }
 
-void Lifecycle::settle_closed(Id id) {
-  Connection& connection = table_[id];
-  const TransitionEvent event = *connection.doubt_close;
+void Lifecycle::settle_closed(Id id, const TransitionEvent& event) {
+  const Connection& connection = table_[id];
   Ending ending = end_of_socket(event, {.watched = config_.watches_resets,
                                         .sent = connection.reset_sent,
                                         .memory = connection.reset_memory});
@@ -253,12 +255,14 @@ void Lifecycle::settle_closed(Id id) {
 void Lifecycle::leave_to_minisock(Id id, const TransitionEvent& event) {
   Connection& connection = table_[id];
   if (event.to != State::Closed) return;
-  learn_flow(connection.flow, event.flow);
-  connection.tally = event.tally;
-  if (connection.origin_lost) find_origin(id, event.from);
+  if (connection.origin_unknown) table_.forget_flow(id);
+  learn_flow(table_, connection, event.flow);
+  if (event.tally) table_.set_tally(connection, *event.tally);
+  if (connection.origin_lost)
+    find_origin(id, event.from, std::get<TimewaitEvent>(table_.extra(connection).doubted));
   if (connection.origin_unknown) {
-    table_.forget_flow(id);
     connection.origin_unknown = false;
+    connection.minisock_cookie = connection.minisock_cookie && connection.cookie != 0;
     connection.cookie = event.cookie;
     connection.sock_cgroup_id = event.sock_cgroup_id;
     if (connection.state == State::TimeWait) {

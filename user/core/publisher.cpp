@@ -9,12 +9,6 @@ namespace {
 
 constexpr std::size_t kMaxCgroups = 65536;
 
-std::uint64_t cgroup_id_of(const Connection& connection) {
-  if (connection.owner && connection.owner->via != Via::Close)
-    return connection.owner->process.cgroup_id;
-  return connection.sock_cgroup_id;
-}
-
 std::optional<Dwell> dwell_of(const StateTime& time) {
   if (!time.visited) return std::nullopt;
   if (time.lower_bound) return Dwell{time.total, std::nullopt};
@@ -26,44 +20,41 @@ std::optional<Dwell> dwell_of(const StateTime& time) {
 void Publisher::opened(Connection& connection, State from, Why why) {
   if (connection.told) return;
   connection.told = true;
-  publish(connection, {.when = when(connection.entered),
-                       .socket = describe(connection),
+  publish(connection, {.at = connection.entered,
                        .from = from,
                        .to = connection.state,
-                       .dwell = std::nullopt,
-                       .why = why});
+                       .why = why,
+                       .owned = connection.owner != 0});
 }
 
 Dwell Publisher::moved(Connection& connection, State to, Nanos at, Nanos error, Why why) {
   // Two CPUs stamp their events before they queue them: a later one can be a little earlier.
   at = std::max(at, connection.entered);
-  Dwell dwell{at - connection.entered, connection.entered_error + error};
-  StateTime& time = connection.times[index(connection.state)];
-  time.visited = true;
-  time.total += dwell.value;
-  time.error += *dwell.error;
-  if (!connection.entered_known) {
-    time.lower_bound = true;
-    dwell.error = std::nullopt;
-  }
+  const Nanos value = at - connection.entered;
+  const Nanos off = table_.entered_error(connection) + error;
+  const bool known = connection.entered_known;
   const State from = connection.state;
+  table_.spend(connection, from, value, off, !known);
   connection.state = to;
   connection.entered = at;
-  connection.entered_error = error;
+  table_.set_entered_error(connection, error);
   connection.entered_known = true;
-  publish(connection, {.when = when(at),
-                       .socket = describe(connection),
+  publish(connection, {.at = at,
+                       .dwell = value,
+                       .error = off,
                        .from = from,
                        .to = to,
-                       .dwell = dwell,
-                       .why = why});
-  return dwell;
+                       .why = why,
+                       .has_dwell = true,
+                       .error_known = known,
+                       .owned = connection.owner != 0});
+  return {value, known ? std::optional(off) : std::nullopt};
 }
 
 bool Publisher::flagged(Connection& connection, Nanos at, FlagRecord record) {
   if (connection.verdict != Verdict::Show) return false;
   record.when = when(at);
-  record.socket = describe(connection);
+  record.socket = describe(connection, true);
   if (filter_.wants(record)) sink_.write(record);
   return true;
 }
@@ -73,84 +64,112 @@ void Publisher::ended(Connection& connection, Nanos at, Ended ended,
   reconsider(connection, true);
   if (connection.verdict != Verdict::Show) return;
   ConnectionRecord record{.when = when(at),
-                          .socket = describe(connection),
+                          .socket = describe(connection, true),
                           .dwell = {},
-                          .closer = connection.closer,
+                          .closer = std::nullopt,
                           .opened_by = connection.opened_by,
                           .closed_by = connection.closed_by,
                           .ended = ended,
                           .time_wait_ended = time_wait,
-                          .tally = connection.tally};
-  std::transform(connection.times.begin(), connection.times.end(), record.dwell.begin(), dwell_of);
+                          .tally = std::nullopt};
+  if (const Process* closer = table_.closer(connection)) record.closer = Owner{*closer, Via::Close};
+  if (const Tally* tally = table_.tally(connection)) record.tally = *tally;
+  const auto times = table_.times(connection);
+  std::transform(times.begin(), times.end(), record.dwell.begin(), dwell_of);
   if (filter_.wants(record)) sink_.write(record);
 }
 
-void Publisher::reconsider(Connection& connection, bool complete) {
+void Publisher::decide(Connection& connection, bool complete) {
   if (connection.verdict == Verdict::NotYet) connection.verdict = judge(connection, complete);
-  if (connection.verdict == Verdict::Hide) connection.held.clear();
   // A client's port is chosen after its first transition; a listener's is there.
-  if (complete || connection.flow.local.port != 0) connection.announced = true;
-  if (connection.verdict == Verdict::Show && connection.announced) let_go(connection);
+  if (complete || connection.local_port != 0) connection.announced = true;
+  const bool hidden = connection.verdict == Verdict::Hide;
+  if (hidden || (connection.verdict == Verdict::Show && connection.announced)) let_go(connection);
 }
 
 Verdict Publisher::judge(const Connection& connection, bool complete) {
   const bool flow_complete = complete || connection.role == Role::Listener;
-  const Verdict flow = filter_.on_flow(connection.flow, flow_complete);
+  const Verdict flow = filter_.on_flow(table_.flow(connection), flow_complete);
   if (flow == Verdict::Hide) return flow;
   std::optional<std::string> cgroup;
   // Where the socket is a child nobody accepted yet, its cgroup is its listener's: not the one
   // that will own it.
-  const bool owned = connection.owner && connection.owner->via != Via::Close;
+  const bool owned = connection.owner != 0 && connection.owner_via != Via::Close;
   if (!filter_.cgroup.empty() && (owned || complete))
     if (const std::string* path = path_of(connection)) cgroup = *path;
-  const Verdict owner = filter_.on_owner(connection.owner, cgroup, complete);
+  const Verdict owner = filter_.on_owner(owner_of(connection), cgroup, complete);
   const Verdict followed = filter_.on_followed(connection.followed, complete);
   if (owner == Verdict::Hide || followed == Verdict::Hide) return Verdict::Hide;
   const bool all = flow == Verdict::Show && owner == Verdict::Show && followed == Verdict::Show;
   return all ? Verdict::Show : Verdict::NotYet;
 }
 
-void Publisher::publish(Connection& connection, TransitionRecord record) {
+void Publisher::publish(Connection& connection, const Change& change) {
   if (connection.verdict == Verdict::Hide || filter_.flags_only) return;
-  if (connection.verdict == Verdict::Show && connection.announced) {
-    if (filter_.wants(record)) sink_.write(record);
-    return;
-  }
-  connection.held.push_back(std::move(record));
-  reconsider(connection, false);
+  if (connection.verdict == Verdict::Show && connection.announced) return tell(connection, change);
+  table_.extra(connection).held.push_back(change);
+  decide(connection, false);
 }
 
-// What was held was described too early: the flow is filled in. The owner is not: it was not
-// known at the time.
+void Publisher::tell(const Connection& connection, const Change& change) {
+  TransitionRecord record{.when = when(change.at),
+                          .socket = describe(connection, change.owned),
+                          .from = change.from,
+                          .to = change.to,
+                          .dwell = std::nullopt,
+                          .why = change.why};
+  if (change.has_dwell) {
+    record.dwell = Dwell{change.dwell, std::nullopt};
+    if (change.error_known) record.dwell->error = change.error;
+  }
+  if (filter_.wants(record)) sink_.write(record);
+}
+
+// Described as it is known by now, but for the owner: that was not known at the time.
 void Publisher::let_go(Connection& connection) {
-  for (TransitionRecord& record : connection.held) {
-    record.socket.flow = connection.flow;
-    if (record.socket.cookie == 0) record.socket.cookie = connection.cookie;
-    if (filter_.wants(record)) sink_.write(record);
-  }
-  connection.held.clear();
-  connection.held.shrink_to_fit();
+  if (connection.extra == 0) return;
+  auto& held = table_.extra(connection).held;
+  if (connection.verdict == Verdict::Show)
+    for (const Change& change : held) tell(connection, change);
+  held.clear();
+  table_.tidy(connection);
 }
 
-SocketInfo Publisher::describe(const Connection& connection) {
+std::optional<Owner> Publisher::owner_of(const Connection& connection) const {
+  if (const Process* process = table_.owner(connection))
+    return Owner{*process, connection.owner_via};
+  return std::nullopt;
+}
+
+SocketInfo Publisher::describe(const Connection& connection, bool owned) {
   SocketInfo info{.cookie = connection.cookie,
-                  .life = connection.life,
-                  .flow = connection.flow,
+                  .life = table_.life(connection),
+                  .flow = table_.flow(connection),
                   .role = connection.role,
-                  .owner = connection.owner,
+                  .owner = owned ? owner_of(connection) : std::nullopt,
                   .cgroup = {}};
   if (const std::string* path = path_of(connection)) info.cgroup = *path;
   return info;
 }
 
+std::uint64_t Publisher::cgroup_id_of(const Connection& connection) const {
+  if (connection.owner != 0 && connection.owner_via != Via::Close)
+    return table_.owner(connection)->cgroup_id;
+  return connection.sock_cgroup_id;
+}
+
 const std::string* Publisher::path_of(const Connection& connection) {
   const std::uint64_t id = cgroup_id_of(connection);
   if (id == 0) return nullptr;
-  // Containers come and go: what is forgotten is asked for again.
-  if (cgroups_.size() >= kMaxCgroups && !cgroups_.contains(id)) cgroups_.clear();
-  const auto [it, is_new] = cgroups_.try_emplace(id);
-  if (is_new) unknown_cgroups_.push_back(id);
-  return it->second.known ? &it->second.path : nullptr;
+  if (id != last_cgroup_ || last_name_ == nullptr) {
+    // Containers come and go: what is forgotten is asked for again.
+    if (cgroups_.size() >= kMaxCgroups && !cgroups_.contains(id)) cgroups_.clear();
+    const auto [it, is_new] = cgroups_.try_emplace(id);
+    if (is_new) unknown_cgroups_.push_back(id);
+    last_cgroup_ = id;
+    last_name_ = &it->second;
+  }
+  return last_name_->known ? &last_name_->path : nullptr;
 }
 
 void Publisher::cgroup(std::uint64_t id, std::string path) {

@@ -11,12 +11,15 @@
 #include "core/connection.h"
 #include "core/filter.h"
 #include "core/record.h"
+#include "core/table.h"
 
 namespace tcpdwell {
 
 class Publisher {
  public:
-  Publisher(const Filter& filter, Sink& sink) : filter_(filter), sink_(sink) {}
+  // All must outlive it.
+  Publisher(const Filter& filter, Sink& sink, ConnectionTable& table)
+      : filter_(filter), sink_(sink), table_(table) {}
 
   // The first transition of a connection, which has no dwell: CLOSED or LISTEN to its state.
   void opened(Connection& connection, State from, Why why);
@@ -30,27 +33,34 @@ class Publisher {
 
   // Something became known (flow, owner, cgroup): decides, if it can be, and lets go of what was
   // held. `complete`: what is missing now will not come.
-  void reconsider(Connection& connection, bool complete);
+  void reconsider(Connection& connection, bool complete) {
+    if (connection.verdict != Verdict::Show || !connection.announced || connection.extra != 0)
+      decide(connection, complete);
+  }
 
   void lost(const LossEvent& event, std::uint64_t resynced);
   void clock(Nanos offset) { clock_offset_ = offset; }
   void cgroup(std::uint64_t id, std::string path);
   When when(Nanos at) const { return {at, clock_offset_.count() ? at + clock_offset_ : Nanos{0}}; }
-  void write(const Record& record) { sink_.write(record); }
 
   // Ids of cgroups whose path nobody has told yet, each once.
   std::vector<std::uint64_t> take_unknown_cgroups();
   const Filter& filter() const { return filter_; }
 
  private:
+  std::uint64_t cgroup_id_of(const Connection& connection) const;
   const std::string* path_of(const Connection& connection);
-  SocketInfo describe(const Connection& connection);
+  SocketInfo describe(const Connection& connection, bool owned);
+  std::optional<Owner> owner_of(const Connection& connection) const;
+  void decide(Connection& connection, bool complete);
   Verdict judge(const Connection& connection, bool complete);
-  void publish(Connection& connection, TransitionRecord record);
+  void publish(Connection& connection, const Change& change);
+  void tell(const Connection& connection, const Change& change);
   void let_go(Connection& connection);
 
   const Filter& filter_;
   Sink& sink_;
+  ConnectionTable& table_;
   Nanos clock_offset_{};
   struct CgroupName {
     std::string path;  // empty: gone before anybody could look
@@ -58,6 +68,9 @@ class Publisher {
   };
   std::unordered_map<std::uint64_t, CgroupName> cgroups_;
   std::vector<std::uint64_t> unknown_cgroups_;
+  // The one that was looked up last: the next is likely the same.
+  std::uint64_t last_cgroup_ = 0;
+  const CgroupName* last_name_ = nullptr;
 };
 
 }  // namespace tcpdwell

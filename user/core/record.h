@@ -92,7 +92,7 @@ struct SocketInfo {
   Flow flow;
   Role role = Role::Unknown;
   std::optional<Owner> owner;
-  std::string cgroup;  // empty: not known. Untrusted bytes.
+  std::string_view cgroup;  // empty: not known. Untrusted bytes, valid in Sink::write() only.
 };
 
 struct StartRecord {

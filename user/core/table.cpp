@@ -1,25 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/table.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace tcpdwell {
+namespace {
+
+constexpr std::size_t kFewHeld = 16;  // changes whose room is worth keeping
+
+unsigned spent_state(const Connection& connection, std::size_t slot) {
+  return connection.spent_in >> (4 * slot) & 0xfU;
+}
+
+}  // namespace
+
+ConnectionTable::ConnectionTable(std::size_t max)
+    : max_(std::max<std::size_t>(max, 1)),
+      by_cookie_(0, Hash<CookieKey>{{this}}, Equal<CookieKey>{{this}}),
+      by_object_(0, Hash<ObjectKey>{{this}}, Equal<ObjectKey>{{this}}),
+      by_flow_(0, Hash<FlowKey>{{this}}, Equal<FlowKey>{{this}}) {}
+
+ConnectionTable::Id ConnectionTable::surplus() {
+  if (size_ < max_) return kNone;
+  ++evicted_;
+  for (std::size_t looked = 0;; ++looked) {
+    const Id id = hand_;
+    hand_ = hand_ + 1 == made_ ? 0 : hand_ + 1;
+    Connection& connection = (*this)[id];
+    if (!connection.used) continue;
+    const bool flagged = connection.flag == FlagStage::Raised && looked < 2 * made_;
+    if (!connection.recent && !flagged) return id;
+    connection.recent = false;
+  }
+}
 
 ConnectionTable::Id ConnectionTable::create() {
-  if (size_ >= max_ && oldest_ != kNone) {
-    ++evicted_;
-    erase(oldest_);
-  }
   Id id;
   if (free_.empty()) {
-    id = static_cast<Id>(slots_.size());
-    slots_.emplace_back();
+    if (made_ % kChunk == 0) slots_.push_back(std::make_unique<std::array<Connection, kChunk>>());
+    id = made_++;
   } else {
     id = free_.back();
     free_.pop_back();
-    slots_[id].connection = Connection{};
   }
-  slots_[id].used = true;
+  (*this)[id].used = (*this)[id].recent = true;
   ++size_;
-  link_newest(id);
   return id;
 }
 
@@ -27,69 +53,250 @@ void ConnectionTable::erase(Id id) {
   forget_cookie(id);
   forget_object(id);
   forget_flow(id);
-  unlink(id);
-  slots_[id].used = false;
-  ++slots_[id].generation;
-  slots_[id].connection.held = {};
+  Connection& connection = (*this)[id];
+  release(connection);
+  const std::uint32_t generation = connection.generation;
+  connection = Connection{};
+  connection.generation = generation + 1;
   free_.push_back(id);
   --size_;
 }
 
-void ConnectionTable::touch(Id id) {
-  if (newest_ == id) return;
-  unlink(id);
-  link_newest(id);
+void ConnectionTable::release(Connection& connection) {
+  sites_.release(connection.site);
+  processes_.release(connection.owner);
+  processes_.release(connection.closer);
+  if (connection.tally != 0) tallies_.give_up(connection.tally);
+  drop_minisock_start(connection);
+  if (connection.extra == 0) return;
+  Extra& extra = extras_[connection.extra];
+  extra.held.clear();
+  if (extra.held.capacity() > kFewHeld) extra.held.shrink_to_fit();
+  extra.entered_error = {};
+  extra.errors = {};
+  extra.times.reset();
+  extra.life = 0;
+  extra.syn_ack_retransmits = 0;
+  extra.doubted = std::monostate{};
+  extras_.give_up(connection.extra);
+  connection.extra = 0;
 }
 
-void ConnectionTable::link_newest(Id id) {
-  slots_[id].older = newest_;
-  slots_[id].newer = kNone;
-  (newest_ == kNone ? oldest_ : slots_[newest_].newer) = id;
-  newest_ = id;
-}
+// --- finding ----------------------------------------------------------------------------------
 
-void ConnectionTable::unlink(Id id) {
-  const Slot& slot = slots_[id];
-  (slot.older == kNone ? oldest_ : slots_[slot.older].newer) = slot.newer;
-  (slot.newer == kNone ? newest_ : slots_[slot.newer].older) = slot.older;
-}
-
-ConnectionTable::Id ConnectionTable::find(const Index& index, std::uint64_t key) {
-  const auto it = index.find(key);
-  return it == index.end() ? kNone : it->second;
-}
-
-ConnectionTable::Id ConnectionTable::by_flow(const Flow& flow) const {
-  const auto it = by_flow_.find(flow);
-  return it == by_flow_.end() ? kNone : it->second;
+// Who had the key until now; kNone: nobody.
+template <typename Set>
+ConnectionTable::Id ConnectionTable::put(Set& set, Id id) {
+  const auto [it, is_new] = set.insert(id);
+  if (is_new) return kNone;
+  const Id before = *it;
+  set.erase(it);
+  set.insert(id);
+  return before;
 }
 
 void ConnectionTable::index_cookie(Id id, std::uint64_t cookie) {
-  slots_[id].connection.cookie = cookie;
-  by_cookie_[cookie] = id;
+  forget_cookie(id);
+  (*this)[id].cookie = cookie;
+  if (const Id before = put(by_cookie_, id); before != kNone) (*this)[before].in_cookies = false;
+  (*this)[id].in_cookies = true;
 }
 
 void ConnectionTable::index_object(Id id, std::uint64_t object) {
-  slots_[id].connection.object = object;
-  by_object_[object] = id;
+  forget_object(id);
+  (*this)[id].object = object;
+  if (const Id before = put(by_object_, id); before != kNone) (*this)[before].in_objects = false;
+  (*this)[id].in_objects = true;
 }
 
-void ConnectionTable::index_flow(Id id) { by_flow_[slots_[id].connection.flow] = id; }
+void ConnectionTable::index_flow(Id id) {
+  if (const Id before = put(by_flow_, id); before != kNone) (*this)[before].in_flows = false;
+  (*this)[id].in_flows = true;
+}
 
-// An index entry may belong to a later connection with the same key by now: that one keeps it.
 void ConnectionTable::forget_cookie(Id id) {
-  const auto it = by_cookie_.find(slots_[id].connection.cookie);
-  if (it != by_cookie_.end() && it->second == id) by_cookie_.erase(it);
+  if ((*this)[id].in_cookies) by_cookie_.erase(id);
+  (*this)[id].in_cookies = false;
 }
 
 void ConnectionTable::forget_object(Id id) {
-  const auto it = by_object_.find(slots_[id].connection.object);
-  if (it != by_object_.end() && it->second == id) by_object_.erase(it);
+  if ((*this)[id].in_objects) by_object_.erase(id);
+  (*this)[id].in_objects = false;
 }
 
 void ConnectionTable::forget_flow(Id id) {
-  const auto it = by_flow_.find(slots_[id].connection.flow);
-  if (it != by_flow_.end() && it->second == id) by_flow_.erase(it);
+  if ((*this)[id].in_flows) by_flow_.erase(id);
+  (*this)[id].in_flows = false;
+}
+
+void ConnectionTable::prefetch(Id id) const {
+  const Connection& connection = (*this)[id];
+  __builtin_prefetch(&connection, 1);
+  __builtin_prefetch(&connection.remote, 1);
+}
+
+// --- what is shared, and what few have --------------------------------------------------------
+
+Flow ConnectionTable::flow(const Connection& connection) const {
+  const Site& site = sites_[connection.site];
+  return {.local = {site.local, connection.local_port},
+          .remote = {connection.remote, connection.remote_port},
+          .netns_cookie = site.netns_cookie,
+          .netns = site.netns,
+          .family = site.family};
+}
+
+bool ConnectionTable::has_flow(const Connection& connection, const Flow& flow) const {
+  const Site& site = sites_[connection.site];
+  return connection.local_port == flow.local.port && connection.remote_port == flow.remote.port &&
+         connection.remote == flow.remote.addr && site.local == flow.local.addr &&
+         site.netns_cookie == flow.netns_cookie && site.netns == flow.netns &&
+         site.family == flow.family;
+}
+
+void ConnectionTable::set_flow(Connection& connection, const Flow& flow) {
+  connection.local_port = flow.local.port;
+  connection.remote_port = flow.remote.port;
+  connection.remote = flow.remote.addr;
+  const std::uint32_t before = connection.site;
+  connection.site = sites_.refer({.local = flow.local.addr,
+                                  .netns_cookie = flow.netns_cookie,
+                                  .netns = flow.netns,
+                                  .family = flow.family});
+  sites_.release(before);
+}
+
+const Process* ConnectionTable::owner(const Connection& connection) const {
+  return connection.owner == 0 ? nullptr : &processes_[connection.owner];
+}
+
+const Process* ConnectionTable::closer(const Connection& connection) const {
+  return connection.closer == 0 ? nullptr : &processes_[connection.closer];
+}
+
+void ConnectionTable::set_owner(Connection& connection, const Process& process, Via via) {
+  const std::uint32_t before = connection.owner;
+  connection.owner = processes_.refer(process);
+  connection.owner_via = via;
+  processes_.release(before);
+}
+
+void ConnectionTable::set_closer(Connection& connection, const Process& process) {
+  const std::uint32_t before = connection.closer;
+  connection.closer = processes_.refer(process);
+  processes_.release(before);
+}
+
+void ConnectionTable::copy_owner(Connection& to, const Connection& from) {
+  if (from.owner == 0) return;
+  const Process process = processes_[from.owner];
+  set_owner(to, process, from.owner_via);
+}
+
+const Tally* ConnectionTable::tally(const Connection& connection) const {
+  return connection.tally == 0 ? nullptr : &tallies_[connection.tally];
+}
+
+void ConnectionTable::set_tally(Connection& connection, const Tally& tally) {
+  if (connection.tally == 0) connection.tally = tallies_.create();
+  tallies_[connection.tally] = tally;
+}
+
+const MinisockStart* ConnectionTable::minisock_start(const Connection& connection) const {
+  return connection.minisock == 0 ? nullptr : &starts_[connection.minisock];
+}
+
+void ConnectionTable::set_minisock_start(Connection& connection, const MinisockStart& start) {
+  if (connection.minisock == 0) connection.minisock = starts_.create();
+  starts_[connection.minisock] = start;
+}
+
+void ConnectionTable::drop_minisock_start(Connection& connection) {
+  if (connection.minisock != 0) starts_.give_up(std::exchange(connection.minisock, 0));
+}
+
+Extra& ConnectionTable::extra(Connection& connection) {
+  if (connection.extra == 0) connection.extra = extras_.create();
+  return extras_[connection.extra];
+}
+
+const Extra* ConnectionTable::find_extra(const Connection& connection) const {
+  return connection.extra == 0 ? nullptr : &extras_[connection.extra];
+}
+
+void ConnectionTable::tidy(Connection& connection) {
+  if (connection.extra == 0) return;
+  Extra& extra = extras_[connection.extra];
+  const bool needed = !extra.held.empty() || connection.doubt != Doubt::None ||
+                      connection.origin_lost || extra.times || extra.life != 0 ||
+                      extra.entered_error != Nanos{0} || extra.errors != decltype(extra.errors){} ||
+                      extra.syn_ack_retransmits != 0;
+  if (needed) return;
+  extra.doubted = std::monostate{};
+  extras_.give_up(std::exchange(connection.extra, 0));
+}
+
+std::uint32_t ConnectionTable::life(const Connection& connection) const {
+  return connection.extra == 0 ? 0 : extras_[connection.extra].life;
+}
+
+void ConnectionTable::set_life(Connection& connection, std::uint32_t life) {
+  if (life != 0 || connection.extra != 0) extra(connection).life = life;
+}
+
+// --- where its time went ----------------------------------------------------------------------
+
+Nanos ConnectionTable::entered_error(const Connection& connection) const {
+  return connection.extra == 0 ? Nanos{0} : extras_[connection.extra].entered_error;
+}
+
+void ConnectionTable::set_entered_error(Connection& connection, Nanos error) {
+  if (error != Nanos{0} || connection.extra != 0) extra(connection).entered_error = error;
+}
+
+void ConnectionTable::spend(Connection& connection, State state, Nanos dwell, Nanos error,
+                            bool lower_bound) {
+  std::size_t slot = 0;
+  while (slot < Connection::kPlain && spent_state(connection, slot) != 0 &&
+         spent_state(connection, slot) != index(state))
+    ++slot;
+  const bool apart = connection.extra != 0 && extras_[connection.extra].times;
+  if (slot == Connection::kPlain || apart) {
+    if (!apart) move_to_extra(connection);
+    StateTime& time = (*extras_[connection.extra].times)[index(state)];
+    time.visited = true;
+    time.total += dwell;
+    time.error += error;
+    time.lower_bound |= lower_bound;
+    return;
+  }
+  connection.spent_in =
+      static_cast<std::uint16_t>(connection.spent_in | index(state) << (4 * slot));
+  connection.spent[slot] += dwell;
+  if (lower_bound)
+    connection.spent_bounds =
+        static_cast<std::uint8_t>(connection.spent_bounds | 1U << slot) & 0xfU;
+  if (error != Nanos{0}) extra(connection).errors[slot] += error;
+}
+
+void ConnectionTable::move_to_extra(Connection& connection) {
+  const auto so_far = times(connection);
+  extra(connection).times = std::make_unique<std::array<StateTime, kStates>>(so_far);
+}
+
+std::array<StateTime, kStates> ConnectionTable::times(const Connection& connection) const {
+  const Extra* extra = find_extra(connection);
+  if (extra != nullptr && extra->times) return *extra->times;
+  std::array<StateTime, kStates> times{};
+  for (std::size_t slot = 0; slot < Connection::kPlain; ++slot) {
+    const unsigned state = spent_state(connection, slot);
+    if (state == 0) break;
+    times[state] = {.total = connection.spent[slot],
+                    .error = extra != nullptr ? extra->errors[slot] : Nanos{0},
+                    .visited = true,
+                    .lower_bound = (connection.spent_bounds >> slot & 1U) != 0};
+  }
+  return times;
 }
 
 }  // namespace tcpdwell

@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// One deadline an id, for millions of ids: a hierarchical timer wheel (Varghese and Lauck, scheme
-// 7). Setting, moving and cancelling cost the same however many there are; nothing is ever scanned.
-// A deadline fires at its tick or later, never before its time; kTick is the granularity.
+// Deadlines, for millions of ids: a hierarchical timer wheel (Varghese and Lauck, scheme 7).
+// Setting, moving and cancelling cost the same however many there are; nothing is ever scanned, and
+// what has no deadline costs nothing. A deadline fires at its tick or later, never before its time;
+// kTick is the granularity.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <vector>
 
+#include "core/pool.h"
 #include "core/types.h"
 
 namespace tcpdwell {
 
 class TimerWheel {
  public:
-  using Id = std::uint32_t;
+  using Id = std::uint32_t;      // whose deadline it is: the user's
+  using Handle = std::uint32_t;  // of a deadline until it fires or is cancelled; 0: none
   static constexpr unsigned kTickShift = 23;
   static constexpr Nanos kTick{std::int64_t{1} << kTickShift};  // 8.4 ms
 
   // `start`: no deadline is before it; an earlier one fires at the next advance().
   explicit TimerWheel(Nanos start) : now_(tick_before(start)) {}
 
-  // In place of the one that `id` had.
-  void schedule(Id id, Nanos deadline);
-  void cancel(Id id);
-  // Calls fire(id) for each that is due; it may schedule and cancel.
+  // In place of `before`, which may be 0.
+  Handle schedule(Handle before, Id id, Nanos deadline);
+  void cancel(Handle handle);  // may be 0
+  // Calls fire(id) for each that is due, whose handle is over by then; it may schedule and cancel.
   template <typename Fn>
   void advance(Nanos now, Fn&& fire) {
     const std::uint64_t until = tick_before(now);
@@ -35,7 +37,11 @@ class TimerWheel {
         return;
       }
       step();
-      for (Id id; (id = pop_due()) != kNone;) fire(id);
+      while (const Handle due = heads_[now_ & (kSlots - 1)]) {
+        const Id id = nodes_[due].id;
+        cancel(due);
+        fire(id);
+      }
     }
   }
   // The next deadline, if it is at most `horizon` away (of what advance() was told last). Looks at
@@ -44,35 +50,28 @@ class TimerWheel {
   std::size_t size() const { return size_; }
 
  private:
-  static constexpr Id kNone = UINT32_MAX;
   static constexpr unsigned kBits = 8, kSlots = 1U << kBits, kLevels = 4;
   static constexpr std::uint64_t kMostTicks = (std::uint64_t{1} << (kBits * kLevels)) - 1;
-  static constexpr std::uint16_t kIdle = UINT16_MAX;
 
   struct Node {
     std::uint64_t tick = 0;
-    Id next = kNone, previous = kNone;
-    std::uint16_t slot = kIdle;  // level * kSlots + index
+    Id id = 0;
+    Handle next = 0, previous = 0;
+    std::uint16_t slot = 0;  // level * kSlots + index
   };
 
   static std::uint64_t tick_before(Nanos at) {
     return static_cast<std::uint64_t>(at.count()) >> kTickShift;
   }
-  void link(Id id);
-  void unlink(Id id);
+  void link(Handle handle);
+  void unlink(Handle handle);
   void step();
   void cascade(unsigned level);
-  Id pop_due();
 
   std::uint64_t now_;  // the tick that was done last
   std::size_t size_ = 0;
-  std::vector<Node> nodes_;  // by id
-  std::array<Id, kSlots* kLevels> heads_ = filled_with_none();
-  static constexpr std::array<Id, kSlots * kLevels> filled_with_none() {
-    std::array<Id, kSlots * kLevels> heads{};
-    heads.fill(kNone);
-    return heads;
-  }
+  Pool<Node> nodes_;
+  std::array<Handle, kSlots * kLevels> heads_{};
 };
 
 }  // namespace tcpdwell

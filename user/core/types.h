@@ -74,6 +74,11 @@ struct Process {
   std::uint64_t cgroup_id = 0;
   std::array<char, 16> comm{};  // untrusted bytes of another process, not always terminated
   std::string_view comm_view() const;
+  bool operator==(const Process&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H hash, const Process& process) {
+    return H::combine(std::move(hash), process.pid, process.uid, process.cgroup_id, process.comm);
+  }
 };
 
 // How a socket's owner became known.

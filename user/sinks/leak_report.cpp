@@ -32,11 +32,11 @@ std::string title(const LeakGroup& group) {
 }  // namespace
 
 void LeakReport::add(const FlagRecord& flag) {
-  if (flag.raised) flags_.push_back(flag);
+  if (flag.raised) flags_.add(flag);
 }
 
 void LeakReport::print(const When& when) {
-  const std::vector<LeakGroup> groups = group_leaks(flags_);
+  const std::vector<LeakGroup> groups = group_leaks(flags_.all());
   leaked_ = !std::all_of(groups.begin(), groups.end(), is_orphaned);
   Memory now;
   for (const LeakGroup& group : groups) {

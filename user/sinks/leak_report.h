@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/kept_flags.h"
 #include "core/leak_groups.h"
 #include "core/record.h"
 #include "sinks/output.h"
@@ -42,7 +43,7 @@ class LeakReport {
 
   Output& output_;
   TextStyle style_;
-  std::vector<FlagRecord> flags_;
+  KeptFlags flags_;
   bool leaked_ = false;
   bool first_ = true;
   Nanos last_{};

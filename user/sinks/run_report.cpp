@@ -37,17 +37,17 @@ void RunReport::add(const FlagRecord& flag) {
   }
   if (known == places_.end()) {
     places_.emplace(key, flags_.size());
-    flags_.push_back(flag);
+    flags_.add(flag);
     closed_.push_back(false);
     return;
   }
-  flags_[known->second] = flag;
+  flags_.replace(known->second, flag);
   closed_[known->second] = false;
 }
 
 std::size_t RunReport::leaked() const {
   absl::flat_hash_set<Key> sockets;
-  for (const FlagRecord& flag : flags_) {
+  for (const FlagRecord& flag : flags_.all()) {
     if (flag.cause == Cause::Orphaned) continue;
     Key key = key_of(flag);
     key.state = State::Closed;  // one socket, whatever the state

@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "core/kept_flags.h"
 #include "core/leak_groups.h"
 #include "core/record.h"
 #include "sinks/output.h"
@@ -49,8 +50,8 @@ class RunReport {
 
   Output& output_;
   TextStyle style_;
-  std::vector<FlagRecord> flags_;  // as raised; the dwell is the last that is known
-  std::vector<bool> closed_;       // ... and whether it is that in all
+  KeptFlags flags_;           // as raised; the dwell is the last that is known
+  std::vector<bool> closed_;  // ... and whether it is that in all
   absl::flat_hash_map<Key, std::size_t> places_;
 };
 

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many small objects of one type under numbers: made and given up without the allocator, at
+// addresses that stay. 0 is nobody, so that a field that is zeroed refers to nothing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace tcpdwell {
+
+template <typename T>
+class Pool {
+ public:
+  using Id = std::uint32_t;
+
+  // As the last user left it: what must be fresh is the caller's to set.
+  Id create() {
+    if (!free_.empty()) {
+      const Id id = free_.back();
+      free_.pop_back();
+      return id;
+    }
+    if (made_ % kChunk == 0) chunks_.push_back(std::make_unique<std::array<T, kChunk>>());
+    return ++made_;
+  }
+  void give_up(Id id) { free_.push_back(id); }
+
+  T& operator[](Id id) { return (*chunks_[(id - 1) / kChunk])[(id - 1) % kChunk]; }
+  const T& operator[](Id id) const { return (*chunks_[(id - 1) / kChunk])[(id - 1) % kChunk]; }
+  std::size_t used() const { return made_ - free_.size(); }
+
+ private:
+  static constexpr std::size_t kChunk = 256;
+  std::vector<std::unique_ptr<std::array<T, kChunk>>> chunks_;
+  std::vector<Id> free_;
+  Id made_ = 0;
+};
+
+}  // namespace tcpdwell
