@@ -1,0 +1,151 @@
+"""The measurements. Each returns plain numbers; what they mean beside each other is table.py's."""
+import time
+
+from . import load, tracers
+
+TRANSITIONS_PER_CONNECTION = 10
+
+
+class Plan:
+    """Which CPUs do what, and for how long."""
+
+    def __init__(self, cpus, options):
+        self.cpus = cpus
+        self.load_cpu, self.tracer_cpu = cpus[0], cpus[1 % len(cpus)]
+        self.seconds = options.seconds
+        self.null_seconds = 0.3
+        self.idle_seconds = options.idle_seconds
+        self.bulk_seconds = options.bulk_seconds
+        self.settle_seconds = options.settle_seconds
+        self.loads = {"t1": ([self.load_cpu], self.tracer_cpu)}
+        if len(cpus) > 1:
+            self.loads["t2"] = (cpus[:2], None)
+
+    def settle(self):
+        load.settle(self.cpus, self.settle_seconds)
+
+
+def cpu_of(churned, softirqs_apart):
+    """CPU seconds of the load, with the softirqs that it caused."""
+    return churned["cpu_s"] + (churned["softirq_s"] if softirqs_apart else 0)
+
+
+def churn(plan, tracer_class, threads):
+    """The load with a tracer, or with None; on its way the cost of an unrelated system call."""
+    cpus, tracer_cpu = plan.loads[threads]
+    plan.settle()
+    with load.space() as netns:
+        if tracer_class is None:
+            null = load.null_syscall(plan.load_cpu, plan.null_seconds) if threads == "t1" else None
+            return {"load": load.churn(netns, cpus, plan.seconds), "null": null}
+        with tracer_class(tracer_cpu) as tracer:
+            tracer.wait_ready(netns)
+            tracer.wait_idle()
+            started = tracer.cpu_s()
+            null = load.null_syscall(plan.load_cpu, plan.null_seconds) if threads == "t1" else None
+            before = tracer.cpu_s()
+            made = load.churn(netns, cpus, plan.seconds)
+            tracer.wait_idle()
+            result = {"load": made, "null": null, "start_cpu_s": started,
+                      "tracer_cpu_s": tracer.cpu_s() - before, "rss_mb": tracer.peak_rss_mb()}
+            tracer.stop()
+            return result | tracer.seen(netns)
+
+
+def first_event(plan, tracer_class):
+    """Seconds from a tracer's start to its first event, while connections are being made."""
+    plan.settle()
+    with load.space() as netns, load.churning(netns, plan.load_cpu):
+        with tracer_class(plan.tracer_cpu) as tracer:
+            return tracer.wait_first_event()
+
+
+def idle(plan, tracer_class):
+    """Its CPU time in percent of one CPU, where nothing happens."""
+    plan.settle()
+    with load.space() as netns, tracer_class() as tracer:
+        tracer.wait_ready(netns)
+        time.sleep(2)
+        before = tracer.cpu_s()
+        time.sleep(plan.idle_seconds)
+        tracer.must_run()
+        return 100 * (tracer.cpu_s() - before) / plan.idle_seconds
+
+
+def bulk(plan, tracer_class):
+    """A stream at full speed: Gbit/s, the tracer's CPU time in percent of one CPU."""
+    plan.settle()
+    with load.space() as netns:
+        if tracer_class is None:
+            return {"gbit_s": load.bulk(netns, plan.bulk_seconds)}
+        with tracer_class() as tracer:
+            tracer.wait_ready(netns)
+            tracer.wait_idle()
+            before, begin = tracer.cpu_s(), time.monotonic()
+            speed = load.bulk(netns, plan.bulk_seconds)
+            tracer.must_run()
+            used = (tracer.cpu_s() - before) / (time.monotonic() - begin)
+            return {"gbit_s": speed, "tracer_cpu_percent": 100 * used}
+
+
+class Results:
+    """Everything that was measured, raw; a tracer that fails once is left out from then on."""
+
+    def __init__(self, log):
+        self._log = log
+        self.here, self.missing = tracers.available()
+        self.churn, self.first_event, self.idle, self.bulk = [], [], {}, {}
+
+    def tools(self):
+        return [None, *self.here]
+
+    def try_one(self, what, tracer_class, measure):
+        name = tracer_class.name if tracer_class else "no tracer"
+        self._log(f"{what}: {name}")
+        try:
+            return measure()
+        except load.Failed as error:
+            if tracer_class is None:
+                raise
+            self._log(f"{name} is left out: {error}")
+            self.here.remove(tracer_class)
+            self.missing[name] = str(error)
+            return None
+
+    def run(self, plan, rounds):
+        for number in range(rounds):
+            self._round(plan, number, f"round {number + 1} of {rounds}")
+        for tool in list(self.here):
+            value = self.try_one("idle", tool, lambda tool=tool: idle(plan, tool))
+            if value is not None:
+                self.idle[tool.name] = value
+        self._bulk(plan)
+
+    def _round(self, plan, number, label):
+        for threads in plan.loads:
+            for tool in self.tools():
+                result = self.try_one(f"{label}, {threads}", tool,
+                                      lambda t=tool, n=threads: churn(plan, t, n))
+                if result is not None:
+                    name = tool.name if tool else None
+                    self.churn.append({"round": number, "threads": threads, "tool": name, **result})
+        for tool in list(self.here):
+            took = self.try_one(f"{label}, first event", tool,
+                                lambda tool=tool: first_event(plan, tool))
+            if took is not None:
+                self.first_event.append({"round": number, "tool": tool.name, "seconds": took})
+
+    def _bulk(self, plan):
+        try:
+            for tool in self.tools():
+                result = self.try_one("bulk", tool, lambda tool=tool: bulk(plan, tool))
+                if result is not None:
+                    self.bulk[tool.name if tool else None] = result
+        except load.Failed as error:  # without any tracer
+            self._log(f"the bulk load is left out: {error}")
+            self.missing["iperf3"] = str(error)
+
+    def raw(self):
+        return {"churn": self.churn, "first_event": self.first_event, "idle_cpu_percent": self.idle,
+                "bulk": [{"tool": tool, **result} for tool, result in self.bulk.items()],
+                "left_out": self.missing}

@@ -1,0 +1,135 @@
+"""From raw rounds to medians and ranges, and to the table that the README shows."""
+import statistics
+
+from .rounds import TRANSITIONS_PER_CONNECTION, cpu_of
+
+LOADS = {"t1": "1 load thread", "t2": "2 load threads"}
+# metric: (what the table calls it, digits after the point)
+METRICS = {
+    "kept": ("connections/s kept", 2),
+    "added_ns": ("CPU added to the load, ns per transition", 0),
+    "tracer_s_per_million": ("CPU of the tracer, s per million transitions", 2),
+    "lost_percent": ("transitions lost, %", 2),
+    "null_added_ns": ("added to a system call of another process, ns", 1),
+    "rss_mb": ("memory of the tracer at its highest, MB", 1),
+    "start_cpu_s": ("CPU of the tracer's start, s", 2),
+    "first_event_ms": ("time to the first event, ms", 0),
+    "idle_cpu_percent": ("idle CPU, %", 2),
+    "bulk_cpu_percent": ("CPU of the tracer beside bulk data, %", 2),
+    "bulk_kept": ("bulk data kept", 2),
+}
+NO_LINE_PER_TRANSITION = {"tcplife"}
+
+
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values),
+            "n": len(values)}
+
+
+def _of_pair(with_it, without, softirqs_apart):
+    """What one run says beside the run without a tracer of the same round."""
+    made, base = with_it["load"], without["load"]
+    added = (cpu_of(made, softirqs_apart) / made["connections"]
+             - cpu_of(base, softirqs_apart) / base["connections"])
+    values = {"kept": made["connections_per_s"] / base["connections_per_s"],
+              "added_ns": added * 1e9 / TRANSITIONS_PER_CONNECTION,
+              "tracer_s_per_million": with_it["tracer_cpu_s"] / made["transitions"] * 1e6}
+    if with_it["tool"] not in NO_LINE_PER_TRANSITION:
+        lost = made["transitions"] - with_it["seen"]
+        values["lost_percent"] = 100 * lost / made["transitions"]
+    return values
+
+
+def summarize(results, softirqs_apart):
+    """{tool: {metric or "metric threads": spread}}, and the same of the load alone."""
+    found = {}
+
+    def add(tool, metric, value):
+        found.setdefault(tool, {}).setdefault(metric, []).append(value)
+
+    base = {(run["round"], run["threads"]): run for run in results.churn if run["tool"] is None}
+    for (_, threads), run in base.items():
+        made = run["load"]
+        add(None, f"connections_per_s {threads}", made["connections_per_s"])
+        add(None, f"cpu_us_per_connection {threads}",
+            cpu_of(made, softirqs_apart) / made["connections"] * 1e6)
+        if run["null"]:
+            add(None, "null_ns", run["null"]["ns_min"])
+    for run in results.churn:
+        tool, threads = run["tool"], run["threads"]
+        if tool is None:
+            continue
+        without = base[run["round"], threads]
+        for metric, value in _of_pair(run, without, softirqs_apart).items():
+            add(tool, f"{metric} {threads}", value)
+        if run["null"]:
+            add(tool, "null_added_ns", run["null"]["ns_min"] - without["null"]["ns_min"])
+        add(tool, "rss_mb", run["rss_mb"])
+        add(tool, "start_cpu_s", run["start_cpu_s"])
+    for run in results.first_event:
+        add(run["tool"], "first_event_ms", run["seconds"] * 1e3)
+    for tool, percent in results.idle.items():
+        add(tool, "idle_cpu_percent", percent)
+    alone = results.bulk.get(None)
+    for tool, run in results.bulk.items():
+        if tool is None:
+            add(None, "bulk_gbit_s", run["gbit_s"])
+        else:
+            add(tool, "bulk_cpu_percent", run["tracer_cpu_percent"])
+            add(tool, "bulk_kept", run["gbit_s"] / alone["gbit_s"])
+    return {tool: {metric: spread(values) for metric, values in metrics.items()}
+            for tool, metrics in found.items()}
+
+
+def _cell(value, digits):
+    if value is None:
+        return "-"
+    text = f"{value['median']:,.{digits}f}"
+    if value["n"] > 1:
+        text += f" ({value['min']:,.{digits}f} to {value['max']:,.{digits}f})"
+    return text
+
+
+def _rows(summary, tools):
+    for metric, (title, digits) in METRICS.items():
+        for threads, label in ((None, None), *LOADS.items()):
+            key = metric if threads is None else f"{metric} {threads}"
+            cells = [summary[tool].get(key) for tool in tools]
+            if any(cells):
+                name = title if label is None else f"{title}, {label}"
+                yield [name, *(_cell(cell, digits) for cell in cells)]
+
+
+def peers(summary):
+    """The table: a column a tracer, medians and in parentheses the range of the rounds."""
+    tools = [tool for tool in summary if tool is not None]
+    rows = [["", *tools], *_rows(summary, tools)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    lines.insert(1, "|---|" + "---:|" * len(tools))
+    return "\n".join(lines)
+
+
+def conditions(facts, summary, rounds):
+    """What the numbers were measured on, and the load without any tracer."""
+    alone = summary[None]
+    parts = [f"Linux {facts['kernel']} {facts['machine']}, {facts['cpus']} CPUs"]
+    parts += [f"{label}: {_cell(alone[f'connections_per_s {threads}'], 0)} connections/s, "
+              f"{_cell(alone[f'cpu_us_per_connection {threads}'], 1)} us of CPU each"
+              for threads, label in LOADS.items() if f"connections_per_s {threads}" in alone]
+    parts.append(f"a null system call takes {_cell(alone['null_ns'], 0)} ns")
+    if "bulk_gbit_s" in alone:
+        parts.append(f"bulk {_cell(alone['bulk_gbit_s'], 1)} Gbit/s")
+    said = f"{'; '.join(parts)}. {rounds} round{'s' * (rounds > 1)}: median (range)."
+    if facts["load_average"] > 0.5:
+        said += (f" The machine was not quiet before (load average {facts['load_average']:.1f}): "
+                 "not to be trusted.")
+    if facts["irq_time_accounting"] is None:
+        said += " Whether softirqs count as the load's CPU time on this kernel is not known."
+    return said
+
+
+def core(rows):
+    """The table of the synthetic benchmarks."""
+    lines = ["| synthetic | value |", "|---|---:|"]
+    lines += [f"| {row['name']} | {row['value']:,.{row['digits']}f} {row['unit']} |" for row in rows]
+    return "\n".join(lines)
