@@ -237,19 +237,21 @@ void timers(benchmark::State& state, Timers what) {
   std::uint64_t fired = 0;
   for ([[maybe_unused]] auto _ : state) {
     TimerWheel wheel(kStart);
-    for (std::uint32_t id = 0; id < kTimers; ++id) wheel.schedule(id, when[id]);
+    std::vector<TimerWheel::Handle> handles(kTimers);
+    for (std::uint32_t id = 0; id < kTimers; ++id) handles[id] = wheel.schedule(0, id, when[id]);
     if (what == Timers::Schedule)
-      for (const std::uint32_t id : ids) wheel.cancel(id);
+      for (const std::uint32_t id : ids) wheel.cancel(std::exchange(handles[id], 0));
     const double begin = cpu_seconds();
     switch (what) {
       case Timers::Schedule:
-        for (const std::uint32_t id : ids) wheel.schedule(id, when[id]);
+        for (const std::uint32_t id : ids) handles[id] = wheel.schedule(handles[id], id, when[id]);
         break;
       case Timers::Move:
-        for (const std::uint32_t id : ids) wheel.schedule(id, when[id] + 5s);
+        for (const std::uint32_t id : ids)
+          handles[id] = wheel.schedule(handles[id], id, when[id] + 5s);
         break;
       case Timers::Cancel:
-        for (const std::uint32_t id : ids) wheel.cancel(id);
+        for (const std::uint32_t id : ids) wheel.cancel(handles[id]);
         break;
       case Timers::Fire: wheel.advance(kStart + 61s, [&](std::uint32_t) { ++fired; }); break;
     }

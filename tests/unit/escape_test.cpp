@@ -14,8 +14,8 @@ using namespace samples;
 using namespace std::string_literals;
 
 std::string json(std::string_view bytes) {
-  std::string out;
-  append_json_string(out, bytes);
+  std::string out(json_string_room(bytes), '#');
+  out.resize(static_cast<std::size_t>(write_json_string(out.data(), bytes) - out.data()));
   return out;
 }
 

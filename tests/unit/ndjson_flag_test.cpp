@@ -13,9 +13,9 @@ using namespace samples;
 using testing::HasSubstr;
 
 std::string json(const Record& record) {
-  std::string out;
-  append_json(out, record);
-  return out;
+  JsonLine line;
+  write_json(line, record);
+  return std::string(line.text());
 }
 
 constexpr std::string_view kHead =

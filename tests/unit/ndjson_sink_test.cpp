@@ -12,9 +12,9 @@ namespace {
 using namespace samples;
 
 std::string json(const Record& record) {
-  std::string out;
-  append_json(out, record);
-  return out;
+  JsonLine line;
+  write_json(line, record);
+  return std::string(line.text());
 }
 
 #define TIMES R"("time":"2026-01-02T03:04:05.006007008Z","mono_ns":123456789)"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinks/escape.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace tcpdwell {
@@ -54,27 +55,35 @@ bool moves_text(std::uint32_t code) {
 
 }  // namespace
 
-void append_json_string(std::string& out, std::string_view bytes) {
-  out += '"';
+char* write_json_string(char* to, std::string_view bytes) {
+  *to++ = '"';
   while (!bytes.empty()) {
+    const std::uint8_t first = byte_at(bytes, 0);
+    if (first >= 0x20 && first < 0x7f && first != '"' && first != '\\') {  // nearly always
+      *to++ = bytes.front();
+      bytes.remove_prefix(1);
+      continue;
+    }
     const auto [size, code] = sequence(bytes);
     if (size == 0) {
-      out += "\xef\xbf\xbd";
+      to = std::copy_n("\xef\xbf\xbd", 3, to);
       bytes.remove_prefix(1);
       continue;
     }
     if (code == '"' || code == '\\') {
-      out += '\\';
-      out += static_cast<char>(code);
+      *to++ = '\\';
+      *to++ = static_cast<char>(code);
     } else if (is_control(code)) {
-      out += "\\u00";
-      append_hex_byte(out, static_cast<std::uint8_t>(code));
+      to = std::copy_n("\\u00", 4, to);
+      *to++ = kHex[code >> 4U];
+      *to++ = kHex[code & 0xfU];
     } else {
-      out += bytes.substr(0, size);
+      to = std::copy_n(bytes.data(), size, to);
     }
     bytes.remove_prefix(size);
   }
-  out += '"';
+  *to++ = '"';
+  return to;
 }
 
 void append_printable(std::string& out, std::string_view bytes) {

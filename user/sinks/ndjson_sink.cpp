@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinks/ndjson_sink.h"
 
-#include <array>
-#include <charconv>
-#include <ctime>
+#include <utility>
 
 #include "sinks/dwell_order.h"
 #include "sinks/escape.h"
@@ -11,196 +9,135 @@
 namespace tcpdwell {
 namespace {
 
-template <typename Int>
-void number(std::string& out, Int value, int base = 10) {
-  std::array<char, 24> text;
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value, base).ptr;
-  out.append(text.data(), end);
-}
-
-void quoted_key(std::string& out, std::string_view name) {
-  out += '"';
-  out += name;
-  out += "\":";
-}
-
-void key(std::string& out, std::string_view name) {
-  out += ',';
-  quoted_key(out, name);
-}
-
 // Between the members of an object whose first one is not known beforehand.
 struct Separator {
   bool first = true;
-  void put(std::string& out) {
-    if (!first) out += ',';
+  void put(JsonLine& out) {
+    if (!first) out.put(',');
     first = false;
   }
 };
 
-template <typename Int>
-void member(std::string& out, std::string_view name, Int value) {
-  key(out, name);
-  number(out, value);
+void quoted_key(JsonLine& out, std::string_view name) {
+  out.put('"');
+  out.text(name);
+  out.put("\":");
 }
 
-// `text` is one of our own words: nothing to escape.
-void word(std::string& out, std::string_view name, std::string_view text) {
-  key(out, name);
-  if (text.empty()) {
-    out += "null";
-    return;
-  }
-  out += '"';
-  out += text;
-  out += '"';
+void head(JsonLine& out, const When& when) {
+  out.time(when.unix_time);
+  out.put("\",\"mono_ns\":");
+  out.number(when.mono.count());
 }
 
-void digits(std::string& out, std::int64_t value, int width) {
-  std::array<char, 20> text;
-  for (int i = width - 1; i >= 0; --i, value /= 10)
-    text[static_cast<std::size_t>(i)] = static_cast<char>('0' + value % 10);
-  out.append(text.data(), static_cast<std::size_t>(width));
-}
-
-// RFC 3339. The date changes once a second at the most: kept.
-void append_time(std::string& out, Nanos unix_time) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  struct Cache {
-    std::int64_t second = -1;
-    std::array<char, 24> text{};
-  };
-  thread_local Cache cache;
-  const std::int64_t second = unix_time.count() / kSecond;
-  if (second != cache.second) {
-    std::tm utc{};
-    const auto seconds = static_cast<std::time_t>(second);
-    ::gmtime_r(&seconds, &utc);
-    std::strftime(cache.text.data(), cache.text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-    cache.second = second;
-  }
-  out += cache.text.data();
-  out += '.';
-  digits(out, unix_time.count() % kSecond, 9);
-  out += 'Z';
-}
-
-void head(std::string& out, std::string_view type, const When& when) {
-  out += "{\"type\":\"";
-  out += type;
-  out += "\",\"time\":\"";
-  append_time(out, when.unix_time);
-  out += '"';
-  member(out, "mono_ns", when.mono.count());
-}
-
-void endpoint(std::string& out, std::string_view name, const Endpoint& end, Family family) {
-  key(out, name);
-  out += "{\"addr\":\"";
-  out += format_address(end, family);
-  out += '"';
-  member(out, "port", end.port);
-  out += '}';
-}
-
-void owner(std::string& out, std::string_view name, const std::optional<Owner>& owner) {
-  key(out, name);
-  if (!owner) {
-    out += "null";
-    return;
-  }
-  out += "{\"pid\":";
+void owner(JsonLine& out, const std::optional<Owner>& owner) {
+  if (!owner) return out.put("null");
+  out.put("{\"pid\":");
   if (owner->process.pid != 0)
-    number(out, owner->process.pid);
+    out.number(owner->process.pid);
   else
-    out += "null";
-  out += ",\"comm\":";
-  append_json_string(out, owner->process.comm_view());
-  member(out, "uid", owner->process.uid);
-  word(out, "via", tcpdwell::name(owner->via));
-  out += '}';
+    out.put("null");
+  out.put(",\"comm\":");
+  out.string(owner->process.comm_view());
+  out.put(",\"uid\":");
+  out.number(owner->process.uid);
+  out.put(",\"via\":");
+  out.word(name(owner->via));
+  out.put('}');
 }
 
-void socket(std::string& out, const SocketInfo& info) {
-  key(out, "cookie");
+void endpoint(JsonLine& out, const Endpoint& end, Family family) {
+  out.address(end, family);
+  out.put("\",\"port\":");
+  out.number(end.port);
+}
+
+void socket(JsonLine& out, const SocketInfo& info) {
   if (info.cookie != 0) {
-    out += '"';
-    number(out, info.cookie, 16);
-    out += '"';
+    out.put(",\"cookie\":\"");
+    out.number(info.cookie, 16);
+    out.put("\",\"life\":");
   } else {
-    out += "null";
+    out.put(",\"cookie\":null,\"life\":");
   }
-  member(out, "life", info.life);
-  member(out, "netns", info.flow.netns);
-  word(out, "family", info.flow.family == Family::Ipv4 ? "ipv4" : "ipv6");
-  endpoint(out, "local", info.flow.local, info.flow.family);
-  endpoint(out, "remote", info.flow.remote, info.flow.family);
-  word(out, "role", name(info.role));
-  owner(out, "owner", info.owner);
-  key(out, "cgroup");
+  out.number(info.life);
+  out.put(",\"netns\":");
+  out.number(info.flow.netns);
+  if (info.flow.family == Family::Ipv4)
+    out.put(",\"family\":\"ipv4\",\"local\":{\"addr\":\"");
+  else
+    out.put(",\"family\":\"ipv6\",\"local\":{\"addr\":\"");
+  endpoint(out, info.flow.local, info.flow.family);
+  out.put("},\"remote\":{\"addr\":\"");
+  endpoint(out, info.flow.remote, info.flow.family);
+  out.put("},\"role\":");
+  out.word(name(info.role));
+  out.put(",\"owner\":");
+  owner(out, info.owner);
+  out.put(",\"cgroup\":");
   if (info.cgroup.empty())
-    out += "null";
+    out.put("null");
   else
-    append_json_string(out, info.cgroup);
+    out.string(info.cgroup);
 }
 
-void error(std::string& out, const std::optional<Nanos>& error) {
+void error(JsonLine& out, const std::optional<Nanos>& error) {
   if (error)
-    number(out, error->count());
+    out.number(error->count());
   else
-    out += "null";
+    out.put("null");
 }
 
-void append(std::string& out, const StartRecord& record) {
-  head(out, "start", record.when);
-  member(out, "schema", 1);
-  for (const auto& [name, text] :
-       {std::pair<std::string_view, const std::string&>{"version", record.version},
-        {"kernel", record.kernel},
-        {"host", record.host}}) {
-    key(out, name);
-    append_json_string(out, text);
-  }
-  member(out, "hz", record.hz);
-  key(out, "thresholds_ns");
-  out += '{';
+void append(JsonLine& out, const StartRecord& record) {
+  out.put("{\"type\":\"start\",\"time\":\"");
+  head(out, record.when);
+  out.put(",\"schema\":1,\"version\":");
+  out.string(record.version);
+  out.put(",\"kernel\":");
+  out.string(record.kernel);
+  out.put(",\"host\":");
+  out.string(record.host);
+  out.put(",\"hz\":");
+  out.number(record.hz);
+  out.put(",\"thresholds_ns\":{");
   Separator comma;
   for (const auto& [state, threshold] : record.thresholds) {
     comma.put(out);
     quoted_key(out, name(state));
-    number(out, threshold.count());
+    out.number(threshold.count());
   }
-  out += '}';
-  key(out, "sees");
-  out += '{';
+  out.put("},\"sees\":{");
   comma = {};
   for (const auto& [what, how] : record.sees) {
     comma.put(out);
     quoted_key(out, what);
-    append_json_string(out, how);
+    out.string(how);
   }
-  out += "}}";
+  out.put("}}");
 }
 
-void append(std::string& out, const TransitionRecord& record) {
-  head(out, "transition", record.when);
+void append(JsonLine& out, const TransitionRecord& record) {
+  out.put("{\"type\":\"transition\",\"time\":\"");
+  head(out, record.when);
   socket(out, record.socket);
-  word(out, "from", name(record.from));
-  word(out, "to", name(record.to));
-  key(out, "dwell_ns");
+  out.put(",\"from\":");
+  out.word(name(record.from));
+  out.put(",\"to\":");
+  out.word(name(record.to));
+  out.put(",\"dwell_ns\":");
   if (record.dwell)
-    number(out, record.dwell->value.count());
+    out.number(record.dwell->value.count());
   else
-    out += "null";
-  key(out, "error_ns");
+    out.put("null");
+  out.put(",\"error_ns\":");
   error(out, record.dwell ? record.dwell->error : Nanos{0});
-  word(out, "why", name(record.why));
-  out += '}';
+  out.put(",\"why\":");
+  out.word(name(record.why));
+  out.put('}');
 }
 
-void append_dwells(std::string& out, const ConnectionRecord& record, bool errors) {
-  key(out, errors ? "error_ns" : "dwell");
-  out += '{';
+void append_dwells(JsonLine& out, const ConnectionRecord& record, bool errors) {
+  out.put('{');
   Separator comma;
   for (const State state : kDwellOrder) {
     const auto& dwell = record.dwell[index(state)];
@@ -210,115 +147,167 @@ void append_dwells(std::string& out, const ConnectionRecord& record, bool errors
     if (errors)
       error(out, dwell->error);
     else
-      number(out, dwell->value.count());
+      out.number(dwell->value.count());
   }
-  out += '}';
+  out.put('}');
 }
 
-void append(std::string& out, const ConnectionRecord& record) {
-  head(out, "connection", record.when);
+void append(JsonLine& out, const ConnectionRecord& record) {
+  out.put("{\"type\":\"connection\",\"time\":\"");
+  head(out, record.when);
   socket(out, record.socket);
+  out.put(",\"dwell\":");
   append_dwells(out, record, false);
+  out.put(",\"error_ns\":");
   append_dwells(out, record, true);
-  owner(out, "closer", record.closer);
-  word(out, "opened_by", name(record.opened_by));
-  word(out, "closed_by", name(record.closed_by));
-  word(out, "ended", name(record.ended));
-  word(out, "time_wait_ended", record.time_wait_ended ? name(*record.time_wait_ended) : "");
+  out.put(",\"closer\":");
+  owner(out, record.closer);
+  out.put(",\"opened_by\":");
+  out.word(name(record.opened_by));
+  out.put(",\"closed_by\":");
+  out.word(name(record.closed_by));
+  out.put(",\"ended\":");
+  out.word(name(record.ended));
+  out.put(",\"time_wait_ended\":");
+  out.word(record.time_wait_ended ? name(*record.time_wait_ended) : "");
   if (record.tally) {
-    member(out, "bytes_sent", record.tally->bytes_sent);
-    member(out, "bytes_received", record.tally->bytes_received);
-    member(out, "retransmits", record.tally->retransmits);
+    out.put(",\"bytes_sent\":");
+    out.number(record.tally->bytes_sent);
+    out.put(",\"bytes_received\":");
+    out.number(record.tally->bytes_received);
+    out.put(",\"retransmits\":");
+    out.number(record.tally->retransmits);
   } else {
-    out += ",\"bytes_sent\":null,\"bytes_received\":null,\"retransmits\":null";
+    out.put(",\"bytes_sent\":null,\"bytes_received\":null,\"retransmits\":null");
   }
-  key(out, "srtt_us");
+  out.put(",\"srtt_us\":");
   if (record.tally && record.tally->srtt_us != 0)
-    number(out, record.tally->srtt_us);
+    out.number(record.tally->srtt_us);
   else
-    out += "null";
-  out += '}';
+    out.put("null");
+  out.put('}');
 }
 
-void bytes(std::string& out, std::string_view name, const std::optional<std::uint64_t>& count) {
-  key(out, name);
+void count_or_null(JsonLine& out, const std::optional<std::uint64_t>& count) {
   if (count)
-    number(out, *count);
+    out.number(*count);
   else
-    out += "null";
+    out.put("null");
 }
 
-void append(std::string& out, const FlagRecord& record) {
-  head(out, "flag", record.when);
+void append(JsonLine& out, const FlagRecord& record) {
+  out.put("{\"type\":\"flag\",\"time\":\"");
+  head(out, record.when);
   socket(out, record.socket);
-  word(out, "event", record.raised ? "raised" : "cleared");
-  word(out, "state", name(record.state));
-  member(out, "threshold_ns", record.threshold.count());
-  member(out, "dwell_ns", record.dwell.value.count());
-  key(out, "error_ns");
+  out.put(",\"event\":");
+  out.word(record.raised ? "raised" : "cleared");
+  out.put(",\"state\":");
+  out.word(name(record.state));
+  out.put(",\"threshold_ns\":");
+  out.number(record.threshold.count());
+  out.put(",\"dwell_ns\":");
+  out.number(record.dwell.value.count());
+  out.put(",\"error_ns\":");
   error(out, record.dwell.error);
-  word(out, "cause", name(record.cause));
-  bytes(out, "unread_bytes", record.unread_bytes);
-  bytes(out, "unsent_bytes", record.unsent_bytes);
-  key(out, "holders");
-  out += '[';
+  out.put(",\"cause\":");
+  out.word(name(record.cause));
+  out.put(",\"unread_bytes\":");
+  count_or_null(out, record.unread_bytes);
+  out.put(",\"unsent_bytes\":");
+  count_or_null(out, record.unsent_bytes);
+  out.put(",\"holders\":[");
   Separator comma;
   for (const Holder& holder : record.holders) {
     comma.put(out);
-    out += "{\"pid\":";
-    number(out, holder.process.pid);
-    member(out, "fd", holder.fd);
-    key(out, "comm");
-    append_json_string(out, holder.process.comm_view());
-    out += '}';
+    out.put("{\"pid\":");
+    out.number(holder.process.pid);
+    out.put(",\"fd\":");
+    out.number(holder.fd);
+    out.put(",\"comm\":");
+    out.string(holder.process.comm_view());
+    out.put('}');
   }
-  out += ']';
-  key(out, "by_exit");
-  out += record.by_exit ? "true" : "false";
-  out += '}';
+  out.put("],\"by_exit\":");
+  out.text(record.by_exit ? "true" : "false");
+  out.put('}');
 }
 
-void append(std::string& out, const LostRecord& record) {
-  head(out, "lost", record.when);
-  member(out, "events", record.events);
-  member(out, "transitions", record.transitions);
-  word(out, "cause", name(record.cause));
-  member(out, "at_most", record.at_most);
-  member(out, "resynced", record.resynced);
-  out += '}';
+void append(JsonLine& out, const LostRecord& record) {
+  out.put("{\"type\":\"lost\",\"time\":\"");
+  head(out, record.when);
+  out.put(",\"events\":");
+  out.number(record.events);
+  out.put(",\"transitions\":");
+  out.number(record.transitions);
+  out.put(",\"cause\":");
+  out.word(name(record.cause));
+  out.put(",\"at_most\":");
+  out.number(record.at_most);
+  out.put(",\"resynced\":");
+  out.number(record.resynced);
+  out.put('}');
 }
 
-void append(std::string& out, const EndRecord& record) {
-  head(out, "end", record.when);
-  member(out, "events", record.events);
-  member(out, "transitions", record.transitions);
-  member(out, "lost", record.lost);
-  member(out, "transitions_lost", record.transitions_lost);
-  member(out, "connections", record.connections);
-  member(out, "open", record.open);
-  member(out, "flags_raised", record.flags_raised);
-  member(out, "flags_open", record.flags_open);
-  key(out, "seconds");
-  number(out, record.elapsed.count() / 1'000'000'000);
-  out += '.';
-  digits(out, record.elapsed.count() / 1000 % 1'000'000, 6);
-  member(out, "evicted", record.evicted);
-  member(out, "output_dropped", record.output_dropped);
-  out += '}';
+void append(JsonLine& out, const EndRecord& record) {
+  out.put("{\"type\":\"end\",\"time\":\"");
+  head(out, record.when);
+  for (const auto& [name, value] :
+       {std::pair<std::string_view, std::uint64_t>{"events", record.events},
+        {"transitions", record.transitions},
+        {"lost", record.lost},
+        {"transitions_lost", record.transitions_lost},
+        {"connections", record.connections},
+        {"open", record.open},
+        {"flags_raised", record.flags_raised},
+        {"flags_open", record.flags_open}}) {
+    out.put(',');
+    quoted_key(out, name);
+    out.number(value);
+  }
+  out.put(",\"seconds\":");
+  out.number(record.elapsed.count() / 1'000'000'000);
+  out.put('.');
+  out.digits(static_cast<std::uint32_t>(record.elapsed.count() / 1000 % 1'000'000), 6);
+  out.put(",\"evicted\":");
+  out.number(record.evicted);
+  out.put(",\"output_dropped\":");
+  out.number(record.output_dropped);
+  out.put('}');
 }
+
+// How long a line can get: our own words and numbers, and the bytes of others at their worst.
+constexpr std::size_t kPlain = 2048;
+constexpr std::size_t kHolder = 160;
+
+std::size_t room_for(const SocketInfo& socket) { return kPlain + json_string_room(socket.cgroup); }
+std::size_t room_for(const TransitionRecord& record) { return room_for(record.socket); }
+std::size_t room_for(const ConnectionRecord& record) { return room_for(record.socket); }
+std::size_t room_for(const FlagRecord& record) {
+  return room_for(record.socket) + kHolder * record.holders.size();
+}
+std::size_t room_for(const StartRecord& record) {
+  return 2 * kPlain + json_string_room(record.version) + json_string_room(record.kernel) +
+         json_string_room(record.host);
+}
+std::size_t room_for(const LostRecord&) { return kPlain; }
+std::size_t room_for(const EndRecord&) { return kPlain; }
 
 }  // namespace
 
-void append_json(std::string& out, const Record& record) {
-  std::visit([&out](const auto& r) { append(out, r); }, record);
+void write_json(JsonLine& line, const Record& record) {
+  std::visit(
+      [&line](const auto& r) {
+        line.begin(room_for(r) + 1);
+        append(line, r);
+      },
+      record);
 }
 
 void NdjsonSink::write(const Record& record) noexcept {
   if (!kinds_.want(record)) return;
-  line_.clear();
-  append_json(line_, record);
-  line_ += '\n';
-  output_.write(line_, std::holds_alternative<EndRecord>(record));
+  write_json(line_, record);
+  line_.put('\n');
+  output_.write(line_.text(), std::holds_alternative<EndRecord>(record));
 }
 
 }  // namespace tcpdwell

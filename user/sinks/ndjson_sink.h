@@ -2,9 +2,8 @@
 // One JSON object a line, as docs/json.md defines them: compact, `type` first.
 #pragma once
 
-#include <string>
-
 #include "core/record.h"
+#include "sinks/json_line.h"
 #include "sinks/kinds.h"
 #include "sinks/output.h"
 
@@ -18,10 +17,10 @@ class NdjsonSink final : public Sink {
  private:
   Output& output_;
   Kinds kinds_;
-  std::string line_;  // reused
+  JsonLine line_;
 };
 
-// Without the '\n'; appended to `out`.
-void append_json(std::string& out, const Record& record);
+// Without the '\n', for which there is room.
+void write_json(JsonLine& line, const Record& record);
 
 }  // namespace tcpdwell

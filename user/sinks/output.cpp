@@ -28,25 +28,28 @@ UniqueFd make(const std::string& path, int flag) {
 }
 
 // A terminal that poll() calls writable may take but a few bytes before it blocks (^S, a reader of
-// the other end that stalls). Opened once more, O_NONBLOCK is ours alone.
-UniqueFd reopen_terminal(int fd) {
-  if (::isatty(fd) != 1) return UniqueFd{};
+// the other end that stalls), and a pipe takes no more than PIPE_BUF for sure. O_NONBLOCK would be
+// the reader's and the shell's too: it belongs to the open file, not to us. Opened once more, it is
+// ours alone.
+UniqueFd reopen_nonblocking(int fd) {
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
   return UniqueFd(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
-// O_NONBLOCK would be the reader's and the shell's too: it belongs to the open file, not to us. A
-// pipe that poll() calls writable takes PIPE_BUF bytes without blocking.
+// As much as can be written without a wait, if poll() says that anything can.
 std::size_t block_for(int fd) {
   struct stat info {};
   if (::fstat(fd, &info) != 0 || S_ISREG(info.st_mode)) return kBlock;
-  return PIPE_BUF;
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_NONBLOCK) != 0 ? kBlock : PIPE_BUF;
 }
 
 }  // namespace
 
 Output::Output(int borrowed_fd, std::size_t backlog)
-    : fd_(borrowed_fd), file_(reopen_terminal(borrowed_fd)), backlog_(backlog) {}
+    : fd_(borrowed_fd),
+      file_(::isatty(borrowed_fd) == 1 ? reopen_nonblocking(borrowed_fd) : UniqueFd{}),
+      backlog_(backlog) {}
 
 Result<Output> Output::open(const std::string& path, std::size_t backlog) {
   Output output(STDOUT_FILENO, backlog);
@@ -54,6 +57,9 @@ Result<Output> Output::open(const std::string& path, std::size_t backlog) {
     // The next descriptor that is made would be taken for it.
     if (::fcntl(STDOUT_FILENO, F_GETFD) < 0)
       return system_error("standard output", 0, "It is closed: use --output FILE");
+    struct stat info {};
+    if (::fstat(STDOUT_FILENO, &info) == 0 && S_ISFIFO(info.st_mode))
+      output.file_ = reopen_nonblocking(STDOUT_FILENO);
     return output;
   }
   output.path_ = path;
@@ -85,7 +91,8 @@ Output::Status Output::flush() {
 
 Output::Status Output::finish() {
   const auto deadline = std::chrono::steady_clock::now() + kMostPatience;
-  const bool to_a_file = block_for(fd()) == kBlock;
+  struct stat info {};
+  const bool to_a_file = ::fstat(fd(), &info) == 0 && S_ISREG(info.st_mode);
   while (pending() && write_some(kPatienceMs))
     if (!to_a_file && std::chrono::steady_clock::now() > deadline) break;
   if (pending() && status() == Status::Ok) {
