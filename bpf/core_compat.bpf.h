@@ -12,8 +12,8 @@ struct file___before_6_13 {
 static __always_inline bool file_is_dead(const struct file *file)
 {
 	if (bpf_core_field_exists(file->f_ref))
-		return (__s64)BPF_CORE_READ(file, f_ref.refcnt.counter) < 0;
-	return BPF_CORE_READ((const struct file___before_6_13 *)file, f_count.counter) == 0;
+		return (__s64)file->f_ref.refcnt.counter < 0;
+	return ((const struct file___before_6_13 *)file)->f_count.counter == 0;
 }
 
 /* 6.18 moved a namespace's type (CLONE_NEW*) from its operations to itself. Delete the old one when

@@ -135,7 +135,7 @@ static __always_inline void emit_with_task(struct sock *sk, const struct tcpdwel
 	if (!out)
 		return;
 	fill_transition(&out->base, sk, flow, change);
-	fill_task(&out->task);
+	fill_task(&out->task, bpf_get_current_task_btf());
 	submit(out);
 }
 
@@ -148,7 +148,7 @@ static __always_inline void emit_end(struct sock *sk, const struct tcp_sock *tp,
 		return;
 	fill_transition(&out->base, sk, flow, change);
 	if (change->flags & TCPDWELL_TASK)
-		fill_task(&out->task);
+		fill_task(&out->task, bpf_get_current_task_btf());
 	fill_tally(&out->tally, sk, tp);
 	submit(out);
 }
