@@ -135,6 +135,8 @@ Result<SkeletonPtr> load_skeleton(const ProgramOptions& options) {
   std::memcpy(const_cast<tcpdwell_filter*>(
                   reinterpret_cast<const volatile tcpdwell_filter*>(&skeleton->rodata->filter)),
               &options.filter, sizeof options.filter);
+  const tcpdwell_filter everything{};
+  skeleton->rodata->filters = std::memcmp(&options.filter, &everything, sizeof everything) != 0;
   skeleton->rodata->tracer_pidns = own_pidns();
   skeleton->rodata->timewait_jiffies = 60 * options.hz;
   skeleton->rodata->follows = options.follow;
