@@ -32,11 +32,21 @@ static __always_inline __u32 namespace_type(const struct ns_common *ns)
 	return BPF_CORE_READ(ops, type);
 }
 
+/* An address becomes a BTF pointer, whose fields are plain loads, with 6.2. Before, each field of
+ * what is known by its address only is a probe read. A program that may do either comes twice, since
+ * 5.15 refuses one that mentions a function it does not have; READ() is for what both share.
+ * Delete `typed` and BPF_CORE_READ when the oldest kernel we support is 6.2. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+#define TYPED(type, address)                                                                       \
+	((const type *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(type)))
+#define READ(typed, object, field) ((typed) ? (object)->field : BPF_CORE_READ(object, field))
+
 /* tw_entry_stamp came with 6.14. 0: not known. */
-static __always_inline __u32 tw_entry_stamp(const struct inet_timewait_sock *tw)
+static __always_inline __u32 tw_entry_stamp(const struct inet_timewait_sock *tw, bool typed)
 {
 	if (bpf_core_field_exists(tw->tw_entry_stamp))
-		return BPF_CORE_READ(tw, tw_entry_stamp);
+		return READ(typed, tw, tw_entry_stamp);
 	return 0;
 }
 

@@ -17,23 +17,33 @@ static __always_inline bool became_child(void)
 	return yes;
 }
 
-static __always_inline void emit_request(void *ctx, const struct request_sock *req, __u8 op)
+static __always_inline bool is_listening(const struct sock *sk, bool typed)
 {
-	const struct sock *listener = BPF_CORE_READ(req, __req_common.skc_listener);
+	if (typed) /* a field of a union: the kernel does not know its type */
+		sk = TYPED(struct sock, sk);
+	return READ(typed, sk, __sk_common.skc_state) == TCP_LISTEN;
+}
+
+static __always_inline void emit_request(void *ctx, const struct request_sock *req, __u8 op,
+					 bool typed)
+{
 	struct tcpdwell_flow flow = {};
 	struct tcpdwell_request *out;
 
-	probe_flow(&flow, &req->__req_common);
+	if (typed)
+		load_flow(&flow, &req->__req_common);
+	else
+		probe_flow(&flow, &req->__req_common);
 	if (!flow_passes(&flow))
 		return;
 	out = reserve(sizeof(*out), TCPDWELL_REQUEST, op);
 	if (!out)
 		return;
 	out->object = (__u64)req;
-	out->cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter);
+	out->cookie = READ(typed, req, __req_common.skc_cookie.counter);
 	out->flow = flow;
-	out->retransmits = BPF_CORE_READ(req, num_retrans);
-	out->listener_closed = BPF_CORE_READ(listener, __sk_common.skc_state) != TCP_LISTEN;
+	out->retransmits = READ(typed, req, num_retrans);
+	out->listener_closed = !is_listening(READ(typed, req, __req_common.skc_listener), typed);
 	if (op == TCPDWELL_CANCEL && !became_child())
 		out->canceller = canceller_on_stack(ctx);
 	submit(out);
