@@ -38,8 +38,7 @@ static __always_inline __u32 namespace_type(const struct ns_common *ns)
  * Delete `typed` and BPF_CORE_READ when the oldest kernel we support is 6.2. */
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
-#define TYPED(type, address)                                                                       \
-	((const type *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(type)))
+#define TYPED(type, address) ((const type *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(type)))
 #define READ(typed, object, field) ((typed) ? (object)->field : BPF_CORE_READ(object, field))
 
 /* tw_entry_stamp came with 6.14. 0: not known. */

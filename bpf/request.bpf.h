@@ -8,7 +8,11 @@
 
 /* Nearly every request ends in a child. Before 6.18 that has no flow when it is made, and a v4-mapped
  * one has no addresses: then it is only likely. */
-enum kinship { NO_CHILD, MAY_BE_CHILD, IS_CHILD };
+enum kinship {
+	NO_CHILD,
+	MAY_BE_CHILD,
+	IS_CHILD
+};
 
 static __always_inline bool same_flow(const struct tcpdwell_flow *a, const struct tcpdwell_flow *b)
 {

@@ -9,15 +9,17 @@ static __always_inline void on_timer(void *ctx, const struct timer_list *timer, 
 	__u64 fn = (__u64)timer->function;
 
 	if (fn == tw_timer_fn) {
-		const struct inet_timewait_sock *tw =
-			(void *)timer - bpf_core_field_offset(struct inet_timewait_sock, tw_timer);
+		const struct inet_timewait_sock *tw = (void *)timer -
+						      bpf_core_field_offset(
+							      struct inet_timewait_sock, tw_timer);
 
 		if (typed)
 			tw = TYPED(struct inet_timewait_sock, tw);
 		emit_minisock(ctx, tw, op, typed);
 	} else if (fn == reqsk_timer_fn) {
-		const struct request_sock *req =
-			(void *)timer - bpf_core_field_offset(struct request_sock, rsk_timer);
+		const struct request_sock *req = (void *)timer -
+						 bpf_core_field_offset(struct request_sock,
+								       rsk_timer);
 
 		if (typed)
 			req = TYPED(struct request_sock, req);
