@@ -20,10 +20,19 @@ static __always_inline const struct sock *tcp_of(const struct sock *sk)
 	return NULL;
 }
 
+static __always_inline bool accepted_passes(const struct sock *sk)
+{
+	struct tcpdwell_flow flow = {};
+
+	if (!filters)
+		return true;
+	probe_flow(&flow, &sk->__sk_common);
+	return flow_passes(&flow);
+}
+
 static __always_inline void emit_accept(const struct sock *accepted)
 {
 	const struct sock *sk = tcp_of(accepted);
-	struct tcpdwell_flow flow = {};
 	struct tcpdwell_accept *out;
 	__u64 cookie;
 
@@ -32,8 +41,7 @@ static __always_inline void emit_accept(const struct sock *accepted)
 	cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	if (!cookie)
 		return; /* no transition of it passed us */
-	probe_flow(&flow, &sk->__sk_common);
-	if (!flow_passes(&flow))
+	if (!accepted_passes(sk))
 		return;
 	out = reserve(sizeof(*out), TCPDWELL_ACCEPT,
 		      follows && is_followed_task(bpf_get_current_task_btf())
@@ -43,7 +51,7 @@ static __always_inline void emit_accept(const struct sock *accepted)
 		return;
 	out->object = (__u64)sk;
 	out->cookie = cookie;
-	fill_task(&out->task);
+	fill_task(&out->task, bpf_get_current_task_btf());
 	submit(out);
 }
 
@@ -52,14 +60,14 @@ static __always_inline void emit_accept(const struct sock *accepted)
 static __always_inline void accepted_fd(long fd)
 {
 	const struct task_struct *task = bpf_get_current_task_btf();
-	const struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	const struct fdtable *table = task->files->fdt;
 	const struct socket *socket;
 	const struct file *file;
 	struct file **slot;
 
-	if (fd < 0 || fd >= BPF_CORE_READ(table, max_fds))
+	if (fd < 0 || fd >= table->max_fds)
 		return;
-	slot = BPF_CORE_READ(table, fd) + fd;
+	slot = table->fd + fd;
 	if (bpf_probe_read_kernel(&file, sizeof(file), slot) || !file)
 		return;
 	socket = BPF_CORE_READ(file, private_data);

@@ -40,6 +40,9 @@ const volatile __u64 snapshot_limit = 0;
 /* Holders: of all sockets, or only of those whose cookie has this pass in `wanted`; 0: of all */
 __u32 holders_pass = 0;
 
+/* Whether `filter` says anything. Known when the programs load: where it does not, what compares
+ * with it is not even there. */
+const volatile bool filters = false;
 const volatile struct tcpdwell_filter filter = {};
 const volatile struct tcpdwell_range ranges[TCPDWELL_MAX_RANGES] = {};
 

@@ -12,8 +12,8 @@ struct file___before_6_13 {
 static __always_inline bool file_is_dead(const struct file *file)
 {
 	if (bpf_core_field_exists(file->f_ref))
-		return (__s64)BPF_CORE_READ(file, f_ref.refcnt.counter) < 0;
-	return BPF_CORE_READ((const struct file___before_6_13 *)file, f_count.counter) == 0;
+		return (__s64)file->f_ref.refcnt.counter < 0;
+	return ((const struct file___before_6_13 *)file)->f_count.counter == 0;
 }
 
 /* 6.18 moved a namespace's type (CLONE_NEW*) from its operations to itself. Delete the old one when
@@ -32,11 +32,20 @@ static __always_inline __u32 namespace_type(const struct ns_common *ns)
 	return BPF_CORE_READ(ops, type);
 }
 
+/* An address becomes a BTF pointer, whose fields are plain loads, with 6.2. Before, each field of
+ * what is known by its address only is a probe read. A program that may do either comes twice, since
+ * 5.15 refuses one that mentions a function it does not have; READ() is for what both share.
+ * Delete `typed` and BPF_CORE_READ when the oldest kernel we support is 6.2. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+#define TYPED(type, address) ((const type *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(type)))
+#define READ(typed, object, field) ((typed) ? (object)->field : BPF_CORE_READ(object, field))
+
 /* tw_entry_stamp came with 6.14. 0: not known. */
-static __always_inline __u32 tw_entry_stamp(const struct inet_timewait_sock *tw)
+static __always_inline __u32 tw_entry_stamp(const struct inet_timewait_sock *tw, bool typed)
 {
 	if (bpf_core_field_exists(tw->tw_entry_stamp))
-		return BPF_CORE_READ(tw, tw_entry_stamp);
+		return READ(typed, tw, tw_entry_stamp);
 	return 0;
 }
 

@@ -49,13 +49,15 @@ static __always_inline bool addr_matches(const struct tcpdwell_flow *flow)
 
 static __always_inline bool place_passes(__u32 netns_inum)
 {
-	return !filter.netns_inum || filter.netns_inum == netns_inum;
+	return !filters || !filter.netns_inum || filter.netns_inum == netns_inum;
 }
 
 static __always_inline bool flow_passes(const struct tcpdwell_flow *flow)
 {
 	bool known = flow->local_port && flow->remote_port;
 
+	if (!filters)
+		return true;
 	if (!place_passes(flow->netns_inum))
 		return false;
 	if (filter.family && known && filter.family != flow->family)

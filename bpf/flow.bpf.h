@@ -31,31 +31,37 @@ static __always_inline void set_ipv6(struct tcpdwell_flow *flow, const struct in
 	}
 }
 
-/* `sk` is a BTF pointer: plain loads. inet_sport is what the wire sees: skc_num is taken back from
- * an auto-bound socket before its last transition. But a socket that is used again still has the
- * inet_sport of its last life when it leaves TCP_CLOSE (`fresh`). */
-static __always_inline void fill_flow(struct tcpdwell_flow *flow, const struct sock *sk,
-				      const struct tcp_sock *tp, bool fresh)
+/* `skc` is a BTF pointer: plain loads. */
+static __always_inline void load_flow(struct tcpdwell_flow *flow, const struct sock_common *skc)
 {
-	const struct net *net = sk->__sk_common.skc_net.net;
+	const struct net *net = skc->skc_net.net;
 
 	flow->netns_cookie = net->net_cookie;
 	flow->netns_inum = net->ns.inum;
-	flow->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	flow->local_port = sk->__sk_common.skc_num;
-	if (!flow->local_port && !fresh)
-		flow->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
-	if (sk->__sk_common.skc_family == AF_INET6_) {
-		struct in6_addr local = sk->__sk_common.skc_v6_rcv_saddr;
-		struct in6_addr remote = sk->__sk_common.skc_v6_daddr;
+	flow->remote_port = bpf_ntohs(skc->skc_dport);
+	flow->local_port = skc->skc_num;
+	if (skc->skc_family == AF_INET6_) {
+		struct in6_addr local = skc->skc_v6_rcv_saddr;
+		struct in6_addr remote = skc->skc_v6_daddr;
 
 		set_ipv6(flow, &local, &remote);
 	} else {
-		set_ipv4(flow, sk->__sk_common.skc_rcv_saddr, sk->__sk_common.skc_daddr);
+		set_ipv4(flow, skc->skc_rcv_saddr, skc->skc_daddr);
 	}
 }
 
-/* The same with probe reads, for a minisock or a request sock found through its timer. */
+/* inet_sport is what the wire sees: skc_num is taken back from an auto-bound socket before its last
+ * transition. But a socket that is used again still has the inet_sport of its last life when it
+ * leaves TCP_CLOSE (`fresh`). */
+static __always_inline void fill_flow(struct tcpdwell_flow *flow, const struct sock *sk,
+				      const struct tcp_sock *tp, bool fresh)
+{
+	load_flow(flow, &sk->__sk_common);
+	if (!flow->local_port && !fresh)
+		flow->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+}
+
+/* The same with probe reads, for what is known by an address only. */
 static __always_inline void probe_flow(struct tcpdwell_flow *flow, const struct sock_common *skc)
 {
 	const struct net *net = BPF_CORE_READ(skc, skc_net.net);

@@ -21,15 +21,6 @@ static __always_inline bool is_wanted(__u64 cookie)
 	return pass && *pass == holders_pass;
 }
 
-static __always_inline void fill_holding(struct tcpdwell_holding *out,
-					 const struct task_struct *task)
-{
-	out->task.cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-	out->task.pid = visible_pid(task);
-	out->task.uid = BPF_CORE_READ(task, cred, uid.val);
-	BPF_CORE_READ_INTO(&out->task.comm, task, group_leader, comm);
-}
-
 struct queue_walk {
 	struct seq_file *seq;
 	const struct request_sock *req;
@@ -94,7 +85,7 @@ int holders(struct bpf_iter__task_file *ctx)
 	if (!listens && !wants)
 		return 0;
 	out.fd = ctx->fd;
-	fill_holding(&out, task);
+	fill_task(&out.task, task);
 	if (wants)
 		bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	walk.req = BPF_CORE_READ((const struct inet_connection_sock *)sk,

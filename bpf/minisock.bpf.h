@@ -4,27 +4,36 @@
 #ifndef TCPDWELL_MINISOCK_BPF_H
 #define TCPDWELL_MINISOCK_BPF_H
 
-static __always_inline void emit_minisock(void *ctx, const struct inet_timewait_sock *tw, __u8 op)
+static __always_inline __s64 jiffies_left(const struct inet_timewait_sock *tw, bool typed)
+{
+	return (__s64)(READ(typed, tw, tw_timer.expires) - bpf_jiffies64());
+}
+
+static __always_inline void emit_minisock(void *ctx, const struct inet_timewait_sock *tw, __u8 op,
+					  bool typed)
 {
 	struct tcpdwell_flow flow = {};
 	struct tcpdwell_timewait *out;
 	__s64 left;
 
-	probe_flow(&flow, &tw->__tw_common);
+	if (typed)
+		load_flow(&flow, &tw->__tw_common);
+	else
+		probe_flow(&flow, &tw->__tw_common);
 	/* tw_sport outlives skc_num, as inet_sport does. */
-	flow.local_port = bpf_ntohs(BPF_CORE_READ(tw, tw_sport));
+	flow.local_port = bpf_ntohs(READ(typed, tw, tw_sport));
 	if (!flow_passes(&flow))
 		return;
 	out = reserve(sizeof(*out), TCPDWELL_TIMEWAIT, op);
 	if (!out)
 		return;
-	left = (__s64)(BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64());
+	left = jiffies_left(tw, typed);
 	out->object = (__u64)tw;
-	out->cookie = BPF_CORE_READ(tw, __tw_common.skc_cookie.counter);
+	out->cookie = READ(typed, tw, __tw_common.skc_cookie.counter);
 	out->flow = flow;
 	out->left_jiffies = left;
-	out->entry_stamp_ms = tw_entry_stamp(tw);
-	out->substate = BPF_CORE_READ(tw, tw_substate);
+	out->entry_stamp_ms = tw_entry_stamp(tw, typed);
+	out->substate = READ(typed, tw, tw_substate);
 	/* Overdue: nearly always the natural end, which a stack for each would make dear. */
 	if (op == TCPDWELL_CANCEL && left > 0)
 		out->canceller = canceller_on_stack(ctx);
@@ -35,11 +44,9 @@ static __always_inline void emit_minisock(void *ctx, const struct inet_timewait_
  * anew. What it ignored is not worth a record. */
 static __always_inline void on_minisock_segment(void *ctx, const struct inet_timewait_sock *tw)
 {
-	__s64 left = (__s64)(BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64());
-
 	/* A tick may pass between the two. */
-	if (BPF_CORE_READ(tw, tw_substate) == TCP_TIME_WAIT && left + 1 >= timewait_jiffies)
-		emit_minisock(ctx, tw, TCPDWELL_SEGMENT);
+	if (tw->tw_substate == TCP_TIME_WAIT && jiffies_left(tw, true) + 1 >= timewait_jiffies)
+		emit_minisock(ctx, tw, TCPDWELL_SEGMENT, true);
 }
 
 /* From 6.11 the drop of a segment names its socket. A minisock's is "dropped" after it was used. */
@@ -48,7 +55,7 @@ int BPF_PROG(on_kfree_skb, struct sk_buff *skb, void *location, enum skb_drop_re
 	     struct sock *rx_sk)
 {
 	if (rx_sk && rx_sk->__sk_common.skc_state == TCP_TIME_WAIT)
-		on_minisock_segment(ctx, (const void *)rx_sk);
+		on_minisock_segment(ctx, TYPED(struct inet_timewait_sock, rx_sk));
 	return 0;
 }
 

@@ -6,35 +6,74 @@
 
 #define SAME_CALL_NS 100000
 
-/* Nearly every request ends in a child, which was made just before on this CPU. */
-static __always_inline bool became_child(void)
-{
-	__u64 *at = child_made_at();
-	bool yes = at && *at && bpf_ktime_get_ns() - *at < SAME_CALL_NS;
+/* Nearly every request ends in a child. Before 6.18 that has no flow when it is made, and a v4-mapped
+ * one has no addresses: then it is only likely. */
+enum kinship {
+	NO_CHILD,
+	MAY_BE_CHILD,
+	IS_CHILD
+};
 
-	if (yes)
-		*at = 0;
-	return yes;
+static __always_inline bool same_flow(const struct tcpdwell_flow *a, const struct tcpdwell_flow *b)
+{
+	const __u64 *x = (const void *)a, *y = (const void *)b;
+	__u64 differ = 0;
+
+	for (__u32 i = 0; i < sizeof(*a) / sizeof(*x); i++)
+		differ |= x[i] ^ y[i];
+	return !differ;
 }
 
-static __always_inline void emit_request(void *ctx, const struct request_sock *req, __u8 op)
+static __always_inline enum kinship became_child(const struct tcpdwell_flow *flow)
 {
-	const struct sock *listener = BPF_CORE_READ(req, __req_common.skc_listener);
+	struct child *child = last_child();
+	enum kinship kinship = NO_CHILD;
+
+	if (!child || !child->at)
+		return NO_CHILD;
+	if (bpf_ktime_get_ns() - child->at >= SAME_CALL_NS)
+		kinship = NO_CHILD;
+	else if (same_flow(&child->flow, flow))
+		kinship = IS_CHILD;
+	else if (!child->flow.remote_port || child->flow.remote_port == flow->remote_port)
+		kinship = MAY_BE_CHILD;
+	child->at = 0;
+	return kinship;
+}
+
+static __always_inline bool is_listening(const struct sock *sk, bool typed)
+{
+	if (typed) /* a field of a union: the kernel does not know its type */
+		sk = TYPED(struct sock, sk);
+	return READ(typed, sk, __sk_common.skc_state) == TCP_LISTEN;
+}
+
+static __always_inline void emit_request(void *ctx, const struct request_sock *req, __u8 op,
+					 bool typed)
+{
 	struct tcpdwell_flow flow = {};
+	enum kinship kinship = NO_CHILD;
 	struct tcpdwell_request *out;
 
-	probe_flow(&flow, &req->__req_common);
+	if (typed)
+		load_flow(&flow, &req->__req_common);
+	else
+		probe_flow(&flow, &req->__req_common);
 	if (!flow_passes(&flow))
 		return;
+	if (op == TCPDWELL_CANCEL)
+		kinship = became_child(&flow);
+	if (kinship == IS_CHILD)
+		return; /* the child's own transitions tell it */
 	out = reserve(sizeof(*out), TCPDWELL_REQUEST, op);
 	if (!out)
 		return;
 	out->object = (__u64)req;
-	out->cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter);
+	out->cookie = READ(typed, req, __req_common.skc_cookie.counter);
 	out->flow = flow;
-	out->retransmits = BPF_CORE_READ(req, num_retrans);
-	out->listener_closed = BPF_CORE_READ(listener, __sk_common.skc_state) != TCP_LISTEN;
-	if (op == TCPDWELL_CANCEL && !became_child())
+	out->retransmits = READ(typed, req, num_retrans);
+	out->listener_closed = !is_listening(READ(typed, req, __req_common.skc_listener), typed);
+	if (op == TCPDWELL_CANCEL && kinship == NO_CHILD)
 		out->canceller = canceller_on_stack(ctx);
 	submit(out);
 }

@@ -64,6 +64,8 @@ static __always_inline __u32 life_of(struct sock *sk, const struct tcpdwell_flow
 	__u32 *life = NULL;
 
 	if (from == TCP_CLOSE) {
+		if (!sk->sk_bpf_storage)
+			return 0;
 		life = bpf_sk_storage_get(&lives, sk, NULL, 0);
 	} else if (to == TCP_CLOSE && !(flags & (TCPDWELL_DEAD | TCPDWELL_CLOSING)) &&
 		   flow->local_port) {
@@ -135,7 +137,7 @@ static __always_inline void emit_with_task(struct sock *sk, const struct tcpdwel
 	if (!out)
 		return;
 	fill_transition(&out->base, sk, flow, change);
-	fill_task(&out->task);
+	fill_task(&out->task, bpf_get_current_task_btf());
 	submit(out);
 }
 
@@ -148,7 +150,7 @@ static __always_inline void emit_end(struct sock *sk, const struct tcp_sock *tp,
 		return;
 	fill_transition(&out->base, sk, flow, change);
 	if (change->flags & TCPDWELL_TASK)
-		fill_task(&out->task);
+		fill_task(&out->task, bpf_get_current_task_btf());
 	fill_tally(&out->tally, sk, tp);
 	submit(out);
 }
@@ -179,15 +181,20 @@ static __always_inline __u8 change_flags(const struct sock *sk, const struct tcp
 	return flags;
 }
 
-/* When this CPU made a child last: its request is cancelled right after, and for no other reason. */
+/* The child that this CPU made last: its request is cancelled right after, by the same call. */
+struct child {
+	__u64 at;
+	struct tcpdwell_flow flow;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct child);
 } child_made SEC(".maps");
 
-static __always_inline __u64 *child_made_at(void)
+static __always_inline struct child *last_child(void)
 {
 	__u32 zero = 0;
 
@@ -196,13 +203,24 @@ static __always_inline __u64 *child_made_at(void)
 
 static __always_inline void note_child(const struct tcpdwell_flow *flow)
 {
-	__u64 *at = child_made_at();
+	struct child *child = last_child();
 
-	if (at)
-		*at = bpf_ktime_get_ns();
+	if (child) {
+		child->at = bpf_ktime_get_ns();
+		child->flow = *flow;
+	}
 	/* Older kernels fill the child in after this transition. */
 	if (!flow->remote_port && !shared.children_late)
 		shared.children_late = 1;
+}
+
+/* A child that could not be made: what becomes of its request is still to be told. */
+static __always_inline void forget_child(void)
+{
+	struct child *child = last_child();
+
+	if (child)
+		child->at = 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -221,6 +239,8 @@ int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 	fill_flow(&flow, sk, tp, from == TCP_CLOSE);
 	if (from == TCP_LISTEN && to == TCP_SYN_RECV)
 		note_child(&flow);
+	else if (from == TCP_SYN_RECV && to == TCP_CLOSE)
+		forget_child();
 	change.life = life_of(sk, &flow, from, to, change.flags);
 	change.receive_queue = tp->rcv_nxt - tp->copied_seq;
 	if (tp->write_seq != tp->snd_una)

@@ -253,11 +253,15 @@ struct tcpdwell_place {
 /* The counters that both sides share, in the object's .bss. User space only reads, but for
  * `wakeup`: it sets it before it sleeps, the next record clears it and wakes it. */
 struct tcpdwell_shared {
-	__u64 lost_events;	/* a full ring; with lost_transitions */
-	__u64 lost_transitions; /* of inet_sock_set_state */
+	/* A line that every event reads and hardly anybody writes. */
 	__u32 wakeup;
 	__u32 children_late; /* a child has no flow of its own when it is announced (before 6.18) */
-};
+	__u64 pad[7];
+	/* Written by every event there is no room for. */
+	__u64 lost_events;	/* a full ring; with lost_transitions */
+	__u64 lost_transitions; /* of inet_sock_set_state */
+	__u64 pad_end[6];
+} __attribute__((aligned(64)));
 
 struct tcpdwell_cidr {
 	__u8 addr[16];

@@ -108,7 +108,7 @@ std::optional<Error> Session::begin() {
   if (!programs_.sees().tracing) pump_.begin(programs_.shared(), programs_.missed());
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_) return system_error("making an epoll instance");
-  watch(reader_->epoll_fd());
+  add_to_epoll(reader_->epoll_fd(), EPOLLIN | EPOLLET);
   watch(inquirer_.fd());
   // Only that its reader went away; a plain file cannot be watched: fine.
   if (config_.needs_reader) add_to_epoll(output_.fd(), 0);
@@ -121,18 +121,17 @@ std::optional<Error> Session::begin() {
   return std::nullopt;
 }
 
-// True if the ring was emptied.
-bool Session::drain_batch() {
+Drained Session::drain_batch() {
   const Nanos now = monotonic_now();
-  const bool emptied = reader_->drain(kBatch);
+  const Drained drained = reader_->drain(kBatch);
   pump_.check_ring_loss(programs_.shared(), monotonic_now());  // later than what was lost
   if (now - last_missed_check_ >= kMissedCheck) {
     const Missed missed = programs_.missed();
     pump_.check_missed(missed, monotonic_now());
     last_missed_check_ = now;
   }
-  lifecycle_.tick(emptied ? now : std::min(now, pump_.last_at()));
-  return emptied;
+  lifecycle_.tick(drained == Drained::All ? now : std::min(now, pump_.last_at()));
+  return drained;
 }
 
 // Answers are taken before the ring is drained, and applied when it is empty: whatever had happened
@@ -140,19 +139,22 @@ bool Session::drain_batch() {
 void Session::turn() {
   for (Worker::Answer& answer : inquirer_.take_answers()) answers_.push_back(std::move(answer));
   const std::uint64_t before = pump_.records();
-  busy_ = true;
-  if (drain_batch()) {
+  drained_ = drain_batch();
+  if (drained_ == Drained::All)
     for (const Worker::Answer& answer : std::exchange(answers_, {})) answer();
-    busy_ = pump_.records() - before > kBusy;
-  }
+  busy_ = pump_.records() - before > kBusy;
   inquirer_.tick(monotonic_now());
 }
 
-// How long there is nothing to do but what wakes us. Zero: the ring is not empty yet.
+// How long there is nothing to do but what wakes us. Zero: there is more in the ring. A record that
+// was being written when we looked may not wake us: it is not worth more than a nap.
 Nanos Session::patience() {
-  if (busy_) return kNap;
+  if (drained_ == Drained::Batch) return Nanos{0};
+  if (busy_ || drained_ == Drained::UpToBusy) return kNap;
   reader_->arm();
-  if (!drain_batch()) return Nanos{0};
+  drained_ = drain_batch();
+  if (drained_ == Drained::Batch) return Nanos{0};
+  if (drained_ == Drained::UpToBusy) return kNap;
   Nanos wait = output_.pending() ? kFlush : kTick;
   const Nanos now = monotonic_now();
   for (const auto& due : {lifecycle_.next_flag(kTick), inquirer_.due()})
@@ -213,7 +215,7 @@ EndRecord Session::finish(Programs& programs) {
   const Nanos now = monotonic_now();
   programs.detach();  // one program after the other: what happens meanwhile is seen in part only
   pump_.stop_at(now);
-  while (!reader_->drain(kBatch)) continue;
+  while (reader_->drain(kBatch) != Drained::All) continue;
   pump_.check_ring_loss(programs.shared(), now);
   pump_.check_missed(programs.missed(), now);
   lifecycle_.finish(now);

@@ -56,7 +56,7 @@ class Session {
   std::uint64_t namespaces_not_entered() const { return inquirer_.namespaces_not_entered(); }
 
  private:
-  bool drain_batch();
+  Drained drain_batch();
   void turn();
   Nanos patience();
   void follow_clock();
@@ -74,7 +74,8 @@ class Session {
   std::unique_ptr<RingReader> reader_;
   UniqueFd epoll_;
   std::vector<Worker::Answer> answers_;
-  bool busy_ = false;
+  Drained drained_ = Drained::All;
+  bool busy_ = false;  // many records came
   Nanos clock_offset_{};
   Nanos last_flush_{}, last_missed_check_{};
   std::optional<Nanos> ready_at_;

@@ -103,8 +103,11 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
   if (options.follow && !impl.attach_optional(progs.on_fork))
     return system_error("attaching to the tracepoint of fork", 0, LibbpfLog::hint());
   // The backbone last: of a transition that is seen, what goes with it is seen too.
-  for (bpf_program* program : {progs.on_retransmit, progs.on_timer_start, progs.on_timer_cancel,
-                               progs.on_timer_expire, progs.on_set_state}) {
+  for (bpf_program* program :
+       {progs.on_retransmit, progs.on_timer_start, progs.on_timer_cancel, progs.on_timer_expire,
+        progs.on_timer_start_probed, progs.on_timer_cancel_probed, progs.on_timer_expire_probed,
+        progs.on_set_state}) {
+    if (!bpf_program__autoload(program)) continue;
     LinkPtr link(bpf_program__attach(program));
     if (!link)
       return system_error(std::string("attaching ") + bpf_program__section_name(program), 0,

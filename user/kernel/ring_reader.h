@@ -6,10 +6,9 @@
 #include <memory>
 #include <span>
 
+#include "kernel/ring_cursor.h"
 #include "tcpdwell/wire.h"
 #include "util/result.h"
-
-struct ring_buffer;
 
 namespace tcpdwell {
 
@@ -22,30 +21,35 @@ class RecordHandler {
 
 class RingReader {
  public:
-  // `shared` and `handler` must outlive it.
+  // `ring_fd`, `shared` and `handler` must outlive it.
   static Result<std::unique_ptr<RingReader>> open(int ring_fd, tcpdwell_shared& shared,
                                                   RecordHandler& handler);
+  RingReader(const RingReader&) = delete;
+  RingReader& operator=(const RingReader&) = delete;
   ~RingReader();
 
-  // Hands over up to `most` records; true if the ring was emptied.
-  bool drain(int most);
+  // Hands over up to `most` records.
+  Drained drain(int most);
   // Asks the kernel side for one wakeup with the next record. Call drain() once more before
-  // sleeping: a record may have come in between.
+  // sleeping: a record may have come in between. One that was busy then may wake nobody.
   void arm();
-  int epoll_fd() const;
+  // Watch it edge-triggered: by its level it would be readable with every record, asked for or not.
+  int epoll_fd() const { return ring_fd_; }
 
  private:
-  RingReader(tcpdwell_shared& shared, RecordHandler& handler)
-      : shared_(shared), handler_(handler) {}
-  static int on_record(void* context, void* data, std::size_t size) noexcept;
+  RingReader(int ring_fd, tcpdwell_shared& shared, RecordHandler& handler)
+      : ring_fd_(ring_fd), shared_(shared), handler_(handler) {}
+  bool map(std::size_t ring_bytes);
 
-  struct Free {
-    void operator()(ring_buffer* ring) const noexcept;
+  struct Mapping {
+    void* begin = nullptr;
+    std::size_t size = 0;
   };
+  int ring_fd_;
   tcpdwell_shared& shared_;
   RecordHandler& handler_;
-  int left_ = 0;
-  std::unique_ptr<ring_buffer, Free> ring_;
+  Mapping consumer_, producer_;
+  RingCursor cursor_;
 };
 
 }  // namespace tcpdwell

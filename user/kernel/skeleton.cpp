@@ -105,6 +105,14 @@ void choose(tcpdwell_bpf& skeleton, const BtfFacts& btf, const ProgramOptions& o
   skeleton.rodata->io_uring_complete_args = ring_args;
   skeleton.rodata->rst_reason_memory =
       btf.enumerator("sk_rst_reason", "SK_RST_REASON_TCP_ABORT_ON_MEMORY");
+  const bool casts = btf.function_id("bpf_rdonly_cast").has_value();
+  for (bpf_program* program : {skeleton.progs.on_timer_start, skeleton.progs.on_timer_cancel,
+                               skeleton.progs.on_timer_expire})
+    wants(program, casts);
+  for (bpf_program* program :
+       {skeleton.progs.on_timer_start_probed, skeleton.progs.on_timer_cancel_probed,
+        skeleton.progs.on_timer_expire_probed})
+    wants(program, !casts);
   wants(skeleton.progs.on_kfree_skb, segments);
   wants(skeleton.progs.on_timewait_segment, functions && !segments);
   wants(skeleton.progs.on_send_reset_reason, reasons);
@@ -135,6 +143,8 @@ Result<SkeletonPtr> load_skeleton(const ProgramOptions& options) {
   std::memcpy(const_cast<tcpdwell_filter*>(
                   reinterpret_cast<const volatile tcpdwell_filter*>(&skeleton->rodata->filter)),
               &options.filter, sizeof options.filter);
+  const tcpdwell_filter everything{};
+  skeleton->rodata->filters = std::memcmp(&options.filter, &everything, sizeof everything) != 0;
   skeleton->rodata->tracer_pidns = own_pidns();
   skeleton->rodata->timewait_jiffies = 60 * options.hz;
   skeleton->rodata->follows = options.follow;
