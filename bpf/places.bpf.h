@@ -77,4 +77,52 @@ int places_of_files(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
+#define MAX_NAMESPACES (1 << 20)
+#define MAX_UNROLLED_NAMESPACES 256
+
+struct list_walk {
+	struct seq_file *seq;
+	const struct net *net, *first;
+};
+
+/* 1: the list has come round, or cannot be read. Its head is no namespace, and has the cookie of none. */
+static long look_at_namespace(__u32 index, struct list_walk *walk)
+{
+	struct tcpdwell_place out = {.kind = TCPDWELL_PLACE_IN_LIST, .fd = -1};
+	const struct net *net = walk->net;
+	const void *next = BPF_CORE_READ(net, list.next);
+
+	if (is_wanted(BPF_CORE_READ(net, net_cookie)))
+		write_place(walk->seq, net, &out);
+	walk->net = next ? next - bpf_core_field_offset(struct net, list) : NULL;
+	return !next || walk->net == walk->first;
+}
+
+/* The wanted namespaces that are in the kernel's own list. One leaves it when nothing refers to it
+ * any more: then it has no sockets but minisocks, and these are about to go. The last thing written
+ * says that the walk was whole. RCU, which holds here, keeps what is taken out of the list
+ * meanwhile; bpf_loop() came with 5.17. */
+SEC("iter/task")
+int places_in_list(struct bpf_iter__task *ctx)
+{
+	struct tcpdwell_place end = {.kind = TCPDWELL_PLACE_END_OF_LIST, .fd = -1};
+	struct list_walk walk = {.seq = ctx->meta->seq};
+	const struct task_struct *reader;
+
+	if (ctx->meta->seq_num != 0 || !ctx->task)
+		return 0; /* one walk, whatever the number of tasks */
+	reader = bpf_get_current_task_btf();
+	walk.net = walk.first = BPF_CORE_READ(reader, nsproxy, net_ns);
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+		bpf_loop(MAX_NAMESPACES, look_at_namespace, &walk, 0);
+	} else {
+		for (__u32 i = 0; i < MAX_UNROLLED_NAMESPACES; i++)
+			if (look_at_namespace(i, &walk))
+				break;
+	}
+	if (walk.net == walk.first)
+		bpf_seq_write(ctx->meta->seq, &end, sizeof(end));
+	return 0;
+}
+
 #endif

@@ -237,8 +237,10 @@ struct tcpdwell_holding {
 
 enum tcpdwell_place_kind {
 	TCPDWELL_PLACE_OF_TASK = 1,
-	TCPDWELL_PLACE_OF_SOCKET, /* `fd` of `tid` is a socket in it */
-	TCPDWELL_PLACE_OF_FILE,	  /* `fd` of `tid` is the namespace itself */
+	TCPDWELL_PLACE_OF_SOCKET,   /* `fd` of `tid` is a socket in it */
+	TCPDWELL_PLACE_OF_FILE,	    /* `fd` of `tid` is the namespace itself */
+	TCPDWELL_PLACE_IN_LIST,	    /* the kernel has it; leads nowhere */
+	TCPDWELL_PLACE_END_OF_LIST, /* no namespace: all of them were looked at */
 };
 
 /* A network namespace, and who leads to it. */

@@ -51,6 +51,7 @@ class PumpTest : public testing::Test, private Sink {
  private:
   void write(const Record& record) noexcept override {
     if (const auto* lost = std::get_if<LostRecord>(&record)) lost_.push_back(*lost);
+    if (const auto* told = std::get_if<TransitionRecord>(&record)) told_.push_back(*told);
   }
   Filter filter_;
   std::vector<LostRecord> lost_;
@@ -59,7 +60,23 @@ class PumpTest : public testing::Test, private Sink {
   Lifecycle lifecycle_{{}, filter_, *this};
   Pump pump_{lifecycle_};
   tcpdwell_shared shared_{};
+  std::vector<TransitionRecord> told_;
 };
+
+TEST_F(PumpTest, TellsTheTableOfALossBeforeWhatWasQueuedAfterIt) {
+  auto closes = connects();
+  closes.from = 1;
+  closes.to = 4;
+  closes.flow.remote_port = 80;
+  pump_.watch(shared_);
+  shared_.lost_events = 3;  // how it became ESTABLISHED is among them
+  pump_.handle(bytes(closes));
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_EQ(told_[0].dwell->value, 0s) << "it need not have been there since the trace began";
+  EXPECT_EQ(losses(), "") << "how much it was is told once, after the batch";
+  pump_.check_ring_loss(shared_, 6s);
+  EXPECT_EQ(losses(), "ring_full 3/0");
+}
 
 TEST_F(PumpTest, HandsEventsToTheTableAndCountsThem) {
   const auto transition = connects();

@@ -130,14 +130,25 @@ void Inquirer::tick(Nanos now) {
       };
     });
   if (snapshot_is_due(now)) ask_for_snapshot(now);
-  for (const Question& question : lifecycle_.take_questions()) {
-    if (waiting_.empty()) first_waiting_ = now;
-    waiting_.push_back(question);
-  }
+  if (!put_off_.empty() && now >= put_off_until_) enqueue(std::exchange(put_off_, {}), now);
+  enqueue(lifecycle_.take_questions(), now);
   if (asking_ || waiting_.empty() || now < *due()) return;
   asking_ = true;
   last_asked_ = now;
   worker_.ask([this, questions = std::exchange(waiting_, {})] { return look_at(questions); });
+}
+
+void Inquirer::enqueue(const std::vector<Question>& questions, Nanos now) {
+  if (questions.empty()) return;
+  if (waiting_.empty()) first_waiting_ = now;
+  waiting_.insert(waiting_.end(), questions.begin(), questions.end());
+}
+
+// What became of their namespace will be clear soon.
+void Inquirer::put_off(const std::vector<Question>& questions) {
+  if (questions.empty()) return;
+  if (put_off_.empty()) put_off_until_ = monotonic_now() + kMostWait;
+  put_off_.insert(put_off_.end(), questions.begin(), questions.end());
 }
 
 std::optional<Nanos> Inquirer::due() const {
@@ -160,8 +171,9 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
                   .serial = questions[i].serial};
     places[questions[i].flow.netns_cookie].push_back(i);
   }
-  for (const auto& [netns, indices] : places)
-    namespaces_.enter(netns, [&, &which = indices] {
+  std::vector<std::uint64_t> closed;
+  for (const auto& [netns, indices] : places) {
+    const bool entered = namespaces_.enter(netns, [&, &which = indices] {
       std::vector<Question> here;
       for (const std::size_t i : which) here.push_back(questions[i]);
       auto found = ask_kernel(here);
@@ -169,12 +181,21 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
       if (!found) return;
       for (std::size_t k = 0; k < which.size(); ++k) answers[which[k]] = std::move((*found)[k]);
     });
+    if (!entered) closed.push_back(netns);
+  }
+  std::vector<Question> unanswered;
+  for (const auto& [netns, fate] : namespaces_.fates(closed))
+    for (const std::size_t i : places[netns]) {
+      if (fate == Namespaces::Fate::Gone) answers[i].presence = Presence::Gone;
+      if (fate == Namespaces::Fate::Going) unanswered.push_back(questions[i]);
+    }
   const auto cookies = held_cookies(questions, answers);
   if (!cookies.empty())
     if (auto holdings = walks_.holders(cookies)) add_holders(questions, *holdings, answers);
   const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, refused, answers = std::move(answers)] {
+  return [this, cost, refused, answers = std::move(answers), unanswered = std::move(unanswered)] {
     asking_ = false;
+    put_off(unanswered);
     if (refused && !std::exchange(refused_, true))
       spdlog::warn("{}: nothing can be flagged", refused->text());
     last_cost_ = cost;

@@ -49,6 +49,8 @@ class Inquirer {
 
  private:
   void ask_for_snapshot(Nanos now);
+  void enqueue(const std::vector<Question>& questions, Nanos now);
+  void put_off(const std::vector<Question>& questions);
   bool snapshot_is_due(Nanos now) const;
   std::uint64_t still_there(const std::vector<std::uint64_t>& closed);
   Worker::Answer look_at_all();
@@ -63,6 +65,8 @@ class Inquirer {
   Lifecycle& lifecycle_;
   std::vector<Question> waiting_;
   Nanos first_waiting_{};
+  std::vector<Question> put_off_;  // their namespace is just going
+  Nanos put_off_until_{};
   bool asking_ = false;
   Nanos last_asked_{-1};
   Nanos last_cost_{};  // CPU time

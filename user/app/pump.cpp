@@ -2,6 +2,7 @@
 #include "app/pump.h"
 
 #include <atomic>
+#include <chrono>
 #include <variant>
 
 #include "core/decode.h"
@@ -29,12 +30,24 @@ void Pump::handle(std::span<const std::byte> record) noexcept {
   }
   if (std::holds_alternative<TransitionEvent>(*event)) ++transitions_;
   last_at_ = at;
+  notice_ring_loss();
   lifecycle_.on(*event);
+}
+
+// The kernel counts a drop before it queues what comes after it. So whatever was dropped before the
+// record at hand is counted by now.
+void Pump::notice_ring_loss() {
+  if (shared_ == nullptr) return;
+  const std::uint64_t events = load(shared_->lost_events);
+  if (events == noticed_) return;
+  noticed_ = events;
+  const Nanos now = std::chrono::steady_clock::now().time_since_epoch();
+  lifecycle_.on(LossEvent{.at = now, .cause = LossCause::RingFull, .counted = false});
 }
 
 void Pump::begin(const tcpdwell_shared& shared, const Missed& missed) {
   ring_transitions_ = load(shared.lost_transitions);
-  ring_events_ = ring_events_before_ = load(shared.lost_events);
+  ring_events_ = ring_events_before_ = noticed_ = load(shared.lost_events);
   missed_ = missed;
 }
 

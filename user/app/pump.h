@@ -15,12 +15,14 @@ class Pump final : public RecordHandler {
   explicit Pump(Lifecycle& lifecycle) : lifecycle_(lifecycle) {}
   void handle(std::span<const std::byte> record) noexcept override;
 
+  // From now on the table learns of a loss before what was queued after it. `shared` must outlive
+  // this.
+  void watch(const tcpdwell_shared& shared) { shared_ = &shared; }
   // What was lost before this is somebody else's.
   void begin(const tcpdwell_shared& shared, const Missed& missed);
   // What happened since is no part of the trace.
   void stop_at(Nanos end) { end_ = end; }
-  // Compares with what was lost before. Call it after a drain: what follows a loss is in the table
-  // only after the table knows of the loss.
+  // Compares with what was lost before, and tells how much it was. Call it after a drain.
   void check_ring_loss(const tcpdwell_shared& shared, Nanos now);
   void check_missed(const Missed& missed, Nanos now);
 
@@ -34,8 +36,11 @@ class Pump final : public RecordHandler {
 
  private:
   void lose(const LossEvent& event);
+  void notice_ring_loss();
 
   Lifecycle& lifecycle_;
+  const tcpdwell_shared* shared_ = nullptr;
+  std::uint64_t noticed_ = 0;  // of shared_->lost_events
   std::uint64_t records_ = 0, events_ = 0, transitions_ = 0;
   std::uint64_t lost_ = 0, transitions_lost_ = 0;
   std::uint64_t ring_events_ = 0, ring_transitions_ = 0;

@@ -103,6 +103,7 @@ std::optional<Error> Session::begin() {
   auto reader = RingReader::open(programs_.ring_fd(), programs_.shared(), pump_);
   if (!reader) return reader.error();
   reader_ = std::move(*reader);
+  pump_.watch(programs_.shared());
   // Looks at one kernel come one after another, each with losses of its own. A trace is the only
   // one: what was lost since it was attached is its own, too.
   if (!programs_.sees().tracing) pump_.begin(programs_.shared(), programs_.missed());

@@ -120,6 +120,7 @@ struct LossEvent {
   std::uint64_t events = 0;
   std::uint64_t transitions = 0;  // those of them on inet_sock_set_state
   std::uint64_t at_most = 0;      // further ones that may have been missed
+  bool counted = true;            // false: something was lost; how much comes with the next
 };
 
 // CLOCK_REALTIME - CLOCK_MONOTONIC from now on.

@@ -72,12 +72,12 @@ void Lifecycle::on_event(const SynEvent& event) {
 }
 
 void Lifecycle::on_event(const LossEvent& event) {
-  if (event.events > 0) {
+  if (event.events > 0 || !event.counted) {
     last_loss_ = event.at;
     last_loss_cause_ = event.cause;
     wants_snapshot_ = true;
   }
-  publisher_.lost(event, std::exchange(resynced_, 0));
+  if (event.counted) publisher_.lost(event, std::exchange(resynced_, 0));
 }
 
 // The kernel's word differed from ours. What was never counted as lost has no `lost` record.

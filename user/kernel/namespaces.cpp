@@ -21,6 +21,10 @@ namespace tcpdwell {
 namespace {
 
 constexpr Nanos kStaysClosed = std::chrono::seconds{10};  // what could not be entered
+// The kernel's worker purges the minisocks of a namespace after it has left the list, tens of
+// milliseconds later; more where many go at once.
+constexpr Nanos kPurge = std::chrono::seconds{2};
+constexpr Nanos kForgotten = std::chrono::minutes{1};
 constexpr std::size_t kMostWays = 4;  // that are kept: a process may be gone when it is needed
 
 UniqueFd open_path(const std::string& path) {
@@ -99,6 +103,8 @@ UniqueFd open_way(const Place& place, const std::string& mount) {
     case Place::Kind::File: return open_path(process + "/fd/" + std::to_string(place.fd));
     case Place::Kind::Socket: return through_socket(place.tid, place.fd);
     case Place::Kind::Mount: return open_path(mount);
+    case Place::Kind::InList:
+    case Place::Kind::EndOfList: break;
   }
   return UniqueFd{};
 }
@@ -146,6 +152,21 @@ bool Namespaces::enter(std::uint64_t cookie, const std::function<void()>& inside
   if (enter_known(cookie, inside)) return true;
   closed_[cookie] = now;
   return false;
+}
+
+std::map<std::uint64_t, Namespaces::Fate> Namespaces::fates(
+    std::span<const std::uint64_t> cookies) {
+  if (cookies.empty()) return {};
+  auto missing = walks_.namespaces_gone(cookies);
+  if (!missing) return {};
+  const Nanos now = monotonic_now();
+  std::erase_if(missing_, [&](const auto& entry) { return entry.second + kForgotten < now; });
+  std::map<std::uint64_t, Fate> fates;
+  for (const std::uint64_t cookie : *missing) {
+    const Nanos since = missing_.try_emplace(cookie, now).first->second;
+    fates[cookie] = since + kPurge <= now ? Fate::Gone : Fate::Going;
+  }
+  return fates;
 }
 
 bool Namespaces::enter_known(std::uint64_t cookie, const std::function<void()>& inside) {

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "kernel/walks.h"
@@ -29,6 +31,10 @@ class Namespaces {
   // nothing that may be followed leads there. One that was not found yet is looked for, but not
   // again and again.
   bool enter(std::uint64_t cookie, const std::function<void()>& inside);
+  // What became of those that cannot be entered. They may well be there: then nothing is said of
+  // them. Going: no socket is left but minisocks, which the kernel is about to drop.
+  enum class Fate : std::uint8_t { Going, Gone };
+  std::map<std::uint64_t, Fate> fates(std::span<const std::uint64_t> cookies);
 
  private:
   struct Way {
@@ -42,6 +48,7 @@ class Namespaces {
   Walks& walks_;
   std::map<std::uint64_t, std::vector<Way>> ways_;  // by cookie, a few each
   std::map<std::uint64_t, Nanos> closed_;           // when nothing led there last
+  std::map<std::uint64_t, Nanos> missing_;          // when it was not in the kernel's list first
 };
 
 }  // namespace tcpdwell

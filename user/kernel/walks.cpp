@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -37,6 +38,17 @@ Result<std::vector<std::byte>> read_all(const LinkPtr& link, std::string_view do
   return bytes;
 }
 
+std::optional<Place::Kind> to_kind(std::uint32_t raw) {
+  switch (raw) {
+    case TCPDWELL_PLACE_OF_TASK: return Place::Kind::Task;
+    case TCPDWELL_PLACE_OF_SOCKET: return Place::Kind::Socket;
+    case TCPDWELL_PLACE_OF_FILE: return Place::Kind::File;
+    case TCPDWELL_PLACE_IN_LIST: return Place::Kind::InList;
+    case TCPDWELL_PLACE_END_OF_LIST: return Place::Kind::EndOfList;
+    default: return std::nullopt;
+  }
+}
+
 Result<std::vector<Place>> read_places(const LinkPtr& link, std::string_view doing) {
   auto bytes = read_all(link, doing);
   if (!bytes) return bytes.error();
@@ -44,12 +56,11 @@ Result<std::vector<Place>> read_places(const LinkPtr& link, std::string_view doi
   tcpdwell_place raw;
   for (std::size_t at = 0; at + sizeof raw <= bytes->size(); at += sizeof raw) {
     std::memcpy(&raw, bytes->data() + at, sizeof raw);
-    const auto kind = raw.kind == TCPDWELL_PLACE_OF_TASK     ? Place::Kind::Task
-                      : raw.kind == TCPDWELL_PLACE_OF_SOCKET ? Place::Kind::Socket
-                                                             : Place::Kind::File;
+    const auto kind = to_kind(raw.kind);
+    if (!kind) continue;
     places.push_back({.netns_cookie = raw.netns_cookie,
                       .netns = raw.netns_inum,
-                      .kind = kind,
+                      .kind = *kind,
                       .tid = raw.tid,
                       .fd = raw.fd});
   }
@@ -60,7 +71,7 @@ Result<std::vector<Place>> read_places(const LinkPtr& link, std::string_view doi
 
 struct Walks::Impl {
   tcpdwell_bpf* skeleton;
-  LinkPtr sockets, holders, tasks, files;
+  LinkPtr sockets, holders, tasks, files, list;
   std::uint32_t pass = 0;  // of holders(); entries of earlier ones are not wanted
 };
 
@@ -76,7 +87,8 @@ Result<Walks> Walks::attach(tcpdwell_bpf& skeleton) {
   for (auto [program, link] : {std::pair{progs.snapshot, &impl->sockets},
                                {progs.holders, &impl->holders},
                                {progs.places_of_tasks, &impl->tasks},
-                               {progs.places_of_files, &impl->files}}) {
+                               {progs.places_of_files, &impl->files},
+                               {progs.places_in_list, &impl->list}}) {
     link->reset(bpf_program__attach_iter(program, nullptr));
     if (!*link)
       return system_error(std::string("attaching ") + bpf_program__section_name(program), 0,
@@ -135,6 +147,34 @@ Result<std::vector<Holding>> Walks::holders(std::span<const std::uint64_t> cooki
        at += sizeof(tcpdwell_holding))
     if (auto holding = decode_holding(all.subspan(at))) holdings.push_back(*holding);
   return holdings;
+}
+
+Result<std::vector<Place>> Walks::find_in_list(std::span<const std::uint64_t> cookies) {
+  if (++impl_->pass == 0) impl_->pass = 1;
+  if (const auto error = want(cookies)) {
+    forget(cookies);
+    return *error;
+  }
+  impl_->skeleton->bss->holders_pass = impl_->pass;
+  auto places = read_places(impl_->list, "walking through the list of network namespaces");
+  forget(cookies);
+  return places;
+}
+
+Result<std::vector<std::uint64_t>> Walks::namespaces_gone(std::span<const std::uint64_t> cookies) {
+  constexpr std::size_t kAtOnce = 1024;  // what is there must fit a buffer of 32 KiB
+  std::vector<std::uint64_t> gone;
+  for (std::size_t at = 0; at < cookies.size(); at += kAtOnce) {
+    const auto some = cookies.subspan(at, std::min(kAtOnce, cookies.size() - at));
+    auto places = find_in_list(some);
+    if (!places) return places.error();
+    const auto has = [&](auto&& fits) { return std::any_of(places->begin(), places->end(), fits); };
+    if (!has([](const Place& place) { return place.kind == Place::Kind::EndOfList; })) continue;
+    for (const std::uint64_t cookie : some)
+      if (!has([&](const Place& place) { return place.netns_cookie == cookie; }))
+        gone.push_back(cookie);
+  }
+  return gone;
 }
 
 Result<std::vector<Place>> Walks::places_of_tasks() const {

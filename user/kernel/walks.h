@@ -19,7 +19,14 @@ namespace tcpdwell {
 
 // A network namespace, and something that leads to it.
 struct Place {
-  enum class Kind : std::uint8_t { Task, Socket, File, Mount };
+  enum class Kind : std::uint8_t {
+    Task,
+    Socket,
+    File,
+    Mount,
+    InList,     // of the kernel: leads nowhere
+    EndOfList,  // no namespace: the walk through the list was whole
+  };
   std::uint64_t netns_cookie = 0;
   std::uint32_t netns = 0;  // inode number
   Kind kind = Kind::Task;
@@ -43,10 +50,14 @@ class Walks {
   // Network namespaces of threads, of descriptors; the same one can be there many times.
   Result<std::vector<Place>> places_of_tasks() const;
   Result<std::vector<Place>> places_of_files() const;
+  // Which network namespaces (by cookie) nothing refers to any more: all their sockets but
+  // minisocks are gone, and these are about to go.
+  Result<std::vector<std::uint64_t>> namespaces_gone(std::span<const std::uint64_t> cookies);
 
  private:
   struct Impl;
   explicit Walks(std::unique_ptr<Impl> impl);
+  Result<std::vector<Place>> find_in_list(std::span<const std::uint64_t> cookies);
   std::optional<Error> want(std::span<const std::uint64_t> cookies);
   void forget(std::span<const std::uint64_t> cookies);
   std::unique_ptr<Impl> impl_;

@@ -1,0 +1,182 @@
+"""What the kernel could not deliver is counted, and what became of it is put right.
+
+The load says exactly how many transitions it made; a cast of sockets moves at known times.
+"""
+import contextlib
+import os
+import signal
+import time
+
+import pytest
+
+from lib.clock import now, pause
+from lib.tracer import Tracer
+from whole.cast import Cast
+from whole.deaths import Deaths
+from whole.load import CHURN, Load
+from whole.verdict import (LONGEST_NS, differences, flagged, kernel_list, never_flagged,
+                           wait_until_whole, wrong_dwells, wrong_dwells_of_load, wrong_flags,
+                           wrong_sum)
+
+pytestmark = pytest.mark.skipif(not os.access(CHURN, os.X_OK),
+                                reason=f"there is no load generator at {CHURN}: build it, or set "
+                                       "TCPDWELL_CHURN")
+
+EVERY_STATE = [option for state in
+               ("LISTEN", "SYN_SENT", "SYN_RECEIVED", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2",
+                "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
+               for option in ("--flag", f"{state}=1s")]
+STOP_S = 5
+
+
+@contextlib.contextmanager
+def stopped(tracer):
+    """The consumer does not run meanwhile."""
+    tracer.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        tracer.process.send_signal(signal.SIGCONT)
+
+
+def far_too_small(tracer, cast):
+    """The ring holds some thirty events, and the load makes ten thousands a second."""
+    pause(1.5)
+    cast.act()
+    pause(1.5)
+
+
+def consumer_stopped(tracer, cast):
+    with stopped(tracer):
+        pause(STOP_S / 2)
+        cast.act()
+        pause(STOP_S / 2)
+
+
+class Loss:
+    """One load that a tracer loses some of, and what it made of it."""
+
+    def __init__(self, ring_size, happens):
+        load = Load()
+        cast = Cast(load.netns)
+        options = ["--netns", load.netns.inum, "--ring-size", ring_size, *EVERY_STATE]
+        before = cast.made
+        with Tracer(*options) as tracer, contextlib.closing(cast):
+            with load:
+                happens(tracer, cast)
+                load.stop()
+            self.quiet_ns = now()
+            self.truth = wait_until_whole(tracer, load.netns)
+            self.table = flagged(tracer.objects(), load.netns.inum)
+            self.whole_ns = now()
+            cast.go_on()
+            made = cast.made
+            kernel_list(load.netns)  # the last acknowledgments have come
+            pause(0.5)
+            self.still = kernel_list(load.netns)
+            self.objects = tracer.stop()
+        self.made = load.made + made - before
+        self.cast, self.load = cast, load
+        self.end = self.objects[-1]
+
+
+VARIANTS = {"far_too_small_ring": (4096, far_too_small),
+            "consumer_stopped": (1 << 18, consumer_stopped)}
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def loss(request):
+    return Loss(*VARIANTS[request.param])
+
+
+def test_every_transition_is_counted(loss):
+    assert loss.end["transitions_lost"] > 1000, "that was no loss"
+    assert not wrong_sum(loss.objects, loss.made)
+
+
+def test_table_is_the_kernels_list(loss):
+    wrong = differences(loss.truth, loss.table)
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_no_phantom_remains(loss):
+    assert loss.end["open"] == loss.still.total(), \
+        f"{loss.end['open']} are open, but the kernel has {loss.still.total()}"
+
+
+def test_spoiled_dwells_are_marked(loss):
+    wrong = wrong_dwells(loss.cast.actors(), loss.objects)
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_spoiled_dwells_of_the_load_are_marked(loss):
+    wrong = wrong_dwells_of_load(loss.objects, loss.load.ports, LONGEST_NS)
+    assert not wrong, f"{len(wrong)} such as\n" + "\n".join(wrong[:5])
+
+
+def test_no_false_flag(loss):
+    wrong = wrong_flags(loss.cast.actors(), loss.objects)
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_stuck_sockets_are_flagged(loss):
+    stuck = loss.cast.pairs["stuck"] + loss.cast.pairs["open"]
+    wrong = never_flagged([pair.server for pair in stuck], loss.objects, "CLOSE_WAIT") + \
+        never_flagged([pair.client for pair in stuck], loss.objects, "FIN_WAIT_2")
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+NAMESPACES, SURVIVORS = 100, 5
+PORT_OF_ALL = 8  # nobody else uses it
+FOR_THE_DEAD_S = 30  # a loss, a walk, two seconds for the kernel's worker; and a busy machine
+
+
+class Mourning:
+    """Namespaces come and go while events are lost; five of them stay."""
+
+    def __init__(self, ring_size, happens):
+        load = Load()
+        ports = ",".join(map(str, (*load.ports, PORT_OF_ALL)))
+        with Deaths(NAMESPACES, PORT_OF_ALL) as deaths, \
+                Tracer("--port", ports, "--ring-size", ring_size, "--only", "flag",
+                       *EVERY_STATE) as tracer:
+            with load:
+                happens(tracer, deaths)
+                deaths.kill(len(deaths.children) - SURVIVORS)
+                load.stop()
+            self.truth = {netns.inum: wait_until_whole(tracer, netns)
+                          for netns in (load.netns, *deaths.namespaces())}
+            self.dead = set(deaths.inums) - set(self.truth)
+            deadline = time.monotonic() + FOR_THE_DEAD_S
+            while self.phantoms(tracer.objects()) and time.monotonic() < deadline:
+                tracer.must_run()
+                pause(0.1)
+            self.objects = tracer.stop()
+        self.made, self.end = load.made, self.objects[-1]
+
+    def phantoms(self, objects):
+        return list(flagged(objects, *self.dead))
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def mourning(request):
+    return Mourning(*VARIANTS[request.param])
+
+
+def test_sum_with_namespaces(mourning):
+    """Others on this host connect, too, and their first transition has no port to tell: so it may
+    be more than was made here, and never less."""
+    assert mourning.end["transitions_lost"] > 1000, "that was no loss"
+    assert not wrong_sum(mourning.objects, mourning.made, others=True)
+
+
+def test_dead_namespaces_leave_nothing(mourning):
+    assert len(mourning.dead) >= NAMESPACES - SURVIVORS
+    phantoms = mourning.phantoms(mourning.objects)
+    assert not phantoms, f"{len(phantoms)} such as {phantoms[:5]}"
+
+
+def test_living_namespaces_are_the_kernels_list(mourning):
+    wrong = [difference for inum, truth in mourning.truth.items()
+             for difference in differences(truth, flagged(mourning.objects, inum))]
+    assert not wrong, "\n" + "\n".join(wrong)
