@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/decode.h"
+#include "core/intake.h"
 #include "core/lifecycle.h"
 #include "core/timer_wheel.h"
 #include "sinks/ndjson_sink.h"
@@ -81,10 +81,8 @@ class World {
   std::size_t process() {
     std::size_t count = 0;
     stream_.for_each([&](std::span<const std::byte> record) {
-      if (const auto event = decode(record)) {
-        lifecycle_.on(*event);
-        last_at_ = std::visit([](const auto& e) { return e.at; }, *event);
-      }
+      intake_.add(record);
+      if (intake_.full()) apply();
       if (++count % kTurn == 0) turn();
     });
     turn();
@@ -94,7 +92,14 @@ class World {
   std::uint64_t live() const { return lifecycle_.open(); }
 
  private:
+  void apply() {
+    intake_.empty([this](const Event& event) {
+      last_at_ = std::visit([](const auto& e) { return e.at; }, event);
+      lifecycle_.on(event);
+    });
+  }
   void turn() {
+    apply();
     lifecycle_.tick(last_at_);
     lifecycle_.take_questions();
     lifecycle_.take_unknown_cgroups();
@@ -112,6 +117,7 @@ class World {
   NdjsonSink sink_{output_, Kinds{}};
   Filter filter_;
   Lifecycle lifecycle_{config(), filter_, sink_};
+  Intake intake_{lifecycle_};
   Stream stream_;
   Nanos last_at_{kBeganNs};
   std::uint32_t next_ = 0;

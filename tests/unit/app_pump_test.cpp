@@ -58,6 +58,11 @@ class PumpTest : public testing::Test, private Sink {
 
  protected:
   Lifecycle lifecycle_{{}, filter_, *this};
+  void drain(std::span<const std::byte> record) {
+    pump_.handle(record);
+    pump_.drained();
+  }
+
   Pump pump_{lifecycle_};
   tcpdwell_shared shared_{};
   std::vector<TransitionRecord> told_;
@@ -70,7 +75,7 @@ TEST_F(PumpTest, TellsTheTableOfALossBeforeWhatWasQueuedAfterIt) {
   closes.flow.remote_port = 80;
   pump_.watch(shared_);
   shared_.lost_events = 3;  // how it became ESTABLISHED is among them
-  pump_.handle(bytes(closes));
+  drain(bytes(closes));
   ASSERT_EQ(told_.size(), 1U);
   EXPECT_EQ(told_[0].dwell->value, 0s) << "it need not have been there since the trace began";
   EXPECT_EQ(losses(), "") << "how much it was is told once, after the batch";
@@ -81,13 +86,13 @@ TEST_F(PumpTest, TellsTheTableOfALossBeforeWhatWasQueuedAfterIt) {
 TEST_F(PumpTest, HandsEventsToTheTableAndCountsThem) {
   const auto transition = connects();
   const auto reset = record<tcpdwell_reset>(TCPDWELL_RESET, TCPDWELL_RESET_SENT);
-  pump_.handle(bytes(transition));
+  drain(bytes(transition));
   EXPECT_EQ(lifecycle_.open(), 1U);
   EXPECT_EQ(pump_.last_at(), 5s);
   auto later = reset;
   later.head.at_ns += 1'000'000'000;
   later.state = 1;
-  pump_.handle(bytes(later));
+  drain(bytes(later));
   EXPECT_EQ(pump_.events(), 2U);
   EXPECT_EQ(pump_.transitions(), 1U);
   EXPECT_EQ(pump_.last_at(), 6s);
@@ -98,7 +103,7 @@ TEST_F(PumpTest, WhatWasAskedForIsNoEvent) {
   found.cookie = 7;
   found.flow.family = TCPDWELL_FAMILY_IPV4;
   found.state = 8;
-  pump_.handle(bytes(found));
+  drain(bytes(found));
   EXPECT_EQ(lifecycle_.open(), 1U) << "but the table has it";
   EXPECT_EQ(pump_.records(), 1U);
   EXPECT_EQ(pump_.events(), 0U);
@@ -106,9 +111,9 @@ TEST_F(PumpTest, WhatWasAskedForIsNoEvent) {
 
 TEST_F(PumpTest, DamageIsALossThatIsToldOnce) {
   const std::array<std::byte, 200> noise{};
-  pump_.handle(noise);
-  pump_.handle(std::span(noise).first(3));
-  pump_.handle({});
+  drain(noise);
+  drain(std::span(noise).first(3));
+  drain({});
   EXPECT_EQ(losses(), "") << "not in the middle of a drain";
   pump_.check_ring_loss(shared_, 1s);
   pump_.check_ring_loss(shared_, 2s);

@@ -12,6 +12,11 @@
 namespace tcpdwell {
 namespace {
 
+std::optional<Event> decoded(std::span<const std::byte> record) {
+  Event event;
+  return decode(record, event) ? std::optional(std::move(event)) : std::nullopt;
+}
+
 using namespace wire_bytes;
 
 tcpdwell_snapshot snapshot(std::uint8_t op = TCPDWELL_FULL) {
@@ -36,7 +41,7 @@ tcpdwell_snapshot snapshot(std::uint8_t op = TCPDWELL_FULL) {
 }
 
 SnapshotEvent decoded(const tcpdwell_snapshot& raw) {
-  const auto event = decode(bytes(raw));
+  const auto event = decoded(bytes(raw));
   EXPECT_TRUE(event);
   return event ? std::get<SnapshotEvent>(*event) : SnapshotEvent{};
 }
@@ -105,45 +110,45 @@ TEST(DecodeSnapshot, OfARequest) {
 TEST(DecodeSnapshot, EveryTruncationIsRefused) {
   const auto raw = snapshot();
   for (std::size_t size = 0; size < sizeof raw; ++size)
-    EXPECT_FALSE(decode(bytes(raw, size))) << size << " bytes";
+    EXPECT_FALSE(decoded(bytes(raw, size))) << size << " bytes";
 }
 
 TEST(DecodeSnapshot, ALongerRecordIsReadAsFarAsItIsKnown) {
   std::vector<std::byte> longer(sizeof(tcpdwell_snapshot) + 8);
   const auto raw = snapshot();
   std::memcpy(longer.data(), &raw, sizeof raw);
-  EXPECT_TRUE(decode(longer));
+  EXPECT_TRUE(decoded(longer));
 }
 
 TEST(DecodeSnapshot, DamageIsRefused) {
   for (const int op : {0, 4, 255})
-    EXPECT_FALSE(decode(bytes(snapshot(static_cast<std::uint8_t>(op))))) << "op " << op;
+    EXPECT_FALSE(decoded(bytes(snapshot(static_cast<std::uint8_t>(op))))) << "op " << op;
   for (const int state : {0, 13, 255}) {
     auto raw = snapshot();
     raw.state = static_cast<std::uint8_t>(state);
-    EXPECT_FALSE(decode(bytes(raw))) << "state " << state;
+    EXPECT_FALSE(decoded(bytes(raw))) << "state " << state;
   }
   auto raw = snapshot();
   raw.flow.family = 3;
-  EXPECT_FALSE(decode(bytes(raw)));
+  EXPECT_FALSE(decoded(bytes(raw)));
   raw = snapshot(TCPDWELL_REQUEST_SOCK);
   raw.state = 12;
-  EXPECT_TRUE(decode(bytes(raw)));
+  EXPECT_TRUE(decoded(bytes(raw)));
   raw.syn_ns = raw.head.at_ns + 1;
-  EXPECT_FALSE(decode(bytes(raw))) << "a SYN that has not come yet";
+  EXPECT_FALSE(decoded(bytes(raw))) << "a SYN that has not come yet";
   raw = snapshot();
   raw.head.at_ns = UINT64_MAX;
-  EXPECT_FALSE(decode(bytes(raw)));
+  EXPECT_FALSE(decoded(bytes(raw)));
   raw = snapshot();
   raw.head.cpu = 1U << 16U;
-  EXPECT_FALSE(decode(bytes(raw))) << "CPUs are counted up to";
+  EXPECT_FALSE(decoded(bytes(raw))) << "CPUs are counted up to";
 }
 
 TEST(DecodeSnapshot, AMinisockIsInNoOtherState) {
   for (const int state : {1, 7, 8, 10}) {
     auto raw = snapshot(TCPDWELL_MINISOCK);
     raw.state = static_cast<std::uint8_t>(state);
-    EXPECT_FALSE(decode(bytes(raw))) << "state " << state;
+    EXPECT_FALSE(decoded(bytes(raw))) << "state " << state;
   }
 }
 
@@ -151,7 +156,7 @@ TEST(DecodeSnapshot, ARequestIsHalfOpen) {
   for (const int state : {1, 6, 10}) {
     auto raw = snapshot(TCPDWELL_REQUEST_SOCK);
     raw.state = static_cast<std::uint8_t>(state);
-    EXPECT_FALSE(decode(bytes(raw))) << "state " << state;
+    EXPECT_FALSE(decoded(bytes(raw))) << "state " << state;
   }
 }
 

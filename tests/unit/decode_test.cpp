@@ -12,6 +12,11 @@
 namespace tcpdwell {
 namespace {
 
+std::optional<Event> decoded(std::span<const std::byte> record) {
+  Event event;
+  return decode(record, event) ? std::optional(std::move(event)) : std::nullopt;
+}
+
 using namespace wire_bytes;
 
 tcpdwell_transition_end transition() {
@@ -39,7 +44,7 @@ Raw timer(std::uint8_t kind, std::uint8_t op) {
 
 TEST(Decode, ATransition) {
   const auto raw = transition();
-  const auto event = decode(bytes(raw));
+  const auto event = decoded(bytes(raw));
   ASSERT_TRUE(event);
   const auto& got = std::get<TransitionEvent>(*event);
   EXPECT_EQ(got.at, Nanos{5});
@@ -55,13 +60,13 @@ TEST(Decode, ATransition) {
 TEST(Decode, EveryTruncationIsRefused) {
   const auto raw = transition();
   for (std::size_t size = 0; size < sizeof raw; ++size)
-    EXPECT_FALSE(decode(bytes(raw, size))) << size << " bytes";
+    EXPECT_FALSE(decoded(bytes(raw, size))) << size << " bytes";
 }
 
 TEST(Decode, WhatTheFlagsDoNotSayIsNotRead) {
   auto raw = transition();
   raw.base.flags = 0;
-  const auto event = decode(bytes(raw, sizeof raw.base));
+  const auto event = decoded(bytes(raw, sizeof raw.base));
   ASSERT_TRUE(event);
   EXPECT_FALSE(std::get<TransitionEvent>(*event).task);
   EXPECT_FALSE(std::get<TransitionEvent>(*event).tally);
@@ -70,38 +75,38 @@ TEST(Decode, WhatTheFlagsDoNotSayIsNotRead) {
 TEST(Decode, ForeignVersionsKindsStatesAndFamiliesAreRefused) {
   auto raw = transition();
   raw.base.head.version++;
-  EXPECT_FALSE(decode(bytes(raw)));
+  EXPECT_FALSE(decoded(bytes(raw)));
   for (const int kind : {0, 8, 255}) {
     raw = transition();
     raw.base.head.kind = static_cast<std::uint8_t>(kind);
-    EXPECT_FALSE(decode(bytes(raw))) << "kind " << kind;
+    EXPECT_FALSE(decoded(bytes(raw))) << "kind " << kind;
   }
   for (const int state : {0, 13, 255}) {
     raw = transition();
     raw.base.to = static_cast<std::uint8_t>(state);
-    EXPECT_FALSE(decode(bytes(raw))) << "state " << state;
+    EXPECT_FALSE(decoded(bytes(raw))) << "state " << state;
   }
   raw = transition();
   raw.base.flow.family = 1;
-  EXPECT_FALSE(decode(bytes(raw)));
+  EXPECT_FALSE(decoded(bytes(raw)));
 }
 
 TEST(Decode, Timers) {
   auto minisock = timer<tcpdwell_timewait>(TCPDWELL_TIMEWAIT, TCPDWELL_SEGMENT);
   minisock.substate = 5;
   minisock.left_jiffies = -3;
-  ASSERT_TRUE(decode(bytes(minisock)));
-  EXPECT_EQ(std::get<TimewaitEvent>(*decode(bytes(minisock))).left_jiffies, -3);
+  ASSERT_TRUE(decoded(bytes(minisock)));
+  EXPECT_EQ(std::get<TimewaitEvent>(*decoded(bytes(minisock))).left_jiffies, -3);
   minisock.substate = 1;
-  EXPECT_FALSE(decode(bytes(minisock))) << "a minisock is in no such state";
+  EXPECT_FALSE(decoded(bytes(minisock))) << "a minisock is in no such state";
   minisock.substate = 6;
   minisock.canceller = TCPDWELL_BY_NETNS + 1;
-  EXPECT_FALSE(decode(bytes(minisock)));
+  EXPECT_FALSE(decoded(bytes(minisock)));
   auto request = timer<tcpdwell_request>(TCPDWELL_REQUEST, TCPDWELL_EXPIRE);
-  EXPECT_TRUE(decode(bytes(request)));
+  EXPECT_TRUE(decoded(bytes(request)));
   for (const int op : {0, 4, 255}) {
     request.head.op = static_cast<std::uint8_t>(op);
-    EXPECT_FALSE(decode(bytes(request))) << "op " << op;
+    EXPECT_FALSE(decoded(bytes(request))) << "op " << op;
   }
 }
 
@@ -114,7 +119,7 @@ TEST(Decode, AnyBytesAreSafe) {
     noise[8] = std::byte{TCPDWELL_WIRE_VERSION};
     noise[9] = std::byte{0};
     noise[10] = static_cast<std::byte>(seed % 8);
-    decode(std::span(noise).first(seed % noise.size()));
+    decoded(std::span(noise).first(seed % noise.size()));
   }
 }
 

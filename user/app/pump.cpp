@@ -5,8 +5,6 @@
 #include <chrono>
 #include <variant>
 
-#include "core/decode.h"
-
 namespace tcpdwell {
 namespace {
 
@@ -19,19 +17,25 @@ std::uint64_t load(const __u64& counter) {
 
 void Pump::handle(std::span<const std::byte> record) noexcept {
   ++records_;
-  const auto event = decode(record);
-  const Nanos at = event ? std::visit([](const auto& e) { return e.at; }, *event) : last_at_;
-  if (at >= end_) return;
-  const bool asked_for = event && std::holds_alternative<SnapshotEvent>(*event);
-  if (!asked_for) ++events_;
-  if (!event) {
+  if (!intake_.add(record)) {
     ++damaged_;
-    return;
+    ++events_;
   }
-  if (std::holds_alternative<TransitionEvent>(*event)) ++transitions_;
+  if (intake_.full()) drained();
+}
+
+void Pump::drained() noexcept {
+  intake_.empty([this](const Event& event) { apply(event); });
+}
+
+void Pump::apply(const Event& event) {
+  const Nanos at = std::visit([](const auto& e) { return e.at; }, event);
+  if (at >= end_) return;
+  if (!std::holds_alternative<SnapshotEvent>(event)) ++events_;
+  if (std::holds_alternative<TransitionEvent>(event)) ++transitions_;
   last_at_ = at;
   notice_ring_loss();
-  lifecycle_.on(*event);
+  lifecycle_.on(event);
 }
 
 // The kernel counts a drop before it queues what comes after it. So whatever was dropped before the

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "core/intake.h"
 #include "core/lifecycle.h"
 #include "kernel/programs.h"
 #include "kernel/ring_reader.h"
@@ -12,8 +13,9 @@ namespace tcpdwell {
 
 class Pump final : public RecordHandler {
  public:
-  explicit Pump(Lifecycle& lifecycle) : lifecycle_(lifecycle) {}
+  explicit Pump(Lifecycle& lifecycle) : lifecycle_(lifecycle), intake_(lifecycle) {}
   void handle(std::span<const std::byte> record) noexcept override;
+  void drained() noexcept override;
 
   // From now on the table learns of a loss before what was queued after it. `shared` must outlive
   // this.
@@ -35,10 +37,12 @@ class Pump final : public RecordHandler {
   Nanos last_at() const { return last_at_; }
 
  private:
+  void apply(const Event& event);
   void lose(const LossEvent& event);
   void notice_ring_loss();
 
   Lifecycle& lifecycle_;
+  Intake intake_;
   const tcpdwell_shared* shared_ = nullptr;
   std::uint64_t noticed_ = 0;  // of shared_->lost_events
   std::uint64_t records_ = 0, events_ = 0, transitions_ = 0;

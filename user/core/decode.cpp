@@ -59,112 +59,116 @@ std::optional<TimerOp> timer_op(std::uint8_t op, TimerOp last) {
   return static_cast<TimerOp>(op);
 }
 
-std::optional<Event> transition(Bytes record) {
+bool transition(Bytes record, Event& out) {
   const auto raw = read<tcpdwell_transition>(record);
-  if (!raw) return std::nullopt;
+  if (!raw) return false;
   const auto from = to_state(raw->from), to = to_state(raw->to);
   const auto flow = flow_of(raw->flow);
-  if (!from || !to || !flow) return std::nullopt;
-  TransitionEvent event{.at = at(raw->head),
-                        .cpu = raw->head.cpu,
-                        .object = raw->object,
-                        .cookie = raw->cookie,
-                        .flow = *flow,
-                        .from = *from,
-                        .to = *to,
-                        .life = raw->life,
-                        .sock_cgroup_id = raw->sock_cgroup_id,
-                        .err = raw->err,
-                        .shutdown = raw->shutdown,
-                        .dead = (raw->flags & TCPDWELL_DEAD) != 0,
-                        .attached = (raw->flags & TCPDWELL_ATTACHED) != 0,
-                        .closing = (raw->flags & TCPDWELL_CLOSING) != 0,
-                        .exiting = (raw->flags & TCPDWELL_EXITING) != 0,
-                        .mptcp = (raw->flags & TCPDWELL_MPTCP) != 0,
-                        .fastopen = (raw->flags & TCPDWELL_FASTOPEN) != 0,
-                        .unacked = (raw->more_flags & TCPDWELL_UNACKED) != 0,
-                        .followed = (raw->more_flags & TCPDWELL_FOLLOWED) != 0,
-                        .receive_queue = raw->receive_queue,
-                        .task = std::nullopt,
-                        .tally = std::nullopt};
+  if (!from || !to || !flow) return false;
+  auto& event = out.emplace<TransitionEvent>();
+  event.at = at(raw->head);
+  event.cpu = raw->head.cpu;
+  event.object = raw->object;
+  event.cookie = raw->cookie;
+  event.flow = *flow;
+  event.from = *from;
+  event.to = *to;
+  event.life = raw->life;
+  event.sock_cgroup_id = raw->sock_cgroup_id;
+  event.err = raw->err;
+  event.shutdown = raw->shutdown;
+  event.dead = (raw->flags & TCPDWELL_DEAD) != 0;
+  event.attached = (raw->flags & TCPDWELL_ATTACHED) != 0;
+  event.closing = (raw->flags & TCPDWELL_CLOSING) != 0;
+  event.exiting = (raw->flags & TCPDWELL_EXITING) != 0;
+  event.mptcp = (raw->flags & TCPDWELL_MPTCP) != 0;
+  event.fastopen = (raw->flags & TCPDWELL_FASTOPEN) != 0;
+  event.unacked = (raw->more_flags & TCPDWELL_UNACKED) != 0;
+  event.followed = (raw->more_flags & TCPDWELL_FOLLOWED) != 0;
+  event.receive_queue = raw->receive_queue;
   if (raw->flags & TCPDWELL_TASK) {
     const auto more = read<tcpdwell_transition_task>(record);
-    if (!more) return std::nullopt;
+    if (!more) return false;
     event.task = process_of(more->task);
   }
   if (raw->flags & TCPDWELL_TALLY) {
     const auto more = read<tcpdwell_transition_end>(record);
-    if (!more) return std::nullopt;
+    if (!more) return false;
     event.tally = tally_of(more->tally);
   }
-  return event;
+  return true;
 }
 
-std::optional<Event> timewait(Bytes record) {
+bool timewait(Bytes record, Event& out) {
   const auto raw = read<tcpdwell_timewait>(record);
-  if (!raw) return std::nullopt;
+  if (!raw) return false;
   const auto op = timer_op(raw->head.op, TimerOp::Segment);
   const auto substate = to_state(raw->substate);
   const auto flow = flow_of(raw->flow);
-  if (!op || !flow || raw->canceller > TCPDWELL_BY_NETNS) return std::nullopt;
-  if (substate != State::FinWait2 && substate != State::TimeWait) return std::nullopt;
-  return TimewaitEvent{.at = at(raw->head),
-                       .cpu = raw->head.cpu,
-                       .op = *op,
-                       .object = raw->object,
-                       .cookie = raw->cookie,
-                       .flow = *flow,
-                       .left_jiffies = raw->left_jiffies,
-                       .entry_stamp_ms = raw->entry_stamp_ms,
-                       .substate = *substate,
-                       .canceller = static_cast<Canceller>(raw->canceller)};
-}
-
-std::optional<Event> request(Bytes record) {
-  const auto raw = read<tcpdwell_request>(record);
-  if (!raw) return std::nullopt;
-  const auto op = timer_op(raw->head.op, TimerOp::Expire);
-  const auto flow = flow_of(raw->flow);
-  if (!op || !flow || raw->canceller > TCPDWELL_BY_NETNS) return std::nullopt;
-  return RequestEvent{.at = at(raw->head),
+  if (!op || !flow || raw->canceller > TCPDWELL_BY_NETNS) return false;
+  if (substate != State::FinWait2 && substate != State::TimeWait) return false;
+  out = TimewaitEvent{.at = at(raw->head),
                       .cpu = raw->head.cpu,
                       .op = *op,
                       .object = raw->object,
                       .cookie = raw->cookie,
                       .flow = *flow,
-                      .retransmits = raw->retransmits,
-                      .listener_closed = raw->listener_closed != 0,
+                      .left_jiffies = raw->left_jiffies,
+                      .entry_stamp_ms = raw->entry_stamp_ms,
+                      .substate = *substate,
                       .canceller = static_cast<Canceller>(raw->canceller)};
+  return true;
 }
 
-std::optional<Event> accept(Bytes record) {
-  const auto raw = read<tcpdwell_accept>(record);
-  if (!raw) return std::nullopt;
-  return AcceptEvent{.at = at(raw->head),
+bool request(Bytes record, Event& out) {
+  const auto raw = read<tcpdwell_request>(record);
+  if (!raw) return false;
+  const auto op = timer_op(raw->head.op, TimerOp::Expire);
+  const auto flow = flow_of(raw->flow);
+  if (!op || !flow || raw->canceller > TCPDWELL_BY_NETNS) return false;
+  out = RequestEvent{.at = at(raw->head),
+                     .cpu = raw->head.cpu,
+                     .op = *op,
                      .object = raw->object,
                      .cookie = raw->cookie,
-                     .task = process_of(raw->task),
-                     .followed = raw->head.op == TCPDWELL_ACCEPTED_FOLLOWED};
+                     .flow = *flow,
+                     .retransmits = raw->retransmits,
+                     .listener_closed = raw->listener_closed != 0,
+                     .canceller = static_cast<Canceller>(raw->canceller)};
+  return true;
 }
 
-std::optional<Event> reset(Bytes record) {
-  const auto raw = read<tcpdwell_reset>(record);
-  if (!raw) return std::nullopt;
-  const auto state = to_state(raw->state);
-  if (!state) return std::nullopt;
-  return ResetEvent{.at = at(raw->head),
-                    .cpu = raw->head.cpu,
+bool accept(Bytes record, Event& out) {
+  const auto raw = read<tcpdwell_accept>(record);
+  if (!raw) return false;
+  out = AcceptEvent{.at = at(raw->head),
+                    .object = raw->object,
                     .cookie = raw->cookie,
-                    .state = *state,
-                    .memory = raw->head.op == TCPDWELL_RESET_MEMORY};
+                    .task = process_of(raw->task),
+                    .followed = raw->head.op == TCPDWELL_ACCEPTED_FOLLOWED};
+  return true;
 }
 
-std::optional<Event> syn(Bytes record) {
+bool reset(Bytes record, Event& out) {
+  const auto raw = read<tcpdwell_reset>(record);
+  if (!raw) return false;
+  const auto state = to_state(raw->state);
+  if (!state) return false;
+  out = ResetEvent{.at = at(raw->head),
+                   .cpu = raw->head.cpu,
+                   .cookie = raw->cookie,
+                   .state = *state,
+                   .memory = raw->head.op == TCPDWELL_RESET_MEMORY};
+  return true;
+}
+
+bool syn(Bytes record, Event& out) {
   const auto raw = read<tcpdwell_syn>(record);
-  if (!raw) return std::nullopt;
+  if (!raw) return false;
   const auto flow = flow_of(raw->flow);
-  if (!flow) return std::nullopt;
-  return SynEvent{.at = at(raw->head), .cookie = raw->cookie, .flow = *flow};
+  if (!flow) return false;
+  out = SynEvent{.at = at(raw->head), .cookie = raw->cookie, .flow = *flow};
+  return true;
 }
 
 std::optional<std::uint32_t> ago(std::uint32_t jiffies) {
@@ -180,45 +184,46 @@ bool can_be_in(std::uint8_t socket_kind, State state) {
   }
 }
 
-std::optional<Event> snapshot(Bytes record) {
+bool snapshot(Bytes record, Event& out) {
   const auto raw = read<tcpdwell_snapshot>(record);
-  if (!raw) return std::nullopt;
+  if (!raw) return false;
   const auto state = to_state(raw->state);
   const auto flow = flow_of(raw->flow);
-  if (!state || !can_be_in(raw->head.op, *state)) return std::nullopt;
-  if (!flow || raw->syn_ns > raw->head.at_ns) return std::nullopt;
-  return SnapshotEvent{.at = at(raw->head),
-                       .kind = static_cast<SocketKind>(raw->head.op),
-                       .object = raw->object,
-                       .cookie = raw->cookie,
-                       .flow = *flow,
-                       .state = *state,
-                       .attached = (raw->flags & TCPDWELL_IS_ATTACHED) != 0,
-                       .dead = (raw->flags & TCPDWELL_IS_DEAD) != 0,
-                       .sock_cgroup_id = raw->sock_cgroup_id,
-                       .acked_ago = ago(raw->acked_ago),
-                       .received_ago = ago(raw->received_ago),
-                       .sent_ago = ago(raw->sent_ago),
-                       .syn_at = Nanos{static_cast<std::int64_t>(raw->syn_ns)},
-                       .left_jiffies = raw->left_jiffies,
-                       .entry_stamp_ms = raw->entry_stamp_ms,
-                       .timestamps = (raw->flags & TCPDWELL_TIMESTAMPS) != 0};
+  if (!state || !can_be_in(raw->head.op, *state)) return false;
+  if (!flow || raw->syn_ns > raw->head.at_ns) return false;
+  out = SnapshotEvent{.at = at(raw->head),
+                      .kind = static_cast<SocketKind>(raw->head.op),
+                      .object = raw->object,
+                      .cookie = raw->cookie,
+                      .flow = *flow,
+                      .state = *state,
+                      .attached = (raw->flags & TCPDWELL_IS_ATTACHED) != 0,
+                      .dead = (raw->flags & TCPDWELL_IS_DEAD) != 0,
+                      .sock_cgroup_id = raw->sock_cgroup_id,
+                      .acked_ago = ago(raw->acked_ago),
+                      .received_ago = ago(raw->received_ago),
+                      .sent_ago = ago(raw->sent_ago),
+                      .syn_at = Nanos{static_cast<std::int64_t>(raw->syn_ns)},
+                      .left_jiffies = raw->left_jiffies,
+                      .entry_stamp_ms = raw->entry_stamp_ms,
+                      .timestamps = (raw->flags & TCPDWELL_TIMESTAMPS) != 0};
+  return true;
 }
 
 }  // namespace
 
-std::optional<Event> decode(std::span<const std::byte> record) {
+bool decode(std::span<const std::byte> record, Event& event) {
   const auto head = read<tcpdwell_head>(record);
-  if (!head || !is_plausible(*head)) return std::nullopt;
+  if (!head || !is_plausible(*head)) return false;
   switch (head->kind) {
-    case TCPDWELL_TRANSITION: return transition(record);
-    case TCPDWELL_TIMEWAIT: return timewait(record);
-    case TCPDWELL_REQUEST: return request(record);
-    case TCPDWELL_ACCEPT: return accept(record);
-    case TCPDWELL_RESET: return reset(record);
-    case TCPDWELL_SYN: return syn(record);
-    case TCPDWELL_SNAPSHOT: return snapshot(record);
-    default: return std::nullopt;
+    case TCPDWELL_TRANSITION: return transition(record, event);
+    case TCPDWELL_TIMEWAIT: return timewait(record, event);
+    case TCPDWELL_REQUEST: return request(record, event);
+    case TCPDWELL_ACCEPT: return accept(record, event);
+    case TCPDWELL_RESET: return reset(record, event);
+    case TCPDWELL_SYN: return syn(record, event);
+    case TCPDWELL_SNAPSHOT: return snapshot(record, event);
+    default: return false;
   }
 }
 

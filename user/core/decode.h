@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ring record -> event. Copies and checks; nullopt for what is malformed, of another version, or
-// not a state of TCP.
+// Ring record -> event. Copies and checks: what is malformed, of another version, or not a state of
+// TCP is no event.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,8 @@
 
 namespace tcpdwell {
 
-std::optional<Event> decode(std::span<const std::byte> record);
+// Into `event`, in place. False: it is none, and `event` may be anything.
+bool decode(std::span<const std::byte> record, Event& event);
 // Of what the walk through descriptors wrote.
 std::optional<Holding> decode_holding(std::span<const std::byte> record);
 

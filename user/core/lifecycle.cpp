@@ -18,7 +18,8 @@ constexpr Nanos kPatience = 300ms;
 constexpr Nanos kSilentSyn = 4s;
 // An event may have been lost this long before the loss was noticed.
 constexpr Nanos kLossReach = 1ms;
-constexpr Nanos kPutRight = 1s;  // what is put right within it is told at once
+constexpr std::size_t kSmallTable = 8192;  // connections: a megabyte
+constexpr Nanos kPutRight = 1s;            // what is put right within it is told at once
 
 }  // namespace
 
@@ -30,6 +31,27 @@ Lifecycle::Lifecycle(const LifecycleConfig& config, const Filter& filter, Sink& 
 
 void Lifecycle::on(const Event& event) {
   std::visit([this](const auto& e) { on_event(e); }, event);
+}
+
+// Which index will be asked for it.
+void Lifecycle::expect(const Event& event) const {
+  if (const auto* transition = std::get_if<TransitionEvent>(&event))
+    table_.prefetch_cookie(transition->cookie);
+  else if (const auto* timewait = std::get_if<TimewaitEvent>(&event))
+    table_.prefetch_object(timewait->object);
+  else if (const auto* request = std::get_if<RequestEvent>(&event))
+    table_.prefetch_object(request->object);
+}
+
+// ... which is there by now, and leads to the connection. A small table is in the cache as it is.
+void Lifecycle::expect_soon(const Event& event) const {
+  if (table_.size() < kSmallTable) return;
+  Id id = kNone;
+  if (const auto* transition = std::get_if<TransitionEvent>(&event))
+    id = table_.by_cookie(transition->cookie);
+  else if (const auto* timewait = std::get_if<TimewaitEvent>(&event))
+    id = table_.by_object(timewait->object);
+  if (id != kNone) table_.prefetch(id);
 }
 
 void Lifecycle::on_event(const AcceptEvent& event) {

@@ -55,6 +55,9 @@ class Lifecycle {
   Lifecycle(const LifecycleConfig& config, const Filter& filter, Sink& sink);
 
   void on(const Event& event);
+  // The event will come, and come very soon: what it will look at is brought into the cache.
+  void expect(const Event& event) const;
+  void expect_soon(const Event& event) const;
   // All events up to `now` were given to on(). Settles what waited for an event that did not come.
   void tick(Nanos now);
   // The stream is over: settles what had the time to be followed by what explains it, lets go of

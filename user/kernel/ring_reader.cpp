@@ -49,8 +49,10 @@ RingReader::~RingReader() {
 }
 
 Drained RingReader::drain(int most) {
-  return cursor_.drain(most,
-                       [this](std::span<const std::byte> record) { handler_.handle(record); });
+  const Drained drained =
+      cursor_.drain(most, [this](std::span<const std::byte> record) { handler_.handle(record); });
+  handler_.drained();
+  return drained;
 }
 
 void RingReader::arm() {

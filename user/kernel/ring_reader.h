@@ -17,6 +17,8 @@ class RecordHandler {
   virtual ~RecordHandler() = default;
   // `record` is valid during the call only.
   virtual void handle(std::span<const std::byte> record) noexcept = 0;
+  // The drain is over: what was put aside is to be worked on.
+  virtual void drained() noexcept = 0;
 };
 
 class RingReader {
