@@ -43,7 +43,7 @@ double cpu_seconds() {
 // The user space of a tracer without its kernel, and the conversations it knows.
 class World {
  public:
-  World() : null_(::open("/dev/null", O_WRONLY | O_CLOEXEC)), output_(null_.get()) {
+  World() : null_(::open("/dev/null", O_WRONLY | O_NONBLOCK | O_CLOEXEC)), output_(null_.get()) {
     for (std::uint64_t id = 1; id <= kCgroups; ++id)
       lifecycle_.on(CgroupEvent{Nanos{kBeganNs}, id, "/system.slice/app-" + std::to_string(id)});
   }

@@ -15,7 +15,8 @@ using testing::HasSubstr;
 std::string json(const Record& record) {
   JsonLine line;
   write_json(line, record);
-  return std::string(line.text());
+  EXPECT_TRUE(line.text().ends_with('\n'));
+  return std::string(line.text().substr(0, line.text().size() - 1));
 }
 
 constexpr std::string_view kHead =

@@ -14,7 +14,8 @@ using namespace samples;
 std::string json(const Record& record) {
   JsonLine line;
   write_json(line, record);
-  return std::string(line.text());
+  EXPECT_TRUE(line.text().ends_with('\n'));
+  return std::string(line.text().substr(0, line.text().size() - 1));
 }
 
 #define TIMES R"("time":"2026-01-02T03:04:05.006007008Z","mono_ns":123456789)"
@@ -151,12 +152,13 @@ TEST(Ndjson, End) {
                          .connections = 4,
                          .open = 3,
                          .evicted = 6,
+                         .unseen = 8,
                          .output_dropped = 7,
                          .elapsed = 2'000'050'999ns};
   EXPECT_EQ(json(record), R"({"type":"end",)" TIMES
                           R"(,"events":10,"transitions":8,"lost":2,"transitions_lost":1,)"
                           R"("connections":4,"open":3,"flags_raised":0,"flags_open":0,)"
-                          R"("seconds":2.000050,"evicted":6,"output_dropped":7})");
+                          R"("seconds":2.000050,"evicted":6,"unseen":8,"output_dropped":7})");
 }
 
 TEST(Ndjson, LargeNumbersAreWhole) {

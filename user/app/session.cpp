@@ -231,6 +231,7 @@ EndRecord Session::finish(Programs& programs) {
                 .flags_raised = lifecycle_.flags_raised(),
                 .flags_open = lifecycle_.flags_open(),
                 .evicted = lifecycle_.evicted(),
+                .unseen = lifecycle_.unseen(),
                 .output_dropped = output_.dropped_lines(),
                 .elapsed = now - programs.began()};
   sink_.write(end);

@@ -18,8 +18,26 @@ constexpr Nanos kPatience = 300ms;
 constexpr Nanos kSilentSyn = 4s;
 // An event may have been lost this long before the loss was noticed.
 constexpr Nanos kLossReach = 1ms;
+constexpr Nanos kStaleRound = 30s;
+constexpr Nanos kBriefMost = 10s;
+constexpr Nanos kTimeWaitMost = 70s;       // 60 s, and the timer wheel's granule
+constexpr Nanos kNewbornMost = 5min;       // a Fast Open child may wait for so long
 constexpr std::size_t kSmallTable = 8192;  // connections: a megabyte
 constexpr Nanos kPutRight = 1s;            // what is put right within it is told at once
+
+// Of a full socket, on the shortest way. FIN_WAIT_1 to TIME_WAIT leads through FIN_WAIT_2, and
+// TIME_WAIT is CLOSE to the full socket.
+std::uint64_t transitions_between(State from, State to) {
+  if (from == to) return 0;
+  switch (to) {
+    case State::TimeWait: return from == State::FinWait2 || from == State::Closing ? 1 : 2;
+    case State::FinWait2: return from == State::FinWait1 ? 1 : 2;
+    case State::LastAck: return from == State::CloseWait ? 1 : 2;
+    case State::Closing: return from == State::FinWait1 ? 1 : 2;
+    case State::Closed: return from == State::FinWait1 ? 2 : 1;
+    default: return 1;
+  }
+}
 
 }  // namespace
 
@@ -102,6 +120,51 @@ void Lifecycle::on_event(const LossEvent& event) {
   if (event.counted) publisher_.lost(event, std::exchange(resynced_, 0));
 }
 
+// At least so many transitions are between the two states; a loss that was counted explains them.
+void Lifecycle::miss(const Connection& connection, State to) {
+  if (connection.verdict == Verdict::Hide || lost_since(connection.entered)) return;
+  unseen_ += transitions_between(connection.state, to);
+}
+
+// Few states last. What seems to be in one of them for too long is asked for: without a loss that
+// was counted nobody else would find out. All of the table in kStaleRound, a few at a time.
+void Lifecycle::look_for_stale(Nanos now) {
+  if (stale_looked_.count() < 0) stale_looked_ = now;
+  const std::uint64_t all = table_.ids();
+  const auto share = static_cast<std::uint64_t>(
+      std::min((now - stale_looked_).count(), Nanos{kStaleRound}.count()) / 1'000'000);
+  const std::uint64_t count = all * share / static_cast<std::uint64_t>(kStaleRound / 1ms);
+  if (count == 0) return;
+  stale_looked_ = now;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    if (++stale_hand_ >= all) stale_hand_ = 0;
+    const Connection& connection = table_[stale_hand_];
+    if (!connection.used || !is_stale(connection, now)) continue;
+    if (connection.carrier != Carrier::Newborn) {
+      ask(stale_hand_);
+    } else {
+      ++unseen_;
+      forget(stale_hand_);
+    }
+  }
+}
+
+bool Lifecycle::is_stale(const Connection& connection, Nanos now) const {
+  if (connection.doubt != Doubt::None || connection.flag == FlagStage::Asked) return false;
+  const Nanos age = now - connection.entered;
+  if (connection.carrier == Carrier::Newborn) return age > kNewbornMost;
+  switch (connection.state) {
+    case State::SynSent:
+    case State::SynReceived:
+    case State::FinWait1:
+    case State::Closing:
+    case State::LastAck: return age > kBriefMost;
+    case State::TimeWait: return age > kTimeWaitMost;
+    case State::FinWait2: return connection.carrier == Carrier::Minisock && age > kTimeWaitMost;
+    default: return false;
+  }
+}
+
 // The kernel's word differed from ours. What was never counted as lost has no `lost` record.
 void Lifecycle::put_right(Nanos at) {
   if (last_loss_.count() < 0) return;
@@ -168,6 +231,7 @@ void Lifecycle::tick(Nanos now) {
     }
   }
   timers_.advance(now, [this](Id id) { flag_due(id); });
+  look_for_stale(now);
   if (now >= resynced_at_ + kPutRight) tell_put_right(now);
   while (!silent_syns_.empty() && silent_syns_.front().at + kSilentSyn <= now) {
     const PendingSyn syn = silent_syns_.front();
@@ -229,6 +293,7 @@ void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,
 // Its end was lost; it was there when it was heard of last, and is not at `at`.
 void Lifecycle::give_up(Id id, Nanos at) {
   Connection& connection = table_[id];
+  if (connection.carrier == Carrier::Full) miss(connection, State::Closed);
   const Nanos half = (std::max(at, connection.entered) - connection.entered) / 2;
   const bool waited = connection.state == State::TimeWait;
   move(id, State::Closed, connection.entered + half, half, Why::Unknown);

@@ -66,6 +66,9 @@ class Lifecycle {
 
   std::uint64_t connections_ended() const { return ended_; }
   std::uint64_t open() const { return table_.size(); }
+  // Transitions, at least, that must have happened and that neither came nor were counted as lost:
+  // there are kernels on which some tasks hide from BPF what softirqs do meanwhile.
+  std::uint64_t unseen() const { return unseen_; }
   std::uint64_t evicted() const { return table_.evicted(); }
   When when(Nanos at) const { return publisher_.when(at); }
   std::uint64_t flags_raised() const { return flags_raised_; }
@@ -107,6 +110,9 @@ class Lifecycle {
   void forget(Id id);
   Dwell move(Id id, State to, Nanos at, Nanos error, Why why);
   bool hidden_by_flow(Id id);
+  void miss(const Connection& connection, State to);
+  void look_for_stale(Nanos now);
+  bool is_stale(const Connection& connection, Nanos now) const;
   void put_right(Nanos at);
   void tell_put_right(Nanos at);
   // True if something that was to follow an event at `at` may have been lost.
@@ -188,6 +194,9 @@ class Lifecycle {
   std::vector<Nanos> listener_reset_;   // ... and sent an RST for a listener
   Nanos last_loss_{-1};
   std::uint64_t ended_ = 0;
+  std::uint64_t unseen_ = 0;
+  Id stale_hand_ = 0;  // where look_for_stale() goes on
+  Nanos stale_looked_{-1};
   TimerWheel timers_;
   std::vector<Question> questions_;
   std::uint64_t flags_raised_ = 0, flags_open_ = 0;

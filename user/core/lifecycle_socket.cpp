@@ -211,6 +211,7 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
 // Transitions were lost: it entered `to` at some time since the last one we know.
 void Lifecycle::bridge_gap(Id id, State to, Nanos before) {
   Connection& connection = table_[id];
+  miss(connection, to);
   const Nanos half = (std::max(before, connection.entered) - connection.entered) / 2;
   move(id, to, connection.entered + half, half, Why::Unknown);
   if (connection.closed_by == Side::Unknown) connection.closed_by = first_fin(to);

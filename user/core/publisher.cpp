@@ -34,7 +34,12 @@ Dwell Publisher::moved(Connection& connection, State to, Nanos at, Nanos error, 
   const Nanos off = table_.entered_error(connection) + error;
   const bool known = connection.entered_known;
   const State from = connection.state;
-  table_.spend(connection, from, value, off, !known);
+  if (to == State::Closed) {
+    last_state_ = from;
+    last_time_ = {.total = value, .error = off, .visited = true, .lower_bound = !known};
+  } else {
+    table_.spend(connection, from, value, off, !known);
+  }
   connection.state = to;
   connection.entered = at;
   table_.set_entered_error(connection, error);
@@ -74,7 +79,12 @@ void Publisher::ended(Connection& connection, Nanos at, Ended ended,
                           .tally = std::nullopt};
   if (const Process* closer = table_.closer(connection)) record.closer = Owner{*closer, Via::Close};
   if (const Tally* tally = table_.tally(connection)) record.tally = *tally;
-  const auto times = table_.times(connection);
+  auto times = table_.times(connection);
+  StateTime& last = times[index(last_state_)];
+  last = {.total = last.total + last_time_.total,
+          .error = last.error + last_time_.error,
+          .visited = true,
+          .lower_bound = last.lower_bound || last_time_.lower_bound};
   std::transform(times.begin(), times.end(), record.dwell.begin(), dwell_of);
   if (filter_.wants(record)) sink_.write(record);
 }

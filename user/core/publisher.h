@@ -25,7 +25,7 @@ class Publisher {
   void opened(Connection& connection, State from, Why why);
   // It leaves its state for `to`. `error`: how far `at` may be off. Returns the time it was in it.
   Dwell moved(Connection& connection, State to, Nanos at, Nanos error, Why why);
-  // Its life is over, and it was moved to CLOSED.
+  // Its life is over, and it was moved to CLOSED just now.
   void ended(Connection& connection, Nanos at, Ended ended, std::optional<TimeWaitEnded> time_wait);
 
   // `record` but for when and whose. False: the run is not about this connection.
@@ -62,6 +62,9 @@ class Publisher {
   Sink& sink_;
   ConnectionTable& table_;
   Nanos clock_offset_{};
+  // What the one that was moved to CLOSED last spent in the state before.
+  State last_state_ = State::Closed;
+  StateTime last_time_;
   struct CgroupName {
     std::string path;  // empty: gone before anybody could look
     bool known = false;

@@ -172,8 +172,9 @@ struct EndRecord {
   std::uint64_t connections = 0;       // lives that were seen to end, before any filter
   std::uint64_t open = 0;              // lives still open
   std::uint64_t flags_raised = 0;
-  std::uint64_t flags_open = 0;      // those of them not cleared
-  std::uint64_t evicted = 0;         // lives that left the table for --max-connections
+  std::uint64_t flags_open = 0;  // those of them not cleared
+  std::uint64_t evicted = 0;     // lives that left the table for --max-connections
+  std::uint64_t unseen = 0;  // transitions, at least, that no program saw and no counter counted
   std::uint64_t output_dropped = 0;  // lines that the reader of the output did not take
   Nanos elapsed{};
 };

@@ -87,6 +87,8 @@ class ConnectionTable {
 
   std::size_t size() const { return size_; }
   std::uint64_t evicted() const { return evicted_; }
+  // Every id is below; some of them may be nobody's.
+  Id ids() const { return made_; }
   std::uint32_t generation(Id id) const { return (*this)[id].generation; }
   bool alive(Id id, std::uint32_t generation) const {
     return (*this)[id].used && (*this)[id].generation == generation;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A line of JSON under construction, in a buffer that is used again and again: nothing is allocated
-// for a line, and no piece of it is looked at twice. The caller says how much room a line may need
-// before it writes it.
+// The pieces of a line of JSON. Each is written to where there is room for it, and returns its end:
+// nothing is allocated, and where the line goes on stays in a register.
 #pragma once
 
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -15,69 +15,67 @@
 
 namespace tcpdwell {
 
+// The buffer of a line, used again and again.
 class JsonLine {
  public:
-  // Begins anew; at most `room` bytes will be put in.
-  void begin(std::size_t room) {
+  // Begins anew; at most `room` bytes will be put in. What was in it is gone.
+  char* begin(std::size_t room) {
     if (room > room_) {
       room_ = room;
       bytes_ = std::make_unique_for_overwrite<char[]>(room);
     }
-    end_ = bytes_.get();
+    size_ = 0;
+    return bytes_.get();
   }
-  std::string_view text() const {
-    return {bytes_.get(), static_cast<std::size_t>(end_ - bytes_.get())};
-  }
-
-  // The size is known when this is compiled: a few moves.
-  template <std::size_t N>
-  void put(const char (&literal)[N]) {
-    std::memcpy(end_, literal, N - 1);
-    end_ += N - 1;
-  }
-  void put(char c) { *end_++ = c; }
-  void text(std::string_view text) {
-    std::memcpy(end_, text.data(), text.size());
-    end_ += text.size();
-  }
-  template <typename Int>
-  void number(Int value, int base = 10) {
-    end_ = std::to_chars(end_, end_ + 24, value, base).ptr;
-  }
-  // Exactly `width` of them.
-  void digits(std::uint32_t value, int width) {
-    for (int i = width - 1; i >= 0; --i, value /= 10) end_[i] = static_cast<char>('0' + value % 10);
-    end_ += width;
-  }
-  void string(std::string_view untrusted) { end_ = write_json_string(end_, untrusted); }
-  // One of our own words: nothing to escape. Empty: null.
-  void word(std::string_view word) {
-    if (word.empty()) return put("null");
-    put('"');
-    text(word);
-    put('"');
-  }
-  void address(const Endpoint& end, Family family);
-  // RFC 3339, UTC, with nanoseconds.
-  void time(Nanos unix_time);
+  void end(const char* end) { size_ = static_cast<std::size_t>(end - bytes_.get()); }
+  std::string_view text() const { return {bytes_.get(), size_}; }
 
  private:
-  struct Ipv6Text {
-    std::array<std::uint8_t, 16> addr{};
-    std::uint8_t size = 0;  // 0: empty
-    std::array<char, 47> text{};
-  };
-  static constexpr std::size_t kIpv6Texts = 256;
-
-  const Ipv6Text& ipv6(const Endpoint& end);
-
   std::unique_ptr<char[]> bytes_;
-  std::size_t room_ = 0;
-  char* end_ = nullptr;
-  // What changes once a second, and addresses that come again and again.
-  std::int64_t second_ = -1;
-  std::array<char, 20> second_text_{};
-  std::unique_ptr<std::array<Ipv6Text, kIpv6Texts>> ipv6_;
+  std::size_t room_ = 0, size_ = 0;
 };
 
+namespace json {
+
+// The size is known when this is compiled: a few moves.
+template <std::size_t N>
+char* put(char* to, const char (&literal)[N]) {
+  std::memcpy(to, literal, N - 1);
+  return to + N - 1;
+}
+
+inline char* put(char* to, char c) {
+  *to = c;
+  return to + 1;
+}
+
+inline char* text(char* to, std::string_view text) {
+  std::memcpy(to, text.data(), text.size());
+  return to + text.size();
+}
+
+template <typename Int>
+char* number(char* to, Int value, int base = 10) {
+  return std::to_chars(to, to + 24, value, base).ptr;
+}
+
+// Exactly `width` of them.
+inline char* digits(char* to, std::uint32_t value, int width) {
+  for (int i = width - 1; i >= 0; --i, value /= 10) to[i] = static_cast<char>('0' + value % 10);
+  return to + width;
+}
+
+// One of our own words: nothing to escape. Empty: null.
+inline char* word(char* to, std::string_view word) {
+  if (word.empty()) return put(to, "null");
+  *to = '"';
+  to = text(to + 1, word);
+  return put(to, '"');
+}
+
+char* address(char* to, const Endpoint& end, Family family);
+// RFC 3339, UTC, with nanoseconds.
+char* time(char* to, Nanos unix_time);
+
+}  // namespace json
 }  // namespace tcpdwell

@@ -9,248 +9,264 @@
 namespace tcpdwell {
 namespace {
 
+using namespace json;
+
 // Between the members of an object whose first one is not known beforehand.
 struct Separator {
   bool first = true;
-  void put(JsonLine& out) {
-    if (!first) out.put(',');
+  char* put(char* out) {
+    if (!first) *out++ = ',';
     first = false;
+    return out;
   }
 };
 
-void quoted_key(JsonLine& out, std::string_view name) {
-  out.put('"');
-  out.text(name);
-  out.put("\":");
+char* quoted_key(char* out, std::string_view name) {
+  out = put(out, '"');
+  out = text(out, name);
+  out = put(out, "\":");
+  return out;
 }
 
-void head(JsonLine& out, const When& when) {
-  out.time(when.unix_time);
-  out.put("\",\"mono_ns\":");
-  out.number(when.mono.count());
+char* head(char* out, const When& when) {
+  out = time(out, when.unix_time);
+  out = put(out, "\",\"mono_ns\":");
+  out = number(out, when.mono.count());
+  return out;
 }
 
-void owner(JsonLine& out, const std::optional<Owner>& owner) {
-  if (!owner) return out.put("null");
-  out.put("{\"pid\":");
+char* owner(char* out, const std::optional<Owner>& owner) {
+  if (!owner) return put(out, "null");
+  out = put(out, "{\"pid\":");
   if (owner->process.pid != 0)
-    out.number(owner->process.pid);
+    out = number(out, owner->process.pid);
   else
-    out.put("null");
-  out.put(",\"comm\":");
-  out.string(owner->process.comm_view());
-  out.put(",\"uid\":");
-  out.number(owner->process.uid);
-  out.put(",\"via\":");
-  out.word(name(owner->via));
-  out.put('}');
+    out = put(out, "null");
+  out = put(out, ",\"comm\":");
+  out = write_json_string(out, owner->process.comm_view());
+  out = put(out, ",\"uid\":");
+  out = number(out, owner->process.uid);
+  out = put(out, ",\"via\":");
+  out = word(out, name(owner->via));
+  out = put(out, '}');
+  return out;
 }
 
-void endpoint(JsonLine& out, const Endpoint& end, Family family) {
-  out.address(end, family);
-  out.put("\",\"port\":");
-  out.number(end.port);
+char* endpoint(char* out, const Endpoint& end, Family family) {
+  out = address(out, end, family);
+  out = put(out, "\",\"port\":");
+  out = number(out, end.port);
+  return out;
 }
 
-void socket(JsonLine& out, const SocketInfo& info) {
+char* socket(char* out, const SocketInfo& info) {
   if (info.cookie != 0) {
-    out.put(",\"cookie\":\"");
-    out.number(info.cookie, 16);
-    out.put("\",\"life\":");
+    out = put(out, ",\"cookie\":\"");
+    out = number(out, info.cookie, 16);
+    out = put(out, "\",\"life\":");
   } else {
-    out.put(",\"cookie\":null,\"life\":");
+    out = put(out, ",\"cookie\":null,\"life\":");
   }
-  out.number(info.life);
-  out.put(",\"netns\":");
-  out.number(info.flow.netns);
+  out = number(out, info.life);
+  out = put(out, ",\"netns\":");
+  out = number(out, info.flow.netns);
   if (info.flow.family == Family::Ipv4)
-    out.put(",\"family\":\"ipv4\",\"local\":{\"addr\":\"");
+    out = put(out, ",\"family\":\"ipv4\",\"local\":{\"addr\":\"");
   else
-    out.put(",\"family\":\"ipv6\",\"local\":{\"addr\":\"");
-  endpoint(out, info.flow.local, info.flow.family);
-  out.put("},\"remote\":{\"addr\":\"");
-  endpoint(out, info.flow.remote, info.flow.family);
-  out.put("},\"role\":");
-  out.word(name(info.role));
-  out.put(",\"owner\":");
-  owner(out, info.owner);
-  out.put(",\"cgroup\":");
+    out = put(out, ",\"family\":\"ipv6\",\"local\":{\"addr\":\"");
+  out = endpoint(out, info.flow.local, info.flow.family);
+  out = put(out, "},\"remote\":{\"addr\":\"");
+  out = endpoint(out, info.flow.remote, info.flow.family);
+  out = put(out, "},\"role\":");
+  out = word(out, name(info.role));
+  out = put(out, ",\"owner\":");
+  out = owner(out, info.owner);
+  out = put(out, ",\"cgroup\":");
   if (info.cgroup.empty())
-    out.put("null");
+    out = put(out, "null");
   else
-    out.string(info.cgroup);
+    out = write_json_string(out, info.cgroup);
+  return out;
 }
 
-void error(JsonLine& out, const std::optional<Nanos>& error) {
+char* error(char* out, const std::optional<Nanos>& error) {
   if (error)
-    out.number(error->count());
+    out = number(out, error->count());
   else
-    out.put("null");
+    out = put(out, "null");
+  return out;
 }
 
-void append(JsonLine& out, const StartRecord& record) {
-  out.put("{\"type\":\"start\",\"time\":\"");
-  head(out, record.when);
-  out.put(",\"schema\":1,\"version\":");
-  out.string(record.version);
-  out.put(",\"kernel\":");
-  out.string(record.kernel);
-  out.put(",\"host\":");
-  out.string(record.host);
-  out.put(",\"hz\":");
-  out.number(record.hz);
-  out.put(",\"thresholds_ns\":{");
+char* append(char* out, const StartRecord& record) {
+  out = put(out, "{\"type\":\"start\",\"time\":\"");
+  out = head(out, record.when);
+  out = put(out, ",\"schema\":1,\"version\":");
+  out = write_json_string(out, record.version);
+  out = put(out, ",\"kernel\":");
+  out = write_json_string(out, record.kernel);
+  out = put(out, ",\"host\":");
+  out = write_json_string(out, record.host);
+  out = put(out, ",\"hz\":");
+  out = number(out, record.hz);
+  out = put(out, ",\"thresholds_ns\":{");
   Separator comma;
   for (const auto& [state, threshold] : record.thresholds) {
-    comma.put(out);
-    quoted_key(out, name(state));
-    out.number(threshold.count());
+    out = comma.put(out);
+    out = quoted_key(out, name(state));
+    out = number(out, threshold.count());
   }
-  out.put("},\"sees\":{");
+  out = put(out, "},\"sees\":{");
   comma = {};
   for (const auto& [what, how] : record.sees) {
-    comma.put(out);
-    quoted_key(out, what);
-    out.string(how);
+    out = comma.put(out);
+    out = quoted_key(out, what);
+    out = write_json_string(out, how);
   }
-  out.put("}}");
+  out = put(out, "}}");
+  return out;
 }
 
-void append(JsonLine& out, const TransitionRecord& record) {
-  out.put("{\"type\":\"transition\",\"time\":\"");
-  head(out, record.when);
-  socket(out, record.socket);
-  out.put(",\"from\":");
-  out.word(name(record.from));
-  out.put(",\"to\":");
-  out.word(name(record.to));
-  out.put(",\"dwell_ns\":");
+char* append(char* out, const TransitionRecord& record) {
+  out = put(out, "{\"type\":\"transition\",\"time\":\"");
+  out = head(out, record.when);
+  out = socket(out, record.socket);
+  out = put(out, ",\"from\":");
+  out = word(out, name(record.from));
+  out = put(out, ",\"to\":");
+  out = word(out, name(record.to));
+  out = put(out, ",\"dwell_ns\":");
   if (record.dwell)
-    out.number(record.dwell->value.count());
+    out = number(out, record.dwell->value.count());
   else
-    out.put("null");
-  out.put(",\"error_ns\":");
-  error(out, record.dwell ? record.dwell->error : Nanos{0});
-  out.put(",\"why\":");
-  out.word(name(record.why));
-  out.put('}');
+    out = put(out, "null");
+  out = put(out, ",\"error_ns\":");
+  out = error(out, record.dwell ? record.dwell->error : Nanos{0});
+  out = put(out, ",\"why\":");
+  out = word(out, name(record.why));
+  out = put(out, '}');
+  return out;
 }
 
-void append_dwells(JsonLine& out, const ConnectionRecord& record, bool errors) {
-  out.put('{');
+char* append_dwells(char* out, const ConnectionRecord& record, bool errors) {
+  out = put(out, '{');
   Separator comma;
   for (const State state : kDwellOrder) {
     const auto& dwell = record.dwell[index(state)];
     if (!dwell || (errors && dwell->error == Nanos{0})) continue;
-    comma.put(out);
-    quoted_key(out, name(state));
+    out = comma.put(out);
+    out = quoted_key(out, name(state));
     if (errors)
-      error(out, dwell->error);
+      out = error(out, dwell->error);
     else
-      out.number(dwell->value.count());
+      out = number(out, dwell->value.count());
   }
-  out.put('}');
+  out = put(out, '}');
+  return out;
 }
 
-void append(JsonLine& out, const ConnectionRecord& record) {
-  out.put("{\"type\":\"connection\",\"time\":\"");
-  head(out, record.when);
-  socket(out, record.socket);
-  out.put(",\"dwell\":");
-  append_dwells(out, record, false);
-  out.put(",\"error_ns\":");
-  append_dwells(out, record, true);
-  out.put(",\"closer\":");
-  owner(out, record.closer);
-  out.put(",\"opened_by\":");
-  out.word(name(record.opened_by));
-  out.put(",\"closed_by\":");
-  out.word(name(record.closed_by));
-  out.put(",\"ended\":");
-  out.word(name(record.ended));
-  out.put(",\"time_wait_ended\":");
-  out.word(record.time_wait_ended ? name(*record.time_wait_ended) : "");
+char* append(char* out, const ConnectionRecord& record) {
+  out = put(out, "{\"type\":\"connection\",\"time\":\"");
+  out = head(out, record.when);
+  out = socket(out, record.socket);
+  out = put(out, ",\"dwell\":");
+  out = append_dwells(out, record, false);
+  out = put(out, ",\"error_ns\":");
+  out = append_dwells(out, record, true);
+  out = put(out, ",\"closer\":");
+  out = owner(out, record.closer);
+  out = put(out, ",\"opened_by\":");
+  out = word(out, name(record.opened_by));
+  out = put(out, ",\"closed_by\":");
+  out = word(out, name(record.closed_by));
+  out = put(out, ",\"ended\":");
+  out = word(out, name(record.ended));
+  out = put(out, ",\"time_wait_ended\":");
+  out = word(out, record.time_wait_ended ? name(*record.time_wait_ended) : "");
   if (record.tally) {
-    out.put(",\"bytes_sent\":");
-    out.number(record.tally->bytes_sent);
-    out.put(",\"bytes_received\":");
-    out.number(record.tally->bytes_received);
-    out.put(",\"retransmits\":");
-    out.number(record.tally->retransmits);
+    out = put(out, ",\"bytes_sent\":");
+    out = number(out, record.tally->bytes_sent);
+    out = put(out, ",\"bytes_received\":");
+    out = number(out, record.tally->bytes_received);
+    out = put(out, ",\"retransmits\":");
+    out = number(out, record.tally->retransmits);
   } else {
-    out.put(",\"bytes_sent\":null,\"bytes_received\":null,\"retransmits\":null");
+    out = put(out, ",\"bytes_sent\":null,\"bytes_received\":null,\"retransmits\":null");
   }
-  out.put(",\"srtt_us\":");
+  out = put(out, ",\"srtt_us\":");
   if (record.tally && record.tally->srtt_us != 0)
-    out.number(record.tally->srtt_us);
+    out = number(out, record.tally->srtt_us);
   else
-    out.put("null");
-  out.put('}');
+    out = put(out, "null");
+  out = put(out, '}');
+  return out;
 }
 
-void count_or_null(JsonLine& out, const std::optional<std::uint64_t>& count) {
+char* count_or_null(char* out, const std::optional<std::uint64_t>& count) {
   if (count)
-    out.number(*count);
+    out = number(out, *count);
   else
-    out.put("null");
+    out = put(out, "null");
+  return out;
 }
 
-void append(JsonLine& out, const FlagRecord& record) {
-  out.put("{\"type\":\"flag\",\"time\":\"");
-  head(out, record.when);
-  socket(out, record.socket);
-  out.put(",\"event\":");
-  out.word(record.raised ? "raised" : "cleared");
-  out.put(",\"state\":");
-  out.word(name(record.state));
-  out.put(",\"threshold_ns\":");
-  out.number(record.threshold.count());
-  out.put(",\"dwell_ns\":");
-  out.number(record.dwell.value.count());
-  out.put(",\"error_ns\":");
-  error(out, record.dwell.error);
-  out.put(",\"cause\":");
-  out.word(name(record.cause));
-  out.put(",\"unread_bytes\":");
-  count_or_null(out, record.unread_bytes);
-  out.put(",\"unsent_bytes\":");
-  count_or_null(out, record.unsent_bytes);
-  out.put(",\"holders\":[");
+char* append(char* out, const FlagRecord& record) {
+  out = put(out, "{\"type\":\"flag\",\"time\":\"");
+  out = head(out, record.when);
+  out = socket(out, record.socket);
+  out = put(out, ",\"event\":");
+  out = word(out, record.raised ? "raised" : "cleared");
+  out = put(out, ",\"state\":");
+  out = word(out, name(record.state));
+  out = put(out, ",\"threshold_ns\":");
+  out = number(out, record.threshold.count());
+  out = put(out, ",\"dwell_ns\":");
+  out = number(out, record.dwell.value.count());
+  out = put(out, ",\"error_ns\":");
+  out = error(out, record.dwell.error);
+  out = put(out, ",\"cause\":");
+  out = word(out, name(record.cause));
+  out = put(out, ",\"unread_bytes\":");
+  out = count_or_null(out, record.unread_bytes);
+  out = put(out, ",\"unsent_bytes\":");
+  out = count_or_null(out, record.unsent_bytes);
+  out = put(out, ",\"holders\":[");
   Separator comma;
   for (const Holder& holder : record.holders) {
-    comma.put(out);
-    out.put("{\"pid\":");
-    out.number(holder.process.pid);
-    out.put(",\"fd\":");
-    out.number(holder.fd);
-    out.put(",\"comm\":");
-    out.string(holder.process.comm_view());
-    out.put('}');
+    out = comma.put(out);
+    out = put(out, "{\"pid\":");
+    out = number(out, holder.process.pid);
+    out = put(out, ",\"fd\":");
+    out = number(out, holder.fd);
+    out = put(out, ",\"comm\":");
+    out = write_json_string(out, holder.process.comm_view());
+    out = put(out, '}');
   }
-  out.put("],\"by_exit\":");
-  out.text(record.by_exit ? "true" : "false");
-  out.put('}');
+  out = put(out, "],\"by_exit\":");
+  out = text(out, record.by_exit ? "true" : "false");
+  out = put(out, '}');
+  return out;
 }
 
-void append(JsonLine& out, const LostRecord& record) {
-  out.put("{\"type\":\"lost\",\"time\":\"");
-  head(out, record.when);
-  out.put(",\"events\":");
-  out.number(record.events);
-  out.put(",\"transitions\":");
-  out.number(record.transitions);
-  out.put(",\"cause\":");
-  out.word(name(record.cause));
-  out.put(",\"at_most\":");
-  out.number(record.at_most);
-  out.put(",\"resynced\":");
-  out.number(record.resynced);
-  out.put('}');
+char* append(char* out, const LostRecord& record) {
+  out = put(out, "{\"type\":\"lost\",\"time\":\"");
+  out = head(out, record.when);
+  out = put(out, ",\"events\":");
+  out = number(out, record.events);
+  out = put(out, ",\"transitions\":");
+  out = number(out, record.transitions);
+  out = put(out, ",\"cause\":");
+  out = word(out, name(record.cause));
+  out = put(out, ",\"at_most\":");
+  out = number(out, record.at_most);
+  out = put(out, ",\"resynced\":");
+  out = number(out, record.resynced);
+  out = put(out, '}');
+  return out;
 }
 
-void append(JsonLine& out, const EndRecord& record) {
-  out.put("{\"type\":\"end\",\"time\":\"");
-  head(out, record.when);
+char* append(char* out, const EndRecord& record) {
+  out = put(out, "{\"type\":\"end\",\"time\":\"");
+  out = head(out, record.when);
   for (const auto& [name, value] :
        {std::pair<std::string_view, std::uint64_t>{"events", record.events},
         {"transitions", record.transitions},
@@ -260,19 +276,22 @@ void append(JsonLine& out, const EndRecord& record) {
         {"open", record.open},
         {"flags_raised", record.flags_raised},
         {"flags_open", record.flags_open}}) {
-    out.put(',');
-    quoted_key(out, name);
-    out.number(value);
+    out = put(out, ',');
+    out = quoted_key(out, name);
+    out = number(out, value);
   }
-  out.put(",\"seconds\":");
-  out.number(record.elapsed.count() / 1'000'000'000);
-  out.put('.');
-  out.digits(static_cast<std::uint32_t>(record.elapsed.count() / 1000 % 1'000'000), 6);
-  out.put(",\"evicted\":");
-  out.number(record.evicted);
-  out.put(",\"output_dropped\":");
-  out.number(record.output_dropped);
-  out.put('}');
+  out = put(out, ",\"seconds\":");
+  out = number(out, record.elapsed.count() / 1'000'000'000);
+  out = put(out, '.');
+  out = digits(out, static_cast<std::uint32_t>(record.elapsed.count() / 1000 % 1'000'000), 6);
+  out = put(out, ",\"evicted\":");
+  out = number(out, record.evicted);
+  out = put(out, ",\"unseen\":");
+  out = number(out, record.unseen);
+  out = put(out, ",\"output_dropped\":");
+  out = number(out, record.output_dropped);
+  out = put(out, '}');
+  return out;
 }
 
 // How long a line can get: our own words and numbers, and the bytes of others at their worst.
@@ -296,17 +315,13 @@ std::size_t room_for(const EndRecord&) { return kPlain; }
 
 void write_json(JsonLine& line, const Record& record) {
   std::visit(
-      [&line](const auto& r) {
-        line.begin(room_for(r) + 1);
-        append(line, r);
-      },
+      [&line](const auto& r) { line.end(put(append(line.begin(room_for(r) + 1), r), '\n')); },
       record);
 }
 
 void NdjsonSink::write(const Record& record) noexcept {
   if (!kinds_.want(record)) return;
   write_json(line_, record);
-  line_.put('\n');
   output_.write(line_.text(), std::holds_alternative<EndRecord>(record));
 }
 

@@ -20,7 +20,7 @@ class NdjsonSink final : public Sink {
   JsonLine line_;
 };
 
-// Without the '\n', for which there is room.
+// With its '\n'.
 void write_json(JsonLine& line, const Record& record);
 
 }  // namespace tcpdwell

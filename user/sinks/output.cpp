@@ -49,7 +49,9 @@ std::size_t block_for(int fd) {
 Output::Output(int borrowed_fd, std::size_t backlog)
     : fd_(borrowed_fd),
       file_(::isatty(borrowed_fd) == 1 ? reopen_nonblocking(borrowed_fd) : UniqueFd{}),
-      backlog_(backlog) {}
+      backlog_(backlog) {
+  block_ = block_for(fd());
+}
 
 Result<Output> Output::open(const std::string& path, std::size_t backlog) {
   Output output(STDOUT_FILENO, backlog);
@@ -60,11 +62,13 @@ Result<Output> Output::open(const std::string& path, std::size_t backlog) {
     struct stat info {};
     if (::fstat(STDOUT_FILENO, &info) == 0 && S_ISFIFO(info.st_mode))
       output.file_ = reopen_nonblocking(STDOUT_FILENO);
+    output.block_ = block_for(output.fd());
     return output;
   }
   output.path_ = path;
   output.file_ = make(path, O_TRUNC);
   if (!output.file_) return system_error("--output: opening " + path);
+  output.block_ = block_for(output.fd());
   return output;
 }
 
@@ -107,7 +111,7 @@ Output::Status Output::finish() {
 // True if it got on; false if the reader is slow, or gone.
 bool Output::write_some(int wait_ms) {
   if (status() != Status::Ok) return false;
-  const std::size_t size = std::min(buffer_.size() - written_, block_for(fd()));
+  const std::size_t size = std::min(buffer_.size() - written_, block_);
   pollfd ready{.fd = fd(), .events = POLLOUT, .revents = 0};
   const int polled = ::poll(&ready, 1, wait_ms);
   if (polled <= 0) return polled < 0 && errno == EINTR;
@@ -145,6 +149,7 @@ bool Output::reopen() {
     return false;
   }
   file_ = std::move(file);
+  block_ = block_for(fd());
   return true;
 }
 

@@ -50,6 +50,7 @@ class Output {
   UniqueFd file_;
   std::string path_;
   std::size_t backlog_;
+  std::size_t block_ = 0;  // what one write may have
   std::string buffer_;
   std::size_t written_ = 0;  // of buffer_
   std::uint64_t dropped_ = 0;
