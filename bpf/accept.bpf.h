@@ -119,14 +119,19 @@ int on_io_uring_complete(__u64 *ctx)
 SEC("?fexit/inet_csk_accept")
 int on_inet_csk_accept(__u64 *ctx)
 {
-	const struct sock *sk = NULL;
+	__u64 sk = 0;
 
-	if (accept_args == 2)
-		sk = (const void *)ctx[2];
-	else if (accept_args == 4)
-		sk = (const void *)ctx[4];
+	/* Two loads, which the compiler must not make one at a calculated offset: the verifier
+	 * allows none into ctx. */
+	if (accept_args == 2) {
+		sk = ctx[2];
+		barrier_var(sk);
+	} else if (accept_args == 4) {
+		sk = ctx[4];
+		barrier_var(sk);
+	}
 	if (sk)
-		emit_accept(sk);
+		emit_accept((const void *)sk);
 	return 0;
 }
 

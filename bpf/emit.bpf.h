@@ -22,8 +22,8 @@ static __always_inline void fill_head(struct tcpdwell_head *head, __u8 kind, __u
 	head->cpu = bpf_get_smp_processor_id();
 }
 
-/* Ring memory is dirty: without the memset the padding would leak what was there before. */
-static __always_inline void *reserve(__u64 size, __u8 kind, __u8 op)
+/* Ring memory is dirty: whoever fills this writes each byte of it, or what was there before leaks. */
+static __always_inline void *reserve_dirty(__u64 size, __u8 kind, __u8 op)
 {
 	void *record = bpf_ringbuf_reserve(&events, size, 0);
 
@@ -33,8 +33,17 @@ static __always_inline void *reserve(__u64 size, __u8 kind, __u8 op)
 			__sync_fetch_and_add(&shared.lost_transitions, 1);
 		return NULL;
 	}
-	__builtin_memset(record, 0, size);
 	fill_head(record, kind, op);
+	return record;
+}
+
+static __always_inline void *reserve(__u64 size, __u8 kind, __u8 op)
+{
+	void *record = reserve_dirty(size, kind, op);
+
+	if (record)
+		__builtin_memset(record + sizeof(struct tcpdwell_head), 0,
+				 size - sizeof(struct tcpdwell_head));
 	return record;
 }
 

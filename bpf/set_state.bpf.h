@@ -77,6 +77,14 @@ static __always_inline __u32 life_of(struct sock *sk, const struct tcpdwell_flow
 	return life ? *life : 0;
 }
 
+/* Only its first reader makes a socket's cookie. */
+static __always_inline __u64 cookie_of(struct sock *sk)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+
+	return cookie ? cookie : bpf_get_socket_cookie(sk);
+}
+
 struct change {
 	int from, to;
 	__u32 life;
@@ -90,7 +98,7 @@ static __always_inline void fill_transition(struct tcpdwell_transition *out, str
 					    const struct change *change)
 {
 	out->object = (__u64)sk;
-	out->cookie = bpf_get_socket_cookie(sk);
+	out->cookie = cookie_of(sk);
 	out->flow = *flow;
 	out->sock_cgroup_id = sk->sk_cgrp_data.cgroup->kn->id;
 	out->life = change->life;
@@ -100,6 +108,7 @@ static __always_inline void fill_transition(struct tcpdwell_transition *out, str
 	out->shutdown = sk->sk_shutdown;
 	out->flags = change->flags;
 	out->more_flags = change->more_flags;
+	out->pad = 0;
 	out->receive_queue = change->receive_queue;
 }
 
@@ -121,7 +130,7 @@ static __always_inline void fill_tally(struct tcpdwell_tally *out, const struct 
 static __always_inline void emit_plain(struct sock *sk, const struct tcpdwell_flow *flow,
 				       const struct change *change)
 {
-	struct tcpdwell_transition *out = reserve(sizeof(*out), TCPDWELL_TRANSITION, 0);
+	struct tcpdwell_transition *out = reserve_dirty(sizeof(*out), TCPDWELL_TRANSITION, 0);
 
 	if (!out)
 		return;
@@ -132,7 +141,7 @@ static __always_inline void emit_plain(struct sock *sk, const struct tcpdwell_fl
 static __always_inline void emit_with_task(struct sock *sk, const struct tcpdwell_flow *flow,
 					   const struct change *change)
 {
-	struct tcpdwell_transition_task *out = reserve(sizeof(*out), TCPDWELL_TRANSITION, 0);
+	struct tcpdwell_transition_task *out = reserve_dirty(sizeof(*out), TCPDWELL_TRANSITION, 0);
 
 	if (!out)
 		return;
@@ -144,13 +153,15 @@ static __always_inline void emit_with_task(struct sock *sk, const struct tcpdwel
 static __always_inline void emit_end(struct sock *sk, const struct tcp_sock *tp,
 				     const struct tcpdwell_flow *flow, const struct change *change)
 {
-	struct tcpdwell_transition_end *out = reserve(sizeof(*out), TCPDWELL_TRANSITION, 0);
+	struct tcpdwell_transition_end *out = reserve_dirty(sizeof(*out), TCPDWELL_TRANSITION, 0);
 
 	if (!out)
 		return;
 	fill_transition(&out->base, sk, flow, change);
 	if (change->flags & TCPDWELL_TASK)
 		fill_task(&out->task, bpf_get_current_task_btf());
+	else
+		__builtin_memset(&out->task, 0, sizeof(out->task));
 	fill_tally(&out->tally, sk, tp);
 	submit(out);
 }

@@ -20,9 +20,8 @@ constexpr Nanos kTick = 50ms;
 constexpr Nanos kFlush = 20ms;
 constexpr Nanos kMissedCheck = 1s;
 constexpr Nanos kClockNoise = 50us;
-// With more than this in a round, the next is left to collect for a while without any wakeup: one
-// for each event would cost the traced programs more than all the rest.
-constexpr std::uint64_t kBusy = 16;
+// Where one event came, others follow: they are left to collect for a while without any wakeup. One
+// for each would cost the traced programs more than all the rest.
 constexpr Nanos kNap = 5ms;
 
 // CLOCK_REALTIME - CLOCK_MONOTONIC; nullopt: we were interrupted while we read them.
@@ -143,7 +142,7 @@ void Session::turn() {
   drained_ = drain_batch();
   if (drained_ == Drained::All)
     for (const Worker::Answer& answer : std::exchange(answers_, {})) answer();
-  busy_ = pump_.records() - before > kBusy;
+  busy_ = pump_.records() != before;
   inquirer_.tick(monotonic_now());
 }
 

@@ -75,7 +75,7 @@ class Session {
   UniqueFd epoll_;
   std::vector<Worker::Answer> answers_;
   Drained drained_ = Drained::All;
-  bool busy_ = false;  // many records came
+  bool busy_ = false;  // records came
   Nanos clock_offset_{};
   Nanos last_flush_{}, last_missed_check_{};
   std::optional<Nanos> ready_at_;
