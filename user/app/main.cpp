@@ -52,13 +52,17 @@ int lost_status(const Options& options, const EndRecord& end, const Output& outp
   if (end.lost > 0)
     spdlog::warn("{} were lost, {} of them transitions{}", format_count(end.lost, "event"),
                  end.transitions_lost, end.ring_full > 0 ? ". A larger --ring-size may help" : "");
+  if (end.unseen > 0)
+    spdlog::warn("{} at least came unseen: this kernel hides some from BPF",
+                 format_count(end.unseen, "transition"));
   if (end.evicted > 0)
     spdlog::warn("{} left the table early for --max-connections",
                  format_count(end.evicted, "connection"));
   if (output.dropped_lines() > 0)
     spdlog::warn("dropped {}, since the reader of the output stalled",
                  format_count(output.dropped_lines(), "line"));
-  return options.strict && (end.lost > 0 || output.dropped_lines() > 0) ? kLost : kDone;
+  const bool whole = end.lost == 0 && end.unseen == 0 && output.dropped_lines() == 0;
+  return options.strict && !whole ? kLost : kDone;
 }
 
 int report(const Options& options, const EndRecord& end, const Output& output) {

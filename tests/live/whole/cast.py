@@ -1,9 +1,13 @@
 """Sockets whose every move is made by this process, between two looks at the clock."""
 import socket
+import time
 
 from lib.clock import Bracket, timed
 from lib.conn import cookie_of
 from lib.world import LOOPBACK
+
+TCP_FIN_WAIT2, TCP_CLOSE, TCP_CLOSE_WAIT = 5, 7, 8  # net/tcp_states.h
+PATIENCE_S = 30
 
 
 class Actor:
@@ -34,6 +38,25 @@ class Actor:
                    for (this, entered), gone in zip(self.steps, left))
 
 
+def reached(sock, state):
+    """Waits for what a segment does to a socket: on a busy machine that is not the caller's time."""
+    deadline = time.monotonic() + PATIENCE_S
+    while sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != state:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{sock} did not reach {state} of net/tcp_states.h")
+
+
+def close_and_be_acked(sock, peer):
+    sock.close()
+    reached(peer, TCP_CLOSE)
+
+
+def shut_and_be_acked(sock, peer):
+    sock.shutdown(socket.SHUT_WR)
+    reached(sock, TCP_FIN_WAIT2)
+    reached(peer, TCP_CLOSE_WAIT)
+
+
 class Pair:
     """Both ends of a conversation over loopback, and the transitions that they have made."""
 
@@ -48,7 +71,7 @@ class Pair:
 
     def half_close(self):
         """The client says that it is done. FIN_WAIT_2 against CLOSE_WAIT, until somebody acts."""
-        _, at = timed(self.client.sock.shutdown, socket.SHUT_WR)
+        _, at = timed(shut_and_be_acked, self.client.sock, self.server.sock)
         self.client.enters("FIN_WAIT_1", at)
         self.client.enters("FIN_WAIT_2", at)
         self.server.enters("CLOSE_WAIT", at)
@@ -56,7 +79,7 @@ class Pair:
 
     def finish(self):
         """The server closes, too; TIME_WAIT is the client's."""
-        _, at = timed(self.server.sock.close)
+        _, at = timed(close_and_be_acked, self.server.sock, self.client.sock)
         self.server.enters("LAST_ACK", at)
         self.server.enters("CLOSED", at)
         self.client.enters("TIME_WAIT", at)

@@ -10,9 +10,7 @@ from lib.lifecycle import endpoints
 
 PATIENCE_S = 25
 SLACK_NS = 2 * MS
-# Some hypervisors' agents hide what interrupts them from all BPF programs, while the tracepoint
-# fires for everybody else: some two in a million transitions, and nothing counts them.
-UNSEEN = 20
+AMONG_LOST = 4
 
 
 def kernel_list(netns):
@@ -65,7 +63,11 @@ def wrong_sum(objects, made, others=False):
     wrong = []
     if sum(item["transitions"] for item in lost) != gone:
         wrong.append("the `lost` objects do not add up to end.transitions_lost")
-    if made - UNSEEN <= got + gone < made:
+    # Some hypervisors' agents hide what interrupts them from all BPF programs, while the tracepoint
+    # fires for everybody else: some two in a million transitions. The table finds out, but not by
+    # how many exactly; and where others were counted as lost, these could have been among them.
+    most = AMONG_LOST if gone else 2 * end["unseen"]
+    if made - most <= got + gone < made:
         warnings.warn(f"{made - got - gone} of {made} transitions were never offered to a program")
     elif got + gone < made or (got + gone > made and not others):
         wrong.append(f"{made} transitions were made; {got} received and {gone} lost is "
