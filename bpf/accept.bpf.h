@@ -51,7 +51,7 @@ static __always_inline void emit_accept(const struct sock *accepted)
 		return;
 	out->object = (__u64)sk;
 	out->cookie = cookie;
-	fill_task(&out->task, bpf_get_current_task_btf());
+	fill_current_task(&out->task);
 	submit(out);
 }
 

@@ -94,13 +94,14 @@ struct change {
 };
 
 static __always_inline void fill_transition(struct tcpdwell_transition *out, struct sock *sk,
+					    const struct sock *plain,
 					    const struct tcpdwell_flow *flow,
 					    const struct change *change)
 {
 	out->object = (__u64)sk;
 	out->cookie = cookie_of(sk);
 	out->flow = *flow;
-	out->sock_cgroup_id = sk->sk_cgrp_data.cgroup->kn->id;
+	out->sock_cgroup_id = plain->sk_cgrp_data.cgroup->kn->id;
 	out->life = change->life;
 	out->err = sk->sk_err;
 	out->from = change->from;
@@ -127,42 +128,45 @@ static __always_inline void fill_tally(struct tcpdwell_tally *out, const struct 
 }
 
 /* Three sizes, since most transitions need neither task nor tally. */
-static __always_inline void emit_plain(struct sock *sk, const struct tcpdwell_flow *flow,
+static __always_inline void emit_plain(struct sock *sk, const struct sock *plain,
+				       const struct tcpdwell_flow *flow,
 				       const struct change *change)
 {
 	struct tcpdwell_transition *out = reserve_dirty(sizeof(*out), TCPDWELL_TRANSITION, 0);
 
 	if (!out)
 		return;
-	fill_transition(out, sk, flow, change);
+	fill_transition(out, sk, plain, flow, change);
 	submit(out);
 }
 
-static __always_inline void emit_with_task(struct sock *sk, const struct tcpdwell_flow *flow,
+static __always_inline void emit_with_task(struct sock *sk, const struct sock *plain,
+					   const struct tcpdwell_flow *flow,
 					   const struct change *change)
 {
 	struct tcpdwell_transition_task *out = reserve_dirty(sizeof(*out), TCPDWELL_TRANSITION, 0);
 
 	if (!out)
 		return;
-	fill_transition(&out->base, sk, flow, change);
-	fill_task(&out->task, bpf_get_current_task_btf());
+	fill_transition(&out->base, sk, plain, flow, change);
+	fill_current_task(&out->task);
 	submit(out);
 }
 
-static __always_inline void emit_end(struct sock *sk, const struct tcp_sock *tp,
-				     const struct tcpdwell_flow *flow, const struct change *change)
+static __always_inline void emit_end(struct sock *sk, const struct sock *plain,
+				     const struct tcp_sock *tp, const struct tcpdwell_flow *flow,
+				     const struct change *change)
 {
 	struct tcpdwell_transition_end *out = reserve_dirty(sizeof(*out), TCPDWELL_TRANSITION, 0);
 
 	if (!out)
 		return;
-	fill_transition(&out->base, sk, flow, change);
+	fill_transition(&out->base, sk, plain, flow, change);
 	if (change->flags & TCPDWELL_TASK)
-		fill_task(&out->task, bpf_get_current_task_btf());
+		fill_current_task(&out->task);
 	else
 		__builtin_memset(&out->task, 0, sizeof(out->task));
-	fill_tally(&out->tally, sk, tp);
+	fill_tally(&out->tally, plain, tp);
 	submit(out);
 }
 
@@ -234,11 +238,15 @@ static __always_inline void forget_child(void)
 		child->at = 0;
 }
 
+/* `sk` is trusted, for helpers that demand it. From 6.3 on the verifier searches all of the kernel's
+ * types by name, several times, for each pointer that is read from what is trusted: a second for
+ * this program. So what is read is read from the same socket as bpf_skc_to_tcp_sock() returns it. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 {
 	struct change change = {.from = from, .to = to};
 	struct tcpdwell_flow flow = {};
+	const struct sock *plain;
 	struct tcp_sock *tp;
 
 	if (sk->sk_protocol != IPPROTO_TCP_)
@@ -246,8 +254,9 @@ int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return 0;
-	change.flags = change_flags(sk, tp, from, to);
-	fill_flow(&flow, sk, tp, from == TCP_CLOSE);
+	plain = (const void *)tp;
+	change.flags = change_flags(plain, tp, from, to);
+	fill_flow(&flow, plain, tp, from == TCP_CLOSE);
 	if (from == TCP_LISTEN && to == TCP_SYN_RECV)
 		note_child(&flow);
 	else if (from == TCP_SYN_RECV && to == TCP_CLOSE)
@@ -261,11 +270,11 @@ int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 	if (!transition_passes(&flow, from))
 		return 0;
 	if (to == TCP_CLOSE)
-		emit_end(sk, tp, &flow, &change);
+		emit_end(sk, plain, tp, &flow, &change);
 	else if (change.flags & TCPDWELL_TASK)
-		emit_with_task(sk, &flow, &change);
+		emit_with_task(sk, plain, &flow, &change);
 	else
-		emit_plain(sk, &flow, &change);
+		emit_plain(sk, plain, &flow, &change);
 	return 0;
 }
 
