@@ -241,8 +241,7 @@ static __always_inline void forget_child(void)
 /* `sk` is trusted, for helpers that demand it. From 6.3 on the verifier searches all of the kernel's
  * types by name, several times, for each pointer that is read from what is trusted: a second for
  * this program. So what is read is read from the same socket as bpf_skc_to_tcp_sock() returns it. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
+static __always_inline int emit_transition(struct sock *sk, int from, int to)
 {
 	struct change change = {.from = from, .to = to};
 	struct tcpdwell_flow flow = {};
@@ -276,6 +275,48 @@ int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 	else
 		emit_plain(sk, plain, &flow, &change);
 	return 0;
+}
+
+/* Whether on_set_state is at work on this CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} at_work SEC(".maps");
+
+static __always_inline __u32 *is_at_work(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&at_work, &zero);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
+{
+	__u32 *working = is_at_work();
+
+	if (!working)
+		return 0;
+	*working = 1;
+	emit_transition(sk, from, to);
+	*working = 0;
+	return 0;
+}
+
+/* A packet that comes in the middle of a system call changes sockets while the program above may be
+ * at work for that call. The kernel does not run a program inside itself, but it does run another:
+ * so this one, which has nothing to do otherwise, sees what would be lost. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_set_state_nested, struct sock *sk, int from, int to)
+{
+	__u32 *working = is_at_work();
+
+	if (!working || !*working)
+		return 0;
+	__sync_fetch_and_add(&shared.nested_transitions, 1);
+	return emit_transition(sk, from, to);
 }
 
 #endif

@@ -262,7 +262,10 @@ struct tcpdwell_shared {
 	/* Written by every event there is no room for. */
 	__u64 lost_events;	/* a full ring; with lost_transitions */
 	__u64 lost_transitions; /* of inet_sock_set_state */
-	__u64 pad_end[6];
+	/* Written now and then: transitions that came while the program was at work on that CPU.
+	 * The kernel counts them as missed by the program, but its twin saw them. */
+	__u64 nested_transitions;
+	__u64 pad_end[5];
 } __attribute__((aligned(64)));
 
 struct tcpdwell_cidr {

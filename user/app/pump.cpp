@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/pump.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <variant>
@@ -73,9 +74,12 @@ void Pump::check_ring_loss(const tcpdwell_shared& shared, Nanos now) {
 }
 
 void Pump::check_missed(const Missed& missed, Nanos now) {
-  const std::uint64_t transitions = missed.transitions - missed_.transitions;
+  // One that is being seen right now may be counted already: what is left out now comes later.
+  const std::uint64_t transitions =
+      missed.transitions - std::min(missed.transitions, missed_.transitions);
   const std::uint64_t at_most = missed.at_most - missed_.at_most;
-  missed_ = missed;
+  missed_ = {.transitions = std::max(missed.transitions, missed_.transitions),
+             .at_most = missed.at_most};
   if (transitions != 0 || at_most != 0)
     lose({.at = now,
           .cause = LossCause::Recursion,
