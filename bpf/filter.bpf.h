@@ -84,7 +84,8 @@ static __always_inline bool transition_passes(const struct tcpdwell_flow *flow, 
 		return false;
 	if (from == TCP_SYN_SENT)
 		return filter.ports || filter.local_ports;
-	return from == TCP_SYN_RECV && shared.children_late;
+	/* A v4-mapped child has no addresses of its own either when it is announced. */
+	return from == TCP_SYN_RECV && (shared.children_late || filter.family || filter.cidrs);
 }
 
 #endif

@@ -32,8 +32,8 @@ std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
                                         const std::vector<InquiryEvent>& answers) {
   std::vector<std::uint64_t> cookies;
   for (std::size_t i = 0; i < answers.size(); ++i)
-    if (answers[i].presence == Presence::Present && answers[i].kind == SocketKind::Full &&
-        questions[i].cookie != 0)
+    if (questions[i].for_flag && answers[i].presence == Presence::Present &&
+        answers[i].kind == SocketKind::Full && questions[i].cookie != 0)
       cookies.push_back(questions[i].cookie);
   return cookies;
 }

@@ -45,7 +45,7 @@ class Inquirer {
   bool refused() const { return refused_; }
   std::uint64_t namespaces_not_entered() const { return not_entered_; }
   // Nothing is waiting to be asked, or to be answered.
-  bool idle() const { return waiting_.empty() && !asking_; }
+  bool idle() const { return waiting_.empty() && put_off_.empty() && !asking_; }
 
  private:
   void ask_for_snapshot(Nanos now);

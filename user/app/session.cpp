@@ -22,6 +22,7 @@ constexpr Nanos kMissedCheck = 1s;
 constexpr Nanos kClockNoise = 50us;
 // Where one event came, others follow: they are left to collect for a while without any wakeup. One
 // for each would cost the traced programs more than all the rest.
+constexpr Nanos kLastPatience = 500ms;
 constexpr Nanos kNap = 5ms;
 
 // CLOCK_REALTIME - CLOCK_MONOTONIC; nullopt: we were interrupted while we read them.
@@ -211,11 +212,22 @@ std::optional<Error> Session::sleep(Nanos wait) {
   return std::nullopt;
 }
 
+// A CPU may be put aside in the middle of a record: it is not waited for without end.
+void Session::drain_rest(Nanos deadline) {
+  while (true) {
+    const Drained drained = reader_->drain(kBatch);
+    if (drained == Drained::All) return;
+    if (drained == Drained::Batch) continue;
+    if (monotonic_now() > deadline) return;
+    ::usleep(1000);
+  }
+}
+
 EndRecord Session::finish(Programs& programs) {
   const Nanos now = monotonic_now();
   programs.detach();  // one program after the other: what happens meanwhile is seen in part only
   pump_.stop_at(now);
-  while (reader_->drain(kBatch) != Drained::All) continue;
+  drain_rest(now + kLastPatience);
   pump_.check_ring_loss(programs.shared(), now);
   pump_.check_missed(programs.missed(), now);
   lifecycle_.finish(now);

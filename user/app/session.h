@@ -57,6 +57,7 @@ class Session {
 
  private:
   Drained drain_batch();
+  void drain_rest(Nanos deadline);
   void turn();
   Nanos patience();
   void follow_clock();

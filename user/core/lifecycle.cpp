@@ -19,6 +19,8 @@ constexpr Nanos kSilentSyn = 4s;
 // An event may have been lost this long before the loss was noticed.
 constexpr Nanos kLossReach = 1ms;
 constexpr Nanos kStaleRound = 30s;
+constexpr std::uint64_t kStaleMost = 65'536;  // at a time: some milliseconds
+constexpr Nanos kLossTold = 2s;               // how late a loss may be told
 constexpr Nanos kBriefMost = 10s;
 constexpr Nanos kTimeWaitMost = 70s;       // 60 s, and the timer wheel's granule
 constexpr Nanos kNewbornMost = 5min;       // a Fast Open child may wait for so long
@@ -117,23 +119,36 @@ void Lifecycle::on_event(const LossEvent& event) {
     last_loss_cause_ = event.cause;
     wants_snapshot_ = true;
   }
+  // A loss by recursion is told up to a second late: it explains what was missing meanwhile.
+  if (event.cause == LossCause::Recursion) {
+    const std::uint64_t explained = std::min(unexplained_, event.transitions);
+    unexplained_ -= explained;
+    unseen_ -= explained;
+  }
   if (event.counted) publisher_.lost(event, std::exchange(resynced_, 0));
 }
 
 // At least so many transitions are between the two states; a loss that was counted explains them.
-void Lifecycle::miss(const Connection& connection, State to) {
+void Lifecycle::miss(const Connection& connection, State to, Nanos at) {
   if (connection.verdict == Verdict::Hide || lost_since(connection.entered)) return;
-  unseen_ += transitions_between(connection.state, to);
+  if (at > unexplained_since_ + kLossTold) {
+    unexplained_ = 0;
+    unexplained_since_ = at;
+  }
+  const std::uint64_t count = transitions_between(connection.state, to);
+  unexplained_ += count;
+  unseen_ += count;
 }
 
 // Few states last. What seems to be in one of them for too long is asked for: without a loss that
 // was counted nobody else would find out. All of the table in kStaleRound, a few at a time.
 void Lifecycle::look_for_stale(Nanos now) {
   if (stale_looked_.count() < 0) stale_looked_ = now;
+  if (now <= stale_looked_) return;  // what came last may be older than the last look at the clock
   const std::uint64_t all = table_.ids();
-  const auto share = static_cast<std::uint64_t>(
-      std::min((now - stale_looked_).count(), Nanos{kStaleRound}.count()) / 1'000'000);
-  const std::uint64_t count = all * share / static_cast<std::uint64_t>(kStaleRound / 1ms);
+  const auto elapsed = static_cast<std::uint64_t>(std::min(now - stale_looked_, kStaleRound) / 1ms);
+  const std::uint64_t count =
+      std::min(all * elapsed / static_cast<std::uint64_t>(kStaleRound / 1ms), kStaleMost);
   if (count == 0) return;
   stale_looked_ = now;
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -141,9 +156,9 @@ void Lifecycle::look_for_stale(Nanos now) {
     const Connection& connection = table_[stale_hand_];
     if (!connection.used || !is_stale(connection, now)) continue;
     if (connection.carrier != Carrier::Newborn) {
-      ask(stale_hand_);
+      ask(stale_hand_, false);
     } else {
-      ++unseen_;
+      miss(connection, State::Established, now);
       forget(stale_hand_);
     }
   }
@@ -293,7 +308,7 @@ void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,
 // Its end was lost; it was there when it was heard of last, and is not at `at`.
 void Lifecycle::give_up(Id id, Nanos at) {
   Connection& connection = table_[id];
-  if (connection.carrier == Carrier::Full) miss(connection, State::Closed);
+  if (connection.carrier == Carrier::Full) miss(connection, State::Closed, at);
   const Nanos half = (std::max(at, connection.entered) - connection.entered) / 2;
   const bool waited = connection.state == State::TimeWait;
   move(id, State::Closed, connection.entered + half, half, Why::Unknown);

@@ -47,6 +47,7 @@ struct Question {
   std::uint64_t cookie = 0;  // 0: a request sock that has none
   Flow flow;
   State state = State::Closed;
+  bool for_flag = false;  // else it is of no interest who holds it
 };
 
 class Lifecycle {
@@ -110,7 +111,7 @@ class Lifecycle {
   void forget(Id id);
   Dwell move(Id id, State to, Nanos at, Nanos error, Why why);
   bool hidden_by_flow(Id id);
-  void miss(const Connection& connection, State to);
+  void miss(const Connection& connection, State to, Nanos at);
   void look_for_stale(Nanos now);
   bool is_stale(const Connection& connection, Nanos now) const;
   void put_right(Nanos at);
@@ -164,7 +165,7 @@ class Lifecycle {
   // lifecycle_flags.cpp
   void watch(Id id, Nanos orphaned = {});
   void flag_due(Id id);
-  void ask(Id id);
+  void ask(Id id, bool for_flag);
   std::optional<Nanos> threshold_of(const Connection& connection) const;
   void wait_until(Id id, Nanos at);
   void stop_timer(Connection& connection);
@@ -195,6 +196,8 @@ class Lifecycle {
   Nanos last_loss_{-1};
   std::uint64_t ended_ = 0;
   std::uint64_t unseen_ = 0;
+  std::uint64_t unexplained_ = 0;  // those of them since then
+  Nanos unexplained_since_{};
   Id stale_hand_ = 0;  // where look_for_stale() goes on
   Nanos stale_looked_{-1};
   TimerWheel timers_;

@@ -92,17 +92,18 @@ void Lifecycle::flag_due(Id id) {
   if (connection.verdict == Verdict::Hide) connection.flag = FlagStage::None;
   if (connection.flag != FlagStage::Waiting) return;
   connection.flag = FlagStage::Asked;
-  ask(id);
+  ask(id, true);
 }
 
-void Lifecycle::ask(Id id) {
+void Lifecycle::ask(Id id, bool for_flag) {
   Connection& connection = table_[id];
   questions_.push_back({.id = id,
                         .generation = table_.generation(id),
                         .serial = ++connection.question,
                         .cookie = cookie_now(connection),
                         .flow = table_.flow(connection),
-                        .state = connection.state});
+                        .state = connection.state,
+                        .for_flag = for_flag});
 }
 
 // A minisock becomes nothing else, and a request no minisock; and what was asked for by its
@@ -136,7 +137,10 @@ void Lifecycle::on_event(const InquiryEvent& event) {
     return give_up(event.id, event.at);
   }
   if (event.state == connection.state && for_flag) raise_flag(event.id, event);
-  if (carries(connection.carrier, event.kind)) {
+  // A Fast Open child that nobody has accepted looks like a request to those who ask.
+  const bool itself = connection.carrier == Carrier::Full && event.cookie == connection.cookie &&
+                      event.state == State::SynReceived;
+  if (carries(connection.carrier, event.kind) || itself) {
     // A minisock's FIN that came unseen is dated when the minisock ends: it knows when it came.
     if (event.state == connection.state) return;
     if (connection.origin_lost) return find_lost_origin(event.id, event.at);

@@ -33,7 +33,7 @@ void Lifecycle::snapshot_ended() {
     const Connection& connection = table_[id];
     if (connection.snapshot == snapshots_ || connection.doubt != Doubt::None) return;
     if (connection.carrier == Carrier::Newborn) return forget(id);  // it never grew up
-    if (connection.flag != FlagStage::Asked) ask(id);
+    if (connection.flag != FlagStage::Asked) ask(id, false);
   });
 }
 
@@ -66,10 +66,12 @@ void Lifecycle::date_full(Connection& connection, const SnapshotEvent& event) co
 
 // What a child that we do not know was before, if we know that.
 Lifecycle::Id Lifecycle::former_self(const SnapshotEvent& event) {
-  const Id newborn = table_.by_object(event.object);
-  if (newborn != kNone && table_[newborn].carrier == Carrier::Newborn) return newborn;
+  Id newborn = table_.by_object(event.object);
+  if (newborn != kNone && table_[newborn].carrier != Carrier::Newborn) newborn = kNone;
   const Id request = table_.by_flow(event.flow);
-  return request != kNone && table_[request].carrier == Carrier::Request ? request : kNone;
+  if (request == kNone || table_[request].carrier != Carrier::Request) return newborn;
+  if (newborn != kNone && event.state != State::SynReceived) forget(newborn);
+  return request;
 }
 
 void Lifecycle::found_full(const SnapshotEvent& event) {

@@ -104,7 +104,13 @@ Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
   Id newborn = table_.by_object(event.object);
   if (newborn != kNone && table_[newborn].carrier != Carrier::Newborn) newborn = kNone;
   if (event.to == State::Closed && event.err == 0 && !event.fastopen && !event.attached) {
-    if (newborn != kNone) forget(newborn);  // a child that could not be made
+    // A child that could not be made. Its request may have ended before that, and not said so: its
+    // child was there.
+    if (newborn != kNone) forget(newborn);
+    if (const Id request = table_.by_flow(event.flow);
+        request != kNone && table_[request].carrier == Carrier::Request &&
+        table_[request].doubt == Doubt::None)
+      ask(request, false);
     return kNone;
   }
   Id id = table_.by_flow(event.flow);
@@ -151,6 +157,9 @@ Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
     return kNone;
   if (const Id request = table_.by_flow(event.flow);
       request != kNone && table_[request].carrier == Carrier::Request) {
+    if (const Id newborn = table_.by_object(event.object);
+        newborn != kNone && table_[newborn].carrier == Carrier::Newborn)
+      forget(newborn);
     table_.forget_object(request);  // how it grew up was lost
     table_.forget_flow(request);
     put_right(event.at);
@@ -211,7 +220,7 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
 // Transitions were lost: it entered `to` at some time since the last one we know.
 void Lifecycle::bridge_gap(Id id, State to, Nanos before) {
   Connection& connection = table_[id];
-  miss(connection, to);
+  miss(connection, to, before);
   const Nanos half = (std::max(before, connection.entered) - connection.entered) / 2;
   move(id, to, connection.entered + half, half, Why::Unknown);
   if (connection.closed_by == Side::Unknown) connection.closed_by = first_fin(to);

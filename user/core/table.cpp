@@ -7,6 +7,8 @@
 namespace tcpdwell {
 namespace {
 
+// In a table that is full of what is flagged, or was heard of, one of those has to leave.
+constexpr std::size_t kMostLooks = 256;
 constexpr std::size_t kFewHeld = 16;  // changes whose room is worth keeping
 
 unsigned spent_state(const Connection& connection, std::size_t slot) {
@@ -24,13 +26,13 @@ ConnectionTable::ConnectionTable(std::size_t max)
 ConnectionTable::Id ConnectionTable::surplus() {
   if (size_ < max_) return kNone;
   ++evicted_;
-  for (std::size_t looked = 0;; ++looked) {
+  for (std::size_t looked = 0;;) {
     const Id id = hand_;
     hand_ = hand_ + 1 == made_ ? 0 : hand_ + 1;
     Connection& connection = (*this)[id];
     if (!connection.used) continue;
-    const bool flagged = connection.flag == FlagStage::Raised && looked < 2 * made_;
-    if (!connection.recent && !flagged) return id;
+    const bool flagged = connection.flag == FlagStage::Raised;
+    if ((!connection.recent && !flagged) || ++looked == kMostLooks) return id;
     connection.recent = false;
   }
 }

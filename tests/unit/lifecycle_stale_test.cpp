@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections whose end nobody saw and nobody counted: they are asked for, and told apart from what
+// was counted as lost.
+#include <gtest/gtest.h>
+
+#include "flag_story.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace life_story;
+
+Question only_question(Story& story, Nanos at) {
+  const auto all = questions(story, at);
+  EXPECT_EQ(all.size(), 1U);
+  return all.empty() ? Question{} : all.front();
+}
+
+TEST(Stale, OneThatCannotHaveStayedIsAskedForAndGivenUp) {
+  Story story;
+  story.client(7).connects(0s).moves(SynSent, Established, 0s).moves(Established, FinWait1, 1s);
+  EXPECT_TRUE(questions(story, 5s).empty()) << "a peer may take some seconds";
+  const Question asked = only_question(story, 60s);
+  EXPECT_FALSE(asked.for_flag);
+  answers(story, asked, 60s, gone());
+  EXPECT_EQ(story.lifecycle().open(), 0U);
+  EXPECT_EQ(story.lifecycle().unseen(), 2U) << "FIN_WAIT_1 to FIN_WAIT_2, and to CLOSE";
+}
+
+TEST(Stale, OneThatIsThereStaysAndIsAskedForAgain) {
+  Story story;
+  story.client(7).connects(0s).moves(SynSent, Established, 0s).moves(Established, FinWait1, 1s);
+  EXPECT_TRUE(questions(story, 5s).empty());
+  answers(story, only_question(story, 60s), 60s, still_in(FinWait1));
+  EXPECT_EQ(story.lifecycle().open(), 1U);
+  EXPECT_EQ(story.lifecycle().unseen(), 0U);
+  EXPECT_EQ(questions(story, 120s).size(), 1U);
+}
+
+TEST(Stale, WhatLastsIsNotAskedFor) {
+  Story story;
+  story.client(7).connects(0s).moves(SynSent, Established, 0s);
+  EXPECT_TRUE(questions(story, 1s).empty());
+  EXPECT_TRUE(questions(story, 1h).empty());
+}
+
+TEST(Stale, AClockThatGoesBackIsNoReasonToLook) {
+  Story story;
+  for (std::uint64_t cookie = 1; cookie <= 5000; ++cookie) story.client(cookie).connects(1s);
+  story.lifecycle().tick(kBegan + 10s);
+  story.lifecycle().tick(kBegan + 9s);  // the last record is older than the last look at the clock
+  EXPECT_EQ(story.lifecycle().open(), 5000U);
+}
+
+TEST(Stale, WhatWasCountedLaterWasNotUnseen) {
+  Story story;
+  Conn socket = story.client(7).connects(0s).moves(SynSent, Established, 0s);
+  socket.moves(FinWait1, FinWait2, 1s);  // to FIN_WAIT_1 is missing
+  EXPECT_EQ(story.lifecycle().unseen(), 1U);
+  story.lifecycle().on(LossEvent{
+      .at = kBegan + 1500ms, .cause = LossCause::Recursion, .events = 1, .transitions = 1});
+  EXPECT_EQ(story.lifecycle().unseen(), 0U);
+}
+
+}  // namespace
+}  // namespace tcpdwell
