@@ -59,7 +59,7 @@ Dwell Publisher::moved(Connection& connection, State to, Nanos at, Nanos error, 
 bool Publisher::flagged(Connection& connection, Nanos at, FlagRecord record) {
   if (connection.verdict != Verdict::Show) return false;
   record.when = when(at);
-  record.socket = describe(connection, true);
+  describe(connection, true, record.socket);
   if (filter_.wants(record)) sink_.write(record);
   return true;
 }
@@ -68,15 +68,14 @@ void Publisher::ended(Connection& connection, Nanos at, Ended ended,
                       std::optional<TimeWaitEnded> time_wait) {
   reconsider(connection, true);
   if (connection.verdict != Verdict::Show) return;
-  ConnectionRecord record{.when = when(at),
-                          .socket = describe(connection, true),
-                          .dwell = {},
-                          .closer = std::nullopt,
-                          .opened_by = connection.opened_by,
-                          .closed_by = connection.closed_by,
-                          .ended = ended,
-                          .time_wait_ended = time_wait,
-                          .tally = std::nullopt};
+  Record any(std::in_place_type<ConnectionRecord>);
+  auto& record = *std::get_if<ConnectionRecord>(&any);
+  record.when = when(at);
+  describe(connection, true, record.socket);
+  record.opened_by = connection.opened_by;
+  record.closed_by = connection.closed_by;
+  record.ended = ended;
+  record.time_wait_ended = time_wait;
   if (const Process* closer = table_.closer(connection)) record.closer = Owner{*closer, Via::Close};
   if (const Tally* tally = table_.tally(connection)) record.tally = *tally;
   auto times = table_.times(connection);
@@ -86,7 +85,7 @@ void Publisher::ended(Connection& connection, Nanos at, Ended ended,
           .visited = true,
           .lower_bound = last.lower_bound || last_time_.lower_bound};
   std::transform(times.begin(), times.end(), record.dwell.begin(), dwell_of);
-  if (filter_.wants(record)) sink_.write(record);
+  if (filter_.wants(record)) sink_.write(any);
 }
 
 void Publisher::decide(Connection& connection, bool complete) {
@@ -122,17 +121,18 @@ void Publisher::publish(Connection& connection, const Change& change) {
 }
 
 void Publisher::tell(const Connection& connection, const Change& change) {
-  TransitionRecord record{.when = when(change.at),
-                          .socket = describe(connection, change.owned),
-                          .from = change.from,
-                          .to = change.to,
-                          .dwell = std::nullopt,
-                          .why = change.why};
+  Record record(std::in_place_type<TransitionRecord>);  // where it stays: it is not small
+  auto& transition = *std::get_if<TransitionRecord>(&record);
+  transition.when = when(change.at);
+  describe(connection, change.owned, transition.socket);
+  transition.from = change.from;
+  transition.to = change.to;
+  transition.why = change.why;
   if (change.has_dwell) {
-    record.dwell = Dwell{change.dwell, std::nullopt};
-    if (change.error_known) record.dwell->error = change.error;
+    transition.dwell = Dwell{change.dwell, std::nullopt};
+    if (change.error_known) transition.dwell->error = change.error;
   }
-  if (filter_.wants(record)) sink_.write(record);
+  if (filter_.wants(transition)) sink_.write(record);
 }
 
 // Described as it is known by now, but for the owner: that was not known at the time.
@@ -151,15 +151,13 @@ std::optional<Owner> Publisher::owner_of(const Connection& connection) const {
   return std::nullopt;
 }
 
-SocketInfo Publisher::describe(const Connection& connection, bool owned) {
-  SocketInfo info{.cookie = connection.cookie,
-                  .life = table_.life(connection),
-                  .flow = table_.flow(connection),
-                  .role = connection.role,
-                  .owner = owned ? owner_of(connection) : std::nullopt,
-                  .cgroup = {}};
+void Publisher::describe(const Connection& connection, bool owned, SocketInfo& info) {
+  info.cookie = connection.cookie;
+  info.life = table_.life(connection);
+  info.flow = table_.flow(connection);
+  info.role = connection.role;
+  if (owned) info.owner = owner_of(connection);
   if (const std::string* path = path_of(connection)) info.cgroup = *path;
-  return info;
 }
 
 std::uint64_t Publisher::cgroup_id_of(const Connection& connection) const {

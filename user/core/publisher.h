@@ -50,7 +50,7 @@ class Publisher {
  private:
   std::uint64_t cgroup_id_of(const Connection& connection) const;
   const std::string* path_of(const Connection& connection);
-  SocketInfo describe(const Connection& connection, bool owned);
+  void describe(const Connection& connection, bool owned, SocketInfo& info);
   std::optional<Owner> owner_of(const Connection& connection) const;
   void decide(Connection& connection, bool complete);
   Verdict judge(const Connection& connection, bool complete);
