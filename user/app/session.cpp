@@ -17,6 +17,9 @@ using namespace std::chrono_literals;
 
 constexpr int kBatch = 8192;  // records; some milliseconds at the most
 constexpr Nanos kTick = 50ms;
+// Where nothing happens there is little to tick for: what waits has a time of its own.
+constexpr Nanos kIdle = 1s;
+constexpr Nanos kIdleTick = 200ms;
 constexpr Nanos kFlush = 20ms;
 constexpr Nanos kMissedCheck = 1s;
 constexpr Nanos kClockNoise = 50us;
@@ -141,10 +144,12 @@ void Session::turn() {
   for (Worker::Answer& answer : inquirer_.take_answers()) answers_.push_back(std::move(answer));
   const std::uint64_t before = pump_.records();
   drained_ = drain_batch();
+  busy_ = pump_.records() != before;
+  const Nanos now = monotonic_now();
+  if (busy_ || !answers_.empty()) last_busy_ = now;
   if (drained_ == Drained::All)
     for (const Worker::Answer& answer : std::exchange(answers_, {})) answer();
-  busy_ = pump_.records() != before;
-  inquirer_.tick(monotonic_now());
+  inquirer_.tick(now);
 }
 
 // How long there is nothing to do but what wakes us. Zero: there is more in the ring. A record that
@@ -156,9 +161,10 @@ Nanos Session::patience() {
   drained_ = drain_batch();
   if (drained_ == Drained::Batch) return Nanos{0};
   if (drained_ == Drained::UpToBusy) return kNap;
-  Nanos wait = output_.pending() ? kFlush : kTick;
   const Nanos now = monotonic_now();
-  for (const auto& due : {lifecycle_.next_flag(kTick), inquirer_.due()})
+  const bool idle = now - last_busy_ > kIdle && inquirer_.idle();
+  Nanos wait = output_.pending() ? kFlush : idle ? kIdleTick : kTick;
+  for (const auto& due : {lifecycle_.next_flag(wait), inquirer_.due()})
     if (due) wait = std::min(wait, std::max(*due - now, Nanos{1ms}));
   return wait;
 }

@@ -41,7 +41,7 @@ class Session {
   // ... but only the first time: for what stays readable.
   void watch_once(int fd);
   // Until `over` says so, the output fails, or nobody reads it any more (if it needs_reader).
-  // `over` is called at every turn, some 20 times a second at least.
+  // `over` is called at every turn, 5 times a second at least, 20 where something happens.
   std::optional<Error> loop(const std::function<bool()>& over);
   // Nothing is read after this but what is in the ring. Writes the end record.
   EndRecord finish(Programs& programs);
@@ -78,7 +78,7 @@ class Session {
   Drained drained_ = Drained::All;
   bool busy_ = false;  // records came
   Nanos clock_offset_{};
-  Nanos last_flush_{}, last_missed_check_{};
+  Nanos last_flush_{}, last_missed_check_{}, last_busy_{};
   std::optional<Nanos> ready_at_;
   bool stop_ = false;
 };
