@@ -193,6 +193,35 @@ TEST_F(Reconcile, AChildThatNeverGrewUpIsForgotten) {
   EXPECT_TRUE(story.said.all<ConnectionRecord>().empty());
 }
 
+TEST_F(Reconcile, OneOfUnknownAgeThatIsGoneHasNoLowerBoundButWhatWasSeen) {
+  story.table.snapshot_begins();
+  story.tell(found(SocketKind::Full, State::CloseWait, 10ms));
+  story.table.snapshot_ended();
+  lose(20ms);
+  story.table.snapshot_begins();
+  story.table.snapshot_ended();
+  story.tell(answer(question(), Presence::Gone, 5s));
+  const auto ends = story.said.all<ConnectionRecord>();
+  ASSERT_EQ(ends.size(), 1U);
+  const auto& dwell = ends[0].dwell[index(State::CloseWait)];
+  ASSERT_TRUE(dwell);
+  EXPECT_FALSE(dwell->error) << "a lower bound";
+  EXPECT_LE(dwell->value, 10ms) << "it may have left right after it was found";
+}
+
+TEST_F(Reconcile, AfterALossAnAddressDoesNotMakeASocketTheChildThatHadIt) {
+  auto child = story.moves(State::Listen, State::SynReceived, 10ms);
+  child.object = 0x1001;
+  story.tell(child);
+  lose(20ms);
+  story.table.snapshot_begins();
+  story.tell(found(SocketKind::Full, State::Established, 30ms));
+  story.table.snapshot_ended();
+  for (const auto& record : story.said.all<TransitionRecord>())
+    EXPECT_NE(record.from, State::SynReceived);
+  EXPECT_EQ(story.table.open(), 1U);
+}
+
 TEST_F(Reconcile, AMinisockWhoseBeginningWasLostIsTheSameConnection) {
   story.closes_first();
   lose(110ms);

@@ -68,6 +68,10 @@ void Lifecycle::date_full(Connection& connection, const SnapshotEvent& event) co
 Lifecycle::Id Lifecycle::former_self(const SnapshotEvent& event) {
   Id newborn = table_.by_object(event.object);
   if (newborn != kNone && table_[newborn].carrier != Carrier::Newborn) newborn = kNone;
+  if (newborn != kNone && lost_since(table_[newborn].entered)) {
+    forget(newborn);  // this may be another socket at the same address
+    newborn = kNone;
+  }
   const Id request = table_.by_flow(event.flow);
   if (request == kNone || table_[request].carrier != Carrier::Request) return newborn;
   if (newborn != kNone && event.state != State::SynReceived) forget(newborn);

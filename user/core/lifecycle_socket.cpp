@@ -103,6 +103,10 @@ Lifecycle::Id Lifecycle::adopt(const TransitionEvent& event) {
 Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
   Id newborn = table_.by_object(event.object);
   if (newborn != kNone && table_[newborn].carrier != Carrier::Newborn) newborn = kNone;
+  if (newborn != kNone && lost_since(table_[newborn].entered)) {
+    forget(newborn);  // this may be another child at the same address
+    newborn = kNone;
+  }
   if (event.to == State::Closed && event.err == 0 && !event.fastopen && !event.attached) {
     // A child that could not be made. Its request may have ended before that, and not said so: its
     // child was there.

@@ -30,9 +30,11 @@ void Publisher::opened(Connection& connection, State from, Why why) {
 Dwell Publisher::moved(Connection& connection, State to, Nanos at, Nanos error, Why why) {
   // Two CPUs stamp their events before they queue them: a later one can be a little earlier.
   at = std::max(at, connection.entered);
-  const Nanos value = at - connection.entered;
   const Nanos off = table_.entered_error(connection) + error;
   const bool known = connection.entered_known;
+  // Without a beginning it is a lower bound: of the earliest that the end can have been.
+  const Nanos measured = at - connection.entered;
+  const Nanos value = known ? measured : std::max(measured - off, Nanos{0});
   const State from = connection.state;
   if (to == State::Closed) {
     last_state_ = from;
