@@ -14,23 +14,11 @@ from lib.clock import pause
 from lib.lifecycle import endpoints
 from lib.tracer import Tracer
 from older.churn import Churn
+from whole.verdict import kernel_list
 
 RACES = int(os.environ.get("TCPDWELL_RACES", "10"))
 EVERY_STATE = [option for state in ss.STATES.values() for option in ("--flag", f"{state}=1ms")]
 PATIENCE_S = 15
-
-
-def kernel_list(netns):
-    """Once two readings agree: a delayed ACK may still be on its way."""
-    deadline, before = time.monotonic() + PATIENCE_S, None
-    while time.monotonic() < deadline:
-        rows = collections.Counter((row.state, row.local, row.remote)
-                                   for row in ss.rows(netns, cookies=False))
-        if rows == before:
-            return rows
-        before = rows
-        pause(0.3)
-    raise AssertionError("the kernel's list does not hold still")
 
 
 def table(objects, netns):

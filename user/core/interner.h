@@ -43,7 +43,6 @@ class Interner {
     free_.push_back(id);
   }
   const T& operator[](Id id) const { return entries_[id].value; }
-  std::size_t size() const { return ids_.size(); }
 
  private:
   struct Entry {

@@ -29,7 +29,6 @@ class Pool {
 
   T& operator[](Id id) { return (*chunks_[(id - 1) / kChunk])[(id - 1) % kChunk]; }
   const T& operator[](Id id) const { return (*chunks_[(id - 1) / kChunk])[(id - 1) % kChunk]; }
-  std::size_t used() const { return made_ - free_.size(); }
 
  private:
   static constexpr std::size_t kChunk = 256;
