@@ -39,8 +39,10 @@ static __always_inline void emit_accept(const struct sock *accepted)
 	if (!sk)
 		return;
 	cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	if (!cookie)
-		return; /* no transition of it passed us */
+	/* Without a cookie no transition of it passed us; but a Fast Open child, which can be accepted
+	 * before its handshake is over, has none until then. */
+	if (!cookie && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_SYN_RECV)
+		return;
 	if (!accepted_passes(sk))
 		return;
 	out = reserve(sizeof(*out), TCPDWELL_ACCEPT,
