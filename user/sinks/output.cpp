@@ -14,6 +14,7 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kBlock = 1U << 20U;
+constexpr std::size_t kKept = 8 * kBlock;
 constexpr std::chrono::milliseconds kMostFlush{5};  // events are waiting meanwhile
 constexpr int kPatienceMs = 1000;                   // for a reader that stalls
 constexpr std::chrono::seconds kMostPatience{5};    // for one that trickles
@@ -128,6 +129,7 @@ bool Output::write_some(int wait_ms) {
   written_ += static_cast<std::size_t>(count);
   if (written_ == buffer_.size()) {
     buffer_.clear();
+    if (buffer_.capacity() > kKept) buffer_ = std::string();  // a reader had stalled: it is over
     written_ = 0;
   } else if (written_ >= buffer_.size() / 2) {  // what is left is moved once, not at every block
     buffer_.erase(0, written_);
