@@ -10,6 +10,7 @@ import pytest
 
 from lib.child import Child
 from lib.clock import MS, now
+from lib.kernel import stamps_minisocks
 from lib.lifecycle import endpoints
 from lib.netns import Netns
 from lib.tracer import BINARY, parse_line, wait_for
@@ -46,12 +47,14 @@ class Leakers:
         youngest = max(each.entered.hi for each in self.all())
         time.sleep(max(0, youngest + THRESHOLD_NS + 50 * MS - now()) / 1e9)
 
-    def all(self):
-        return [each for stuck in self.cast.stuck.values() for each in stuck]
+    def all(self, *names):
+        """Whose age the kernel knows."""
+        return [each for name in names or STORIES for each in self.cast.stuck[name]
+                if each.cause != "orphaned" or stamps_minisocks()]
 
     def keys(self, *names, keep=lambda each: True):
-        return sorted((each.state, each.local, each.remote) for name in names or STORIES
-                      for each in self.cast.stuck[name] if keep(each))
+        return sorted((each.state, each.local, each.remote) for each in self.all(*names)
+                      if keep(each))
 
     def port(self, name):
         return next(each.local[1] for each in self.cast.stuck[name] if each.role == "server")
@@ -129,6 +132,7 @@ def test_text(leakers):
     assert "\x1b" not in text
 
 
+@pytest.mark.skipif(not stamps_minisocks(), reason="this kernel does not know an orphan's age")
 def test_orphan_is_listed_but_no_leak():
     child = Child(slow_peer)
     try:

@@ -130,6 +130,19 @@ def test_time_wait_is_measured(run):
     assert not [length for length in lengths if length % SECOND == 0]
 
 
+def test_sees_is_what_was_seen(run):
+    """`start` says how exactly minisocks are seen: neither better nor worse than they were."""
+    start, made = run.objects[0], {life.cookie for result in run.results.values()
+                                   for life in result.lives if life.begin_unknown_of is None}
+    errors = [item["error_ns"] for item in run.objects if item["type"] == "transition"
+              and item["cookie"] in made and item["from"] in ("FIN_WAIT_2", "TIME_WAIT")]
+    allowed = {"exact": 0, "jiffy": SECOND // start["hz"]}[start["sees"]["time_wait"]]
+    assert start["sees"]["fin_wait_2_orphan"] == start["sees"]["time_wait"]
+    assert max(errors, default=0) <= allowed
+    if allowed and any(name.startswith("orphan_gets_fin") for name in run.results):
+        assert any(errors), "it sees more than it says"
+
+
 def test_no_port_is_missing(run):
     """Ports that are chosen late are filled in from the first object on."""
     ended = {(item["netns"], item["cookie"], item["life"]) for item in run.objects

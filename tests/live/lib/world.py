@@ -8,7 +8,7 @@ from . import diag
 from .clock import now, timed
 from .conn import Conn, cookie_of
 from .life import Life, me
-from .netns import Netns, ip_batch, link_up, sysctl
+from .netns import Netns, has_sysctl, ip_batch, link_up, sysctl
 from .peer import Flow, Peer
 
 KERNEL_MAC, PEER_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
@@ -42,15 +42,19 @@ class World:
 
     def _plug_in(self):
         far_path = f"/proc/{os.getpid()}/fd/{self._far.fd}"
-        sysctl("ipv6.conf.default.accept_dad", 0)
-        ip_batch(f"link add w0 address {KERNEL_MAC} type veth "
-                 f"peer name w1 address {PEER_MAC} netns {far_path}",
-                 "link set w0 up",
-                 "addr add 10.9.0.1/24 dev w0", "addr add fd09::1/64 dev w0 nodad",
-                 f"neigh add 10.9.0.2 lladdr {PEER_MAC} dev w0",
-                 f"neigh add fd09::2 lladdr {PEER_MAC} dev w0")
+        commands = [f"link add w0 address {KERNEL_MAC} type veth "
+                    f"peer name w1 address {PEER_MAC} netns {far_path}",
+                    "link set w0 up", "addr add 10.9.0.1/24 dev w0",
+                    f"neigh add 10.9.0.2 lladdr {PEER_MAC} dev w0"]
+        v6 = has_sysctl("ipv6")
+        if v6:
+            sysctl("ipv6.conf.default.accept_dad", 0)
+            commands += ["addr add fd09::1/64 dev w0 nodad",
+                         f"neigh add fd09::2 lladdr {PEER_MAC} dev w0"]
+        ip_batch(*commands)
         with self._far.inside():
-            sysctl("ipv6.conf.w1.disable_ipv6", 1)
+            if v6:
+                sysctl("ipv6.conf.w1.disable_ipv6", 1)
             link_up("w1")
         mac = bytes.fromhex(KERNEL_MAC.replace(":", ""))
         self._peer = Peer(self.family, self._far, "w1", mac, self.far, self.mine)

@@ -3,6 +3,7 @@
 A story yields where the tracer starts. kernel-truth.md, section 7.
 """
 from lib.clock import SECOND, pause, timed
+from lib.kernel import stamps_minisocks
 from lib.loopback import Pair
 from lib.netns import Netns
 from lib.world import LOOPBACK, World
@@ -101,6 +102,7 @@ def fin_wait_2_closed_later(w):
 
 def fin_wait_2_orphan(w):
     c = w.client()
+    c.life.begin_unknown_of = None if stamps_minisocks() else "FIN_WAIT_2"
     c.close(to="FIN_WAIT_1")
     c.peer_acks_fin(to="FIN_WAIT_2")
     yield

@@ -2,13 +2,15 @@
 import json
 
 from lib.clock import MS, SECOND
+from lib.kernel import stamps_minisocks
 from lib.life import ANY
 from lib.lifecycle import endpoints
 
 SLACK_NS = 2 * MS
 # What the kernel knows of the beginning: to the jiffy; or that no segment came since; or nothing.
-EXACT = {"TIME_WAIT", "SYN_RECEIVED"}
-SINCE_LAST_SEGMENT = {"CLOSE_WAIT", "FIN_WAIT_2"}
+# Where minisocks are not stamped, TIME_WAIT may have begun before its timer was armed last.
+EXACT = {"TIME_WAIT", "SYN_RECEIVED"} if stamps_minisocks() else {"SYN_RECEIVED"}
+SINCE_LAST_SEGMENT = {"CLOSE_WAIT", "FIN_WAIT_2"} | ({"TIME_WAIT"} - EXACT)
 
 
 class Verdict:
@@ -67,7 +69,8 @@ class Verdict:
             self._true(unknown, f"{shown}, and the kernel knows it to the jiffy")
             self._true(dwell <= truth.hi + slack, f"{shown}: no lower bound")
             self._true(dwell >= at_least - SLACK_NS, f"{shown}: the snapshot itself is longer ago")
-            self._true(self.state not in SINCE_LAST_SEGMENT or dwell >= truth.lo - slack,
+            silent = self.life.begin_unknown_of == self.state
+            self._true(silent or self.state not in SINCE_LAST_SEGMENT or dwell >= truth.lo - slack,
                        f"{shown}: the kernel knows when the last segment came")
 
     def _later(self, transitions):

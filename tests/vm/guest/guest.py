@@ -1,0 +1,72 @@
+"""Runs in the guest: the live tests that it was ordered to run, and says on the console how each
+went. A line of its own, with a mark that nothing else prints, is one JSON object for the host.
+"""
+import glob
+import json
+import os
+import sys
+import time
+
+import pytest
+
+MARK = "\x1etcpdwell "
+LONGEST_PRINT = 2000
+BINARY, KEPT = "/usr/bin/tcpdwell", "/run/kept"
+
+
+def tell(**what):
+    sys.__stdout__.write(f"{MARK}{json.dumps(what)}\n")
+    sys.__stdout__.flush()
+
+
+class Reporter:
+    """A pytest plugin: each test's outcome as soon as it is known."""
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" or report.outcome != "passed":
+            why = report.longrepr[2] if isinstance(report.longrepr, tuple) else \
+                str(report.longrepr or "")
+            tell(test=report.nodeid, outcome=report.outcome, why=why,
+                 printed=report.capstdout[:LONGEST_PRINT])
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            tell(test=report.nodeid, outcome="failed", why=str(report.longrepr))
+
+    def pytest_warning_recorded(self, warning_message, nodeid):
+        tell(warning=nodeid, why=str(warning_message.message))
+
+
+def seen():
+    """What the tracers of the tests said of themselves, and how exact they were."""
+    starts, errors, lengths = [], {}, []
+    for path in glob.glob(f"{KEPT}/*/out"):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith('{"type":"start"'):
+                    starts.append(json.loads(line))
+                elif line.startswith('{"type":"transition"'):
+                    item = json.loads(line)
+                    if item["error_ns"]:
+                        errors.setdefault(item["from"], []).append(item["error_ns"])
+                    if item["from"] == "TIME_WAIT" and item["why"] == "expired" and not item["error_ns"]:
+                        lengths.append(item["dwell_ns"])
+    traces = [start for start in starts if start["sees"]["time_wait"] != "no"]
+    return {"start": traces[0] if traces else None,
+            "errors_ns": {state: max(list) for state, list in errors.items()},
+            "time_waits_ns": [min(lengths), max(lengths), len(lengths)] if lengths else None}
+
+
+def main():
+    with open("/orders.json", encoding="utf-8") as file:
+        orders = json.load(file)
+    os.environ.update(TCPDWELL_BIN=BINARY, TCPDWELL_KEEP=KEPT, **orders["environment"])
+    os.makedirs(KEPT)
+    began = time.monotonic()
+    tell(kernel=os.uname().release, cpus=os.cpu_count())
+    status = pytest.main(["-q", "-p", "no:cacheprovider", "--assert=plain", "--tb=short",
+                          *orders["tests"]], plugins=[Reporter()])
+    tell(status=int(status), guest_seconds=round(time.monotonic() - began, 1), seen=seen())
+
+
+main()

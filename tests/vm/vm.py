@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Boots kernels in qemu with the release binary and the end-to-end tests; a line for each kernel.
+
+Exit status: 0 if no kernel failed (a kernel that could not be fetched is skipped), 1 if one did,
+2 for wrong arguments or a machine that lacks what this needs.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import sys
+import tempfile
+import threading
+
+import image
+import kernels
+import machine
+import matrix
+import targets
+from debian import Unreachable, cache_dir
+
+SIDE_BY_SIDE = max(1, len(os.sched_getaffinity(0)))
+TIMEOUT_S = 900
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+
+
+class Outcome:
+    """What became of one target."""
+
+    def __init__(self, target, verdict, text, boot=None, kernel=None):
+        self.target, self.verdict, self.text = target, verdict, text
+        self.boot, self.kernel = boot, kernel
+
+
+def judge(target, kernel, boot):
+    counts = {verdict: [test for test in boot.tests if test["outcome"] == verdict]
+              for verdict in (PASSED, FAILED, SKIPPED)}
+    text = ", ".join(f"{len(tests)} {verdict}" for verdict, tests in counts.items())
+    end = boot.said("status")
+    failed = [f"{test['test']}: {test['why']}" for test in counts[FAILED]]
+    if end is None:
+        failed.append("the guest hung" if boot.timed_out else "the guest ended before its tests")
+    elif end["status"] != 0 and not failed:
+        failed.append(f"pytest ended with status {end['status']}")
+    if not counts[PASSED] and not failed:
+        failed.append("no test ran")
+    lines = [f"{kernel.release}: {text} in {boot.seconds:.0f} s"]
+    lines += [f"  {each}" for each in failed]
+    if failed:
+        lines.append(f"  the console: {boot.log}")
+    lines += sorted({f"  skipped: {test['why']}" for test in counts[SKIPPED]})
+    lines += [f"  warning: {said['why']}" for said in boot.messages if "warning" in said]
+    return Outcome(target, FAILED if failed else PASSED, "\n".join(lines), boot, kernel)
+
+
+class Run:
+    """Boots targets, as many at once as there are CPUs for."""
+
+    def __init__(self, binaries, scratch):
+        self._binaries, self._scratch, self._printing = binaries, scratch, threading.Lock()
+        self._parts = {}
+
+    def run(self, names):
+        wanted = []
+        outcomes = []
+        for name in names:
+            try:
+                target = targets.parse(name)
+                kernel = kernels.fetch(target.arch, target.series)
+                self._parts.setdefault(target.arch, self._common_parts(target.arch))
+                wanted.append((target, kernel))
+            except Unreachable as why:
+                outcomes.append(self._say(Outcome(None, SKIPPED, f"skipped: {why}"), name))
+        # What takes longest first: the real clock cannot be hurried.
+        wanted.sort(key=lambda each: -each[0].surroundings.cpus)
+        with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            futures = [pool.submit(self._one, *each) for each in wanted]
+            outcomes += [future.result() for future in futures]
+        return outcomes
+
+    def _common_parts(self, arch):
+        path = os.path.join(self._scratch, f"tests-{arch}.cpio")
+        image.tests(self._binaries[arch], path)
+        return [image.base(arch), path]
+
+    def _one(self, target, kernel):
+        name = target.name.replace("/", "-")
+        path = os.path.join(self._scratch, f"{name}.cpio")
+        orders = {"tests": list(target.surroundings.tests),
+                  "environment": target.surroundings.environment}
+        image.modules(kernel.modules, json.dumps(orders), path + ".own")
+        machine.join([*self._parts[target.arch], path + ".own"], path)
+        boot = machine.boot(target.arch, kernel.image, path,
+                            os.path.join(cache_dir("logs"), f"{name}.log"),
+                            cpus=target.surroundings.cpus, append=target.surroundings.append,
+                            timeout_s=TIMEOUT_S)
+        os.unlink(path)
+        return self._say(judge(target, kernel, boot), target.name)
+
+    def _say(self, outcome, name):
+        with self._printing:
+            print(f"{name:14} {outcome.text}", flush=True)
+        return outcome
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="./dev vm", description="boot other kernels and run the end-to-end tests there",
+        epilog=f"KERNEL is [arm64/]SERIES[@SURROUNDINGS]; without one: {' '.join(targets.DEFAULT)}")
+    parser.add_argument("kernels", nargs="*", metavar="KERNEL")
+    parser.add_argument("--binary", action="append", default=[], metavar="ARCH=FILE",
+                        help=argparse.SUPPRESS)
+    parser.add_argument("--write", metavar="FILE", help="write the matrix to FILE (docs/kernels.md)")
+    options = parser.parse_args()
+    names = options.kernels or targets.DEFAULT
+    with tempfile.TemporaryDirectory(prefix="tcpdwell-vm-") as scratch:
+        try:
+            outcomes = Run(dict(each.split("=", 1) for each in options.binary), scratch).run(names)
+        except targets.Unknown as why:
+            parser.error(str(why))
+    if options.write:
+        matrix.write(options.write, outcomes)
+    count = {verdict: sum(each.verdict == verdict for each in outcomes)
+             for verdict in (PASSED, FAILED, SKIPPED)}
+    print(", ".join(f"{number} {verdict}" for verdict, number in count.items()))
+    sys.exit(1 if count[FAILED] else 0)
+
+
+if __name__ == "__main__":
+    main()
