@@ -8,6 +8,8 @@
 #include <charconv>
 #include <optional>
 
+#include "app/account_files.h"
+
 namespace tcpdwell {
 namespace {
 
@@ -20,6 +22,17 @@ std::optional<uid_t> as_number(const std::string& user) {
   return uid;
 }
 
+#ifdef TCPDWELL_STATIC
+std::optional<Identity> account(const std::string& user, std::optional<uid_t> number) {
+  const AccountFiles files;
+  auto found = files.find(user);
+  if (!found && number) found = files.find(*number);
+  return found;
+}
+constexpr auto kOtherDatabases =
+    "This build of tcpdwell reads /etc/passwd only; a user that LDAP or sssd knows can be given as "
+    "a number, and is then in no other group";
+#else
 std::vector<gid_t> groups_of(const passwd& entry) {
   int count = 0;
   ::getgrouplist(entry.pw_name, entry.pw_gid, nullptr, &count);
@@ -29,6 +42,17 @@ std::vector<gid_t> groups_of(const passwd& entry) {
   return groups;
 }
 
+std::optional<Identity> account(const std::string& user, std::optional<uid_t> number) {
+  const passwd* entry = ::getpwnam(user.c_str());
+  if (!entry && number) entry = ::getpwuid(*number);
+  if (!entry) return std::nullopt;
+  Identity found = identity_of(*entry);
+  found.groups = groups_of(*entry);
+  return found;
+}
+constexpr auto kOtherDatabases = "";
+#endif
+
 void set(std::vector<std::string>& environment, const std::string& name, const std::string& value) {
   std::erase_if(environment, [&](const auto& entry) { return entry.starts_with(name + "="); });
   environment.push_back(name + "=" + value);
@@ -36,18 +60,19 @@ void set(std::vector<std::string>& environment, const std::string& name, const s
 
 }  // namespace
 
+Identity identity_of(const passwd& entry) {
+  return {.uid = entry.pw_uid,
+          .gid = entry.pw_gid,
+          .groups = {},
+          .name = entry.pw_name,
+          .home = entry.pw_dir,
+          .shell = *entry.pw_shell ? entry.pw_shell : "/bin/sh"};
+}
+
 Result<Identity> find_identity(const std::string& user) {
   const auto number = as_number(user);
   errno = 0;  // stays 0 where there is no such user
-  const passwd* entry = ::getpwnam(user.c_str());
-  if (!entry && number) entry = ::getpwuid(*number);
-  if (entry)
-    return Identity{.uid = entry->pw_uid,
-                    .gid = entry->pw_gid,
-                    .groups = groups_of(*entry),
-                    .name = entry->pw_name,
-                    .home = entry->pw_dir,
-                    .shell = *entry->pw_shell ? entry->pw_shell : "/bin/sh"};
+  if (auto found = account(user, number)) return std::move(*found);
   if (number)
     return Identity{.uid = *number,
                     .gid = *number,
@@ -55,7 +80,7 @@ Result<Identity> find_identity(const std::string& user) {
                     .name = user,
                     .home = "/",
                     .shell = "/bin/sh"};
-  return Error{"there is no user " + user, {errno, std::generic_category()}, {}};
+  return Error{"there is no user " + user, {errno, std::generic_category()}, kOtherDatabases};
 }
 
 bool Identity::assume() const {

@@ -2,6 +2,7 @@
 // The user that `run --user` drops CMD to.
 #pragma once
 
+#include <pwd.h>
 #include <sys/types.h>
 
 #include <string>
@@ -24,6 +25,9 @@ struct Identity {
   // `environment` ("NAME=value") with HOME, SHELL, USER and LOGNAME as runuser(1) sets them.
   std::vector<std::string> adapt(std::vector<std::string> environment) const;
 };
+
+// All but the groups.
+Identity identity_of(const passwd& entry);
 
 // A name, or a number, which the database need not know: such a user is in the group of the same
 // number alone, and at home in /.
