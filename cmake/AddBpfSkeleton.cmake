@@ -1,8 +1,6 @@
 # add_bpf_skeleton(<name> <source>): compiles a BPF object and makes its skeleton. Link <name>_skel
 # and include "skel/<name>.skel.h"; its struct is <name>_bpf, so that a C++ namespace may be <name>.
 include(FindBpftool)
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf>=1.1)
 
 find_program(BPF_CLANG NAMES clang DOC "clang, compiles the BPF programs")
 if(NOT BPF_CLANG)
@@ -38,7 +36,9 @@ function(add_bpf_skeleton name source)
   bpf_target_arch(arch)
 
   set(flags --target=bpf -mcpu=v3 -g -O2 -std=gnu11 -Wall -Wextra -Wno-unused-parameter
-            -Wno-sign-compare -Wno-missing-field-initializers)
+            -Wno-sign-compare -Wno-missing-field-initializers
+            # BTF names the file of each line, and stays in the object
+            -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -fdebug-compilation-dir=.)
   if(TCPDWELL_WERROR)
     list(APPEND flags -Werror)
   endif()
@@ -49,7 +49,7 @@ function(add_bpf_skeleton name source)
     list(APPEND includes -isystem ${dir})
   endforeach()
   if(CMAKE_LIBRARY_ARCHITECTURE)
-    list(APPEND includes -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
+    list(APPEND includes -idirafter ${TCPDWELL_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
   endif()
 
   set(strip)

@@ -18,6 +18,14 @@ endif()
 if(TCPDWELL_WERROR)
   target_compile_options(tcpdwell_options INTERFACE -Werror)
 endif()
+if(TCPDWELL_STATIC)
+  target_compile_definitions(tcpdwell_options INTERFACE TCPDWELL_STATIC)
+  # The same sources give the same bytes wherever they are built: no path gets into them.
+  target_compile_options(
+    tcpdwell_options INTERFACE -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=
+                               -ffile-prefix-map=${PROJECT_BINARY_DIR}/=
+                               $<$<BOOL:${TCPDWELL_SYSROOT}>:-ffile-prefix-map=${TCPDWELL_SYSROOT}/=/>)
+endif()
 
 # Set as ENVIRONMENT of tests.
 set(TCPDWELL_TEST_ENVIRONMENT)
