@@ -2,7 +2,9 @@
 # PkgConfig::LIBBPF, CLI11::CLI11, Threads::Threads.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
-find_package(PkgConfig REQUIRED)
+if(TCPDWELL_BPF OR TCPDWELL_STATIC)
+  find_package(PkgConfig REQUIRED)
+endif()
 if(TCPDWELL_STATIC)
   # What find_library() then finds for pkg-config's -l, too.
   set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
