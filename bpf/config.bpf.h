@@ -27,9 +27,6 @@ const volatile __u32 io_uring_complete_args = 0;
 /* enum sk_rst_reason's SK_RST_REASON_TCP_ABORT_ON_MEMORY; the numbers shift. 0: no reasons here */
 const volatile __u32 rst_reason_memory = 0;
 
-/* TCP_TIMEWAIT_LEN in jiffies of this kernel's HZ */
-const volatile __u32 timewait_jiffies = 0;
-
 /* `run`: whether to tell its sockets from all others */
 const volatile bool follows = false;
 

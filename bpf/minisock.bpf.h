@@ -40,12 +40,12 @@ static __always_inline void emit_minisock(void *ctx, const struct inet_timewait_
 	submit(out);
 }
 
-/* A segment that a minisock took: it was a FIN, or re-armed the timer, if the timer has just begun
- * anew. What it ignored is not worth a record. */
+/* A segment came to a minisock that is in TIME_WAIT, now or since before: the first such was the
+ * FIN. That the timer has just begun anew is no condition: where a virtual CPU was kept waiting, the
+ * jiffies of the FIN and those of now are far apart. */
 static __always_inline void on_minisock_segment(void *ctx, const struct inet_timewait_sock *tw)
 {
-	/* A tick may pass between the two. */
-	if (tw->tw_substate == TCP_TIME_WAIT && jiffies_left(tw, true) + 1 >= timewait_jiffies)
+	if (tw->tw_substate == TCP_TIME_WAIT)
 		emit_minisock(ctx, tw, TCPDWELL_SEGMENT, true);
 }
 

@@ -112,7 +112,6 @@ Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sin
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .trace = false,
                                     .ring_bytes = ring_size(config.ring_bytes),
-                                    .hz = kernel_hz(),
                                     .snapshot_states = flagged_states(config.session.thresholds)});
   if (!programs) return programs.error();
   OneRun all(sink);

@@ -57,8 +57,7 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .accept = config.watch_accept,
                                     .follow = true,
-                                    .ring_bytes = ring_size(config.ring_bytes),
-                                    .hz = kernel_hz()});
+                                    .ring_bytes = ring_size(config.ring_bytes)});
   if (!programs) return own_failure(programs.error());
   if (const auto error = programs->follow(command.pidfd())) return own_failure(*error);
   Session session(config.session, *programs, sink, output);

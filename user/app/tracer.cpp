@@ -56,8 +56,7 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   Signals signals;
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .accept = config.watch_accept,
-                                    .ring_bytes = ring_size(config.ring_bytes),
-                                    .hz = kernel_hz()});
+                                    .ring_bytes = ring_size(config.ring_bytes)});
   if (!programs) return programs.error();
   Session session(config.session, *programs, sink, output);
   if (const auto error = session.begin()) return *error;

@@ -23,7 +23,6 @@ struct ProgramOptions {
   bool accept = true;
   bool follow = false;           // tell the sockets of a command from all others
   std::uint32_t ring_bytes = 0;  // a power of two of pages
-  unsigned hz = 0;
   std::uint32_t snapshot_states = ~0U;  // which sockets a snapshot shows: 1 << State
 };
 

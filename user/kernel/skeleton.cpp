@@ -146,7 +146,6 @@ Result<SkeletonPtr> load_skeleton(const ProgramOptions& options) {
   const tcpdwell_filter everything{};
   skeleton->rodata->filters = std::memcmp(&options.filter, &everything, sizeof everything) != 0;
   skeleton->rodata->tracer_pidns = own_pidns();
-  skeleton->rodata->timewait_jiffies = 60 * options.hz;
   skeleton->rodata->follows = options.follow;
   skeleton->rodata->snapshot_states = options.snapshot_states;
   skeleton->rodata->snapshot_limit = options.ring_bytes / 2;

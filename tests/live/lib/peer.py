@@ -99,13 +99,23 @@ class Peer:
 
 
 def _monotonic(control):
-    """The kernel's receive time stamp, which is wall-clock time, as CLOCK_MONOTONIC."""
-    read_at, wall = now(), time.clock_gettime_ns(time.CLOCK_REALTIME)
+    """The kernel's receive time stamp, which is wall-clock time, as CLOCK_MONOTONIC.
+
+    Whoever is interrupted between the two clocks reads a wrong offset: the closest pair is right.
+    """
+    read_at, (_, offset) = now(), min(_clock_pair() for _ in range(5))
     for level, kind, data in control:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
             seconds, nanoseconds = struct.unpack("@ll", data[:16])
-            return min(read_at, read_at - wall + seconds * 1_000_000_000 + nanoseconds)
+            return min(read_at, seconds * 1_000_000_000 + nanoseconds - offset)
     return read_at
+
+
+def _clock_pair():
+    """(how long it took to read both, CLOCK_REALTIME - CLOCK_MONOTONIC at the earliest)."""
+    before = now()
+    wall = time.clock_gettime_ns(time.CLOCK_REALTIME)
+    return now() - before, wall - before
 
 
 class Flow:

@@ -2,6 +2,8 @@
 
 A story yields where the tracer starts. kernel-truth.md, section 7.
 """
+import select
+
 from lib.clock import SECOND, pause, timed
 from lib.kernel import stamps_minisocks
 from lib.loopback import Pair
@@ -184,7 +186,8 @@ def only_a_socket_holds_namespace(w):
     w.netns.close()
     yield
     pair.client.abort()
-    pair.server.life.enter("CLOSED", pair.client.life.steps[-1].at)
+    _, arrived = timed(select.select, [pair.server.sock], [], [], 5)
+    pair.server.life.enter("CLOSED", pair.client.life.steps[-1].at.joined(arrived))
     pair.server.sock.close()
 
 

@@ -60,7 +60,7 @@ def seen():
 def main():
     with open("/orders.json", encoding="utf-8") as file:
         orders = json.load(file)
-    os.environ.update(TCPDWELL_BIN=BINARY, TCPDWELL_KEEP=KEPT, **orders["environment"])
+    os.environ.update(TCPDWELL_BIN=BINARY, TCPDWELL_KEEP=KEPT, TCPDWELL_RETRY="0", **orders["environment"])
     os.makedirs(KEPT)
     began = time.monotonic()
     tell(kernel=os.uname().release, cpus=os.cpu_count())
