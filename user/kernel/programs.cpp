@@ -125,7 +125,7 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
 void Programs::note_missing(const ProgramOptions& options) {
   if (!sees_.cancellers)
     missing_.push_back(
-        {.what = "the kernel does not show where its functions are",
+        {.what = "neither /proc/kallsyms nor iter/ksym shows where the kernel's functions are",
          .effect = "who ends a TIME_WAIT or a half-open connection before its time is not known",
          .hint = "CAP_SYSLOG, or `sysctl kernel.kptr_restrict=1`, shows it"});
   if (options.accept && !sees_.accept)
