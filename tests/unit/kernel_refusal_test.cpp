@@ -3,8 +3,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 
 #include <cerrno>
+
+#include "kernel/rights.h"
 
 namespace tcpdwell {
 namespace {
@@ -31,9 +34,17 @@ TEST(Refusal, AMissingTracepointIsCalledByItsName) {
             "This kernel has no timer_start to attach to");
 }
 
-TEST(Refusal, WithoutARingBuffer) {
-  EXPECT_THAT(why_refused("libbpf: map 'events': failed to create\n", {.ring_buffer = false}),
-              HasSubstr("BPF_MAP_TYPE_RINGBUF"));
+TEST(Refusal, WhatTheKernelsBpfLacksIsListed) {
+  EXPECT_EQ(why_refused("libbpf: map 'events': failed to create\n",
+                        {.lacks = {"ring buffer", "task storage"}}),
+            "This kernel's BPF has no ring buffer, no task storage");
+}
+
+// On a kernel that traces, or where that may not be found out.
+TEST(Refusal, ThisKernelLacksNothing) {
+  const auto here = look_around();
+  if (here.least_program != 0 || !effective_capabilities()[CAP_SYS_ADMIN]) GTEST_SKIP();
+  EXPECT_THAT(here.lacks, testing::IsEmpty());
 }
 
 TEST(Refusal, WhereNothingMayBeLoadedThePlaceIsToBlame) {

@@ -130,7 +130,7 @@ void Programs::note_missing(const ProgramOptions& options) {
          .hint = "CAP_SYSLOG, or `sysctl kernel.kptr_restrict=1`, shows it"});
   if (options.accept && !sees_.accept)
     missing_.push_back(
-        {.what = "neither a function nor a system call can be traced",
+        {.what = "neither inet_csk_accept() nor the exits of accept() can be traced",
          .effect = "who accepted a connection is known from its close or a flag only",
          .hint = "Mount tracefs, or give CAP_SYS_ADMIN"});
 }

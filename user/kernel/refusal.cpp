@@ -14,14 +14,41 @@
 namespace tcpdwell {
 namespace {
 
+constexpr bpf_insn kReturn0 = {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0};
+constexpr bpf_insn kExit = {.code = BPF_JMP | BPF_EXIT};
+
 // "return 0", of the type that asks for the fewest rights.
 int error_of_least_program() {
-  const std::array<bpf_insn, 2> program = {
-      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-      bpf_insn{.code = BPF_JMP | BPF_EXIT}};
+  const std::array program = {kReturn0, kExit};
   const UniqueFd fd(bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, nullptr, "GPL", program.data(),
                                   program.size(), nullptr));
   return fd ? 0 : errno;
+}
+
+// bpf_get_socket_cookie() of the first argument. libbpf has no answer for this type of program.
+bool has_socket_cookies() {
+  constexpr const char* kTracepoint = "inet_sock_set_state";
+  const int type = libbpf_find_vmlinux_btf_id(kTracepoint, BPF_TRACE_RAW_TP);
+  if (type <= 0) return true;  // not the cookie is missing then
+  const std::array program = {
+      bpf_insn{.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_1},
+      bpf_insn{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_socket_cookie}, kReturn0, kExit};
+  LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_RAW_TP,
+              .attach_btf_id = static_cast<__u32>(type));
+  return static_cast<bool>(UniqueFd(bpf_prog_load(BPF_PROG_TYPE_TRACING, nullptr, "GPL",
+                                                  program.data(), program.size(), &options)));
+}
+
+std::vector<std::string> missing_features() {
+  std::vector<std::string> missing;
+  for (const auto& [type, name] :
+       {std::pair{BPF_MAP_TYPE_RINGBUF, "ring buffer (BPF_MAP_TYPE_RINGBUF)"},
+        {BPF_MAP_TYPE_SK_STORAGE, "socket storage (BPF_MAP_TYPE_SK_STORAGE)"},
+        {BPF_MAP_TYPE_TASK_STORAGE, "task storage (BPF_MAP_TYPE_TASK_STORAGE)"}})
+    if (libbpf_probe_bpf_map_type(type, nullptr) == 0) missing.emplace_back(name);
+  if (!has_socket_cookies())
+    missing.emplace_back("socket cookies in tracing programs (bpf_get_socket_cookie)");
+  return missing;
 }
 
 // The initial one maps every uid to itself.
@@ -71,7 +98,7 @@ std::string missing_helper(std::string_view log) {
 
 Circumstances look_around() {
   return {.least_program = error_of_least_program(),
-          .ring_buffer = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, nullptr) == 1,
+          .lacks = missing_features(),
           .user_namespace = in_user_namespace(),
           .seccomp = has_seccomp_filter()};
 }
@@ -79,8 +106,12 @@ Circumstances look_around() {
 std::string why_refused(std::string_view log, const Circumstances& circumstances) {
   if (circumstances.least_program == EPERM || circumstances.least_program == ENOSYS)
     return who_refuses_bpf(circumstances);
-  if (!circumstances.ring_buffer)
-    return "This kernel has no BPF ring buffer (BPF_MAP_TYPE_RINGBUF)";
+  if (!circumstances.lacks.empty()) {
+    std::string all;
+    for (const std::string& feature : circumstances.lacks)
+      all += (all.empty() ? "no " : ", no ") + feature;
+    return "This kernel's BPF has " + all;
+  }
   const std::string helper = missing_helper(log);
   // Every kernel that has BTF has it, but for one that is locked down (LOCKDOWN_BPF_READ_KERNEL).
   if (helper.starts_with("bpf_probe_read"))

@@ -5,15 +5,16 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tcpdwell {
 
 // What a refusal of the least thing says about all the rest.
 struct Circumstances {
-  int least_program = 0;        // the errno of the least program that there is; 0: it loads
-  bool ring_buffer = true;      // BPF_MAP_TYPE_RINGBUF can be made
-  bool user_namespace = false;  // root here is nobody outside
-  bool seccomp = false;         // a filter looks at the system calls of this process
+  int least_program = 0;           // the errno of the least program that there is; 0: it loads
+  std::vector<std::string> lacks;  // features that no command can do without
+  bool user_namespace = false;     // root here is nobody outside
+  bool seccomp = false;            // a filter looks at the system calls of this process
 };
 Circumstances look_around();
 
