@@ -50,7 +50,9 @@ bool write_sets(const Sets& sets) {
 // setns() into a network namespace: CAP_SYS_ADMIN. Opening /proc/PID/ns/net, pidfd_getfd():
 // ptrace_may_access(), which lets nobody pass whose capabilities are fewer than the other's.
 // SIOCGSKNS: CAP_NET_ADMIN.
-const Capabilities kEnterNamespaces = set_of({CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN});
+Capabilities entering_namespaces() {
+  return set_of({CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN});
+}
 
 std::string names_of_missing(const Capabilities& have, bool* plural) {
   std::string names;
@@ -89,7 +91,7 @@ Capabilities needed_by_loop_only() { return set_of({CAP_DAC_OVERRIDE, CAP_KILL})
 
 Capabilities needed_for(const Promises& promises) {
   Capabilities needed = set_of({CAP_DAC_READ_SEARCH});  // open_by_handle_at(): a cgroup's name
-  if (promises.other_namespaces) needed |= kEnterNamespaces;
+  if (promises.other_namespaces) needed |= entering_namespaces();
   if (promises.calls_bpf) needed.set(CAP_BPF);
   if (promises.opens_files) needed.set(CAP_DAC_OVERRIDE);
   if (promises.signals_command) needed.set(CAP_KILL);
@@ -97,7 +99,7 @@ Capabilities needed_for(const Promises& promises) {
 }
 
 std::vector<MissingFeature> missing_rights(const Capabilities& have, const Promises& promises) {
-  if (!promises.other_namespaces || (kEnterNamespaces & ~have).none()) return {};
+  if (!promises.other_namespaces || (entering_namespaces() & ~have).none()) return {};
   bool plural = false;
   const std::string names = names_of_missing(have, &plural);
   const bool none = !have[CAP_SYS_ADMIN];
