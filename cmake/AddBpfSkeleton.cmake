@@ -67,7 +67,8 @@ function(add_bpf_skeleton name source)
     VERBATIM)
   add_custom_command(
     OUTPUT ${skel}
-    COMMAND sh -c "\"$1\" gen skeleton \"$2\" name \"$3\" > \"$4.new\" && mv \"$4.new\" \"$4\""
+    COMMAND sh -c "{ echo '// NOLINTBEGIN: generated' && \"$1\" gen skeleton \"$2\" name \"$3\" && \
+echo '// NOLINTEND'; } > \"$4.new\" && mv \"$4.new\" \"$4\""
             gen_skeleton ${BPFTOOL} ${obj} ${name}_bpf ${skel}
     DEPENDS ${obj}
     COMMENT "Generating skel/${name}.skel.h"

@@ -252,6 +252,13 @@ struct tcpdwell_place {
 	__u32 kind; /* enum tcpdwell_place_kind */
 };
 
+/* The function that the timer of such a socket calls. */
+struct tcpdwell_handler {
+	__u64 function;
+	__u32 kind; /* TCPDWELL_MINISOCK or TCPDWELL_REQUEST_SOCK */
+	__u32 pad;
+};
+
 /* The counters that both sides share, in the object's .bss. User space only reads, but for
  * `wakeup`: it sets it before it sleeps, the next record clears it and wakes it. */
 struct tcpdwell_shared {
@@ -308,6 +315,7 @@ TCPDWELL_ASSERT(sizeof(struct tcpdwell_syn) == 80);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_snapshot) == 128);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_holding) == 48);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_place) == 24);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_handler) == 16);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_flow, local_port) == 44);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_transition, flow) == 32);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_transition, from) == 102);

@@ -178,16 +178,14 @@ def test_not_root(tmp_path):
     assert "root" in said, said
 
 
-@pytest.mark.parametrize("missing, word", [("/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF"),
-                                           ("/proc/kallsyms", "tw_timer_handler")])
-def test_kernel_without(missing, word):
-    """A kernel that lacks what cannot be done without, in a mount namespace that shows it so."""
-    script = 'mount --bind /dev/null "$1" && exec "$2" --json'
-    done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", missing, BINARY],
+def test_kernel_without_btf():
+    """It cannot be done without, in a mount namespace that shows it so."""
+    script = 'mount --bind /dev/null /sys/kernel/btf/vmlinux && exec "$1" --json'
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", BINARY],
                           capture_output=True, timeout=60, check=False)
     said = done.stderr.decode()
     assert done.returncode == 2 and done.stdout == b"" and said.count("\n") == 1, said
-    assert word in said, said
+    assert "CONFIG_DEBUG_INFO_BTF" in said, said
 
 
 def test_config_file(tmp_path):

@@ -2,37 +2,22 @@
 #include "kernel/symbols.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <array>
-#include <filesystem>
 #include <fstream>
+#include <sstream>
 
 namespace tcpdwell {
 namespace {
 
-class Symbols : public testing::Test {
- protected:
-  Symbols() {
-    const int fd = ::mkstemp(path_.data());
-    EXPECT_GE(fd, 0);
-    ::close(fd);
-  }
-  ~Symbols() override { std::filesystem::remove(path_); }
+std::vector<Symbol> find(const std::string& kallsyms,
+                         std::initializer_list<std::string_view> names = {"tw_timer_handler"}) {
+  const std::vector<std::string_view> wanted(names);
+  std::istringstream list(kallsyms);
+  return find_symbols(wanted, list);
+}
 
-  std::vector<Symbol> find(const std::string& kallsyms,
-                           std::initializer_list<std::string_view> names = {"tw_timer_handler"}) {
-    std::ofstream(path_) << kallsyms;
-    const std::vector<std::string_view> wanted(names);
-    return find_symbols(wanted, path_);
-  }
-
- private:
-  std::string path_ = (std::filesystem::temp_directory_path() / "kallsyms.XXXXXX").string();
-};
-
-TEST_F(Symbols, AFunctionEndsWhereTheNextOneBegins) {
+TEST(Symbols, AFunctionEndsWhereTheNextOneBegins) {
   const auto found = find(
       "ffffffff82006000 T tcp_v4_rcv\n"
       "ffffffff82006070 t tw_timer_handler\n"
@@ -43,7 +28,7 @@ TEST_F(Symbols, AFunctionEndsWhereTheNextOneBegins) {
   EXPECT_EQ(found[0].end, 0xffffffff820060b0U);
 }
 
-TEST_F(Symbols, TheFileNeedNotBeSorted) {
+TEST(Symbols, TheFileNeedNotBeSorted) {
   const auto found = find(
       "2000 t tw_timer_handler\n"
       "9000 T z\n"
@@ -53,7 +38,7 @@ TEST_F(Symbols, TheFileNeedNotBeSorted) {
   EXPECT_EQ(found[0].end, 0x2100U);
 }
 
-TEST_F(Symbols, TwoNamesOfOneAddressAreNoEmptyRange) {
+TEST(Symbols, TwoNamesOfOneAddressAreNoEmptyRange) {
   const auto found = find(
       "1000 t tw_timer_handler\n"
       "1000 T alias\n"
@@ -62,20 +47,20 @@ TEST_F(Symbols, TwoNamesOfOneAddressAreNoEmptyRange) {
   EXPECT_EQ(found[0].end, 0x1200U);
 }
 
-TEST_F(Symbols, TheLastOneHasAnEndToo) {
+TEST(Symbols, TheLastOneHasAnEndToo) {
   const auto found = find("1000 t tw_timer_handler\n");
   ASSERT_EQ(found.size(), 1U);
   EXPECT_GT(found[0].end, found[0].begin);
 }
 
-TEST_F(Symbols, AHiddenAddressIsNone) {
+TEST(Symbols, AHiddenAddressIsNone) {
   EXPECT_TRUE(find("0000000000000000 t tw_timer_handler\n"
                    "0000000000000000 T tcp_v4_rcv\n")
                   .empty())
       << "a filter on address 0 would match nothing without a word";
 }
 
-TEST_F(Symbols, ACompilersSuffixIsIgnored) {
+TEST(Symbols, ACompilersSuffixIsIgnored) {
   for (const char* suffix : {".cold", ".part.0", ".isra.0.cold"})
     EXPECT_TRUE(find("1000 t tw_timer_handler" + std::string(suffix) + "\n1100 T next\n").empty())
         << suffix << ": a piece does not begin where the function does";
@@ -87,7 +72,7 @@ TEST_F(Symbols, ACompilersSuffixIsIgnored) {
   }
 }
 
-TEST_F(Symbols, ALongerNameIsAnotherFunction) {
+TEST(Symbols, ALongerNameIsAnotherFunction) {
   EXPECT_TRUE(find("1000 t tw_timer_handler_foo\n"
                    "2000 t tw_timer_handle\n"
                    "3000 t __tw_timer_handler\n"
@@ -96,7 +81,7 @@ TEST_F(Symbols, ALongerNameIsAnotherFunction) {
                   .empty());
 }
 
-TEST_F(Symbols, OfAModule) {
+TEST(Symbols, OfAModule) {
   const auto found = find(
       "1000 t tw_timer_handler\t[tcp_mod]\n"
       "1100 t other\t[tcp_mod]\n");
@@ -105,14 +90,14 @@ TEST_F(Symbols, OfAModule) {
   EXPECT_EQ(found[0].end, 0x1100U);
 }
 
-TEST_F(Symbols, DataIsNoFunction) {
+TEST(Symbols, DataIsNoFunction) {
   EXPECT_TRUE(find("1000 d tw_timer_handler\n"
                    "2000 r tw_timer_handler\n"
                    "3000 A tw_timer_handler\n")
                   .empty());
 }
 
-TEST_F(Symbols, SeveralAtOnceAndWhatIsMissingIsLeftOut) {
+TEST(Symbols, SeveralAtOnceAndWhatIsMissingIsLeftOut) {
   const auto found = find(
       "1000 T a\n"
       "2000 t b\n"
@@ -123,7 +108,7 @@ TEST_F(Symbols, SeveralAtOnceAndWhatIsMissingIsLeftOut) {
   EXPECT_EQ(found[1].name, "c");
 }
 
-TEST_F(Symbols, LinesThatAreNoneAreSkipped) {
+TEST(Symbols, LinesThatAreNoneAreSkipped) {
   const auto found = find(
       "\n"
       "zzz\n"
@@ -137,9 +122,10 @@ TEST_F(Symbols, LinesThatAreNoneAreSkipped) {
   EXPECT_EQ(found[0].begin, 0x5000U);
 }
 
-TEST_F(Symbols, AFileThatIsNotThereHasNone) {
+TEST(Symbols, AFileThatIsNotThereHasNone) {
   const std::array<std::string_view, 1> names = {"tw_timer_handler"};
-  EXPECT_TRUE(find_symbols(names, "/nonexistent").empty());
+  std::ifstream file("/nonexistent");
+  EXPECT_TRUE(find_symbols(names, file).empty());
 }
 
 }  // namespace

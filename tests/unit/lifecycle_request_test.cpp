@@ -96,6 +96,14 @@ TEST(Request, TimesOutAfterItsRetransmissions) {
   EXPECT_EQ(story.connection().tally->retransmits, 2U);
 }
 
+TEST(Request, CancelAloneIsNothingWhereTheStackCannotBeRead) {
+  Story story({}, {.hz = kHz, .began = kBegan, .sees_cancellers = false});
+  story.tell(story.request(TimerOp::Start, 0ms)).tell(story.request(TimerOp::Cancel, 100ms));
+  story.wait(500ms);
+  EXPECT_EQ(story.connection().ended, Ended::Unknown)
+      << "SOCK_DESTROY and the end of its namespace look the same";
+}
+
 TEST(Request, CancelAloneIsAnRst) {
   Story story;
   story.tell(story.request(TimerOp::Start, 0ms)).tell(story.request(TimerOp::Cancel, 100ms));

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "kernel/rights.h"
 #include "kernel/sock_diag.h"
 
 namespace tcpdwell {
@@ -60,7 +61,12 @@ Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle)
     : walks_(programs.walks()),
       namespaces_(walks_),
       cgroups_(find_cgroup2_mount()),
-      lifecycle_(lifecycle) {}
+      lifecycle_(lifecycle) {
+  worker_.ask([]() -> Worker::Answer {
+    keep_only(~needed_by_loop_only());
+    return {};
+  });
+}
 
 Inquirer::~Inquirer() { stop_ = true; }
 

@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "app/kernel_filter.h"
+#include "app/privileges.h"
 #include "core/kept_flags.h"
 #include "sinks/text_format.h"
 
@@ -114,6 +115,10 @@ Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sin
                                     .ring_bytes = ring_size(config.ring_bytes),
                                     .snapshot_states = flagged_states(config.session.thresholds)});
   if (!programs) return programs.error();
+  auto promises =
+      settle_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
+                                .opens_files = output.is_reopened()});
+  if (!promises) return promises.error();
   OneRun all(sink);
   Looks looks(config, *programs, output);
   const Nanos began = monotonic_now();

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "app/kernel_filter.h"
+#include "app/privileges.h"
 
 namespace tcpdwell {
 namespace {
@@ -60,6 +61,10 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
                                     .ring_bytes = ring_size(config.ring_bytes)});
   if (!programs) return own_failure(programs.error());
   if (const auto error = programs->follow(command.pidfd())) return own_failure(*error);
+  auto promises = settle_rights(
+      *programs,
+      {.other_namespaces = looks_elsewhere(config.session.filter), .signals_command = true});
+  if (!promises) return own_failure(promises.error());
   Session session(config.session, *programs, sink, output);
   if (const auto error = session.begin()) return own_failure(*error);
   session.watch(signals.fd());

@@ -84,6 +84,7 @@ Session::Session(const SessionConfig& config, const Programs& programs, Sink& si
       lifecycle_({.hz = kernel_hz(),
                   .began = programs.began(),
                   .watches_resets = programs.sees().resets,
+                  .sees_cancellers = programs.sees().cancellers,
                   .max_connections = config.max_connections,
                   .thresholds = config.thresholds,
                   .exit_grace = config.exit_grace},

@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "app/kernel_filter.h"
+#include "app/privileges.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {
@@ -27,8 +28,16 @@ bool heed(Signals& signals, Output& output) {
   return over;
 }
 
-std::optional<Error> run_until_over(const TracerConfig& config, Session& session, Signals& signals,
-                                    Output& output) {
+// The ready file is made; what was kept for it alone goes, too.
+std::optional<Error> get_ready(const TracerConfig& config, Promises promises,
+                               const Output& output) {
+  auto error = make_ready_file(config.ready_file);
+  promises.opens_files = output.is_reopened();
+  return error ? error : keep_only(needed_for(promises));
+}
+
+std::optional<Error> run_until_over(const TracerConfig& config, const Promises& promises,
+                                    Session& session, Signals& signals, Output& output) {
   std::optional<Error> failed;
   std::optional<Nanos> until;
   bool ready = false;
@@ -42,7 +51,7 @@ std::optional<Error> run_until_over(const TracerConfig& config, Session& session
             "cannot enter {}: sockets in them that are older than the trace show with their first "
             "event",
             format_count(not_entered, "network namespace"));
-      failed = make_ready_file(config.ready_file);
+      failed = get_ready(config, promises, output);
     }
     return heed(signals, output) || failed || (until && now >= *until);
   };
@@ -58,10 +67,14 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
                                     .accept = config.watch_accept,
                                     .ring_bytes = ring_size(config.ring_bytes)});
   if (!programs) return programs.error();
+  auto promises =
+      settle_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
+                                .opens_files = output.is_reopened() || !config.ready_file.empty()});
+  if (!promises) return promises.error();
   Session session(config.session, *programs, sink, output);
   if (const auto error = session.begin()) return *error;
   session.watch(signals.fd());
-  if (const auto error = run_until_over(config, session, signals, output)) return *error;
+  if (const auto error = run_until_over(config, *promises, session, signals, output)) return *error;
   EndRecord end = session.finish(*programs);
   if (const auto error = output.error()) return *error;
   return end;

@@ -31,6 +31,7 @@ struct LifecycleConfig {
   unsigned hz = 250;
   Nanos began{};  // when everything was attached: a socket seen later may be older
   bool watches_resets = true;
+  bool sees_cancellers = true;  // who cancelled a timer is told, where it is not its natural end
   std::size_t max_connections = 4'000'000;
   Thresholds thresholds;
   // `run`: a followed socket that was in CLOSE_WAIT for so long is flagged when nothing but the

@@ -71,6 +71,8 @@ void Lifecycle::end_request(Id id) {
   const bool reset_received = ending.ended == Ended::ResetReceived;
   if (reset_received && reset.count() >= 0 && reset <= at && at - reset < kSameCall)
     ending = {Ended::ResetSent, Why::Reset, Side::Local};
+  else if (reset_received && !config_.sees_cancellers && last.canceller == Canceller::Unknown)
+    ending = {};  // SOCK_DESTROY and the end of its namespace look the same
   else if ((reset_received || ending.ended == Ended::Timeout) && lost_since(at))
     ending = {};  // the child, or the restart after a retransmission, may have been lost
   connection.doubt = Doubt::None;

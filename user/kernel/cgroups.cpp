@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <climits>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 namespace tcpdwell {
 namespace {
@@ -59,6 +61,13 @@ CgroupNames::CgroupNames(std::string mount)
     : mount_(std::move(mount)),
       root_(mount_.empty() ? -1 : ::open(mount_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
 
+// Where open_by_handle_at() is refused: it needs CAP_DAC_READ_SEARCH.
+std::string CgroupNames::search(std::uint64_t id) const {
+  for (CgroupName& name : list_cgroups(mount_))
+    if (name.id == id) return std::move(name.path);
+  return {};
+}
+
 std::string CgroupNames::path_of(std::uint64_t id) const {
   if (!root_) return {};
   alignas(file_handle) std::array<std::byte, sizeof(file_handle) + sizeof id> raw{};
@@ -67,7 +76,7 @@ std::string CgroupNames::path_of(std::uint64_t id) const {
   handle->handle_type = kFileidKernfs;
   std::memcpy(handle->f_handle, &id, sizeof id);
   const UniqueFd cgroup(::open_by_handle_at(root_.get(), handle, O_PATH | O_CLOEXEC));
-  if (!cgroup) return {};
+  if (!cgroup) return errno == EPERM ? search(id) : std::string{};
   std::array<char, PATH_MAX> path{};
   const std::string link = "/proc/self/fd/" + std::to_string(cgroup.get());
   const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());

@@ -27,6 +27,7 @@ class CgroupNames {
   std::string path_of(std::uint64_t id) const;
 
  private:
+  std::string search(std::uint64_t id) const;
   std::string mount_;
   UniqueFd root_;
 };

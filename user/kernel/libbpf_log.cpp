@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <string_view>
 
+#include "kernel/refusal.h"
+
 namespace tcpdwell {
 namespace {
 
@@ -40,15 +42,8 @@ LibbpfLog::Quiet::Quiet() { quiet = true; }
 LibbpfLog::Quiet::~Quiet() { quiet = false; }
 
 std::string LibbpfLog::hint() {
-  const std::string_view text = kept();
-  const auto says = [&](std::string_view part) { return text.find(part) != text.npos; };
-  // 5.10: the verifier knows the helper, but not for tracing programs.
-  if (says("unknown func bpf_get_socket_cookie"))
-    return "This kernel has no socket cookies in tracing programs (bpf_get_socket_cookie); 5.12 "
-           "and RHEL 9's 5.14 have";
-  if (says("RLIMIT_MEMLOCK") || says("memlock"))
-    return "Raise the limit of locked memory: ulimit -l unlimited";
-  return "Run it with --verbose to see what the kernel says";
+  const Quiet quiet;
+  return why_refused(kept(), look_around());
 }
 
 }  // namespace tcpdwell

@@ -77,7 +77,7 @@ Programs& Programs::operator=(Programs&&) noexcept = default;
 Programs::~Programs() = default;
 
 Result<Programs> Programs::attach(const ProgramOptions& options) {
-  if (!may_trace()) return Error{"tracing needs root", {}, "Run it as root: sudo tcpdwell"};
+  if (const auto error = why_not_trace(effective_capabilities())) return *error;
   const LibbpfLog log;
   auto skeleton = load_skeleton(options);
   if (!skeleton) return skeleton.error();
@@ -117,7 +117,27 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
     impl.links.push_back(std::move(link));
   }
   sees_.tracing = true;
+  sees_.cancellers = impl.skeleton->rodata->ranges[0].end != 0;
+  note_missing(options);
   return std::nullopt;
+}
+
+void Programs::note_missing(const ProgramOptions& options) {
+  if (!sees_.cancellers)
+    missing_.push_back(
+        {.what = "neither /proc/kallsyms nor iter/ksym shows where the kernel's functions are",
+         .effect = "who ends a TIME_WAIT or a half-open connection before its time is not known",
+         .hint = "CAP_SYSLOG, or `sysctl kernel.kptr_restrict=1`, shows it"});
+  if (options.accept && !sees_.accept)
+    missing_.push_back(
+        {.what = "neither inet_csk_accept() nor the exits of accept() can be traced",
+         .effect = "who accepted a connection is known from its close or a flag only",
+         .hint = "Mount tracefs, or give CAP_SYS_ADMIN"});
+}
+
+bool Programs::calls_need_rights() const {
+  const Without without(bpf_capabilities());
+  return !impl_->walks->may_ask();
 }
 
 int Programs::ring_fd() const { return bpf_map__fd(impl_->skeleton->maps.events); }

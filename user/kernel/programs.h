@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/types.h"
+#include "kernel/missing.h"
 #include "kernel/walks.h"
 #include "tcpdwell/wire.h"
 #include "util/result.h"
@@ -32,6 +33,7 @@ struct Sees {
   bool minisock_segments = false;  // the FIN to an orphan, when it comes
   bool accept = false;
   bool resets = false;
+  bool cancellers = false;  // who ends a minisock or a request before its time
 };
 
 // Runs of a program that the kernel skipped, since the program was interrupted by itself.
@@ -53,6 +55,10 @@ class Programs {
   tcpdwell_shared& shared() const;
   const Sees& sees() const { return sees_; }
   Walks& walks() const;
+  // What this host does not give, of all that was asked for.
+  const std::vector<MissingFeature>& missing() const { return missing_; }
+  // Whether what is done from now on needs CAP_BPF still, on this kernel. It is tried.
+  bool calls_need_rights() const;
   // This process and all that it forks from now on. Needs ProgramOptions::follow.
   std::optional<Error> follow(int pidfd) const;
   Missed missed() const;  // since attach()
@@ -64,8 +70,10 @@ class Programs {
   struct Impl;
   explicit Programs(std::unique_ptr<Impl> impl);
   std::optional<Error> attach_tracing(const ProgramOptions& options);
+  void note_missing(const ProgramOptions& options);
   std::unique_ptr<Impl> impl_;
   Sees sees_;
+  std::vector<MissingFeature> missing_;
   Nanos began_{};
 };
 

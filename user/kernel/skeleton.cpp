@@ -6,39 +6,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cstring>
-#include <vector>
 
+#include "kernel/addresses.h"
 #include "kernel/btf_facts.h"
 #include "kernel/libbpf_log.h"
-#include "kernel/symbols.h"
+#include "kernel/refusal.h"
 #include "util/unique_fd.h"
 
 namespace tcpdwell {
 namespace {
 
-constexpr std::string_view kTimewaitTimer = "tw_timer_handler";
-constexpr std::string_view kRequestTimer = "reqsk_timer_handler";
 constexpr ino_t kInitialPidns = 0xEFFFFFFC;  // PROC_PID_INIT_INO
-
-struct Frame {
-  std::string_view function;
-  tcpdwell_canceller means;
-};
-// Whoever of these is nearest on the stack cancelled the minisock's timer.
-constexpr std::array kFrames = {
-    Frame{"tcp_timewait_state_process", TCPDWELL_BY_SEGMENT},
-    Frame{"tcp_v4_rcv", TCPDWELL_BY_RECEIVE},
-    Frame{"tcp_v6_rcv", TCPDWELL_BY_RECEIVE},
-    Frame{"__inet_check_established", TCPDWELL_BY_CONNECT},
-    Frame{"__inet6_check_established", TCPDWELL_BY_CONNECT},
-    Frame{"__inet_hash_connect", TCPDWELL_BY_CONNECT},
-    Frame{"tcp_abort", TCPDWELL_BY_ABORT},
-    Frame{"inet_twsk_purge", TCPDWELL_BY_NETNS},
-    Frame{"tcp_twsk_purge", TCPDWELL_BY_NETNS},
-};
 
 std::uint32_t own_pidns() {
   struct stat info {};
@@ -46,31 +26,11 @@ std::uint32_t own_pidns() {
   return static_cast<std::uint32_t>(info.st_ino);
 }
 
-std::vector<Symbol> needed_symbols() {
-  std::vector<std::string_view> names = {kTimewaitTimer, kRequestTimer};
-  for (const Frame& frame : kFrames) names.push_back(frame.function);
-  return find_symbols(names);
-}
-
-// The handlers' addresses and the frames' ranges into .rodata. A filter on address 0 would match
-// nothing without a word.
-std::optional<Error> set_symbols(tcpdwell_bpf& skeleton, const std::vector<Symbol>& symbols) {
-  std::size_t used = 0;
-  for (const Symbol& symbol : symbols) {
-    if (symbol.name == kTimewaitTimer) skeleton.rodata->tw_timer_fn = symbol.begin;
-    if (symbol.name == kRequestTimer) skeleton.rodata->reqsk_timer_fn = symbol.begin;
-    const auto* frame = std::find_if(kFrames.begin(), kFrames.end(),
-                                     [&](const Frame& f) { return f.function == symbol.name; });
-    if (frame != kFrames.end() && used < TCPDWELL_MAX_RANGES)
-      skeleton.rodata->ranges[used++] = {symbol.begin, symbol.end, frame->means};
-  }
-  const bool timewait = skeleton.rodata->tw_timer_fn != 0;
-  if (timewait && skeleton.rodata->reqsk_timer_fn != 0) return std::nullopt;
-  return Error{"the kernel shows no address of " +
-                   std::string(timewait ? kRequestTimer : kTimewaitTimer) + " in /proc/kallsyms",
-               {},
-               "Allow it with `sysctl kernel.kptr_restrict=1` (as root, with CAP_SYSLOG); without "
-               "it TIME_WAIT cannot be seen"};
+void set_addresses(tcpdwell_bpf& skeleton, const Addresses& addresses) {
+  skeleton.rodata->tw_timer_fn = addresses.timewait_timer;
+  skeleton.rodata->reqsk_timer_fn = addresses.request_timer;
+  for (std::size_t i = 0; i < addresses.cancellers.size(); ++i)
+    skeleton.rodata->ranges[i] = addresses.cancellers[i];
 }
 
 // Lockdown, a hardened host or an old arm64 kernel may refuse it: tried with the least program
@@ -124,6 +84,8 @@ void choose(tcpdwell_bpf& skeleton, const BtfFacts& btf, const ProgramOptions& o
   wants(skeleton.progs.on_fork, options.follow);
 }
 
+Error refused(int rc) { return system_error("loading the BPF programs", rc, LibbpfLog::hint()); }
+
 // Without tracing: the iterators alone.
 void choose_iterators(tcpdwell_bpf& skeleton) {
   bpf_program* program = nullptr;
@@ -150,14 +112,18 @@ Result<SkeletonPtr> load_skeleton(const ProgramOptions& options) {
   skeleton->rodata->snapshot_states = options.snapshot_states;
   skeleton->rodata->snapshot_limit = options.ring_bytes / 2;
   if (options.trace) {
-    if (const auto error = set_symbols(*skeleton, needed_symbols())) return *error;
+    auto addresses = find_addresses(address_sources());
+    if (!addresses) {
+      const int nothing_loads = look_around().least_program;
+      return nothing_loads != 0 ? refused(-nothing_loads) : addresses.error();
+    }
+    set_addresses(*skeleton, *addresses);
     choose(*skeleton, *btf, options);
   } else {
     choose_iterators(*skeleton);
   }
   bpf_map__set_max_entries(skeleton->maps.events, options.ring_bytes);
-  if (const int rc = tcpdwell_bpf::load(skeleton.get()))
-    return system_error("loading the BPF programs", rc, LibbpfLog::hint());
+  if (const int rc = tcpdwell_bpf::load(skeleton.get())) return refused(rc);
   return skeleton;
 }
 

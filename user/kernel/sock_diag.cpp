@@ -80,7 +80,8 @@ class Diag {
     UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
     if (!fd) return system_error("opening a sock_diag socket");
     const int room = 1 << 20;
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+    if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) != 0)
+      ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);  // no CAP_NET_ADMIN
     return Diag(std::move(fd));
   }
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
+#include <istream>
 
 namespace tcpdwell {
 namespace {
@@ -37,11 +37,10 @@ bool is(std::string_view symbol, std::string_view wanted) {
 
 }  // namespace
 
-std::vector<Symbol> find_symbols(std::span<const std::string_view> names, const std::string& path) {
+std::vector<Symbol> find_symbols(std::span<const std::string_view> names, std::istream& list) {
   std::vector<Symbol> found;
   std::vector<std::uint64_t> starts;
-  std::ifstream file(path);
-  for (std::string text; std::getline(file, text);) {
+  for (std::string text; std::getline(list, text);) {
     const auto line = parse(text);
     if (!line || line->address == 0) continue;
     starts.push_back(line->address);

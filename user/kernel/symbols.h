@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Addresses of kernel functions, from /proc/kallsyms.
+// Addresses of kernel functions, from a list in the format of /proc/kallsyms.
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,8 +20,6 @@ struct Symbol {
 
 // Those of `names` that are there and whose address is not hidden (kptr_restrict shows 0). A
 // compiler's suffix is ignored: "tw_timer_handler.llvm.123" is tw_timer_handler (".cold" is not).
-// `path` is /proc/kallsyms but for tests.
-std::vector<Symbol> find_symbols(std::span<const std::string_view> names,
-                                 const std::string& path = "/proc/kallsyms");
+std::vector<Symbol> find_symbols(std::span<const std::string_view> names, std::istream& list);
 
 }  // namespace tcpdwell

@@ -2,6 +2,7 @@
 #include "kernel/walks.h"
 
 #include <bpf/bpf.h>
+#include <linux/bpf.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <thread>
 
 #include "core/decode.h"
+#include "kernel/iterator.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/skeleton.h"
 #include "util/unique_fd.h"
@@ -18,25 +20,6 @@ namespace tcpdwell {
 namespace {
 
 using namespace std::chrono_literals;
-
-// Reads all that a walk writes. Its records are never split over two walks, but over two reads.
-Result<std::vector<std::byte>> read_all(const LinkPtr& link, std::string_view doing) {
-  const UniqueFd walk(bpf_iter_create(bpf_link__fd(link.get())));
-  if (!walk) return system_error(doing);
-  std::vector<std::byte> bytes;
-  constexpr std::size_t kBlock = 256U << 10U;
-  std::size_t used = 0;
-  while (true) {
-    bytes.resize(used + kBlock);
-    const ssize_t got = ::read(walk.get(), bytes.data() + used, kBlock);
-    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got < 0) return system_error(doing);
-    used += static_cast<std::size_t>(got);
-    if (got == 0) break;
-  }
-  bytes.resize(used);
-  return bytes;
-}
 
 std::optional<Place::Kind> to_kind(std::uint32_t raw) {
   switch (raw) {
@@ -95,6 +78,16 @@ Result<Walks> Walks::attach(tcpdwell_bpf& skeleton) {
                           LibbpfLog::hint());
   }
   return Walks(std::move(impl));
+}
+
+bool Walks::may_ask() const {
+  const UniqueFd walk(bpf_iter_create(bpf_link__fd(impl_->holders.get())));
+  const int map = bpf_map__fd(impl_->skeleton->maps.wanted);
+  const std::uint64_t nobody = 0;
+  bpf_map_info info{};
+  __u32 size = sizeof info;
+  return walk && bpf_map_update_elem(map, &nobody, &impl_->pass, BPF_ANY) == 0 &&
+         bpf_map_delete_elem(map, &nobody) == 0 && bpf_obj_get_info_by_fd(map, &info, &size) == 0;
 }
 
 std::optional<Error> Walks::snapshot(const std::atomic<bool>& stop) const {

@@ -42,6 +42,9 @@ class Walks {
   Walks& operator=(Walks&&) noexcept;
   ~Walks();
 
+  // Whether the kernel lets the calling thread do with what is attached all that is done from now
+  // on: before 5.19, and where kernel.unprivileged_bpf_disabled is set, every bpf() needs CAP_BPF.
+  bool may_ask() const;
   // All sockets of the network namespace that the calling thread is in, into the ring. Somebody
   // must drain it meanwhile: at half full this waits, until `stop`.
   std::optional<Error> snapshot(const std::atomic<bool>& stop) const;

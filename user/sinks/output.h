@@ -35,6 +35,7 @@ class Output {
   // After a file was renamed away (SIGHUP): makes it anew; one that is still there is continued.
   // Not for stdout. False: error(), or a FIFO that nobody reads any more.
   bool reopen();
+  bool is_reopened() const { return !path_.empty(); }  // by reopen()
 
   bool pending() const { return !buffer_.empty(); }
   std::uint64_t dropped_lines() const { return dropped_; }

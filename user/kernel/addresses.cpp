@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/addresses.h"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <sstream>
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::string_view kTimewaitTimer = "tw_timer_handler";
+constexpr std::string_view kRequestTimer = "reqsk_timer_handler";
+
+struct Frame {
+  std::string_view function;
+  tcpdwell_canceller means;
+};
+// Whoever of these is nearest on the stack cancelled the timer. Of one meaning, any will do: their
+// names differ between kernels.
+constexpr std::array kFrames = {
+    Frame{"tcp_timewait_state_process", TCPDWELL_BY_SEGMENT},
+    Frame{"tcp_v4_rcv", TCPDWELL_BY_RECEIVE},
+    Frame{"tcp_v6_rcv", TCPDWELL_BY_RECEIVE},
+    Frame{"__inet_check_established", TCPDWELL_BY_CONNECT},
+    Frame{"__inet6_check_established", TCPDWELL_BY_CONNECT},
+    Frame{"__inet_hash_connect", TCPDWELL_BY_CONNECT},
+    Frame{"tcp_abort", TCPDWELL_BY_ABORT},
+    Frame{"inet_twsk_purge", TCPDWELL_BY_NETNS},
+    Frame{"tcp_twsk_purge", TCPDWELL_BY_NETNS},
+};
+static_assert(kFrames.size() <= TCPDWELL_MAX_RANGES);
+
+std::vector<std::string_view> wanted_names() {
+  std::vector<std::string_view> names = {kTimewaitTimer, kRequestTimer};
+  for (const Frame& frame : kFrames) names.push_back(frame.function);
+  return names;
+}
+
+bool has_all_meanings(const std::vector<tcpdwell_range>& ranges) {
+  return std::all_of(kFrames.begin(), kFrames.end(), [&](const Frame& frame) {
+    return std::any_of(ranges.begin(), ranges.end(),
+                       [&](const tcpdwell_range& range) { return range.canceller == frame.means; });
+  });
+}
+
+// A compiler may have made several functions of one.
+Addresses addresses_of(const std::vector<Symbol>& symbols) {
+  Addresses found;
+  for (const Symbol& symbol : symbols) {
+    if (symbol.name == kTimewaitTimer) found.timewait_timer = symbol.begin;
+    if (symbol.name == kRequestTimer) found.request_timer = symbol.begin;
+    const auto* frame = std::find_if(kFrames.begin(), kFrames.end(),
+                                     [&](const Frame& f) { return f.function == symbol.name; });
+    if (frame != kFrames.end())
+      found.cancellers.push_back({symbol.begin, symbol.end, frame->means});
+  }
+  if (!has_all_meanings(found.cancellers) || found.cancellers.size() > TCPDWELL_MAX_RANGES)
+    found.cancellers.clear();
+  return found;
+}
+
+bool has_timers(const Addresses& addresses) {
+  return addresses.timewait_timer != 0 && addresses.request_timer != 0;
+}
+
+}  // namespace
+
+AddressSources address_sources() {
+  return {.kallsyms =
+              [](AddressSources::Names names) {
+                std::ifstream list("/proc/kallsyms");
+                return find_symbols(names, list);
+              },
+          .ksyms =
+              [](AddressSources::Names names) {
+                std::istringstream list(list_kernel_functions());
+                return find_symbols(names, list);
+              },
+          .sockets = handlers_of_own_sockets};
+}
+
+Result<Addresses> find_addresses(const AddressSources& sources) {
+  const auto names = wanted_names();
+  auto symbols = sources.kallsyms(names);
+  if (symbols.empty()) symbols = sources.ksyms(names);
+  Addresses found = addresses_of(symbols);
+  if (has_timers(found)) return found;
+  const TimerHandlers handlers = sources.sockets();
+  if (found.timewait_timer == 0) found.timewait_timer = handlers.timewait;
+  if (found.request_timer == 0) found.request_timer = handlers.request;
+  if (has_timers(found)) return found;
+  return Error{"the kernel shows no address of " +
+                   std::string(found.timewait_timer == 0 ? kTimewaitTimer : kRequestTimer) +
+                   ", neither in /proc/kallsyms, nor by iter/ksym, nor in sockets of our own",
+               {},
+               "CAP_SYSLOG, or `sysctl kernel.kptr_restrict=1`, shows it; without it TIME_WAIT "
+               "cannot be seen"};
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Something that this host does not give us, where we go on without it.
+#pragma once
+
+#include <string>
+
+namespace tcpdwell {
+
+struct MissingFeature {
+  std::string what;    // "CAP_SYS_ADMIN is missing"
+  std::string effect;  // what is lost
+  std::string hint;    // what to do about it, a sentence without its end; empty: nothing
+  std::string text() const {
+    std::string line = what;
+    line += ": " + effect;
+    if (!hint.empty()) line += ". " + hint;
+    return line;
+  }
+};
+
+}  // namespace tcpdwell
