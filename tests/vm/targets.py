@@ -11,12 +11,13 @@ BASIC = ("active_close or passive_close or simultaneous_close or orphan_gets_fin
          "or reused or reset_in or reset_of or ack_never or refused or linger_zero")
 LIFECYCLES = ["test_lifecycle.py"]
 STUCK = ["test_flags.py", "test_snapshot.py", "test_leaks.py"]
+RIGHTS = ["test_rights.py"]
 
 
 class Surroundings(NamedTuple):
     """What differs from a plain boot."""
     what: str  # for people
-    tests: list = LIFECYCLES + STUCK
+    tests: list = LIFECYCLES + STUCK + RIGHTS
     append: str = ""  # to the kernel's command line
     cpus: int = 1
     environment: dict = {}

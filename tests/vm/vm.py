@@ -21,6 +21,7 @@ from debian import Unreachable, cache_dir
 
 SIDE_BY_SIDE = max(1, len(os.sched_getaffinity(0)))
 TIMEOUT_S = 900
+LONGEST_LINE = 400
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 
@@ -99,7 +100,8 @@ class Run:
 
     def _say(self, outcome, name):
         with self._printing:
-            print(f"{name:14} {outcome.text}", flush=True)
+            for line in f"{name:14} {outcome.text}".splitlines():
+                print(line[:LONGEST_LINE], flush=True)
         return outcome
 
 
