@@ -58,13 +58,13 @@ static __always_inline bool made_by_task(const struct sock *sk, int from, int to
 }
 
 /* connect() that found no port ends without a packet: that was no life. */
-static __always_inline __u32 life_of(struct sock *sk, const struct tcpdwell_flow *flow, int from,
-				     int to, __u8 flags)
+static __always_inline __u32 life_of(struct sock *sk, const struct sock *plain,
+				     const struct tcpdwell_flow *flow, int from, int to, __u8 flags)
 {
 	__u32 *life = NULL;
 
 	if (from == TCP_CLOSE) {
-		if (!sk->sk_bpf_storage)
+		if (!plain->sk_bpf_storage)
 			return 0;
 		life = bpf_sk_storage_get(&lives, sk, NULL, 0);
 	} else if (to == TCP_CLOSE && !(flags & (TCPDWELL_DEAD | TCPDWELL_CLOSING)) &&
@@ -78,9 +78,9 @@ static __always_inline __u32 life_of(struct sock *sk, const struct tcpdwell_flow
 }
 
 /* Only its first reader makes a socket's cookie. */
-static __always_inline __u64 cookie_of(struct sock *sk)
+static __always_inline __u64 cookie_of(struct sock *sk, const struct sock *plain)
 {
-	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	__u64 cookie = plain->__sk_common.skc_cookie.counter;
 
 	return cookie ? cookie : bpf_get_socket_cookie(sk);
 }
@@ -99,14 +99,14 @@ static __always_inline void fill_transition(struct tcpdwell_transition *out, str
 					    const struct change *change)
 {
 	out->object = (__u64)sk;
-	out->cookie = cookie_of(sk);
+	out->cookie = cookie_of(sk, plain);
 	out->flow = *flow;
 	out->sock_cgroup_id = plain->sk_cgrp_data.cgroup->kn->id;
 	out->life = change->life;
-	out->err = sk->sk_err;
+	out->err = plain->sk_err;
 	out->from = change->from;
 	out->to = change->to;
-	out->shutdown = sk->sk_shutdown;
+	out->shutdown = plain->sk_shutdown;
 	out->flags = change->flags;
 	out->more_flags = change->more_flags;
 	out->pad = 0;
@@ -174,24 +174,24 @@ static __always_inline __u8 change_flags(const struct sock *sk, const struct tcp
 					 int to)
 {
 	__u8 flags = socket_flags(sk, tp, to);
-	const struct task_struct *task;
+	__u32 task;
 
 	if (from == TCP_SYN_RECV &&
 	    (BPF_CORE_READ_BITFIELD(tp, syn_data_acked) || (flags & TCPDWELL_ATTACHED)))
 		flags |= TCPDWELL_FASTOPEN;
 	if (to == TCP_CLOSE)
 		flags |= TCPDWELL_TALLY;
-	task = bpf_get_current_task_btf();
+	task = BPF_CORE_READ(bpf_get_current_task_btf(), flags);
 	if (!made_by_task(sk, from, to, flags)) {
 		/* Nobody accepted it, and its listener is closed. */
 		if (from == TCP_CLOSE_WAIT && to == TCP_CLOSE && !(flags & TCPDWELL_ATTACHED) &&
-		    !sk->sk_err && task->flags & PF_EXITING_)
+		    !sk->sk_err && task & PF_EXITING_)
 			flags |= TCPDWELL_EXITING;
 		return flags;
 	}
-	if (!(task->flags & PF_KTHREAD_))
+	if (!(task & PF_KTHREAD_))
 		flags |= TCPDWELL_TASK;
-	if (task->flags & PF_EXITING_)
+	if (task & PF_EXITING_)
 		flags |= TCPDWELL_EXITING;
 	return flags;
 }
@@ -248,8 +248,7 @@ static __always_inline int emit_transition(struct sock *sk, int from, int to)
 	const struct sock *plain;
 	struct tcp_sock *tp;
 
-	if (sk->sk_protocol != IPPROTO_TCP_)
-		return 0; /* MPTCP sockets make events of their own, some with a foreign cookie */
+	/* NULL for MPTCP sockets, which make events of their own, some with a foreign cookie. */
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return 0;
@@ -260,7 +259,7 @@ static __always_inline int emit_transition(struct sock *sk, int from, int to)
 		note_child(&flow);
 	else if (from == TCP_SYN_RECV && to == TCP_CLOSE)
 		forget_child();
-	change.life = life_of(sk, &flow, from, to, change.flags);
+	change.life = life_of(sk, plain, &flow, from, to, change.flags);
 	change.receive_queue = tp->rcv_nxt - tp->copied_seq;
 	if (tp->write_seq != tp->snd_una)
 		change.more_flags |= TCPDWELL_UNACKED;
@@ -292,23 +291,40 @@ static __always_inline __u32 *is_at_work(void)
 	return bpf_map_lookup_elem(&at_work, &zero);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
+static __always_inline void work_on(struct sock *sk, int from, int to)
 {
 	__u32 *working = is_at_work();
 
 	if (!working)
-		return 0;
+		return;
 	*working = 1;
 	emit_transition(sk, from, to);
 	*working = 0;
+}
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
+{
+	work_on(sk, from, to);
+	return 0;
+}
+
+/* From 7.0 a task can be preempted while it runs a program. Whoever runs then, on the same CPU, would
+ * find this program at work, and could not tell whether its own transition was seen before: the
+ * program below would send it a second time. */
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(on_set_state_alone, struct sock *sk, int from, int to)
+{
+	bpf_preempt_disable();
+	work_on(sk, from, to);
+	bpf_preempt_enable();
 	return 0;
 }
 
 /* A packet that comes in the middle of a system call changes sockets while the program above may be
  * at work for that call. The kernel does not run a program inside itself, but it does run another:
  * so this one, which has nothing to do otherwise, sees what would be lost. */
-SEC("tp_btf/inet_sock_set_state")
+SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(on_set_state_nested, struct sock *sk, int from, int to)
 {
 	__u32 *working = is_at_work();

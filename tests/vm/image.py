@@ -75,14 +75,15 @@ def base(arch):
     return into
 
 
-def tests(binary, into):
-    """The tracer and the tests of this checkout; a cpio archive."""
+def tests(programs, into):
+    """The tests of this checkout, and programs, {name: path}; a cpio archive."""
     with tempfile.TemporaryDirectory() as tree:
         for name in ("live", "vm/guest"):
             shutil.copytree(os.path.join(HERE, "..", name), os.path.join(tree, "tests", name),
                             ignore=shutil.ignore_patterns("__pycache__"))
         os.makedirs(os.path.join(tree, "usr/bin"))
-        shutil.copy2(binary, os.path.join(tree, "usr/bin/tcpdwell"))
+        for name, path in programs.items():
+            shutil.copy2(path, os.path.join(tree, "usr/bin", name))
         shutil.copy2(os.path.join(HERE, "guest/init"), os.path.join(tree, "init"))
         _compile(os.path.join(tree, "tests/live"), os.path.join(tree, "tests/vm"))
         _cpio(tree, into)

@@ -57,7 +57,7 @@ def boot(arch, kernel_image, initramfs, log, *, cpus=1, append="", timeout_s=600
         with open(log, "wb") as file:
             for line in process.stdout:
                 file.write(line)
-                _hear(line.decode("utf-8", "replace"), result.messages)
+                _hear(line.decode("utf-8", "replace"), result.messages, time.monotonic() - began)
         process.wait()
     finally:
         timer.cancel()
@@ -68,12 +68,12 @@ def boot(arch, kernel_image, initramfs, log, *, cpus=1, append="", timeout_s=600
     return result
 
 
-def _hear(line, messages):
+def _hear(line, messages, at_s):
     """A line that ends before its time is half a message: it stays in the log."""
     _, mark, text = line.partition(MARK)
     if mark:
         try:
-            messages.append(json.loads(text))
+            messages.append({**json.loads(text), "at_s": at_s})
         except ValueError:
             pass
 

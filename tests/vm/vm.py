@@ -43,6 +43,8 @@ def judge(target, kernel, boot):
         failed.append("the guest hung" if boot.timed_out else "the guest ended before its tests")
     elif end["status"] != 0 and not failed:
         failed.append(f"pytest ended with status {end['status']}")
+    elif end["told"] != len(boot.tests):
+        failed.append(f"{end['told']} tests were told of, {len(boot.tests)} were heard of")
     if not counts[PASSED] and not failed:
         failed.append("no test ran")
     lines = [f"{kernel.release}: {text} in {boot.seconds:.0f} s"]
@@ -57,8 +59,9 @@ def judge(target, kernel, boot):
 class Run:
     """Boots targets, as many at once as there are CPUs for."""
 
-    def __init__(self, binaries, scratch):
-        self._binaries, self._scratch, self._printing = binaries, scratch, threading.Lock()
+    def __init__(self, programs, scratch):
+        """`programs`: for each architecture {"tcpdwell": path, "churn": path}."""
+        self._programs, self._scratch, self._printing = programs, scratch, threading.Lock()
         self._parts = {}
 
     def run(self, names):
@@ -81,7 +84,7 @@ class Run:
 
     def _common_parts(self, arch):
         path = os.path.join(self._scratch, f"tests-{arch}.cpio")
-        image.tests(self._binaries[arch], path)
+        image.tests(self._programs[arch], path)
         return [image.base(arch), path]
 
     def _one(self, target, kernel):
@@ -105,19 +108,29 @@ class Run:
         return outcome
 
 
+def programs(options):
+    found = {}
+    for name, pairs in (("tcpdwell", options.binary), ("churn", options.churn)):
+        for arch, _, path in (pair.partition("=") for pair in pairs):
+            found.setdefault(arch, {})[name] = path
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(
         prog="./dev vm", description="boot other kernels and run the end-to-end tests there",
         epilog=f"KERNEL is [arm64/]SERIES[@SURROUNDINGS]; without one: {' '.join(targets.DEFAULT)}")
     parser.add_argument("kernels", nargs="*", metavar="KERNEL")
     parser.add_argument("--binary", action="append", default=[], metavar="ARCH=FILE",
-                        help=argparse.SUPPRESS)
+                        help="the release binary (what ./dev dist makes)")
+    parser.add_argument("--churn", action="append", default=[], metavar="ARCH=FILE",
+                        help="the load generator, linked statically")
     parser.add_argument("--write", metavar="FILE", help="write the matrix to FILE (docs/kernels.md)")
     options = parser.parse_args()
     names = options.kernels or targets.DEFAULT
     with tempfile.TemporaryDirectory(prefix="tcpdwell-vm-") as scratch:
         try:
-            outcomes = Run(dict(each.split("=", 1) for each in options.binary), scratch).run(names)
+            outcomes = Run(programs(options), scratch).run(names)
         except targets.Unknown as why:
             parser.error(str(why))
     if options.write:

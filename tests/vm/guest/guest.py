@@ -14,23 +14,32 @@ LONGEST_PRINT = 2000
 BINARY, KEPT = "/usr/bin/tcpdwell", "/run/kept"
 
 
+CONSOLE = os.dup(1)
+sys.path.insert(0, os.getcwd())  # of the live tests, for tests that are beside this file
+
+
 def tell(**what):
-    sys.__stdout__.write(f"{MARK}{json.dumps(what)}\n")
-    sys.__stdout__.flush()
+    """In one go: what the kernel says between two writes would tear the line apart."""
+    os.write(CONSOLE, f"\n{MARK}{json.dumps(what)}\n".encode())
 
 
 class Reporter:
     """A pytest plugin: each test's outcome as soon as it is known."""
 
+    def __init__(self):
+        self.told = 0
+
     def pytest_runtest_logreport(self, report):
         if report.when == "call" or report.outcome != "passed":
             why = report.longrepr[2] if isinstance(report.longrepr, tuple) else \
                 str(report.longrepr or "")
+            self.told += 1
             tell(test=report.nodeid, outcome=report.outcome, why=why,
                  printed=report.capstdout[:LONGEST_PRINT])
 
     def pytest_collectreport(self, report):
         if report.failed:
+            self.told += 1
             tell(test=report.nodeid, outcome="failed", why=str(report.longrepr))
 
     def pytest_warning_recorded(self, warning_message, nodeid):
@@ -60,13 +69,16 @@ def seen():
 def main():
     with open("/orders.json", encoding="utf-8") as file:
         orders = json.load(file)
-    os.environ.update(TCPDWELL_BIN=BINARY, TCPDWELL_KEEP=KEPT, TCPDWELL_RETRY="0", **orders["environment"])
+    os.environ.update(TCPDWELL_BIN=BINARY, TCPDWELL_CHURN="/usr/bin/churn", TCPDWELL_KEEP=KEPT, TCPDWELL_RETRY="0", **orders["environment"])
     os.makedirs(KEPT)
-    began = time.monotonic()
+    began, reporter = time.monotonic(), Reporter()
     tell(kernel=os.uname().release, cpus=os.cpu_count())
+    with open("/tmp/pytest", "w", encoding="utf-8") as file:  # the console is for what we tell
+        os.dup2(file.fileno(), 1)
     status = pytest.main(["-q", "-p", "no:cacheprovider", "--assert=plain", "--tb=short",
-                          *orders["tests"]], plugins=[Reporter()])
-    tell(status=int(status), guest_seconds=round(time.monotonic() - began, 1), seen=seen())
+                          *orders["tests"]], plugins=[reporter])
+    tell(status=int(status), told=reporter.told, seen=seen(),
+         guest_seconds=round(time.monotonic() - began, 1))
 
 
 main()
