@@ -7,6 +7,22 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 
+def pytest_collection_modifyitems(config, items):
+    """TCPDWELL_FAMILIES=either: each story once, with IPv4 or with IPv6, by turns."""
+    if os.environ.get("TCPDWELL_FAMILIES") != "either":
+        return
+    turns, left_out = {}, []
+    for item in items:
+        other = {"ipv4": "ipv6", "ipv6": "ipv4"}
+        family = next((each for each in other if each in item.name), None)
+        if family:
+            story = item.name.replace(family, "")
+            if turns.setdefault(story, ("ipv4", "ipv6")[len(turns) % 2]) != family:
+                left_out.append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+
+
 def pytest_sessionstart(session):
     from lib.tracer import BINARY
     if os.geteuid() != 0:

@@ -27,6 +27,13 @@ TEST(Refusal, LockdownHidesTheHelpersThatRead) {
               HasSubstr("lockdown=integrity"));
 }
 
+TEST(Refusal, WhoMayNotLookIntoTheModulesIsToldSo) {
+  EXPECT_THAT(why_refused("libbpf: failed to iterate BTF objects: -1\n"
+                          "libbpf: extern (func ksym) 'f': not found in kernel or module BTFs\n",
+                          {}),
+              HasSubstr("CAP_SYS_ADMIN"));
+}
+
 TEST(Refusal, AMissingTracepointIsCalledByItsName) {
   EXPECT_EQ(why_refused("libbpf: prog 'on_timer_start': failed to find kernel BTF type ID of "
                         "'timer_start': -3\n",

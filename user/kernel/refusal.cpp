@@ -120,6 +120,10 @@ std::string why_refused(std::string_view log, const Circumstances& circumstances
   if (!helper.empty()) return "This kernel has no " + helper + " in tracing programs";
   if (const auto type = name_after(log, "failed to find kernel BTF type ID of '"); !type.empty())
     return "This kernel has no " + type + " to attach to";
+  // libbpf looks for a function that the kernel itself has not in the BTF of all its modules.
+  if (log.find("failed to iterate BTF objects") != log.npos)
+    return "This kernel lacks a function that newer ones have, and to look for it in the modules "
+           "takes CAP_SYS_ADMIN: give it that, too";
   if (log.find("memlock") != log.npos || log.find("MEMLOCK") != log.npos)
     return "Raise the limit of locked memory: ulimit -l unlimited";
   return "Run it with --verbose to see what the kernel says";

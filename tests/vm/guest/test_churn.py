@@ -6,7 +6,7 @@ from lib.netns import Netns
 from lib.tracer import Tracer
 from whole.load import CHURN
 
-CONNECTIONS = 3000
+CONNECTIONS = 1000
 
 
 def test_churn():
