@@ -41,11 +41,6 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define TYPED(type, address) ((const type *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(type)))
 #define READ(typed, object, field) ((typed) ? (object)->field : BPF_CORE_READ(object, field))
 
-/* Came with 6.10, but until 6.15 nothing between the two could call a global function. Only programs
- * that are loaded where both hold may call them. */
-extern void bpf_preempt_disable(void) __ksym __weak;
-extern void bpf_preempt_enable(void) __ksym __weak;
-
 /* tw_entry_stamp came with 6.14. 0: not known. */
 static __always_inline __u32 tw_entry_stamp(const struct inet_timewait_sock *tw, bool typed)
 {

@@ -238,21 +238,66 @@ static __always_inline void forget_child(void)
 		child->at = 0;
 }
 
+/* What the main program (below) is doing on this CPU, and which transitions it has seen there. */
+#define SEEN 128 /* a power of two; more than one time slice lets a task make */
+struct work {
+	__u32 busy;
+	__u32 next;
+	__u64 seen[SEEN];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct work);
+} work SEC(".maps");
+
+static __always_inline struct work *work_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&work, &zero);
+}
+
+/* 0: it has no cookie yet, so nobody has seen it. */
+static __always_inline __u64 name_of(const struct sock *plain, int from, int to)
+{
+	__u64 cookie = plain->__sk_common.skc_cookie.counter;
+
+	return cookie ? cookie << 8 | from << 4 | to : 0;
+}
+
+__noinline int was_seen(__u64 name)
+{
+	struct work *work = work_here();
+
+	if (!work || !name)
+		return 0;
+	for (__u32 i = 0; i < SEEN; i++)
+		if (work->seen[i] == name)
+			return 1;
+	return 0;
+}
+
 /* `sk` is trusted, for helpers that demand it. From 6.3 on the verifier searches all of the kernel's
  * types by name, several times, for each pointer that is read from what is trusted: a second for
- * this program. So what is read is read from the same socket as bpf_skc_to_tcp_sock() returns it. */
-static __always_inline int emit_transition(struct sock *sk, int from, int to)
+ * this program. So what is read is read from the same socket as bpf_skc_to_tcp_sock() returns it.
+ * That is NULL for MPTCP sockets, which make events of their own, some with a foreign cookie. */
+static __always_inline void emit_transition(struct sock *sk, int from, int to, struct work *main)
 {
 	struct change change = {.from = from, .to = to};
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	const struct sock *plain = (const void *)tp;
 	struct tcpdwell_flow flow = {};
-	const struct sock *plain;
-	struct tcp_sock *tp;
 
-	/* NULL for MPTCP sockets, which make events of their own, some with a foreign cookie. */
-	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
-		return 0;
-	plain = (const void *)tp;
+		return;
+	if (!main) {
+		if (was_seen(name_of(plain, from, to)))
+			return;
+		__sync_fetch_and_add(&shared.nested_transitions, 1);
+	}
 	change.flags = change_flags(plain, tp, from, to);
 	fill_flow(&flow, plain, tp, from == TCP_CLOSE);
 	if (from == TCP_LISTEN && to == TCP_SYN_RECV)
@@ -266,73 +311,45 @@ static __always_inline int emit_transition(struct sock *sk, int from, int to)
 	if (follows && is_followed(sk, from, to))
 		change.more_flags |= TCPDWELL_FOLLOWED;
 	if (!transition_passes(&flow, from))
-		return 0;
+		return;
 	if (to == TCP_CLOSE)
 		emit_end(sk, plain, tp, &flow, &change);
 	else if (change.flags & TCPDWELL_TASK)
 		emit_with_task(sk, plain, &flow, &change);
 	else
 		emit_plain(sk, plain, &flow, &change);
-	return 0;
+	if (main)
+		main->seen[main->next++ % SEEN] = name_of(plain, from, to);
 }
 
-/* Whether on_set_state is at work on this CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} at_work SEC(".maps");
-
-static __always_inline __u32 *is_at_work(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&at_work, &zero);
-}
-
-static __always_inline void work_on(struct sock *sk, int from, int to)
-{
-	__u32 *working = is_at_work();
-
-	if (!working)
-		return;
-	*working = 1;
-	emit_transition(sk, from, to);
-	*working = 0;
-}
-
-SEC("?tp_btf/inet_sock_set_state")
+SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 {
-	work_on(sk, from, to);
-	return 0;
-}
+	struct work *work = work_here();
 
-/* From 7.0 a task can be preempted while it runs a program. Whoever runs then, on the same CPU, would
- * find this program at work, and could not tell whether its own transition was seen before: the
- * program below would send it a second time. */
-SEC("?tp_btf/inet_sock_set_state")
-int BPF_PROG(on_set_state_alone, struct sock *sk, int from, int to)
-{
-	bpf_preempt_disable();
-	work_on(sk, from, to);
-	bpf_preempt_enable();
+	if (!work)
+		return 0;
+	work->busy = 1;
+	emit_transition(sk, from, to, work);
+	work->busy = 0;
 	return 0;
 }
 
 /* A packet that comes in the middle of a system call changes sockets while the program above may be
  * at work for that call. The kernel does not run a program inside itself, but it does run another:
- * so this one, which has nothing to do otherwise, sees what would be lost. */
-SEC("?tp_btf/inet_sock_set_state")
+ * so this one, which has nothing to do otherwise, sees what would be lost.
+ *
+ * From 7.0 a task can also be preempted while it runs a program. Whoever runs then finds the program
+ * above busy for its own transition; or, if it was preempted between the two programs, for somebody
+ * else's, while its own was seen: hence the list of what was. */
+SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_set_state_nested, struct sock *sk, int from, int to)
 {
-	__u32 *working = is_at_work();
+	const struct work *work = work_here();
 
-	if (!working || !*working)
-		return 0;
-	__sync_fetch_and_add(&shared.nested_transitions, 1);
-	return emit_transition(sk, from, to);
+	if (work && work->busy)
+		emit_transition(sk, from, to, NULL);
+	return 0;
 }
 
 #endif

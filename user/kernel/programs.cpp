@@ -108,7 +108,7 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
   for (bpf_program* program :
        {progs.on_retransmit, progs.on_timer_start, progs.on_timer_cancel, progs.on_timer_expire,
         progs.on_timer_start_probed, progs.on_timer_cancel_probed, progs.on_timer_expire_probed,
-        progs.on_set_state_nested, progs.on_set_state, progs.on_set_state_alone}) {
+        progs.on_set_state_nested, progs.on_set_state}) {
     if (!bpf_program__autoload(program)) continue;
     LinkPtr link(bpf_program__attach(program));
     if (!link)
@@ -167,7 +167,7 @@ Missed Programs::missed() const {
     bpf_prog_info info{};
     __u32 size = sizeof info;
     if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) continue;
-    if (program == progs.on_set_state || program == progs.on_set_state_alone)
+    if (program == progs.on_set_state)
       missed.transitions += info.recursion_misses;
     else
       missed.at_most += info.recursion_misses;

@@ -73,13 +73,6 @@ void choose(tcpdwell_bpf& skeleton, const BtfFacts& btf, const ProgramOptions& o
        {skeleton.progs.on_timer_start_probed, skeleton.progs.on_timer_cancel_probed,
         skeleton.progs.on_timer_expire_probed})
     wants(program, !casts);
-  // The verifier lets a section without preemption call global functions since 6.15; BPF's own spin
-  // locks came with it.
-  const bool alone =
-      btf.function_id("bpf_preempt_disable") && btf.function_id("bpf_res_spin_lock");
-  wants(skeleton.progs.on_set_state, !alone);
-  wants(skeleton.progs.on_set_state_alone, alone);
-  wants(skeleton.progs.on_set_state_nested, true);
   wants(skeleton.progs.on_kfree_skb, segments);
   wants(skeleton.progs.on_timewait_segment, functions && !segments);
   wants(skeleton.progs.on_send_reset_reason, reasons);

@@ -11,7 +11,7 @@ def _names():
 def can_be_traced_without_sys_admin():
     """Where the kernel has all functions that the programs may call, nobody looks for them in the
     modules."""
-    return b"\0bpf_preempt_disable\0" in _names()
+    return b"\0bpf_rdonly_cast\0" in _names()
 
 
 def stamps_minisocks():
