@@ -238,11 +238,11 @@ static __always_inline void forget_child(void)
 		child->at = 0;
 }
 
-/* What the main program (below) is doing on this CPU, and which transitions it has seen there. */
-#define SEEN 128 /* a power of two; more than one time slice lets a task make */
+/* The transitions that the main program (below) has seen last on this CPU, by name. */
+#define SEEN 1024 /* a power of two; more than some time slices let others make */
 struct work {
-	__u32 busy;
-	__u32 next;
+	__u64 address, address_of_twin;
+	__u32 last;
 	__u64 seen[SEEN];
 };
 
@@ -260,19 +260,23 @@ static __always_inline struct work *work_here(void)
 	return bpf_map_lookup_elem(&work, &zero);
 }
 
-/* 0: it has no cookie yet, so nobody has seen it. */
-static __always_inline __u64 name_of(const struct sock *plain, int from, int to)
+/* An address is used again at once; a child has its listener's cookie, or none. Both together are
+ * nobody else's. `address`: a place of its own for each program, since the verifier calculates with
+ * a pointer only once it was stored. */
+static __always_inline __u64 name_of(const struct sock *sk, int from, int to,
+				     volatile __u64 *address)
 {
-	__u64 cookie = plain->__sk_common.skc_cookie.counter;
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
 
-	return cookie ? cookie << 8 | from << 4 | to : 0;
+	*address = (__u64)sk;
+	return (cookie << 8 | from << 4 | to) ^ (*address << 20);
 }
 
 __noinline int was_seen(__u64 name)
 {
 	struct work *work = work_here();
 
-	if (!work || !name)
+	if (!work)
 		return 0;
 	for (__u32 i = 0; i < SEEN; i++)
 		if (work->seen[i] == name)
@@ -283,8 +287,10 @@ __noinline int was_seen(__u64 name)
 /* `sk` is trusted, for helpers that demand it. From 6.3 on the verifier searches all of the kernel's
  * types by name, several times, for each pointer that is read from what is trusted: a second for
  * this program. So what is read is read from the same socket as bpf_skc_to_tcp_sock() returns it.
- * That is NULL for MPTCP sockets, which make events of their own, some with a foreign cookie. */
-static __always_inline void emit_transition(struct sock *sk, int from, int to, struct work *main)
+ * That is NULL for MPTCP sockets, which make events of their own, some with a foreign cookie.
+ * `main`: what the main program remembers; NULL for its twin, which looks for `name`. */
+static __always_inline void emit_transition(struct sock *sk, int from, int to, struct work *main,
+					    __u64 name)
 {
 	struct change change = {.from = from, .to = to};
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -293,13 +299,13 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to, s
 
 	if (!tp)
 		return;
+	fill_flow(&flow, plain, tp, from == TCP_CLOSE);
 	if (!main) {
-		if (was_seen(name_of(plain, from, to)))
+		if (!transition_passes(&flow, from) || was_seen(name))
 			return;
 		__sync_fetch_and_add(&shared.nested_transitions, 1);
 	}
 	change.flags = change_flags(plain, tp, from, to);
-	fill_flow(&flow, plain, tp, from == TCP_CLOSE);
 	if (from == TCP_LISTEN && to == TCP_SYN_RECV)
 		note_child(&flow);
 	else if (from == TCP_SYN_RECV && to == TCP_CLOSE)
@@ -319,7 +325,7 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to, s
 	else
 		emit_plain(sk, plain, &flow, &change);
 	if (main)
-		main->seen[main->next++ % SEEN] = name_of(plain, from, to);
+		main->seen[++main->last % SEEN] = name_of(plain, from, to, &main->address);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -327,28 +333,27 @@ int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 {
 	struct work *work = work_here();
 
-	if (!work)
-		return 0;
-	work->busy = 1;
-	emit_transition(sk, from, to, work);
-	work->busy = 0;
+	if (work)
+		emit_transition(sk, from, to, work, 0);
 	return 0;
 }
 
 /* A packet that comes in the middle of a system call changes sockets while the program above may be
- * at work for that call. The kernel does not run a program inside itself, but it does run another:
- * so this one, which has nothing to do otherwise, sees what would be lost.
- *
- * From 7.0 a task can also be preempted while it runs a program. Whoever runs then finds the program
- * above busy for its own transition; or, if it was preempted between the two programs, for somebody
- * else's, while its own was seen: hence the list of what was. */
+ * at work for that call; and from 7.0 a task can be preempted there, for a whole time slice of
+ * another one. The kernel does not run a program inside itself, but it does run another: so this one,
+ * which has nothing to do otherwise, sees what would be lost. Nearly always what it looks for was
+ * seen last; what was seen before that shows where it was interrupted between the two. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_set_state_nested, struct sock *sk, int from, int to)
 {
-	const struct work *work = work_here();
+	struct work *work = work_here();
+	__u64 name;
 
-	if (work && work->busy)
-		emit_transition(sk, from, to, NULL);
+	if (!work)
+		return 0;
+	name = name_of(sk, from, to, &work->address_of_twin);
+	if (work->seen[work->last % SEEN] != name)
+		emit_transition(sk, from, to, NULL, name);
 	return 0;
 }
 

@@ -104,11 +104,12 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
   sees_.accept = impl.attach_accept();
   if (options.follow && !impl.attach_optional(progs.on_fork))
     return system_error("attaching to the tracepoint of fork", 0, LibbpfLog::hint());
-  // The backbone last: of a transition that is seen, what goes with it is seen too.
+  // The backbone last: of a transition that is seen, what goes with it is seen too. Its twin comes
+  // after it, and looks at what it has seen: programs run in the order in which they were attached.
   for (bpf_program* program :
        {progs.on_retransmit, progs.on_timer_start, progs.on_timer_cancel, progs.on_timer_expire,
         progs.on_timer_start_probed, progs.on_timer_cancel_probed, progs.on_timer_expire_probed,
-        progs.on_set_state_nested, progs.on_set_state}) {
+        progs.on_set_state, progs.on_set_state_nested}) {
     if (!bpf_program__autoload(program)) continue;
     LinkPtr link(bpf_program__attach(program));
     if (!link)
@@ -178,7 +179,9 @@ Missed Programs::missed() const {
   return missed;
 }
 
-void Programs::detach() { impl_->links.clear(); }
+void Programs::detach() {
+  while (!impl_->links.empty()) impl_->links.pop_back();  // a twin before its program
+}
 
 unsigned kernel_hz() {
   // The coarse clocks advance once a tick.
