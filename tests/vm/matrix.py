@@ -56,14 +56,14 @@ def write(path, outcomes):
         file.write(_row(["kernel", "machine", "tests", "HZ", "TIME_WAIT", "FIN_WAIT_2 of an orphan",
                          "accept owner", "RST reason", "worst error", "a whole TIME_WAIT"]))
         file.write(_row(["---"] * 10))
-        for each in booted:
+        for each in (one for one in booted if not one.target.surroundings.refused):
             where = f"{each.target.arch}, {each.target.surroundings.what}"
             file.write(_row([each.kernel.release, where, _tested(each), *_sees(each)]))
         file.write(WORDS)
-        refused = [each for each in booted if each.target.refused]
+        refused = [each for each in booted if each.target.surroundings.refused]
         if refused:
             file.write("\n## Refused\n\n")
         for each in refused:
             lines = {test["printed"].strip() for test in each.boot.tests}
-            file.write("{}:\n\n```\n{}\n```\n".format(each.kernel.release,
-                                                      "\n".join(sorted(lines))))
+            file.write("{}, {}:\n\n```\n{}\n```\n".format(
+                each.kernel.release, each.target.surroundings.what, "\n".join(sorted(lines))))

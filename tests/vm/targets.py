@@ -14,6 +14,9 @@ SCENARIOS = ["test_lifecycle.py", "test_flags.py", "test_snapshot.py", "test_lea
              "/tests/vm/guest/test_churn.py"]
 
 
+REFUSAL = ["/tests/vm/guest/test_refused.py"]
+
+
 class Surroundings(NamedTuple):
     """What differs from a plain boot."""
     what: str  # for people
@@ -21,31 +24,28 @@ class Surroundings(NamedTuple):
     append: str = ""  # to the kernel's command line
     cpus: int = 1
     environment: dict = {}
+    refused: bool = False  # it must be told what is missing
 
 
 EITHER = {"TCPDWELL_FAMILIES": "either"}
-# An emulated CPU takes so long for a program that an interrupt can hit it where even its twin does
-# not see what it misses; such a loss is counted, but the story that it hit cannot be judged.
-AGAIN = {"TCPDWELL_RETRY": "1"}
 SURROUNDINGS = {
     "": Surroundings("1 CPU", environment=EITHER),
     "both": Surroundings("1 CPU, each story with IPv4 and IPv6"),
     "2cpus": Surroundings("2 CPUs in real time", ["test_lifecycle.py", "-k", BASIC], cpus=2,
-                          environment={**EITHER, **AGAIN}),
+                          environment=EITHER),
     "rights": Surroundings("less than root", ["test_rights.py"]),
-    "lockdown": Surroundings("lockdown=confidentiality", ["test_lifecycle.py", "-k", BASIC],
-                             append="lockdown=confidentiality"),
-    "kptr": Surroundings("kptr_restrict=2", ["test_lifecycle.py", "-k", BASIC],
+    "lockdown": Surroundings("lockdown=confidentiality", REFUSAL, append="lockdown=confidentiality",
+                             refused=True),
+    "kptr": Surroundings("kptr_restrict=2", ["test_lifecycle.py", "-k", BASIC], environment=EITHER,
                          append="sysctl.kernel.kptr_restrict=2"),
-    "cgroup1": Surroundings("no cgroup2", ["test_lifecycle.py", "-k", BASIC],
+    "cgroup1": Surroundings("no cgroup2", ["test_lifecycle.py", "-k", BASIC], environment=EITHER,
                             append="no_cgroup2=1"),
     "noipv6": Surroundings("ipv6.disable=1", ["test_lifecycle.py", "-k", f"({BASIC}) and ipv4"],
                            append="ipv6.disable=1"),
 }
-# Kernels that lack something that the tracer cannot do without: they must be told so.
-REFUSED = {"5.10": Surroundings("1 CPU", ["/tests/vm/guest/test_refused.py"])}
+# Kernels that lack something that the tracer cannot do without.
+REFUSED = {"5.10": Surroundings("1 CPU", REFUSAL, refused=True)}
 DEFAULT = ("6.1", "6.12", "newest", "5.10", "newest@2cpus")
-CI = ("6.1", "newest")
 
 
 class Target(NamedTuple):
@@ -53,7 +53,6 @@ class Target(NamedTuple):
     arch: str
     series: str
     surroundings: Surroundings
-    refused: bool
 
 
 class Unknown(Exception):
@@ -71,6 +70,4 @@ def parse(text):
                       f"{' '.join(filter(None, SURROUNDINGS))}")
     if series == "newest":
         series = kernels.newest_series(arch)
-    refused = series in REFUSED
-    return Target(text, arch, series, REFUSED[series] if refused else SURROUNDINGS[variant],
-                  refused)
+    return Target(text, arch, series, REFUSED.get(series, SURROUNDINGS[variant]))
