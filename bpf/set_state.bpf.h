@@ -299,13 +299,13 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to, s
 
 	if (!tp)
 		return;
-	fill_flow(&flow, plain, tp, from == TCP_CLOSE);
 	if (!main) {
-		if (!transition_passes(&flow, from) || was_seen(name))
+		if (was_seen(name))
 			return;
 		__sync_fetch_and_add(&shared.nested_transitions, 1);
 	}
 	change.flags = change_flags(plain, tp, from, to);
+	fill_flow(&flow, plain, tp, from == TCP_CLOSE);
 	if (from == TCP_LISTEN && to == TCP_SYN_RECV)
 		note_child(&flow);
 	else if (from == TCP_SYN_RECV && to == TCP_CLOSE)
@@ -316,14 +316,14 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to, s
 		change.more_flags |= TCPDWELL_UNACKED;
 	if (follows && is_followed(sk, from, to))
 		change.more_flags |= TCPDWELL_FOLLOWED;
-	if (!transition_passes(&flow, from))
-		return;
-	if (to == TCP_CLOSE)
-		emit_end(sk, plain, tp, &flow, &change);
-	else if (change.flags & TCPDWELL_TASK)
-		emit_with_task(sk, plain, &flow, &change);
-	else
-		emit_plain(sk, plain, &flow, &change);
+	if (transition_passes(&flow, from)) {
+		if (to == TCP_CLOSE)
+			emit_end(sk, plain, tp, &flow, &change);
+		else if (change.flags & TCPDWELL_TASK)
+			emit_with_task(sk, plain, &flow, &change);
+		else
+			emit_plain(sk, plain, &flow, &change);
+	}
 	if (main)
 		main->seen[++main->last % SEEN] = name_of(plain, from, to, &main->address);
 }

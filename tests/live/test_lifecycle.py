@@ -131,9 +131,13 @@ def test_time_wait_is_measured(run):
 
 
 def test_sees_is_what_was_seen(run):
-    """`start` says how exactly minisocks are seen: neither better nor worse than they were."""
-    start, made = run.objects[0], {life.cookie for result in run.results.values()
-                                   for life in result.lives if life.begin_unknown_of is None}
+    """`start` says how exactly minisocks are seen: neither better nor worse than they were.
+
+    What is wrong about a connection is its own test's business, and that has a second chance.
+    """
+    start, made = run.objects[0], {life.cookie for name, result in run.results.items()
+                                   for life in result.lives
+                                   if not run.verdicts[name] and life.begin_unknown_of is None}
     errors = [item["error_ns"] for item in run.objects if item["type"] == "transition"
               and item["cookie"] in made and item["from"] in ("FIN_WAIT_2", "TIME_WAIT")]
     allowed = {"exact": 0, "jiffy": SECOND // start["hz"]}[start["sees"]["time_wait"]]

@@ -104,6 +104,17 @@ class Conn:
             time.sleep(0.002)
         return self._enter(state, Bracket(since.lo, now()))
 
+    def closes_last(self, other):
+        """close() in CLOSE_WAIT, with the other end ours too: two packets later all is over."""
+        at = self.close(to="LAST_ACK")
+        other.arrives_in("TIME_WAIT", since=at)
+        deadline = now() + 5 * SECOND
+        while diag.state_of(self.life.local, self.life.remote) is not None:
+            assert now() < deadline, "still there after 5 s"
+            time.sleep(0.002)
+        self.life.ends("fin", "remote")
+        return self._enter("CLOSED", Bracket(at.lo, now()))
+
     def killed(self):
         """What ss -K does. None where the kernel cannot."""
         code, at = timed(diag.destroy, self.life.local, self.life.remote)

@@ -201,8 +201,6 @@ def both_ends_are_ours(w):
     pair.server.life.enter("CLOSE_WAIT", at)
     pair.client.arrives_in("FIN_WAIT_2", since=at)
     pause(0.2)
-    at = pair.server.close(to="LAST_ACK CLOSED")
-    pair.server.life.ends("fin", "remote")
-    pair.client.life.enter("TIME_WAIT", at)
+    pair.server.closes_last(pair.client)
     pair.client.life.closed_by = "local"
     pair.client.time_wait_expires()

@@ -85,9 +85,7 @@ def mapped(w):
     s.life.enter("CLOSE_WAIT", at)
     c.arrives_in("FIN_WAIT_2", since=at)
     pause(0.1)
-    at = s.close(to="LAST_ACK CLOSED")
-    s.life.ends("fin", "remote")
-    c.life.enter("TIME_WAIT", at)
+    s.closes_last(c)
     c.life.closed_by = "local"
     c.time_wait_expires()
 
