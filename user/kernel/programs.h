@@ -22,8 +22,8 @@ struct ProgramOptions {
   tcpdwell_filter filter{};
   bool trace = true;  // else only what can be asked (Walks)
   bool accept = true;
-  bool follow = false;           // tell the sockets of a command from all others
-  std::uint32_t ring_bytes = 0;  // a power of two of pages
+  bool follow = false;                  // tell the sockets of a command from all others
+  std::uint32_t ring_bytes = 0;         // a power of two of pages
   std::uint32_t snapshot_states = ~0U;  // which sockets a snapshot shows: 1 << State
 };
 
