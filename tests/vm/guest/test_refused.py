@@ -19,4 +19,5 @@ def test_refused(command):
     assert len(done.stderr.splitlines()) == 1
     line = done.stderr
     assert line.startswith("tcpdwell: ") and os.uname().release not in line
+    assert "--verbose" not in line, "it does not say what is missing"
     assert not re.search(r"\b\d+\.\d+\b", line), "it names the missing feature, not a version"
