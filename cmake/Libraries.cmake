@@ -1,10 +1,8 @@
 # The libraries of others, as the targets to link: TCPDWELL_HASH_MAP, TCPDWELL_FMT, TCPDWELL_SPDLOG,
-# PkgConfig::LIBBPF, CLI11::CLI11, Threads::Threads.
+# PkgConfig::ZSTD, PkgConfig::LIBBPF, CLI11::CLI11, Threads::Threads.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
-if(TCPDWELL_BPF OR TCPDWELL_STATIC)
-  find_package(PkgConfig REQUIRED)
-endif()
+find_package(PkgConfig REQUIRED)
 if(TCPDWELL_STATIC)
   # What find_library() then finds for pkg-config's -l, too.
   set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
@@ -22,6 +20,9 @@ else()
   set(TCPDWELL_FMT fmt::fmt)
   set(TCPDWELL_SPDLOG spdlog::spdlog)
 endif()
+
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+find_path(TCPDWELL_XXHASH_DIR xxhash.h REQUIRED)
 
 if(TCPDWELL_BPF)
   pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf>=1.1)

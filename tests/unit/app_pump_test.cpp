@@ -62,8 +62,15 @@ class PumpTest : public testing::Test, private Sink {
     pump_.handle(record);
     pump_.drained();
   }
+  // What the end of the run would say of it.
+  EndRecord end() {
+    feed_.note(Finished{.at = 9s});
+    return feed_.end();
+  }
 
-  Pump pump_{lifecycle_};
+  const StartRecord start_{};
+  Feed feed_{start_, lifecycle_, *this};
+  Pump pump_{feed_};
   tcpdwell_shared shared_{};
   std::vector<TransitionRecord> told_;
 };
@@ -88,14 +95,14 @@ TEST_F(PumpTest, HandsEventsToTheTableAndCountsThem) {
   const auto reset = record<tcpdwell_reset>(TCPDWELL_RESET, TCPDWELL_RESET_SENT);
   drain(bytes(transition));
   EXPECT_EQ(lifecycle_.open(), 1U);
-  EXPECT_EQ(pump_.last_at(), 5s);
+  EXPECT_EQ(feed_.last_at(), 5s);
   auto later = reset;
   later.head.at_ns += 1'000'000'000;
   later.state = 1;
   drain(bytes(later));
-  EXPECT_EQ(pump_.events(), 2U);
-  EXPECT_EQ(pump_.transitions(), 1U);
-  EXPECT_EQ(pump_.last_at(), 6s);
+  EXPECT_EQ(feed_.last_at(), 6s);
+  EXPECT_EQ(end().events, 2U);
+  EXPECT_EQ(end().transitions, 1U);
 }
 
 TEST_F(PumpTest, WhatWasAskedForIsNoEvent) {
@@ -106,7 +113,7 @@ TEST_F(PumpTest, WhatWasAskedForIsNoEvent) {
   drain(bytes(found));
   EXPECT_EQ(lifecycle_.open(), 1U) << "but the table has it";
   EXPECT_EQ(pump_.records(), 1U);
-  EXPECT_EQ(pump_.events(), 0U);
+  EXPECT_EQ(end().events, 0U);
 }
 
 TEST_F(PumpTest, DamageIsALossThatIsToldOnce) {
@@ -118,9 +125,9 @@ TEST_F(PumpTest, DamageIsALossThatIsToldOnce) {
   pump_.check_ring_loss(shared_, 1s);
   pump_.check_ring_loss(shared_, 2s);
   EXPECT_EQ(losses(), "damaged 3/0");
-  EXPECT_EQ(pump_.lost(), 3U);
-  EXPECT_EQ(pump_.transitions_lost(), 0U);
-  EXPECT_EQ(pump_.last_at(), Nanos{0}) << "it has no time";
+  EXPECT_EQ(end().lost, 3U);
+  EXPECT_EQ(end().transitions_lost, 0U);
+  EXPECT_EQ(feed_.last_at(), Nanos{0}) << "it has no time";
 }
 
 TEST_F(PumpTest, AFullRingIsToldByWhatWasLostSince) {
@@ -133,8 +140,8 @@ TEST_F(PumpTest, AFullRingIsToldByWhatWasLostSince) {
   shared_.lost_events = 6;
   pump_.check_ring_loss(shared_, 4s);
   EXPECT_EQ(losses(), "ring_full 5/2, ring_full 1/0");
-  EXPECT_EQ(pump_.lost(), 6U);
-  EXPECT_EQ(pump_.transitions_lost(), 2U);
+  EXPECT_EQ(end().lost, 6U);
+  EXPECT_EQ(end().transitions_lost, 2U);
 }
 
 TEST_F(PumpTest, MissedProgramsAreALossAndWhatTheyWouldHaveIgnoredMayBeOne) {
@@ -143,8 +150,8 @@ TEST_F(PumpTest, MissedProgramsAreALossAndWhatTheyWouldHaveIgnoredMayBeOne) {
   pump_.check_missed({.transitions = 2, .at_most = 9}, 3s);
   pump_.check_missed({.transitions = 2, .at_most = 10}, 4s);
   EXPECT_EQ(losses(), "recursion 2/2+9, recursion 0/0+1");
-  EXPECT_EQ(pump_.lost(), 2U);
-  EXPECT_EQ(pump_.transitions_lost(), 2U);
+  EXPECT_EQ(end().lost, 2U);
+  EXPECT_EQ(end().transitions_lost, 2U);
 }
 
 TEST_F(PumpTest, WhatWasLostBeforeItBeganIsSomebodyElses) {
@@ -154,13 +161,13 @@ TEST_F(PumpTest, WhatWasLostBeforeItBeganIsSomebodyElses) {
   pump_.check_ring_loss(shared_, 1s);
   pump_.check_missed({.transitions = 3, .at_most = 4}, 1s);
   EXPECT_EQ(losses(), "");
-  EXPECT_EQ(pump_.ring_full(), 0U);
+  EXPECT_EQ(end().ring_full, 0U);
   shared_.lost_events = 6;
   pump_.check_ring_loss(shared_, 2s);
   pump_.check_missed({.transitions = 4, .at_most = 4}, 2s);
   EXPECT_EQ(losses(), "ring_full 1/0, recursion 1/1");
-  EXPECT_EQ(pump_.ring_full(), 1U);
-  EXPECT_EQ(pump_.lost(), 2U);
+  EXPECT_EQ(end().ring_full, 1U);
+  EXPECT_EQ(end().lost, 2U);
 }
 
 }  // namespace

@@ -57,11 +57,12 @@ void add_holders(const std::vector<Question>& questions, const std::vector<Holdi
 
 }  // namespace
 
-Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle)
+Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed)
     : walks_(programs.walks()),
       namespaces_(walks_),
       cgroups_(find_cgroup2_mount()),
-      lifecycle_(lifecycle) {
+      lifecycle_(lifecycle),
+      feed_(feed) {
   worker_.ask([]() -> Worker::Answer {
     keep_only(~needed_by_loop_only());
     return {};
@@ -78,13 +79,14 @@ void Inquirer::keep_snapshots(std::optional<std::uint32_t> netns) {
 
 void Inquirer::ask_for_snapshot(Nanos now) {
   walking_ = true;
+  snapshot_wanted_ = false;
   last_walk_ = now;
-  lifecycle_.snapshot_begins();
+  feed_.note(SnapshotBegan{});
   worker_.ask([this] { return look_at_all(); });
 }
 
 bool Inquirer::snapshot_is_due(Nanos now) const {
-  return keeps_snapshots_ && !walking_ && lifecycle_.wants_snapshot() &&
+  return keeps_snapshots_ && !walking_ && (snapshot_wanted_ || lifecycle_.wants_snapshot()) &&
          now >= last_walk_ + std::max(kShares * last_walk_cost_, kMostWait);
 }
 
@@ -118,8 +120,8 @@ Worker::Answer Inquirer::look_at_all() {
   const Nanos cost = thread_cpu_time() - before;
   return [this, not_entered, error, cost, holders = std::move(holders)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
-    lifecycle_.on(holders);
-    lifecycle_.snapshot_ended();
+    feed_.note(holders);
+    feed_.note(SnapshotOver{});
     not_entered_ = not_entered;
     last_walk_cost_ = cost;
     snapshot_taken_ = true;
@@ -132,7 +134,7 @@ void Inquirer::tick(Nanos now) {
   for (const std::uint64_t id : lifecycle_.take_unknown_cgroups())
     worker_.ask([this, id]() -> Worker::Answer {
       return [this, event = CgroupEvent{monotonic_now(), id, cgroups_.path_of(id)}] {
-        lifecycle_.on(event);
+        feed_.note(event);
       };
     });
   if (snapshot_is_due(now)) ask_for_snapshot(now);
@@ -205,7 +207,7 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
     if (refused && !std::exchange(refused_, true))
       spdlog::warn("{}: nothing can be flagged", refused->text());
     last_cost_ = cost;
-    for (const InquiryEvent& answer : answers) lifecycle_.on(answer);
+    for (const InquiryEvent& answer : answers) feed_.note(answer);
   };
 }
 

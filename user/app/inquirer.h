@@ -13,7 +13,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/lifecycle.h"
+#include "core/feed.h"
 #include "kernel/cgroups.h"
 #include "kernel/namespaces.h"
 #include "kernel/programs.h"
@@ -23,13 +23,15 @@ namespace tcpdwell {
 
 class Inquirer {
  public:
-  // Both must outlive it.
-  Inquirer(const Programs& programs, Lifecycle& lifecycle);
+  // All must outlive it. Questions come from `lifecycle`, answers go to `feed`.
+  Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed);
   ~Inquirer();
 
   // Every socket of every network namespace that can be entered, or of that one (inode number);
   // from then on again whenever the table wants it. Needs somebody who drains the ring.
   void keep_snapshots(std::optional<std::uint32_t> netns);
+  // ... and once more, when it is time.
+  void want_snapshot() { snapshot_wanted_ = true; }
   // Takes the table's new questions, and asks them when it is time.
   void tick(Nanos now);
   // When tick() has something to do, at the latest; nullopt: not before the table asks.
@@ -63,6 +65,7 @@ class Inquirer {
   std::atomic<bool> stop_ = false;
   // The rest on the thread that owns it.
   Lifecycle& lifecycle_;
+  Feed& feed_;
   std::vector<Question> waiting_;
   Nanos first_waiting_{};
   std::vector<Question> put_off_;  // their namespace is just going
@@ -73,6 +76,7 @@ class Inquirer {
   bool keeps_snapshots_ = false;
   std::optional<std::uint32_t> snapshot_of_;  // nullopt: all
   bool walking_ = false;
+  bool snapshot_wanted_ = false;  // by others than the table
   bool snapshot_taken_ = false, snapshot_failed_ = false;
   bool refused_ = false;
   Nanos last_walk_{-1};

@@ -11,6 +11,7 @@
 #include "app/leak_sinks.h"
 #include "app/leaks.h"
 #include "app/options.h"
+#include "app/replay.h"
 #include "app/run.h"
 #include "app/tracer.h"
 #include "sinks/leak_report.h"
@@ -76,13 +77,53 @@ SessionConfig session_config(const Options& options) {
   SessionConfig config{.filter = options.filter,
                        .thresholds = options.thresholds,
                        .max_connections = options.max_connections};
-  config.filter.flags_only = options.verb != Verb::Trace;
+  config.filter.flags_only = options.verb == Verb::Leaks || options.verb == Verb::Run;
   return config;
 }
 
 int fail(const Error& error, int status = kFailed) {
   spdlog::error(error.text());
   return status;
+}
+
+std::optional<recording::RecorderConfig> recorder_config(const Options& options) {
+  if (options.recording.empty()) return std::nullopt;
+  return recording::RecorderConfig{.path = options.recording,
+                                   .compress = options.compress,
+                                   .max_size = options.max_size,
+                                   .keep = options.rotate};
+}
+
+// What is to be seen of it is in the file.
+class Nowhere final : public Sink {
+ public:
+  void write(const Record&) noexcept override {}
+};
+
+int record(const Options& options) {
+  Output output(STDOUT_FILENO);  // nothing is written to it, and nobody needs to read it
+  Nowhere nowhere;
+  TracerConfig config{.session = session_config(options),
+                      .watch_accept = options.accept,
+                      .ring_bytes = options.ring_bytes,
+                      .duration = options.duration,
+                      .ready_file = options.ready_file,
+                      .record = recorder_config(options),
+                      .only_record = true};
+  config.session.needs_reader = false;
+  auto end = trace(config, nowhere, output);
+  return end ? report(options, *end, output) : fail(end.error());
+}
+
+int replay(const Options& options) {
+  auto output = Output::open(options.output);
+  if (!output) return fail(output.error());
+  const auto sink = make_sink(options, *output);
+  ReplayConfig config{.path = options.recording, .filter = options.filter};
+  if (options.thresholds_given) config.thresholds = options.thresholds;
+  if (options.max_connections_given) config.max_connections = options.max_connections;
+  auto end = replay(config, *sink, *output);
+  return end ? report(options, *end, *output) : fail(end.error());
 }
 
 int trace(const Options& options) {
@@ -93,7 +134,8 @@ int trace(const Options& options) {
                     .watch_accept = options.accept,
                     .ring_bytes = options.ring_bytes,
                     .duration = options.duration,
-                    .ready_file = options.ready_file},
+                    .ready_file = options.ready_file,
+                    .record = recorder_config(options)},
                    *sink, *output);
   return end ? report(options, *end, *output) : fail(end.error());
 }
@@ -172,6 +214,8 @@ int main(int argc, char** argv) {
     case Verb::Trace: return trace(options);
     case Verb::Leaks: return leaks(options);
     case Verb::Run: return run(options);
+    case Verb::RecordOnly: return record(options);
+    case Verb::Replay: return replay(options);
   }
   return kFailed;
 }

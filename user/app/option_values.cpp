@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "kernel/cgroups.h"
+#include "recording/recorder.h"
 #include "tcpdwell/wire.h"
 #include "util/duration.h"
 #include "util/unique_fd.h"
@@ -30,6 +31,21 @@ std::optional<std::uint64_t> number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+// "65536", "64K", "16M", "1G"
+std::optional<std::uint64_t> size_in_bytes(std::string_view digits) {
+  std::uint64_t unit = 1;
+  if (!digits.empty()) {
+    const auto suffix = std::string_view("KMG").find(static_cast<char>(digits.back() & ~0x20));
+    if (suffix != std::string_view::npos && digits.back() > '9') {
+      unit = 1ULL << 10U * (suffix + 1);
+      digits.remove_suffix(1);
+    }
+  }
+  const auto value = number(digits);
+  if (!value || *value > INT64_MAX / unit) return std::nullopt;
+  return *value * unit;
 }
 
 void check_count(const std::string& option, std::size_t count, std::size_t most) {
@@ -121,19 +137,24 @@ int status_value(const std::string& option, const std::string& text) {
 }
 
 std::uint64_t size_value(const std::string& option, const std::string& text) {
-  std::string_view digits = text;
-  std::uint64_t unit = 1;
-  if (!digits.empty()) {
-    const auto suffix = std::string_view("KMG").find(static_cast<char>(digits.back() & ~0x20));
-    if (suffix != std::string_view::npos && digits.back() > '9') {
-      unit = 1ULL << 10U * (suffix + 1);
-      digits.remove_suffix(1);
-    }
-  }
-  const auto value = number(digits);
-  if (!value || *value == 0 || *value > (1ULL << 30U) / unit)
+  constexpr std::uint64_t kMost = 1ULL << 30U;
+  const auto value = size_in_bytes(text);
+  if (!value || *value == 0 || *value > kMost)
     refuse(option, text, "a size in bytes (up to 1G; 64K, 16M)");
-  return *value * unit;
+  return *value;
+}
+
+std::uint64_t recording_size_value(const std::string& text) {
+  const auto value = size_in_bytes(text);
+  if (!value || *value < recording::kLeastSize)
+    refuse("--max-size", text, "a size in bytes (256K at least; 64M, 1G)");
+  return *value;
+}
+
+unsigned rotate_value(const std::string& text) {
+  const auto value = number(text);
+  if (!value || *value == 0 || *value > 1000) refuse("--rotate", text, "a number from 1 to 1000");
+  return static_cast<unsigned>(*value);
 }
 
 std::uint64_t count_value(const std::string& option, const std::string& text) {

@@ -26,6 +26,10 @@ int status_value(const std::string& option, const std::string& text);
 Nanos duration_value(const std::string& option, const std::string& text);
 // "65536", "64K", "16M", "1G"
 std::uint64_t size_value(const std::string& option, const std::string& text);
+// Of a recording: not too small for a frame.
+std::uint64_t recording_size_value(const std::string& text);
+// How many older files, 1 to 1000.
+unsigned rotate_value(const std::string& text);
 std::uint64_t count_value(const std::string& option, const std::string& text);
 // An inode number, "self", or a path such as /run/netns/NAME.
 std::uint32_t netns_value(const std::string& text);

@@ -20,6 +20,8 @@ struct Raw {
   bool no_flags = false;
   std::vector<std::string> flags;
   std::string watch, user, leak_exit_code, exit_grace;
+  std::string record, replay, max_size, rotate;
+  bool zstd = false;
   std::vector<std::string> only, ports, local_ports, remote_ports, addrs, pids, states;
 };
 
@@ -84,6 +86,10 @@ void add_flags(CLI::App& app, Raw& raw) {
   app.add_flag("--no-flags", raw.no_flags, "Flag nothing");
 }
 
+struct Commands {
+  CLI::App *trace, *leaks, *run, *record, *replay;
+};
+
 // The options of plain `tcpdwell` are those of every command, on either side of the word.
 CLI::App* add_command(CLI::App& app, Raw& raw, const char* name, const char* help) {
   CLI::App* command = app.add_subcommand(name, help);
@@ -94,9 +100,27 @@ CLI::App* add_command(CLI::App& app, Raw& raw, const char* name, const char* hel
   return command;
 }
 
-struct Commands {
-  CLI::App *trace, *leaks, *run;
-};
+void add_record_options(CLI::App& app, Raw& raw) {
+  const auto add = [&](const char* name, std::string& into, const char* help, const char* type) {
+    app.add_option(name, into, help)->type_name(type)->group("Recording");
+  };
+  add("--record", raw.record, "trace: keep the raw events of this run, too, for replay", "FILE");
+  add("--max-size", raw.max_size, "At that size the recording is over, or rotated", "BYTES");
+  add("--rotate", raw.rotate,
+      "At --max-size begin a new file, and keep N older ones (FILE.1 and so on)", "N");
+  app.add_flag("--zstd", raw.zstd, "Compress the recording")->group("Recording");
+}
+
+void add_record_commands(CLI::App& app, Raw& raw, Commands& commands) {
+  commands.record = add_command(app, raw, "record",
+                                "Keep the raw events in a file (-o FILE), for replay; print none");
+  commands.replay = add_command(app, raw, "replay",
+                                "tcpdwell replay FILE [trace]: what a recording has, as the run "
+                                "that made it would have printed it; needs no root");
+  commands.replay->add_option("FILE", raw.replay, "The recording")->required();
+  add_command(*commands.replay, raw, "trace", "As trace (the default)");
+  commands.replay->require_subcommand(0, 1);
+}
 
 Commands add_commands(CLI::App& app, Raw& raw) {
   Commands commands{};
@@ -120,6 +144,7 @@ Commands add_commands(CLI::App& app, Raw& raw) {
                    "process closed it is a leak (default 100ms)")
       ->type_name("D");
   commands.run->add_option("--user", raw.user, "Run CMD as this user")->type_name("NAME");
+  add_record_commands(app, raw, commands);
   app.require_subcommand(0, 1);
   return commands;
 }
@@ -134,7 +159,7 @@ void refuse_empty_values(CLI::App& app) {
     if (option->get_expected_min() > 0) option->check(not_empty);
 }
 
-Filter filter_of(const Raw& raw) {
+Filter filter_of(const Raw& raw, Verb verb) {
   if (raw.ipv4 && raw.ipv6) throw CLI::ExcludesError("-4", "-6");
   Filter filter;
   filter.ports = port_list("--port", raw.ports);
@@ -146,7 +171,9 @@ Filter filter_of(const Raw& raw) {
   if (raw.ipv4) filter.family = Family::Ipv4;
   if (raw.ipv6) filter.family = Family::Ipv6;
   if (!raw.netns.empty()) filter.netns = netns_value(raw.netns);
-  if (!raw.cgroup.empty()) filter.cgroup = cgroup_value(raw.cgroup);
+  // Of a recording it may be another host's.
+  if (!raw.cgroup.empty())
+    filter.cgroup = verb == Verb::Replay ? raw.cgroup : cgroup_value(raw.cgroup);
   return filter;
 }
 
@@ -162,17 +189,60 @@ Thresholds thresholds_of(const Raw& raw, Verb verb) {
   return thresholds;
 }
 
-// An option that would do nothing is a mistake of whoever gave it.
-void refuse_pointless(const CLI::App& app, Verb verb, const Raw& raw) {
+const char* name_of(Verb verb) {
+  switch (verb) {
+    case Verb::Trace: return "trace";
+    case Verb::Leaks: return "leaks";
+    case Verb::Run: return "run";
+    case Verb::RecordOnly: return "record";
+    case Verb::Replay: return "replay";
+  }
+  return "";
+}
+
+// Those that would do nothing.
+std::vector<std::string> pointless_for(Verb verb, const Raw& raw) {
+  const std::vector<std::string> recording = {"--record", "--max-size", "--rotate", "--zstd"};
   std::vector<std::string> pointless;
-  if (verb != Verb::Trace) pointless = {"--ready-file", "--only", "--no-flags"};
+  if (verb == Verb::Leaks || verb == Verb::Run) {
+    pointless = recording;
+    pointless.insert(pointless.end(), {"--ready-file", "--only", "--no-flags"});
+  }
   if (verb == Verb::Leaks) pointless.emplace_back("--no-accept");
   if (verb == Verb::Run || (verb == Verb::Leaks && raw.watch.empty()))
     pointless.emplace_back("--duration");
-  for (const std::string& option : pointless)
+  if (verb == Verb::RecordOnly) pointless = {"--record", "--json", "--only", "--state", "--color"};
+  if (verb == Verb::Replay) {
+    pointless = recording;
+    pointless.insert(pointless.end(), {"--ready-file", "--no-accept", "--duration", "--ring-size"});
+  }
+  return pointless;
+}
+
+// An option that would do nothing is a mistake of whoever gave it.
+void refuse_pointless(const CLI::App& app, Verb verb, const Raw& raw) {
+  for (const std::string& option : pointless_for(verb, raw))
     if (app.count(option) != 0)
-      throw CLI::ValidationError(
-          option, std::string("does not go with ") + (verb == Verb::Leaks ? "leaks" : "run"));
+      throw CLI::ValidationError(option, std::string("does not go with ") + name_of(verb));
+  if (verb == Verb::Trace && raw.record.empty())
+    for (const char* option : {"--max-size", "--rotate", "--zstd"})
+      if (app.count(option) != 0) throw CLI::RequiresError(option, "--record FILE");
+  if (verb == Verb::RecordOnly && raw.output.empty())
+    throw CLI::RequiresError("record", "--output FILE");
+  if (!raw.rotate.empty() && raw.max_size.empty())
+    throw CLI::RequiresError("--rotate", "--max-size BYTES");
+}
+
+void add_record_values(Options& options, const Raw& raw) {
+  options.recording = options.verb == Verb::RecordOnly   ? raw.output
+                      : options.verb == Verb::Replay ? raw.replay
+                                                     : raw.record;
+  if (options.verb == Verb::RecordOnly) options.output.clear();
+  options.compress = raw.zstd;
+  if (!raw.max_size.empty()) options.max_size = recording_size_value(raw.max_size);
+  if (!raw.rotate.empty()) options.rotate = rotate_value(raw.rotate);
+  options.thresholds_given = raw.no_flags || !raw.flags.empty();
+  options.max_connections_given = !raw.max_connections.empty();
 }
 
 void add_run_values(Options& options, const Raw& raw) {
@@ -194,7 +264,7 @@ Options options_of(const Raw& raw, Verb verb) {
                   .output = raw.output,
                   .ready_file = raw.ready_file,
                   .only = std::nullopt,
-                  .filter = filter_of(raw)};
+                  .filter = filter_of(raw, verb)};
   options.thresholds = thresholds_of(raw, verb);
   if (raw.color == "always") options.color = Color::Always;
   if (raw.color == "never") options.color = Color::Never;
@@ -205,6 +275,7 @@ Options options_of(const Raw& raw, Verb verb) {
   if (!raw.max_connections.empty())
     options.max_connections = count_value("--max-connections", raw.max_connections);
   add_run_values(options, raw);
+  add_record_values(options, raw);
   return options;
 }
 
@@ -239,6 +310,8 @@ std::string usage_error(std::string_view text) {
 
 Verb verb_of(const Commands& commands) {
   if (commands.leaks->parsed()) return Verb::Leaks;
+  if (commands.record->parsed()) return Verb::RecordOnly;
+  if (commands.replay->parsed()) return Verb::Replay;
   return commands.run->parsed() ? Verb::Run : Verb::Trace;
 }
 
@@ -247,7 +320,10 @@ std::string help_of(const CLI::App& app, const Commands& commands) {
   const Verb verb = verb_of(commands);
   if (verb == Verb::Trace)
     return app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
-  const CLI::App* command = verb == Verb::Leaks ? commands.leaks : commands.run;
+  const CLI::App* command = verb == Verb::Leaks    ? commands.leaks
+                            : verb == Verb::RecordOnly ? commands.record
+                            : verb == Verb::Replay ? commands.replay
+                                                   : commands.run;
   const CLI::Formatter format;
   return command->get_description() + "\n" +
          format.make_groups(command, CLI::AppFormatMode::Normal) +
@@ -269,9 +345,10 @@ std::variant<Options, Show, UsageError> parse_options(int argc, const char* cons
   add_run_options(app, raw);
   add_flags(app, raw);
   add_filters(app, raw);
+  add_record_options(app, raw);
   const Commands commands = add_commands(app, raw);
   refuse_empty_values(app);
-  for (CLI::App* command : {commands.leaks, commands.run}) refuse_empty_values(*command);
+  for (CLI::App* command : {commands.leaks, commands.run, commands.replay}) refuse_empty_values(*command);
   const int all = argc;
   std::vector<std::string> command = split_command(argc, argv);
   try {

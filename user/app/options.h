@@ -16,7 +16,7 @@ namespace tcpdwell {
 
 enum class Color : std::uint8_t { Auto, Always, Never };
 
-enum class Verb : std::uint8_t { Trace, Leaks, Run };
+enum class Verb : std::uint8_t { Trace, Leaks, Run, RecordOnly, Replay };
 
 struct Options {
   Verb verb = Verb::Trace;
@@ -35,6 +35,13 @@ struct Options {
   std::size_t max_connections = 4'000'000;
   Thresholds thresholds;
   std::optional<Nanos> watch;  // leaks: again and again
+  // record, trace --record: where to, empty: nowhere; replay: what
+  std::string recording;
+  bool compress = false;
+  std::uint64_t max_size = 0;       // bytes; 0: no limit
+  unsigned rotate = 0;              // older files beside it
+  bool thresholds_given = false;    // else they are the default
+  bool max_connections_given = false;
   // run
   std::vector<std::string> command;
   std::string user;  // empty: whoever we are

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <variant>
 
 namespace tcpdwell {
 namespace {
@@ -18,25 +17,8 @@ std::uint64_t load(const __u64& counter) {
 
 void Pump::handle(std::span<const std::byte> record) noexcept {
   ++records_;
-  if (!intake_.add(record)) {
-    ++damaged_;
-    ++events_;
-  }
-  if (intake_.full()) drained();
-}
-
-void Pump::drained() noexcept {
-  intake_.empty([this](const Event& event) { apply(event); });
-}
-
-void Pump::apply(const Event& event) {
-  const Nanos at = std::visit([](const auto& e) { return e.at; }, event);
-  if (at >= end_) return;
-  if (!std::holds_alternative<SnapshotEvent>(event)) ++events_;
-  if (std::holds_alternative<TransitionEvent>(event)) ++transitions_;
-  last_at_ = at;
   notice_ring_loss();
-  lifecycle_.on(event);
+  feed_.record(record);
 }
 
 // The kernel counts a drop before it queues what comes after it. So whatever was dropped before the
@@ -47,12 +29,12 @@ void Pump::notice_ring_loss() {
   if (events == noticed_) return;
   noticed_ = events;
   const Nanos now = std::chrono::steady_clock::now().time_since_epoch();
-  lifecycle_.on(LossEvent{.at = now, .cause = LossCause::RingFull, .counted = false});
+  feed_.note(LossEvent{.at = now, .cause = LossCause::RingFull, .counted = false});
 }
 
 void Pump::begin(const tcpdwell_shared& shared, const Missed& missed) {
   ring_transitions_ = load(shared.lost_transitions);
-  ring_events_ = ring_events_before_ = noticed_ = load(shared.lost_events);
+  ring_events_ = noticed_ = load(shared.lost_events);
   missed_ = missed;
 }
 
@@ -62,15 +44,17 @@ void Pump::check_ring_loss(const tcpdwell_shared& shared, Nanos now) {
   const std::uint64_t transitions = load(shared.lost_transitions);
   const std::uint64_t events = load(shared.lost_events);
   if (events != ring_events_ || transitions != ring_transitions_)
-    lose({.at = now,
+    feed_.note(LossEvent{.at = now,
           .cause = LossCause::RingFull,
           .events = events - ring_events_,
           .transitions = transitions - ring_transitions_});
   ring_events_ = events;
   ring_transitions_ = transitions;
-  if (damaged_ != damaged_told_)
-    lose({.at = now, .cause = LossCause::Damaged, .events = damaged_ - damaged_told_});
-  damaged_told_ = damaged_;
+  const std::uint64_t damaged = feed_.damaged();
+  if (damaged != damaged_told_)
+    feed_.note(
+        LossEvent{.at = now, .cause = LossCause::Damaged, .events = damaged - damaged_told_});
+  damaged_told_ = damaged;
 }
 
 void Pump::check_missed(const Missed& missed, Nanos now) {
@@ -81,17 +65,11 @@ void Pump::check_missed(const Missed& missed, Nanos now) {
   missed_ = {.transitions = std::max(missed.transitions, missed_.transitions),
              .at_most = missed.at_most};
   if (transitions != 0 || at_most != 0)
-    lose({.at = now,
+    feed_.note(LossEvent{.at = now,
           .cause = LossCause::Recursion,
           .events = transitions,
           .transitions = transitions,
           .at_most = at_most});
-}
-
-void Pump::lose(const LossEvent& event) {
-  lost_ += event.events;
-  transitions_lost_ += event.transitions;
-  lifecycle_.on(event);
 }
 
 }  // namespace tcpdwell

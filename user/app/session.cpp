@@ -40,12 +40,12 @@ std::optional<Nanos> clock_offset() {
 
 std::string_view exactly(bool yes) { return yes ? "exact" : "no"; }
 
-StartRecord start_record(const Programs& programs, const Thresholds& thresholds, const When& when) {
+StartRecord start_record(const Programs& programs, const Thresholds& thresholds) {
   utsname host{};
   ::uname(&host);
   const Sees& sees = programs.sees();
   const std::string orphan = !sees.tracing ? "no" : sees.minisock_segments ? "exact" : "jiffy";
-  StartRecord start{.when = when,
+  StartRecord start{.when = {.mono = programs.began()},
                     .version = TCPDWELL_VERSION,
                     .kernel = host.release,
                     .host = host.nodename,
@@ -59,6 +59,16 @@ StartRecord start_record(const Programs& programs, const Thresholds& thresholds,
   for (std::size_t i = 1; i < kStates; ++i)
     if (thresholds.of[i]) start.thresholds.emplace_back(static_cast<State>(i), *thresholds.of[i]);
   return start;
+}
+
+LifecycleConfig lifecycle_config(const SessionConfig& config, const Programs& programs) {
+  return {.hz = kernel_hz(),
+          .began = programs.began(),
+          .watches_resets = programs.sees().resets,
+          .sees_cancellers = programs.sees().cancellers,
+          .max_connections = config.max_connections,
+          .thresholds = config.thresholds,
+          .exit_grace = config.exit_grace};
 }
 
 }  // namespace
@@ -79,18 +89,12 @@ std::uint32_t ring_size(std::uint64_t asked) {
 Session::Session(const SessionConfig& config, const Programs& programs, Sink& sink, Output& output)
     : config_(config),
       programs_(programs),
-      sink_(sink),
       output_(output),
-      lifecycle_({.hz = kernel_hz(),
-                  .began = programs.began(),
-                  .watches_resets = programs.sees().resets,
-                  .sees_cancellers = programs.sees().cancellers,
-                  .max_connections = config.max_connections,
-                  .thresholds = config.thresholds,
-                  .exit_grace = config.exit_grace},
-                 config.filter, sink),
-      pump_(lifecycle_),
-      inquirer_(programs, lifecycle_) {}
+      start_(start_record(programs, config.thresholds)),
+      lifecycle_(lifecycle_config(config, programs), config.filter, sink),
+      feed_(start_, lifecycle_, sink, config.recorder),
+      pump_(feed_),
+      inquirer_(programs, lifecycle_, feed_) {}
 
 void Session::watch(int fd) { add_to_epoll(fd, EPOLLIN); }
 
@@ -117,10 +121,14 @@ std::optional<Error> Session::begin() {
   watch(inquirer_.fd());
   // Only that its reader went away; a plain file cannot be watched: fine.
   if (config_.needs_reader) add_to_epoll(output_.fd(), 0);
+  if (config_.recorder != nullptr)
+    if (auto error = config_.recorder->begin(
+            {lifecycle_config(config_, programs_), config_.filter, start_}))
+      return error;
   for (CgroupName& name : list_cgroups(find_cgroup2_mount()))
-    lifecycle_.on(CgroupEvent{programs_.began(), name.id, std::move(name.path)});
+    feed_.note(CgroupEvent{programs_.began(), name.id, std::move(name.path)});
   follow_clock();
-  sink_.write(start_record(programs_, config_.thresholds, lifecycle_.when(programs_.began())));
+  feed_.note(Began{});
   if (!write_out(true)) return output_.error();
   if (config_.snapshot) inquirer_.keep_snapshots(config_.filter.netns);
   return std::nullopt;
@@ -135,7 +143,7 @@ Drained Session::drain_batch() {
     pump_.check_missed(missed, monotonic_now());
     last_missed_check_ = now;
   }
-  lifecycle_.tick(drained == Drained::All ? now : std::min(now, pump_.last_at()));
+  feed_.note(Ticked{drained == Drained::All ? now : std::min(now, feed_.last_at())});
   return drained;
 }
 
@@ -165,6 +173,7 @@ Nanos Session::patience() {
   const Nanos now = monotonic_now();
   const bool idle = now - last_busy_ > kIdle && inquirer_.idle();
   Nanos wait = output_.pending() ? kFlush : idle ? kIdleTick : kTick;
+  if (config_.recorder != nullptr && config_.recorder->pending()) wait = std::min(wait, kTick);
   for (const auto& due : {lifecycle_.next_flag(wait), inquirer_.due()})
     if (due) wait = std::min(wait, std::max(*due - now, Nanos{1ms}));
   return wait;
@@ -180,7 +189,7 @@ void Session::follow_clock() {
   const auto offset = clock_offset();
   if (!offset || std::chrono::abs(*offset - clock_offset_) < kClockNoise) return;
   clock_offset_ = *offset;
-  lifecycle_.on(ClockEvent{monotonic_now(), *offset});
+  feed_.note(ClockEvent{monotonic_now(), *offset});
 }
 
 // False if there is nobody to write for any more.
@@ -194,11 +203,18 @@ bool Session::write_out(bool now) {
   return false;
 }
 
+void Session::keep_record() {
+  if (config_.recorder == nullptr) return;
+  config_.recorder->flush(monotonic_now());
+  if (config_.recorder->wants_snapshot()) inquirer_.want_snapshot();
+}
+
 std::optional<Error> Session::loop(const std::function<bool()>& over) {
   while (!stop_) {
     follow_clock();
     turn();
     write_out(false);
+    keep_record();
     if (over()) break;
     if (const Nanos wait = patience(); wait.count() > 0 && !stop_)
       if (auto error = sleep(wait)) return error;
@@ -233,28 +249,14 @@ void Session::drain_rest(Nanos deadline) {
 EndRecord Session::finish(Programs& programs) {
   const Nanos now = monotonic_now();
   programs.detach();  // one program after the other: what happens meanwhile is seen in part only
-  pump_.stop_at(now);
+  feed_.note(Stopped{now});
   drain_rest(now + kLastPatience);
   pump_.check_ring_loss(programs.shared(), now);
   pump_.check_missed(programs.missed(), now);
-  lifecycle_.finish(now);
-  EndRecord end{.when = lifecycle_.when(now),
-                .events = pump_.events(),
-                .transitions = pump_.transitions(),
-                .lost = pump_.lost(),
-                .transitions_lost = pump_.transitions_lost(),
-                .ring_full = pump_.ring_full(),
-                .connections = lifecycle_.connections_ended(),
-                .open = lifecycle_.open(),
-                .flags_raised = lifecycle_.flags_raised(),
-                .flags_open = lifecycle_.flags_open(),
-                .evicted = lifecycle_.evicted(),
-                .unseen = lifecycle_.unseen(),
-                .output_dropped = output_.dropped_lines(),
-                .elapsed = now - programs.began()};
-  sink_.write(end);
+  feed_.note(Finished{.at = now, .output_dropped = output_.dropped_lines()});
+  if (config_.recorder != nullptr) config_.recorder->finish();
   output_.finish();
-  return end;
+  return feed_.end();
 }
 
 }  // namespace tcpdwell

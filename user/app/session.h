@@ -15,6 +15,7 @@
 #include "core/record.h"
 #include "kernel/programs.h"
 #include "kernel/ring_reader.h"
+#include "recording/recorder.h"
 #include "sinks/output.h"
 #include "util/result.h"
 
@@ -27,6 +28,7 @@ struct SessionConfig {
   bool snapshot = true;             // begin with the sockets that are there
   std::optional<Nanos> exit_grace;  // see LifecycleConfig
   bool needs_reader = true;         // over when nobody reads the output any more
+  recording::Recorder* recorder = nullptr;  // keeps the run; null: nobody does
 };
 
 class Session {
@@ -52,6 +54,7 @@ class Session {
   bool is_settled(Nanos now);
   // ... but not all of them: a warning has said why.
   bool snapshot_failed() const { return inquirer_.snapshot_failed(); }
+  recording::Recorder* recorder() const { return config_.recorder; }
   bool refused() const { return inquirer_.refused(); }
   std::uint64_t namespaces_not_entered() const { return inquirer_.namespaces_not_entered(); }
 
@@ -63,13 +66,15 @@ class Session {
   void follow_clock();
   void add_to_epoll(int fd, std::uint32_t events);
   bool write_out(bool now);
+  void keep_record();
   std::optional<Error> sleep(Nanos wait);
 
   const SessionConfig& config_;
   const Programs& programs_;
-  Sink& sink_;
   Output& output_;
+  const StartRecord start_;
   Lifecycle lifecycle_;
+  Feed feed_;
   Pump pump_;
   Inquirer inquirer_;
   std::unique_ptr<RingReader> reader_;

@@ -21,18 +21,52 @@ std::optional<Error> make_ready_file(const std::string& path) {
 }
 
 // What to do with the signals that came: true if one of them ends the run.
-bool heed(Signals& signals, Output& output) {
+bool heed(Signals& signals, Output& output, recording::Recorder* recorder) {
   bool over = false;
-  while (const auto signal = signals.next())
+  while (const auto signal = signals.next()) {
+    if (*signal == SIGHUP && recorder != nullptr) recorder->reopen(monotonic_now());
     over = (*signal == SIGHUP ? !output.reopen() : true) || over;
+  }
   return over;
 }
+
+// The rights of the thread that writes it.
+Result<std::unique_ptr<recording::Recorder>> open_record(const recording::RecorderConfig& config) {
+  auto recorder = recording::Recorder::open(config);
+  if (recorder)
+    (*recorder)->on_helper(
+        [] { keep_only(needed_for({.opens_files = true}) & needed_by_loop_only()); });
+  return recorder;
+}
+
+// Tells once why there will be no more of it. True: there is nothing to go on for.
+class RecordWatch {
+ public:
+  RecordWatch(const TracerConfig& config, const recording::Recorder* recorder)
+      : config_(config), recorder_(recorder) {}
+  bool over() {
+    if (recorder_ == nullptr || !(recorder_->failed() || recorder_->full())) return false;
+    if (!std::exchange(told_, true) && !config_.only_record) {
+      if (const auto error = recorder_->error())
+        spdlog::warn("{}: the trace goes on without a record", error->text());
+      else
+        spdlog::info("{} has reached --max-size: the trace goes on without a record",
+                     config_.record->path);
+    }
+    return config_.only_record;
+  }
+
+ private:
+  const TracerConfig& config_;
+  const recording::Recorder* recorder_;
+  bool told_ = false;
+};
 
 // The ready file is made; what was kept for it alone goes, too.
 std::optional<Error> get_ready(const TracerConfig& config, Promises promises,
                                const Output& output) {
   auto error = make_ready_file(config.ready_file);
-  promises.opens_files = output.is_reopened();
+  promises.opens_files = output.is_reopened() || config.record;
   return error ? error : keep_only(needed_for(promises));
 }
 
@@ -41,6 +75,7 @@ std::optional<Error> run_until_over(const TracerConfig& config, const Promises& 
   std::optional<Error> failed;
   std::optional<Nanos> until;
   bool ready = false;
+  RecordWatch record(config, session.recorder());
   const auto over = [&] {
     const Nanos now = monotonic_now();
     if (!ready && session.is_ready()) {
@@ -53,7 +88,7 @@ std::optional<Error> run_until_over(const TracerConfig& config, const Promises& 
             format_count(not_entered, "network namespace"));
       failed = get_ready(config, promises, output);
     }
-    return heed(signals, output) || failed || (until && now >= *until);
+    return heed(signals, output, session.recorder()) || failed || record.over() || (until && now >= *until);
   };
   auto error = session.loop(over);
   return error ? error : failed;
@@ -69,14 +104,28 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   if (!programs) return programs.error();
   auto promises =
       settle_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
-                                .opens_files = output.is_reopened() || !config.ready_file.empty()});
+                                .opens_files = output.is_reopened() || config.record ||
+                                               !config.ready_file.empty()});
   if (!promises) return promises.error();
-  Session session(config.session, *programs, sink, output);
+  std::unique_ptr<recording::Recorder> recorder;
+  if (config.record) {
+    auto opened = open_record(*config.record);
+    if (!opened) return opened.error();
+    recorder = std::move(*opened);
+  }
+  SessionConfig kept = config.session;
+  kept.recorder = recorder.get();
+  Session session(kept, *programs, sink, output);
   if (const auto error = session.begin()) return *error;
   session.watch(signals.fd());
   if (const auto error = run_until_over(config, *promises, session, signals, output)) return *error;
   EndRecord end = session.finish(*programs);
   if (const auto error = output.error()) return *error;
+  if (recorder == nullptr) return end;
+  if (recorder->dropped() > 0)
+    spdlog::warn("{} missing in {}: the disk was too slow",
+                 format_count(recorder->dropped(), "event"), config.record->path);
+  if (const auto error = recorder->error()) return *error;
   return end;
 }
 

@@ -104,6 +104,7 @@ Verdict Filter::on_flow(const Flow& flow, bool complete) const {
   if (!remote_ports.empty())
     verdict = both(verdict, judge(has(remote_ports, rport), rport == 0, complete));
   if (!addrs.empty()) verdict = both(verdict, judge_addresses(addrs, flow, complete));
+  if (recorded) verdict = both(verdict, recorded->on_flow(flow, complete));
   return verdict;
 }
 
@@ -119,7 +120,23 @@ Verdict Filter::on_owner(const std::optional<Owner>& owner, const std::optional<
                        (root || path->size() == cgroup.size() || (*path)[cgroup.size()] == '/');
     verdict = both(verdict, judge(below, !path, complete));
   }
+  if (recorded) verdict = both(verdict, recorded->on_owner(owner, path, complete));
   return verdict;
+}
+
+bool Filter::asks_for_cgroup() const {
+  return !cgroup.empty() || (recorded && recorded->asks_for_cgroup());
+}
+
+bool passes_all_of(const Filter& filter, const Filter& recorded) {
+  const auto wider = [](const auto& list, const auto& other) {
+    return list.empty() || list == other;
+  };
+  return wider(filter.ports, recorded.ports) && wider(filter.local_ports, recorded.local_ports) &&
+         wider(filter.remote_ports, recorded.remote_ports) && wider(filter.addrs, recorded.addrs) &&
+         wider(filter.pids, recorded.pids) && wider(filter.cgroup, recorded.cgroup) &&
+         (!filter.family || filter.family == recorded.family) &&
+         (!filter.netns || filter.netns == recorded.netns);
 }
 
 // A socket of another process may still be accepted by one that is followed.

@@ -6,6 +6,7 @@
 #include <array>
 #include <bitset>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ struct Cidr {
   std::array<std::uint8_t, 16> mask{};
   Family family = Family::Ipv4;
   bool contains(const Endpoint& end) const;
+  bool operator==(const Cidr&) const = default;
 };
 // "10.0.0.0/8", "::1", "2001:db8::/32". nullopt: not one.
 std::optional<Cidr> parse_cidr(std::string_view text);
@@ -37,6 +39,9 @@ struct Filter {
   std::string cgroup;  // path below the cgroup v2 root, "/a/b": it or one below it. Empty: any
   std::bitset<kStates> states;  // none set: any
 
+  // A replay: what the recording was made with. It has nothing that this does not pass.
+  std::shared_ptr<const Filter> recorded;
+
   // What can be said from the flow alone. `complete`: what is missing now will not come.
   Verdict on_flow(const Flow& flow, bool complete) const;
   bool followed = false;    // only what belongs to the command that is followed
@@ -45,10 +50,13 @@ struct Filter {
   // What can be said from the owner and the cgroup path, each as far as known.
   Verdict on_owner(const std::optional<Owner>& owner, const std::optional<std::string>& cgroup,
                    bool complete) const;
+  bool asks_for_cgroup() const;  // on_owner() wants to know it
   Verdict on_followed(bool is_followed, bool complete) const;
   bool wants(const TransitionRecord& record) const;
   bool wants(const FlagRecord& record) const;
   bool wants(const ConnectionRecord& record) const;
 };
+// `filter` passes every connection that `recorded` does, as far as that is plain.
+bool passes_all_of(const Filter& filter, const Filter& recorded);
 
 }  // namespace tcpdwell

@@ -196,7 +196,7 @@ void Lifecycle::on_event(const ClockEvent& event) { publisher_.clock(event.offse
 // Connections that wait for a cgroup's name to be decided are looked at again at their next event.
 void Lifecycle::on_event(const CgroupEvent& event) {
   publisher_.cgroup(event.id, event.path);
-  if (publisher_.filter().cgroup.empty()) return;
+  if (!publisher_.filter().asks_for_cgroup()) return;
   table_.for_each([this](Id id) {
     Connection& connection = table_[id];
     if (connection.verdict != Verdict::NotYet || connection.carrier == Carrier::Newborn) return;

@@ -77,6 +77,16 @@ class Lifecycle {
   std::uint64_t flags_open() const { return flags_open_; }
   std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.take_unknown_cgroups(); }
   std::vector<Question> take_questions() { return std::exchange(questions_, {}); }
+  // Whom an answer is about, if it is about anybody: in another table, of another filter or of a
+  // later beginning, the same connection has another id.
+  struct Subject {
+    std::uint64_t cookie = 0, object = 0;
+    Nanos entered{};
+  };
+  std::optional<Subject> subject_of(const InquiryEvent& answer) const;
+  // The same connection's, in the same state, of this table. False: it is not there, or was not
+  // asked about.
+  bool direct(InquiryEvent& answer, const Subject& subject) const;
   // Events were lost, or an answer does not fit: a walk through all sockets would put it right.
   bool wants_snapshot() const { return wants_snapshot_; }
   // What the walk finds comes as SnapshotEvents in between.

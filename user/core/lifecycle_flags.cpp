@@ -118,6 +118,27 @@ bool Lifecycle::is_successor(Id id, const InquiryEvent& event) {
          (connection.carrier == Carrier::Request && minisock);
 }
 
+std::optional<Lifecycle::Subject> Lifecycle::subject_of(const InquiryEvent& answer) const {
+  if (!table_.alive(answer.id, answer.generation)) return std::nullopt;
+  const Connection& connection = table_[answer.id];
+  if (answer.serial != connection.question) return std::nullopt;
+  return Subject{connection.cookie, connection.object, connection.entered};
+}
+
+bool Lifecycle::direct(InquiryEvent& answer, const Subject& subject) const {
+  Id id = subject.object == 0 ? kNone : table_.by_object(subject.object);
+  if (id == kNone && subject.cookie != 0) id = table_.by_cookie(subject.cookie);
+  if (id == kNone) return false;
+  const Connection& connection = table_[id];
+  if (connection.cookie != subject.cookie || connection.entered != subject.entered ||
+      connection.flag == FlagStage::Waiting)
+    return false;
+  answer.id = id;
+  answer.generation = table_.generation(id);
+  answer.serial = connection.question;
+  return true;
+}
+
 void Lifecycle::on_event(const InquiryEvent& event) {
   if (!table_.alive(event.id, event.generation)) return;
   Connection& connection = table_[event.id];

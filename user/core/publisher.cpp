@@ -106,7 +106,7 @@ Verdict Publisher::judge(const Connection& connection, bool complete) {
   // Where the socket is a child nobody accepted yet, its cgroup is its listener's: not the one
   // that will own it.
   const bool owned = connection.owner != 0 && connection.owner_via != Via::Close;
-  if (!filter_.cgroup.empty() && (owned || complete))
+  if (filter_.asks_for_cgroup() && (owned || complete))
     if (const std::string* path = path_of(connection)) cgroup = *path;
   const Verdict owner = filter_.on_owner(owner_of(connection), cgroup, complete);
   const Verdict followed = filter_.on_followed(connection.followed, complete);

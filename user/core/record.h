@@ -177,6 +177,7 @@ struct EndRecord {
   std::uint64_t unseen = 0;  // transitions, at least, that no program saw and no counter counted
   std::uint64_t output_dropped = 0;  // lines that the reader of the output did not take
   Nanos elapsed{};
+  bool truncated = false;  // a replay: the recording does not tell the end
 };
 
 using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord, LostRecord,

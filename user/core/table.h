@@ -91,7 +91,7 @@ class ConnectionTable {
   Id ids() const { return made_; }
   std::uint32_t generation(Id id) const { return (*this)[id].generation; }
   bool alive(Id id, std::uint32_t generation) const {
-    return (*this)[id].used && (*this)[id].generation == generation;
+    return id < ids() && (*this)[id].used && (*this)[id].generation == generation;
   }
   template <typename Fn>
   void for_each(Fn&& fn) {

@@ -18,6 +18,7 @@ struct Thresholds {
   std::optional<Nanos> for_state(State state, bool orphaned) const {
     return orphaned && state == State::FinWait2 ? orphan : of[index(state)];
   }
+  bool operator==(const Thresholds&) const = default;
   // An explicit one holds for orphans too.
   void set(State state, Nanos threshold) {
     of[index(state)] = threshold;

@@ -290,6 +290,7 @@ char* append(char* out, const EndRecord& record) {
   out = number(out, record.unseen);
   out = put(out, ",\"output_dropped\":");
   out = number(out, record.output_dropped);
+  if (record.truncated) out = put(out, ",\"truncated\":true");
   out = put(out, '}');
   return out;
 }

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one way into the table, for a live run and for a replay: the kernel's records and the notes
+// of user space, in one order. Decodes, counts, and writes the run's first and last record.
+//
+// Pure: what it is told, and when that says it happened, is all that it depends on.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "core/intake.h"
+#include "core/lifecycle.h"
+#include "core/note.h"
+#include "core/record.h"
+
+namespace tcpdwell {
+
+// Who keeps what a Feed is told, as it is told.
+class Tape {
+ public:
+  virtual ~Tape() = default;
+  // `record` is valid during the call only.
+  virtual void record(std::span<const std::byte> record) noexcept = 0;
+  // An answer that is a note is about `lifecycle` as it is before it.
+  virtual void note(const Note& note, const Lifecycle& lifecycle) noexcept = 0;
+};
+
+class Feed {
+ public:
+  // All must outlive it; `tape` may be null. `start` is written with Began, at its time.
+  Feed(const StartRecord& start, Lifecycle& lifecycle, Sink& sink, Tape* tape = nullptr)
+      : start_(start), lifecycle_(lifecycle), sink_(sink), tape_(tape), intake_(lifecycle) {}
+
+  // One of the ring. It may be worked on later, but before any note: see settle().
+  void record(std::span<const std::byte> record) noexcept;
+  void note(const Note& note) noexcept;
+  // Works on what was put aside.
+  void settle() noexcept;
+
+  std::uint64_t events() const { return events_; }  // those that are no part of a snapshot
+  std::uint64_t damaged() const { return damaged_; }  // records that are none; some of events()
+  Nanos last_at() const { return last_at_; }        // of the last record
+  const EndRecord& end() const { return end_; }      // once it was told of it
+
+ private:
+  void apply(const Event& event);
+  void take(const Began&);
+  void take(const Ticked& tick);
+  void take(const SnapshotBegan&);
+  void take(const SnapshotOver&);
+  void take(const LossEvent& loss);
+  void take(const Stopped& stop);
+  void take(const Finished& end);
+  template <typename Answer>
+  void take(const Answer& answer) {
+    lifecycle_.on(answer);
+  }
+
+  const StartRecord& start_;
+  Lifecycle& lifecycle_;
+  Sink& sink_;
+  Tape* tape_;
+  Intake intake_;
+  std::uint64_t events_ = 0, transitions_ = 0, damaged_ = 0;
+  std::uint64_t lost_ = 0, transitions_lost_ = 0, ring_full_ = 0;
+  Nanos last_at_{};
+  Nanos stop_{Nanos::max()};
+  EndRecord end_;
+};
+
+}  // namespace tcpdwell

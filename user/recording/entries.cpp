@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recording/entries.h"
+
+#include <utility>
+#include <variant>
+
+#include "recording/pack.h"
+
+namespace tcpdwell::recording {
+namespace {
+
+// A file of nothing but these would fill the memory.
+constexpr std::size_t kMostHoldings = 1'000'000;
+
+using Bytes = std::span<const std::byte>;
+
+class Notes {
+ public:
+  Notes(const Lifecycle* lifecycle, const PutEntry& put) : lifecycle_(lifecycle), put_(put) {}
+
+  void operator()(const Began&) { end(Entry::Began); }
+  void operator()(const SnapshotBegan&) { end(Entry::SnapshotBegan); }
+  void operator()(const SnapshotOver&) { end(Entry::SnapshotOver); }
+  void operator()(const Ticked& tick) {
+    packer_.put(tick.at);
+    end(Entry::Ticked);
+  }
+  void operator()(const Stopped& stop) {
+    packer_.put(stop.at);
+    end(Entry::Stopped);
+  }
+  void operator()(const Finished& ended) {
+    packer_.put(ended.at);
+    packer_.put(ended.output_dropped);
+    end(Entry::Finished);
+  }
+  void operator()(const LossEvent& loss) {
+    packer_.put(loss.at);
+    packer_.put(loss.cause);
+    packer_.put(loss.events);
+    packer_.put(loss.transitions);
+    packer_.put(loss.at_most);
+    packer_.put(loss.counted);
+    end(Entry::Loss);
+  }
+  void operator()(const ClockEvent& clock) {
+    packer_.put(clock.at);
+    packer_.put(clock.offset);
+    end(Entry::Clock);
+  }
+  void operator()(const CgroupEvent& cgroup) {
+    packer_.put(cgroup.at);
+    packer_.put(cgroup.id);
+    packer_.put(std::string_view(cgroup.path).substr(0, kMostEntry / 2));
+    end(Entry::Cgroup);
+  }
+  void operator()(const HoldersEvent& holders) {
+    for (const Holding& holding : holders.holdings) add(holding);
+    packer_.put(holders.at);
+    packer_.put(static_cast<std::uint64_t>(holders.holdings.size()));
+    end(Entry::Holders);
+  }
+  void operator()(const InquiryEvent& answer) {
+    for (const Holder& holder : answer.holders) add({.holder = holder});
+    packer_.put(answer.at);
+    packer_.put(answer.id);
+    packer_.put(answer.generation);
+    packer_.put(answer.serial);
+    packer_.put(answer.presence);
+    packer_.put(answer.kind);
+    packer_.put(answer.state);
+    packer_.put(answer.cookie);
+    packer_.put(answer.local);
+    packer_.put(answer.attached);
+    packer_.put(answer.receive_queue);
+    packer_.put(answer.send_queue);
+    packer_.put(static_cast<std::uint64_t>(answer.holders.size()));
+    const auto subject = lifecycle_ ? lifecycle_->subject_of(answer) : std::nullopt;
+    packer_.put(subject.has_value());
+    if (subject) {
+      packer_.put(subject->cookie);
+      packer_.put(subject->object);
+      packer_.put(subject->entered);
+    }
+    end(Entry::Inquiry);
+  }
+
+ private:
+  void add(const Holding& holding) {
+    packer_.put(holding.cookie);
+    packer_.put(holding.of_listener);
+    packer_.put(holding.holder.process);
+    packer_.put(holding.holder.fd);
+    end(Entry::Holding);
+  }
+  void end(Entry entry) {
+    put_(entry, bytes_);
+    bytes_.clear();
+  }
+
+  const Lifecycle* lifecycle_;
+  const PutEntry& put_;
+  std::vector<std::byte> bytes_;
+  Packer packer_{bytes_};
+};
+
+// `at` is a point in time.
+bool is_time(const Unpacker& unpacker, Nanos at) { return unpacker.ok() && at.count() >= 0; }
+
+template <typename T>
+std::optional<NoteReader::Read> read_time(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  T note{};
+  unpacker.get(note.at);
+  if (!is_time(unpacker, note.at)) return std::nullopt;
+  return NoteReader::Read{note, {}};
+}
+
+std::optional<NoteReader::Read> read_ended(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  Finished ended;
+  unpacker.get(ended.at);
+  unpacker.get(ended.output_dropped);
+  if (!is_time(unpacker, ended.at)) return std::nullopt;
+  return NoteReader::Read{ended, {}};
+}
+
+std::optional<NoteReader::Read> read_loss(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  LossEvent loss;
+  unpacker.get(loss.at);
+  unpacker.get(loss.cause, LossCause::RingFull, LossCause::Damaged);
+  unpacker.get(loss.events);
+  unpacker.get(loss.transitions);
+  unpacker.get(loss.at_most);
+  unpacker.get(loss.counted);
+  if (!is_time(unpacker, loss.at)) return std::nullopt;
+  return NoteReader::Read{loss, {}};
+}
+
+std::optional<NoteReader::Read> read_clock(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  ClockEvent clock;
+  unpacker.get(clock.at);
+  unpacker.get(clock.offset);
+  if (!is_time(unpacker, clock.at)) return std::nullopt;
+  return NoteReader::Read{clock, {}};
+}
+
+std::optional<NoteReader::Read> read_cgroup(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  CgroupEvent cgroup;
+  unpacker.get(cgroup.at);
+  unpacker.get(cgroup.id);
+  unpacker.get(cgroup.path);
+  if (!is_time(unpacker, cgroup.at)) return std::nullopt;
+  return NoteReader::Read{std::move(cgroup), {}};
+}
+
+}  // namespace
+
+void pack(const Note& note, const Lifecycle* lifecycle, const PutEntry& put) {
+  std::visit(Notes(lifecycle, put), note);
+}
+
+void NoteReader::read_holding(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  Holding holding;
+  unpacker.get(holding.cookie);
+  unpacker.get(holding.of_listener);
+  unpacker.get(holding.holder.process);
+  unpacker.get(holding.holder.fd);
+  if (unpacker.ok() && holdings_.size() < kMostHoldings) holdings_.push_back(holding);
+}
+
+std::optional<NoteReader::Read> NoteReader::read_holders(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  HoldersEvent holders;
+  std::uint64_t count = 0;
+  unpacker.get(holders.at);
+  unpacker.get(count);
+  holders.holdings = std::exchange(holdings_, {});
+  // With one of them missing a socket would seem to have one holder less.
+  if (!is_time(unpacker, holders.at) || holders.holdings.size() != count) return std::nullopt;
+  return Read{std::move(holders), {}};
+}
+
+std::optional<NoteReader::Read> NoteReader::read_inquiry(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  InquiryEvent answer;
+  std::uint64_t count = 0;
+  bool known = false;
+  unpacker.get(answer.at);
+  unpacker.get(answer.id);
+  unpacker.get(answer.generation);
+  unpacker.get(answer.serial);
+  unpacker.get(answer.presence, Presence::Unknown, Presence::Present);
+  unpacker.get(answer.kind, SocketKind::Full, SocketKind::Request);
+  unpacker.get(answer.state, State::Established, State::Closing);
+  unpacker.get(answer.cookie);
+  unpacker.get(answer.local);
+  unpacker.get(answer.attached);
+  unpacker.get(answer.receive_queue);
+  unpacker.get(answer.send_queue);
+  unpacker.get(count);
+  unpacker.get(known);
+  std::optional<Lifecycle::Subject> subject;
+  if (known) {
+    auto& [cookie, object, entered] = subject.emplace();
+    unpacker.get(cookie);
+    unpacker.get(object);
+    unpacker.get(entered);
+  }
+  const auto holdings = std::exchange(holdings_, {});
+  if (!is_time(unpacker, answer.at) || holdings.size() != count) return std::nullopt;
+  for (const Holding& holding : holdings) answer.holders.push_back(holding.holder);
+  return Read{std::move(answer), subject};
+}
+
+std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
+  switch (entry) {
+    case Entry::Began: return Read{Began{}, {}};
+    case Entry::SnapshotBegan: return Read{SnapshotBegan{}, {}};
+    case Entry::SnapshotOver: return Read{SnapshotOver{}, {}};
+    case Entry::Ticked: return read_time<Ticked>(bytes);
+    case Entry::Stopped: return read_time<Stopped>(bytes);
+    case Entry::Finished: return read_ended(bytes);
+    case Entry::Loss: return read_loss(bytes);
+    case Entry::Clock: return read_clock(bytes);
+    case Entry::Cgroup: return read_cgroup(bytes);
+    case Entry::Holding: read_holding(bytes); return std::nullopt;
+    case Entry::Holders: return read_holders(bytes);
+    case Entry::Inquiry: return read_inquiry(bytes);
+    case Entry::Kernel:
+    case Entry::Setting:
+    case Entry::Full: return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace tcpdwell::recording

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Notes as entries of a recording, and back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/lifecycle.h"
+#include "core/note.h"
+#include "recording/format.h"
+
+namespace tcpdwell::recording {
+
+using PutEntry = std::function<void(Entry entry, std::span<const std::byte> bytes)>;
+
+// One or several entries: an answer that names many descriptors is told in pieces. `lifecycle` is
+// whose question an answer is about, before it knows the answer; null: no answer is among them.
+void pack(const Note& note, const Lifecycle* lifecycle, const PutEntry& put);
+
+// Puts the pieces together again.
+class NoteReader {
+ public:
+  struct Read {
+    Note note;
+    // Of an Inquiry: who it is about, if anybody was.
+    std::optional<Lifecycle::Subject> subject;
+  };
+  // nullopt: not a note, not whole yet, or not one that can be.
+  std::optional<Read> read(Entry entry, std::span<const std::byte> bytes);
+  // What came so far may lack something.
+  void lost() { holdings_.clear(); }
+
+ private:
+  std::optional<Read> read_inquiry(std::span<const std::byte> bytes);
+  std::optional<Read> read_holders(std::span<const std::byte> bytes);
+  void read_holding(std::span<const std::byte> bytes);
+
+  std::vector<Holding> holdings_;
+};
+
+}  // namespace tcpdwell::recording

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recording/player.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <variant>
+
+namespace tcpdwell::recording {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A trace that runs ticks five times a second. The table's clock takes every step of the time in
+// between: a tick from the end of days would keep it busy until then.
+constexpr Nanos kMostPause = 24h * 30;
+
+// Calls work(EntryHeader, bytes) for each; false: rubbish is among them, and what was before it is
+// done. A checksum only says that it is the rubbish that was written.
+template <typename Work>
+bool for_each_entry(std::span<const std::byte> entries, Work&& work) {
+  while (!entries.empty()) {
+    EntryHeader header;
+    if (entries.size() < sizeof header) return false;
+    std::memcpy(&header, entries.data(), sizeof header);
+    entries = entries.subspan(sizeof header);
+    if (entries.size() < header.size) return false;
+    work(header, entries.first(header.size));
+    entries = entries.subspan(header.size);
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Player>> Player::open(std::vector<Reader> parts) {
+  std::unique_ptr<Player> player(new Player(std::move(parts)));
+  const auto more = player->next_frame();
+  if (!more) return more.error();
+  std::optional<Setting> setting;
+  if (player->frame_) {
+    EntryHeader header;
+    const auto entries = player->frame_->entries;
+    if (entries.size() >= sizeof header) std::memcpy(&header, entries.data(), sizeof header);
+    if (header.entry == Entry::Setting && header.size <= entries.size() - sizeof header)
+      setting = unpack_setting(entries.subspan(sizeof header, header.size));
+  }
+  if (!setting)
+    return Error{"the recording has no beginning: nothing of it can be replayed", {}, {}};
+  player->setting_ = std::move(*setting);
+  player->now_ = player->setting_.config.began;
+  player->events_ = player->frame_->events_before;
+  player->transitions_ = player->frame_->transitions_before;
+  return player;
+}
+
+void Player::begin(Feed& feed, const Lifecycle& lifecycle, bool same) {
+  feed_ = &feed;
+  lifecycle_ = &lifecycle;
+  same_ = same && !begins_late();
+}
+
+// Into frame_; false: there is none.
+Result<bool> Player::next_frame() {
+  frame_.reset();
+  while (part_ < parts_.size()) {
+    auto frame = parts_[part_].next();
+    if (!frame) return frame.error();
+    const std::uint64_t damaged = parts_[part_].damaged();
+    damaged_ += damaged - std::exchange(damage_known_, damaged);
+    if (*frame) {
+      frame_ = *frame;
+      return true;
+    }
+    ++part_;
+    damage_known_ = 0;
+  }
+  return false;
+}
+
+Result<bool> Player::step() {
+  if (!frame_ || ended_) {
+    finish();
+    return false;
+  }
+  play(*frame_);
+  const std::uint64_t damaged = damaged_;
+  if (const auto more = next_frame(); !more) return more.error();
+  if (damaged != damaged_ && !frame_ && !ended_)  // nobody says after it how much it was
+    miss(parts_.back().events_known(), parts_.back().transitions_known());
+  return true;
+}
+
+void Player::play(const Frame& frame) {
+  if (frame.events_before > events_ || damaged_ > 0)
+    miss(frame.events_before, frame.transitions_before);
+  const bool whole = for_each_entry(
+      frame.entries, [this](const EntryHeader& header, auto bytes) { play(header, bytes); });
+  if (!whole) notes_.lost();
+  feed_->settle();
+  events_ = frame.events_before + frame.events;
+  transitions_ = frame.transitions_before + frame.transitions;
+}
+
+// What was to come before the event of this number did not.
+void Player::miss(std::uint64_t events, std::uint64_t transitions) {
+  const std::uint64_t missed = events - std::min(events, events_);
+  if (missed == 0 && damage_told_ == damaged_) return;
+  damage_told_ = damaged_;
+  same_ = false;
+  notes_.lost();
+  feed_->note(LossEvent{.at = now_,
+                        .cause = LossCause::Damaged,
+                        .events = missed,
+                        .transitions = std::min(missed, transitions - std::min(transitions, transitions_))});
+  events_ = std::max(events, events_);
+  transitions_ = std::max(transitions, transitions_);
+}
+
+void Player::play(const EntryHeader& header, std::span<const std::byte> bytes) {
+  const bool repeated = (header.flags & kRepeated) != 0;
+  if (ended_ || (repeated && !(begins_late() && part_ == 0))) return;
+  if (header.entry == Entry::Kernel) return feed_->record(bytes);
+  if (header.entry == Entry::Full) full_ = true;
+  if (auto read = notes_.read(header.entry, bytes)) play(std::move(*read));
+}
+
+void Player::play(NoteReader::Read read) {
+  if (!pass_time(read.note)) return;
+  auto* answer = std::get_if<InquiryEvent>(&read.note);
+  if (answer != nullptr && !same_) {
+    feed_->settle();
+    if (!read.subject || !lifecycle_->direct(*answer, *read.subject)) return;
+  }
+  ended_ = std::holds_alternative<Finished>(read.note);
+  feed_->note(read.note);
+}
+
+// False: there was no such time.
+bool Player::pass_time(const Note& note) {
+  Nanos at = now_;
+  if (const auto* tick = std::get_if<Ticked>(&note)) at = tick->at;
+  if (const auto* ended = std::get_if<Finished>(&note)) at = ended->at;
+  if (at > now_ + kMostPause) return false;
+  now_ = std::max(now_, at);
+  return true;
+}
+
+void Player::finish() {
+  if (std::exchange(ended_, true)) return;
+  truncated_ = true;
+  const Nanos end = std::clamp(feed_->last_at(), now_, now_ + kMostPause);
+  feed_->note(Finished{.at = end, .truncated = true});
+}
+
+}  // namespace tcpdwell::recording

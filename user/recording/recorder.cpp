@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recording/recorder.h"
+
+#include <cstring>
+#include <random>
+#include <utility>
+#include <variant>
+
+#include "recording/entries.h"
+#include "tcpdwell/wire.h"
+
+namespace tcpdwell::recording {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A frame is looked at every 50 ms at least: with that it is no older than 100.
+constexpr Nanos kMostAge = 50ms;
+constexpr Nanos kMostTicking = 1s;  // of one in which nothing happens
+constexpr std::size_t kMostCgroups = 65536;
+// Of the last frame, which says that it is the last.
+constexpr std::size_t kLastFrame = sizeof(FrameHeader) + sizeof(EntryHeader);
+
+std::uint64_t random_number() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32U | device();
+}
+
+}  // namespace
+
+Recorder::Recorder(const RecorderConfig& config, std::unique_ptr<File> file)
+    : config_(config), file_(std::move(file)), run_(random_number()) {
+  entries_.reserve(kMostFrame);
+}
+
+Result<std::unique_ptr<Recorder>> Recorder::open(const RecorderConfig& config) {
+  auto file = File::open(config.path, config.compress);
+  if (!file) return file.error();
+  return std::unique_ptr<Recorder>(new Recorder(config, std::move(*file)));
+}
+
+std::optional<Error> Recorder::begin(const Setting& setting) {
+  std::vector<std::byte> bytes;
+  pack(setting, bytes);
+  if (bytes.size() > kMostEntry)
+    return Error{"recording to " + config_.path + ": the filters are too long to be recorded", {}, {}};
+  setting_ = setting;
+  begin_part();
+  return std::nullopt;
+}
+
+void Recorder::begin_part() {
+  FileHeader header{.wire_version = TCPDWELL_WIRE_VERSION, .run = run_, .part = part_};
+  header.checksum = checksum_of(header);
+  file_->begin(header);
+  std::vector<std::byte> bytes;
+  pack(setting_, bytes);
+  put(Entry::Setting, bytes);
+}
+
+void Recorder::record(std::span<const std::byte> record) noexcept {
+  put(Entry::Kernel, record);
+  if (full_ || record.size() < sizeof(tcpdwell_head)) return;
+  tcpdwell_head head;
+  std::memcpy(&head, record.data(), sizeof head);
+  if (head.kind != TCPDWELL_SNAPSHOT) ++events_;
+  if (head.kind == TCPDWELL_TRANSITION) ++transitions_;
+}
+
+void Recorder::note(const Note& note, const Lifecycle& lifecycle) noexcept {
+  remember(note);
+  const bool tick = std::holds_alternative<Ticked>(note);
+  const bool only_ticks = only_ticks_ && tick;
+  pack(note, &lifecycle, [this](Entry entry, std::span<const std::byte> bytes) { put(entry, bytes); });
+  if (tick) only_ticks_ = only_ticks;
+}
+
+void Recorder::remember(const Note& note) {
+  if (const auto* clock = std::get_if<ClockEvent>(&note)) clock_ = *clock;
+  const auto* cgroup = std::get_if<CgroupEvent>(&note);
+  if (cgroup == nullptr) return;
+  if (cgroups_.size() >= kMostCgroups) cgroups_.clear();
+  cgroups_[cgroup->id] = *cgroup;
+}
+
+void Recorder::put(Entry entry, std::span<const std::byte> bytes, std::uint8_t flags) {
+  if (full_ || file_->failed() || bytes.size() > kMostEntry) return;
+  const std::size_t size = sizeof(EntryHeader) + bytes.size();
+  if (entries_.size() + size > kMostFrame) close_frame();
+  if (entries_.empty() && !make_room(size)) return;
+  if (entries_.empty()) since_ = now_;
+  only_ticks_ = false;
+  if (repeating_) flags |= kRepeated;
+  const EntryHeader header{static_cast<std::uint16_t>(bytes.size()), entry, flags};
+  const auto head = std::as_bytes(std::span(&header, 1));
+  entries_.insert(entries_.end(), head.begin(), head.end());
+  entries_.insert(entries_.end(), bytes.begin(), bytes.end());
+}
+
+// For a whole frame more, and the one that says that it is over. What a new file has to repeat is
+// not bounded by its size.
+bool Recorder::make_room(std::size_t size) {
+  const bool fits = config_.max_size == 0 || repeating_ ||
+                    file_->size() + sizeof(FrameHeader) + kMostFrame + kLastFrame <= config_.max_size;
+  if (fits) return true;
+  if (config_.keep > 0) {
+    next_part(config_.keep, now_);
+    return size <= kMostFrame;
+  }
+  full_ = true;
+  const EntryHeader last{0, Entry::Full, 0};
+  const auto bytes = std::as_bytes(std::span(&last, 1));
+  entries_.assign(bytes.begin(), bytes.end());
+  close_frame();
+  return false;
+}
+
+void Recorder::close_frame() {
+  if (entries_.empty()) return;
+  const FrameHeader header{.events_before = events_before_,
+                           .transitions_before = transitions_before_,
+                           .events = events_,
+                           .transitions = transitions_};
+  std::vector<std::byte> frame;
+  frame.reserve(kMostFrame);
+  std::swap(frame, entries_);
+  if (!file_->write(header, std::move(frame))) dropped_ += events_;
+  events_before_ += std::exchange(events_, 0);
+  transitions_before_ += std::exchange(transitions_, 0);
+  only_ticks_ = true;
+}
+
+void Recorder::next_part(unsigned keep, Nanos now) {
+  file_->rotate(keep);
+  ++part_;
+  setting_.config.began = setting_.start.when.mono = now;
+  repeating_ = true;
+  begin_part();
+  repeat();
+  close_frame();
+  repeating_ = false;
+  wants_snapshot_ = true;
+}
+
+// A part that is not the first begins as the run did, and with what was known by then.
+void Recorder::repeat() {
+  const auto put_entry = [this](Entry entry, std::span<const std::byte> bytes) {
+    put(entry, bytes);
+  };
+  for (const auto& [id, cgroup] : cgroups_) pack(cgroup, nullptr, put_entry);
+  if (clock_) pack(*clock_, nullptr, put_entry);
+  pack(Began{}, nullptr, put_entry);
+}
+
+void Recorder::flush(Nanos now) {
+  now_ = now;
+  if (!entries_.empty() && now - since_ >= (only_ticks_ ? kMostTicking : kMostAge)) close_frame();
+}
+
+void Recorder::reopen(Nanos now) {
+  close_frame();
+  file_->finish();
+  if (!full_ && !file_->failed() && file_->was_renamed()) next_part(0, now);
+}
+
+void Recorder::finish() {
+  close_frame();
+  file_->finish();
+}
+
+}  // namespace tcpdwell::recording
