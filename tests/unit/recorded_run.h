@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// A run of synthetic records that is recorded to a file, and the replay of such a file: what each
+// of them printed.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/feed.h"
+#include "recording/player.h"
+#include "recording/recorder.h"
+#include "sinks/ndjson_sink.h"
+#include "tcpdwell/wire.h"
+
+namespace tcpdwell::recorded {
+
+using namespace std::chrono_literals;
+
+inline constexpr Nanos kBegan = 1000s;
+
+class Directory {
+ public:
+  Directory() {
+    std::string name = (std::filesystem::temp_directory_path() / "recording.XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+  ~Directory() { std::filesystem::remove_all(path_); }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  std::string file(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline std::vector<std::byte> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+// What `--json` prints.
+class Lines final : public Sink {
+ public:
+  void write(const Record& record) noexcept override {
+    write_json(line_, record);
+    text += line_.text();
+  }
+  std::string text;
+
+ private:
+  JsonLine line_;
+};
+
+inline std::size_t count(const std::string& text, const std::string& what) {
+  std::size_t found = 0;
+  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; ++at) ++found;
+  return found;
+}
+
+inline recording::Setting setting(Filter filter = {}) {
+  recording::Setting setting;
+  setting.config = {.hz = 250, .began = kBegan};
+  setting.config.thresholds.set(State::CloseWait, 1s);
+  setting.filter = std::move(filter);
+  setting.start = {.when = {.mono = kBegan},
+                   .version = "1.2.3",
+                   .kernel = "6.1",
+                   .host = "there",
+                   .hz = 250,
+                   .thresholds = {{State::CloseWait, 1s}},
+                   .sees = {{"time_wait", "exact"}}};
+  return setting;
+}
+
+class TapedRun {
+ public:
+  explicit TapedRun(const recording::RecorderConfig& config, Filter filter = {})
+      : setting_(setting(std::move(filter))),
+        recorder(std::move(*recording::Recorder::open(config))),
+        lifecycle_(setting_.config, setting_.filter, lines_),
+        feed_(setting_.start, lifecycle_, lines_, recorder.get()) {
+    EXPECT_FALSE(recorder->begin(setting_));
+    feed_.note(CgroupEvent{kBegan, 7, "/system.slice/app.service"});
+    feed_.note(ClockEvent{kBegan, 1'700'000'000s});
+    feed_.note(Began{});
+  }
+
+  // A client's connection from its beginning to CLOSE_WAIT, within a millisecond.
+  void leaves_in_close_wait(std::uint64_t cookie) {
+    moves(cookie, 7, 2, true);
+    moves(cookie, 2, 1);
+    moves(cookie, 1, 8);
+  }
+  void closes(std::uint64_t cookie) {
+    moves(cookie, 8, 9);
+    moves(cookie, 9, 7);
+  }
+  void wait(Nanos time) {
+    now_ += time;
+    feed_.note(Ticked{now_});
+    recorder->flush(now_);
+  }
+  // The kernel answers what the table wants to know: it is there, and two processes hold it.
+  void answer(std::uint32_t pid = 42) {
+    for (const Question& question : lifecycle_.take_questions())
+      feed_.note(InquiryEvent{.at = now_,
+                              .id = question.id,
+                              .generation = question.generation,
+                              .serial = question.serial,
+                              .presence = Presence::Present,
+                              .state = question.state,
+                              .cookie = question.cookie,
+                              .attached = true,
+                              .receive_queue = 1,
+                              .holders = {holder(pid, 5), holder(pid + 1, 6)}});
+  }
+  void answer_with_holders(std::int32_t many) {
+    for (const Question& question : lifecycle_.take_questions()) {
+      InquiryEvent answer{.at = now_,
+                          .id = question.id,
+                          .generation = question.generation,
+                          .serial = question.serial,
+                          .presence = Presence::Present,
+                          .state = question.state,
+                          .cookie = question.cookie,
+                          .attached = true};
+      for (std::int32_t fd = 0; fd < many; ++fd) answer.holders.push_back(holder(42, fd));
+      feed_.note(answer);
+    }
+  }
+  // The socket is found by a walk.
+  void finds(std::uint64_t cookie) {
+    feed_.note(SnapshotBegan{});
+    tcpdwell_snapshot raw{};
+    raw.head = head(TCPDWELL_SNAPSHOT, TCPDWELL_FULL);
+    raw.cookie = cookie;
+    raw.flow = flow(cookie);
+    raw.state = 8;
+    raw.flags = TCPDWELL_IS_ATTACHED;
+    raw.acked_ago = raw.received_ago = raw.sent_ago = 100;
+    put(raw);
+    feed_.note(HoldersEvent{now_, {{cookie, holder(42, 5), false}}});
+    feed_.note(SnapshotOver{});
+  }
+  void rubbish() { feed_.record(std::as_bytes(std::span("rubbish"))); }
+  // What the run printed.
+  const std::string& finish() {
+    feed_.note(Stopped{now_ + 1s});
+    feed_.note(Finished{.at = now_});
+    recorder->finish();
+    return lines_.text;
+  }
+  const std::string& said() const { return lines_.text; }
+  std::uint64_t open() const { return lifecycle_.open(); }
+
+ private:
+  static Holder holder(std::uint32_t pid, std::int32_t fd) {
+    Holder holder{.process = {.pid = pid, .uid = 1000, .cgroup_id = 7}, .fd = fd};
+    std::strcpy(holder.process.comm.data(), "app");
+    return holder;
+  }
+  static tcpdwell_flow flow(std::uint64_t cookie) {
+    tcpdwell_flow flow{};
+    flow.local[0] = flow.remote[0] = 10;
+    flow.local_port = static_cast<std::uint16_t>(40000 + cookie);
+    flow.remote_port = cookie % 2 == 0 ? 443 : 80;
+    flow.netns_cookie = 1;
+    flow.netns_inum = 4026531840;
+    flow.family = TCPDWELL_FAMILY_IPV4;
+    return flow;
+  }
+  tcpdwell_head head(std::uint8_t kind, std::uint8_t op = 0) const {
+    return {.at_ns = static_cast<std::uint64_t>(now_.count()),
+            .version = TCPDWELL_WIRE_VERSION,
+            .kind = kind,
+            .op = op};
+  }
+  template <typename Raw>
+  void put(const Raw& raw) {
+    feed_.record(std::as_bytes(std::span(&raw, 1)));
+  }
+  void moves(std::uint64_t cookie, std::uint8_t from, std::uint8_t to, bool task = false) {
+    now_ += 100us;
+    tcpdwell_transition_task raw{};
+    raw.base.head = head(TCPDWELL_TRANSITION);
+    raw.base.cookie = cookie;
+    raw.base.flow = flow(cookie);
+    raw.base.from = from;
+    raw.base.to = to;
+    raw.base.flags = TCPDWELL_ATTACHED;
+    if (task) {
+      raw.base.flags |= TCPDWELL_TASK;
+      raw.task = {.cgroup_id = 7, .pid = 42, .uid = 1000, .comm = "app"};
+    }
+    put(raw);
+  }
+
+  recording::Setting setting_;
+  Lines lines_;
+  Nanos now_ = kBegan;
+
+ public:
+  std::unique_ptr<recording::Recorder> recorder;
+
+ private:
+  Lifecycle lifecycle_;
+  Feed feed_;
+};
+
+struct Replay {
+  std::string error;  // it could not be replayed at all
+  std::string text;
+  EndRecord end;
+  std::uint64_t damaged = 0;
+  bool truncated = false, full = false, late = false;
+};
+
+inline Replay replay(std::vector<std::unique_ptr<recording::Source>> sources, Filter filter = {}) {
+  std::vector<recording::Reader> parts;
+  for (auto& source : sources) {
+    auto part = recording::Reader::open(std::move(source), "it");
+    if (!part) return {.error = part.error().text()};
+    parts.push_back(std::move(*part));
+  }
+  auto player = recording::Player::open(std::move(parts));
+  if (!player) return {.error = player.error().text()};
+  const recording::Setting& setting = (*player)->setting();
+  const bool same = passes_all_of(filter, setting.filter);
+  filter.recorded = std::make_shared<Filter>(setting.filter);
+  Lines lines;
+  Lifecycle lifecycle(setting.config, filter, lines);
+  Feed feed(setting.start, lifecycle, lines);
+  (*player)->begin(feed, lifecycle, same);
+  while (*(*player)->step()) continue;
+  return {.text = lines.text,
+          .end = feed.end(),
+          .damaged = (*player)->damaged(),
+          .truncated = (*player)->truncated(),
+          .full = (*player)->reached_max_size(),
+          .late = (*player)->begins_late()};
+}
+
+inline Replay replay(std::span<const std::byte> bytes, Filter filter = {}) {
+  std::vector<std::unique_ptr<recording::Source>> sources;
+  sources.push_back(std::make_unique<recording::MemorySource>(bytes));
+  return replay(std::move(sources), std::move(filter));
+}
+
+inline Replay replay(const std::vector<std::string>& paths, Filter filter = {}) {
+  std::vector<std::unique_ptr<recording::Source>> sources;
+  for (const std::string& path : paths)
+    sources.push_back(std::move(*recording::FileSource::open(path)));
+  return replay(std::move(sources), std::move(filter));
+}
+
+}  // namespace tcpdwell::recorded

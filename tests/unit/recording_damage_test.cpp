@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files that were cut off, damaged, or never were recordings.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "recorded_run.h"
+#include "recording/format.h"
+
+namespace tcpdwell::recorded {
+namespace {
+
+using recording::FileHeader;
+using recording::FrameHeader;
+
+class RecordingDamage : public testing::Test {
+ protected:
+  // Some frames, and what the run printed.
+  void SetUp() override {
+    TapedRun run({.path = path_});
+    for (std::uint64_t cookie = 1; cookie < 6; ++cookie) {
+      run.leaves_in_close_wait(cookie);
+      run.wait(200ms);
+      if (cookie > 2) run.closes(cookie - 2);
+      run.wait(200ms);
+      run.answer();
+    }
+    printed_ = run.finish();
+    bytes_ = read_file(path_);
+  }
+  // Where each frame begins, and where the last one ends.
+  std::vector<std::size_t> frames() const {
+    std::vector<std::size_t> all;
+    std::size_t at = sizeof(FileHeader);
+    while (at < bytes_.size()) {
+      all.push_back(at);
+      FrameHeader header;
+      std::memcpy(&header, bytes_.data() + at, sizeof header);
+      at += sizeof header + header.stored_size;
+    }
+    all.push_back(at);
+    return all;
+  }
+  // All but the line of the end.
+  static std::string body(const std::string& text) {
+    return text.substr(0, text.rfind("{\"type\":\"end\""));
+  }
+
+  Directory directory_;
+  const std::string path_ = directory_.file("run");
+  std::string printed_;
+  std::vector<std::byte> bytes_;
+};
+
+TEST_F(RecordingDamage, CutOffAnywhereItTellsWhatIsBefore) {
+  const auto starts = frames();
+  ASSERT_GT(starts.size(), 8U);
+  std::size_t whole = 0;  // frames
+  std::string before;
+  for (std::size_t size = 0; size < bytes_.size(); ++size) {
+    while (whole + 1 < starts.size() && starts[whole + 1] <= size) ++whole;
+    const Replay cut = replay(std::span(bytes_).first(size));
+    if (whole == 0) {
+      EXPECT_NE(cut.error, "") << "cut to " << size;
+      continue;
+    }
+    ASSERT_EQ(cut.error, "") << "cut to " << size;
+    ASSERT_TRUE(cut.end.truncated) << "cut to " << size;
+    ASSERT_EQ(cut.end.lost, 0U) << "cut to " << size;
+    // Finishing may settle what the run settled later: never anything else.
+    if (starts[whole] == size) before = cut.text;
+    ASSERT_TRUE(cut.text == before) << "cut to " << size;
+  }
+  const Replay all = replay(bytes_);
+  EXPECT_EQ(all.text, printed_);
+  EXPECT_FALSE(all.end.truncated);
+}
+
+TEST_F(RecordingDamage, AnyByteItCountsWhatIsMissing) {
+  const EndRecord whole = replay(bytes_).end;
+  for (std::size_t at = sizeof(FileHeader); at < bytes_.size(); ++at) {
+    auto damaged = bytes_;
+    damaged[at] ^= std::byte{0x40};
+    const Replay rest = replay(damaged);
+    const auto starts = frames();
+    if (at < starts[1]) {  // the frame that says what it is
+      EXPECT_NE(rest.error, "") << "byte " << at;
+      continue;
+    }
+    ASSERT_EQ(rest.error, "") << "byte " << at;
+    ASSERT_EQ(rest.damaged, 1U) << "byte " << at;
+    if (at < starts[starts.size() - 2]) {
+      ASSERT_EQ(rest.end.events + rest.end.lost, whole.events) << "byte " << at;
+      ASSERT_EQ(rest.end.transitions + rest.end.transitions_lost, whole.transitions)
+          << "byte " << at;
+      ASSERT_EQ(count(rest.text, "\"cause\":\"damaged\""), 1U) << "byte " << at;
+    }
+  }
+}
+
+TEST_F(RecordingDamage, RubbishBetweenFramesIsPassedOver) {
+  const auto starts = frames();
+  auto damaged = bytes_;
+  const std::vector<std::byte> rubbish(100'000, std::byte{'T'});
+  damaged.insert(damaged.begin() + static_cast<std::ptrdiff_t>(starts[3]), rubbish.begin(),
+                 rubbish.end());
+  const Replay rest = replay(damaged);
+  EXPECT_EQ(rest.damaged, 1U);
+  EXPECT_EQ(rest.end.lost, 0U);
+  EXPECT_EQ(count(rest.text, "\"type\":\"transition\""), count(printed_, "\"type\":\"transition\""));
+}
+
+TEST_F(RecordingDamage, WhatIsNoRecordingIsRefusedInOneLine) {
+  EXPECT_EQ(replay(std::span<const std::byte>{}).error,
+            "it is too short to be a recording of tcpdwell");
+  auto other = bytes_;
+  other[0] = std::byte{'T'};
+  EXPECT_EQ(replay(other).error, "it is not a recording of tcpdwell");
+  other = bytes_;
+  std::swap(other[8], other[9]);
+  EXPECT_EQ(replay(other).error, "it was made on a machine of the other byte order");
+  other = bytes_;
+  other[20] ^= std::byte{1};
+  EXPECT_EQ(replay(other).error, "it is damaged where it says what it is");
+  FileHeader header;
+  std::memcpy(&header, bytes_.data(), sizeof header);
+  header.version = 9;
+  header.checksum = checksum_of(header);
+  std::memcpy(other.data(), &header, sizeof header);
+  EXPECT_EQ(replay(other).error,
+            "it was made by another version of tcpdwell, whose format (9.1) is not known here. "
+            "Replay it with the version that made it");
+}
+
+TEST_F(RecordingDamage, ATickFromTheEndOfDaysIsNotWaitedFor) {
+  TapedRun run({.path = path_});
+  run.leaves_in_close_wait(1);
+  run.wait(24h * 365 * 100);
+  run.wait(1s);
+  run.finish();
+  const Replay rest = replay({path_});
+  EXPECT_EQ(rest.error, "");
+  EXPECT_EQ(rest.end.transitions, 3U);
+}
+
+}  // namespace
+}  // namespace tcpdwell::recorded

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a recording is written: which files it makes, and which it does not touch.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+
+#include "recorded_run.h"
+
+namespace tcpdwell::recorded {
+namespace {
+
+using recording::Recorder;
+
+class RecordingFile : public testing::Test {
+ protected:
+  Directory directory_;
+  const std::string path_ = directory_.file("run");
+
+  static mode_t mode_of(const std::string& path) {
+    struct stat info {};
+    EXPECT_EQ(::stat(path.c_str(), &info), 0);
+    return info.st_mode & 0777;
+  }
+  static std::string refusal(const std::string& path) {
+    auto recorder = Recorder::open({.path = path});
+    return recorder ? "" : recorder.error().text();
+  }
+  // Until another file has begun.
+  static void fill(TapedRun& run, std::uint64_t from, std::uint64_t to) {
+    for (std::uint64_t cookie = from; cookie < to; ++cookie) {
+      run.leaves_in_close_wait(cookie);
+      run.wait(20ms);
+      run.answer();
+    }
+  }
+};
+
+TEST_F(RecordingFile, IsItsMakersAlone) {
+  std::ofstream(path_) << "of somebody else, and long enough to be seen";
+  ::chmod(path_.c_str(), 0666);
+  TapedRun run({.path = path_});
+  run.leaves_in_close_wait(1);
+  const std::string printed = run.finish();
+  EXPECT_EQ(mode_of(path_), 0600U);
+  EXPECT_EQ(replay({path_}).text, printed);
+}
+
+TEST_F(RecordingFile, IsNoLinkNoPipeNoDirectory) {
+  std::ofstream(directory_.file("target")) << "precious";
+  std::filesystem::create_symlink(directory_.file("target"), path_);
+  EXPECT_NE(refusal(path_).find("It is a symbolic link: name the file itself"), std::string::npos);
+  EXPECT_EQ(read_file(directory_.file("target")).size(), 8U);
+  const std::string fifo = directory_.file("fifo");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_NE(refusal(fifo), "") << "nobody reads it";
+  const int reader = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK);
+  EXPECT_NE(refusal(fifo).find("it is not a file"), std::string::npos);
+  ::close(reader);
+  EXPECT_NE(refusal(directory_.file("no/such")), "");
+  EXPECT_NE(refusal(std::filesystem::path(path_).parent_path().string()), "");
+}
+
+TEST_F(RecordingFile, IsRotatedAtItsSizeAndReplaysAsOne) {
+  TapedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 5});
+  fill(run, 1, 1500);
+  const std::string printed = run.finish();
+  EXPECT_TRUE(run.recorder->wants_snapshot());
+  ASSERT_TRUE(std::filesystem::exists(path_ + ".2")) << "three files at least";
+  std::vector<std::string> parts;
+  for (int i = 5; i > 0; --i)
+    if (std::filesystem::exists(path_ + '.' + std::to_string(i)))
+      parts.push_back(path_ + '.' + std::to_string(i));
+  parts.push_back(path_);
+  for (const std::string& part : parts) {
+    EXPECT_LE(std::filesystem::file_size(part), recording::kLeastSize);
+    EXPECT_EQ(mode_of(part), 0600U);
+  }
+  const Replay all = replay(parts);
+  EXPECT_FALSE(all.late);
+  EXPECT_TRUE(all.text == printed);
+}
+
+TEST_F(RecordingFile, OfTheOlderOnesSomeAreKeptAndItBeginsWithThem) {
+  TapedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 1});
+  fill(run, 1, 1500);
+  ASSERT_TRUE(run.recorder->wants_snapshot());
+  run.finds(1);  // which nobody has heard of since
+  run.leaves_in_close_wait(9001);
+  run.wait(2s);
+  run.answer();
+  run.closes(9001);
+  const std::string printed = run.finish();
+  EXPECT_FALSE(std::filesystem::exists(path_ + ".2"));
+  const Replay rest = replay({path_ + ".1", path_});
+  EXPECT_TRUE(rest.late);
+  EXPECT_FALSE(rest.truncated);
+  EXPECT_EQ(rest.end.lost, 0U) << "what is gone was not lost";
+  EXPECT_LT(rest.end.transitions, 4000U);
+  EXPECT_NE(rest.text.find("app.service"), std::string::npos) << "names are repeated";
+  EXPECT_NE(rest.text.find("2023-11-"), std::string::npos) << "so is the clock";
+  // The last life is all there: its flag, with who holds it, too.
+  const auto last = printed.find("\"port\":49001");
+  ASSERT_NE(last, std::string::npos);
+  for (const char* line : {"raised", "cleared", "connection"})
+    EXPECT_NE(rest.text.find(line, rest.text.find("\"port\":49001")), std::string::npos) << line;
+}
+
+TEST_F(RecordingFile, GoesOnInANewOneWhenItWasRenamed) {
+  TapedRun run({.path = path_});
+  run.leaves_in_close_wait(1);
+  run.wait(1s);
+  run.recorder->reopen(kBegan + 1s);
+  EXPECT_FALSE(run.recorder->wants_snapshot()) << "it is where it was";
+  std::filesystem::rename(path_, path_ + ".1");
+  run.recorder->reopen(kBegan + 1s);
+  EXPECT_TRUE(run.recorder->wants_snapshot());
+  run.leaves_in_close_wait(2);
+  const std::string printed = run.finish();
+  EXPECT_EQ(replay({path_ + ".1", path_}).text, printed);
+}
+
+TEST_F(RecordingFile, OnAFullDiskEndsWithAWholeFrame) {
+  ::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  rlimit small = before;
+  small.rlim_cur = 200'000;  // which the kernel answers in the middle of a write, as a disk does
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  TapedRun run({.path = path_});
+  fill(run, 1, 1500);
+  run.finish();
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ASSERT_TRUE(run.recorder->failed());
+  EXPECT_NE(run.recorder->error()->text().find("What was recorded before can be replayed"),
+            std::string::npos);
+  const Replay part = replay({path_});
+  EXPECT_EQ(part.error, "");
+  EXPECT_EQ(part.damaged, 0U);
+  EXPECT_TRUE(part.end.truncated);
+  EXPECT_GT(part.end.transitions, 500U);
+}
+
+}  // namespace
+}  // namespace tcpdwell::recorded

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// A replay says what the run said, byte for byte; or less, and then it says so.
+#include <gtest/gtest.h>
+
+#include "recorded_run.h"
+
+namespace tcpdwell::recorded {
+namespace {
+
+class RecordingReplay : public testing::Test {
+ protected:
+  Directory directory_;
+  const std::string path_ = directory_.file("run");
+
+  // Three leaks, one of which is closed, and a socket that is older than the run.
+  std::string run(bool compress = false) {
+    TapedRun run({.path = path_, .compress = compress});
+    run.finds(1);
+    for (std::uint64_t cookie = 2; cookie < 5; ++cookie) run.leaves_in_close_wait(cookie);
+    run.wait(2s);
+    run.answer();
+    run.closes(3);
+    run.rubbish();
+    run.wait(1s);
+    return run.finish();
+  }
+};
+
+TEST_F(RecordingReplay, PrintsWhatTheRunPrinted) {
+  const std::string printed = run();
+  EXPECT_EQ(count(printed, "\"event\":\"raised\""), 4U) << printed;
+  EXPECT_EQ(count(printed, "\"pid\":43"), 4U) << "holders are there";
+  EXPECT_EQ(count(printed, "app.service"), count(printed, "\"cgroup\":\"/"));
+  EXPECT_EQ(replay({path_}).text, printed);
+}
+
+TEST_F(RecordingReplay, OfACompressedOneIsTheSame) {
+  const std::string printed = run();
+  const auto size = std::filesystem::file_size(path_);
+  EXPECT_EQ(run(true), printed);
+  EXPECT_LT(std::filesystem::file_size(path_), size);
+  EXPECT_EQ(replay({path_}).text, printed);
+}
+
+TEST_F(RecordingReplay, OfManyFramesIsTheSame) {
+  TapedRun run({.path = path_});
+  for (std::uint64_t cookie = 1; cookie < 3000; ++cookie) {
+    run.leaves_in_close_wait(cookie);
+    if (cookie % 7 == 0) run.wait(60ms);
+    run.answer();
+    if (cookie > 100) run.closes(cookie - 100);
+  }
+  const std::string printed = run.finish();
+  const Replay again = replay({path_});
+  EXPECT_TRUE(again.text == printed);
+  EXPECT_FALSE(again.truncated);
+  EXPECT_EQ(again.damaged, 0U);
+}
+
+TEST_F(RecordingReplay, OfTwoThousandHoldersHasThemAll) {
+  TapedRun run({.path = path_});
+  run.leaves_in_close_wait(1);
+  run.wait(2s);
+  run.answer_with_holders(2000);
+  const std::string printed = run.finish();
+  EXPECT_EQ(count(printed, "\"fd\":"), 2000U);
+  EXPECT_TRUE(replay({path_}).text == printed) << "they take more than a frame";
+}
+
+TEST_F(RecordingReplay, WithAFilterShowsWhatPassesAndItsFlags) {
+  const std::string printed = run();
+  Filter filter;
+  filter.remote_ports = {443};
+  const Replay some = replay({path_}, filter);
+  EXPECT_EQ(count(some.text, "\"port\":443"), count(printed, "\"port\":443"));
+  EXPECT_EQ(count(some.text, "\"port\":80"), 0U);
+  EXPECT_EQ(count(some.text, "\"event\":\"raised\""), 2U) << some.text;
+}
+
+TEST_F(RecordingReplay, OfAFilteredRunIsThatRun) {
+  Filter filter;
+  filter.remote_ports = {443};
+  TapedRun run({.path = path_}, filter);
+  run.leaves_in_close_wait(1);
+  run.leaves_in_close_wait(2);
+  run.wait(2s);
+  run.answer();
+  const std::string printed = run.finish();
+  EXPECT_EQ(count(printed, "\"port\":80"), 0U);
+  EXPECT_EQ(replay({path_}).text, printed) << "without an option";
+  EXPECT_EQ(replay({path_}, filter).text, printed) << "with the same";
+  Filter other;
+  other.remote_ports = {80};
+  EXPECT_EQ(count(replay({path_}, other).text, "transition\""), 0U) << "nothing passes both";
+}
+
+TEST_F(RecordingReplay, OfOneThatStopsAtItsSizeSaysSo) {
+  TapedRun run({.path = path_, .max_size = recording::kLeastSize});
+  for (std::uint64_t cookie = 1; cookie < 2000; ++cookie) {
+    run.leaves_in_close_wait(cookie);
+    run.wait(10ms);
+  }
+  run.finish();
+  EXPECT_TRUE(run.recorder->full());
+  EXPECT_LE(std::filesystem::file_size(path_), recording::kLeastSize);
+  const Replay part = replay({path_});
+  EXPECT_TRUE(part.full);
+  EXPECT_TRUE(part.truncated);
+  EXPECT_TRUE(part.end.truncated);
+  EXPECT_GT(part.end.transitions, 1000U);
+  const auto same = run.said().substr(0, part.text.rfind("{\"type\":\"end\""));
+  EXPECT_TRUE(part.text.starts_with(same)) << "what came before is what the run printed";
+}
+
+}  // namespace
+}  // namespace tcpdwell::recorded
