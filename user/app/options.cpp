@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "app/check_options.h"
 #include "app/option_values.h"
 #include "sinks/escape.h"
 
@@ -95,7 +96,7 @@ CLI::App* add_command(CLI::App& app, Raw& raw, const char* name, const char* hel
 }
 
 struct Commands {
-  CLI::App *trace, *leaks, *run;
+  CLI::App *trace, *leaks, *run, *check;
 };
 
 Commands add_commands(CLI::App& app, Raw& raw) {
@@ -120,6 +121,11 @@ Commands add_commands(CLI::App& app, Raw& raw) {
                    "process closed it is a leak (default 100ms)")
       ->type_name("D");
   commands.run->add_option("--user", raw.user, "Run CMD as this user")->type_name("NAME");
+  commands.check =
+      add_command(app, raw, "check",
+                  "Say whether and how exactly this host can be traced, and what its "
+                  "TCP sysctls (of --netns) mean; with --quiet only what is amiss. Exit "
+                  "status 2 if it cannot");
   app.require_subcommand(0, 1);
   return commands;
 }
@@ -164,6 +170,7 @@ Thresholds thresholds_of(const Raw& raw, Verb verb) {
 
 // An option that would do nothing is a mistake of whoever gave it.
 void refuse_pointless(const CLI::App& app, Verb verb, const Raw& raw) {
+  if (verb == Verb::Check) return refuse_pointless_for_check(app);
   std::vector<std::string> pointless;
   if (verb != Verb::Trace) pointless = {"--ready-file", "--only", "--no-flags"};
   if (verb == Verb::Leaks) pointless.emplace_back("--no-accept");
@@ -195,6 +202,7 @@ Options options_of(const Raw& raw, Verb verb) {
                   .ready_file = raw.ready_file,
                   .only = std::nullopt,
                   .filter = filter_of(raw)};
+  options.netns_path = netns_path(raw.netns);
   options.thresholds = thresholds_of(raw, verb);
   if (raw.color == "always") options.color = Color::Always;
   if (raw.color == "never") options.color = Color::Never;
@@ -239,15 +247,19 @@ std::string usage_error(std::string_view text) {
 
 Verb verb_of(const Commands& commands) {
   if (commands.leaks->parsed()) return Verb::Leaks;
+  if (commands.check->parsed()) return Verb::Check;
   return commands.run->parsed() ? Verb::Run : Verb::Trace;
 }
 
 // Of a command: what is its own, and what it shares with all.
-std::string help_of(const CLI::App& app, const Commands& commands) {
+std::string help_of(CLI::App& app, const Commands& commands) {
   const Verb verb = verb_of(commands);
   if (verb == Verb::Trace)
     return app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
-  const CLI::App* command = verb == Verb::Leaks ? commands.leaks : commands.run;
+  const CLI::App* command = verb == Verb::Leaks   ? commands.leaks
+                            : verb == Verb::Check ? commands.check
+                                                  : commands.run;
+  if (verb == Verb::Check) hide_pointless_for_check(app);
   const CLI::Formatter format;
   return command->get_description() + "\n" +
          format.make_groups(command, CLI::AppFormatMode::Normal) +
