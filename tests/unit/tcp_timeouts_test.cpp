@@ -32,10 +32,12 @@ TEST(TimerBounds, OfAShortFinTimeout) {
 
 TEST(ModelTimeout, DoublesUpToTheMaximum) {
   EXPECT_EQ(model_timeout(15, kRtoMin, kRtoMax), 924'600ms) << "as ip-sysctl.rst says";
-  EXPECT_EQ(model_timeout(8, kRtoMin, kRtoMax), 102'200ms);
+  EXPECT_EQ(model_timeout(8, kRtoMin, kRtoMax), 102'200ms)
+      << "measured: an orphan was given up 107 s after its FIN";
   EXPECT_EQ(model_timeout(4, kRtoMin, kRtoMax), 6'200ms);
   EXPECT_EQ(model_timeout(0, kRtoMin, kRtoMax), 200ms);
   EXPECT_EQ(model_timeout(255, kRtoMin, kRtoMax), 204'600ms + 246 * 120s);
+  EXPECT_EQ(model_timeout(6, kRtoMin, 1s), 5'400ms) << "measured: given up after 6.8 s";
   EXPECT_EQ(model_timeout(3, 1s, 1s), 4s) << "nothing to double";
 }
 

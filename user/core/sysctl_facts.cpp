@@ -124,11 +124,17 @@ std::string max_orphans(std::int64_t value, const Values&) {
 
 // 0 is 8 until a connection's timeouts are at their maximum, and then none.
 std::string orphan_retries(std::int64_t value, const Values& values) {
-  const Nanos model = model_timeout(retries(value == 0 ? 8 : value), kRtoMin, values.rto_max());
+  Nanos least = model_timeout(retries(value == 0 ? 8 : value), kRtoMin, values.rto_max());
+  std::string_view zero;
+  if (value == 0) {
+    zero = least <= values.rto_max() ? "; 0 counts as 8"
+                                     : "; 0: once its timeouts are at their maximum";
+    least = std::min(least, values.rto_max());
+  }
   return "what is closed and not acknowledged (FIN_WAIT_1, CLOSING, LAST_ACK) ends at least " +
-         seconds(value == 0 ? std::min(model, values.rto_max()) : model) +
-         " after its first retransmit" + (value > 8 ? ", earlier after an ICMP error" : "") +
-         " (ended: timeout" + (value == 0 ? "; 0 counts as 8)" : ")");
+         seconds(least) + " after its first retransmit" +
+         (value > 8 ? ", earlier after an ICMP error" : "") + " (ended: timeout" +
+         std::string(zero) + ")";
 }
 
 std::string retries2(std::int64_t value, const Values& values) {

@@ -124,7 +124,7 @@ std::string folklore_text(const CheckReport& report, const TextStyle& style) {
   return all;
 }
 
-std::string separated(std::string text, bool header) {
+std::string separated(const std::string& text, bool header) {
   return header && !text.empty() ? text + '\n' : text;
 }
 
