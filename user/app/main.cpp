@@ -3,11 +3,13 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <utility>
 
+#include "app/check.h"
 #include "app/leak_sinks.h"
 #include "app/leaks.h"
 #include "app/options.h"
@@ -196,6 +198,21 @@ int run(const Options& options) {
   return leaked ? options.leak_exit_code : lost;
 }
 
+int check(const Options& options) {
+  ::signal(SIGPIPE, SIG_IGN);  // a closed pipe ends it quietly
+  auto output = Output::open(options.output);
+  if (!output) return fail(output.error());
+  CheckConfig config;
+  if (options.filter.netns)
+    config.netns = NetnsChoice{.inum = *options.filter.netns, .path = options.netns_path};
+  const auto [report, refusal] = check(config);
+  output->write(
+      options.json ? check_json(report) : check_text(report, text_style(options, *output)), true);
+  output->finish();
+  if (const auto error = output->error()) return fail(*error);
+  return refusal ? fail(*refusal) : kDone;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -214,6 +231,7 @@ int main(int argc, char** argv) {
     case Verb::Trace: return trace(options);
     case Verb::Leaks: return leaks(options);
     case Verb::Run: return run(options);
+    case Verb::Check: return check(options);
     case Verb::RecordOnly: return record(options);
     case Verb::Replay: return replay(options);
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "app/check_options.h"
 #include "app/option_values.h"
 #include "sinks/escape.h"
 
@@ -100,6 +101,7 @@ CLI::App* add_command(CLI::App& app, Raw& raw, const char* name, const char* hel
   return command;
 }
 
+<<<<<<< HEAD
 void add_record_options(CLI::App& app, Raw& raw) {
   const auto add = [&](const char* name, std::string& into, const char* help, const char* type) {
     app.add_option(name, into, help)->type_name(type)->group("Recording");
@@ -121,6 +123,11 @@ void add_record_commands(CLI::App& app, Raw& raw, Commands& commands) {
   add_command(*commands.replay, raw, "trace", "As trace (the default)");
   commands.replay->require_subcommand(0, 1);
 }
+=======
+struct Commands {
+  CLI::App *trace, *leaks, *run, *check;
+};
+>>>>>>> 231f7d049b3e7dbc906d05a0d59b3b7c2914dfd1
 
 Commands add_commands(CLI::App& app, Raw& raw) {
   Commands commands{};
@@ -144,7 +151,15 @@ Commands add_commands(CLI::App& app, Raw& raw) {
                    "process closed it is a leak (default 100ms)")
       ->type_name("D");
   commands.run->add_option("--user", raw.user, "Run CMD as this user")->type_name("NAME");
+<<<<<<< HEAD
   add_record_commands(app, raw, commands);
+=======
+  commands.check =
+      add_command(app, raw, "check",
+                  "Say whether and how exactly this host can be traced, and what its "
+                  "TCP sysctls (of --netns) mean; with --quiet only what is amiss. Exit "
+                  "status 2 if it cannot");
+>>>>>>> 231f7d049b3e7dbc906d05a0d59b3b7c2914dfd1
   app.require_subcommand(0, 1);
   return commands;
 }
@@ -189,6 +204,7 @@ Thresholds thresholds_of(const Raw& raw, Verb verb) {
   return thresholds;
 }
 
+<<<<<<< HEAD
 const char* name_of(Verb verb) {
   switch (verb) {
     case Verb::Trace: return "trace";
@@ -203,6 +219,11 @@ const char* name_of(Verb verb) {
 // Those that would do nothing.
 std::vector<std::string> pointless_for(Verb verb, const Raw& raw) {
   const std::vector<std::string> recording = {"--record", "--max-size", "--rotate", "--zstd"};
+=======
+// An option that would do nothing is a mistake of whoever gave it.
+void refuse_pointless(const CLI::App& app, Verb verb, const Raw& raw) {
+  if (verb == Verb::Check) return refuse_pointless_for_check(app);
+>>>>>>> 231f7d049b3e7dbc906d05a0d59b3b7c2914dfd1
   std::vector<std::string> pointless;
   if (verb == Verb::Leaks || verb == Verb::Run) {
     pointless = recording;
@@ -264,7 +285,12 @@ Options options_of(const Raw& raw, Verb verb) {
                   .output = raw.output,
                   .ready_file = raw.ready_file,
                   .only = std::nullopt,
+<<<<<<< HEAD
                   .filter = filter_of(raw, verb)};
+=======
+                  .filter = filter_of(raw)};
+  options.netns_path = netns_path(raw.netns);
+>>>>>>> 231f7d049b3e7dbc906d05a0d59b3b7c2914dfd1
   options.thresholds = thresholds_of(raw, verb);
   if (raw.color == "always") options.color = Color::Always;
   if (raw.color == "never") options.color = Color::Never;
@@ -310,20 +336,31 @@ std::string usage_error(std::string_view text) {
 
 Verb verb_of(const Commands& commands) {
   if (commands.leaks->parsed()) return Verb::Leaks;
+<<<<<<< HEAD
   if (commands.record->parsed()) return Verb::RecordOnly;
   if (commands.replay->parsed()) return Verb::Replay;
+=======
+  if (commands.check->parsed()) return Verb::Check;
+>>>>>>> 231f7d049b3e7dbc906d05a0d59b3b7c2914dfd1
   return commands.run->parsed() ? Verb::Run : Verb::Trace;
 }
 
 // Of a command: what is its own, and what it shares with all.
-std::string help_of(const CLI::App& app, const Commands& commands) {
+std::string help_of(CLI::App& app, const Commands& commands) {
   const Verb verb = verb_of(commands);
   if (verb == Verb::Trace)
     return app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
+<<<<<<< HEAD
   const CLI::App* command = verb == Verb::Leaks    ? commands.leaks
                             : verb == Verb::RecordOnly ? commands.record
                             : verb == Verb::Replay ? commands.replay
                                                    : commands.run;
+=======
+  const CLI::App* command = verb == Verb::Leaks   ? commands.leaks
+                            : verb == Verb::Check ? commands.check
+                                                  : commands.run;
+  if (verb == Verb::Check) hide_pointless_for_check(app);
+>>>>>>> 231f7d049b3e7dbc906d05a0d59b3b7c2914dfd1
   const CLI::Formatter format;
   return command->get_description() + "\n" +
          format.make_groups(command, CLI::AppFormatMode::Normal) +

@@ -16,7 +16,7 @@ namespace tcpdwell {
 
 enum class Color : std::uint8_t { Auto, Always, Never };
 
-enum class Verb : std::uint8_t { Trace, Leaks, Run, RecordOnly, Replay };
+enum class Verb : std::uint8_t { Trace, Leaks, Run, Check, RecordOnly, Replay };
 
 struct Options {
   Verb verb = Verb::Trace;
@@ -31,6 +31,7 @@ struct Options {
   std::string ready_file;  // empty: none
   std::optional<Kinds> only;
   Filter filter;
+  std::string netns_path;        // of filter.netns; empty: it was named by its number
   std::uint64_t ring_bytes = 0;  // 0: by the machine
   std::size_t max_connections = 4'000'000;
   Thresholds thresholds;

@@ -10,6 +10,8 @@
 #include <bit>
 #include <ctime>
 
+#include "app/sees.h"
+
 namespace tcpdwell {
 namespace {
 
@@ -38,24 +40,16 @@ std::optional<Nanos> clock_offset() {
   return std::chrono::seconds{wall.tv_sec} + Nanos{wall.tv_nsec} - (before + after) / 2;
 }
 
-std::string_view exactly(bool yes) { return yes ? "exact" : "no"; }
-
 StartRecord start_record(const Programs& programs, const Thresholds& thresholds) {
   utsname host{};
   ::uname(&host);
-  const Sees& sees = programs.sees();
-  const std::string orphan = !sees.tracing ? "no" : sees.minisock_segments ? "exact" : "jiffy";
   StartRecord start{.when = {.mono = programs.began()},
                     .version = TCPDWELL_VERSION,
                     .kernel = host.release,
                     .host = host.nodename,
                     .hz = kernel_hz(),
                     .thresholds = {},
-                    .sees = {{"time_wait", orphan},
-                             {"fin_wait_2_orphan", orphan},
-                             {"syn_received", std::string(exactly(sees.tracing))},
-                             {"accept_owner", std::string(exactly(sees.accept))},
-                             {"reset_reason", std::string(exactly(sees.resets))}}};
+                    .sees = sees_words(programs.sees())};
   for (std::size_t i = 1; i < kStates; ++i)
     if (thresholds.of[i]) start.thresholds.emplace_back(static_cast<State>(i), *thresholds.of[i]);
   return start;

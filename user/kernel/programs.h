@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/missing.h"
 #include "core/types.h"
-#include "kernel/missing.h"
 #include "kernel/walks.h"
 #include "tcpdwell/wire.h"
 #include "util/result.h"

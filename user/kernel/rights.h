@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "kernel/missing.h"
+#include "core/missing.h"
 #include "util/result.h"
 
 namespace tcpdwell {

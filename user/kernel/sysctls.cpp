@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/sysctls.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+
+#include "kernel/namespaces.h"
+#include "util/unique_fd.h"
+
+namespace tcpdwell {
+namespace {
+
+std::optional<std::string> read_value(std::string_view name) {
+  std::string path = "/proc/sys/" + std::string(name);
+  std::replace(path.begin() + sizeof "/proc/sys", path.end(), '.', '/');
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 256> text{};
+  const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : -1;
+  if (size <= 0) return std::nullopt;
+  std::string value(text.data(), static_cast<std::size_t>(size));
+  value.erase(value.find_last_not_of('\n') + 1);
+  return value;
+}
+
+// /proc/sys/net is that of the calling thread's namespace.
+SysctlValues read_here(std::span<const std::string_view> names) {
+  SysctlValues values;
+  for (const std::string_view name : names)
+    if (auto value = read_value(name)) values.emplace(name, std::move(*value));
+  return values;
+}
+
+// For a thread that has nothing else to do: it does not come back.
+bool move_to(const NetnsChoice& netns) {
+  const UniqueFd file(::open(netns.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  struct stat info {};
+  return file && ::fstat(file.get(), &info) == 0 && info.st_ino == netns.inum &&
+         ::setns(file.get(), CLONE_NEWNET) == 0;
+}
+
+}  // namespace
+
+std::uint32_t own_netns() {
+  struct stat info {};
+  return ::stat("/proc/thread-self/ns/net", &info) == 0 ? static_cast<std::uint32_t>(info.st_ino)
+                                                        : 0;
+}
+
+std::optional<SysctlValues> read_sysctls(std::span<const std::string_view> names,
+                                         const NetnsChoice& netns, Walks* walks) {
+  if (netns.inum == own_netns()) return read_here(names);
+  std::optional<SysctlValues> values;
+  std::thread([&] {
+    if (!netns.path.empty()) {
+      if (move_to(netns)) values = read_here(names);
+      return;
+    }
+    if (!walks) return;
+    Namespaces namespaces(*walks);
+    for (const auto& found : namespaces.find())
+      if (found.inum == netns.inum && !values)
+        namespaces.enter(found.cookie, [&] { values = read_here(names); });
+  }).join();
+  return values;
+}
+
+}  // namespace tcpdwell

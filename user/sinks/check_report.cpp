@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/check_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "core/kernel_time.h"
+#include "sinks/escape.h"
+#include "sinks/json_line.h"
+#include "sinks/text_table.h"
+#include "util/duration.h"
+
+namespace tcpdwell {
+namespace {
+
+// --- JSON ---------------------------------------------------------------------------------------
+
+std::string quoted(std::string_view text) {
+  std::string all(json_string_room(text), '\0');
+  all.resize(static_cast<std::size_t>(write_json_string(all.data(), text) - all.data()));
+  return all;
+}
+
+std::string time_text(const When& when) {
+  std::array<char, 40> text{};
+  return {text.data(), json::time(text.data(), when.unix_time)};
+}
+
+// "[{...},{...}]"
+template <typename Range, typename Fn>
+std::string list(const Range& range, char open, char close, Fn&& one) {
+  std::string all(1, open);
+  for (const auto& each : range) {
+    if (all.size() > 1) all += ',';
+    all += one(each);
+  }
+  return all + close;
+}
+
+// --- text ---------------------------------------------------------------------------------------
+
+std::string printable(std::string_view text) {
+  std::string all;
+  append_printable(all, text);
+  return all;
+}
+
+std::string painted(std::string_view text, std::string_view color, const TextStyle& style) {
+  if (!style.color || color.empty()) return std::string(text);
+  return std::string(color).append(text).append(ansi::kReset);
+}
+
+std::string_view color_of(std::string_view how) {
+  return how == "exact" ? "" : how == "no" ? ansi::kRed : ansi::kYellow;
+}
+
+std::string_view meaning(std::string_view capability) {
+  constexpr std::pair<std::string_view, std::string_view> kMeanings[] = {
+      {"time_wait", "when TIME_WAIT begins and ends"},
+      {"fin_wait_2_orphan", "how long FIN_WAIT_2 lasts once the process has closed"},
+      {"syn_received", "half-open connections, from the SYN on"},
+      {"accept_owner", "who accepted a connection"},
+      {"reset_reason", "whether an RST was sent or received"}};
+  for (const auto& [name, what] : kMeanings)
+    if (name == capability) return what;
+  return {};
+}
+
+std::string verdict(const CheckReport& report, const TextStyle& style) {
+  const std::string text =
+      fmt::format("this host can{} be traced (Linux {}, HZ {})", report.traceable ? "" : "not",
+                  printable(report.kernel), report.hz);
+  return painted(text, report.traceable ? ansi::kGreen : ansi::kRed, style) + "\n\n";
+}
+
+std::string sees_text(const CheckReport& report, const TextStyle& style) {
+  TextTable table({{"SEES"}, {"HOW"}, {"WHAT"}});
+  for (const auto& [capability, how] : report.sees)
+    table.add({capability, how, std::string(meaning(capability))}, color_of(how));
+  return table.text(true, style.color) + '\n';
+}
+
+std::string missing_text(const CheckReport& report, const TextStyle& style) {
+  std::string all;
+  const std::string_view color = report.traceable ? ansi::kYellow : ansi::kRed;
+  for (const MissingFeature& missing : report.missing) {
+    all += painted("missing: " + printable(missing.what), color, style) + '\n';
+    all += "         " + printable(missing.effect) + '\n';
+    if (!missing.hint.empty()) all += "         next: " + printable(missing.hint) + '\n';
+  }
+  return all;
+}
+
+std::string time_wait_text(const CheckReport& report) {
+  return fmt::format(
+      "TIME_WAIT lasts {} to {} here: the kernel's timers round {} up, by {} at the most\n\n",
+      format_duration(report.time_wait.min), format_duration(report.time_wait.max),
+      format_duration(kTimeWaitLength), format_duration(report.time_wait.max - kTimeWaitLength));
+}
+
+std::string sysctls_text(const CheckReport& report, const TextStyle& style) {
+  if (report.sysctls.empty()) return {};
+  TextTable table({{"SYSCTL"}, {"VALUE", true}, {"WHAT IT MEANS HERE"}});
+  for (const SysctlFact& fact : report.sysctls) {
+    std::string value = printable(fact.value.value_or("-"));
+    // The one that has a tab between two numbers.
+    if (const auto tab = value.find("\\x09"); tab != value.npos) value.replace(tab, 4, " ");
+    table.add({fact.name, std::move(value), fact.effect}, fact.value ? "" : ansi::kDim);
+  }
+  return fmt::format("sysctls of network namespace {}:\n", report.netns) +
+         table.text(true, style.color);
+}
+
+std::string folklore_text(const CheckReport& report, const TextStyle& style) {
+  std::string all;
+  for (const Folklore& found : report.folklore)
+    all +=
+        painted(fmt::format("{}:{}: {}", printable(found.file), found.line, printable(found.name)),
+                ansi::kYellow, style) +
+        "\n         " + found.says + '\n';
+  return all;
+}
+
+std::string separated(const std::string& text, bool header) {
+  return header && !text.empty() ? text + '\n' : text;
+}
+
+}  // namespace
+
+std::string check_json(const CheckReport& report) {
+  const auto colon = [](const auto& pair) {
+    return quoted(pair.first) + ':' + quoted(pair.second);
+  };
+  const std::string sees = list(report.sees, '{', '}', colon);
+  const std::string missing = list(report.missing, '[', ']', [](const MissingFeature& each) {
+    return fmt::format(R"({{"what":{},"effect":{},"hint":{}}})", quoted(each.what),
+                       quoted(each.effect), quoted(each.hint));
+  });
+  const std::string sysctls = list(report.sysctls, '[', ']', [](const SysctlFact& each) {
+    return fmt::format(R"({{"name":{},"value":{},"effect":{}}})", quoted(each.name),
+                       each.value ? quoted(*each.value) : "null", quoted(each.effect));
+  });
+  const std::string folklore = list(report.folklore, '[', ']', [](const Folklore& each) {
+    return fmt::format(R"({{"file":{},"line":{},"name":{},"says":{}}})", quoted(each.file),
+                       each.line, quoted(each.name), quoted(each.says));
+  });
+  return fmt::format(
+      R"({{"type":"check","time":"{}","mono_ns":{},"kernel":{},"hz":{},"netns":{},"traceable":{},)"
+      R"("sees":{},"missing":{},"sysctls":{},"folklore":{},"time_wait_ns":{{"min":{},"max":{}}}}})"
+      "\n",
+      time_text(report.when), report.when.mono.count(), quoted(report.kernel), report.hz,
+      report.netns, report.traceable, sees, missing, sysctls, folklore,
+      report.time_wait.min.count(), report.time_wait.max.count());
+}
+
+std::string check_text(const CheckReport& report, const TextStyle& style) {
+  const std::string missing = separated(missing_text(report, style), style.header);
+  std::string folklore = folklore_text(report, style);
+  if (!style.header) return missing + folklore;
+  if (!folklore.empty()) folklore = "\nset at boot, and not what it looks like:\n" + folklore;
+  return verdict(report, style) + sees_text(report, style) + missing + time_wait_text(report) +
+         sysctls_text(report, style) + folklore;
+}
+
+}  // namespace tcpdwell

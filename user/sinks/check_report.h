@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `tcpdwell check` found out, as one JSON object and as text for people.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/folklore.h"
+#include "core/missing.h"
+#include "core/record.h"
+#include "core/sysctl_facts.h"
+#include "core/tcp_timeouts.h"
+#include "sinks/text_format.h"
+
+namespace tcpdwell {
+
+struct CheckReport {
+  When when;
+  std::string kernel;
+  unsigned hz = 0;
+  std::uint32_t netns = 0;  // whose sysctls
+  bool traceable = false;
+  // capability -> "exact" | "jiffy" | "poll" | "no", in the order to print
+  std::vector<std::pair<std::string, std::string>> sees;
+  std::vector<MissingFeature> missing;
+  std::vector<SysctlFact> sysctls;  // empty: they could not be read
+  std::vector<Folklore> folklore;
+  TimerBounds time_wait;
+};
+
+// One line, with its '\n'.
+std::string check_json(const CheckReport& report);
+// Without `style.header` only what is missing and the folklore: nothing, where all is well.
+std::string check_text(const CheckReport& report, const TextStyle& style);
+
+}  // namespace tcpdwell
