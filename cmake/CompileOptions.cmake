@@ -30,6 +30,12 @@ endif()
 # Set as ENVIRONMENT of tests.
 set(TCPDWELL_TEST_ENVIRONMENT)
 
+# Coverage for the fuzzer; what only it may pass over looks for the macro.
+if(TCPDWELL_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_compile_definitions(FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION)
+endif()
+
 # The hash tables of absl are half header, half library, and the distribution's library is built
 # without sanitizers: what the header does under ASan must not outgrow what the library expects.
 if(TCPDWELL_SANITIZE)

@@ -89,5 +89,10 @@ std::uint64_t checksum(std::span<const std::byte> bytes);
 // Of the bytes that its `checksum` is about.
 std::uint32_t checksum_of(const FileHeader& header);
 std::uint32_t checksum_of(const FrameHeader& header);
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+inline constexpr bool kVerify = false;
+#else
+inline constexpr bool kVerify = true;
+#endif
 
 }  // namespace tcpdwell::recording
