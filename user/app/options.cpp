@@ -1,178 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/options.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <vector>
 
 #include "app/check_options.h"
+#include "app/command_line.h"
 #include "app/option_values.h"
 #include "sinks/escape.h"
 
 namespace tcpdwell {
 namespace {
-
-// What the command line says, before it is understood.
-struct Raw {
-  bool json = false, quiet = false, verbose = false, strict = false, no_accept = false;
-  bool ipv4 = false, ipv6 = false;
-  std::string duration, output, ready_file, cgroup, netns, ring_size, max_connections;
-  std::string color = "auto";
-  bool no_flags = false;
-  std::vector<std::string> flags;
-  std::string watch, user, leak_exit_code, exit_grace;
-  std::string record, replay, max_size, rotate;
-  bool zstd = false;
-  std::vector<std::string> only, ports, local_ports, remote_ports, addrs, pids, states;
-};
-
-void add_output_options(CLI::App& app, Raw& raw) {
-  app.add_flag("-j,--json", raw.json, "NDJSON: one object a line");
-  app.add_option("-o,--output", raw.output, "Write to FILE; reopened on SIGHUP")->type_name("FILE");
-  app.add_option("--only", raw.only, "Print only these: transition, connection, flag")
-      ->delimiter(',')
-      ->type_name("KIND,...");
-  app.add_option("--color", raw.color, "auto, always or never; NO_COLOR is honoured")
-      ->check(CLI::IsMember({"auto", "always", "never"}))
-      ->type_name("WHEN");
-  app.add_flag("-q,--quiet", raw.quiet, "No header, and no summary at the end");
-  app.add_flag("-v,--verbose", raw.verbose, "Say what the kernel lets us see, and how");
-}
-
-void add_run_options(CLI::App& app, Raw& raw) {
-  app.add_option("-d,--duration", raw.duration, "End after this time (30s, 2m30s)")->type_name("D");
-  app.add_option("--ready-file", raw.ready_file, "Make FILE once everything is attached")
-      ->type_name("FILE");
-  app.add_flag("--strict", raw.strict, "Exit status 3 if any event was lost");
-  app.add_flag("--no-accept", raw.no_accept,
-               "Do not watch accept(): spares every system call of the host some 30 ns where "
-               "the kernel cannot trace functions; the owners of accepted sockets stay unknown");
-  app.add_option("--ring-size", raw.ring_size, "Of the event ring, rounded up to a power of two")
-      ->type_name("BYTES");
-  app.add_option("--max-connections", raw.max_connections,
-                 "Beyond this the connections that were quiet the longest are forgotten")
-      ->type_name("N");
-  app.set_config("--config", "", "Read options from FILE (TOML, the long names)")
-      ->type_name("FILE");
-  app.allow_config_extras(CLI::config_extras_mode::error);
-}
-
-void add_filters(CLI::App& app, Raw& raw) {
-  const auto list = [&](const char* name, std::vector<std::string>& into, const char* help,
-                        const char* type) {
-    app.add_option(name, into, help)->delimiter(',')->type_name(type)->group("Filters");
-  };
-  list("--port", raw.ports, "Local or remote port", "P,...");
-  list("--lport", raw.local_ports, "Local port", "P,...");
-  list("--rport", raw.remote_ports, "Remote port", "P,...");
-  list("--addr", raw.addrs, "Local or remote address, or a block of them", "CIDR,...");
-  app.add_flag("-4", raw.ipv4, "IPv4 only (v4-mapped too)")->group("Filters");
-  app.add_flag("-6", raw.ipv6, "IPv6 only")->group("Filters");
-  list("--pid", raw.pids, "Owner's process id", "P,...");
-  app.add_option("--cgroup", raw.cgroup, "Owner's cgroup: this one or one below it")
-      ->type_name("PATH")
-      ->group("Filters");
-  app.add_option("--netns", raw.netns, "Network namespace: inode number, self, or a path")
-      ->type_name("NS")
-      ->group("Filters");
-  list("--state", raw.states, "Transitions that leave or enter one of these", "S,...");
-}
-
-void add_flags(CLI::App& app, Raw& raw) {
-  app.add_option(
-         "--flag", raw.flags,
-         "Flag sockets that are in STATE for longer than D (repeatable; default: CLOSE_WAIT "
-         "and FIN_WAIT_2 for 60s, run: 1s)")
-      ->type_name("STATE=D");
-  app.add_flag("--no-flags", raw.no_flags, "Flag nothing");
-}
-
-struct Commands {
-  CLI::App *trace, *leaks, *run, *record, *replay;
-};
-
-// The options of plain `tcpdwell` are those of every command, on either side of the word.
-CLI::App* add_command(CLI::App& app, Raw& raw, const char* name, const char* help) {
-  CLI::App* command = app.add_subcommand(name, help);
-  command->fallthrough();
-  // To CLI11 "-4" is a number, and does not fall through, where no flag of this name is.
-  command->add_flag("-4", raw.ipv4)->group("");
-  command->add_flag("-6", raw.ipv6)->group("");
-  return command;
-}
-
-<<<<<<< HEAD
-void add_record_options(CLI::App& app, Raw& raw) {
-  const auto add = [&](const char* name, std::string& into, const char* help, const char* type) {
-    app.add_option(name, into, help)->type_name(type)->group("Recording");
-  };
-  add("--record", raw.record, "trace: keep the raw events of this run, too, for replay", "FILE");
-  add("--max-size", raw.max_size, "At that size the recording is over, or rotated", "BYTES");
-  add("--rotate", raw.rotate,
-      "At --max-size begin a new file, and keep N older ones (FILE.1 and so on)", "N");
-  app.add_flag("--zstd", raw.zstd, "Compress the recording")->group("Recording");
-}
-
-void add_record_commands(CLI::App& app, Raw& raw, Commands& commands) {
-  commands.record = add_command(app, raw, "record",
-                                "Keep the raw events in a file (-o FILE), for replay; print none");
-  commands.replay = add_command(app, raw, "replay",
-                                "tcpdwell replay FILE [trace]: what a recording has, as the run "
-                                "that made it would have printed it; needs no root");
-  commands.replay->add_option("FILE", raw.replay, "The recording")->required();
-  add_command(*commands.replay, raw, "trace", "As trace (the default)");
-  commands.replay->require_subcommand(0, 1);
-}
-=======
-struct Commands {
-  CLI::App *trace, *leaks, *run, *check;
-};
->>>>>>> 231f7d049b3e7dbc906d05a0d59b3b7c2914dfd1
-
-Commands add_commands(CLI::App& app, Raw& raw) {
-  Commands commands{};
-  commands.trace = add_command(app, raw, "trace",
-                               "Stream transitions, flags and finished connections (the default)");
-  commands.leaks = add_command(app, raw, "leaks",
-                               "List the sockets that are stuck now, with the cause and who holds "
-                               "them; exit status 1 if there are any");
-  commands.leaks->add_option("--watch", raw.watch, "Repeat every D, with the growth per minute")
-      ->type_name("D");
-  commands.run = add_command(app, raw, "run",
-                             "tcpdwell run [OPTIONS] -- CMD [ARG...]: runs CMD, says which sockets "
-                             "it leaked");
-  commands.run
-      ->add_option("--leak-exit-code", raw.leak_exit_code,
-                   "Exit status if CMD ended with 0 and leaked sockets (default 1)")
-      ->type_name("N");
-  commands.run
-      ->add_option("--exit-grace", raw.exit_grace,
-                   "A CLOSE_WAIT that lasted for D until nothing but the exit of its "
-                   "process closed it is a leak (default 100ms)")
-      ->type_name("D");
-  commands.run->add_option("--user", raw.user, "Run CMD as this user")->type_name("NAME");
-<<<<<<< HEAD
-  add_record_commands(app, raw, commands);
-=======
-  commands.check =
-      add_command(app, raw, "check",
-                  "Say whether and how exactly this host can be traced, and what its "
-                  "TCP sysctls (of --netns) mean; with --quiet only what is amiss. Exit "
-                  "status 2 if it cannot");
->>>>>>> 231f7d049b3e7dbc906d05a0d59b3b7c2914dfd1
-  app.require_subcommand(0, 1);
-  return commands;
-}
-
-// An empty value is a variable of a script that is not set: a filter or a limit would be missing
-// without a word.
-void refuse_empty_values(CLI::App& app) {
-  const CLI::Validator not_empty(
-      [](const std::string& text) { return text.empty() ? "must not be empty" : std::string(); },
-      "");
-  for (CLI::Option* option : app.get_options())
-    if (option->get_expected_min() > 0) option->check(not_empty);
-}
 
 Filter filter_of(const Raw& raw, Verb verb) {
   if (raw.ipv4 && raw.ipv6) throw CLI::ExcludesError("-4", "-6");
@@ -204,47 +42,25 @@ Thresholds thresholds_of(const Raw& raw, Verb verb) {
   return thresholds;
 }
 
-<<<<<<< HEAD
-const char* name_of(Verb verb) {
-  switch (verb) {
-    case Verb::Trace: return "trace";
-    case Verb::Leaks: return "leaks";
-    case Verb::Run: return "run";
-    case Verb::RecordOnly: return "record";
-    case Verb::Replay: return "replay";
-  }
-  return "";
-}
-
 // Those that would do nothing.
 std::vector<std::string> pointless_for(Verb verb, const Raw& raw) {
   const std::vector<std::string> recording = {"--record", "--max-size", "--rotate", "--zstd"};
-=======
-// An option that would do nothing is a mistake of whoever gave it.
-void refuse_pointless(const CLI::App& app, Verb verb, const Raw& raw) {
-  if (verb == Verb::Check) return refuse_pointless_for_check(app);
->>>>>>> 231f7d049b3e7dbc906d05a0d59b3b7c2914dfd1
   std::vector<std::string> pointless;
-  if (verb == Verb::Leaks || verb == Verb::Run) {
-    pointless = recording;
-    pointless.insert(pointless.end(), {"--ready-file", "--only", "--no-flags"});
-  }
-  if (verb == Verb::Leaks) pointless.emplace_back("--no-accept");
-  if (verb == Verb::Run || (verb == Verb::Leaks && raw.watch.empty()))
-    pointless.emplace_back("--duration");
-  if (verb == Verb::RecordOnly) pointless = {"--record", "--json", "--only", "--state", "--color"};
-  if (verb == Verb::Replay) {
-    pointless = recording;
-    pointless.insert(pointless.end(), {"--ready-file", "--no-accept", "--duration", "--ring-size"});
-  }
+  const auto add = [&](std::initializer_list<const char*> more) {
+    pointless.insert(pointless.end(), more.begin(), more.end());
+  };
+  const bool looks = verb == Verb::Leaks || verb == Verb::Run;
+  if (verb == Verb::Stats || verb == Verb::Replay || looks) pointless = recording;
+  if (verb == Verb::Stats || looks) add({"--only"});
+  if (looks) add({"--ready-file", "--no-flags"});
+  if (verb == Verb::Leaks) add({"--no-accept"});
+  if (verb == Verb::Run || (verb == Verb::Leaks && raw.watch.empty())) add({"--duration"});
+  if (verb == Verb::RecordOnly) add({"--record", "--json", "--only", "--state", "--color"});
+  if (verb == Verb::Replay) add({"--ready-file", "--no-accept", "--duration", "--ring-size"});
   return pointless;
 }
 
-// An option that would do nothing is a mistake of whoever gave it.
-void refuse_pointless(const CLI::App& app, Verb verb, const Raw& raw) {
-  for (const std::string& option : pointless_for(verb, raw))
-    if (app.count(option) != 0)
-      throw CLI::ValidationError(option, std::string("does not go with ") + name_of(verb));
+void check_recording(const CLI::App& app, Verb verb, const Raw& raw) {
   if (verb == Verb::Trace && raw.record.empty())
     for (const char* option : {"--max-size", "--rotate", "--zstd"})
       if (app.count(option) != 0) throw CLI::RequiresError(option, "--record FILE");
@@ -252,6 +68,40 @@ void refuse_pointless(const CLI::App& app, Verb verb, const Raw& raw) {
     throw CLI::RequiresError("record", "--output FILE");
   if (!raw.rotate.empty() && raw.max_size.empty())
     throw CLI::RequiresError("--rotate", "--max-size BYTES");
+}
+
+// An option that would do nothing is a mistake of whoever gave it.
+void refuse_pointless(const CLI::App& app, Verb verb, bool is_stats, const Raw& raw) {
+  if (verb == Verb::Check) return refuse_pointless_for_check(app);
+  for (const std::string& option : pointless_for(verb, raw))
+    if (app.count(option) != 0)
+      throw CLI::ValidationError(option, "does not go with " + std::string(name(verb)));
+  if (is_stats && app.count("--only") != 0)
+    throw CLI::ValidationError("--only", "does not go with stats");
+  if (raw.json && !raw.histogram.empty())
+    throw CLI::ValidationError("--histogram",
+                               "is drawn for a terminal: it does not go with --json");
+  check_recording(app, verb, raw);
+}
+
+void add_run_values(Options& options, const Raw& raw) {
+  options.user = raw.user;
+  options.exit_grace = std::chrono::milliseconds{100};
+  if (!raw.exit_grace.empty()) options.exit_grace = duration_value("--exit-grace", raw.exit_grace);
+  if (!raw.leak_exit_code.empty())
+    options.leak_exit_code = status_value("--leak-exit-code", raw.leak_exit_code);
+}
+
+void add_stats_values(Options& options, const Raw& raw) {
+  StatsConfig& stats = options.stats;
+  stats.states = options.filter.states;
+  if (!raw.interval.empty()) stats.interval = duration_value("INTERVAL", raw.interval);
+  if (!raw.count.empty()) options.intervals = count_value("COUNT", raw.count);
+  if (!raw.by.empty()) stats.by = group_by_value(raw.by);
+  if (!raw.rows.empty()) stats.rows = count_value("--rows", raw.rows);
+  if (!raw.histogram.empty()) stats.histogram = dwell_state_value("--histogram", raw.histogram);
+  if (stats.histogram && stats.states.any() && !stats.states.test(index(*stats.histogram)))
+    throw CLI::ValidationError("--histogram", "its state is not among those of --state");
 }
 
 void add_record_values(Options& options, const Raw& raw) {
@@ -266,14 +116,6 @@ void add_record_values(Options& options, const Raw& raw) {
   options.max_connections_given = !raw.max_connections.empty();
 }
 
-void add_run_values(Options& options, const Raw& raw) {
-  options.user = raw.user;
-  options.exit_grace = std::chrono::milliseconds{100};
-  if (!raw.exit_grace.empty()) options.exit_grace = duration_value("--exit-grace", raw.exit_grace);
-  if (!raw.leak_exit_code.empty())
-    options.leak_exit_code = status_value("--leak-exit-code", raw.leak_exit_code);
-}
-
 Options options_of(const Raw& raw, Verb verb) {
   Options options{.verb = verb,
                   .json = raw.json,
@@ -285,12 +127,8 @@ Options options_of(const Raw& raw, Verb verb) {
                   .output = raw.output,
                   .ready_file = raw.ready_file,
                   .only = std::nullopt,
-<<<<<<< HEAD
                   .filter = filter_of(raw, verb)};
-=======
-                  .filter = filter_of(raw)};
   options.netns_path = netns_path(raw.netns);
->>>>>>> 231f7d049b3e7dbc906d05a0d59b3b7c2914dfd1
   options.thresholds = thresholds_of(raw, verb);
   if (raw.color == "always") options.color = Color::Always;
   if (raw.color == "never") options.color = Color::Never;
@@ -300,6 +138,7 @@ Options options_of(const Raw& raw, Verb verb) {
   if (!raw.ring_size.empty()) options.ring_bytes = size_value("--ring-size", raw.ring_size);
   if (!raw.max_connections.empty())
     options.max_connections = count_value("--max-connections", raw.max_connections);
+  add_stats_values(options, raw);
   add_run_values(options, raw);
   add_record_values(options, raw);
   return options;
@@ -334,35 +173,16 @@ std::string usage_error(std::string_view text) {
   return line + " (see tcpdwell --help)";
 }
 
-Verb verb_of(const Commands& commands) {
-  if (commands.leaks->parsed()) return Verb::Leaks;
-<<<<<<< HEAD
-  if (commands.record->parsed()) return Verb::RecordOnly;
-  if (commands.replay->parsed()) return Verb::Replay;
-=======
-  if (commands.check->parsed()) return Verb::Check;
->>>>>>> 231f7d049b3e7dbc906d05a0d59b3b7c2914dfd1
-  return commands.run->parsed() ? Verb::Run : Verb::Trace;
-}
-
 // Of a command: what is its own, and what it shares with all.
 std::string help_of(CLI::App& app, const Commands& commands) {
   const Verb verb = verb_of(commands);
   if (verb == Verb::Trace)
     return app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
-<<<<<<< HEAD
-  const CLI::App* command = verb == Verb::Leaks    ? commands.leaks
-                            : verb == Verb::RecordOnly ? commands.record
-                            : verb == Verb::Replay ? commands.replay
-                                                   : commands.run;
-=======
-  const CLI::App* command = verb == Verb::Leaks   ? commands.leaks
-                            : verb == Verb::Check ? commands.check
-                                                  : commands.run;
+  const CLI::App* command =
+      commands.replay_stats->parsed() ? commands.replay_stats : command_of(commands, verb);
   if (verb == Verb::Check) hide_pointless_for_check(app);
->>>>>>> 231f7d049b3e7dbc906d05a0d59b3b7c2914dfd1
   const CLI::Formatter format;
-  return command->get_description() + "\n" +
+  return command->get_description() + "\n" + format.make_positionals(command) +
          format.make_groups(command, CLI::AppFormatMode::Normal) +
          "\nAnd those of all commands:\n" + format.make_groups(&app, CLI::AppFormatMode::Normal);
 }
@@ -378,20 +198,15 @@ std::variant<Options, Show, UsageError> parse_options(int argc, const char* cons
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.get_formatter()->column_width(34);
   Raw raw;
-  add_output_options(app, raw);
-  add_run_options(app, raw);
-  add_flags(app, raw);
-  add_filters(app, raw);
-  add_record_options(app, raw);
-  const Commands commands = add_commands(app, raw);
-  refuse_empty_values(app);
-  for (CLI::App* command : {commands.leaks, commands.run, commands.replay}) refuse_empty_values(*command);
+  const Commands commands = describe(app, raw);
   const int all = argc;
   std::vector<std::string> command = split_command(argc, argv);
   try {
     app.parse(argc, argv);
-    refuse_pointless(app, verb_of(commands), raw);
+    const bool is_stats = commands.stats->parsed() || commands.replay_stats->parsed();
+    refuse_pointless(app, verb_of(commands), is_stats, raw);
     Options options = options_of(raw, verb_of(commands));
+    options.replays_stats = commands.replay_stats->parsed();
     options.command = std::move(command);
     check_command(options, argc != all);
     return options;

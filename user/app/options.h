@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/filter.h"
+#include "core/stats.h"
 #include "core/thresholds.h"
 #include "sinks/kinds.h"
 
@@ -16,7 +17,7 @@ namespace tcpdwell {
 
 enum class Color : std::uint8_t { Auto, Always, Never };
 
-enum class Verb : std::uint8_t { Trace, Leaks, Run, Check, RecordOnly, Replay };
+enum class Verb : std::uint8_t { Trace, Stats, Leaks, Run, Check, RecordOnly, Replay };
 
 struct Options {
   Verb verb = Verb::Trace;
@@ -35,7 +36,10 @@ struct Options {
   std::uint64_t ring_bytes = 0;  // 0: by the machine
   std::size_t max_connections = 4'000'000;
   Thresholds thresholds;
-  std::optional<Nanos> watch;  // leaks: again and again
+  StatsConfig stats;
+  std::optional<std::uint64_t> intervals;  // stats: how many; nullopt: endless
+  bool replays_stats = false;              // replay FILE stats
+  std::optional<Nanos> watch;              // leaks: again and again
   // record, trace --record: where to, empty: nowhere; replay: what
   std::string recording;
   bool compress = false;

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the command line says, before it is understood: names, help and text. Only options.cpp and
+// command_line.cpp include it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/options.h"
+
+namespace tcpdwell {
+
+struct Raw {
+  bool json = false, quiet = false, verbose = false, strict = false, no_accept = false;
+  bool ipv4 = false, ipv6 = false;
+  std::string duration, output, ready_file, cgroup, netns, ring_size, max_connections;
+  std::string color = "auto";
+  bool no_flags = false;
+  std::vector<std::string> flags;
+  std::string watch, user, leak_exit_code, exit_grace;
+  std::string interval, count, by, rows, histogram;
+  std::string record, replay, max_size, rotate;
+  bool zstd = false;
+  std::vector<std::string> only, ports, local_ports, remote_ports, addrs, pids, states;
+};
+
+struct Commands {
+  CLI::App *trace, *stats, *leaks, *run, *check, *record, *replay;
+  CLI::App* replay_stats;  // replay FILE stats
+};
+
+// Both must outlive `app`.
+Commands describe(CLI::App& app, Raw& raw);
+// Once `app` has parsed: which was asked for.
+Verb verb_of(const Commands& commands);
+const CLI::App* command_of(const Commands& commands, Verb verb);
+// As a user types it.
+std::string_view name(Verb verb);
+
+}  // namespace tcpdwell
