@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/leak_groups.h"
-#include "sinks/dwell_order.h"
+#include "core/dwell_order.h"
 #include "sinks/explain.h"
 
 namespace tcpdwell {
