@@ -16,6 +16,8 @@
 #include "sinks/leak_report.h"
 #include "sinks/ndjson_sink.h"
 #include "sinks/run_report.h"
+#include "sinks/stats_json.h"
+#include "sinks/stats_text.h"
 #include "sinks/text_format.h"
 #include "sinks/text_sink.h"
 
@@ -76,7 +78,7 @@ SessionConfig session_config(const Options& options) {
   SessionConfig config{.filter = options.filter,
                        .thresholds = options.thresholds,
                        .max_connections = options.max_connections};
-  config.filter.flags_only = options.verb != Verb::Trace;
+  config.filter.flags_only = options.verb == Verb::Leaks || options.verb == Verb::Run;
   return config;
 }
 
@@ -95,6 +97,25 @@ int trace(const Options& options) {
                     .duration = options.duration,
                     .ready_file = options.ready_file},
                    *sink, *output);
+  return end ? report(options, *end, *output) : fail(end.error());
+}
+
+int stats(const Options& options) {
+  auto output = Output::open(options.output);
+  if (!output) return fail(output.error());
+  StatsText text(*output, text_style(options, *output));
+  StatsJson json(*output);
+  NdjsonSink json_others(*output, Kinds{});
+  Stats stats(options.stats, options.json ? static_cast<Sink&>(json_others) : text,
+              options.json ? static_cast<StatsOutput&>(json) : text);
+  TracerConfig config{.session = session_config(options),
+                      .watch_accept = options.accept,
+                      .ring_bytes = options.ring_bytes,
+                      .duration = options.duration,
+                      .ready_file = options.ready_file};
+  config.session.observer = &stats;
+  if (options.intervals) config.enough = [&] { return stats.intervals() >= *options.intervals; };
+  auto end = trace(config, stats, *output);
   return end ? report(options, *end, *output) : fail(end.error());
 }
 
@@ -170,6 +191,7 @@ int main(int argc, char** argv) {
   set_up_log(options);
   switch (options.verb) {
     case Verb::Trace: return trace(options);
+    case Verb::Stats: return stats(options);
     case Verb::Leaks: return leaks(options);
     case Verb::Run: return run(options);
   }

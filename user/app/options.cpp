@@ -20,6 +20,7 @@ struct Raw {
   bool no_flags = false;
   std::vector<std::string> flags;
   std::string watch, user, leak_exit_code, exit_grace;
+  std::string interval, count, by, rows, histogram;
   std::vector<std::string> only, ports, local_ports, remote_ports, addrs, pids, states;
 };
 
@@ -95,13 +96,32 @@ CLI::App* add_command(CLI::App& app, Raw& raw, const char* name, const char* hel
 }
 
 struct Commands {
-  CLI::App *trace, *leaks, *run;
+  CLI::App *trace, *stats, *leaks, *run;
 };
+
+void add_stats_options(CLI::App& stats, Raw& raw) {
+  stats
+      .add_option("INTERVAL", raw.interval, "From one table to the next (250ms, 30s; default 10s)")
+      ->type_name("");
+  stats.add_option("COUNT", raw.count, "End after so many tables (default: go on)")->type_name("");
+  stats
+      .add_option("--by", raw.by,
+                  "Group by state (default), lport, rport, remote, owner, cgroup or netns")
+      ->type_name("WHAT");
+  stats.add_option("--rows", raw.rows, "The busiest N groups; the rest is \"other\" (default 10)")
+      ->type_name("N");
+  stats.add_option("--histogram", raw.histogram, "Draw how long connections were in STATE")
+      ->type_name("STATE");
+}
 
 Commands add_commands(CLI::App& app, Raw& raw) {
   Commands commands{};
   commands.trace = add_command(app, raw, "trace",
                                "Stream transitions, flags and finished connections (the default)");
+  commands.stats = add_command(app, raw, "stats",
+                               "tcpdwell stats [INTERVAL [COUNT]]: for each state how many entered "
+                               "and left it, how many are in it now, and for how long they were");
+  add_stats_options(*commands.stats, raw);
   commands.leaks = add_command(app, raw, "leaks",
                                "List the sockets that are stuck now, with the cause and who holds "
                                "them; exit status 1 if there are any");
@@ -162,17 +182,31 @@ Thresholds thresholds_of(const Raw& raw, Verb verb) {
   return thresholds;
 }
 
+std::string_view name(Verb verb) {
+  switch (verb) {
+    case Verb::Trace: return "trace";
+    case Verb::Stats: return "stats";
+    case Verb::Leaks: return "leaks";
+    case Verb::Run: return "run";
+  }
+  return "";
+}
+
 // An option that would do nothing is a mistake of whoever gave it.
 void refuse_pointless(const CLI::App& app, Verb verb, const Raw& raw) {
   std::vector<std::string> pointless;
-  if (verb != Verb::Trace) pointless = {"--ready-file", "--only", "--no-flags"};
+  if (verb != Verb::Trace) pointless = {"--only"};
+  if (verb == Verb::Leaks || verb == Verb::Run)
+    pointless.insert(pointless.end(), {"--ready-file", "--no-flags"});
   if (verb == Verb::Leaks) pointless.emplace_back("--no-accept");
   if (verb == Verb::Run || (verb == Verb::Leaks && raw.watch.empty()))
     pointless.emplace_back("--duration");
   for (const std::string& option : pointless)
     if (app.count(option) != 0)
-      throw CLI::ValidationError(
-          option, std::string("does not go with ") + (verb == Verb::Leaks ? "leaks" : "run"));
+      throw CLI::ValidationError(option, "does not go with " + std::string(name(verb)));
+  if (raw.json && !raw.histogram.empty())
+    throw CLI::ValidationError("--histogram",
+                               "is drawn for a terminal: it does not go with --json");
 }
 
 void add_run_values(Options& options, const Raw& raw) {
@@ -181,6 +215,18 @@ void add_run_values(Options& options, const Raw& raw) {
   if (!raw.exit_grace.empty()) options.exit_grace = duration_value("--exit-grace", raw.exit_grace);
   if (!raw.leak_exit_code.empty())
     options.leak_exit_code = status_value("--leak-exit-code", raw.leak_exit_code);
+}
+
+void add_stats_values(Options& options, const Raw& raw) {
+  StatsConfig& stats = options.stats;
+  stats.states = options.filter.states;
+  if (!raw.interval.empty()) stats.interval = duration_value("INTERVAL", raw.interval);
+  if (!raw.count.empty()) options.intervals = count_value("COUNT", raw.count);
+  if (!raw.by.empty()) stats.by = group_by_value(raw.by);
+  if (!raw.rows.empty()) stats.rows = count_value("--rows", raw.rows);
+  if (!raw.histogram.empty()) stats.histogram = dwell_state_value("--histogram", raw.histogram);
+  if (stats.histogram && stats.states.any() && !stats.states.test(index(*stats.histogram)))
+    throw CLI::ValidationError("--histogram", "its state is not among those of --state");
 }
 
 Options options_of(const Raw& raw, Verb verb) {
@@ -204,6 +250,7 @@ Options options_of(const Raw& raw, Verb verb) {
   if (!raw.ring_size.empty()) options.ring_bytes = size_value("--ring-size", raw.ring_size);
   if (!raw.max_connections.empty())
     options.max_connections = count_value("--max-connections", raw.max_connections);
+  add_stats_values(options, raw);
   add_run_values(options, raw);
   return options;
 }
@@ -238,6 +285,7 @@ std::string usage_error(std::string_view text) {
 }
 
 Verb verb_of(const Commands& commands) {
+  if (commands.stats->parsed()) return Verb::Stats;
   if (commands.leaks->parsed()) return Verb::Leaks;
   return commands.run->parsed() ? Verb::Run : Verb::Trace;
 }
@@ -247,9 +295,11 @@ std::string help_of(const CLI::App& app, const Commands& commands) {
   const Verb verb = verb_of(commands);
   if (verb == Verb::Trace)
     return app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
-  const CLI::App* command = verb == Verb::Leaks ? commands.leaks : commands.run;
+  const CLI::App* command = verb == Verb::Stats   ? commands.stats
+                            : verb == Verb::Leaks ? commands.leaks
+                                                  : commands.run;
   const CLI::Formatter format;
-  return command->get_description() + "\n" +
+  return command->get_description() + "\n" + format.make_positionals(command) +
          format.make_groups(command, CLI::AppFormatMode::Normal) +
          "\nAnd those of all commands:\n" + format.make_groups(&app, CLI::AppFormatMode::Normal);
 }
@@ -271,7 +321,8 @@ std::variant<Options, Show, UsageError> parse_options(int argc, const char* cons
   add_filters(app, raw);
   const Commands commands = add_commands(app, raw);
   refuse_empty_values(app);
-  for (CLI::App* command : {commands.leaks, commands.run}) refuse_empty_values(*command);
+  for (CLI::App* command : {commands.stats, commands.leaks, commands.run})
+    refuse_empty_values(*command);
   const int all = argc;
   std::vector<std::string> command = split_command(argc, argv);
   try {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/filter.h"
+#include "core/stats.h"
 #include "core/thresholds.h"
 #include "sinks/kinds.h"
 
@@ -16,7 +17,7 @@ namespace tcpdwell {
 
 enum class Color : std::uint8_t { Auto, Always, Never };
 
-enum class Verb : std::uint8_t { Trace, Leaks, Run };
+enum class Verb : std::uint8_t { Trace, Stats, Leaks, Run };
 
 struct Options {
   Verb verb = Verb::Trace;
@@ -34,7 +35,9 @@ struct Options {
   std::uint64_t ring_bytes = 0;  // 0: by the machine
   std::size_t max_connections = 4'000'000;
   Thresholds thresholds;
-  std::optional<Nanos> watch;  // leaks: again and again
+  StatsConfig stats;
+  std::optional<std::uint64_t> intervals;  // stats: how many; nullopt: endless
+  std::optional<Nanos> watch;              // leaks: again and again
   // run
   std::vector<std::string> command;
   std::string user;  // empty: whoever we are

@@ -135,7 +135,9 @@ Drained Session::drain_batch() {
     pump_.check_missed(missed, monotonic_now());
     last_missed_check_ = now;
   }
-  lifecycle_.tick(drained == Drained::All ? now : std::min(now, pump_.last_at()));
+  const Nanos seen = drained == Drained::All ? now : std::min(now, pump_.last_at());
+  lifecycle_.tick(seen);
+  if (config_.observer) config_.observer->ticked(seen, lifecycle_);
   return drained;
 }
 
@@ -165,7 +167,8 @@ Nanos Session::patience() {
   const Nanos now = monotonic_now();
   const bool idle = now - last_busy_ > kIdle && inquirer_.idle();
   Nanos wait = output_.pending() ? kFlush : idle ? kIdleTick : kTick;
-  for (const auto& due : {lifecycle_.next_flag(wait), inquirer_.due()})
+  const auto look = config_.observer ? config_.observer->due() : std::nullopt;
+  for (const auto& due : {lifecycle_.next_flag(wait), inquirer_.due(), look})
     if (due) wait = std::min(wait, std::max(*due - now, Nanos{1ms}));
   return wait;
 }
@@ -238,6 +241,7 @@ EndRecord Session::finish(Programs& programs) {
   pump_.check_ring_loss(programs.shared(), now);
   pump_.check_missed(programs.missed(), now);
   lifecycle_.finish(now);
+  if (config_.observer) config_.observer->finished(now, lifecycle_);
   EndRecord end{.when = lifecycle_.when(now),
                 .events = pump_.events(),
                 .transitions = pump_.transitions(),

@@ -12,6 +12,7 @@
 #include "app/pump.h"
 #include "app/signals.h"
 #include "core/filter.h"
+#include "core/observer.h"
 #include "core/record.h"
 #include "kernel/programs.h"
 #include "kernel/ring_reader.h"
@@ -27,6 +28,7 @@ struct SessionConfig {
   bool snapshot = true;             // begin with the sockets that are there
   std::optional<Nanos> exit_grace;  // see LifecycleConfig
   bool needs_reader = true;         // over when nobody reads the output any more
+  Observer* observer = nullptr;     // must outlive the session
 };
 
 class Session {

@@ -53,7 +53,8 @@ std::optional<Error> run_until_over(const TracerConfig& config, const Promises& 
             format_count(not_entered, "network namespace"));
       failed = get_ready(config, promises, output);
     }
-    return heed(signals, output) || failed || (until && now >= *until);
+    const bool enough = config.enough && config.enough();
+    return heed(signals, output) || failed || enough || (until && now >= *until);
   };
   auto error = session.loop(over);
   return error ? error : failed;

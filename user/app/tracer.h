@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -16,6 +17,7 @@ struct TracerConfig {
   std::uint64_t ring_bytes = 0;   // 0: by this machine's memory and CPUs
   std::optional<Nanos> duration;  // from the time that all is ready; nullopt: until a signal
   std::string ready_file;         // made once everything is attached and known; empty: none
+  std::function<bool()> enough;   // over when it says so; empty: never
 };
 
 // Traces until a signal (SIGINT, SIGTERM), the end of `duration`, or a reader of `output` that went
