@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Anything as a recording, replayed to NDJSON. Checksums are not looked at in this build, or nothing
-// would get past them.
+// Anything as a recording, replayed to NDJSON. Checksums are not looked at in this build, or
+// nothing would get past them.
 #include <cstddef>
 #include <cstdint>
 #include <memory>

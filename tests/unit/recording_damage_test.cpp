@@ -107,7 +107,8 @@ TEST_F(RecordingDamage, RubbishBetweenFramesIsPassedOver) {
   const Replay rest = replay(damaged);
   EXPECT_EQ(rest.damaged, 1U);
   EXPECT_EQ(rest.end.lost, 0U);
-  EXPECT_EQ(count(rest.text, "\"type\":\"transition\""), count(printed_, "\"type\":\"transition\""));
+  EXPECT_EQ(count(rest.text, "\"type\":\"transition\""),
+            count(printed_, "\"type\":\"transition\""));
 }
 
 TEST_F(RecordingDamage, WhatIsNoRecordingIsRefusedInOneLine) {

@@ -177,15 +177,15 @@ Commands describe(CLI::App& app, Raw& raw) {
   add_record_options(app, raw);
   const Commands commands = add_commands(app, raw);
   refuse_empty_values(app);
-  for (CLI::App* command : {commands.stats, commands.leaks, commands.run, commands.replay,
-                            commands.replay_stats})
+  for (CLI::App* command :
+       {commands.stats, commands.leaks, commands.run, commands.replay, commands.replay_stats})
     refuse_empty_values(*command);
   return commands;
 }
 
 Verb verb_of(const Commands& commands) {
-  for (const Verb verb : {Verb::Stats, Verb::Leaks, Verb::Run, Verb::Check, Verb::RecordOnly,
-                          Verb::Replay})
+  for (const Verb verb :
+       {Verb::Stats, Verb::Leaks, Verb::Run, Verb::Check, Verb::RecordOnly, Verb::Replay})
     if (command_of(commands, verb)->parsed()) return verb;
   return Verb::Trace;
 }

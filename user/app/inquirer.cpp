@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "kernel/port_range.h"
 #include "kernel/rights.h"
 #include "kernel/sock_diag.h"
 
@@ -37,6 +38,13 @@ std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
         answers[i].kind == SocketKind::Full && questions[i].cookie != 0)
       cookies.push_back(questions[i].cookie);
   return cookies;
+}
+
+void add_port_range(std::uint64_t netns_cookie, std::vector<NamespaceEvent>& ranges) {
+  NamespaceEvent range = read_port_range();
+  range.at = monotonic_now();
+  range.netns_cookie = netns_cookie;
+  ranges.push_back(range);
 }
 
 // A socket that was accepted between the two questions is held by whoever has it now.
@@ -102,12 +110,14 @@ std::uint64_t Inquirer::still_there(const std::vector<std::uint64_t>& closed) {
 Worker::Answer Inquirer::look_at_all() {
   const Nanos before = thread_cpu_time();
   std::vector<std::uint64_t> closed;
+  std::vector<NamespaceEvent> ranges;
   std::optional<Error> error;
   for (const Namespaces::Name& name : namespaces_.find()) {
     if (stop_) return {};
     if (snapshot_of_ && *snapshot_of_ != name.inum) continue;
     const bool entered = namespaces_.enter(name.cookie, [&] {
       if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
+      add_port_range(name.cookie, ranges);
     });
     if (!entered) closed.push_back(name.cookie);
   }
@@ -118,8 +128,9 @@ Worker::Answer Inquirer::look_at_all() {
   else
     error = holdings.error();
   const Nanos cost = thread_cpu_time() - before;
-  return [this, not_entered, error, cost, holders = std::move(holders)] {
+  return [this, not_entered, error, cost, ranges, holders = std::move(holders)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
+    for (const NamespaceEvent& range : ranges) feed_.note(range);
     feed_.note(holders);
     feed_.note(SnapshotOver{});
     not_entered_ = not_entered;
@@ -130,7 +141,31 @@ Worker::Answer Inquirer::look_at_all() {
   };
 }
 
+Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netns_cookies) {
+  const Nanos before = thread_cpu_time();
+  std::vector<NamespaceEvent> ranges;
+  for (const std::uint64_t cookie : netns_cookies) {
+    if (stop_) return {};
+    namespaces_.enter(cookie, [&] { add_port_range(cookie, ranges); });
+  }
+  const Nanos cost = thread_cpu_time() - before;
+  return [this, cost, ranges] {
+    for (const NamespaceEvent& range : ranges) feed_.note(range);
+    next_ranges_ = monotonic_now() + std::max(kShares * cost, kMostWait);
+  };
+}
+
+// Those that are there at the start are read in the snapshot's walk.
+void Inquirer::ask_for_port_ranges(Nanos now) {
+  if (walking_ || now < next_ranges_) return;
+  const auto unknown = lifecycle_.take_unknown_namespaces();
+  if (unknown.empty()) return;
+  next_ranges_ = Nanos::max();  // until it is answered
+  worker_.ask([this, unknown] { return read_port_ranges(unknown); });
+}
+
 void Inquirer::tick(Nanos now) {
+  ask_for_port_ranges(now);
   for (const std::uint64_t id : lifecycle_.take_unknown_cgroups())
     worker_.ask([this, id]() -> Worker::Answer {
       return [this, event = CgroupEvent{monotonic_now(), id, cgroups_.path_of(id)}] {

@@ -5,7 +5,8 @@
 //
 // Flags that come due within 50 ms share one walk through all descriptors of the host. Walks take
 // 5 % of one CPU at the most: a flag waits, up to a second, before they take more. So do snapshots,
-// which put right what a loss of events left wrong.
+// which put right what a loss of events left wrong. The port ranges of namespaces that appear are
+// read together, too: each may take a walk to be found.
 #pragma once
 
 #include <atomic>
@@ -56,6 +57,8 @@ class Inquirer {
   bool snapshot_is_due(Nanos now) const;
   std::uint64_t still_there(const std::vector<std::uint64_t>& closed);
   Worker::Answer look_at_all();
+  void ask_for_port_ranges(Nanos now);
+  Worker::Answer read_port_ranges(const std::vector<std::uint64_t>& netns_cookies);
   Worker::Answer look_at(const std::vector<Question>& questions);
 
   // Used on the helper thread.
@@ -82,7 +85,8 @@ class Inquirer {
   Nanos last_walk_{-1};
   Nanos last_walk_cost_{};  // CPU time
   std::uint64_t not_entered_ = 0;
-  Worker worker_;  // the last: its thread ends before what it uses
+  Nanos next_ranges_{};  // when port ranges may be asked for again
+  Worker worker_;        // the last: its thread ends before what it uses
 };
 
 }  // namespace tcpdwell

@@ -19,6 +19,8 @@
 #include "sinks/leak_report.h"
 #include "sinks/ndjson_sink.h"
 #include "sinks/run_report.h"
+#include "sinks/stats_json.h"
+#include "sinks/stats_text.h"
 #include "sinks/text_format.h"
 #include "sinks/text_sink.h"
 
@@ -117,14 +119,42 @@ int record(const Options& options) {
   return end ? report(options, *end, output) : fail(end.error());
 }
 
+// What `stats` prints, of a run or of a recording.
+struct StatsPrinter {
+  StatsPrinter(const Options& options, Output& output)
+      : text(output, text_style(options, output)),
+        json(output),
+        json_others(output, Kinds{}),
+        stats(options.stats, options.json ? static_cast<Sink&>(json_others) : text,
+              options.json ? static_cast<StatsOutput&>(json) : text) {}
+  // As many tables as were asked for.
+  std::function<bool()> enough(const Options& options) const {
+    if (!options.intervals) return {};
+    return [this, most = *options.intervals] { return stats.intervals() >= most; };
+  }
+
+  StatsText text;
+  StatsJson json;
+  NdjsonSink json_others;
+  Stats stats;
+};
+
 int replay(const Options& options) {
   auto output = Output::open(options.output);
   if (!output) return fail(output.error());
-  const auto sink = make_sink(options, *output);
   ReplayConfig config{.path = options.recording, .filter = options.filter};
   if (options.thresholds_given) config.thresholds = options.thresholds;
   if (options.max_connections_given) config.max_connections = options.max_connections;
-  auto end = replay(config, *sink, *output);
+  std::unique_ptr<Sink> sink;
+  std::optional<StatsPrinter> printer;
+  if (options.replays_stats) {
+    printer.emplace(options, *output);
+    config.observer = &printer->stats;
+    config.enough = printer->enough(options);
+  } else {
+    sink = make_sink(options, *output);
+  }
+  auto end = replay(config, printer ? printer->stats : *sink, *output);
   return end ? report(options, *end, *output) : fail(end.error());
 }
 
@@ -139,6 +169,21 @@ int trace(const Options& options) {
                     .ready_file = options.ready_file,
                     .record = recorder_config(options)},
                    *sink, *output);
+  return end ? report(options, *end, *output) : fail(end.error());
+}
+
+int stats(const Options& options) {
+  auto output = Output::open(options.output);
+  if (!output) return fail(output.error());
+  StatsPrinter printer(options, *output);
+  TracerConfig config{.session = session_config(options),
+                      .watch_accept = options.accept,
+                      .ring_bytes = options.ring_bytes,
+                      .duration = options.duration,
+                      .ready_file = options.ready_file};
+  config.session.observer = &printer.stats;
+  config.enough = printer.enough(options);
+  auto end = trace(config, printer.stats, *output);
   return end ? report(options, *end, *output) : fail(end.error());
 }
 
@@ -229,6 +274,7 @@ int main(int argc, char** argv) {
   set_up_log(options);
   switch (options.verb) {
     case Verb::Trace: return trace(options);
+    case Verb::Stats: return stats(options);
     case Verb::Leaks: return leaks(options);
     case Verb::Run: return run(options);
     case Verb::Check: return check(options);

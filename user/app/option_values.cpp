@@ -130,6 +130,19 @@ std::pair<State, Nanos> flag_value(const std::string& text) {
   return {*state, duration_value("--flag", text.substr(equals + 1))};
 }
 
+State dwell_state_value(const std::string& option, const std::string& text) {
+  const auto state = parse_state(text);
+  if (!state || *state == State::Closed)
+    refuse(option, text, "a state that a connection stays in (CLOSE_WAIT, fin-wait-2, estab, ...)");
+  return *state;
+}
+
+GroupBy group_by_value(const std::string& text) {
+  const auto by = parse_group_by(text);
+  if (!by) refuse("--by", text, "one of state, lport, rport, remote, owner, cgroup, netns");
+  return *by;
+}
+
 int status_value(const std::string& option, const std::string& text) {
   const auto value = number(text);
   if (!value || *value > 255) refuse(option, text, "an exit status (0 to 255)");

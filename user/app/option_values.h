@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/filter.h"
+#include "core/stats_record.h"
 #include "core/types.h"
 #include "sinks/kinds.h"
 
@@ -21,6 +22,9 @@ std::bitset<kStates> state_set(const std::vector<std::string>& texts);
 Kinds kind_set(const std::vector<std::string>& texts);
 // "CLOSE_WAIT=30s"
 std::pair<State, Nanos> flag_value(const std::string& text);
+// One that has dwells: any but CLOSED.
+State dwell_state_value(const std::string& option, const std::string& text);
+GroupBy group_by_value(const std::string& text);
 // An exit status, 0 to 255.
 int status_value(const std::string& option, const std::string& text);
 Nanos duration_value(const std::string& option, const std::string& text);

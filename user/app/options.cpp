@@ -105,9 +105,9 @@ void add_stats_values(Options& options, const Raw& raw) {
 }
 
 void add_record_values(Options& options, const Raw& raw) {
-  options.recording = options.verb == Verb::RecordOnly   ? raw.output
-                      : options.verb == Verb::Replay ? raw.replay
-                                                     : raw.record;
+  options.recording = options.verb == Verb::RecordOnly ? raw.output
+                      : options.verb == Verb::Replay   ? raw.replay
+                                                       : raw.record;
   if (options.verb == Verb::RecordOnly) options.output.clear();
   options.compress = raw.zstd;
   if (!raw.max_size.empty()) options.max_size = recording_size_value(raw.max_size);

@@ -43,9 +43,9 @@ struct Options {
   // record, trace --record: where to, empty: nowhere; replay: what
   std::string recording;
   bool compress = false;
-  std::uint64_t max_size = 0;       // bytes; 0: no limit
-  unsigned rotate = 0;              // older files beside it
-  bool thresholds_given = false;    // else they are the default
+  std::uint64_t max_size = 0;     // bytes; 0: no limit
+  unsigned rotate = 0;            // older files beside it
+  bool thresholds_given = false;  // else they are the default
   bool max_connections_given = false;
   // run
   std::vector<std::string> command;

@@ -45,9 +45,9 @@ void Pump::check_ring_loss(const tcpdwell_shared& shared, Nanos now) {
   const std::uint64_t events = load(shared.lost_events);
   if (events != ring_events_ || transitions != ring_transitions_)
     feed_.note(LossEvent{.at = now,
-          .cause = LossCause::RingFull,
-          .events = events - ring_events_,
-          .transitions = transitions - ring_transitions_});
+                         .cause = LossCause::RingFull,
+                         .events = events - ring_events_,
+                         .transitions = transitions - ring_transitions_});
   ring_events_ = events;
   ring_transitions_ = transitions;
   const std::uint64_t damaged = feed_.damaged();
@@ -66,10 +66,10 @@ void Pump::check_missed(const Missed& missed, Nanos now) {
              .at_most = missed.at_most};
   if (transitions != 0 || at_most != 0)
     feed_.note(LossEvent{.at = now,
-          .cause = LossCause::Recursion,
-          .events = transitions,
-          .transitions = transitions,
-          .at_most = at_most});
+                         .cause = LossCause::Recursion,
+                         .events = transitions,
+                         .transitions = transitions,
+                         .at_most = at_most});
 }
 
 }  // namespace tcpdwell

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the ring to the table: hands over its records, and turns the kernel's loss counters into loss
-// events.
+// From the ring to the table: hands over its records, and turns the kernel's loss counters into
+// loss events.
 #pragma once
 
 #include <cstdint>

@@ -3,10 +3,12 @@
 // BPF; asks this machine nothing.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "core/filter.h"
+#include "core/observer.h"
 #include "core/record.h"
 #include "core/thresholds.h"
 #include "sinks/output.h"
@@ -21,6 +23,8 @@ struct ReplayConfig {
   // were not.
   std::optional<Thresholds> thresholds;
   std::optional<std::size_t> max_connections;
+  Observer* observer = nullptr;
+  std::function<bool()> enough;  // over when it says so; empty: at the end
 };
 
 // Writes every record of it to `sink`, which writes to `output`; waits for a reader that is slow.

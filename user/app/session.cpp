@@ -86,7 +86,7 @@ Session::Session(const SessionConfig& config, const Programs& programs, Sink& si
       output_(output),
       start_(start_record(programs, config.thresholds)),
       lifecycle_(lifecycle_config(config, programs), config.filter, sink),
-      feed_(start_, lifecycle_, sink, config.recorder),
+      feed_(start_, lifecycle_, sink, config.recorder, config.observer),
       pump_(feed_),
       inquirer_(programs, lifecycle_, feed_) {}
 
@@ -116,8 +116,8 @@ std::optional<Error> Session::begin() {
   // Only that its reader went away; a plain file cannot be watched: fine.
   if (config_.needs_reader) add_to_epoll(output_.fd(), 0);
   if (config_.recorder != nullptr)
-    if (auto error = config_.recorder->begin(
-            {lifecycle_config(config_, programs_), config_.filter, start_}))
+    if (auto error =
+            config_.recorder->begin({lifecycle_config(config_, programs_), config_.filter, start_}))
       return error;
   for (CgroupName& name : list_cgroups(find_cgroup2_mount()))
     feed_.note(CgroupEvent{programs_.began(), name.id, std::move(name.path)});
@@ -168,7 +168,8 @@ Nanos Session::patience() {
   const bool idle = now - last_busy_ > kIdle && inquirer_.idle();
   Nanos wait = output_.pending() ? kFlush : idle ? kIdleTick : kTick;
   if (config_.recorder != nullptr && config_.recorder->pending()) wait = std::min(wait, kTick);
-  for (const auto& due : {lifecycle_.next_flag(wait), inquirer_.due()})
+  const auto look = config_.observer ? config_.observer->due() : std::nullopt;
+  for (const auto& due : {lifecycle_.next_flag(wait), inquirer_.due(), look})
     if (due) wait = std::min(wait, std::max(*due - now, Nanos{1ms}));
   return wait;
 }

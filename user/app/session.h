@@ -12,6 +12,7 @@
 #include "app/pump.h"
 #include "app/signals.h"
 #include "core/filter.h"
+#include "core/observer.h"
 #include "core/record.h"
 #include "kernel/programs.h"
 #include "kernel/ring_reader.h"
@@ -25,10 +26,11 @@ struct SessionConfig {
   Filter filter;
   Thresholds thresholds;
   std::size_t max_connections = 4'000'000;
-  bool snapshot = true;             // begin with the sockets that are there
-  std::optional<Nanos> exit_grace;  // see LifecycleConfig
-  bool needs_reader = true;         // over when nobody reads the output any more
+  bool snapshot = true;                     // begin with the sockets that are there
+  std::optional<Nanos> exit_grace;          // see LifecycleConfig
+  bool needs_reader = true;                 // over when nobody reads the output any more
   recording::Recorder* recorder = nullptr;  // keeps the run; null: nobody does
+  Observer* observer = nullptr;             // must outlive the session
 };
 
 class Session {

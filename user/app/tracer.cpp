@@ -88,7 +88,9 @@ std::optional<Error> run_until_over(const TracerConfig& config, const Promises& 
             format_count(not_entered, "network namespace"));
       failed = get_ready(config, promises, output);
     }
-    return heed(signals, output, session.recorder()) || failed || record.over() || (until && now >= *until);
+    const bool enough = (config.enough && config.enough()) || record.over();
+    return heed(signals, output, session.recorder()) || failed || enough ||
+           (until && now >= *until);
   };
   auto error = session.loop(over);
   return error ? error : failed;
@@ -102,10 +104,10 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
                                     .accept = config.watch_accept,
                                     .ring_bytes = ring_size(config.ring_bytes)});
   if (!programs) return programs.error();
-  auto promises =
-      settle_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
-                                .opens_files = output.is_reopened() || config.record ||
-                                               !config.ready_file.empty()});
+  auto promises = settle_rights(
+      *programs,
+      {.other_namespaces = looks_elsewhere(config.session.filter),
+       .opens_files = output.is_reopened() || config.record || !config.ready_file.empty()});
   if (!promises) return promises.error();
   std::unique_ptr<recording::Recorder> recorder;
   if (config.record) {

@@ -136,6 +136,15 @@ struct CgroupEvent {
   std::string path;
 };
 
+// Which ports a network namespace lets connect() choose from (ip_local_port_range). 0: it could not
+// be read.
+struct NamespaceEvent {
+  Nanos at{};
+  std::uint64_t netns_cookie = 0;
+  std::uint16_t port_low = 0, port_high = 0;  // high: included
+  std::uint32_t reserved_ports = 0;           // of ip_local_reserved_ports, within the range
+};
+
 // A socket that the kernel has, found in a walk through all of one network namespace. Full sockets
 // are read under their lock and minisocks and requests while their timer runs, and the record is
 // queued in between: on either side of it in the stream is what happened before and after.
@@ -189,6 +198,6 @@ struct HoldersEvent {
 
 using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, TransitionEvent,
                            TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent, SynEvent,
-                           LossEvent, ClockEvent, CgroupEvent>;
+                           LossEvent, ClockEvent, CgroupEvent, NamespaceEvent>;
 
 }  // namespace tcpdwell

@@ -40,7 +40,10 @@ void Feed::take(const Began&) {
   sink_.write(start);
 }
 
-void Feed::take(const Ticked& tick) { lifecycle_.tick(tick.at); }
+void Feed::take(const Ticked& tick) {
+  lifecycle_.tick(tick.at);
+  if (observer_ != nullptr) observer_->ticked(tick.at, lifecycle_);
+}
 
 void Feed::take(const SnapshotBegan&) { lifecycle_.snapshot_begins(); }
 
@@ -57,6 +60,7 @@ void Feed::take(const Stopped& stop) { stop_ = stop.at; }
 
 void Feed::take(const Finished& end) {
   lifecycle_.finish(end.at);
+  if (observer_ != nullptr) observer_->finished(end.at, lifecycle_);
   end_ = {.when = lifecycle_.when(end.at),
           .events = events_,
           .transitions = transitions_,

@@ -11,6 +11,7 @@
 #include "core/intake.h"
 #include "core/lifecycle.h"
 #include "core/note.h"
+#include "core/observer.h"
 #include "core/record.h"
 
 namespace tcpdwell {
@@ -27,9 +28,16 @@ class Tape {
 
 class Feed {
  public:
-  // All must outlive it; `tape` may be null. `start` is written with Began, at its time.
-  Feed(const StartRecord& start, Lifecycle& lifecycle, Sink& sink, Tape* tape = nullptr)
-      : start_(start), lifecycle_(lifecycle), sink_(sink), tape_(tape), intake_(lifecycle) {}
+  // All must outlive it; `tape` and `observer` may be null. `start` is written with Began, at its
+  // time.
+  Feed(const StartRecord& start, Lifecycle& lifecycle, Sink& sink, Tape* tape = nullptr,
+       Observer* observer = nullptr)
+      : start_(start),
+        lifecycle_(lifecycle),
+        sink_(sink),
+        tape_(tape),
+        observer_(observer),
+        intake_(lifecycle) {}
 
   // One of the ring. It may be worked on later, but before any note: see settle().
   void record(std::span<const std::byte> record) noexcept;
@@ -37,10 +45,10 @@ class Feed {
   // Works on what was put aside.
   void settle() noexcept;
 
-  std::uint64_t events() const { return events_; }  // those that are no part of a snapshot
+  std::uint64_t events() const { return events_; }    // those that are no part of a snapshot
   std::uint64_t damaged() const { return damaged_; }  // records that are none; some of events()
-  Nanos last_at() const { return last_at_; }        // of the last record
-  const EndRecord& end() const { return end_; }      // once it was told of it
+  Nanos last_at() const { return last_at_; }          // of the last record
+  const EndRecord& end() const { return end_; }       // once it was told of it
 
  private:
   void apply(const Event& event);
@@ -60,6 +68,7 @@ class Feed {
   Lifecycle& lifecycle_;
   Sink& sink_;
   Tape* tape_;
+  Observer* observer_;
   Intake intake_;
   std::uint64_t events_ = 0, transitions_ = 0, damaged_ = 0;
   std::uint64_t lost_ = 0, transitions_lost_ = 0, ring_full_ = 0;

@@ -205,6 +205,8 @@ void Lifecycle::on_event(const CgroupEvent& event) {
   });
 }
 
+void Lifecycle::on_event(const NamespaceEvent& event) { table_.port_ranges().learn(event); }
+
 void Lifecycle::saw_cpu(std::uint32_t cpu, Nanos at) {
   if (cpu_last_.size() <= cpu) cpu_last_.resize(cpu + 1, Nanos{-1});
   cpu_last_[cpu] = at;

@@ -20,6 +20,7 @@
 #include "core/ending.h"
 #include "core/event.h"
 #include "core/filter.h"
+#include "core/open_connection.h"
 #include "core/publisher.h"
 #include "core/table.h"
 #include "core/thresholds.h"
@@ -76,6 +77,24 @@ class Lifecycle {
   std::uint64_t flags_raised() const { return flags_raised_; }
   std::uint64_t flags_open() const { return flags_open_; }
   std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.take_unknown_cgroups(); }
+  // Cookies of namespaces whose port range nobody has told yet (NamespaceEvent), each once.
+  std::vector<std::uint64_t> take_unknown_namespaces() {
+    return table_.port_ranges().take_unknown();
+  }
+  const PortRanges& port_ranges() const { return table_.port_ranges(); }
+  // look(OpenConnection) for each that the kernel has now, and that the run is about: also what is
+  // half open, and what is not told yet. Left out is what is over but for the reason, and a Fast
+  // Open child before its handshake is complete: nobody knows its addresses.
+  template <typename Look>
+  void for_each_open(Look&& look) const {
+    table_.for_each([&](Id id) {
+      const Connection& connection = table_[id];
+      if (connection.carrier == Carrier::Newborn || connection.doubt != Doubt::None) return;
+      if (publisher_.passes(connection)) look(OpenConnection(connection, table_, publisher_));
+    });
+  }
+  // Not while the first walk through all sockets is on: those that are older are missing.
+  bool is_whole() const { return !first_walk_; }
   std::vector<Question> take_questions() { return std::exchange(questions_, {}); }
   // Whom an answer is about, if it is about anybody: in another table, of another filter or of a
   // later beginning, the same connection has another id.
@@ -109,6 +128,7 @@ class Lifecycle {
   void on_event(const LossEvent& event);
   void on_event(const ClockEvent& event);
   void on_event(const CgroupEvent& event);
+  void on_event(const NamespaceEvent& event);
   void on_event(const SnapshotEvent& event);
   void on_event(const InquiryEvent& event);
   void on_event(const HoldersEvent& event);
@@ -215,6 +235,8 @@ class Lifecycle {
   std::vector<Question> questions_;
   std::uint64_t flags_raised_ = 0, flags_open_ = 0;
   bool wants_snapshot_ = false;
+  bool first_walk_ = false;      // through all sockets: it is on
+  bool walked_ = false;          // one was begun
   std::uint16_t snapshots_ = 0;  // that were begun
   std::uint32_t doubts_so_far_ = 0;
   std::uint64_t resynced_ = 0;  // connections put right since the last `lost` record

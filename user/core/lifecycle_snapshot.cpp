@@ -23,12 +23,15 @@ std::uint32_t at_least(const std::optional<std::uint32_t>& ago) {
 // Every socket that is there from now until snapshot_ended() is found by it.
 void Lifecycle::snapshot_begins() {
   wants_snapshot_ = false;
+  first_walk_ = !walked_;
+  walked_ = true;
   ++snapshots_;
 }
 
 // What was there before it began and was not found is gone, and its end was lost; or the walk could
 // not see it. So the kernel is asked for each.
 void Lifecycle::snapshot_ended() {
+  first_walk_ = false;
   table_.for_each([this](Id id) {
     const Connection& connection = table_[id];
     if (connection.snapshot == snapshots_ || connection.doubt != Doubt::None) return;

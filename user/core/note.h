@@ -30,7 +30,8 @@ struct Finished {
   bool truncated = false;            // EndRecord::truncated
 };
 
-using Note = std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, LossEvent, ClockEvent,
-                          CgroupEvent, InquiryEvent, HoldersEvent, Stopped, Finished>;
+using Note =
+    std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, LossEvent, ClockEvent, CgroupEvent,
+                 NamespaceEvent, InquiryEvent, HoldersEvent, Stopped, Finished>;
 
 }  // namespace tcpdwell

@@ -91,23 +91,37 @@ void Publisher::ended(Connection& connection, Nanos at, Ended ended,
 }
 
 void Publisher::decide(Connection& connection, bool complete) {
-  if (connection.verdict == Verdict::NotYet) connection.verdict = judge(connection, complete);
+  if (connection.verdict == Verdict::NotYet) {
+    const std::string* path = needs_path(connection, complete) ? path_of(connection) : nullptr;
+    connection.verdict = judge(connection, complete, path);
+  }
   // A client's port is chosen after its first transition; a listener's is there.
   if (complete || connection.local_port != 0) connection.announced = true;
   const bool hidden = connection.verdict == Verdict::Hide;
   if (hidden || (connection.verdict == Verdict::Show && connection.announced)) let_go(connection);
 }
 
-Verdict Publisher::judge(const Connection& connection, bool complete) {
+// Where the socket is a child nobody accepted yet, its cgroup is its listener's: not the one that
+// will own it.
+bool Publisher::needs_path(const Connection& connection, bool complete) const {
+  const bool owned = connection.owner != 0 && connection.owner_via != Via::Close;
+  return filter_.asks_for_cgroup() && (owned || complete);
+}
+
+bool Publisher::passes(const Connection& connection) const {
+  if (connection.verdict != Verdict::NotYet) return connection.verdict == Verdict::Show;
+  const std::string* path = needs_path(connection, true) ? known_path_of(connection) : nullptr;
+  return judge(connection, true, path) == Verdict::Show;
+}
+
+// `path`: of its cgroup, if that is known and to be looked at.
+Verdict Publisher::judge(const Connection& connection, bool complete,
+                         const std::string* path) const {
   const bool flow_complete = complete || connection.role == Role::Listener;
   const Verdict flow = filter_.on_flow(table_.flow(connection), flow_complete);
   if (flow == Verdict::Hide) return flow;
   std::optional<std::string> cgroup;
-  // Where the socket is a child nobody accepted yet, its cgroup is its listener's: not the one
-  // that will own it.
-  const bool owned = connection.owner != 0 && connection.owner_via != Via::Close;
-  if (filter_.asks_for_cgroup() && (owned || complete))
-    if (const std::string* path = path_of(connection)) cgroup = *path;
+  if (path != nullptr) cgroup = *path;
   const Verdict owner = filter_.on_owner(owner_of(connection), cgroup, complete);
   const Verdict followed = filter_.on_followed(connection.followed, complete);
   if (owner == Verdict::Hide || followed == Verdict::Hide) return Verdict::Hide;
@@ -180,6 +194,11 @@ const std::string* Publisher::path_of(const Connection& connection) {
     last_name_ = &it->second;
   }
   return last_name_->known ? &last_name_->path : nullptr;
+}
+
+const std::string* Publisher::known_path_of(const Connection& connection) const {
+  const auto it = cgroups_.find(cgroup_id_of(connection));
+  return it == cgroups_.end() || !it->second.known ? nullptr : &it->second.path;
 }
 
 void Publisher::cgroup(std::uint64_t id, std::string path) {

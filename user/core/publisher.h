@@ -38,6 +38,10 @@ class Publisher {
       decide(connection, complete);
   }
 
+  // The run is about it, if nothing more becomes known.
+  bool passes(const Connection& connection) const;
+  const std::string* known_path_of(const Connection& connection) const;  // nullptr: not known
+
   void lost(const LossEvent& event, std::uint64_t resynced);
   void clock(Nanos offset) { clock_offset_ = offset; }
   void cgroup(std::uint64_t id, std::string path);
@@ -53,7 +57,8 @@ class Publisher {
   void describe(const Connection& connection, bool owned, SocketInfo& info);
   std::optional<Owner> owner_of(const Connection& connection) const;
   void decide(Connection& connection, bool complete);
-  Verdict judge(const Connection& connection, bool complete);
+  Verdict judge(const Connection& connection, bool complete, const std::string* path) const;
+  bool needs_path(const Connection& connection, bool complete) const;
   void publish(Connection& connection, const Change& change);
   void tell(const Connection& connection, const Change& change);
   void let_go(Connection& connection);

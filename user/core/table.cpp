@@ -161,6 +161,7 @@ void ConnectionTable::set_flow(Connection& connection, const Flow& flow) {
   connection.remote_port = flow.remote.port;
   connection.remote = flow.remote.addr;
   const std::uint32_t before = connection.site;
+  port_ranges_.see(flow.netns_cookie);
   connection.site = sites_.refer({.local = flow.local.addr,
                                   .netns_cookie = flow.netns_cookie,
                                   .netns = flow.netns,

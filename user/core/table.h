@@ -16,6 +16,7 @@
 #include "core/connection.h"
 #include "core/interner.h"
 #include "core/pool.h"
+#include "core/port_ranges.h"
 
 namespace tcpdwell {
 
@@ -56,6 +57,7 @@ class ConnectionTable {
   void prefetch(Id id) const;
 
   Flow flow(const Connection& connection) const;
+  const Site& site(const Connection& connection) const { return sites_[connection.site]; }
   bool has_flow(const Connection& connection, const Flow& flow) const;
   void set_flow(Connection& connection, const Flow& flow);
   const Process* owner(const Connection& connection) const;  // nullptr: not known
@@ -85,6 +87,10 @@ class ConnectionTable {
   // Indexed by State.
   std::array<StateTime, kStates> times(const Connection& connection) const;
 
+  // Of the namespaces that its connections are in.
+  PortRanges& port_ranges() { return port_ranges_; }
+  const PortRanges& port_ranges() const { return port_ranges_; }
+
   std::size_t size() const { return size_; }
   std::uint64_t evicted() const { return evicted_; }
   // Every id is below; some of them may be nobody's.
@@ -94,7 +100,7 @@ class ConnectionTable {
     return id < ids() && (*this)[id].used && (*this)[id].generation == generation;
   }
   template <typename Fn>
-  void for_each(Fn&& fn) {
+  void for_each(Fn&& fn) const {
     for (Id id = 0; id < made_; ++id)
       if ((*this)[id].used) fn(id);
   }
@@ -160,6 +166,7 @@ class ConnectionTable {
   Index<FlowKey> by_flow_;      // requests, and minisocks of unknown origin
   Interner<Site> sites_;
   Interner<Process> processes_;
+  PortRanges port_ranges_;
   Pool<Tally> tallies_;
   Pool<MinisockStart> starts_;
   Pool<Extra> extras_;

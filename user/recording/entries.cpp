@@ -54,6 +54,14 @@ class Notes {
     packer_.put(std::string_view(cgroup.path).substr(0, kMostEntry / 2));
     end(Entry::Cgroup);
   }
+  void operator()(const NamespaceEvent& range) {
+    packer_.put(range.at);
+    packer_.put(range.netns_cookie);
+    packer_.put(range.port_low);
+    packer_.put(range.port_high);
+    packer_.put(range.reserved_ports);
+    end(Entry::Namespace);
+  }
   void operator()(const HoldersEvent& holders) {
     for (const Holding& holding : holders.holdings) add(holding);
     packer_.put(holders.at);
@@ -157,6 +165,18 @@ std::optional<NoteReader::Read> read_cgroup(Bytes bytes) {
   return NoteReader::Read{std::move(cgroup), {}};
 }
 
+std::optional<NoteReader::Read> read_namespace(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  NamespaceEvent range;
+  unpacker.get(range.at);
+  unpacker.get(range.netns_cookie);
+  unpacker.get(range.port_low);
+  unpacker.get(range.port_high);
+  unpacker.get(range.reserved_ports);
+  if (!is_time(unpacker, range.at)) return std::nullopt;
+  return NoteReader::Read{range, {}};
+}
+
 }  // namespace
 
 void pack(const Note& note, const Lifecycle* lifecycle, const PutEntry& put) {
@@ -228,6 +248,7 @@ std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
     case Entry::Loss: return read_loss(bytes);
     case Entry::Clock: return read_clock(bytes);
     case Entry::Cgroup: return read_cgroup(bytes);
+    case Entry::Namespace: return read_namespace(bytes);
     case Entry::Holding: read_holding(bytes); return std::nullopt;
     case Entry::Holders: return read_holders(bytes);
     case Entry::Inquiry: return read_inquiry(bytes);

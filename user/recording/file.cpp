@@ -20,7 +20,8 @@ constexpr int kLevel = 1;  // half of the size at a fifth of the time of the nex
 
 // A recording holds addresses and names of all processes of the host: it is its maker's alone.
 Result<UniqueFd> make(const std::string& path) {
-  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+  UniqueFd file(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
   if (!file)
     return system_error("recording to " + path, 0,
                         errno == ELOOP ? "It is a symbolic link: name the file itself" : "");
@@ -111,7 +112,8 @@ std::optional<Error> File::error() const {
 }
 
 bool File::was_renamed() const {
-  struct stat ours {}, named {};
+  struct stat ours {
+  }, named{};
   if (::fstat(fd_.get(), &ours) != 0) return false;
   if (::lstat(path_.c_str(), &named) != 0) return true;
   return ours.st_dev != named.st_dev || ours.st_ino != named.st_ino;

@@ -20,8 +20,8 @@ namespace tcpdwell::recording {
 inline constexpr std::array<char, 8> kMagic = {'t', 'c', 'p', 'd', 'w', 'e', 'l', 'l'};
 inline constexpr std::uint16_t kVersion = 1;
 inline constexpr std::uint16_t kOrder = 0x0102;
-inline constexpr std::size_t kMostFrame = 64U << 10U;   // of entries
-inline constexpr std::size_t kMostStored = 80U << 10U;  // of one that does not compress
+inline constexpr std::size_t kMostFrame = 64U << 10U;     // of entries
+inline constexpr std::size_t kMostStored = 80U << 10U;    // of one that does not compress
 inline constexpr std::uint32_t kFrameMagic = 0x52464454;  // "TDFR"
 
 struct FileHeader {
@@ -30,8 +30,8 @@ struct FileHeader {
   std::uint16_t version = kVersion;
   std::uint16_t wire_version = 0;  // TCPDWELL_WIRE_VERSION of the kernel's records
   std::uint16_t pad = 0;
-  std::uint64_t run = 0;      // random: parts of one run have the same
-  std::uint32_t part = 0;     // 0: it begins with the run; else a rotated one
+  std::uint64_t run = 0;       // random: parts of one run have the same
+  std::uint32_t part = 0;      // 0: it begins with the run; else a rotated one
   std::uint32_t checksum = 0;  // of all before it
 };
 static_assert(sizeof(FileHeader) == 32);
@@ -40,7 +40,7 @@ enum class Codec : std::uint8_t { None, Zstd };
 
 struct FrameHeader {
   std::uint32_t magic = kFrameMagic;
-  std::uint32_t checksum = 0;  // of all after it
+  std::uint32_t checksum = 0;       // of all after it
   std::uint64_t data_checksum = 0;  // of what is stored
   std::uint32_t stored_size = 0;
   std::uint32_t size = 0;
@@ -69,6 +69,7 @@ enum class Entry : std::uint8_t {
   Inquiry,
   Stopped,
   Finished,
+  Namespace,
   Full,  // the last: --max-size was reached
 };
 

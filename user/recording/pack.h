@@ -71,7 +71,7 @@ class Unpacker {
   bool ok() const { return ok_; }
 
   template <typename T>
-    requires std::is_arithmetic_v<T>
+  requires std::is_arithmetic_v<T>
   void get(T& value) {
     if (!has(sizeof value)) return;
     std::memcpy(&value, in_.data(), sizeof value);
@@ -85,7 +85,7 @@ class Unpacker {
   }
   // Checked: an enumerator between the two.
   template <typename T>
-    requires std::is_enum_v<T>
+  requires std::is_enum_v<T>
   void get(T& value, T first, T last) {
     std::underlying_type_t<T> raw{};
     get(raw);

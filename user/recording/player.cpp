@@ -80,7 +80,7 @@ Result<bool> Player::next_frame() {
 
 Result<bool> Player::step() {
   if (!frame_ || ended_) {
-    finish();
+    finish(true);
     return false;
   }
   play(*frame_);
@@ -109,10 +109,11 @@ void Player::miss(std::uint64_t events, std::uint64_t transitions) {
   damage_told_ = damaged_;
   same_ = false;
   notes_.lost();
-  feed_->note(LossEvent{.at = now_,
-                        .cause = LossCause::Damaged,
-                        .events = missed,
-                        .transitions = std::min(missed, transitions - std::min(transitions, transitions_))});
+  feed_->note(LossEvent{
+      .at = now_,
+      .cause = LossCause::Damaged,
+      .events = missed,
+      .transitions = std::min(missed, transitions - std::min(transitions, transitions_))});
   events_ = std::max(events, events_);
   transitions_ = std::max(transitions, transitions_);
 }
@@ -146,11 +147,11 @@ bool Player::pass_time(const Note& note) {
   return true;
 }
 
-void Player::finish() {
+void Player::finish(bool truncated) {
   if (std::exchange(ended_, true)) return;
-  truncated_ = true;
+  truncated_ = truncated;
   const Nanos end = std::clamp(feed_->last_at(), now_, now_ + kMostPause);
-  feed_->note(Finished{.at = end, .truncated = true});
+  feed_->note(Finished{.at = end, .truncated = truncated});
 }
 
 }  // namespace tcpdwell::recording

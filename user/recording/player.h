@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells a Feed what a recording has: from its beginning, or from where the oldest part of it that is
-// left begins.
+// Tells a Feed what a recording has: from its beginning, or from where the oldest part of it that
+// is left begins.
 //
 // An answer of the kernel goes to the connection that asked for it. Where the table is the very one
 // that the recording was made with, by its id; where it is not (a filter was added, a part or a
@@ -35,8 +35,8 @@ class Player {
   void begin(Feed& feed, const Lifecycle& lifecycle, bool same);
   // The next frame. False: that was all, and the feed was told the end.
   Result<bool> step();
-  // Nobody wants more of it: the feed is told that the end is not there.
-  void stop() { finish(); }
+  // Nobody wants more of it: it ends here.
+  void stop() { finish(false); }
 
   std::uint64_t damaged() const { return damaged_; }  // frames
   bool truncated() const { return truncated_; }       // the end of the run is not there
@@ -50,7 +50,7 @@ class Player {
   void play(NoteReader::Read read);
   void miss(std::uint64_t events, std::uint64_t transitions);
   bool pass_time(const Note& note);
-  void finish();
+  void finish(bool truncated);
 
   std::vector<Reader> parts_;
   std::size_t part_ = 0;

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 // A frame is looked at every 50 ms at least: with that it is no older than 100.
 constexpr Nanos kMostAge = 50ms;
 constexpr Nanos kMostTicking = 1s;  // of one in which nothing happens
-constexpr std::size_t kMostCgroups = 65536;
+constexpr std::size_t kMostKept = 65536;
 // Of the last frame, which says that it is the last.
 constexpr std::size_t kLastFrame = sizeof(FrameHeader) + sizeof(EntryHeader);
 
@@ -43,7 +43,8 @@ std::optional<Error> Recorder::begin(const Setting& setting) {
   std::vector<std::byte> bytes;
   pack(setting, bytes);
   if (bytes.size() > kMostEntry)
-    return Error{"recording to " + config_.path + ": the filters are too long to be recorded", {}, {}};
+    return Error{
+        "recording to " + config_.path + ": the filters are too long to be recorded", {}, {}};
   setting_ = setting;
   begin_part();
   return std::nullopt;
@@ -71,16 +72,21 @@ void Recorder::note(const Note& note, const Lifecycle& lifecycle) noexcept {
   remember(note);
   const bool tick = std::holds_alternative<Ticked>(note);
   const bool only_ticks = only_ticks_ && tick;
-  pack(note, &lifecycle, [this](Entry entry, std::span<const std::byte> bytes) { put(entry, bytes); });
+  pack(note, &lifecycle,
+       [this](Entry entry, std::span<const std::byte> bytes) { put(entry, bytes); });
   if (tick) only_ticks_ = only_ticks;
 }
 
 void Recorder::remember(const Note& note) {
   if (const auto* clock = std::get_if<ClockEvent>(&note)) clock_ = *clock;
-  const auto* cgroup = std::get_if<CgroupEvent>(&note);
-  if (cgroup == nullptr) return;
-  if (cgroups_.size() >= kMostCgroups) cgroups_.clear();
-  cgroups_[cgroup->id] = *cgroup;
+  if (const auto* range = std::get_if<NamespaceEvent>(&note)) {
+    if (namespaces_.size() >= kMostKept) namespaces_.clear();
+    namespaces_[range->netns_cookie] = *range;
+  }
+  if (const auto* cgroup = std::get_if<CgroupEvent>(&note)) {
+    if (cgroups_.size() >= kMostKept) cgroups_.clear();
+    cgroups_[cgroup->id] = *cgroup;
+  }
 }
 
 void Recorder::put(Entry entry, std::span<const std::byte> bytes, std::uint8_t flags) {
@@ -100,8 +106,9 @@ void Recorder::put(Entry entry, std::span<const std::byte> bytes, std::uint8_t f
 // For a whole frame more, and the one that says that it is over. What a new file has to repeat is
 // not bounded by its size.
 bool Recorder::make_room(std::size_t size) {
-  const bool fits = config_.max_size == 0 || repeating_ ||
-                    file_->size() + sizeof(FrameHeader) + kMostFrame + kLastFrame <= config_.max_size;
+  const bool fits =
+      config_.max_size == 0 || repeating_ ||
+      file_->size() + sizeof(FrameHeader) + kMostFrame + kLastFrame <= config_.max_size;
   if (fits) return true;
   if (config_.keep > 0) {
     next_part(config_.keep, now_);
@@ -148,6 +155,7 @@ void Recorder::repeat() {
     put(entry, bytes);
   };
   for (const auto& [id, cgroup] : cgroups_) pack(cgroup, nullptr, put_entry);
+  for (const auto& [id, range] : namespaces_) pack(range, nullptr, put_entry);
   if (clock_) pack(*clock_, nullptr, put_entry);
   pack(Began{}, nullptr, put_entry);
 }

@@ -80,6 +80,7 @@ class Recorder final : public Tape {
   bool repeating_ = false;
   // What a later part has to repeat.
   std::map<std::uint64_t, CgroupEvent> cgroups_;
+  std::map<std::uint64_t, NamespaceEvent> namespaces_;
   std::optional<ClockEvent> clock_;
 };
 

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "sinks/dwell_order.h"
+#include "core/dwell_order.h"
 #include "sinks/escape.h"
 
 namespace tcpdwell {

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which group of `stats` a connection is in, as bytes: made without formatting anything, since that
+// happens once a transition. Empty: what would tell is not known.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/open_connection.h"
+#include "core/stats_record.h"
+
+namespace tcpdwell {
+
+class GroupKey {
+ public:
+  explicit GroupKey(GroupBy by) : by_(by) {}
+  // Valid until the next one.
+  std::string_view of(const SocketInfo& socket);
+  std::string_view of(const OpenConnection& connection);
+
+ private:
+  std::string_view known(std::string_view bytes);
+  std::string_view of_port(std::uint16_t port);
+  std::string_view of_remote(const Endpoint& remote, Family family);
+  std::string_view of_owner(const Process* process);
+  std::string_view of_netns(std::uint32_t netns);
+
+  GroupBy by_;
+  std::string bytes_;
+};
+
+// For people: a number, an address, a name (untrusted bytes). nullopt: not known.
+std::optional<std::string> text_of(GroupBy by, std::string_view key);
+
+}  // namespace tcpdwell

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/histogram.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tcpdwell {
+
+Histogram::Place Histogram::place_of(std::uint64_t value) {
+  const auto width = static_cast<unsigned>(std::bit_width(value));
+  if (width <= kBits) return {0, value};
+  const unsigned shift = width - kBits - 1;
+  return {shift + 1, (value >> shift) & (kBuckets - 1)};
+}
+
+Nanos Histogram::middle_of(const Place& place) {
+  if (place.octave == 0) return Nanos{static_cast<std::int64_t>(place.bucket)};
+  const unsigned shift = place.octave - 1;
+  const std::uint64_t low = (kBuckets + place.bucket) << shift;
+  const std::uint64_t half = (std::uint64_t{1} << shift) / 2;
+  return Nanos{static_cast<std::int64_t>(low + half)};
+}
+
+Histogram::Octave& Histogram::octave(unsigned number) {
+  const std::uint64_t bit = std::uint64_t{1} << number;
+  const auto before = std::popcount(there_ & (bit - 1));
+  if ((there_ & bit) == 0) {
+    octaves_.insert(octaves_.begin() + before, Octave{});
+    there_ |= bit;
+  }
+  return octaves_[static_cast<std::size_t>(before)];
+}
+
+void Histogram::add(Nanos value) {
+  value = std::max(value, Nanos{0});
+  const Place place = place_of(static_cast<std::uint64_t>(value.count()));
+  ++octave(place.octave)[place.bucket];
+  ++count_;
+  min_ = std::min(min_, value);
+  max_ = std::max(max_, value);
+}
+
+void Histogram::merge(const Histogram& other) {
+  std::size_t slot = 0;
+  for (std::uint64_t left = other.there_; left != 0; left &= left - 1, ++slot) {
+    Octave& mine = octave(static_cast<unsigned>(std::countr_zero(left)));
+    for (std::size_t i = 0; i < kBuckets; ++i) mine[i] += other.octaves_[slot][i];
+  }
+  count_ += other.count_;
+  min_ = std::min(min_, other.min_);
+  max_ = std::max(max_, other.max_);
+}
+
+void Histogram::clear() {
+  if (count_ == 0)
+    octaves_ = {};
+  else
+    octaves_.clear();
+  there_ = 0;
+  count_ = 0;
+  min_ = Nanos::max();
+  max_ = {};
+}
+
+template <typename Look>
+void Histogram::for_each(Look&& look) const {
+  std::size_t slot = 0;
+  for (std::uint64_t left = there_; left != 0; left &= left - 1, ++slot)
+    for (std::size_t i = 0; i < kBuckets; ++i) {
+      const std::uint64_t count = octaves_[slot][i];
+      const Place place{static_cast<unsigned>(std::countr_zero(left)), i};
+      if (count != 0 && !look(place, count)) return;
+    }
+}
+
+Nanos Histogram::percentile(double share) const {
+  if (count_ == 0) return Nanos{0};
+  const double exact = std::ceil(std::clamp(share, 0.0, 1.0) * static_cast<double>(count_));
+  const std::uint64_t rank = std::max<std::uint64_t>(static_cast<std::uint64_t>(exact), 1);
+  std::uint64_t so_far = 0;
+  Nanos found = max_;
+  for_each([&](const Place& place, std::uint64_t count) {
+    so_far += count;
+    if (so_far < rank) return true;
+    found = middle_of(place);
+    return false;
+  });
+  return std::clamp(found, min_, max_);
+}
+
+std::uint64_t Histogram::between(Nanos low, Nanos high) const {
+  std::uint64_t all = 0;
+  for_each([&](const Place& place, std::uint64_t count) {
+    const Nanos middle = std::clamp(middle_of(place), min_, max_);
+    if (middle >= low && middle < high) all += count;
+    return middle < high;
+  });
+  return all;
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counts of durations, log-linear: every power of two has 32 buckets of equal width, and a bucket
+// stands for its middle, so that a percentile is off by 1/64 (1.6 %) at the most; below 64 ns it is
+// exact, and so are minimum and maximum. From 0 to 292 years; 256 bytes for each power of two that
+// something fell into, which for one state of one service are a handful, and never more than 59.
+//
+// Merging two gives what all values in one would have given. Nothing is ever dropped or aged.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "core/types.h"
+
+namespace tcpdwell {
+
+class Histogram {
+ public:
+  // A value this far off may be in another bucket than the true one.
+  static constexpr std::int64_t kResolution = 64;  // a 64th of it
+
+  void add(Nanos value);  // a negative one is 0
+  void merge(const Histogram& other);
+  // Begins anew; the room stays, unless it was not needed this time either.
+  void clear();
+
+  std::uint64_t count() const { return count_; }
+  // Of those that were added; 0 if there are none.
+  Nanos min() const { return count_ == 0 ? Nanos{0} : min_; }
+  Nanos max() const { return max_; }
+  // The value that `share` (0 to 1) of all are not above.
+  Nanos percentile(double share) const;
+  // How many are in [low, high), by the middles of their buckets.
+  std::uint64_t between(Nanos low, Nanos high) const;
+
+ private:
+  static constexpr unsigned kBits = 5;
+  static constexpr std::size_t kBuckets = 1U << kBits;
+  using Octave = std::array<std::uint64_t, kBuckets>;
+
+  // The first holds 0 to 31; the one after it 32 to 63, and from then on each a power of two.
+  struct Place {
+    unsigned octave = 0;
+    std::size_t bucket = 0;
+  };
+  static Place place_of(std::uint64_t value);
+  static Nanos middle_of(const Place& place);
+  Octave& octave(unsigned number);
+  // look(place, count), from the smallest on, until it returns false.
+  template <typename Look>
+  void for_each(Look&& look) const;
+
+  std::uint64_t count_ = 0;
+  Nanos min_ = Nanos::max(), max_{};
+  std::uint64_t there_ = 0;      // a bit for each octave that is in octaves_
+  std::vector<Octave> octaves_;  // in rising order
+};
+
+}  // namespace tcpdwell

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What somebody who looks at the whole table may know of one connection in it. To be used at once:
+// it refers to the table. It is cheap to make; what is not asked for costs nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/publisher.h"
+#include "core/table.h"
+
+namespace tcpdwell {
+
+class OpenConnection {
+ public:
+  OpenConnection(const Connection& connection, const ConnectionTable& table,
+                 const Publisher& publisher)
+      : connection_(connection), table_(table), publisher_(publisher) {}
+
+  State state() const { return connection_.state; }
+  bool flagged() const { return connection_.flag == FlagStage::Raised; }
+  Role role() const { return connection_.role; }
+  const Site& site() const { return table_.site(connection_); }
+  std::uint16_t local_port() const { return connection_.local_port; }  // 0: not chosen yet
+  Endpoint remote() const { return {connection_.remote, connection_.remote_port}; }
+  const Process* owner() const { return table_.owner(connection_); }  // nullptr: not known
+  // Its path; nullptr: not known.
+  const std::string* cgroup() const { return publisher_.known_path_of(connection_); }
+
+ private:
+  const Connection& connection_;
+  const ConnectionTable& table_;
+  const Publisher& publisher_;
+};
+
+}  // namespace tcpdwell

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/port_ranges.h"
+
+#include <algorithm>
+
+namespace tcpdwell {
+
+void PortRanges::make_room() {
+  if (ranges_.size() >= kMost) ranges_.clear();
+  if (unknown_.size() >= kMost) unknown_.clear();  // nobody asks
+}
+
+void PortRanges::notice(std::uint64_t netns_cookie) {
+  last_ = netns_cookie;
+  if (netns_cookie == 0 || ranges_.contains(netns_cookie)) return;
+  make_room();
+  ranges_.try_emplace(netns_cookie);
+  unknown_.push_back(netns_cookie);
+}
+
+void PortRanges::learn(const NamespaceEvent& event) {
+  if (!ranges_.contains(event.netns_cookie)) make_room();
+  PortRange range{event.port_low, event.port_high, event.reserved_ports};
+  const auto width = static_cast<std::uint32_t>(range.high - range.low) + 1;
+  if (range.low > range.high) range = {};
+  range.reserved = std::min(range.reserved, width);
+  ranges_[event.netns_cookie] = range;
+  std::erase(unknown_, event.netns_cookie);
+}
+
+const PortRange* PortRanges::find(std::uint64_t netns_cookie) const {
+  const auto it = ranges_.find(netns_cookie);
+  return it == ranges_.end() || it->second.low == 0 ? nullptr : &it->second;
+}
+
+}  // namespace tcpdwell

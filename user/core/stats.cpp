@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/stats.h"
+
+#include <algorithm>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "core/dwell_order.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Nanos kSoon = 20ms;
+
+bool is_exact(const Dwell& dwell) {
+  return dwell.error && dwell.error->count() <= dwell.value.count() / Histogram::kResolution;
+}
+
+DwellSpread spread_of(const Histogram& dwells) {
+  return {.count = dwells.count(),
+          .min = dwells.min(),
+          .p50 = dwells.percentile(0.5),
+          .p90 = dwells.percentile(0.9),
+          .p99 = dwells.percentile(0.99),
+          .max = dwells.max()};
+}
+
+const StateBook& book_of(const Group& group, std::size_t state, bool total) {
+  return total ? group.total[state] : group.interval[state];
+}
+
+StatsRow row_of(const Group& group, State state, bool total) {
+  const std::size_t i = index(state);
+  const StateBook& book = book_of(group, i, total);
+  return {.key = std::nullopt,
+          .state = state,
+          .entered = book.entered,
+          .left = book.left,
+          .now = group.now[i],
+          .flagged = group.flagged[i] + book.cleared,
+          .inexact = book.inexact,
+          .dwell = spread_of(book.dwells)};
+}
+
+bool says_something(const StatsRow& row) {
+  return row.entered + row.left + row.now + row.flagged != 0;
+}
+
+}  // namespace
+
+bool Stats::wants(State state) const {
+  return config_.states.none() || config_.states.test(index(state));
+}
+
+void Stats::write(const Record& record) noexcept {
+  if (const auto* transition = std::get_if<TransitionRecord>(&record)) return count(*transition);
+  if (const auto* flag = std::get_if<FlagRecord>(&record)) return count(*flag);
+  if (std::holds_alternative<ConnectionRecord>(record)) return;
+  if (const auto* start = std::get_if<StartRecord>(&record)) {
+    began_ = last_ = start->when.mono;
+    next_ = began_ + config_.interval;
+  }
+  others_.write(record);
+}
+
+// The first of a child leaves LISTEN as little as that of a client leaves CLOSED: both have no
+// dwell.
+void Stats::count(const TransitionRecord& record) {
+  Group& group = groups_.at(key_.of(record.socket));
+  if (record.dwell && wants(record.from)) {
+    StateBook& book = group.interval[index(record.from)];
+    ++book.left;
+    if (is_exact(*record.dwell))
+      book.dwells.add(record.dwell->value);
+    else
+      ++book.inexact;
+  }
+  if (record.to != State::Closed && wants(record.to)) ++group.interval[index(record.to)].entered;
+}
+
+// One that is raised is found by the next walk, unless it is cleared before.
+void Stats::count(const FlagRecord& record) {
+  if (record.raised || !wants(record.state)) return;
+  ++groups_.at(key_.of(record.socket)).interval[index(record.state)].cleared;
+}
+
+void Stats::walk(const Lifecycle& lifecycle) {
+  groups_.begin_walk();
+  ports_.begin(lifecycle.port_ranges());
+  lifecycle.for_each_open([this](const OpenConnection& connection) {
+    ports_.see(connection);
+    if (!wants(connection.state())) return;
+    Group& group = groups_.at_walk(key_.of(connection));
+    ++group.now[index(connection.state())];
+    if (connection.flagged()) ++group.flagged[index(connection.state())];
+  });
+}
+
+void Stats::ticked(Nanos now, const Lifecycle& lifecycle) noexcept {
+  if (!next_ || now < *next_) return;
+  if (!lifecycle.is_whole()) {
+    next_ = now + kSoon;
+    return;
+  }
+  out_.write(record(now, lifecycle, false));
+  groups_.end_interval();
+  ++intervals_;
+  last_ = now;
+  next_ = began_ + ((now - began_) / config_.interval + 1) * config_.interval;
+}
+
+void Stats::finished(Nanos now, const Lifecycle& lifecycle) noexcept {
+  groups_.end_interval();
+  next_.reset();
+  out_.write(record(now, lifecycle, true));
+}
+
+StatsRecord Stats::record(Nanos now, const Lifecycle& lifecycle, bool total) {
+  walk(lifecycle);
+  StatsRecord record{.when = lifecycle.when(now),
+                     .interval = now - (total ? began_ : last_),
+                     .by = config_.by,
+                     .total = total,
+                     .rows = rows(total),
+                     .ports = ports_.end(now, config_.interval / 2, config_.rows)};
+  if (config_.histogram)
+    record.histogram.emplace(*config_.histogram, distribution(*config_.histogram, total));
+  return record;
+}
+
+std::vector<StatsRow> Stats::rows(bool total) const {
+  std::vector<StatsRow> rows;
+  if (config_.by == GroupBy::State) {
+    Group none;
+    const Group* all = &none;
+    groups_.for_each([&](std::string_view, const Group& group) { all = &group; });
+    for (const State state : kDwellOrder)
+      if (wants(state)) {
+        rows.push_back(row_of(*all, state, total));
+        rows.back().key = name(state);
+      }
+    return rows;
+  }
+  std::vector<std::tuple<std::uint64_t, std::string_view, const Group*>> order;
+  groups_.for_each([&](std::string_view key, const Group& group) {
+    const std::uint64_t busy = total ? group.busy_ever() : group.busy_now();
+    if (busy != 0) order.emplace_back(~busy, key, &group);
+  });
+  std::sort(order.begin(), order.end());
+  const auto add = [&](const Group& group, std::optional<std::string> key, bool other) {
+    for (const State state : kDwellOrder) {
+      StatsRow row = row_of(group, state, total);
+      row.key = key;
+      row.other = other;
+      if (wants(state) && says_something(row)) rows.push_back(std::move(row));
+    }
+  };
+  Group other;
+  other.merge(groups_.other());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto& [busy, key, group] = order[i];
+    if (i < config_.rows)
+      add(*group, text_of(config_.by, key), false);
+    else
+      other.merge(*group);
+  }
+  add(other, "other", true);
+  return rows;
+}
+
+Histogram Stats::distribution(State state, bool total) const {
+  Histogram all;
+  const auto add = [&](const Group& group) {
+    all.merge(book_of(group, index(state), total).dwells);
+  };
+  groups_.for_each([&](std::string_view, const Group& group) { add(group); });
+  add(groups_.other());
+  return all;
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `stats` says at the end of an interval, and of a run: the JSON object `stats`, field for
+// field.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/connection.h"
+#include "core/histogram.h"
+#include "core/port_ranges.h"
+#include "core/record.h"
+
+namespace tcpdwell {
+
+// What connections are grouped by.
+enum class GroupBy : std::uint8_t {
+  State,  // one group: all
+  LocalPort,
+  RemotePort,
+  Remote,  // the peer's address
+  Owner,   // the name (comm) of the process; all that have one name are one
+  Cgroup,
+  Netns,  // its inode number
+};
+// "lport"
+std::string_view name(GroupBy by);
+std::optional<GroupBy> parse_group_by(std::string_view text);
+
+// Exact dwells only: `count` of them. All 0 if there are none.
+struct DwellSpread {
+  std::uint64_t count = 0;
+  Nanos min{}, p50{}, p90{}, p99{}, max{};
+};
+
+struct StatsRow {
+  std::optional<std::string> key;  // of the group: untrusted bytes; nullopt: not known
+  bool other = false;              // all groups that have no rows of their own
+  State state = State::Established;
+  std::uint64_t entered = 0, left = 0;
+  std::uint64_t now = 0;
+  // Connections whose flag for this state was open at some time of the interval.
+  std::uint64_t flagged = 0;
+  // Of those that left: how many have a dwell that is a lower bound, or known less well than the
+  // histogram would keep it.
+  std::uint64_t inexact = 0;
+  DwellSpread dwell;
+};
+
+// Ports that a local address has in use to one destination.
+struct PortUse {
+  Site site;
+  Endpoint remote;
+  std::uint32_t used = 0;
+  std::array<std::uint32_t, kStates> states{};  // `used`, by State
+  PortRange range;
+  std::optional<Nanos> time_left;  // until all are in use, at the present rate; nullopt: never
+};
+
+struct StatsRecord {
+  When when;
+  Nanos interval{};
+  GroupBy by = GroupBy::State;
+  bool total = false;          // of the whole run
+  std::vector<StatsRow> rows;  // the busiest group first, its states in the order of a life
+  std::vector<PortUse> ports;  // the fullest first
+  // All dwells in the state that was asked for, of all groups; nullopt: none was.
+  std::optional<std::pair<State, Histogram>> histogram;
+};
+
+class StatsOutput {
+ public:
+  virtual ~StatsOutput() = default;
+  virtual void write(const StatsRecord& record) noexcept = 0;
+};
+
+}  // namespace tcpdwell

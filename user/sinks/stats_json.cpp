@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/stats_json.h"
+
+#include <utility>
+
+#include "core/dwell_order.h"
+#include "sinks/escape.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace json;
+
+char* member(char* out, std::string_view name, std::uint64_t value) {
+  out = put(out, ",\"");
+  out = text(out, name);
+  out = put(out, "\":");
+  return number(out, value);
+}
+
+char* spread(char* out, const DwellSpread& dwell) {
+  if (dwell.count == 0) return put(out, "null");
+  out = put(out, "{\"min\":");
+  out = number(out, dwell.min.count());
+  for (const auto& [name, value] : {std::pair<std::string_view, Nanos>{"p50", dwell.p50},
+                                    {"p90", dwell.p90},
+                                    {"p99", dwell.p99},
+                                    {"max", dwell.max}})
+    out = member(out, name, static_cast<std::uint64_t>(value.count()));
+  return put(out, '}');
+}
+
+char* append(char* out, const StatsRow& row) {
+  out = put(out, "{\"key\":");
+  if (row.key)
+    out = write_json_string(out, *row.key);
+  else
+    out = put(out, "null");
+  if (row.other) out = put(out, ",\"other\":true");
+  out = put(out, ",\"state\":");
+  out = word(out, name(row.state));
+  for (const auto& [name, value] :
+       {std::pair<std::string_view, std::uint64_t>{"entered", row.entered},
+        {"left", row.left},
+        {"now", row.now},
+        {"flagged", row.flagged},
+        {"inexact", row.inexact}})
+    out = member(out, name, value);
+  out = put(out, ",\"dwell_ns\":");
+  out = spread(out, row.dwell);
+  return put(out, '}');
+}
+
+char* append(char* out, const PortUse& use) {
+  const Family family = use.site.family;
+  out = put(out, "{\"netns\":");
+  out = number(out, use.site.netns);
+  out = put(out, ",\"family\":");
+  out = word(out, family == Family::Ipv4 ? "ipv4" : "ipv6");
+  out = put(out, ",\"local\":\"");
+  out = address(out, {use.site.local, 0}, family);
+  out = put(out, "\",\"remote\":{\"addr\":\"");
+  out = address(out, use.remote, family);
+  out = put(out, "\",\"port\":");
+  out = number(out, use.remote.port);
+  out = put(out, "},\"used\":");
+  out = number(out, use.used);
+  out = put(out, ",\"states\":{");
+  bool first = true;
+  for (const State state : kDwellOrder) {
+    if (use.states[index(state)] == 0) continue;
+    if (!std::exchange(first, false)) out = put(out, ',');
+    out = word(out, name(state));
+    out = put(out, ':');
+    out = number(out, use.states[index(state)]);
+  }
+  out = put(out, "},\"range\":{\"low\":");
+  out = number(out, use.range.low);
+  out = member(out, "high", use.range.high);
+  out = member(out, "reserved", use.range.reserved);
+  out = put(out, '}');
+  out = member(out, "size", use.range.size());
+  out = put(out, ",\"exhausted_in_ns\":");
+  if (use.time_left)
+    out = number(out, use.time_left->count());
+  else
+    out = put(out, "null");
+  return put(out, '}');
+}
+
+template <typename T>
+char* list(char* out, const std::vector<T>& all) {
+  bool first = true;
+  for (const T& one : all) {
+    if (!std::exchange(first, false)) out = put(out, ',');
+    out = append(out, one);
+  }
+  return out;
+}
+
+// How long it can get.
+std::size_t room_for(const StatsRecord& record) {
+  constexpr std::size_t kHead = 512, kRow = 512, kPort = 1024;
+  std::size_t room = kHead + kPort * record.ports.size();
+  for (const StatsRow& row : record.rows) room += kRow + (row.key ? json_string_room(*row.key) : 0);
+  return room;
+}
+
+}  // namespace
+
+void StatsJson::write(const StatsRecord& record) noexcept {
+  char* out = line_.begin(room_for(record));
+  out = put(out, "{\"type\":\"stats\",\"time\":\"");
+  out = time(out, record.when.unix_time);
+  out = put(out, "\",\"mono_ns\":");
+  out = number(out, record.when.mono.count());
+  out = put(out, ",\"interval_ns\":");
+  out = number(out, record.interval.count());
+  if (record.total) out = put(out, ",\"total\":true");
+  out = put(out, ",\"by\":");
+  out = word(out, name(record.by));
+  out = put(out, ",\"rows\":[");
+  out = list(out, record.rows);
+  out = put(out, "],\"ports\":[");
+  out = list(out, record.ports);
+  line_.end(put(out, "]}\n"));
+  output_.write(line_.text(), record.total);
+}
+
+}  // namespace tcpdwell
