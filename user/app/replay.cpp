@@ -96,16 +96,16 @@ Result<EndRecord> replay(const ReplayConfig& config, Sink& sink, Output& output)
   filter.recorded = std::make_shared<Filter>(player.setting().filter);
   Lifecycle lifecycle(player.setting().config, filter, sink);
   Feed feed(player.setting().start, lifecycle, sink, nullptr, config.observer);
-  player.begin(feed, lifecycle, passes_all_of(config.filter, player.setting().filter));
-  bool over = false, enough = false;
-  while (!over && !enough) {
+  player.begin(feed, lifecycle, passes_all_of(config.filter, player.setting().filter),
+               config.enough);
+  bool over = false;
+  while (!over) {
     auto more = player.step();
     if (!more) return more.error();
     if (!write_out(output, signals, over) || !*more) break;
     while (const auto signal = signals.next()) over = over || *signal != SIGHUP;
-    enough = config.enough && config.enough();
   }
-  if (over || enough) player.stop();
+  if (over) player.stop();
   tell(config, player);
   output.finish();
   if (const auto error = output.error()) return *error;

@@ -54,9 +54,11 @@ Result<std::unique_ptr<Player>> Player::open(std::vector<Reader> parts) {
   return player;
 }
 
-void Player::begin(Feed& feed, const Lifecycle& lifecycle, bool same) {
+void Player::begin(Feed& feed, const Lifecycle& lifecycle, bool same,
+                   std::function<bool()> enough) {
   feed_ = &feed;
   lifecycle_ = &lifecycle;
+  enough_ = std::move(enough);
   same_ = same && !begins_late();
 }
 
@@ -135,6 +137,7 @@ void Player::play(NoteReader::Read read) {
   }
   ended_ = std::holds_alternative<Finished>(read.note);
   feed_->note(read.note);
+  if (enough_ && std::holds_alternative<Ticked>(read.note) && enough_()) finish(false);
 }
 
 // False: there was no such time.

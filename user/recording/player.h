@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,7 +33,8 @@ class Player {
   bool begins_late() const { return parts_.front().header().part != 0; }
 
   // `feed` feeds `lifecycle`. `same`: it was made with setting(), with no filter but its own.
-  void begin(Feed& feed, const Lifecycle& lifecycle, bool same);
+  // `enough`: asked at every tick, true ends it there; may be empty.
+  void begin(Feed& feed, const Lifecycle& lifecycle, bool same, std::function<bool()> enough = {});
   // The next frame. False: that was all, and the feed was told the end.
   Result<bool> step();
   // Nobody wants more of it: it ends here.
@@ -60,6 +62,7 @@ class Player {
   Feed* feed_ = nullptr;
   const Lifecycle* lifecycle_ = nullptr;
   bool same_ = true;
+  std::function<bool()> enough_;
   std::uint64_t events_ = 0, transitions_ = 0;  // so far, with what was missed
   std::uint64_t damaged_ = 0, damage_known_ = 0, damage_told_ = 0;
   Nanos now_{};
