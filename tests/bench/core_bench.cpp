@@ -21,6 +21,7 @@
 
 #include "core/intake.h"
 #include "core/lifecycle.h"
+#include "core/stats.h"
 #include "core/timer_wheel.h"
 #include "sinks/ndjson_sink.h"
 #include "synthetic.h"
@@ -90,6 +91,8 @@ class World {
     return count;
   }
   std::uint64_t live() const { return lifecycle_.open(); }
+  const Lifecycle& lifecycle() const { return lifecycle_; }
+  void tell(const Event& event) { lifecycle_.on(event); }
 
  private:
   void apply() {
@@ -159,6 +162,33 @@ void event(benchmark::State& state) {
   if (world.live() != live) state.SkipWithError("the connections are not what they should be");
 }
 BENCHMARK(event)->UseManualTime()->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+
+// The end of an interval of `stats`: a walk through all connections.
+class Nowhere final : public Sink, public StatsOutput {
+ public:
+  void write(const Record&) noexcept override {}
+  void write(const StatsRecord& record) noexcept override { benchmark::DoNotOptimize(&record); }
+};
+
+void stats_walk(benchmark::State& state, GroupBy by) {
+  const auto live = static_cast<std::size_t>(state.range(0));
+  World& world = world_of(live);
+  world.tell(NamespaceEvent{.netns_cookie = 1, .port_low = 1024, .port_high = 65535});
+  Nowhere nowhere;
+  Stats stats({.interval = 1s, .by = by}, nowhere, nowhere);
+  Nanos now{kBeganNs};
+  stats.write(StartRecord{.when = {now, {}}});
+  for ([[maybe_unused]] auto _ : state) {
+    const double begin = cpu_seconds();
+    stats.ticked(now += 1s, world.lifecycle());
+    state.SetIterationTime(cpu_seconds() - begin);
+  }
+  state.SetLabel("stats --by " + std::string(name(by)) + ", the walk at an interval's end, " +
+                 std::to_string(live / 1'000) + " k connections live");
+}
+BENCHMARK_CAPTURE(stats_walk, state, GroupBy::State)->UseManualTime()->Arg(1'000'000);
+BENCHMARK_CAPTURE(stats_walk, owner, GroupBy::Owner)->UseManualTime()->Arg(1'000'000);
+BENCHMARK_CAPTURE(stats_walk, remote, GroupBy::Remote)->UseManualTime()->Arg(1'000'000);
 
 // --- memory -----------------------------------------------------------------------------------
 

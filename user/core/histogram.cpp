@@ -13,12 +13,23 @@ Histogram::Place Histogram::place_of(std::uint64_t value) {
   return {shift + 1, (value >> shift) & (kBuckets - 1)};
 }
 
-Nanos Histogram::middle_of(const Place& place) {
+Nanos Histogram::low_of(const Place& place) {
   if (place.octave == 0) return Nanos{static_cast<std::int64_t>(place.bucket)};
-  const unsigned shift = place.octave - 1;
-  const std::uint64_t low = (kBuckets + place.bucket) << shift;
-  const std::uint64_t half = (std::uint64_t{1} << shift) / 2;
-  return Nanos{static_cast<std::int64_t>(low + half)};
+  return Nanos{static_cast<std::int64_t>((kBuckets + place.bucket) << (place.octave - 1))};
+}
+
+Nanos Histogram::width_of(const Place& place) {
+  return Nanos{std::int64_t{1} << (place.octave == 0 ? 0 : place.octave - 1)};
+}
+
+Nanos Histogram::begin_of(Nanos value) {
+  return low_of(place_of(static_cast<std::uint64_t>(value.count())));
+}
+
+Nanos Histogram::end_of(Nanos value) {
+  const Place place = place_of(static_cast<std::uint64_t>(value.count()));
+  const Nanos low = low_of(place);
+  return low > Nanos::max() - width_of(place) ? Nanos::max() : low + width_of(place);
 }
 
 Histogram::Octave& Histogram::octave(unsigned number) {
@@ -92,8 +103,9 @@ std::uint64_t Histogram::between(Nanos low, Nanos high) const {
   std::uint64_t all = 0;
   for_each([&](const Place& place, std::uint64_t count) {
     const Nanos middle = std::clamp(middle_of(place), min_, max_);
-    if (middle >= low && middle < high) all += count;
-    return middle < high;
+    const bool below = middle < high || high == Nanos::max();
+    if (middle >= low && below) all += count;
+    return below;
   });
   return all;
 }

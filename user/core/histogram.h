@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts of durations, log-linear: every power of two has 32 buckets of equal width, and a bucket
-// stands for its middle, so that a percentile is off by 1/64 (1.6 %) at the most; below 64 ns it is
-// exact, and so are minimum and maximum. From 0 to 292 years; 256 bytes for each power of two that
-// something fell into, which for one state of one service are a handful, and never more than 59.
+// Counts of durations, log-linear: every power of two has 64 buckets of equal width, and a bucket
+// stands for its middle, so that a percentile is off by 1/128 (0.8 %) at the most; below 128 ns it
+// is exact, and so are minimum and maximum. From 0 to 292 years; 512 bytes for each power of two
+// that something fell into, which for one state of one service are a handful, and never more than
+// 58.
 //
 // Merging two gives what all values in one would have given. Nothing is ever dropped or aged.
 #pragma once
@@ -20,8 +21,9 @@ namespace tcpdwell {
 
 class Histogram {
  public:
-  // A value this far off may be in another bucket than the true one.
-  static constexpr std::int64_t kResolution = 64;  // a 64th of it
+  // Buckets are at the most this part of a value wide: one that may be further off says more than
+  // is known.
+  static constexpr std::int64_t kResolution = 64;
 
   void add(Nanos value);  // a negative one is 0
   void merge(const Histogram& other);
@@ -34,21 +36,27 @@ class Histogram {
   Nanos max() const { return max_; }
   // The value that `share` (0 to 1) of all are not above.
   Nanos percentile(double share) const;
-  // How many are in [low, high), by the middles of their buckets.
+  // How many are in [low, high), or, up to Nanos::max(), not below `low`; by the middles of their
+  // buckets: exact if both are bounds of buckets.
   std::uint64_t between(Nanos low, Nanos high) const;
+  // The bounds of the bucket that a value is in: [begin_of(value), end_of(value)).
+  static Nanos begin_of(Nanos value);
+  static Nanos end_of(Nanos value);
 
  private:
-  static constexpr unsigned kBits = 5;
+  static constexpr unsigned kBits = 6;
   static constexpr std::size_t kBuckets = 1U << kBits;
   using Octave = std::array<std::uint64_t, kBuckets>;
 
-  // The first holds 0 to 31; the one after it 32 to 63, and from then on each a power of two.
+  // The first holds 0 to 63; the one after it 64 to 127, and from then on each a power of two.
   struct Place {
     unsigned octave = 0;
     std::size_t bucket = 0;
   };
   static Place place_of(std::uint64_t value);
-  static Nanos middle_of(const Place& place);
+  static Nanos low_of(const Place& place);
+  static Nanos width_of(const Place& place);
+  static Nanos middle_of(const Place& place) { return low_of(place) + width_of(place) / 2; }
   Octave& octave(unsigned number);
   // look(place, count), from the smallest on, until it returns false.
   template <typename Look>

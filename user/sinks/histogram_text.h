@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A distribution of dwells drawn with characters, a line a range:
 //
-//     60.1s to 60.2s   1,204  ############
+//     60.000s  to 61.000s  1,204  48.2%  ############
 //
-// The ranges are as wide as makes some twenty of them: equal steps where the values are within one
-// power of two, like those of TIME_WAIT, else equal factors.
+// Equal steps where all but one in a hundred are within a factor of two, like those of TIME_WAIT;
+// else 1, 2, 5 of each power of ten.
 #pragma once
 
 #include <string>

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// A lifecycle table whose records Stats counts, and what that says.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/lifecycle.h"
+#include "core/stats.h"
+#include "story.h"
+
+namespace tcpdwell::test {
+
+class Counted final : private StatsOutput {
+ public:
+  explicit Counted(const StatsConfig& config = {}, Filter filter = {})
+      : filter_(std::move(filter)),
+        stats(config, others, *this),
+        table(LifecycleConfig{.hz = kHz, .began = kBegan, .thresholds = default_thresholds(60s)},
+              filter_, stats) {
+    stats.write(StartRecord{.when = {kBegan, {}}});
+  }
+
+  void tell(const Event& event) { table.on(event); }
+  void wait(Nanos at) {
+    table.tick(kBegan + at);
+    stats.ticked(kBegan + at, table);
+  }
+  const StatsRecord& finish(Nanos at) {
+    table.finish(kBegan + at);
+    stats.finished(kBegan + at, table);
+    return said.back();
+  }
+
+  TransitionEvent moves(State from, State to, Nanos at, std::uint64_t cookie = 1) const {
+    TransitionEvent event{.at = kBegan + at, .object = 0x1000 + cookie, .cookie = cookie};
+    event.flow = make_flow(static_cast<std::uint16_t>(40000 + cookie));
+    event.from = from;
+    event.to = to;
+    event.attached = true;
+    if (from == State::Closed) event.task = make_process(42);
+    return event;
+  }
+  // connect() that is answered `answered` later.
+  void connects(std::uint64_t cookie, Nanos at, Nanos answered = 1ms) {
+    tell(moves(State::Closed, State::SynSent, at, cookie));
+    tell(moves(State::SynSent, State::Established, at + answered, cookie));
+  }
+  TimewaitEvent minisock(TimerOp op, Nanos at, std::uint64_t cookie = 1) const {
+    TimewaitEvent event{.at = kBegan + at, .op = op, .object = 0x9000 + cookie, .cookie = cookie};
+    event.flow = make_flow(static_cast<std::uint16_t>(40000 + cookie));
+    return event;
+  }
+  // From ESTABLISHED to TIME_WAIT within 2 ms.
+  void closes(std::uint64_t cookie, Nanos at) {
+    tell(moves(State::Established, State::FinWait1, at, cookie));
+    tell(moves(State::FinWait1, State::FinWait2, at + 1ms, cookie));
+    tell(minisock(TimerOp::Start, at + 2ms, cookie));
+    auto gone = moves(State::FinWait2, State::Closed, at + 2ms, cookie);
+    gone.dead = true;
+    tell(gone);
+  }
+  // A half-open request.
+  RequestEvent request(TimerOp op, Nanos at, std::uint64_t object = 0x8000) const {
+    RequestEvent event{.at = kBegan + at, .op = op, .object = object};
+    event.flow = make_flow(80, static_cast<std::uint16_t>(object));
+    return event;
+  }
+  void port_range(std::uint16_t low, std::uint16_t high, std::uint32_t reserved = 0) {
+    tell(NamespaceEvent{.at = kBegan,
+                        .netns_cookie = 1,
+                        .port_low = low,
+                        .port_high = high,
+                        .reserved_ports = reserved});
+  }
+
+  const StatsRow& row(State state) const {
+    static const StatsRow kNone;
+    for (const StatsRow& row : said.back().rows)
+      if (row.state == state) return row;
+    ADD_FAILURE() << "no row of " << name(state);
+    return kNone;
+  }
+  // "ESTABLISHED 2" of all that are not 0.
+  std::string now() const {
+    std::string text;
+    for (const StatsRow& row : said.back().rows)
+      if (row.now != 0)
+        text += (text.empty() ? "" : ", ") + std::string(name(row.state)) + ' ' +
+                std::to_string(row.now);
+    return text;
+  }
+
+ private:
+  void write(const StatsRecord& record) noexcept override { said.push_back(record); }
+  Filter filter_;
+
+ public:
+  Said others;
+  std::vector<StatsRecord> said;
+  Stats stats;
+  Lifecycle table;
+};
+
+}  // namespace tcpdwell::test

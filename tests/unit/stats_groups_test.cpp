@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Groups: what tells one from another, which are shown, and what becomes of one too many.
+#include "core/stats_groups.h"
+
+#include "counted.h"
+
+namespace tcpdwell::test {
+namespace {
+
+std::string keys(const StatsRecord& record) {
+  std::string text;
+  for (const StatsRow& row : record.rows)
+    text += (text.empty() ? "" : ", ") + row.key.value_or("null") + (row.other ? "!" : "") + ' ' +
+            std::string(name(row.state)) + ' ' + std::to_string(row.entered);
+  return text;
+}
+
+std::string grouped_by(GroupBy by) {
+  StatsConfig config{.by = by};
+  config.states.set(index(State::SynSent));
+  Counted counted(config);
+  counted.tell(CgroupEvent{kBegan, 7, "/web.service"});
+  counted.connects(1, 1s);
+  counted.connects(2, 1s);
+  counted.connects(3, 1s);
+  counted.wait(10s);
+  return keys(counted.said.back());
+}
+
+TEST(StatsGroups, AreByWhatWasAskedFor) {
+  EXPECT_EQ(grouped_by(GroupBy::LocalPort), "40001 SYN_SENT 1, 40002 SYN_SENT 1, 40003 SYN_SENT 1");
+  EXPECT_EQ(grouped_by(GroupBy::RemotePort), "80 SYN_SENT 3");
+  EXPECT_EQ(grouped_by(GroupBy::Remote), "10.0.0.2 SYN_SENT 3");
+  EXPECT_EQ(grouped_by(GroupBy::Owner), "app SYN_SENT 3");
+  EXPECT_EQ(grouped_by(GroupBy::Cgroup), "/web.service SYN_SENT 3");
+  EXPECT_EQ(grouped_by(GroupBy::Netns), "4026531840 SYN_SENT 3");
+}
+
+TEST(StatsGroups, WhatIsNotKnownIsAGroup) {
+  Counted counted({.by = GroupBy::Owner});
+  counted.tell(counted.request(TimerOp::Start, 1s));
+  counted.connects(1, 1s);
+  counted.wait(10s);
+  EXPECT_EQ(keys(counted.said.back()), "app SYN_SENT 1, app ESTABLISHED 1, null SYN_RECEIVED 0");
+}
+
+TEST(StatsGroups, TheBusiestAreShownAndTheRestIsOther) {
+  StatsConfig config{.by = GroupBy::LocalPort, .rows = 1};
+  config.states.set(index(State::Established));
+  Counted counted(config);
+  for (std::uint64_t cookie = 1; cookie <= 3; ++cookie) counted.connects(cookie, 1s);
+  counted.closes(2, 2s);
+  counted.connects(2, 3s);
+  counted.wait(10s);
+  EXPECT_EQ(keys(counted.said.back()), "40002 ESTABLISHED 2, other! ESTABLISHED 2");
+  EXPECT_EQ(counted.said.back().rows[1].now, 2U);
+}
+
+TEST(StatsGroups, AGroupWithNothingToSayIsLeftOut) {
+  Counted counted({.by = GroupBy::LocalPort});
+  counted.connects(1, 1s);
+  auto gone = counted.moves(State::Established, State::Closed, 2s);
+  gone.err = 110;
+  counted.tell(gone);
+  counted.wait(10s);
+  EXPECT_FALSE(counted.said.back().rows.empty());
+  counted.wait(20s);
+  EXPECT_TRUE(counted.said.back().rows.empty());
+  EXPECT_FALSE(counted.finish(25s).rows.empty()) << "in all it had";
+}
+
+std::string key(std::size_t number) { return "key" + std::to_string(number); }
+
+TEST(StatsGroups, AreBounded) {
+  StatsGroups groups;
+  const std::size_t state = index(State::Established);
+  for (int i = 0; i < 100; ++i) ++groups.at("busy").interval[state].entered;
+  for (std::size_t i = 0; i < 10 * StatsGroups::kMost; ++i) {
+    ++groups.at(key(i)).interval[state].entered;
+    ASSERT_LE(groups.size(), StatsGroups::kMost);
+    if (i % 1000 == 0) groups.end_interval();
+  }
+  groups.end_interval();
+  std::uint64_t all = groups.other().total[state].entered;
+  bool busy = false;
+  groups.for_each([&](std::string_view name, const Group& group) {
+    all += group.total[state].entered;
+    busy |= name == "busy" && group.total[state].entered == 100;
+  });
+  EXPECT_EQ(all, 100 + 10 * StatsGroups::kMost) << "merged, not dropped";
+  EXPECT_TRUE(busy) << "the least busy go";
+}
+
+TEST(StatsGroups, WhoIsThereWithoutATransitionFindsRoomInAWalk) {
+  StatsGroups groups;
+  const std::size_t state = index(State::Established);
+  for (std::size_t i = 0; i < StatsGroups::kMost; ++i) ++groups.at(key(i)).interval[state].entered;
+  groups.begin_walk();
+  for (std::size_t i = 0; i < StatsGroups::kMost; ++i)
+    ++groups.at_walk(key(100'000 + i)).now[state];
+  EXPECT_LE(groups.size(), StatsGroups::kMost);
+  std::uint64_t open = groups.other().now[state];
+  EXPECT_GT(open, 0U) << "not all of them";
+  groups.for_each([&](std::string_view, const Group& group) { open += group.now[state]; });
+  EXPECT_EQ(open, StatsGroups::kMost);
+  groups.begin_walk();
+  groups.for_each([&](std::string_view, const Group& group) { ASSERT_EQ(group.now[state], 0U); });
+  EXPECT_EQ(groups.other().now[state], 0U);
+}
+
+TEST(StatsGroups, OfAllNamesThereAre) {
+  for (const char* text : {"state", "lport", "rport", "remote", "owner", "cgroup", "netns"}) {
+    const auto by = parse_group_by(text);
+    ASSERT_TRUE(by) << text;
+    EXPECT_EQ(name(*by), text);
+  }
+  EXPECT_EQ(parse_group_by("pid"), std::nullopt);
+  EXPECT_EQ(parse_group_by(""), std::nullopt);
+}
+
+}  // namespace
+}  // namespace tcpdwell::test
