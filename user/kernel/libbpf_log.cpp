@@ -6,6 +6,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "kernel/refusal.h"
@@ -25,13 +26,11 @@ bool quiet = false;
 // All that a verifier has to say comes as one text, and what it complains of is at the end.
 int keep(libbpf_print_level level, const char* format, va_list args) {
   if (quiet || level == LIBBPF_DEBUG) return 0;
-  va_list twice;
-  va_copy(twice, args);
-  const int size = std::vsnprintf(nullptr, 0, format, twice);
-  va_end(twice);
-  if (size <= 0) return size;
-  std::string text(static_cast<std::size_t>(size), '\0');
-  std::vsnprintf(text.data(), text.size() + 1, format, args);
+  char* whole = nullptr;
+  const int size = ::vasprintf(&whole, format, args);
+  if (size < 0) return 0;
+  std::string text(whole, static_cast<std::size_t>(size));
+  std::free(whole);
   kept() += text;
   if (kept().size() > kKept) kept().erase(0, kept().size() - kKept);
   if (text.ends_with('\n')) text.pop_back();
