@@ -127,7 +127,8 @@ def main():
                         help="the release binary (what ./dev dist makes)")
     parser.add_argument("--churn", action="append", default=[], metavar="ARCH=FILE",
                         help="the load generator, linked statically")
-    parser.add_argument("--write", metavar="FILE", help="renew the rows of these kernels in FILE (docs/kernels.md)")
+    parser.add_argument("--write", metavar="FILE",
+                        help="renew the rows of these kernels in FILE (docs/kernels.md)")
     parser.add_argument("-j", "--jobs", type=int, metavar="N", help="so many at once",
                         default=max(1, len(os.sched_getaffinity(0))))
     options = parser.parse_args()
