@@ -33,20 +33,30 @@ static __always_inline __u32 namespace_type(const struct ns_common *ns)
 }
 
 /* An address becomes a BTF pointer, whose fields are plain loads, with 6.2. Before, each field of
- * what is known by its address only is a probe read. A program that may do either comes twice, since
- * 5.15 refuses one that mentions a function it does not have; READ() is for what both share.
- * Delete `typed` and BPF_CORE_READ when the oldest kernel we support is 6.2. */
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+ * what is known by its address only is a probe read. All is compiled twice: where the kernel has not
+ * the function, libbpf looks for it in all modules, which takes CAP_SYS_ADMIN, even if it is weak.
+ * Delete TCPDWELL_PROBED when the oldest kernel we support is 6.2. */
+#ifdef TCPDWELL_PROBED
+#define TYPED(type, address) ((const type *)(address))
+#define READ(object, field) BPF_CORE_READ(object, field)
+#define LOAD_FLOW probe_flow
+#else
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 
 #define TYPED(type, address) ((const type *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(type)))
-#define READ(typed, object, field) ((typed) ? (object)->field : BPF_CORE_READ(object, field))
+#define READ(object, field) ((object)->field)
+#define LOAD_FLOW load_flow
+#endif
 
 /* tw_entry_stamp came with 6.14. 0: not known. */
-static __always_inline __u32 tw_entry_stamp(const struct inet_timewait_sock *tw, bool typed)
+static __always_inline __u32 tw_entry_stamp(const struct inet_timewait_sock *tw)
 {
-	if (bpf_core_field_exists(tw->tw_entry_stamp))
-		return READ(typed, tw, tw_entry_stamp);
-	return 0;
+	return bpf_core_field_exists(tw->tw_entry_stamp) ? READ(tw, tw_entry_stamp) : 0;
+}
+
+static __always_inline __u32 probe_tw_entry_stamp(const struct inet_timewait_sock *tw)
+{
+	return bpf_core_field_exists(tw->tw_entry_stamp) ? BPF_CORE_READ(tw, tw_entry_stamp) : 0;
 }
 
 #endif

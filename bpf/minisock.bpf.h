@@ -4,36 +4,32 @@
 #ifndef TCPDWELL_MINISOCK_BPF_H
 #define TCPDWELL_MINISOCK_BPF_H
 
-static __always_inline __s64 jiffies_left(const struct inet_timewait_sock *tw, bool typed)
+static __always_inline __s64 jiffies_left(const struct inet_timewait_sock *tw)
 {
-	return (__s64)(READ(typed, tw, tw_timer.expires) - bpf_jiffies64());
+	return (__s64)(READ(tw, tw_timer.expires) - bpf_jiffies64());
 }
 
-static __always_inline void emit_minisock(void *ctx, const struct inet_timewait_sock *tw, __u8 op,
-					  bool typed)
+static __always_inline void emit_minisock(void *ctx, const struct inet_timewait_sock *tw, __u8 op)
 {
 	struct tcpdwell_flow flow = {};
 	struct tcpdwell_timewait *out;
 	__s64 left;
 
-	if (typed)
-		load_flow(&flow, &tw->__tw_common);
-	else
-		probe_flow(&flow, &tw->__tw_common);
+	LOAD_FLOW(&flow, &tw->__tw_common);
 	/* tw_sport outlives skc_num, as inet_sport does. */
-	flow.local_port = bpf_ntohs(READ(typed, tw, tw_sport));
+	flow.local_port = bpf_ntohs(READ(tw, tw_sport));
 	if (!flow_passes(&flow))
 		return;
 	out = reserve(sizeof(*out), TCPDWELL_TIMEWAIT, op);
 	if (!out)
 		return;
-	left = jiffies_left(tw, typed);
+	left = jiffies_left(tw);
 	out->object = (__u64)tw;
-	out->cookie = READ(typed, tw, __tw_common.skc_cookie.counter);
+	out->cookie = READ(tw, __tw_common.skc_cookie.counter);
 	out->flow = flow;
 	out->left_jiffies = left;
-	out->entry_stamp_ms = tw_entry_stamp(tw, typed);
-	out->substate = READ(typed, tw, tw_substate);
+	out->entry_stamp_ms = tw_entry_stamp(tw);
+	out->substate = READ(tw, tw_substate);
 	/* Overdue: nearly always the natural end, which a stack for each would make dear. */
 	if (op == TCPDWELL_CANCEL && left > 0)
 		out->canceller = canceller_on_stack(ctx);
@@ -45,8 +41,8 @@ static __always_inline void emit_minisock(void *ctx, const struct inet_timewait_
  * jiffies of the FIN and those of now are far apart. */
 static __always_inline void on_minisock_segment(void *ctx, const struct inet_timewait_sock *tw)
 {
-	if (tw->tw_substate == TCP_TIME_WAIT)
-		emit_minisock(ctx, tw, TCPDWELL_SEGMENT, true);
+	if (READ(tw, tw_substate) == TCP_TIME_WAIT)
+		emit_minisock(ctx, tw, TCPDWELL_SEGMENT);
 }
 
 /* From 6.11 the drop of a segment names its socket. A minisock's is "dropped" after it was used. */

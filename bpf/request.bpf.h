@@ -41,24 +41,19 @@ static __always_inline enum kinship became_child(const struct tcpdwell_flow *flo
 	return kinship;
 }
 
-static __always_inline bool is_listening(const struct sock *sk, bool typed)
+static __always_inline bool is_listening(const struct sock *sk)
 {
-	if (typed) /* a field of a union: the kernel does not know its type */
-		sk = TYPED(struct sock, sk);
-	return READ(typed, sk, __sk_common.skc_state) == TCP_LISTEN;
+	/* a field of a union: the kernel does not know its type */
+	return READ(TYPED(struct sock, sk), __sk_common.skc_state) == TCP_LISTEN;
 }
 
-static __always_inline void emit_request(void *ctx, const struct request_sock *req, __u8 op,
-					 bool typed)
+static __always_inline void emit_request(void *ctx, const struct request_sock *req, __u8 op)
 {
 	struct tcpdwell_flow flow = {};
 	enum kinship kinship = NO_CHILD;
 	struct tcpdwell_request *out;
 
-	if (typed)
-		load_flow(&flow, &req->__req_common);
-	else
-		probe_flow(&flow, &req->__req_common);
+	LOAD_FLOW(&flow, &req->__req_common);
 	if (!flow_passes(&flow))
 		return;
 	if (op == TCPDWELL_CANCEL)
@@ -69,10 +64,10 @@ static __always_inline void emit_request(void *ctx, const struct request_sock *r
 	if (!out)
 		return;
 	out->object = (__u64)req;
-	out->cookie = READ(typed, req, __req_common.skc_cookie.counter);
+	out->cookie = READ(req, __req_common.skc_cookie.counter);
 	out->flow = flow;
-	out->retransmits = READ(typed, req, num_retrans);
-	out->listener_closed = !is_listening(READ(typed, req, __req_common.skc_listener), typed);
+	out->retransmits = READ(req, num_retrans);
+	out->listener_closed = !is_listening(READ(req, __req_common.skc_listener));
 	if (op == TCPDWELL_CANCEL && kinship == NO_CHILD)
 		out->canceller = canceller_on_stack(ctx);
 	submit(out);

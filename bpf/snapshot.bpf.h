@@ -81,7 +81,7 @@ static __always_inline void snapshot_minisock(struct sock_common *skc)
 	out->cookie = BPF_CORE_READ(tw, __tw_common.skc_cookie.counter);
 	out->flow = flow;
 	out->left_jiffies = (__s64)(BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64());
-	out->entry_stamp_ms = tw_entry_stamp(tw, false);
+	out->entry_stamp_ms = probe_tw_entry_stamp(tw);
 	out->state = BPF_CORE_READ(tw, tw_substate);
 	if (BPF_CORE_READ(ttw, tw_ts_recent_stamp))
 		out->flags |= TCPDWELL_TIMESTAMPS;

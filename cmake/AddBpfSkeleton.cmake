@@ -1,5 +1,6 @@
-# add_bpf_skeleton(<name> <source>): compiles a BPF object and makes its skeleton. Link <name>_skel
-# and include "skel/<name>.skel.h"; its struct is <name>_bpf, so that a C++ namespace may be <name>.
+# add_bpf_skeleton(<name> <source> [<macro>...]): compiles a BPF object, with these macros defined, and
+# makes its skeleton. Link <name>_skel and include "skel/<name>.skel.h"; its struct is <name>_bpf, so
+# that a C++ namespace may be <name>.
 include(FindBpftool)
 
 find_program(BPF_CLANG NAMES clang DOC "clang, compiles the BPF programs")
@@ -42,6 +43,7 @@ function(add_bpf_skeleton name source)
   if(TCPDWELL_WERROR)
     list(APPEND flags -Werror)
   endif()
+  list(TRANSFORM ARGN PREPEND -D OUTPUT_VARIABLE macros)
   # A machine without the 32-bit libc has its <asm/types.h> only under the multiarch path.
   set(includes -I${PROJECT_SOURCE_DIR}/bpf -I${PROJECT_SOURCE_DIR}/include
                -isystem ${PROJECT_SOURCE_DIR}/vmlinux)
@@ -58,12 +60,12 @@ function(add_bpf_skeleton name source)
   endif()
   add_custom_command(
     OUTPUT ${obj}
-    COMMAND ${BPF_CLANG} ${flags} -D__TARGET_ARCH_${arch} ${includes} -MD -MF ${obj}.d -MQ ${obj}
+    COMMAND ${BPF_CLANG} ${flags} -D__TARGET_ARCH_${arch} ${macros} ${includes} -MD -MF ${obj}.d -MQ ${obj}
             -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${obj}
     ${strip}
     DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source}
     DEPFILE ${obj}.d
-    COMMENT "Compiling ${source}"
+    COMMENT "Compiling ${source} into ${name}.bpf.o"
     VERBATIM)
   add_custom_command(
     OUTPUT ${skel}

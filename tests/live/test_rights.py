@@ -9,7 +9,6 @@ import pytest
 
 from lib import rights
 from lib.child import Child
-from lib.kernel import can_be_traced_without_sys_admin
 from lib.netns import Netns
 from lib.tracer import BINARY, Tracer, connections_in, parse_line, wait_for
 
@@ -167,12 +166,6 @@ def test_hidden_addresses_are_found():
         assert said.count("\n") == 1 and "who ends a TIME_WAIT" in said
 
 
-needs_less_than_sys_admin = pytest.mark.skipif(
-    not can_be_traced_without_sys_admin(),
-    reason="without CAP_SYS_ADMIN libbpf cannot find out that this kernel lacks a function")
-
-
-@needs_less_than_sys_admin
 def test_in_a_container():
     """No CAP_SYS_ADMIN: it traces, in every namespace, and says what it cannot do."""
     with Tracer(preexec=rights.only(*CONTAINER)) as tracer:
@@ -198,7 +191,6 @@ def stuck_server(child):
         child.told(timeout=None)
 
 
-@needs_less_than_sys_admin
 def test_a_container_finds_its_own_leaks_and_their_holders():
     """With no other capability than the two."""
     child = Child(stuck_server)

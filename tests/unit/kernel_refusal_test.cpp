@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/refusal.h"
 
+#include <bpf/libbpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
 
 #include <cerrno>
+#include <cstdarg>
+#include <string>
 
+#include "kernel/libbpf_log.h"
 #include "kernel/rights.h"
 
 namespace tcpdwell {
@@ -25,6 +29,27 @@ TEST(Refusal, AMissingHelperIsCalledByItsName) {
 TEST(Refusal, LockdownHidesTheHelpersThatRead) {
   EXPECT_THAT(why_refused("unknown func bpf_probe_read_kernel#113\n", {}),
               HasSubstr("lockdown=integrity"));
+}
+
+void say(libbpf_print_fn_t print, const char* format, ...) {
+  va_list args;
+  va_start(args, format);
+  print(LIBBPF_WARN, format, args);
+  va_end(args);
+}
+
+// A kernel before 6.5 says how it came there, too, at any length, and all of it in one text.
+TEST(Refusal, WhatAVerifierSaysLastIsNotCutOff) {
+  const LibbpfLog log;
+  const libbpf_print_fn_t print = libbpf_set_print(nullptr);
+  libbpf_set_print(print);
+  std::string steps;
+  for (int i = 0; i < 500; ++i) steps += "36: (b7) r3 = 0                       ; R3_w=0\n";
+  for (int program = 0; program < 5; ++program)
+    say(print, "libbpf: prog 'on_set_state': -- BEGIN PROG LOAD LOG --\n%s%s\n", steps.c_str(),
+        "unknown func bpf_probe_read_kernel#113");
+  EXPECT_THAT(why_refused(LibbpfLog::text(), {}), HasSubstr("lockdown=integrity"));
+  EXPECT_EQ(LibbpfLog::text().size(), 64U * 1024);
 }
 
 TEST(Refusal, WhoMayNotLookIntoTheModulesIsToldSo) {

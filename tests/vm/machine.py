@@ -54,7 +54,7 @@ def boot(arch, kernel_image, initramfs, log, *, cpus=1, append="", timeout_s=600
     timer = threading.Timer(timeout_s, give_up)
     timer.start()
     try:
-        with open(log, "wb") as file:
+        with open(log, "wb", buffering=0) as file:  # it is read while the guest runs, or hangs
             for line in process.stdout:
                 file.write(line)
                 _hear(line.decode("utf-8", "replace"), result.messages, time.monotonic() - began)

@@ -1,69 +1,111 @@
-"""docs/kernels.md: what the tracer sees on each kernel that was booted, and how exactly."""
+"""docs/kernels.md: what the tracer sees on each kernel that was booted, and how exactly.
+
+The file is its own memory: a run renews the rows of the targets that it booted, and keeps the others.
+"""
+import os
+import re
+import time
+
+from targets import SURROUNDINGS
+
 HEAD = """# Kernels
 
 What tcpdwell sees on each kernel that it was tested on, and how exactly. `./dev vm --write
-docs/kernels.md` boots them in virtual machines, runs the end-to-end tests there with the release
-binary, and writes this file; nothing in the tables is written by hand.
+docs/kernels.md KERNEL...` boots them in virtual machines, runs the end-to-end tests there with the
+release binary, and renews the rows of these targets; nothing in the tables is written by hand. The
+day is that of the run: a row is as old as it says.
 
 The tracer never looks at a version. It tries what shows most, and takes the next best thing where
 the kernel refuses; `sees` in the `start` object says what it got. A kernel that lacks what cannot
 be done without is refused with status 2 and one line that names the missing feature.
 
+## Traced
+
 """
+SEEN = ("`./dev vm`", "kernel", "surroundings", "day", "tests", "HZ", "TIME_WAIT",
+        "FIN_WAIT_2 of an orphan", "SYN_RECEIVED", "accept owner", "RST reason", "worst error",
+        "a whole TIME_WAIT")
+SEES = ("time_wait", "fin_wait_2_orphan", "syn_received", "accept_owner", "reset_reason")
 WORDS = """
 - **TIME_WAIT, FIN_WAIT_2 of an orphan**: when the FIN came to a minisock. `exact`: a BPF program saw
   it; `jiffy`: read from the minisock's own timer at its end, and dated back.
-- **accept owner**: which process accepted a connection. **RST reason**: whether an RST was sent or
-  received.
+- **SYN_RECEIVED**: half-open connections, which are no sockets yet. **accept owner**: which process
+  accepted a connection. **RST reason**: whether an RST was sent or received.
 - **worst error**: the largest `error_ns` of any dwell that began and ended under the tracer's eyes.
 - **a whole TIME_WAIT**: the shortest and the longest that ran out by itself, as measured there, with
   those among them that a segment restarted. The timer wheel rounds 60 s up, by its granule at this HZ.
+- Two values in a cell: tracers with different rights or options were run there.
 """
+REFUSED_HEAD = "\n## Refused\n\n"
+REFUSED = ("`./dev vm`", "kernel", "surroundings", "day", "tests", "what it says")
 
 
 def _duration(ns):
     return f"{ns / 1e6:.3g} ms" if ns >= 100_000 else f"{ns / 1e3:.3g} us"
 
 
-def _row(cells):
-    return f"| {' | '.join(cells)} |\n"
-
-
 def _sees(outcome):
     seen = (outcome.boot.said("status") or {}).get("seen") or {}
-    start = seen.get("start")
-    if not start:
-        return ["-"] * 7
-    sees, errors = start["sees"], seen["errors_ns"]
-    worst = max(errors.items(), key=lambda each: each[1], default=None)
+    if not seen.get("hz"):
+        return ["-"] * (3 + len(SEES))
+    worst = max(seen["errors_ns"].items(), key=lambda each: each[1], default=None)
     lengths = seen["time_waits_ns"]
-    return [str(start["hz"]), sees["time_wait"], sees["fin_wait_2_orphan"], sees["accept_owner"],
-            sees["reset_reason"],
+    return [str(seen["hz"]), *(", ".join(seen["sees"][what]) for what in SEES),
             f"{_duration(worst[1])} ({worst[0]})" if worst else "0",
             f"{lengths[0] / 1e9:.3f} to {lengths[1] / 1e9:.3f} s ({lengths[2]})" if lengths else "-"]
 
 
 def _tested(outcome):
     tests = outcome.boot.tests
-    return ", ".join(f"{number} {verdict}" for verdict in ("passed", "failed", "skipped")
-                     if (number := sum(test["outcome"] == verdict for test in tests)))
+    counts = [f"{number} {verdict}" for verdict in ("passed", "failed", "skipped")
+              if (number := sum(test["outcome"] == verdict for test in tests))]
+    return ", ".join(counts + ([] if outcome.boot.said("status") else ["not finished"]))
 
 
-def write(path, outcomes):
-    booted = [each for each in outcomes if each.boot]
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(HEAD)
-        file.write(_row(["kernel", "machine", "tests", "HZ", "TIME_WAIT", "FIN_WAIT_2 of an orphan",
-                         "accept owner", "RST reason", "worst error", "a whole TIME_WAIT"]))
-        file.write(_row(["---"] * 10))
-        for each in (one for one in booted if not one.target.surroundings.refused):
-            where = f"{each.target.arch}, {each.target.surroundings.what}"
-            file.write(_row([each.kernel.release, where, _tested(each), *_sees(each)]))
-        file.write(WORDS)
-        refused = [each for each in booted if each.target.surroundings.refused]
+def _said(outcome):
+    """Each line once, whichever command it was said by."""
+    lines = {test["printed"].strip().replace("|", "\\|") for test in outcome.boot.tests}
+    return "<br>".join(f"`{line}`" for line in sorted(filter(None, lines))) or "-"
+
+
+def _row_of(outcome):
+    target = outcome.target
+    row = [f"`{target.name}`", outcome.kernel.release, target.surroundings.what,
+           time.strftime("%Y-%m-%d", time.gmtime()), _tested(outcome)]
+    return tuple(row + ([_said(outcome)] if target.surroundings.refused else _sees(outcome)))
+
+
+def _rows_in(path):
+    """The rows of both tables, as tuples of cells. What is of another form is forgotten."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        rows = [tuple(re.split(r" (?<!\\)\| ", line.strip().strip("|").strip()))
+                for line in file if line.startswith("| `") and not line.startswith("| `./")]
+    return [row for row in rows if len(row) in (len(SEEN), len(REFUSED))]
+
+
+def _order(row):
+    """Plain boots first, by architecture, oldest kernel first."""
+    head, _, variant = row[0].strip("`").partition("@")
+    numbers = [int(part) for part in re.findall(r"\d+", row[1])]
+    known = list(SURROUNDINGS)
+    return known.index(variant) if variant in known else len(known), "/" in head, numbers
+
+
+def _table(head, rows):
+    lines = [head, ["---"] * len(head), *sorted(rows, key=_order)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def renew(path, outcomes):
+    """Rewrites the file with what the outcomes say of their targets."""
+    rows = {row[0]: row for row in _rows_in(path)}
+    rows.update({row[0]: row for row in (_row_of(each) for each in outcomes if each.boot)})
+    traced = [row for row in rows.values() if len(row) == len(SEEN)]
+    refused = [row for row in rows.values() if len(row) == len(REFUSED)]
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        file.write(HEAD + _table(SEEN, traced) + WORDS)
         if refused:
-            file.write("\n## Refused\n\n")
-        for each in refused:
-            lines = {test["printed"].strip() for test in each.boot.tests}
-            file.write("{}, {}:\n\n```\n{}\n```\n".format(
-                each.kernel.release, each.target.surroundings.what, "\n".join(sorted(lines))))
+            file.write(REFUSED_HEAD + _table(REFUSED, refused))
+    os.replace(f"{path}.new", path)

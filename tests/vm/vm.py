@@ -19,8 +19,7 @@ import matrix
 import targets
 from debian import Unreachable, cache_dir
 
-SIDE_BY_SIDE = max(1, len(os.sched_getaffinity(0)))
-TIMEOUT_S = 900
+TIMEOUT_S = {"amd64": 1200, "arm64": 2700}  # some ten times what it takes on a machine of its own
 LONGEST_LINE = 400
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
@@ -57,11 +56,12 @@ def judge(target, kernel, boot):
 
 
 class Run:
-    """Boots targets, as many at once as there are CPUs for."""
+    """Boots targets, some at once. What became of one is told, and written, when it is known."""
 
-    def __init__(self, programs, scratch):
+    def __init__(self, programs, scratch, at_once, write):
         """`programs`: for each architecture {"tcpdwell": path, "churn": path}."""
-        self._programs, self._scratch, self._printing = programs, scratch, threading.Lock()
+        self._programs, self._scratch = programs, scratch
+        self._at_once, self._write, self._telling = at_once, write, threading.Lock()
         self._parts = {}
 
     def run(self, names):
@@ -77,7 +77,7 @@ class Run:
                 outcomes.append(self._say(Outcome(None, SKIPPED, f"skipped: {why}"), name))
         # What takes longest first: the real clock cannot be hurried.
         wanted.sort(key=lambda each: -each[0].surroundings.cpus)
-        with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        with concurrent.futures.ThreadPoolExecutor(self._at_once) as pool:
             futures = [pool.submit(self._one, *each) for each in wanted]
             outcomes += [future.result() for future in futures]
         return outcomes
@@ -97,12 +97,14 @@ class Run:
         boot = machine.boot(target.arch, kernel.image, path,
                             os.path.join(cache_dir("logs"), f"{name}.log"),
                             cpus=target.surroundings.cpus, append=target.surroundings.append,
-                            timeout_s=TIMEOUT_S)
+                            timeout_s=TIMEOUT_S[target.arch])
         os.unlink(path)
         return self._say(judge(target, kernel, boot), target.name)
 
     def _say(self, outcome, name):
-        with self._printing:
+        with self._telling:
+            if self._write:
+                matrix.renew(self._write, [outcome])
             for line in f"{name:14} {outcome.text}".splitlines():
                 print(line[:LONGEST_LINE], flush=True)
         return outcome
@@ -125,16 +127,17 @@ def main():
                         help="the release binary (what ./dev dist makes)")
     parser.add_argument("--churn", action="append", default=[], metavar="ARCH=FILE",
                         help="the load generator, linked statically")
-    parser.add_argument("--write", metavar="FILE", help="write the matrix to FILE (docs/kernels.md)")
+    parser.add_argument("--write", metavar="FILE",
+                        help="renew the rows of these kernels in FILE (docs/kernels.md)")
+    parser.add_argument("-j", "--jobs", type=int, metavar="N", help="so many at once",
+                        default=max(1, len(os.sched_getaffinity(0))))
     options = parser.parse_args()
     names = options.kernels or targets.DEFAULT
     with tempfile.TemporaryDirectory(prefix="tcpdwell-vm-") as scratch:
         try:
-            outcomes = Run(programs(options), scratch).run(names)
+            outcomes = Run(programs(options), scratch, options.jobs, options.write).run(names)
         except targets.Unknown as why:
             parser.error(str(why))
-    if options.write:
-        matrix.write(options.write, outcomes)
     count = {verdict: sum(each.verdict == verdict for each in outcomes)
              for verdict in (PASSED, FAILED, SKIPPED)}
     print(", ".join(f"{number} {verdict}" for verdict, number in count.items()))

@@ -4,10 +4,10 @@
 #include <bpf/libbpf.h>
 #include <spdlog/spdlog.h>
 
-#include <array>
 #include <cstdarg>
 #include <cstdio>
-#include <string_view>
+#include <cstdlib>
+#include <string>
 
 #include "kernel/refusal.h"
 
@@ -23,14 +23,17 @@ std::string& kept() {
 }
 bool quiet = false;
 
+// All that a verifier has to say comes as one text, and what it complains of is at the end.
 int keep(libbpf_print_level level, const char* format, va_list args) {
   if (quiet || level == LIBBPF_DEBUG) return 0;
-  std::array<char, 4096> line{};
-  const int size = std::vsnprintf(line.data(), line.size(), format, args);
-  std::string_view text(line.data());
-  if (kept().size() + text.size() > kKept) kept().erase(0, text.size());
+  char* whole = nullptr;
+  const int size = ::vasprintf(&whole, format, args);
+  if (size < 0) return 0;
+  std::string text(whole, static_cast<std::size_t>(size));
+  std::free(whole);
   kept() += text;
-  if (text.ends_with('\n')) text.remove_suffix(1);
+  if (kept().size() > kKept) kept().erase(0, kept().size() - kKept);
+  if (text.ends_with('\n')) text.pop_back();
   spdlog::debug("libbpf: {}", text);
   return size;
 }
@@ -41,9 +44,11 @@ LibbpfLog::LibbpfLog() { libbpf_set_print(keep); }
 LibbpfLog::Quiet::Quiet() { quiet = true; }
 LibbpfLog::Quiet::~Quiet() { quiet = false; }
 
+std::string_view LibbpfLog::text() { return kept(); }
+
 std::string LibbpfLog::hint() {
   const Quiet quiet;
-  return why_refused(kept(), look_around());
+  return why_refused(text(), look_around());
 }
 
 }  // namespace tcpdwell

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace tcpdwell {
 
@@ -19,6 +20,8 @@ class LibbpfLog {
     Quiet(const Quiet&) = delete;
     Quiet& operator=(const Quiet&) = delete;
   };
+  // What was said last, 64 KiB at most.
+  static std::string_view text();
   // What a person can do about the failure that was logged last.
   static std::string hint();
 };

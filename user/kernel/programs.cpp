@@ -108,7 +108,6 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
   // after it, and looks at what it has seen: programs run in the order in which they were attached.
   for (bpf_program* program :
        {progs.on_retransmit, progs.on_timer_start, progs.on_timer_cancel, progs.on_timer_expire,
-        progs.on_timer_start_probed, progs.on_timer_cancel_probed, progs.on_timer_expire_probed,
         progs.on_set_state, progs.on_set_state_nested}) {
     if (!bpf_program__autoload(program)) continue;
     LinkPtr link(bpf_program__attach(program));

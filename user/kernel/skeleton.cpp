@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
 
 #include "kernel/addresses.h"
 #include "kernel/btf_facts.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/refusal.h"
+#include "skel/tcpdwell_probed.skel.h"
 #include "util/unique_fd.h"
 
 namespace tcpdwell {
@@ -65,14 +67,9 @@ void choose(tcpdwell_bpf& skeleton, const BtfFacts& btf, const ProgramOptions& o
   skeleton.rodata->io_uring_complete_args = ring_args;
   skeleton.rodata->rst_reason_memory =
       btf.enumerator("sk_rst_reason", "SK_RST_REASON_TCP_ABORT_ON_MEMORY");
-  const bool casts = btf.function_id("bpf_rdonly_cast").has_value();
   for (bpf_program* program : {skeleton.progs.on_timer_start, skeleton.progs.on_timer_cancel,
                                skeleton.progs.on_timer_expire})
-    wants(program, casts);
-  for (bpf_program* program :
-       {skeleton.progs.on_timer_start_probed, skeleton.progs.on_timer_cancel_probed,
-        skeleton.progs.on_timer_expire_probed})
-    wants(program, !casts);
+    wants(program, true);
   wants(skeleton.progs.on_kfree_skb, segments);
   wants(skeleton.progs.on_timewait_segment, functions && !segments);
   wants(skeleton.progs.on_send_reset_reason, reasons);
@@ -82,6 +79,26 @@ void choose(tcpdwell_bpf& skeleton, const BtfFacts& btf, const ProgramOptions& o
   wants(skeleton.progs.on_exit_accept4, options.accept);
   wants(skeleton.progs.on_io_uring_complete, options.accept && (ring_args == 3 || ring_args == 7));
   wants(skeleton.progs.on_fork, options.follow);
+}
+
+// Both are one source, compiled with and without a function that came with 6.2 (core_compat.bpf.h):
+// what the skeleton says of one is true of the other, but for the code itself.
+template <typename A, typename B>
+constexpr bool kAlike = sizeof(A) == sizeof(B) && sizeof(A::maps) == sizeof(B::maps) &&
+                        sizeof(A::progs) == sizeof(B::progs) &&
+                        sizeof(*A::rodata) == sizeof(*B::rodata) &&
+                        sizeof(*A::bss) == sizeof(*B::bss);
+static_assert(kAlike<tcpdwell_bpf, tcpdwell_probed_bpf>);
+
+SkeletonPtr open_skeleton(const BtfFacts& btf) {
+  if (btf.function_id("bpf_rdonly_cast")) return SkeletonPtr(tcpdwell_bpf::open());
+  // As generated: what is made before the object is opened is freed by destroy().
+  SkeletonPtr skeleton(static_cast<tcpdwell_bpf*>(std::calloc(1, sizeof(tcpdwell_bpf))));
+  if (!skeleton || tcpdwell_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
+  bpf_object_skeleton& parts = *skeleton->skeleton;
+  parts.data = const_cast<void*>(tcpdwell_probed_bpf::elf_bytes(&parts.data_sz));
+  if (bpf_object__open_skeleton(&parts, nullptr) != 0) return nullptr;
+  return skeleton;
 }
 
 Error refused(int rc) { return system_error("loading the BPF programs", rc, LibbpfLog::hint()); }
@@ -100,7 +117,7 @@ void choose_iterators(tcpdwell_bpf& skeleton) {
 Result<SkeletonPtr> load_skeleton(const ProgramOptions& options) {
   auto btf = BtfFacts::load();
   if (!btf) return btf.error();
-  SkeletonPtr skeleton(tcpdwell_bpf::open());
+  SkeletonPtr skeleton = open_skeleton(*btf);
   if (!skeleton) return system_error("opening the BPF programs");
   std::memcpy(const_cast<tcpdwell_filter*>(
                   reinterpret_cast<const volatile tcpdwell_filter*>(&skeleton->rodata->filter)),

@@ -66,8 +66,9 @@ def half_open_ports(port):
     Read from /proc/net, because sock_diag would give each request a cookie that it has not.
     """
     ports = set()
-    for name in ("tcp", "tcp6"):
-        with open(f"/proc/thread-self/net/{name}", encoding="ascii") as table:
+    tables = [f"/proc/thread-self/net/{name}" for name in ("tcp", "tcp6")]
+    for path in filter(os.path.exists, tables):  # there may be no IPv6
+        with open(path, encoding="ascii") as table:
             for line in table:
                 fields = line.split()
                 local, remote = (int(end.rpartition(":")[2], 16) for end in fields[1:3]) \

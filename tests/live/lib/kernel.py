@@ -8,12 +8,6 @@ def _names():
         return file.read()
 
 
-def can_be_traced_without_sys_admin():
-    """Where the kernel has all functions that the programs may call, nobody looks for them in the
-    modules."""
-    return b"\0bpf_rdonly_cast\0" in _names()
-
-
 def stamps_minisocks():
     """A minisock keeps when it was made or entered TIME_WAIT. Where it does not, nothing tells how
     long an orphan was in FIN_WAIT_2 before somebody looked; TIME_WAIT's timer tells when it was

@@ -61,7 +61,12 @@ def seen():
                     if item["from"] == "TIME_WAIT" and item["why"] == "expired" and not item["error_ns"]:
                         lengths.append(item["dwell_ns"])
     traces = [start for start in starts if start["sees"]["time_wait"] != "no"]
-    return {"start": traces[0] if traces else None,
+    sees = {}
+    for start in traces:
+        for what, how in start["sees"].items():
+            sees.setdefault(what, set()).add(how)
+    return {"hz": traces[0]["hz"] if traces else None,
+            "sees": {what: sorted(how) for what, how in sees.items()},
             "errors_ns": {state: max(list) for state, list in errors.items()},
             "time_waits_ns": [min(lengths), max(lengths), len(lengths)] if lengths else None}
 
