@@ -32,6 +32,7 @@ class Peer:
         self._sock.bind((link, ETH_ALL))
         self._to = (link, ETH_IP if family == 4 else ETH_IPV6, 0, 0, mac)
         self._heard = collections.deque()
+        self._times_sent = collections.Counter()
         self._pings = 0
         # One CPU, so that a segment and the ping behind it stand in one queue.
         os.sched_setaffinity(0, {random.choice(sorted(os.sched_getaffinity(0)))})
@@ -51,6 +52,10 @@ class Peer:
                 if wanted(segment):
                     return segment
             self._read(deadline, "no such segment came from the kernel")
+
+    def repeats(self, sport, dport):
+        """How many segments of a connection the kernel has sent once more."""
+        return sum(times - 1 for key, times in self._times_sent.items() if key[:2] == (sport, dport))
 
     def unreachable(self, segment):
         """Tells the kernel by ICMP that what it sent cannot be delivered."""
@@ -94,6 +99,8 @@ class Peer:
         segment = packet.parse_tcp(raw, at_ns)
         if segment is not None:
             self._heard.append(segment)
+            if segment.length:
+                self._times_sent[segment.sport, segment.dport, segment.seq] += 1
             return b"", at_ns
         return packet.split_ip(raw)[3], at_ns
 
@@ -138,6 +145,10 @@ class Flow:
         if seq is None:
             self.seq += len(data) + len(set(flags) & {"S", "F"})
         return self.peer.send(raw)
+
+    def repeats(self):
+        """How many segments the kernel has sent once more: those that a slow peer made it repeat."""
+        return self.peer.repeats(self.kernel_port, self.port)
 
     def hear(self, flags, timeout=5.0, data=b""):
         """Waits for the kernel's next segment with exactly these flags and this payload.

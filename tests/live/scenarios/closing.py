@@ -15,7 +15,7 @@ def active_close(w, side):
     pause(0.33)
     c.peer("FA", to="TIME_WAIT")
     c.life.closed_by = "local"
-    c.life.retransmits = 0
+    c.life.retransmits = c.flow.repeats()
     c.time_wait_expires(watch=True)
 
 
