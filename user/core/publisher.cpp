@@ -69,7 +69,7 @@ bool Publisher::flagged(Connection& connection, Nanos at, FlagRecord record) {
 void Publisher::ended(Connection& connection, Nanos at, Ended ended,
                       std::optional<TimeWaitEnded> time_wait) {
   reconsider(connection, true);
-  if (connection.verdict != Verdict::Show) return;
+  if (connection.verdict != Verdict::Show || !needs_.connections) return;
   Record any(std::in_place_type<ConnectionRecord>);
   auto& record = *std::get_if<ConnectionRecord>(&any);
   record.when = when(at);
@@ -137,18 +137,19 @@ void Publisher::publish(Connection& connection, const Change& change) {
 }
 
 void Publisher::tell(const Connection& connection, const Change& change) {
-  Record record(std::in_place_type<TransitionRecord>);  // where it stays: it is not small
-  auto& transition = *std::get_if<TransitionRecord>(&record);
+  if (!needs_.transitions) return;
+  auto& transition = *std::get_if<TransitionRecord>(&told_);
   transition.when = when(change.at);
-  describe(connection, change.owned, transition.socket);
+  if (needs_.whose) describe(connection, change.owned, transition.socket);
   transition.from = change.from;
   transition.to = change.to;
   transition.why = change.why;
+  transition.dwell.reset();
   if (change.has_dwell) {
     transition.dwell = Dwell{change.dwell, std::nullopt};
     if (change.error_known) transition.dwell->error = change.error;
   }
-  if (filter_.wants(transition)) sink_.write(record);
+  if (filter_.wants(transition)) sink_.write(told_);
 }
 
 // Described as it is known by now, but for the owner: that was not known at the time.
@@ -172,8 +173,10 @@ void Publisher::describe(const Connection& connection, bool owned, SocketInfo& i
   info.life = table_.life(connection);
   info.flow = table_.flow(connection);
   info.role = connection.role;
+  info.owner.reset();
   if (owned) info.owner = owner_of(connection);
-  if (const std::string* path = path_of(connection)) info.cgroup = *path;
+  const std::string* path = path_of(connection);
+  info.cgroup = path == nullptr ? std::string_view() : *path;
 }
 
 std::uint64_t Publisher::cgroup_id_of(const Connection& connection) const {

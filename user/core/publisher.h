@@ -19,7 +19,7 @@ class Publisher {
  public:
   // All must outlive it.
   Publisher(const Filter& filter, Sink& sink, ConnectionTable& table)
-      : filter_(filter), sink_(sink), table_(table) {}
+      : filter_(filter), sink_(sink), needs_(sink.needs()), table_(table) {}
 
   // The first transition of a connection, which has no dwell: CLOSED or LISTEN to its state.
   void opened(Connection& connection, State from, Why why);
@@ -65,8 +65,11 @@ class Publisher {
 
   const Filter& filter_;
   Sink& sink_;
+  const Sink::Needs needs_;
   ConnectionTable& table_;
   Nanos clock_offset_{};
+  // It is not small, and every field of it is written for each that is told.
+  Record told_{std::in_place_type<TransitionRecord>};
   // What the one that was moved to CLOSED last spent in the state before.
   State last_state_ = State::Closed;
   StateTime last_time_;

@@ -188,6 +188,12 @@ class Sink {
  public:
   virtual ~Sink() = default;
   virtual void write(const Record& record) noexcept = 0;
+  // What it would drop unseen need not be made. Asked once, before the first record.
+  struct Needs {
+    bool transitions = true, connections = true;
+    bool whose = true;  // TransitionRecord::socket; else that is empty
+  };
+  virtual Needs needs() const noexcept { return {}; }
 };
 
 }  // namespace tcpdwell

@@ -38,6 +38,9 @@ class Stats final : public Sink, public Observer {
       : config_(config), others_(others), out_(out), key_(config.by) {}
 
   void write(const Record& record) noexcept override;
+  Needs needs() const noexcept override {
+    return {.connections = false, .whose = config_.by != GroupBy::State};
+  }
   void ticked(Nanos now, const Lifecycle& lifecycle) noexcept override;
   // What was since the last interval is in the total only.
   void finished(Nanos now, const Lifecycle& lifecycle) noexcept override;

@@ -13,6 +13,9 @@ class NdjsonSink final : public Sink {
  public:
   NdjsonSink(Output& output, const Kinds& kinds) : output_(output), kinds_(kinds) {}
   void write(const Record& record) noexcept override;
+  Needs needs() const noexcept override {
+    return {.transitions = kinds_.transitions, .connections = kinds_.connections};
+  }
 
  private:
   Output& output_;

@@ -23,6 +23,9 @@ class TextSink final : public Sink {
   TextSink(Output& output, const Kinds& kinds, const TextStyle& style)
       : output_(output), kinds_(kinds), style_(style) {}
   void write(const Record& record) noexcept override;
+  Needs needs() const noexcept override {
+    return {.transitions = kinds_.transitions, .connections = kinds_.connections};
+  }
 
  private:
   void append(const StartRecord& record);
