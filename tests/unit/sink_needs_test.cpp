@@ -48,10 +48,10 @@ std::string seen_with(Sink::Needs needs) {
 }
 
 TEST(SinkNeeds, WhatIsNotNeededIsLeftOut) {
-  EXPECT_EQ(seen_with({}), "2 transitions, 2 described, 1 connections, 1 others");
-  EXPECT_EQ(seen_with({.whose = false}), "2 transitions, 0 described, 1 connections, 1 others");
+  EXPECT_EQ(seen_with({}), "1 transitions, 1 described, 1 connections, 1 others");
+  EXPECT_EQ(seen_with({.whose = false}), "1 transitions, 0 described, 1 connections, 1 others");
   EXPECT_EQ(seen_with({.connections = false}),
-            "2 transitions, 2 described, 0 connections, 1 others");
+            "1 transitions, 1 described, 0 connections, 1 others");
   EXPECT_EQ(seen_with({.transitions = false}),
             "0 transitions, 0 described, 1 connections, 1 others");
 }

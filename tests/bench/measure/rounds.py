@@ -129,7 +129,7 @@ class Results:
                 if result is not None:
                     name = tool.name if tool else None
                     self.churn.append({"round": number, "threads": threads, "tool": name, **result})
-        for tool in list(self.here):
+        for tool in [each for each in self.here if each.first_event is not None]:
             took = self.try_one(f"{label}, first event", tool,
                                 lambda tool=tool: first_event(plan, tool))
             if took is not None:

@@ -34,7 +34,7 @@ def _of_pair(with_it, without, softirqs_apart):
     values = {"kept": made["connections_per_s"] / base["connections_per_s"],
               "added_ns": added * 1e9 / TRANSITIONS_PER_CONNECTION,
               "tracer_s_per_million": with_it["tracer_cpu_s"] / made["transitions"] * 1e6}
-    if with_it["tool"] not in NO_LINE_PER_TRANSITION:
+    if with_it["seen"] is not None and with_it["tool"] not in NO_LINE_PER_TRANSITION:
         lost = made["transitions"] - with_it["seen"]
         values["lost_percent"] = 100 * lost / made["transitions"]
     return values

@@ -19,7 +19,7 @@ class Tracer:
     """One run of a tracer, its output in a file. A context manager that ends it."""
 
     name = ""
-    first_event = b""  # what a line of the first event has in it
+    first_event = b""  # what a line of the first event has in it; None: there is no such line
 
     def __init__(self, cpu=None):
         self._cpu = cpu
@@ -133,6 +133,25 @@ class Tcpdwell(Tracer):
                 "output_bytes": os.path.getsize(self.output)}
 
 
+class Stats(Tcpdwell):
+    """A table a second; the transitions are in its end alone, with those of the whole host."""
+
+    name = "tcpdwell stats"
+    first_event = None
+
+    def command(self):
+        self._ready = os.path.join(self._dir.name, "ready")
+        return [BINARY, "stats", "1", "--json", "-o", self.output, "--ready-file", self._ready]
+
+    def seen(self, netns):
+        with open(self.output, "rb") as file:
+            ended = json.loads(file.readlines()[-1])
+        return {"seen": None, "said_lost": ended["lost"],
+                "said_transitions_lost": ended["transitions_lost"],
+                "said_transitions": ended["transitions"],
+                "output_bytes": os.path.getsize(self.output)}
+
+
 class Peer(Tracer):
     """A tool of libbpf-tools: lines of columns, a port after its address."""
 
@@ -160,7 +179,7 @@ class Tcplife(Peer):
     name = "tcplife"
 
 
-ALL = (Tcpdwell, Tcpstates, Tcplife)
+ALL = (Tcpdwell, Stats, Tcpstates, Tcplife)
 
 
 def available():
