@@ -66,7 +66,8 @@ int lost_status(const Options& options, const EndRecord& end, const Output& outp
   if (output.dropped_lines() > 0)
     spdlog::warn("dropped {}, since the reader of the output stalled",
                  format_count(output.dropped_lines(), "line"));
-  const bool whole = end.lost == 0 && end.unseen == 0 && output.dropped_lines() == 0;
+  const bool whole =
+      end.lost == 0 && end.unseen == 0 && end.unrecorded == 0 && output.dropped_lines() == 0;
   return options.strict && !whole ? kLost : kDone;
 }
 
@@ -140,11 +141,12 @@ struct StatsPrinter {
 };
 
 int replay(const Options& options) {
-  auto output = Output::open(options.output);
-  if (!output) return fail(output.error());
   ReplayConfig config{.path = options.recording, .filter = options.filter};
   if (options.thresholds_given) config.thresholds = options.thresholds;
   if (options.max_connections_given) config.max_connections = options.max_connections;
+  if (const auto error = why_no_replay(config, options.output)) return fail(*error);
+  auto output = Output::open(options.output);
+  if (!output) return fail(output.error());
   std::unique_ptr<Sink> sink;
   std::optional<StatsPrinter> printer;
   if (options.replays_stats) {

@@ -2,6 +2,7 @@
 #include "app/options.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <vector>
 
 #include "app/check_options.h"
@@ -64,6 +65,10 @@ void check_recording(const CLI::App& app, Verb verb, const Raw& raw) {
   if (verb == Verb::Trace && raw.record.empty())
     for (const char* option : {"--max-size", "--rotate", "--zstd"})
       if (app.count(option) != 0) throw CLI::RequiresError(option, "--record FILE");
+  std::error_code absent;
+  if (!raw.record.empty() &&
+      (raw.record == raw.output || std::filesystem::equivalent(raw.record, raw.output, absent)))
+    throw CLI::ValidationError("--record", "is the same file as --output");
   if (verb == Verb::RecordOnly && raw.output.empty())
     throw CLI::RequiresError("record", "--output FILE");
   if (!raw.rotate.empty() && raw.max_size.empty())
@@ -174,13 +179,14 @@ std::string usage_error(std::string_view text) {
 }
 
 // Of a command: what is its own, and what it shares with all.
-std::string help_of(CLI::App& app, const Commands& commands) {
+std::string help_of(CLI::App& app, const Commands& commands, const Raw& raw) {
   const Verb verb = verb_of(commands);
   if (verb == Verb::Trace)
     return app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
   const CLI::App* command =
       commands.replay_stats->parsed() ? commands.replay_stats : command_of(commands, verb);
   if (verb == Verb::Check) hide_pointless_for_check(app);
+  for (const std::string& option : pointless_for(verb, raw)) app.get_option(option)->group("");
   const CLI::Formatter format;
   return command->get_description() + "\n" + format.make_positionals(command) +
          format.make_groups(command, CLI::AppFormatMode::Normal) +
@@ -211,7 +217,7 @@ std::variant<Options, Show, UsageError> parse_options(int argc, const char* cons
     check_command(options, argc != all);
     return options;
   } catch (const CLI::CallForHelp&) {
-    return Show{help_of(app, commands)};
+    return Show{help_of(app, commands, raw)};
   } catch (const CLI::CallForVersion& version) {
     return Show{std::string(version.what()) + '\n'};
   } catch (const CLI::ParseError& error) {

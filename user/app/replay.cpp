@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -36,6 +37,7 @@ Result<std::vector<Reader>> find_parts(const std::string& path) {
   for (unsigned i = 1; parts.back().header().part != 0; ++i) {
     auto older = open_part(path + '.' + std::to_string(i));
     const auto& newer = parts.back().header();
+    if (!older && older.error().code && older.error().code.value() != ENOENT) return older.error();
     if (!older || older->header().run != newer.run || older->header().part + 1 != newer.part) break;
     parts.push_back(std::move(*older));
   }
@@ -55,6 +57,15 @@ std::optional<Error> compare(const ReplayConfig& config, const recording::Settin
   if (config.max_connections && *config.max_connections != setting.config.max_connections)
     return differs("--max-connections");
   return std::nullopt;
+}
+
+Result<std::unique_ptr<Player>> open_player(const ReplayConfig& config) {
+  auto parts = find_parts(config.path);
+  if (!parts) return parts.error();
+  auto player = Player::open(std::move(*parts));
+  if (!player) return Error{config.path + ": " + player.error().text(), {}, {}};
+  if (const auto error = compare(config, (*player)->setting())) return *error;
+  return player;
 }
 
 // Until the output took all: nobody else waits for us.
@@ -81,14 +92,20 @@ void tell(const ReplayConfig& config, const Player& player) {
 
 }  // namespace
 
+std::optional<Error> why_no_replay(const ReplayConfig& config, const std::string& output) {
+  const auto player = open_player(config);
+  if (!player) return player.error();
+  std::error_code absent;
+  if (!output.empty() && std::filesystem::equivalent(output, config.path, absent))
+    return Error{"--output " + output + " is the recording itself", {}, {}};
+  return std::nullopt;
+}
+
 Result<EndRecord> replay(const ReplayConfig& config, Sink& sink, Output& output) {
   Signals signals;
-  auto parts = find_parts(config.path);
-  if (!parts) return parts.error();
-  auto opened = Player::open(std::move(*parts));
-  if (!opened) return Error{config.path + ": " + opened.error().text(), {}, {}};
+  auto opened = open_player(config);
+  if (!opened) return opened.error();
   Player& player = **opened;
-  if (const auto error = compare(config, player.setting())) return *error;
   if (player.begins_late())
     spdlog::warn("{}: the parts before it are gone; it begins with the sockets that were there",
                  config.path);
@@ -105,7 +122,7 @@ Result<EndRecord> replay(const ReplayConfig& config, Sink& sink, Output& output)
     if (!write_out(output, signals, over) || !*more) break;
     while (const auto signal = signals.next()) over = over || *signal != SIGHUP;
   }
-  if (over) player.stop();
+  player.stop();
   tell(config, player);
   output.finish();
   if (const auto error = output.error()) return *error;

@@ -27,6 +27,9 @@ struct ReplayConfig {
   std::function<bool()> enough;  // over when it says so; empty: at the end
 };
 
+// nullopt: it can be replayed, and to `output` (empty: stdout). Ask before that is opened, which
+// empties it.
+std::optional<Error> why_no_replay(const ReplayConfig& config, const std::string& output);
 // Writes every record of it to `sink`, which writes to `output`; waits for a reader that is slow.
 // SIGINT and SIGTERM end it where it is. Call it on the main thread, before any other is made.
 Result<EndRecord> replay(const ReplayConfig& config, Sink& sink, Output& output);

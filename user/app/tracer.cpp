@@ -66,7 +66,7 @@ class RecordWatch {
 std::optional<Error> get_ready(const TracerConfig& config, Promises promises,
                                const Output& output) {
   auto error = make_ready_file(config.ready_file);
-  promises.opens_files = output.is_reopened() || config.record;
+  promises.opens_files = output.is_reopened();
   return error ? error : keep_only(needed_for(promises));
 }
 
@@ -124,9 +124,10 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   EndRecord end = session.finish(*programs);
   if (const auto error = output.error()) return *error;
   if (recorder == nullptr) return end;
-  if (recorder->dropped() > 0)
-    spdlog::warn("{} missing in {}: the disk was too slow",
-                 format_count(recorder->dropped(), "event"), config.record->path);
+  end.unrecorded = recorder->dropped();
+  if (end.unrecorded > 0)
+    spdlog::warn("{} missing in {}: the disk was too slow", format_count(end.unrecorded, "frame"),
+                 config.record->path);
   if (const auto error = recorder->error()) return *error;
   return end;
 }

@@ -36,6 +36,7 @@ void TimerWheel::link(Handle handle) {
   node.next = heads_[node.slot];
   if (node.next != 0) nodes_[node.next].previous = handle;
   heads_[node.slot] = handle;
+  ++on_level_[level];
   ++size_;
 }
 
@@ -43,7 +44,16 @@ void TimerWheel::unlink(Handle handle) {
   const Node& node = nodes_[handle];
   (node.previous == 0 ? heads_[node.slot] : nodes_[node.previous].next) = node.next;
   if (node.next != 0) nodes_[node.next].previous = node.previous;
+  --on_level_[node.slot / kSlots];
   --size_;
+}
+
+// What is on a level can only move when those below it come around.
+void TimerWheel::skip(std::uint64_t until) {
+  unsigned level = 0;
+  while (on_level_[level] == 0) ++level;
+  const std::uint64_t around = (std::uint64_t{1} << (kBits * level)) - 1;
+  now_ = std::min(now_ | around, until);
 }
 
 void TimerWheel::step() {

@@ -36,6 +36,8 @@ class TimerWheel {
         now_ = until;
         return;
       }
+      skip(until);
+      if (now_ == until) return;
       step();
       while (const Handle due = heads_[now_ & (kSlots - 1)]) {
         const Id id = nodes_[due].id;
@@ -69,7 +71,11 @@ class TimerWheel {
   void cascade(unsigned level);
 
   std::uint64_t now_;  // the tick that was done last
+  // Goes to just before the next tick, up to `until`, at which anything can be due or move.
+  void skip(std::uint64_t until);
+
   std::size_t size_ = 0;
+  std::array<std::size_t, kLevels> on_level_{};
   Pool<Node> nodes_;
   std::array<Handle, kSlots * kLevels> heads_{};
 };

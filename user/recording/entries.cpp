@@ -9,8 +9,8 @@
 namespace tcpdwell::recording {
 namespace {
 
-// A file of nothing but these would fill the memory.
-constexpr std::size_t kMostHoldings = 1'000'000;
+// A file of nothing but these would fill the memory; a host has no more descriptors of sockets.
+constexpr std::size_t kMostHoldings = 8'000'000;
 
 using Bytes = std::span<const std::byte>;
 

@@ -27,6 +27,9 @@ Result<UniqueFd> make(const std::string& path) {
                         errno == ELOOP ? "It is a symbolic link: name the file itself" : "");
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) return system_error("recording to " + path);
+  // By another name of it somebody else's file would be emptied.
+  if (S_ISREG(info.st_mode) && info.st_nlink > 1)
+    return Error{"recording to " + path + ": it has another name, too", {}, {}};
   if (!S_ISREG(info.st_mode)) return Error{"recording to " + path + ": it is not a file", {}, {}};
   if (::fchmod(file.get(), 0600) != 0 || ::ftruncate(file.get(), 0) != 0)
     return system_error("recording to " + path);
@@ -48,7 +51,9 @@ File::File(std::string path, bool compress, UniqueFd fd)
       compress_(compress),
       fd_(std::move(fd)),
       compressed_(compress ? kMostStored : 0),
-      compressor_(compress ? std::make_unique<Compressor>() : nullptr) {}
+      compressor_(compress ? std::make_unique<Compressor>() : nullptr) {
+  identify();
+}
 
 File::~File() = default;
 
@@ -73,9 +78,9 @@ void File::begin(const FileHeader& header) {
   });
 }
 
-bool File::write(const FrameHeader& header, std::vector<std::byte> entries) {
+bool File::write(const FrameHeader& header, std::vector<std::byte> entries, bool must) {
   const std::uint64_t size = sizeof header + entries.size();
-  if (queued_ + size > kMostQueued) return false;
+  if (!must && queued_ + size > kMostQueued) return false;
   queued_ += size;
   given_ += size;
   // std::function copies what it holds, hence the pointer.
@@ -112,11 +117,17 @@ std::optional<Error> File::error() const {
 }
 
 bool File::was_renamed() const {
-  struct stat ours {
-  }, named{};
-  if (::fstat(fd_.get(), &ours) != 0) return false;
+  struct stat named {};
   if (::lstat(path_.c_str(), &named) != 0) return true;
-  return ours.st_dev != named.st_dev || ours.st_ino != named.st_ino;
+  const std::lock_guard lock(mutex_);
+  return identity_ != std::pair(named.st_dev, named.st_ino);
+}
+
+void File::identify() {
+  struct stat info {};
+  if (::fstat(fd_.get(), &info) != 0) return;
+  const std::lock_guard lock(mutex_);
+  identity_ = {info.st_dev, info.st_ino};
 }
 
 // --- on the helper thread ---------------------------------------------------------------------
@@ -183,6 +194,7 @@ void File::make_anew(unsigned keep) {
   if (!fd) return fail(fd.error());
   fd_ = std::move(*fd);
   size_ = 0;
+  identify();
 }
 
 }  // namespace tcpdwell::recording

@@ -3,6 +3,8 @@
 // does not stall the trace. A frame is in the file whole, or not at all.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -10,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "recording/format.h"
@@ -31,8 +34,9 @@ class File {
 
   void on_helper(std::function<void()> job);
   void begin(const FileHeader& header);
-  // False: the disk is behind by more than there is room for; the frame is dropped.
-  bool write(const FrameHeader& header, std::vector<std::byte> entries);
+  // False: the disk is behind by more than there is room for; the frame is dropped, unless it
+  // `must` be there.
+  bool write(const FrameHeader& header, std::vector<std::byte> entries, bool must);
   // What comes next goes to a new file, `path` again; this one becomes path.1, and that path.2, up
   // to path.`keep`. 0: it was renamed by somebody else, and is left alone.
   void rotate(unsigned keep);
@@ -43,7 +47,7 @@ class File {
   std::uint64_t size() const { return given_ - *saved_; }
   bool failed() const { return failed_; }
   std::optional<Error> error() const;
-  // True: `path` is not the file that is written to. After finish() only.
+  // True: `path` is not the file that is written to, or was until what was given is written.
   bool was_renamed() const;
 
  private:
@@ -52,6 +56,7 @@ class File {
   // Returns what compression saved.
   std::size_t compress_and_append(FrameHeader header, std::span<const std::byte> entries);
   void make_anew(unsigned keep);
+  void identify();
   void fail(Error error);
 
   const std::string path_;
@@ -69,7 +74,8 @@ class File {
   std::atomic<bool> failed_ = false;
   mutable std::mutex mutex_;
   std::optional<Error> error_;
-  Worker worker_;  // the last: its thread ends before what it uses
+  std::pair<dev_t, ino_t> identity_{};  // of the file, under the mutex
+  Worker worker_;                       // the last: its thread ends before what it uses
 };
 
 }  // namespace tcpdwell::recording

@@ -48,8 +48,9 @@ struct FrameHeader {
   std::uint64_t transitions_before = 0;  // those of them on inet_sock_set_state
   std::uint32_t events = 0;
   std::uint32_t transitions = 0;
+  std::uint32_t number = 0;  // of the run's frames, from 0
   Codec codec = Codec::None;
-  std::array<std::uint8_t, 7> pad{};
+  std::array<std::uint8_t, 3> pad{};
 };
 static_assert(sizeof(FrameHeader) == 56);
 

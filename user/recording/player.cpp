@@ -31,31 +31,40 @@ bool for_each_entry(std::span<const std::byte> entries, Work&& work) {
   return true;
 }
 
+// nullopt: a part does not begin with this frame.
+std::optional<Setting> setting_of(std::span<const std::byte> entries) {
+  EntryHeader header;
+  if (entries.size() < sizeof header) return std::nullopt;
+  std::memcpy(&header, entries.data(), sizeof header);
+  if (header.entry != Entry::Setting || header.size > entries.size() - sizeof header)
+    return std::nullopt;
+  return unpack_setting(entries.subspan(sizeof header, header.size));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Player>> Player::open(std::vector<Reader> parts) {
   std::unique_ptr<Player> player(new Player(std::move(parts)));
-  const auto more = player->next_frame();
-  if (!more) return more.error();
+  // Where the first frame of a part is damaged, the next part has a beginning, too.
   std::optional<Setting> setting;
-  if (player->frame_) {
-    EntryHeader header;
-    const auto entries = player->frame_->entries;
-    if (entries.size() >= sizeof header) std::memcpy(&header, entries.data(), sizeof header);
-    if (header.entry == Entry::Setting && header.size <= entries.size() - sizeof header)
-      setting = unpack_setting(entries.subspan(sizeof header, header.size));
-  }
+  do {
+    const auto more = player->next_frame();
+    if (!more) return more.error();
+    if (player->frame_) setting = setting_of(player->frame_->entries);
+  } while (!setting && player->frame_);
   if (!setting)
     return Error{"the recording has no beginning: nothing of it can be replayed", {}, {}};
   player->setting_ = std::move(*setting);
   player->now_ = player->setting_.config.began;
   player->events_ = player->frame_->events_before;
   player->transitions_ = player->frame_->transitions_before;
+  player->number_ = player->frame_->number;
+  player->first_ = player->part_;
+  player->damage_told_ = player->damaged_;
   return player;
 }
 
-void Player::begin(Feed& feed, const Lifecycle& lifecycle, bool same,
-                   std::function<bool()> enough) {
+void Player::begin(Feed& feed, Lifecycle& lifecycle, bool same, std::function<bool()> enough) {
   feed_ = &feed;
   lifecycle_ = &lifecycle;
   enough_ = std::move(enough);
@@ -94,12 +103,13 @@ Result<bool> Player::step() {
 }
 
 void Player::play(const Frame& frame) {
-  if (frame.events_before > events_ || damaged_ > 0)
+  if (frame.events_before > events_ || damaged_ != damage_told_ || frame.number != number_)
     miss(frame.events_before, frame.transitions_before);
   const bool whole = for_each_entry(
       frame.entries, [this](const EntryHeader& header, auto bytes) { play(header, bytes); });
   if (!whole) notes_.lost();
   feed_->settle();
+  number_ = frame.number + 1;
   events_ = frame.events_before + frame.events;
   transitions_ = frame.transitions_before + frame.transitions;
 }
@@ -107,7 +117,6 @@ void Player::play(const Frame& frame) {
 // What was to come before the event of this number did not.
 void Player::miss(std::uint64_t events, std::uint64_t transitions) {
   const std::uint64_t missed = events - std::min(events, events_);
-  if (missed == 0 && damage_told_ == damaged_) return;
   damage_told_ = damaged_;
   same_ = false;
   notes_.lost();
@@ -122,7 +131,7 @@ void Player::miss(std::uint64_t events, std::uint64_t transitions) {
 
 void Player::play(const EntryHeader& header, std::span<const std::byte> bytes) {
   const bool repeated = (header.flags & kRepeated) != 0;
-  if (ended_ || (repeated && !(begins_late() && part_ == 0))) return;
+  if (ended_ || (repeated && !(begins_late() && part_ == first_))) return;
   if (header.entry == Entry::Kernel) return feed_->record(bytes);
   if (header.entry == Entry::Full) full_ = true;
   if (auto read = notes_.read(header.entry, bytes)) play(std::move(*read));
@@ -136,7 +145,14 @@ void Player::play(NoteReader::Read read) {
     if (!read.subject || !lifecycle_->direct(*answer, *read.subject)) return;
   }
   ended_ = std::holds_alternative<Finished>(read.note);
+  // The end of a walk whose beginning was lost would have everything looked for.
+  if (std::holds_alternative<SnapshotOver>(read.note) && !std::exchange(walking_, false)) return;
+  walking_ |= std::holds_alternative<SnapshotBegan>(read.note);
   feed_->note(read.note);
+  // The answers are in the recording.
+  lifecycle_->take_questions();
+  lifecycle_->take_unknown_cgroups();
+  lifecycle_->take_unknown_namespaces();
   if (enough_ && std::holds_alternative<Ticked>(read.note) && enough_()) finish(false);
 }
 

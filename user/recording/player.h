@@ -30,11 +30,11 @@ class Player {
   // What its table is to be made with. To be shown may be less.
   const Setting& setting() const { return setting_; }
   // Earlier parts are gone.
-  bool begins_late() const { return parts_.front().header().part != 0; }
+  bool begins_late() const { return first_ != 0 || parts_.front().header().part != 0; }
 
   // `feed` feeds `lifecycle`. `same`: it was made with setting(), with no filter but its own.
   // `enough`: asked at every tick, true ends it there; may be empty.
-  void begin(Feed& feed, const Lifecycle& lifecycle, bool same, std::function<bool()> enough = {});
+  void begin(Feed& feed, Lifecycle& lifecycle, bool same, std::function<bool()> enough = {});
   // The next frame. False: that was all, and the feed was told the end.
   Result<bool> step();
   // Nobody wants more of it: it ends here.
@@ -55,16 +55,18 @@ class Player {
   void finish(bool truncated);
 
   std::vector<Reader> parts_;
-  std::size_t part_ = 0;
+  std::size_t part_ = 0, first_ = 0;  // that is played, that was the first
   Setting setting_;
   std::optional<Frame> frame_;
   NoteReader notes_;
   Feed* feed_ = nullptr;
-  const Lifecycle* lifecycle_ = nullptr;
+  Lifecycle* lifecycle_ = nullptr;
   bool same_ = true;
+  bool walking_ = false;  // through all sockets: so far it was told
   std::function<bool()> enough_;
   std::uint64_t events_ = 0, transitions_ = 0;  // so far, with what was missed
   std::uint64_t damaged_ = 0, damage_known_ = 0, damage_told_ = 0;
+  std::uint32_t number_ = 0;  // of the next frame
   Nanos now_{};
   bool ended_ = false, truncated_ = false, full_ = false;
 };

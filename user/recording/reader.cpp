@@ -47,7 +47,7 @@ std::optional<Error> refuse(const FileHeader& header, const std::string& name) {
 }  // namespace
 
 Reader::Reader(std::unique_ptr<Source> source, std::string name)
-    : source_(std::move(source)), name_(std::move(name)), buffer_(kBuffer), entries_(kMostFrame) {}
+    : source_(std::move(source)), name_(std::move(name)), buffer_(sizeof(FileHeader)) {}
 
 Result<Reader> Reader::open(std::unique_ptr<Source> source, const std::string& name) {
   Reader reader(std::move(source), name);
@@ -104,6 +104,7 @@ std::optional<Frame> Reader::unpack(const FrameHeader& header) {
               .transitions_before = header.transitions_before,
               .events = header.events,
               .transitions = header.transitions,
+              .number = header.number,
               .entries = stored};
   if (header.codec == Codec::Zstd) {
     const std::size_t size =
@@ -114,12 +115,28 @@ std::optional<Frame> Reader::unpack(const FrameHeader& header) {
   return frame;
 }
 
+// A rotated run has many parts, of which one is read at a time.
+void Reader::take_room() {
+  if (buffer_.size() >= kBuffer) return;
+  buffer_.resize(kBuffer);
+  entries_.resize(kMostFrame);
+}
+
+void Reader::finish() {
+  begin_ = end_ = 0;
+  at_end_ = true;
+  buffer_ = entries_ = {};
+  source_.reset();
+}
+
 Result<std::optional<Frame>> Reader::next() {
+  if (!source_) return std::optional<Frame>{};
+  take_room();
   while (true) {
     if (const auto error = fill(sizeof(FrameHeader))) return *error;
     if (!has(sizeof(FrameHeader))) {
       cut_off_ = begin_ != end_;
-      begin_ = end_;
+      finish();
       return std::optional<Frame>{};
     }
     const auto header = header_at(0);
@@ -132,7 +149,7 @@ Result<std::optional<Frame>> Reader::next() {
     if (const auto error = fill(sizeof(FrameHeader) + header->stored_size)) return *error;
     if (!has(sizeof(FrameHeader) + header->stored_size)) {
       cut_off_ = true;
-      begin_ = end_;
+      finish();
       return std::optional<Frame>{};
     }
     begin_ += sizeof(FrameHeader);

@@ -20,6 +20,7 @@ namespace tcpdwell::recording {
 struct Frame {
   std::uint64_t events_before = 0, transitions_before = 0;
   std::uint64_t events = 0, transitions = 0;  // in it
+  std::uint32_t number = 0;                   // of all of the run
   std::span<const std::byte> entries;         // until the next frame is asked for
 };
 
@@ -42,6 +43,8 @@ class Reader {
 
  private:
   Reader(std::unique_ptr<Source> source, std::string name);
+  void take_room();
+  void finish();
   std::optional<Error> fill(std::size_t wanted);
   bool has(std::size_t size) const { return end_ - begin_ >= size; }
   std::span<const std::byte> bytes(std::size_t size) const {

@@ -46,7 +46,9 @@ std::optional<Error> Recorder::begin(const Setting& setting) {
     return Error{
         "recording to " + config_.path + ": the filters are too long to be recorded", {}, {}};
   setting_ = setting;
+  now_ = setting.config.began;
   begin_part();
+  close_frame();
   return std::nullopt;
 }
 
@@ -64,12 +66,14 @@ void Recorder::record(std::span<const std::byte> record) noexcept {
   if (full_ || record.size() < sizeof(tcpdwell_head)) return;
   tcpdwell_head head;
   std::memcpy(&head, record.data(), sizeof head);
+  if (head.at_ns >= static_cast<std::uint64_t>(stop_.count())) return;
   if (head.kind != TCPDWELL_SNAPSHOT) ++events_;
   if (head.kind == TCPDWELL_TRANSITION) ++transitions_;
 }
 
 void Recorder::note(const Note& note, const Lifecycle& lifecycle) noexcept {
   remember(note);
+  if (const auto* stopped = std::get_if<Stopped>(&note)) stop_ = stopped->at;
   const bool tick = std::holds_alternative<Ticked>(note);
   const bool only_ticks = only_ticks_ && tick;
   pack(note, &lifecycle,
@@ -80,12 +84,12 @@ void Recorder::note(const Note& note, const Lifecycle& lifecycle) noexcept {
 void Recorder::remember(const Note& note) {
   if (const auto* clock = std::get_if<ClockEvent>(&note)) clock_ = *clock;
   if (const auto* range = std::get_if<NamespaceEvent>(&note)) {
-    if (namespaces_.size() >= kMostKept) namespaces_.clear();
+    if (namespaces_.size() >= kMostKept) namespaces_.erase(namespaces_.begin());
     namespaces_[range->netns_cookie] = *range;
   }
   if (const auto* cgroup = std::get_if<CgroupEvent>(&note)) {
-    if (cgroups_.size() >= kMostKept) cgroups_.clear();
-    cgroups_[cgroup->id] = *cgroup;
+    if (cgroups_.size() >= kMostKept) cgroups_.erase(cgroups_.begin());
+    if (!cgroup->path.empty()) cgroups_[cgroup->id] = *cgroup;
   }
 }
 
@@ -103,8 +107,7 @@ void Recorder::put(Entry entry, std::span<const std::byte> bytes, std::uint8_t f
   entries_.insert(entries_.end(), bytes.begin(), bytes.end());
 }
 
-// For a whole frame more, and the one that says that it is over. What a new file has to repeat is
-// not bounded by its size.
+// For a whole frame more, and the one that says that it is over.
 bool Recorder::make_room(std::size_t size) {
   const bool fits =
       config_.max_size == 0 || repeating_ ||
@@ -127,11 +130,12 @@ void Recorder::close_frame() {
   const FrameHeader header{.events_before = events_before_,
                            .transitions_before = transitions_before_,
                            .events = events_,
-                           .transitions = transitions_};
+                           .transitions = transitions_,
+                           .number = number_++};
   std::vector<std::byte> frame;
   frame.reserve(kMostFrame);
   std::swap(frame, entries_);
-  if (!file_->write(header, std::move(frame))) dropped_ += events_;
+  if (!file_->write(header, std::move(frame), repeating_ || header.number == 0)) ++dropped_;
   events_before_ += std::exchange(events_, 0);
   transitions_before_ += std::exchange(transitions_, 0);
   only_ticks_ = true;
@@ -149,13 +153,19 @@ void Recorder::next_part(unsigned keep, Nanos now) {
   wants_snapshot_ = true;
 }
 
-// A part that is not the first begins as the run did, and with what was known by then.
+// A part that is not the first begins as the run did, and with what was known by then: of names the
+// newest, and no more than leave room for what is to come.
 void Recorder::repeat() {
   const auto put_entry = [this](Entry entry, std::span<const std::byte> bytes) {
     put(entry, bytes);
   };
-  for (const auto& [id, cgroup] : cgroups_) pack(cgroup, nullptr, put_entry);
-  for (const auto& [id, range] : namespaces_) pack(range, nullptr, put_entry);
+  const auto has_room = [this] {
+    return config_.max_size == 0 || file_->size() + entries_.size() < config_.max_size / 4;
+  };
+  for (auto it = namespaces_.rbegin(); it != namespaces_.rend() && has_room(); ++it)
+    pack(it->second, nullptr, put_entry);
+  for (auto it = cgroups_.rbegin(); it != cgroups_.rend() && has_room(); ++it)
+    pack(it->second, nullptr, put_entry);
   if (clock_) pack(*clock_, nullptr, put_entry);
   pack(Began{}, nullptr, put_entry);
 }
@@ -166,9 +176,9 @@ void Recorder::flush(Nanos now) {
 }
 
 void Recorder::reopen(Nanos now) {
+  if (full_ || file_->failed() || !file_->was_renamed()) return;
   close_frame();
-  file_->finish();
-  if (!full_ && !file_->failed() && file_->was_renamed()) next_part(0, now);
+  next_part(0, now);
 }
 
 void Recorder::finish() {

@@ -29,6 +29,7 @@ inline constexpr std::uint64_t kLeastSize = 256U << 10U;  // that max_size can b
 class Recorder final : public Tape {
  public:
   static Result<std::unique_ptr<Recorder>> open(const RecorderConfig& config);
+  ~Recorder() override { finish(); }
 
   // On the thread that writes, before anything else.
   void on_helper(std::function<void()> job) { file_->on_helper(std::move(job)); }
@@ -51,7 +52,7 @@ class Recorder final : public Tape {
   bool full() const { return full_; }  // max_size was reached, nothing is recorded any more
   bool failed() const { return file_->failed(); }
   std::optional<Error> error() const { return file_->error(); }
-  std::uint64_t dropped() const { return dropped_; }  // events that the disk was too slow for
+  std::uint64_t dropped() const { return dropped_; }  // frames that the disk was too slow for
 
  private:
   explicit Recorder(const RecorderConfig& config, std::unique_ptr<File> file);
@@ -78,6 +79,8 @@ class Recorder final : public Tape {
   bool full_ = false;
   bool wants_snapshot_ = false;
   bool repeating_ = false;
+  Nanos stop_{Nanos::max()};  // what happened from then on is no event of the run
+  std::uint32_t number_ = 0;  // of this frame
   // What a later part has to repeat.
   std::map<std::uint64_t, CgroupEvent> cgroups_;
   std::map<std::uint64_t, NamespaceEvent> namespaces_;
