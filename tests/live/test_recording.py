@@ -242,6 +242,22 @@ def test_what_is_no_plain_file_is_refused(tmp_path, kind):
     assert status == 2 and errors.count("\n") == 1, errors
 
 
+def test_a_replay_never_writes_to_what_it_reads(netns, tmp_path):
+    path = tmp_path / "run.tdw"
+    with Tracer("--netns", netns.path, "--record", path) as tracer:
+        tracer.stop()
+    before = read_bytes(path)
+    _, errors, status = replay(path, "-o", str(path))
+    assert (status, read_bytes(path) == before) == (2, True) and "the recording itself" in errors
+    out = tmp_path / "out"
+    out.write_bytes(b"of an earlier replay")
+    assert replay(tmp_path, "-o", str(out))[2] == 2
+    assert out.read_bytes() == b"of an earlier replay"
+    done = subprocess.run([BINARY, "--json", "-o", str(path), "--record", str(path)],
+                          capture_output=True, check=False, timeout=60)
+    assert done.returncode == 2 and read_bytes(path) == before, done.stderr
+
+
 def test_a_reader_that_goes_away_ends_a_replay_quietly(netns, tmp_path):
     path = tmp_path / "run.tdw"
     with Tracer("--netns", netns.path, "--record", path) as tracer:

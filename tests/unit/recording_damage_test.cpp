@@ -98,6 +98,18 @@ TEST_F(RecordingDamage, AnyByteItCountsWhatIsMissing) {
   }
 }
 
+TEST_F(RecordingDamage, AFrameThatIsNotThereIsMissedEvenWithoutEvents) {
+  const auto starts = frames();
+  for (std::size_t gone = 1; gone + 2 < starts.size(); ++gone) {
+    auto rest = bytes_;
+    rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(starts[gone]),
+               rest.begin() + static_cast<std::ptrdiff_t>(starts[gone + 1]));
+    const Replay replayed = replay(rest);
+    EXPECT_EQ(count(replayed.text, "\"cause\":\"damaged\""), 1U) << "frame " << gone;
+    EXPECT_EQ(replayed.end.events + replayed.end.lost, replay(bytes_).end.events);
+  }
+}
+
 TEST_F(RecordingDamage, RubbishBetweenFramesIsPassedOver) {
   const auto starts = frames();
   auto damaged = bytes_;

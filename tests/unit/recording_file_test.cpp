@@ -63,6 +63,32 @@ TEST_F(RecordingFile, IsNoLinkNoPipeNoDirectory) {
   EXPECT_NE(refusal(std::filesystem::path(path_).parent_path().string()), "");
 }
 
+TEST_F(RecordingFile, HasNoOtherName) {
+  std::ofstream(directory_.file("other")) << "precious";
+  std::filesystem::create_hard_link(directory_.file("other"), path_);
+  EXPECT_NE(refusal(path_).find("it has another name, too"), std::string::npos);
+  EXPECT_EQ(read_file(path_).size(), 8U);
+}
+
+TEST_F(RecordingFile, OfARotatedRunTheNextOneBeginsWhereTheFirstIsDamaged) {
+  TapedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 9});
+  fill(run, 1, 1500);
+  run.finish();
+  std::vector<std::string> parts = {path_};
+  for (int i = 1; std::filesystem::exists(path_ + '.' + std::to_string(i)); ++i)
+    parts.insert(parts.begin(), path_ + '.' + std::to_string(i));
+  ASSERT_GT(parts.size(), 2U);
+  auto first = read_file(parts[0]);
+  first[100] ^= std::byte{1};
+  std::ofstream(parts[0], std::ios::binary)
+      .write(reinterpret_cast<const char*>(first.data()),
+             static_cast<std::streamsize>(first.size()));
+  const Replay rest = replay(parts);
+  EXPECT_EQ(rest.error, "");
+  EXPECT_TRUE(rest.late);
+  EXPECT_GT(rest.end.transitions, 1000U);
+}
+
 TEST_F(RecordingFile, IsRotatedAtItsSizeAndReplaysAsOne) {
   TapedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 5});
   fill(run, 1, 1500);

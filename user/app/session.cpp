@@ -67,14 +67,14 @@ LifecycleConfig lifecycle_config(const SessionConfig& config, const Programs& pr
 
 }  // namespace
 
-// 8 MiB a CPU: some ten thousand events, more than a consumer that waits for its turn on a busy
+// 16 MiB a CPU: half a second at full churn, more than a consumer that waits for its turn on a busy
 // CPU lets pile up; never over a 64th of the memory.
 std::uint32_t ring_size(std::uint64_t asked) {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   if (asked == 0) {
     const auto memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * page;
     const auto cpus = static_cast<std::uint64_t>(::sysconf(_SC_NPROCESSORS_ONLN));
-    asked = std::min(cpus * (8U << 20U), std::bit_floor(memory / 64));
+    asked = std::min(cpus * (16U << 20U), std::bit_floor(memory / 64));
   }
   const std::uint64_t most = 1U << 30U;
   return static_cast<std::uint32_t>(std::bit_ceil(std::clamp(asked, page, most)));
