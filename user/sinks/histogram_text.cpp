@@ -38,7 +38,7 @@ std::vector<std::int64_t> equal_steps(Nanos low, Nanos high) {
 std::vector<std::int64_t> equal_factors(std::int64_t low, std::int64_t high) {
   std::vector<std::int64_t> edges = {0};
   for (std::int64_t ten = kFinest; edges.back() <= high && edges.back() < kHighest;
-       ten = ten < kHighest ? ten * 10 : ten)
+       ten = ten <= kHighest / 10 ? ten * 10 : ten)
     for (const std::int64_t factor : {1, 2, 5}) {
       if (ten * factor <= low) edges.clear();
       if (edges.empty() || edges.back() <= high) edges.push_back(ten * factor);
