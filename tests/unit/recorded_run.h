@@ -113,32 +113,11 @@ class TapedRun {
     recorder->flush(now_);
   }
   // The kernel answers what the table wants to know: it is there, and two processes hold it.
-  void answer(std::uint32_t pid = 42) {
-    for (const Question& question : lifecycle_.take_questions())
-      feed_.note(InquiryEvent{.at = now_,
-                              .id = question.id,
-                              .generation = question.generation,
-                              .serial = question.serial,
-                              .presence = Presence::Present,
-                              .state = question.state,
-                              .cookie = question.cookie,
-                              .attached = true,
-                              .receive_queue = 1,
-                              .holders = {holder(pid, 5), holder(pid + 1, 6)}});
-  }
+  void answer(std::uint32_t pid = 42) { answer_with({holder(pid, 5), holder(pid + 1, 6)}); }
   void answer_with_holders(std::int32_t many) {
-    for (const Question& question : lifecycle_.take_questions()) {
-      InquiryEvent answer{.at = now_,
-                          .id = question.id,
-                          .generation = question.generation,
-                          .serial = question.serial,
-                          .presence = Presence::Present,
-                          .state = question.state,
-                          .cookie = question.cookie,
-                          .attached = true};
-      for (std::int32_t fd = 0; fd < many; ++fd) answer.holders.push_back(holder(42, fd));
-      feed_.note(answer);
-    }
+    std::vector<Holder> holders;
+    for (std::int32_t fd = 0; fd < many; ++fd) holders.push_back(holder(42, fd));
+    answer_with(holders);
   }
   // The socket is found by a walk.
   void finds(std::uint64_t cookie) {
@@ -166,6 +145,19 @@ class TapedRun {
   std::uint64_t open() const { return lifecycle_.open(); }
 
  private:
+  void answer_with(const std::vector<Holder>& holders) {
+    for (const Question& question : lifecycle_.take_questions())
+      feed_.note(InquiryEvent{.at = now_,
+                              .id = question.id,
+                              .generation = question.generation,
+                              .serial = question.serial,
+                              .presence = Presence::Present,
+                              .state = question.state,
+                              .cookie = question.cookie,
+                              .attached = true,
+                              .receive_queue = 1,
+                              .holders = holders});
+  }
   static Holder holder(std::uint32_t pid, std::int32_t fd) {
     Holder holder{.process = {.pid = pid, .uid = 1000, .cgroup_id = 7}, .fd = fd};
     std::strcpy(holder.process.comm.data(), "app");
