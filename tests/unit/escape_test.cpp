@@ -35,6 +35,21 @@ TEST(JsonString, WhatIsHarmlessStays) {
             "\"h\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
 }
 
+// Eight bytes are looked at together: it must not matter with which others, and where.
+TEST(JsonString, EachByteIsTheSameAnywhere) {
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    const std::string alone = json(std::string(1, c));
+    for (std::size_t at = 0; at < 17; ++at) {
+      std::string text = "abcdefghijklmnopq";
+      text[at] = c;
+      std::string expected = '"' + text + '"';
+      expected.replace(1 + at, 1, alone, 1, alone.size() - 2);
+      ASSERT_EQ(json(text), expected) << "byte " << byte << " at " << at;
+    }
+  }
+}
+
 TEST(JsonString, QuotesAndBackslashesAreEscaped) {
   EXPECT_EQ(json(R"(a"b\c)"), R"("a\"b\\c")");
   EXPECT_EQ(json(R"(\)"), R"("\\")") << "it must not eat the closing quote";

@@ -50,7 +50,10 @@ struct Site {
   std::uint64_t netns_cookie = 0;
   std::uint32_t netns = 0;
   Family family = Family::Ipv4;
-  bool operator==(const Site&) const = default;
+  bool operator==(const Site& other) const {
+    return netns_cookie == other.netns_cookie && netns == other.netns && family == other.family &&
+           same(local, other.local);
+  }
   template <typename H>
   friend H AbslHashValue(H hash, const Site& site) {
     return H::combine(std::move(hash), site.local, site.netns_cookie, site.family);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/decode.h"
 
+#include <cstddef>
 #include <cstring>
 
 #include "tcpdwell/wire.h"
@@ -12,10 +13,10 @@ using Bytes = std::span<const std::byte>;
 
 // Ring records are 8-byte aligned, no more, and a recording's are not: always a copy.
 template <typename Raw>
-std::optional<Raw> read(Bytes record) {
-  if (record.size() < sizeof(Raw)) return std::nullopt;
+std::optional<Raw> read(Bytes record, std::size_t at = 0) {
+  if (record.size() < at + sizeof(Raw)) return std::nullopt;
   Raw raw;
-  std::memcpy(&raw, record.data(), sizeof raw);
+  std::memcpy(&raw, record.data() + at, sizeof raw);
   return raw;
 }
 
@@ -28,9 +29,11 @@ bool is_plausible(const tcpdwell_head& head) {
 
 Nanos at(const tcpdwell_head& head) { return Nanos{static_cast<std::int64_t>(head.at_ns)}; }
 
-std::optional<Flow> flow_of(const tcpdwell_flow& raw) {
-  if (raw.family != TCPDWELL_FAMILY_IPV4 && raw.family != TCPDWELL_FAMILY_IPV6) return std::nullopt;
-  Flow flow;
+bool is_flow(const tcpdwell_flow& raw) {
+  return raw.family == TCPDWELL_FAMILY_IPV4 || raw.family == TCPDWELL_FAMILY_IPV6;
+}
+
+void fill(Flow& flow, const tcpdwell_flow& raw) {
   std::memcpy(flow.local.addr.data(), raw.local, sizeof raw.local);
   std::memcpy(flow.remote.addr.data(), raw.remote, sizeof raw.remote);
   flow.local.port = raw.local_port;
@@ -38,6 +41,12 @@ std::optional<Flow> flow_of(const tcpdwell_flow& raw) {
   flow.netns_cookie = raw.netns_cookie;
   flow.netns = raw.netns_inum;
   flow.family = static_cast<Family>(raw.family);
+}
+
+std::optional<Flow> flow_of(const tcpdwell_flow& raw) {
+  if (!is_flow(raw)) return std::nullopt;
+  std::optional<Flow> flow(std::in_place);
+  fill(*flow, raw);
   return flow;
 }
 
@@ -63,14 +72,13 @@ bool transition(Bytes record, Event& out) {
   const auto raw = read<tcpdwell_transition>(record);
   if (!raw) return false;
   const auto from = to_state(raw->from), to = to_state(raw->to);
-  const auto flow = flow_of(raw->flow);
-  if (!from || !to || !flow) return false;
+  if (!from || !to || !is_flow(raw->flow)) return false;
   auto& event = out.emplace<TransitionEvent>();
   event.at = at(raw->head);
   event.cpu = raw->head.cpu;
   event.object = raw->object;
   event.cookie = raw->cookie;
-  event.flow = *flow;
+  fill(event.flow, raw->flow);
   event.from = *from;
   event.to = *to;
   event.life = raw->life;
@@ -87,14 +95,14 @@ bool transition(Bytes record, Event& out) {
   event.followed = (raw->more_flags & TCPDWELL_FOLLOWED) != 0;
   event.receive_queue = raw->receive_queue;
   if (raw->flags & TCPDWELL_TASK) {
-    const auto more = read<tcpdwell_transition_task>(record);
-    if (!more) return false;
-    event.task = process_of(more->task);
+    const auto task = read<tcpdwell_task>(record, offsetof(tcpdwell_transition_task, task));
+    if (!task) return false;
+    event.task = process_of(*task);
   }
   if (raw->flags & TCPDWELL_TALLY) {
-    const auto more = read<tcpdwell_transition_end>(record);
-    if (!more) return false;
-    event.tally = tally_of(more->tally);
+    const auto tally = read<tcpdwell_tally>(record, offsetof(tcpdwell_transition_end, tally));
+    if (!tally) return false;
+    event.tally = tally_of(*tally);
   }
   return true;
 }

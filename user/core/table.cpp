@@ -151,7 +151,7 @@ Flow ConnectionTable::flow(const Connection& connection) const {
 bool ConnectionTable::has_flow(const Connection& connection, const Flow& flow) const {
   const Site& site = sites_[connection.site];
   return connection.local_port == flow.local.port && connection.remote_port == flow.remote.port &&
-         connection.remote == flow.remote.addr && site.local == flow.local.addr &&
+         same(connection.remote, flow.remote.addr) && same(site.local, flow.local.addr) &&
          site.netns_cookie == flow.netns_cookie && site.netns == flow.netns &&
          site.family == flow.family;
 }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,10 +44,22 @@ std::optional<State> parse_state(std::string_view text);
 
 enum class Family : std::uint8_t { Ipv4 = 2, Ipv6 = 10 };
 
+// What every event compares: std::array would call memcmp() for it.
+template <typename Byte>
+bool same(const std::array<Byte, 16>& a, const std::array<Byte, 16>& b) {
+  static_assert(sizeof(Byte) == 1);
+  std::array<std::uint64_t, 2> x, y;
+  std::memcpy(x.data(), a.data(), sizeof x);
+  std::memcpy(y.data(), b.data(), sizeof y);
+  return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
 struct Endpoint {
   std::array<std::uint8_t, 16> addr{};  // network order; IPv4 in the first 4 bytes
   std::uint16_t port = 0;               // host order; 0: none (yet)
-  bool operator==(const Endpoint&) const = default;
+  bool operator==(const Endpoint& other) const {
+    return port == other.port && same(addr, other.addr);
+  }
 };
 
 // The two ends of a connection in a network namespace. Also the key under which a half-open
@@ -74,7 +87,10 @@ struct Process {
   std::uint64_t cgroup_id = 0;
   std::array<char, 16> comm{};  // untrusted bytes of another process, not always terminated
   std::string_view comm_view() const;
-  bool operator==(const Process&) const = default;
+  bool operator==(const Process& other) const {
+    return pid == other.pid && uid == other.uid && cgroup_id == other.cgroup_id &&
+           same(comm, other.comm);
+  }
   template <typename H>
   friend H AbslHashValue(H hash, const Process& process) {
     return H::combine(std::move(hash), process.pid, process.uid, process.cgroup_id, process.comm);
@@ -88,6 +104,7 @@ std::string_view name(Via via);
 struct Owner {
   Process process;
   Via via = Via::Connect;
+  bool operator==(const Owner&) const = default;
 };
 
 }  // namespace tcpdwell

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinks/json_line.h"
 
-#include <algorithm>
 #include <array>
 #include <ctime>
 #include <string>
@@ -25,34 +24,12 @@ constexpr std::array<ByteText, 256> kBytes = [] {
   return bytes;
 }();
 
-struct Ipv6Text {
-  std::array<std::uint8_t, 16> addr{};
-  std::uint8_t size = 0;  // 0: empty
-  std::array<char, 47> text{};
-};
-
-// inet_ntop() takes longer than the rest of a line, and addresses come again and again.
-const Ipv6Text& ipv6(const Endpoint& end) {
-  thread_local std::array<Ipv6Text, 256> known;
-  std::array<std::uint64_t, 2> halves;
-  std::memcpy(halves.data(), end.addr.data(), sizeof halves);
-  const std::uint64_t hash = (halves[0] * 31 + halves[1]) * 0x9e3779b97f4a7c15;
-  Ipv6Text& entry = known[hash >> 56U];
-  if (entry.size != 0 && entry.addr == end.addr) return entry;
-  const std::string text = format_address(end, Family::Ipv6);
-  entry.addr = end.addr;
-  entry.size = static_cast<std::uint8_t>(std::min(text.size(), entry.text.size()));
-  std::copy_n(text.begin(), entry.size, entry.text.begin());
-  return entry;
-}
+constexpr std::int64_t kSecond = 1'000'000'000;
 
 }  // namespace
 
 char* address(char* to, const Endpoint& end, Family family) {
-  if (family == Family::Ipv6) {
-    const Ipv6Text& known = ipv6(end);
-    return text(to, {known.text.data(), known.size});
-  }
+  if (family == Family::Ipv6) return text(to, format_address(end, family));
   for (std::size_t i = 0; i < 4; ++i) {
     const ByteText& byte = kBytes[end.addr[i]];
     std::memcpy(to, byte.text.data(),
@@ -63,15 +40,14 @@ char* address(char* to, const Endpoint& end, Family family) {
   return to - 1;
 }
 
-// What changes once a second is kept.
+// Of both what changes once a second is kept.
 char* time(char* to, Nanos unix_time) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
   constexpr std::size_t kLength = 19;
   struct Cache {
     std::int64_t second = -1;
     std::array<char, kLength + 1> text{};
   };
-  thread_local Cache cache;
+  constinit thread_local Cache cache;
   const std::int64_t second = unix_time.count() / kSecond;
   if (second != cache.second) {
     std::tm utc{};
@@ -84,6 +60,24 @@ char* time(char* to, Nanos unix_time) {
   to = put(to + kLength, '.');
   to = digits(to, static_cast<std::uint32_t>(unix_time.count() % kSecond), 9);
   return put(to, 'Z');
+}
+
+char* mono_ns(char* to, Nanos mono) {
+  struct Cache {
+    std::int64_t second = 0;
+    std::size_t size = 0;
+    std::array<char, 24> text{};
+  };
+  constinit thread_local Cache cache;
+  const std::int64_t second = mono.count() / kSecond;
+  if (second <= 0) return number(to, mono.count());
+  if (second != cache.second) {
+    const char* end = number(cache.text.data(), second);
+    cache.size = static_cast<std::size_t>(end - cache.text.data());
+    cache.second = second;
+  }
+  std::memcpy(to, cache.text.data(), cache.text.size());
+  return digits(to + cache.size, static_cast<std::uint32_t>(mono.count() % kSecond), 9);
 }
 
 }  // namespace tcpdwell::json

@@ -3,6 +3,7 @@
 // nothing is allocated, and where the line goes on stays in a register.
 #pragma once
 
+#include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -55,13 +56,32 @@ inline char* text(char* to, std::string_view text) {
 }
 
 template <typename Int>
-char* number(char* to, Int value, int base = 10) {
-  return std::to_chars(to, to + 24, value, base).ptr;
+char* number(char* to, Int value) {
+  if (value >= 0 && value < 10) return put(to, static_cast<char>('0' + value));  // very often
+  return std::to_chars(to, to + 24, value).ptr;
 }
+
+inline char* hex(char* to, std::uint64_t value) {
+  return std::to_chars(to, to + 24, value, 16).ptr;
+}
+
+// "00", "01" to "99".
+inline constexpr auto kPairs = [] {
+  std::array<std::array<char, 2>, 100> pairs{};
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    pairs[i] = {static_cast<char>('0' + i / 10), static_cast<char>('0' + i % 10)};
+  return pairs;
+}();
 
 // Exactly `width` of them.
 inline char* digits(char* to, std::uint32_t value, int width) {
-  for (int i = width - 1; i >= 0; --i, value /= 10) to[i] = static_cast<char>('0' + value % 10);
+  for (int left = width; left > 0; left -= 2, value /= 100) {
+    const auto& pair = kPairs[value % 100];
+    if (left == 1)
+      to[0] = pair[1];
+    else
+      std::memcpy(to + left - 2, pair.data(), pair.size());
+  }
   return to + width;
 }
 
@@ -76,6 +96,8 @@ inline char* word(char* to, std::string_view word) {
 char* address(char* to, const Endpoint& end, Family family);
 // RFC 3339, UTC, with nanoseconds.
 char* time(char* to, Nanos unix_time);
+// As number(), of what is near the one before.
+char* mono_ns(char* to, Nanos mono);
 
 }  // namespace json
 }  // namespace tcpdwell

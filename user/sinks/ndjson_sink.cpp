@@ -5,6 +5,7 @@
 
 #include "core/dwell_order.h"
 #include "sinks/escape.h"
+#include "sinks/json_socket.h"
 
 namespace tcpdwell {
 namespace {
@@ -31,62 +32,7 @@ char* quoted_key(char* out, std::string_view name) {
 char* head(char* out, const When& when) {
   out = time(out, when.unix_time);
   out = put(out, "\",\"mono_ns\":");
-  out = number(out, when.mono.count());
-  return out;
-}
-
-char* owner(char* out, const std::optional<Owner>& owner) {
-  if (!owner) return put(out, "null");
-  out = put(out, "{\"pid\":");
-  if (owner->process.pid != 0)
-    out = number(out, owner->process.pid);
-  else
-    out = put(out, "null");
-  out = put(out, ",\"comm\":");
-  out = write_json_string(out, owner->process.comm_view());
-  out = put(out, ",\"uid\":");
-  out = number(out, owner->process.uid);
-  out = put(out, ",\"via\":");
-  out = word(out, name(owner->via));
-  out = put(out, '}');
-  return out;
-}
-
-char* endpoint(char* out, const Endpoint& end, Family family) {
-  out = address(out, end, family);
-  out = put(out, "\",\"port\":");
-  out = number(out, end.port);
-  return out;
-}
-
-char* socket(char* out, const SocketInfo& info) {
-  if (info.cookie != 0) {
-    out = put(out, ",\"cookie\":\"");
-    out = number(out, info.cookie, 16);
-    out = put(out, "\",\"life\":");
-  } else {
-    out = put(out, ",\"cookie\":null,\"life\":");
-  }
-  out = number(out, info.life);
-  out = put(out, ",\"netns\":");
-  out = number(out, info.flow.netns);
-  if (info.flow.family == Family::Ipv4)
-    out = put(out, ",\"family\":\"ipv4\",\"local\":{\"addr\":\"");
-  else
-    out = put(out, ",\"family\":\"ipv6\",\"local\":{\"addr\":\"");
-  out = endpoint(out, info.flow.local, info.flow.family);
-  out = put(out, "},\"remote\":{\"addr\":\"");
-  out = endpoint(out, info.flow.remote, info.flow.family);
-  out = put(out, "},\"role\":");
-  out = word(out, name(info.role));
-  out = put(out, ",\"owner\":");
-  out = owner(out, info.owner);
-  out = put(out, ",\"cgroup\":");
-  if (info.cgroup.empty())
-    out = put(out, "null");
-  else
-    out = write_json_string(out, info.cgroup);
-  return out;
+  return mono_ns(out, when.mono);
 }
 
 char* error(char* out, const std::optional<Nanos>& error) {
@@ -130,10 +76,7 @@ char* append(char* out, const TransitionRecord& record) {
   out = put(out, "{\"type\":\"transition\",\"time\":\"");
   out = head(out, record.when);
   out = socket(out, record.socket);
-  out = put(out, ",\"from\":");
-  out = word(out, name(record.from));
-  out = put(out, ",\"to\":");
-  out = word(out, name(record.to));
+  out = change(out, record.from, record.to);
   out = put(out, ",\"dwell_ns\":");
   if (record.dwell)
     out = number(out, record.dwell->value.count());

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/json_socket.h"
+
+#include <array>
+
+#include "sinks/json_line.h"
+#include "sinks/known_texts.h"
+
+namespace tcpdwell::json {
+namespace {
+
+// All of `value` has its part in the lower bits: addresses differ in their last bytes, which are
+// the upper ones here.
+std::size_t spread(std::uint64_t value) {
+  value ^= value >> 32U;
+  return value * 0x9e3779b97f4a7c15 >> 40U;
+}
+
+// An address, and its namespace if that is said with it.
+struct Where {
+  std::array<std::uint8_t, 16> addr{};
+  std::uint32_t netns = 0;
+  Family family = Family::Ipv4;
+  bool operator==(const Where& other) const {
+    return netns == other.netns && family == other.family && same(addr, other.addr);
+  }
+};
+
+struct PlaceOfWhere {
+  std::size_t operator()(const Where& where) const {
+    std::array<std::uint64_t, 2> halves;
+    std::memcpy(halves.data(), where.addr.data(), sizeof halves);
+    return spread(halves[0] * 31 + halves[1] + where.netns);
+  }
+};
+
+struct PlaceOfOwner {
+  std::size_t operator()(const Owner& owner) const {
+    return spread(std::uint64_t{owner.process.pid} * 8 + static_cast<std::uint64_t>(owner.via));
+  }
+};
+
+struct Change {
+  State before = State::Closed, after = State::Closed;
+  bool operator==(const Change&) const = default;
+};
+
+struct PlaceOfChange {
+  std::size_t operator()(const Change& change) const {
+    return index(change.before) * 16 + index(change.after);
+  }
+};
+
+struct PlaceOfRole {
+  std::size_t operator()(Role role) const { return static_cast<std::size_t>(role); }
+};
+
+char* local(char* to, const SocketInfo& info) {
+  constinit thread_local KnownTexts<Where, PlaceOfWhere, 128, 128> known;
+  const Where where{info.flow.local.addr, info.flow.netns, info.flow.family};
+  return known.put(to, where, [&info](char* out) {
+    out = put(out, ",\"netns\":");
+    out = number(out, info.flow.netns);
+    if (info.flow.family == Family::Ipv4)
+      out = put(out, ",\"family\":\"ipv4\",\"local\":{\"addr\":\"");
+    else
+      out = put(out, ",\"family\":\"ipv6\",\"local\":{\"addr\":\"");
+    out = address(out, info.flow.local, info.flow.family);
+    return put(out, "\",\"port\":");
+  });
+}
+
+char* remote(char* to, const SocketInfo& info) {
+  constinit thread_local KnownTexts<Where, PlaceOfWhere, 80, 1024> known;
+  const Where where{.addr = info.flow.remote.addr, .family = info.flow.family};
+  return known.put(to, where, [&info](char* out) {
+    out = put(out, "},\"remote\":{\"addr\":\"");
+    out = address(out, info.flow.remote, info.flow.family);
+    return put(out, "\",\"port\":");
+  });
+}
+
+char* role(char* to, Role role) {
+  constinit thread_local KnownTexts<Role, PlaceOfRole, 32, 4> known;
+  return known.put(to, role, [role](char* out) {
+    out = put(out, "},\"role\":");
+    out = word(out, name(role));
+    return put(out, ",\"owner\":");
+  });
+}
+
+}  // namespace
+
+char* owner(char* to, const std::optional<Owner>& owner) {
+  if (!owner) return put(to, "null");
+  constinit thread_local KnownTexts<Owner, PlaceOfOwner, 160, 256> known;
+  return known.put(to, *owner, [&owner](char* out) {
+    out = put(out, "{\"pid\":");
+    if (owner->process.pid != 0)
+      out = number(out, owner->process.pid);
+    else
+      out = put(out, "null");
+    out = put(out, ",\"comm\":");
+    out = write_json_string(out, owner->process.comm_view());
+    out = put(out, ",\"uid\":");
+    out = number(out, owner->process.uid);
+    out = put(out, ",\"via\":");
+    out = word(out, name(owner->via));
+    return put(out, '}');
+  });
+}
+
+char* socket(char* to, const SocketInfo& info) {
+  if (info.cookie != 0) {
+    to = put(to, ",\"cookie\":\"");
+    to = hex(to, info.cookie);
+    to = put(to, "\",\"life\":");
+  } else {
+    to = put(to, ",\"cookie\":null,\"life\":");
+  }
+  to = number(to, info.life);
+  to = local(to, info);
+  to = number(to, info.flow.local.port);
+  to = remote(to, info);
+  to = number(to, info.flow.remote.port);
+  to = role(to, info.role);
+  to = owner(to, info.owner);
+  to = put(to, ",\"cgroup\":");
+  if (info.cgroup.empty()) return put(to, "null");
+  return write_json_string(to, info.cgroup);
+}
+
+char* change(char* to, State before, State after) {
+  constinit thread_local KnownTexts<Change, PlaceOfChange, 48, 256> known;
+  return known.put(to, {before, after}, [before, after](char* out) {
+    out = put(out, ",\"from\":");
+    out = word(out, name(before));
+    out = put(out, ",\"to\":");
+    return word(out, name(after));
+  });
+}
+
+}  // namespace tcpdwell::json
