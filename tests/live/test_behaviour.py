@@ -3,6 +3,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -241,3 +242,14 @@ def test_full_disk():
         done = subprocess.run([BINARY, "trace", "--json", "-d", "500ms"], stdout=full,
                               stderr=subprocess.PIPE, timeout=60, check=False)
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1, done
+
+
+def test_a_file_that_may_not_grow():
+    """Nor one in a file, which a thread of its own writes; and its SIGXFSZ ends nothing."""
+    small = resource.RLIMIT_FSIZE, (4096, 4096)
+    with Tracer(preexec=lambda: resource.setrlimit(*small)) as tracer:
+        churn(30)
+        status, said = tracer.process.wait(timeout=30), tracer.stderr()
+        assert os.stat(tracer.output).st_size == 4096
+    assert status == 2 and said.count("\n") == 1, said
+    assert f"writing to {tracer.output}: File too large" in said, said

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where lines go: files, pipes and terminals that are full, gone or stalled.
+// Where lines go: pipes and terminals that are full, gone or stalled.
 #include "sinks/output.h"
 
 #include <fcntl.h>
@@ -11,32 +11,16 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <thread>
+
+#include "temporary_files.h"
 
 namespace tcpdwell {
 namespace {
 
 using namespace std::chrono_literals;
+using samples::TemporaryDirectory;
 using Status = Output::Status;
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "output_test.XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  std::string file(const char* name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct Pipe {
   UniqueFd reader, writer;
@@ -47,12 +31,6 @@ struct Pipe {
     writer = UniqueFd(fds[1]);
   }
 };
-
-std::string content(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
-}
 
 // All that there is until the writers are gone.
 std::string read_all(int fd) {
@@ -68,137 +46,6 @@ std::size_t lines_in(const std::string& text) {
 }
 
 const std::string kLine = std::string(99, 'x') + '\n';
-
-TEST(OutputFile, IsMadeOrEmptied) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("out");
-  std::ofstream(path) << "of another run";
-  auto output = Output::open(path);
-  ASSERT_TRUE(output);
-  EXPECT_EQ(content(path), "");
-  output->write("one\n");
-  EXPECT_TRUE(output->pending());
-  EXPECT_EQ(output->flush(), Status::Ok);
-  EXPECT_FALSE(output->pending());
-  EXPECT_EQ(content(path), "one\n");
-  EXPECT_FALSE(output->is_terminal());
-}
-
-TEST(OutputFile, ThatCannotBeMadeSaysWhichAndWhy) {
-  auto output = Output::open("/nonexistent/out");
-  ASSERT_FALSE(output);
-  EXPECT_EQ(output.error().text(), "--output: opening /nonexistent/out: No such file or directory");
-}
-
-TEST(OutputFile, IsMadeAnewAfterARename) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("out"), old = directory.file("out.1");
-  auto output = Output::open(path);
-  ASSERT_TRUE(output);
-  output->write("before\n");
-  std::filesystem::rename(path, old);
-  EXPECT_TRUE(output->reopen());
-  output->write("after\n");
-  EXPECT_EQ(output->finish(), Status::Ok);
-  EXPECT_EQ(content(old), "before\n") << "what was pending belongs to the old file";
-  EXPECT_EQ(content(path), "after\n");
-}
-
-TEST(OutputFile, IsContinuedWhereNobodyRenamedIt) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("out");
-  auto output = Output::open(path);
-  ASSERT_TRUE(output);
-  output->write("before\n");
-  EXPECT_TRUE(output->reopen());
-  output->write("after\n");
-  EXPECT_EQ(output->finish(), Status::Ok);
-  EXPECT_EQ(content(path), "before\nafter\n") << "SIGHUP alone must not destroy a trace";
-}
-
-TEST(OutputFile, ThatCannotBeMadeAnewIsAnError) {
-  const TemporaryDirectory directory;
-  std::filesystem::create_directory(directory.file("sub"));
-  const std::string path = directory.file("sub") + "/out";
-  auto output = Output::open(path);
-  ASSERT_TRUE(output);
-  std::filesystem::remove_all(directory.file("sub"));
-  EXPECT_FALSE(output->reopen());
-  ASSERT_TRUE(output->error());
-  EXPECT_EQ(output->error()->text(),
-            "--output: opening " + path + " again: No such file or directory");
-  EXPECT_EQ(output->flush(), Status::Failed);
-}
-
-TEST(OutputFile, AnotherWriterIsNotOverwritten) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("out");
-  auto output = Output::open(path);
-  ASSERT_TRUE(output);
-  output->write("one\n");
-  output->flush();
-  std::ofstream(path, std::ios::app) << "theirs\n";
-  output->write("two\n");
-  output->flush();
-  EXPECT_EQ(content(path), "one\ntheirs\ntwo\n");
-}
-
-TEST(OutputFile, StdoutHasNothingToReopen) {
-  auto output = Output::open("");
-  ASSERT_TRUE(output);
-  EXPECT_TRUE(output->reopen());
-}
-
-TEST(OutputFile, AStdoutThatIsClosedIsAnError) {
-  const UniqueFd saved(::dup(STDOUT_FILENO));
-  ASSERT_TRUE(saved);
-  ::close(STDOUT_FILENO);
-  auto output = Output::open("");
-  ::dup2(saved.get(), STDOUT_FILENO);
-  ASSERT_FALSE(output) << "another file would get its number";
-  EXPECT_EQ(output.error().text(),
-            "standard output: Bad file descriptor. It is closed: use --output FILE");
-}
-
-TEST(OutputFile, ALargeBacklogIsWrittenWhole) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("out");
-  auto output = Output::open(path);
-  ASSERT_TRUE(output);
-  const std::string line = std::string((1U << 20U) - 1, 'x') + '\n';
-  for (int i = 0; i < 64; ++i) output->write(line);
-  output->write("end\n", true);
-  const auto began = std::chrono::steady_clock::now();
-  EXPECT_EQ(output->finish(), Status::Ok);
-  EXPECT_LT(std::chrono::steady_clock::now() - began, 20s) << "moved at every block?";
-  EXPECT_EQ(output->dropped_lines(), 0U);
-  EXPECT_EQ(std::filesystem::file_size(path), (64U << 20U) + 4);
-}
-
-TEST(OutputFile, AFullDiskIsAnErrorThatNamesIt) {
-  auto output = Output::open("/dev/full");
-  ASSERT_TRUE(output);
-  output->write(kLine);
-  EXPECT_EQ(output->flush(), Status::Failed);
-  ASSERT_TRUE(output->error());
-  EXPECT_EQ(output->error()->text(), "writing to /dev/full: No space left on device");
-  output->write(kLine);
-  EXPECT_EQ(output->finish(), Status::Failed) << "and it stays one";
-}
-
-TEST(OutputFile, AClosedDescriptorIsAnError) {
-  Output output(-1);
-  output.write(kLine);
-  EXPECT_EQ(output.flush(), Status::Ok) << "poll() takes a negative descriptor for none";
-  EXPECT_TRUE(output.pending());
-
-  Pipe pipe;
-  const int closed = pipe.writer.get();
-  Output after(closed);
-  pipe.writer.reset();
-  after.write(kLine);
-  EXPECT_EQ(after.flush(), Status::Failed);
-}
 
 class OutputPipe : public testing::Test {
  protected:
@@ -332,6 +179,20 @@ TEST(OutputTerminal, ThatStallsDoesNotBlock) {
   EXPECT_EQ(output.finish(), Status::Ok);
   ::alarm(0);
   EXPECT_EQ(::fcntl(slave, F_GETFL) & O_NONBLOCK, 0) << "the shell's own descriptor is untouched";
+}
+
+TEST(Output, AClosedDescriptorIsAnError) {
+  Output output(-1);
+  output.write(kLine);
+  EXPECT_EQ(output.flush(), Status::Ok) << "poll() takes a negative descriptor for none";
+  EXPECT_TRUE(output.pending());
+
+  Pipe pipe;
+  const int closed = pipe.writer.get();
+  Output after(closed);
+  pipe.writer.reset();
+  after.write(kLine);
+  EXPECT_EQ(after.flush(), Status::Failed);
 }
 
 TEST(Output, WithoutAFlushALineStays) {

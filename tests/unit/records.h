@@ -97,7 +97,7 @@ class Captured {
   Captured() : fd_(::memfd_create("captured", MFD_CLOEXEC)), output_(fd_.get()) {}
   Output& output() { return output_; }
   std::string text() {
-    EXPECT_EQ(output_.flush(), Output::Status::Ok);
+    EXPECT_EQ(output_.flush_through(), Output::Status::Ok);
     std::string all(static_cast<std::size_t>(::lseek(fd_.get(), 0, SEEK_END)), '\0');
     EXPECT_EQ(::pread(fd_.get(), all.data(), all.size(), 0), static_cast<ssize_t>(all.size()));
     return all;

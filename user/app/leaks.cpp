@@ -132,7 +132,7 @@ Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sin
       looked(last->when);
     }
     all.drop_flags();
-    if (output.flush() != Output::Status::Ok) break;
+    if (output.flush_through() != Output::Status::Ok) break;  // the next look may be in an hour
     const Nanos next = began + (config.watch ? *config.watch * round : Nanos{0});
     if (!config.watch || (config.duration && next >= began + *config.duration)) break;
     if (looks.pause(next)) break;

@@ -68,11 +68,11 @@ Result<std::unique_ptr<Player>> open_player(const ReplayConfig& config) {
   return player;
 }
 
-// Until the output took all: nobody else waits for us.
+// Until the output took all, or has it in hand: nobody else waits for us.
 bool write_out(Output& output, Signals& signals, bool& over) {
   while (output.pending() && !over) {
     if (output.flush() != Output::Status::Ok) return false;
-    if (!output.pending()) break;
+    if (!output.pending() || output.written_by_helper()) break;
     pollfd ready[] = {{output.fd(), POLLOUT, 0}, {signals.fd(), POLLIN, 0}};
     ::poll(ready, 2, -1);
     while (const auto signal = signals.next()) over = over || *signal != SIGHUP;

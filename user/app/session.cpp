@@ -187,11 +187,12 @@ void Session::follow_clock() {
   feed_.note(ClockEvent{monotonic_now(), *offset});
 }
 
-// False if there is nobody to write for any more.
+// False if there is nobody to write for any more. `now`: at the beginning, where it is time to find
+// out that nothing can be written at all; `run` has not let its command go yet.
 bool Session::write_out(bool now) {
   if (!now && monotonic_now() - last_flush_ < kFlush) return true;
   last_flush_ = monotonic_now();
-  const Output::Status status = output_.flush();
+  const Output::Status status = now ? output_.flush_through() : output_.flush();
   if (status == Output::Status::Ok) return true;
   if (status == Output::Status::Closed && !config_.needs_reader) return true;
   stop_ = true;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace tcpdwell {
 namespace {
@@ -37,10 +38,20 @@ UniqueFd reopen_nonblocking(int fd) {
   return UniqueFd(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
+bool is_regular(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+// At full churn some 225 MB come a second. Only a disk that stalls makes it this large.
+std::size_t file_backlog() {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto memory = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) * page;
+  return std::clamp<std::size_t>(memory / 64, 64U << 20U, 256U << 20U);
+}
+
 // As much as can be written without a wait, if poll() says that anything can.
 std::size_t block_for(int fd) {
-  struct stat info {};
-  if (::fstat(fd, &info) != 0 || S_ISREG(info.st_mode)) return kBlock;
   const int flags = ::fcntl(fd, F_GETFL);
   return flags >= 0 && (flags & O_NONBLOCK) != 0 ? kBlock : PIPE_BUF;
 }
@@ -51,6 +62,12 @@ Output::Output(int borrowed_fd, std::size_t backlog)
     : fd_(borrowed_fd),
       file_(::isatty(borrowed_fd) == 1 ? reopen_nonblocking(borrowed_fd) : UniqueFd{}),
       backlog_(backlog) {
+  begin();
+}
+
+// With the descriptor that it is now.
+void Output::begin() {
+  writer_ = is_regular(fd()) ? std::make_unique<FileWriter>(fd(), file_backlog()) : nullptr;
   block_ = block_for(fd());
 }
 
@@ -63,18 +80,19 @@ Result<Output> Output::open(const std::string& path, std::size_t backlog) {
     struct stat info {};
     if (::fstat(STDOUT_FILENO, &info) == 0 && S_ISFIFO(info.st_mode))
       output.file_ = reopen_nonblocking(STDOUT_FILENO);
-    output.block_ = block_for(output.fd());
+    output.begin();
     return output;
   }
   output.path_ = path;
   output.file_ = make(path, O_TRUNC);
   if (!output.file_) return system_error("--output: opening " + path);
-  output.block_ = block_for(output.fd());
+  output.begin();
   return output;
 }
 
 void Output::write(std::string_view line, bool must) {
   if (closed_ || error_) return;
+  if (writer_) return writer_->add(line);
   if (!must && buffer_.size() - written_ + line.size() > backlog_) {
     ++dropped_;
     return;
@@ -82,24 +100,37 @@ void Output::write(std::string_view line, bool must) {
   buffer_ += line;
 }
 
-Output::Status Output::status() const {
+std::string Output::target() const { return path_.empty() ? "standard output" : path_; }
+
+Output::Status Output::status() {
+  const int failure = writer_ ? writer_->failure() : 0;
+  if (failure != 0 && !error_) error_ = system_error("writing to " + target(), -failure);
   if (error_) return Status::Failed;
   return closed_ ? Status::Closed : Status::Ok;
 }
 
 Output::Status Output::flush() {
+  if (writer_) {
+    writer_->flush();
+    return status();
+  }
   const auto deadline = std::chrono::steady_clock::now() + kMostFlush;
   while (pending() && write_some(0))
     if (std::chrono::steady_clock::now() > deadline) break;
   return status();
 }
 
+Output::Status Output::flush_through() {
+  if (!writer_) return flush();
+  writer_->finish();
+  return status();
+}
+
 Output::Status Output::finish() {
+  if (writer_) return flush_through();
   const auto deadline = std::chrono::steady_clock::now() + kMostPatience;
-  struct stat info {};
-  const bool to_a_file = ::fstat(fd(), &info) == 0 && S_ISREG(info.st_mode);
   while (pending() && write_some(kPatienceMs))
-    if (!to_a_file && std::chrono::steady_clock::now() > deadline) break;
+    if (std::chrono::steady_clock::now() > deadline) break;
   if (pending() && status() == Status::Ok) {
     const auto rest = buffer_.begin() + static_cast<std::ptrdiff_t>(written_);
     dropped_ += static_cast<std::uint64_t>(std::count(rest, buffer_.end(), '\n'));
@@ -123,7 +154,7 @@ bool Output::write_some(int wait_ms) {
     if (errno == EPIPE)
       closed_ = true;
     else
-      error_ = system_error(path_.empty() ? "writing to standard output" : "writing to " + path_);
+      error_ = system_error("writing to " + target());
     return false;
   }
   written_ += static_cast<std::size_t>(count);
@@ -140,7 +171,8 @@ bool Output::write_some(int wait_ms) {
 
 bool Output::reopen() {
   if (path_.empty()) return true;
-  if (finish() == Status::Failed) return false;
+  // A disk that is behind is not waited for: the events would be.
+  if ((writer_ ? flush() : finish()) == Status::Failed) return false;
   UniqueFd file = make(path_, O_NONBLOCK);  // not renamed, after all: what it has stays
   if (!file && errno == ENXIO) {
     closed_ = true;
@@ -150,8 +182,14 @@ bool Output::reopen() {
     error_ = system_error("--output: opening " + path_ + " again");
     return false;
   }
+  if (writer_ && is_regular(file.get())) {
+    UniqueFd old = std::exchange(file_, std::move(file));
+    writer_->go_on_in(fd(), std::move(old));
+    return true;
+  }
+  if (finish() == Status::Failed) return false;
   file_ = std::move(file);
-  block_ = block_for(fd());
+  begin();
   return true;
 }
 

@@ -52,7 +52,8 @@ def without_bpf():
 
 
 def threads(pid):
-    """{tid: {"CapEff": {...}, "CapPrm": ..., "CapInh": ..., "CapAmb": ..., "NoNewPrivs": "1"}}"""
+    """{tid: {"CapEff": {...}, "CapPrm": ..., "CapInh": ..., "CapAmb": ..., "NoNewPrivs": "1",
+    "Name": "..."}}"""
     return {tid: _status(f"/proc/{pid}/task/{tid}/status") for tid in os.listdir(f"/proc/{pid}/task")}
 
 
@@ -60,4 +61,4 @@ def _status(path):
     with open(path, encoding="ascii", errors="replace") as file:
         fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
     sets = {key: names_in(int(fields[key], 16)) for key in ("CapEff", "CapPrm", "CapInh", "CapAmb")}
-    return {**sets, "NoNewPrivs": fields["NoNewPrivs"]}
+    return {**sets, "NoNewPrivs": fields["NoNewPrivs"], "Name": fields["Name"]}

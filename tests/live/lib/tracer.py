@@ -44,10 +44,12 @@ def parse_line(line):
 class Tracer:
     """`tcpdwell trace --json` with its output in a file. A context manager that ends it."""
 
-    def __init__(self, *options, command="trace", json_output=True, preexec=None, env=None):
+    def __init__(self, *options, command="trace", json_output=True, preexec=None, env=None,
+                 output=None):
         self._dir = tempfile.TemporaryDirectory(prefix="tcpdwell-test-")
         self.output, self.ready, self.errors = (
             os.path.join(self._dir.name, name) for name in ("out", "ready", "stderr"))
+        self.output = str(output or self.output)
         self._preexec, self._env = preexec, {**os.environ, **(env or {})}
         self.options = [command, *(["--json"] if json_output else []), "-o", self.output,
                         "--ready-file", self.ready, *map(str, options)]

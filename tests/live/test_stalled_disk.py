@@ -1,0 +1,97 @@
+"""A disk that takes nothing for a while: the trace goes on, and no event is lost for it."""
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lib.tracer import Tracer, wait_for
+from test_behaviour import about, churn
+
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
+CONNECTIONS = 10_000
+RING = 4 << 20  # a third of what they make
+
+
+class Disk:
+    """A file system of its own; every write() to it waits while it is stalled."""
+
+    def __init__(self, where):
+        self._root = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._stalled = False
+
+    def stall(self):
+        fcntl.ioctl(self._root, FIFREEZE, 0)
+        self._stalled = True
+
+    def go_on(self):
+        if self._stalled:
+            fcntl.ioctl(self._root, FITHAW, 0)
+        self._stalled = False
+
+    def close(self):
+        self.go_on()
+        os.close(self._root)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    if not shutil.which("mkfs.ext4"):
+        pytest.skip("no mkfs.ext4: no file system to stall can be made")
+    image, where = tmp_path / "image", tmp_path / "disk"
+    where.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(128 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", image], check=True)
+    done = subprocess.run(["mount", "-o", "loop", image, where], capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no file system to stall: {done.stderr.decode().strip()}")
+    stalls = Disk(where)
+    yield stalls
+    stalls.close()
+    subprocess.run(["umount", where], check=True)
+
+
+def waits_for_the_disk(pid):
+    """The thread that writes is in the middle of a write()."""
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/stat", encoding="ascii") as file:
+            name, _, rest = file.read().partition("(")[2].rpartition(")")
+        if name == "tcpdwell:writer" and rest.split()[0] == "D":
+            return True
+    return False
+
+
+def test_nothing_is_lost(disk, tmp_path):
+    with Tracer("--ring-size", RING, output=tmp_path / "disk" / "out") as tracer:
+        disk.stall()
+        try:
+            made = churn(CONNECTIONS)
+            wait_for(lambda: waits_for_the_disk(tracer.process.pid), 10, "a write that waits")
+        finally:
+            disk.go_on()
+        objects = tracer.stop()
+    lost = [item for item in objects if item["type"] == "lost"]
+    assert {item["cause"] for item in lost} <= {"recursion"}, lost
+    missed = objects[-1]["lost"]
+    assert 2 * CONNECTIONS + 1 - missed <= len(about(objects, made)) <= 2 * CONNECTIONS + 1
+
+
+def test_ctrl_c_waits_for_the_disk(disk, tmp_path):
+    """A file is whole, however long it takes."""
+    output = tmp_path / "disk" / "out"
+    with Tracer(output=output) as tracer:
+        disk.stall()
+        try:
+            churn(10)
+            wait_for(lambda: waits_for_the_disk(tracer.process.pid), 10, "a write that waits")
+            tracer.process.send_signal(signal.SIGINT)
+            time.sleep(1.5)  # a reader of a pipe would be given up by now
+            assert tracer.process.poll() is None
+        finally:
+            disk.go_on()
+        assert tracer.process.wait(timeout=30) == 0
+    assert output.read_bytes().splitlines()[-1].startswith(b'{"type":"end"')
