@@ -19,29 +19,30 @@ using namespace std::chrono_literals;
 template <typename Write>
 std::string written(Write&& write) {
   std::array<char, 4096> room{};
-  const char* end = write(room.data());
-  return {room.data(), end};
+  const char* const begin = room.data();
+  const char* const end = write(room.data());
+  return {begin, end};
 }
 
-std::string quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
+std::string in_quotes(std::string_view text) { return '"' + std::string(text) + '"'; }
 
 std::string plainly(const SocketInfo& info) {
   const bool v4 = info.flow.family == Family::Ipv4;
   const auto end = [&](const Endpoint& of) {
-    return "{\"addr\":" + quoted(format_address(of, info.flow.family)) +
+    return "{\"addr\":" + in_quotes(format_address(of, info.flow.family)) +
            ",\"port\":" + std::to_string(of.port) + '}';
   };
   std::string owner = "null";
   if (info.owner)
     owner = "{\"pid\":" + std::to_string(info.owner->process.pid) +
-            ",\"comm\":" + quoted(info.owner->process.comm_view()) +
+            ",\"comm\":" + in_quotes(info.owner->process.comm_view()) +
             ",\"uid\":" + std::to_string(info.owner->process.uid) +
-            ",\"via\":" + quoted(name(info.owner->via)) + '}';
+            ",\"via\":" + in_quotes(name(info.owner->via)) + '}';
   return ",\"cookie\":null,\"life\":" + std::to_string(info.life) +
          ",\"netns\":" + std::to_string(info.flow.netns) + ",\"family\":\"" +
          (v4 ? "ipv4" : "ipv6") + "\",\"local\":" + end(info.flow.local) +
-         ",\"remote\":" + end(info.flow.remote) + ",\"role\":" + quoted(name(info.role)) +
-         ",\"owner\":" + owner + ",\"cgroup\":" + quoted(info.cgroup);
+         ",\"remote\":" + end(info.flow.remote) + ",\"role\":" + in_quotes(name(info.role)) +
+         ",\"owner\":" + owner + ",\"cgroup\":" + in_quotes(info.cgroup);
 }
 
 class AnySocket {
@@ -89,7 +90,7 @@ TEST(JsonSocket, EveryChangeOfState) {
       for (std::size_t to = 1; to < kStates; ++to) {
         const auto before = static_cast<State>(from), after = static_cast<State>(to);
         EXPECT_EQ(written([&](char* out) { return json::change(out, before, after); }),
-                  ",\"from\":" + quoted(name(before)) + ",\"to\":" + quoted(name(after)));
+                  ",\"from\":" + in_quotes(name(before)) + ",\"to\":" + in_quotes(name(after)));
       }
 }
 
