@@ -126,6 +126,19 @@ def test_stuck_sockets_are_flagged(loss):
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+def test_a_loss_just_before_the_end_is_put_right():
+    """Nobody waits for the next walk: the tracer takes one before it ends."""
+    load = Load()
+    with Tracer("--netns", load.netns.inum, "--ring-size", 4096) as tracer:
+        with load:
+            pause(1.2)
+            load.stop()
+        end = tracer.stop()[-1]
+    assert end["transitions_lost"] > 1000, "that was no loss"
+    there = kernel_list(load.netns).total()
+    assert end["open"] == there, f"{end['open']} are open, but the kernel has {there}"
+
+
 NAMESPACES, SURVIVORS = 100, 5
 PORT_OF_ALL = 8  # nobody else uses it
 FOR_THE_DEAD_S = 30  # a loss, a walk, two seconds for the kernel's worker; and a busy machine

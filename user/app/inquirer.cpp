@@ -82,15 +82,17 @@ Inquirer::~Inquirer() { stop_ = true; }
 void Inquirer::keep_snapshots(std::optional<std::uint32_t> netns) {
   keeps_snapshots_ = true;
   snapshot_of_ = netns;
-  ask_for_snapshot(monotonic_now());
+  ask_for_snapshot(monotonic_now(), true);
 }
 
-void Inquirer::ask_for_snapshot(Nanos now) {
+void Inquirer::look_once_more(Nanos now) { ask_for_snapshot(now, false); }
+
+void Inquirer::ask_for_snapshot(Nanos now, bool with_holders) {
   walking_ = true;
   snapshot_wanted_ = false;
   last_walk_ = now;
   feed_.note(SnapshotBegan{});
-  worker_.ask([this] { return look_at_all(); });
+  worker_.ask([this, with_holders] { return look_at_all(with_holders); });
 }
 
 bool Inquirer::snapshot_is_due(Nanos now) const {
@@ -107,7 +109,7 @@ std::uint64_t Inquirer::still_there(const std::vector<std::uint64_t>& closed) {
       }));
 }
 
-Worker::Answer Inquirer::look_at_all() {
+Worker::Answer Inquirer::look_at_all(bool with_holders) {
   const Nanos before = thread_cpu_time();
   std::vector<std::uint64_t> closed;
   std::vector<NamespaceEvent> ranges;
@@ -123,10 +125,12 @@ Worker::Answer Inquirer::look_at_all() {
   }
   const std::uint64_t not_entered = closed.empty() ? 0 : still_there(closed);
   HoldersEvent holders{.at = monotonic_now(), .holdings = {}};
-  if (auto holdings = walks_.holders({}))
-    holders.holdings = std::move(*holdings);
-  else
-    error = holdings.error();
+  if (with_holders) {
+    if (auto holdings = walks_.holders({}))
+      holders.holdings = std::move(*holdings);
+    else
+      error = holdings.error();
+  }
   const Nanos cost = thread_cpu_time() - before;
   return [this, not_entered, error, cost, ranges, holders = std::move(holders)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
@@ -172,7 +176,7 @@ void Inquirer::tick(Nanos now) {
         feed_.note(event);
       };
     });
-  if (snapshot_is_due(now)) ask_for_snapshot(now);
+  if (snapshot_is_due(now)) ask_for_snapshot(now, true);
   if (!put_off_.empty() && now >= put_off_until_) enqueue(std::exchange(put_off_, {}), now);
   enqueue(lifecycle_.take_questions(), now);
   if (asking_ || waiting_.empty() || now < *due()) return;

@@ -33,6 +33,8 @@ class Inquirer {
   void keep_snapshots(std::optional<std::uint32_t> netns);
   // ... and once more, when it is time.
   void want_snapshot() { snapshot_wanted_ = true; }
+  // ... and once more, at once; not who holds them. Not while walking().
+  void look_once_more(Nanos now);
   // Takes the table's new questions, and asks them when it is time.
   void tick(Nanos now);
   // When tick() has something to do, at the latest; nullopt: not before the table asks.
@@ -42,6 +44,8 @@ class Inquirer {
   // Apply them when all that was in the ring when they were taken is in the table.
   std::vector<Worker::Answer> take_answers() { return worker_.take_answers(); }
 
+  bool keeps_snapshots() const { return keeps_snapshots_; }
+  bool walking() const { return walking_; }  // a snapshot is being taken
   bool snapshot_taken() const { return snapshot_taken_; }
   bool snapshot_failed() const { return snapshot_failed_; }  // the last one: sockets may be missing
   // The kernel was asked about sockets, and did not answer.
@@ -51,12 +55,12 @@ class Inquirer {
   bool idle() const { return waiting_.empty() && put_off_.empty() && !asking_; }
 
  private:
-  void ask_for_snapshot(Nanos now);
+  void ask_for_snapshot(Nanos now, bool with_holders);
   void enqueue(const std::vector<Question>& questions, Nanos now);
   void put_off(const std::vector<Question>& questions);
   bool snapshot_is_due(Nanos now) const;
   std::uint64_t still_there(const std::vector<std::uint64_t>& closed);
-  Worker::Answer look_at_all();
+  Worker::Answer look_at_all(bool with_holders);
   void ask_for_port_ranges(Nanos now);
   Worker::Answer read_port_ranges(const std::vector<std::uint64_t>& netns_cookies);
   Worker::Answer look_at(const std::vector<Question>& questions);

@@ -29,6 +29,7 @@ constexpr Nanos kClockNoise = 50us;
 // for each would cost the traced programs more than all the rest.
 constexpr Nanos kLastPatience = 500ms;
 constexpr Nanos kNap = 5ms;
+constexpr Nanos kLastLook = 2s;
 
 // CLOCK_REALTIME - CLOCK_MONOTONIC; nullopt: we were interrupted while we read them.
 std::optional<Nanos> clock_offset() {
@@ -242,7 +243,25 @@ void Session::drain_rest(Nanos deadline) {
   }
 }
 
+// What ended unseen, or was lost a moment ago, is neither left as open nor uncounted. A walk that
+// is on began before that.
+void Session::look_once_more() {
+  if (stop_ || !inquirer_.keeps_snapshots() || !programs_.sees().tracing) return;
+  const Nanos deadline = monotonic_now() + kLastLook;
+  for (bool looked = false; monotonic_now() < deadline;) {
+    if (!inquirer_.walking() && (!looked || lifecycle_.wants_snapshot())) {
+      inquirer_.look_once_more(monotonic_now());
+      looked = true;
+    }
+    if (sleep(kNap)) return;
+    turn();
+    if (!write_out(false)) return;
+    if (!inquirer_.walking() && inquirer_.idle() && !lifecycle_.wants_snapshot()) return;
+  }
+}
+
 EndRecord Session::finish(Programs& programs) {
+  look_once_more();
   const Nanos now = monotonic_now();
   programs.detach();  // one program after the other: what happens meanwhile is seen in part only
   feed_.note(Stopped{now});

@@ -47,7 +47,8 @@ class Session {
   // Until `over` says so, the output fails, or nobody reads it any more (if it needs_reader).
   // `over` is called at every turn, 5 times a second at least, 20 where something happens.
   std::optional<Error> loop(const std::function<bool()>& over);
-  // Nothing is read after this but what is in the ring. Writes the end record.
+  // One more look at all sockets, for two seconds at the most; then nothing is read but what is in
+  // the ring. Writes the end record.
   EndRecord finish(Programs& programs);
 
   // The sockets that were there are in the table.
@@ -62,6 +63,7 @@ class Session {
 
  private:
   Drained drain_batch();
+  void look_once_more();
   void drain_rest(Nanos deadline);
   void turn();
   Nanos patience();
