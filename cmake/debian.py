@@ -51,6 +51,16 @@ def mirrors():
     return known
 
 
+def _write_if_new(path, text):
+    """apt reads all lists anew when a file that names them is younger than its cache."""
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            if file.read() == text:
+                return
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 class Archive:
     """Some suites of the archive for one architecture."""
 
@@ -96,10 +106,11 @@ class Archive:
 
     def _write_configuration(self):
         where = mirrors()
-        with open(f"{self._dir}/sources.list", "w", encoding="utf-8") as file:
-            for suite in self._suites:
-                uri = where["security" if suite.endswith("-security") else "debian"]
-                file.write(f"deb [signed-by={KEYRING}] {uri} {suite} main\n")
+        sources = "".join(
+            f"deb [signed-by={KEYRING}] "
+            f"{where['security' if suite.endswith('-security') else 'debian']} {suite} main\n"
+            for suite in self._suites)
+        _write_if_new(f"{self._dir}/sources.list", sources)
         open(f"{self._dir}/status", "a", encoding="utf-8").close()
         with open(f"{self._dir}/conf", "w", encoding="utf-8") as file:
             file.write(f'Dir::State "{self._dir}";\nDir::State::lists "{self._dir}/lists";\n'
@@ -121,12 +132,14 @@ class Archive:
             pass
 
     def _run(self, *command, cwd=None):
+        # Images of containers tell apt to keep no cache: then each question reads all lists.
+        command = (command[0], "-o", "Dir::Cache::pkgcache=pkgcache.bin", *command[1:])
         done = subprocess.run(command, cwd=cwd, env={**os.environ, "LC_ALL": "C",
                                                      "APT_CONFIG": f"{self._dir}/conf"},
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             errors = [line for line in done.stderr.splitlines() if line.startswith("E:")]
-            raise Unreachable(errors[0] if errors else f"{' '.join(command[:2])} failed")
+            raise Unreachable(errors[0] if errors else f"{command[0]} {command[3]} failed")
         return done.stdout
 
 

@@ -8,8 +8,8 @@ import pytest
 
 import scenarios  # noqa: F401
 from lib.clock import MS, SECOND, now
-from lib.life import LONGEST_TIME_WAIT_S, TIMES_OUT_OF_TIME_WAIT
-from lib.lifecycle import Check, assign, explain, group_by_connection
+from lib.life import LONGEST_TIME_WAIT_S, TIMES_OUT_OF_TIME_WAIT, Who
+from lib.lifecycle import Check, assign, endpoints, explain, group_by_connection
 from lib.runner import Runner
 from lib.scenario import REGISTRY
 from lib.tracer import Tracer
@@ -145,6 +145,34 @@ def test_sees_is_what_was_seen(run):
     assert max(errors, default=0) <= allowed
     if allowed and any(name.startswith("orphan_gets_fin") for name in run.results):
         assert any(errors), "it sees more than it says"
+
+
+def test_sees_says_what_was_seen_of_the_rest(run):
+    """Of half-open connections, of who accepted, of RSTs: no more and no less than there is.
+
+    Asked only about what some scenario, right as it was, is sure to have shown.
+    """
+    lives = [life for name, result in run.results.items() for life in result.lives
+             if not run.verdicts[name]]
+    made = {(life.netns, life.local, life.remote) for life in lives}
+    objects = [item for item in run.objects if item["type"] in ("transition", "connection")
+               and (item["netns"], *endpoints(item)) in made]
+    shown = {"syn_received": [item for item in objects if item["type"] == "transition"
+                              and item["from"] == "SYN_RECEIVED" and item["dwell_ns"] is not None],
+             "accept_owner": [item for item in objects
+                              if (item["owner"] or {}).get("via") == "accept"],
+             "reset_reason": [item for item in objects if item["type"] == "connection"
+                              and item["ended"] in ("reset_sent", "reset_received")]}
+    promised = {"syn_received": any(step.state == "SYN_RECEIVED" for life in lives
+                                    for step in life.steps if life.begin_unknown_of is None),
+                "accept_owner": any(isinstance(life.owner, Who) and life.owner.via == "accept"
+                                    for life in lives),
+                "reset_reason": any(life.ended in ("reset_sent", "reset_received")
+                                    for life in lives)}
+    sees = run.objects[0]["sees"]
+    assert set(sees) == {"time_wait", "fin_wait_2_orphan", *shown}
+    for what in filter(promised.get, promised):
+        assert sees[what] == ("exact" if shown[what] else "no"), what
 
 
 def test_no_port_is_missing(run):

@@ -34,6 +34,7 @@ SURROUNDINGS = {
     "2cpus": Surroundings("2 CPUs in real time", ["test_lifecycle.py", "-k", BASIC], cpus=2,
                           environment=EITHER),
     "rights": Surroundings("less than root", ["test_rights.py"]),
+    "check": Surroundings("1 CPU, the check command", ["test_check.py"]),
     "lockdown": Surroundings("lockdown=confidentiality", REFUSAL, append="lockdown=confidentiality",
                              refused=True),
     "kptr": Surroundings("kptr_restrict=2", ["test_lifecycle.py", "-k", BASIC], environment=EITHER,

@@ -1,6 +1,7 @@
 """Runs in the guest: the live tests that it was ordered to run, and says on the console how each
 went. A line of its own, with a mark that nothing else prints, is one JSON object for the host.
 """
+import gc
 import glob
 import json
 import os
@@ -36,6 +37,11 @@ class Reporter:
             self.told += 1
             tell(test=report.nodeid, outcome=report.outcome, why=why,
                  printed=report.capstdout[:LONGEST_PRINT])
+
+    def pytest_collection_finish(self):
+        """What is there now stays; the tests fork, and a collector that looks at it copies it."""
+        gc.collect()
+        gc.freeze()
 
     def pytest_collectreport(self, report):
         if report.failed:
