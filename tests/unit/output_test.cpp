@@ -89,6 +89,19 @@ TEST_F(OutputPipe, WhoseReaderStallsNeverBlocksAndCostsWholeLines) {
   EXPECT_EQ(text.size(), (lines_in(text) - 1) * kLine.size() + 4) << "a line was cut";
 }
 
+TEST_F(OutputPipe, WhoseReaderHasCaughtUpGivesTheBacklogBack) {
+  Pipe pipe;
+  Output output(pipe.writer.get());
+  const std::string block(1U << 20U, '\n');
+  for (int i = 0; i < 32; ++i) output.write(block);
+  EXPECT_GE(output.memory(), 32U << 20U);
+  std::thread reader([&] { read_all(pipe.reader.get()); });
+  while (output.pending()) EXPECT_EQ(output.finish(), Status::Ok);
+  pipe.writer.reset();
+  reader.join();
+  EXPECT_LE(output.memory(), 8U << 20U);
+}
+
 TEST_F(OutputPipe, ThatNobodyReadsIsGivenUpWithACount) {
   Pipe pipe;
   Output output(pipe.writer.get(), 200'000);

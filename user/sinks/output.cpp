@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -160,8 +161,11 @@ bool Output::write_some(int wait_ms) {
   written_ += static_cast<std::size_t>(count);
   if (written_ == buffer_.size()) {
     buffer_.clear();
-    if (buffer_.capacity() > kKept) buffer_ = std::string();  // a reader had stalled: it is over
     written_ = 0;
+    if (buffer_.capacity() > kKept) {  // a reader had stalled: it is over
+      std::string().swap(buffer_);     // to assign an empty one would keep the room
+      ::malloc_trim(0);                // and so would the heap
+    }
   } else if (written_ >= buffer_.size() / 2) {  // what is left is moved once, not at every block
     buffer_.erase(0, written_);
     written_ = 0;

@@ -50,6 +50,8 @@ class Output {
   bool pending() const { return writer_ ? writer_->pending() : !buffer_.empty(); }
   // Nobody needs to wait until the descriptor takes more: write() does, if it must.
   bool written_by_helper() const { return writer_ != nullptr; }
+  // What waits takes so much; up to 8 MiB are kept when nothing does.
+  std::size_t memory() const { return writer_ ? writer_->memory() : buffer_.capacity(); }
   std::uint64_t dropped_lines() const { return dropped_; }
   const std::optional<Error>& error() const { return error_; }
   int fd() const { return file_ ? file_.get() : fd_; }
