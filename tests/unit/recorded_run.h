@@ -21,6 +21,7 @@
 #include "recording/recorder.h"
 #include "sinks/ndjson_sink.h"
 #include "tcpdwell/wire.h"
+#include "temporary_files.h"
 
 namespace tcpdwell::recorded {
 
@@ -28,20 +29,7 @@ using namespace std::chrono_literals;
 
 inline constexpr Nanos kBegan = 1000s;
 
-class Directory {
- public:
-  Directory() {
-    std::string name = (std::filesystem::temp_directory_path() / "recording.XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~Directory() { std::filesystem::remove_all(path_); }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
+using Directory = samples::TemporaryDirectory;
 
 inline std::vector<std::byte> read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
