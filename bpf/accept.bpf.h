@@ -11,7 +11,7 @@
 static __always_inline const struct sock *tcp_of(const struct sock *sk)
 {
 	const struct mptcp_sock *msk = (const void *)sk;
-	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+	__u16 protocol = READ(TYPED(struct sock, sk), sk_protocol);
 
 	if (protocol == IPPROTO_TCP_)
 		return sk;
@@ -38,10 +38,11 @@ static __always_inline void emit_accept(const struct sock *accepted)
 
 	if (!sk)
 		return;
-	cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	sk = TYPED(struct sock, sk);
+	cookie = READ(sk, __sk_common.skc_cookie.counter);
 	/* Without a cookie no transition of it passed us; but a Fast Open child, which can be accepted
 	 * before its handshake is over, has none until then. */
-	if (!cookie && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_SYN_RECV)
+	if (!cookie && READ(sk, __sk_common.skc_state) != TCP_SYN_RECV)
 		return;
 	if (!accepted_passes(sk))
 		return;
@@ -72,10 +73,12 @@ static __always_inline void accepted_fd(long fd)
 	slot = table->fd + fd;
 	if (bpf_probe_read_kernel(&file, sizeof(file), slot) || !file)
 		return;
-	socket = BPF_CORE_READ(file, private_data);
-	if (!socket || BPF_CORE_READ(socket, file) != file)
+	socket = READ(TYPED(struct file, file), private_data);
+	if (!socket)
 		return;
-	emit_accept(BPF_CORE_READ(socket, sk));
+	socket = TYPED(struct socket, socket);
+	if (READ(socket, file) == file)
+		emit_accept(READ(socket, sk));
 }
 
 SEC("?tracepoint/syscalls/sys_exit_accept")
