@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """tcpdwell beside its peers, measured in one go. Root; ./dev bench builds and installs what it takes.
 
-Each round runs the same load without a tracer and then with each of them, so that what drifts on
-the machine meets all of them. Prints the table that the README shows, writes every raw number to a
+Each round runs the same load with each of them, and without a tracer before and after each: what
+drifts on the machine meets a tracer and what it is compared with. The tracers write to files in
+memory. Prints the table that the README shows, writes every raw number to a
 JSON file. All load is in network namespaces made for it, which nothing outlives.
 """
 import argparse
@@ -26,7 +27,7 @@ def log(text):
 def parse():
     options = argparse.ArgumentParser(prog="./dev bench", description=__doc__,
                                       formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, help="of every load with every tracer (5)")
+    options.add_argument("--rounds", type=int, help="of every load with every tracer (7)")
     options.add_argument("--seconds", type=float, help="of load in each (2)")
     options.add_argument("--quick", action="store_true", help="one short round of everything")
     options.add_argument("--only", choices=["peers", "core"], help="the one or the other half")
@@ -35,7 +36,7 @@ def parse():
                          help="the raw numbers (build/bench.json)")
     options = options.parse_args()
     if options.rounds is None:
-        options.rounds = 1 if options.quick else 5
+        options.rounds = 1 if options.quick else 7
     if options.seconds is None:
         options.seconds = 1 if options.quick else 2
     if options.rounds < 1 or not 0.1 <= options.seconds <= 600:

@@ -124,16 +124,20 @@ class Results:
     def _round(self, plan, number, label):
         for threads in plan.loads:
             for tool in self.tools():
-                result = self.try_one(f"{label}, {threads}", tool,
-                                      lambda t=tool, n=threads: churn(plan, t, n))
-                if result is not None:
-                    name = tool.name if tool else None
-                    self.churn.append({"round": number, "threads": threads, "tool": name, **result})
+                self._churn(plan, number, f"{label}, {threads}", threads, tool)
+                if tool is not None:
+                    self._churn(plan, number, f"{label}, {threads}", threads, None)
         for tool in [each for each in self.here if each.first_event is not None]:
             took = self.try_one(f"{label}, first event", tool,
                                 lambda tool=tool: first_event(plan, tool))
             if took is not None:
                 self.first_event.append({"round": number, "tool": tool.name, "seconds": took})
+
+    def _churn(self, plan, number, label, threads, tool):
+        result = self.try_one(label, tool, lambda: churn(plan, tool, threads))
+        if result is not None:
+            name = tool.name if tool else None
+            self.churn.append({"round": number, "threads": threads, "tool": name, **result})
 
     def _bulk(self, plan):
         try:

@@ -26,16 +26,26 @@ def spread(values):
             "n": len(values)}
 
 
-def _of_pair(with_it, without, softirqs_apart):
-    """What one run says beside the run without a tracer of the same round."""
-    made, base = with_it["load"], without["load"]
-    added = (cpu_of(made, softirqs_apart) / made["connections"]
-             - cpu_of(base, softirqs_apart) / base["connections"])
-    values = {"kept": made["connections_per_s"] / base["connections_per_s"],
+class _Alone:
+    """The load without a tracer, in the runs just before and just after one with a tracer: what
+    else happens on the machine meets all three."""
+
+    def __init__(self, runs, softirqs_apart):
+        loads = [run["load"] for run in runs]
+        self.rate = statistics.mean(load["connections_per_s"] for load in loads)
+        self.cpu = statistics.mean(cpu_of(load, softirqs_apart) / load["connections"]
+                                   for load in loads)
+        self.null_ns = statistics.mean(run["null"]["ns_min"] if run["null"] else 0 for run in runs)
+
+
+def _beside(run, alone, softirqs_apart):
+    made = run["load"]
+    added = cpu_of(made, softirqs_apart) / made["connections"] - alone.cpu
+    values = {"kept": made["connections_per_s"] / alone.rate,
               "added_ns": added * 1e9 / TRANSITIONS_PER_CONNECTION,
-              "tracer_s_per_million": with_it["tracer_cpu_s"] / made["transitions"] * 1e6}
-    if with_it["seen"] is not None and with_it["tool"] not in NO_LINE_PER_TRANSITION:
-        lost = made["transitions"] - with_it["seen"]
+              "tracer_s_per_million": run["tracer_cpu_s"] / made["transitions"] * 1e6}
+    if run["seen"] is not None and run["tool"] not in NO_LINE_PER_TRANSITION:
+        lost = made["transitions"] - run["seen"]
         values["lost_percent"] = 100 * lost / made["transitions"]
     return values
 
@@ -47,23 +57,24 @@ def summarize(results, softirqs_apart):
     def add(tool, metric, value):
         found.setdefault(tool, {}).setdefault(metric, []).append(value)
 
-    base = {(run["round"], run["threads"]): run for run in results.churn if run["tool"] is None}
-    for (_, threads), run in base.items():
-        made = run["load"]
+    for run in results.churn:
+        if run["tool"] is not None:
+            continue
+        made, threads = run["load"], run["threads"]
         add(None, f"connections_per_s {threads}", made["connections_per_s"])
         add(None, f"cpu_us_per_connection {threads}",
             cpu_of(made, softirqs_apart) / made["connections"] * 1e6)
         if run["null"]:
             add(None, "null_ns", run["null"]["ns_min"])
-    for run in results.churn:
+    for before, run, after in zip(results.churn, results.churn[1:], results.churn[2:]):
         tool, threads = run["tool"], run["threads"]
         if tool is None:
             continue
-        without = base[run["round"], threads]
-        for metric, value in _of_pair(run, without, softirqs_apart).items():
+        alone = _Alone((before, after), softirqs_apart)
+        for metric, value in _beside(run, alone, softirqs_apart).items():
             add(tool, f"{metric} {threads}", value)
         if run["null"]:
-            add(tool, "null_added_ns", run["null"]["ns_min"] - without["null"]["ns_min"])
+            add(tool, "null_added_ns", run["null"]["ns_min"] - alone.null_ns)
         add(tool, "rss_mb", run["rss_mb"])
         add(tool, "start_cpu_s", run["start_cpu_s"])
     for run in results.first_event:

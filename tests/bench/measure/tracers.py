@@ -13,6 +13,8 @@ from .load import BUILD, PORTS, PROBE_PORT, Failed, end, probe
 
 BINARY = os.environ.get("TCPDWELL_BIN", os.path.join(BUILD, "tcpdwell"))
 PATIENCE_S = 30
+# Where there is one, a disk is not measured with them.
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
 class Tracer:
@@ -23,7 +25,7 @@ class Tracer:
 
     def __init__(self, cpu=None):
         self._cpu = cpu
-        self._dir = tempfile.TemporaryDirectory(prefix="tcpdwell-bench-")
+        self._dir = tempfile.TemporaryDirectory(prefix="tcpdwell-bench-", dir=MEMORY)
         self.output = os.path.join(self._dir.name, "out")
         self._errors = os.path.join(self._dir.name, "errors")
 
