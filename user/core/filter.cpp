@@ -10,10 +10,6 @@
 namespace tcpdwell {
 namespace {
 
-bool is_zero(const Endpoint& end) {
-  return std::all_of(end.addr.begin(), end.addr.end(), [](auto byte) { return byte == 0; });
-}
-
 template <typename T>
 bool has(const std::vector<T>& list, const T& value) {
   return std::find(list.begin(), list.end(), value) != list.end();

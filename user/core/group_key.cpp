@@ -9,7 +9,7 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::pair<GroupBy, std::string_view> kNames[] = {
+constexpr std::pair<GroupBy, std::string_view> kGroupNames[] = {
     {GroupBy::State, "state"},   {GroupBy::LocalPort, "lport"}, {GroupBy::RemotePort, "rport"},
     {GroupBy::Remote, "remote"}, {GroupBy::Owner, "owner"},     {GroupBy::Cgroup, "cgroup"},
     {GroupBy::Netns, "netns"},
@@ -30,15 +30,15 @@ T value_of(std::string_view bytes) {
 }  // namespace
 
 std::string_view name(GroupBy by) {
-  const auto* const it =
-      std::find_if(std::begin(kNames), std::end(kNames), [&](auto& n) { return n.first == by; });
+  const auto* const it = std::find_if(std::begin(kGroupNames), std::end(kGroupNames),
+                                      [&](auto& n) { return n.first == by; });
   return it->second;
 }
 
 std::optional<GroupBy> parse_group_by(std::string_view text) {
-  const auto* const it =
-      std::find_if(std::begin(kNames), std::end(kNames), [&](auto& n) { return n.second == text; });
-  return it == std::end(kNames) ? std::nullopt : std::optional(it->first);
+  const auto* const it = std::find_if(std::begin(kGroupNames), std::end(kGroupNames),
+                                      [&](auto& n) { return n.second == text; });
+  return it == std::end(kGroupNames) ? std::nullopt : std::optional(it->first);
 }
 
 // A name may be empty, and is known all the same.

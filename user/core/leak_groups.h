@@ -51,6 +51,7 @@ struct LeakGroup {
   // address; a group of many peers has it as its key.
   std::string key, wider_key;
 };
+inline bool is_one(const LeakGroup& group) { return group.count == 1; }
 
 // Of those that are raised. Worst first: most sockets, then oldest; the orphaned are last.
 std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags);

@@ -7,11 +7,6 @@
 namespace tcpdwell {
 namespace {
 
-bool is_zero(const Endpoint& end) {
-  constexpr std::array<std::uint8_t, 16> kZero{};
-  return end.addr == kZero;
-}
-
 // A disconnected socket has no addresses any more, an auto-bound one no port yet: what was known
 // stays known.
 void learn_flow(ConnectionTable& table, Connection& connection, const Flow& seen) {

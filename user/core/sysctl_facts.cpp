@@ -244,7 +244,7 @@ constexpr auto kAll = std::to_array<Sysctl>({
     {"net.ipv4.tcp_keepalive_probes", keepalive_probes},
     {kPorts, nullptr},
 });
-constexpr auto kNames = [] {
+constexpr auto kSysctlNames = [] {
   std::array<std::string_view, kAll.size()> names;
   std::transform(kAll.begin(), kAll.end(), names.begin(), [](const Sysctl& s) { return s.name; });
   return names;
@@ -276,7 +276,7 @@ std::string effect_of(const Sysctl& sysctl, const std::string* text, const Value
 
 }  // namespace
 
-std::span<const std::string_view> sysctl_names() { return kNames; }
+std::span<const std::string_view> sysctl_names() { return kSysctlNames; }
 
 std::vector<SysctlFact> explain_sysctls(const SysctlValues& all, unsigned hz) {
   const Values values(all, hz);

@@ -9,7 +9,7 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::array<std::string_view, kStates> kNames = {
+constexpr std::array<std::string_view, kStates> kStateNames = {
     "",          "ESTABLISHED", "SYN_SENT",   "SYN_RECEIVED", "FIN_WAIT_1", "FIN_WAIT_2",
     "TIME_WAIT", "CLOSED",      "CLOSE_WAIT", "LAST_ACK",     "LISTEN",     "CLOSING"};
 
@@ -44,7 +44,7 @@ std::optional<State> to_state(std::uint8_t kernel_value) {
   return static_cast<State>(kernel_value);
 }
 
-std::string_view name(State state) { return kNames[index(state)]; }
+std::string_view name(State state) { return kStateNames[index(state)]; }
 
 std::optional<State> parse_state(std::string_view text) {
   std::string plain;

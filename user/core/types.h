@@ -61,6 +61,7 @@ struct Endpoint {
     return port == other.port && same(addr, other.addr);
   }
 };
+inline bool is_zero(const Endpoint& end) { return same(end.addr, Endpoint{}.addr); }
 
 // The two ends of a connection in a network namespace. Also the key under which a half-open
 // request and the socket that comes of it find each other.

@@ -16,8 +16,6 @@ namespace {
 
 constexpr std::size_t kNamedHolders = 3;
 
-bool is_one(const LeakGroup& group) { return group.count == 1; }
-
 std::string duration_text(const Dwell& dwell) {
   const std::string_view about = !dwell.error ? "at least " : dwell.error->count() ? "about " : "";
   return std::string(about) + format_duration(dwell.value);

@@ -40,14 +40,14 @@ struct PlaceOfOwner {
   }
 };
 
-struct Change {
+struct FromTo {
   State before = State::Closed, after = State::Closed;
-  bool operator==(const Change&) const = default;
+  bool operator==(const FromTo&) const = default;
 };
 
-struct PlaceOfChange {
-  std::size_t operator()(const Change& change) const {
-    return index(change.before) * 16 + index(change.after);
+struct PlaceOfFromTo {
+  std::size_t operator()(const FromTo& states) const {
+    return index(states.before) * 16 + index(states.after);
   }
 };
 
@@ -131,7 +131,7 @@ char* socket(char* to, const SocketInfo& info) {
 }
 
 char* change(char* to, State before, State after) {
-  constinit thread_local KnownTexts<Change, PlaceOfChange, 48, 256> known;
+  constinit thread_local KnownTexts<FromTo, PlaceOfFromTo, 48, 256> known;
   return known.put(to, {before, after}, [before, after](char* out) {
     out = put(out, ",\"from\":");
     out = word(out, name(before));

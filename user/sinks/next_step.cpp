@@ -22,8 +22,6 @@ std::string program(const LeakGroup& group) {
   return text.empty() ? "the application" : text;
 }
 
-bool is_one(const LeakGroup& group) { return group.count == 1; }
-
 // A process to look at: the owner may have exited long ago. 0: none.
 std::uint32_t pid_of(const LeakGroup& group) {
   return group.holders.empty() ? 0 : group.holders.front().process.pid;
