@@ -73,13 +73,13 @@ static __always_inline void fill_task(struct tcpdwell_task *out, const struct ta
 	out_comm[1] = comm[1];
 }
 
-/* The current one. A global function is verified once, not on each of the many ways that lead to it;
- * and of a typed address, unlike of what is trusted, it costs the verifier nothing to read a pointer
- * (see emit_transition()). */
+/* The current one. A global function is verified once, not on each of the many ways that lead to it:
+ * of what is trusted, as `current` is, every pointer costs the verifier a search through all names of
+ * the kernel's types. But a load from it is the cheapest there is, and this runs often. */
 __noinline int fill_current_task(struct tcpdwell_task *out)
 {
 	if (out)
-		fill_task(out, TYPED(struct task_struct, bpf_get_current_task_btf()));
+		fill_task(out, bpf_get_current_task_btf());
 	return 0;
 }
 
