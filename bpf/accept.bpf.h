@@ -61,7 +61,7 @@ static __always_inline void emit_accept(const struct sock *accepted)
  * a socket's file and the file's socket point at each other. */
 static __always_inline void accepted_fd(long fd)
 {
-	const struct task_struct *task = TYPED(struct task_struct, bpf_get_current_task_btf());
+	const struct task_struct *task = bpf_get_current_task_btf();
 	const struct fdtable *table = task->files->fdt;
 	const struct socket *socket;
 	const struct file *file;
