@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What user space sets before the programs load (.rodata), and what both sides share (.bss). */
+/* What user space sets before the programs load (.rodata) or before it attaches them
+ * (.data.addresses), and what both sides share (.bss). */
 #ifndef TCPDWELL_CONFIG_BPF_H
 #define TCPDWELL_CONFIG_BPF_H
 
@@ -13,9 +14,11 @@
 #define PF_KTHREAD_ 0x00200000
 #define STACK_DEPTH 14
 
-/* Kernel addresses. User space refuses to load with a 0 here: it would match nothing, silently. */
-const volatile __u64 tw_timer_fn = 0;
-const volatile __u64 reqsk_timer_fn = 0;
+/* Kernel addresses: user space looks for them while the programs load. It refuses to attach with a 0
+ * here, which would match nothing, silently. */
+__u64 tw_timer_fn SEC(".data.addresses") = 0;
+__u64 reqsk_timer_fn SEC(".data.addresses") = 0;
+struct tcpdwell_range ranges[TCPDWELL_MAX_RANGES] SEC(".data.addresses") = {};
 
 /* Inode of the tracer's pid namespace; 0: the initial one, where a tgid needs no translation. */
 const volatile __u32 tracer_pidns = 0;
@@ -41,7 +44,6 @@ __u32 holders_pass = 0;
  * with it is not even there. */
 const volatile bool filters = false;
 const volatile struct tcpdwell_filter filter = {};
-const volatile struct tcpdwell_range ranges[TCPDWELL_MAX_RANGES] = {};
 
 struct tcpdwell_shared shared = {};
 

@@ -17,7 +17,8 @@ static __always_inline int emit_reset(struct sock *sk, __u8 op)
 	struct tcpdwell_reset *out;
 	__u64 cookie;
 
-	if (!sk || !is_full_tcp(sk) || !place_passes(sk->__sk_common.skc_net.net->ns.inum))
+	if (!sk || !is_full_tcp(sk) ||
+	    !place_passes(TYPED(struct sock, sk)->__sk_common.skc_net.net->ns.inum))
 		return 0; /* before 6.10 only full socks come here, later also none and minisocks */
 	cookie = bpf_get_socket_cookie(sk);
 	out = reserve(sizeof(*out), TCPDWELL_RESET, op);
@@ -57,7 +58,7 @@ int BPF_PROG(on_retransmit, struct sock *sk)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return 0;
-	fill_flow(&flow, sk, tp, false);
+	fill_flow(&flow, (const void *)tp, tp, false);
 	if (!flow_passes(&flow))
 		return 0;
 	cookie = bpf_get_socket_cookie(sk);

@@ -12,63 +12,17 @@ struct {
 	__type(value, __u32);
 } lives SEC(".maps");
 
-static __always_inline __u8 socket_flags(const struct sock *sk, const struct tcp_sock *tp, int to)
-{
-	const struct socket *socket = sk->sk_socket;
-	__u8 flags = 0;
-
-	if (sk->__sk_common.skc_flags & (1UL << SOCK_DEAD_BIT))
-		flags |= TCPDWELL_DEAD;
-	if (socket) {
-		const struct file *file = socket->file;
-
-		flags |= TCPDWELL_ATTACHED;
-		if (file && to != TCP_ESTABLISHED && file_is_dead(file))
-			flags |= TCPDWELL_CLOSING;
-	}
-	if (BPF_CORE_READ_BITFIELD(tp, is_mptcp))
-		flags |= TCPDWELL_MPTCP;
-	return flags;
-}
-
-/* The transitions that only a process can make, and that it makes itself. In every other `current`
- * is whatever the packet interrupted. A kernel thread (MPTCP closes subflows in one) is nobody. */
-static __always_inline bool made_by_task(const struct sock *sk, int from, int to, __u8 flags)
-{
-	if (flags & TCPDWELL_MPTCP && from != TCP_CLOSE && from != TCP_LISTEN)
-		return false;
-	switch (to) {
-	case TCP_SYN_SENT:
-	case TCP_LISTEN:
-		return from == TCP_CLOSE;
-	case TCP_FIN_WAIT1:
-	case TCP_LAST_ACK:
-		return true;
-	case TCP_FIN_WAIT2:
-		return from == TCP_FIN_WAIT2; /* close() after shutdown() */
-	case TCP_CLOSE:
-		if (from == TCP_LISTEN)
-			return true;
-		return (flags & TCPDWELL_CLOSING) && !(flags & TCPDWELL_DEAD) && !sk->sk_err &&
-		       sk->sk_shutdown == 3 &&
-		       (from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT || from == TCP_SYN_SENT ||
-			from == TCP_SYN_RECV);
-	}
-	return false;
-}
-
 /* connect() that found no port ends without a packet: that was no life. */
 static __always_inline __u32 life_of(struct sock *sk, const struct sock *plain,
-				     const struct tcpdwell_flow *flow, int from, int to, __u8 flags)
+				     const struct tcpdwell_flow *flow, __u32 aspects)
 {
 	__u32 *life = NULL;
 
-	if (from == TCP_CLOSE) {
+	if (aspects & FROM_CLOSE) {
 		if (!plain->sk_bpf_storage)
 			return 0;
 		life = bpf_sk_storage_get(&lives, sk, NULL, 0);
-	} else if (to == TCP_CLOSE && !(flags & (TCPDWELL_DEAD | TCPDWELL_CLOSING)) &&
-		   flow->local_port) {
+	} else if (aspects & DISCONNECTED && flow->local_port) {
 		life = bpf_sk_storage_get(&lives, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 		if (life)
 			(*life)++;
@@ -170,32 +124,6 @@ static __always_inline void emit_end(struct sock *sk, const struct sock *plain,
 	submit(out);
 }
 
-static __always_inline __u8 change_flags(const struct sock *sk, const struct tcp_sock *tp, int from,
-					 int to)
-{
-	__u8 flags = socket_flags(sk, tp, to);
-	__u32 task;
-
-	if (from == TCP_SYN_RECV &&
-	    (BPF_CORE_READ_BITFIELD(tp, syn_data_acked) || (flags & TCPDWELL_ATTACHED)))
-		flags |= TCPDWELL_FASTOPEN;
-	if (to == TCP_CLOSE)
-		flags |= TCPDWELL_TALLY;
-	task = BPF_CORE_READ(bpf_get_current_task_btf(), flags);
-	if (!made_by_task(sk, from, to, flags)) {
-		/* Nobody accepted it, and its listener is closed. */
-		if (from == TCP_CLOSE_WAIT && to == TCP_CLOSE && !(flags & TCPDWELL_ATTACHED) &&
-		    !sk->sk_err && task & PF_EXITING_)
-			flags |= TCPDWELL_EXITING;
-		return flags;
-	}
-	if (!(task & PF_KTHREAD_))
-		flags |= TCPDWELL_TASK;
-	if (task & PF_EXITING_)
-		flags |= TCPDWELL_EXITING;
-	return flags;
-}
-
 /* The child that this CPU made last: its request is cancelled right after, by the same call. */
 struct child {
 	__u64 at;
@@ -272,60 +200,77 @@ static __always_inline __u64 name_of(const struct sock *sk, int from, int to,
 	return (cookie << 8 | from << 4 | to) ^ (*address << 20);
 }
 
-__noinline int was_seen(__u64 name)
-{
-	struct work *work = work_here();
+struct search {
+	const struct work *in;
+	__u64 name;
+	bool found;
+};
 
-	if (!work)
-		return 0;
-	for (__u32 i = 0; i < SEEN; i++)
-		if (work->seen[i] == name)
-			return 1;
-	return 0;
+static long look_at(__u32 index, struct search *search)
+{
+	search->found = search->in->seen[index % SEEN] == search->name;
+	return search->found;
+}
+
+/* The verifier goes through the rounds of a plain loop one by one; bpf_loop() came with 5.17. */
+static __always_inline bool was_seen(const struct work *work, __u64 name)
+{
+	struct search search = {.in = work, .name = name};
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+		bpf_loop(SEEN, look_at, &search, 0);
+	} else {
+		for (__u32 i = 0; i < SEEN; i++)
+			if (look_at(i, &search))
+				break;
+	}
+	return search.found;
 }
 
 /* `sk` is trusted, for helpers that demand it. From 6.3 on the verifier searches all of the kernel's
  * types by name, several times, for each pointer that is read from what is trusted: a second for
  * this program. So what is read is read from the same socket as bpf_skc_to_tcp_sock() returns it.
  * That is NULL for MPTCP sockets, which make events of their own, some with a foreign cookie.
- * `main`: what the main program remembers; NULL for its twin, which looks for `name`. */
-static __always_inline void emit_transition(struct sock *sk, int from, int to, struct work *main,
-					    __u64 name)
+ * `twin`: of the main program, and looks for `name` in what that remembers. */
+static __always_inline void emit_transition(struct sock *sk, int from, int to, struct work *work,
+					    bool twin, __u64 name)
 {
 	struct change change = {.from = from, .to = to};
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	const struct sock *plain = (const void *)tp;
 	struct tcpdwell_flow flow = {};
+	__u32 aspects;
 
 	if (!tp)
 		return;
-	if (!main) {
-		if (was_seen(name))
+	if (twin) {
+		if (was_seen(work, name))
 			return;
 		__sync_fetch_and_add(&shared.nested_transitions, 1);
 	}
-	change.flags = change_flags(plain, tp, from, to);
-	fill_flow(&flow, plain, tp, from == TCP_CLOSE);
-	if (from == TCP_LISTEN && to == TCP_SYN_RECV)
+	aspects = aspects_of(from, to, facts_of(plain, tp, to));
+	change.flags = aspects;
+	fill_flow(&flow, plain, tp, aspects & FROM_CLOSE);
+	if (aspects & CHILD_MADE)
 		note_child(&flow);
-	else if (from == TCP_SYN_RECV && to == TCP_CLOSE)
+	else if (aspects & CHILD_FAILED)
 		forget_child();
-	change.life = life_of(sk, plain, &flow, from, to, change.flags);
+	change.life = life_of(sk, plain, &flow, aspects);
 	change.receive_queue = tp->rcv_nxt - tp->copied_seq;
 	if (tp->write_seq != tp->snd_una)
 		change.more_flags |= TCPDWELL_UNACKED;
 	if (follows && is_followed(sk, from, to))
 		change.more_flags |= TCPDWELL_FOLLOWED;
 	if (transition_passes(&flow, from)) {
-		if (to == TCP_CLOSE)
+		if (aspects & TCPDWELL_TALLY)
 			emit_end(sk, plain, tp, &flow, &change);
-		else if (change.flags & TCPDWELL_TASK)
+		else if (aspects & TCPDWELL_TASK)
 			emit_with_task(sk, plain, &flow, &change);
 		else
 			emit_plain(sk, plain, &flow, &change);
 	}
-	if (main)
-		main->seen[++main->last % SEEN] = name_of(plain, from, to, &main->address);
+	if (!twin)
+		work->seen[++work->last % SEEN] = name_of(plain, from, to, &work->address);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -334,7 +279,7 @@ int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 	struct work *work = work_here();
 
 	if (work)
-		emit_transition(sk, from, to, work, 0);
+		emit_transition(sk, from, to, work, false, 0);
 	return 0;
 }
 
@@ -353,7 +298,7 @@ int BPF_PROG(on_set_state_nested, struct sock *sk, int from, int to)
 		return 0;
 	name = name_of(sk, from, to, &work->address_of_twin);
 	if (work->seen[work->last % SEEN] != name)
-		emit_transition(sk, from, to, NULL, name);
+		emit_transition(sk, from, to, work, true, name);
 	return 0;
 }
 

@@ -4,6 +4,15 @@
 #ifndef TCPDWELL_STACK_BPF_H
 #define TCPDWELL_STACK_BPF_H
 
+/* The verifier goes through a global function once, not for each frame and each program. */
+__noinline int canceller_at(__u64 address)
+{
+	for (__u32 i = 0; i < TCPDWELL_MAX_RANGES; i++)
+		if (address >= ranges[i].begin && address < ranges[i].end)
+			return ranges[i].canceller;
+	return TCPDWELL_BY_UNKNOWN;
+}
+
 /* The nearest function on the stack that we know says who it was. */
 static __always_inline __u8 canceller_on_stack(void *ctx)
 {
@@ -11,11 +20,13 @@ static __always_inline __u8 canceller_on_stack(void *ctx)
 	long size = bpf_get_stack(ctx, stack, sizeof(stack), 0);
 
 	for (__u32 i = 0; i < STACK_DEPTH; i++) {
+		int canceller;
+
 		if ((long)(i * sizeof(__u64)) >= size)
 			break;
-		for (__u32 k = 0; k < TCPDWELL_MAX_RANGES; k++)
-			if (stack[i] >= ranges[k].begin && stack[i] < ranges[k].end)
-				return ranges[k].canceller;
+		canceller = canceller_at(stack[i]);
+		if (canceller != TCPDWELL_BY_UNKNOWN)
+			return canceller;
 	}
 	return TCPDWELL_BY_UNKNOWN;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Addresses of kernel functions where /proc/kallsyms shows none. An object of its own: the main one
- * needs them before it loads. One of the two is loaded, never both.
+ * Addresses of kernel functions where /proc/kallsyms shows none. An object of its own, since hardly
+ * ever one of the two is needed; never both are.
  */
 #include "vmlinux.h"
 

@@ -75,7 +75,7 @@ static __always_inline void fill_task(struct tcpdwell_task *out, const struct ta
 
 /* The current one. A global function is verified once, not on each of the many ways that lead to it:
  * of what is trusted, as `current` is, every pointer costs the verifier a search through all names of
- * the kernel's types. */
+ * the kernel's types. But a load from it is the cheapest there is, and this runs often. */
 __noinline int fill_current_task(struct tcpdwell_task *out)
 {
 	if (out)

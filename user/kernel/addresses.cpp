@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <future>
 #include <sstream>
 
 namespace tcpdwell {
@@ -78,6 +79,15 @@ AddressSources address_sources() {
                 return find_symbols(names, list);
               },
           .sockets = handlers_of_own_sockets};
+}
+
+AddressSources read_ahead(AddressSources sources) {
+  // Deferred: where no thread can be made, whoever asks reads it.
+  const std::shared_future<std::vector<Symbol>> symbols =
+      std::async(std::launch::async | std::launch::deferred,
+                 [read = std::move(sources.kallsyms)] { return read(wanted_names()); });
+  sources.kallsyms = [symbols](AddressSources::Names) { return symbols.get(); };
+  return sources;
 }
 
 Result<Addresses> find_addresses(const AddressSources& sources) {

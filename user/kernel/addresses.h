@@ -32,6 +32,9 @@ struct AddressSources {
   std::function<TimerHandlers()> sockets;  // of our own: where there is no such symbol, either
 };
 AddressSources address_sources();
+// The same; a thread of its own reads the first from now on. The kernel takes as long to write that
+// list as libbpf takes to load the programs.
+AddressSources read_ahead(AddressSources sources);
 
 // An address of 0 is an error, never a filter: it would match nothing without a word.
 Result<Addresses> find_addresses(const AddressSources& sources);

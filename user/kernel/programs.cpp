@@ -117,7 +117,7 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
     impl.links.push_back(std::move(link));
   }
   sees_.tracing = true;
-  sees_.cancellers = impl.skeleton->rodata->ranges[0].end != 0;
+  sees_.cancellers = impl.skeleton->data_addresses->ranges[0].end != 0;
   note_missing(options);
   return std::nullopt;
 }

@@ -13,7 +13,6 @@
 #include "kernel/addresses.h"
 #include "kernel/btf_facts.h"
 #include "kernel/libbpf_log.h"
-#include "kernel/refusal.h"
 #include "skel/tcpdwell_probed.skel.h"
 #include "util/unique_fd.h"
 
@@ -29,10 +28,10 @@ std::uint32_t own_pidns() {
 }
 
 void set_addresses(tcpdwell_bpf& skeleton, const Addresses& addresses) {
-  skeleton.rodata->tw_timer_fn = addresses.timewait_timer;
-  skeleton.rodata->reqsk_timer_fn = addresses.request_timer;
+  skeleton.data_addresses->tw_timer_fn = addresses.timewait_timer;
+  skeleton.data_addresses->reqsk_timer_fn = addresses.request_timer;
   for (std::size_t i = 0; i < addresses.cancellers.size(); ++i)
-    skeleton.rodata->ranges[i] = addresses.cancellers[i];
+    skeleton.data_addresses->ranges[i] = addresses.cancellers[i];
 }
 
 // Lockdown, a hardened host or an old arm64 kernel may refuse it: tried with the least program
@@ -87,6 +86,7 @@ template <typename A, typename B>
 constexpr bool kAlike = sizeof(A) == sizeof(B) && sizeof(A::maps) == sizeof(B::maps) &&
                         sizeof(A::progs) == sizeof(B::progs) &&
                         sizeof(*A::rodata) == sizeof(*B::rodata) &&
+                        sizeof(*A::data_addresses) == sizeof(*B::data_addresses) &&
                         sizeof(*A::bss) == sizeof(*B::bss);
 static_assert(kAlike<tcpdwell_bpf, tcpdwell_probed_bpf>);
 
@@ -115,6 +115,8 @@ void choose_iterators(tcpdwell_bpf& skeleton) {
 }  // namespace
 
 Result<SkeletonPtr> load_skeleton(const ProgramOptions& options) {
+  AddressSources sources = address_sources();
+  if (options.trace) sources = read_ahead(std::move(sources));
   auto btf = BtfFacts::load();
   if (!btf) return btf.error();
   SkeletonPtr skeleton = open_skeleton(*btf);
@@ -128,19 +130,16 @@ Result<SkeletonPtr> load_skeleton(const ProgramOptions& options) {
   skeleton->rodata->follows = options.follow;
   skeleton->rodata->snapshot_states = options.snapshot_states;
   skeleton->rodata->snapshot_limit = options.ring_bytes / 2;
-  if (options.trace) {
-    auto addresses = find_addresses(address_sources());
-    if (!addresses) {
-      const int nothing_loads = look_around().least_program;
-      return nothing_loads != 0 ? refused(-nothing_loads) : addresses.error();
-    }
-    set_addresses(*skeleton, *addresses);
+  if (options.trace)
     choose(*skeleton, *btf, options);
-  } else {
+  else
     choose_iterators(*skeleton);
-  }
   bpf_map__set_max_entries(skeleton->maps.events, options.ring_bytes);
   if (const int rc = tcpdwell_bpf::load(skeleton.get())) return refused(rc);
+  if (!options.trace) return skeleton;
+  auto addresses = find_addresses(sources);
+  if (!addresses) return addresses.error();
+  set_addresses(*skeleton, *addresses);
   return skeleton;
 }
 

@@ -47,7 +47,7 @@ std::vector<Symbol> find_symbols(std::span<const std::string_view> names, std::i
     for (const std::string_view name : names)
       if (is(line->name, name)) found.push_back({std::string(name), line->address, 0});
   }
-  std::sort(starts.begin(), starts.end());
+  if (!std::is_sorted(starts.begin(), starts.end())) std::sort(starts.begin(), starts.end());
   for (Symbol& symbol : found) {
     const auto next = std::upper_bound(starts.begin(), starts.end(), symbol.begin);
     symbol.end = next == starts.end() ? symbol.begin + 4096 : *next;

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What a transition is: whose doing, and what else is to be done at it. */
+#ifndef TCPDWELL_ASPECTS_BPF_H
+#define TCPDWELL_ASPECTS_BPF_H
+
+/* What a transition is, besides its enum tcpdwell_transition_flags. */
+enum aspects {
+	FROM_CLOSE = 1 << 8,
+	DISCONNECTED = 1 << 9, /* it ends while somebody holds it, and may be used again */
+	CHILD_MADE = 1 << 10,
+	CHILD_FAILED = 1 << 11
+};
+
+/* What of the socket decides on that, besides the flags. */
+enum facts {
+	SYN_DATA_ACKED = 1 << 8,
+	SHUT_BOTH_WAYS = 1 << 9,
+	HAS_ERROR = 1 << 10
+};
+
+static __always_inline __u32 facts_of(const struct sock *sk, const struct tcp_sock *tp, int to)
+{
+	const struct socket *socket = sk->sk_socket;
+	__u32 facts = 0;
+
+	if (sk->__sk_common.skc_flags & (1UL << SOCK_DEAD_BIT))
+		facts |= TCPDWELL_DEAD;
+	if (socket) {
+		const struct file *file = socket->file;
+
+		facts |= TCPDWELL_ATTACHED;
+		if (file && to != TCP_ESTABLISHED && file_is_dead(file))
+			facts |= TCPDWELL_CLOSING;
+	}
+	if (BPF_CORE_READ_BITFIELD(tp, is_mptcp))
+		facts |= TCPDWELL_MPTCP;
+	if (BPF_CORE_READ_BITFIELD(tp, syn_data_acked))
+		facts |= SYN_DATA_ACKED;
+	if (sk->sk_shutdown == 3)
+		facts |= SHUT_BOTH_WAYS;
+	if (sk->sk_err)
+		facts |= HAS_ERROR;
+	return facts;
+}
+
+/* The transitions that only a process can make, and that it makes itself. In every other `current`
+ * is whatever the packet interrupted. A kernel thread (MPTCP closes subflows in one) is nobody. */
+static __always_inline bool made_by_task(int from, int to, __u32 facts)
+{
+	if (facts & TCPDWELL_MPTCP && from != TCP_CLOSE && from != TCP_LISTEN)
+		return false;
+	switch (to) {
+	case TCP_SYN_SENT:
+	case TCP_LISTEN:
+		return from == TCP_CLOSE;
+	case TCP_FIN_WAIT1:
+	case TCP_LAST_ACK:
+		return true;
+	case TCP_FIN_WAIT2:
+		return from == TCP_FIN_WAIT2; /* close() after shutdown() */
+	case TCP_CLOSE:
+		if (from == TCP_LISTEN)
+			return true;
+		return (facts & TCPDWELL_CLOSING) && !(facts & TCPDWELL_DEAD) &&
+		       !(facts & HAS_ERROR) && (facts & SHUT_BOTH_WAYS) &&
+		       (from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT || from == TCP_SYN_SENT ||
+			from == TCP_SYN_RECV);
+	}
+	return false;
+}
+
+static __always_inline __u8 task_flags(int from, int to, __u32 facts)
+{
+	__u32 task = bpf_get_current_task_btf()->flags;
+	__u8 exiting = task & PF_EXITING_ ? TCPDWELL_EXITING : 0;
+
+	if (made_by_task(from, to, facts))
+		return (task & PF_KTHREAD_ ? 0 : TCPDWELL_TASK) | exiting;
+	/* Nobody accepted it, and its listener is closed. */
+	if (from == TCP_CLOSE_WAIT && to == TCP_CLOSE && !(facts & TCPDWELL_ATTACHED) &&
+	    !(facts & HAS_ERROR))
+		return exiting;
+	return 0;
+}
+
+/* All that depends on which transition it is. A global function is verified once, and what it returns
+ * is any number to its callers: so the ways through it do not multiply with those through them. It
+ * reads nothing of the socket, since no kernel before 6.8 lets it have a pointer to one. */
+__noinline __u32 aspects_of(int from, int to, __u32 facts)
+{
+	__u32 aspects = facts & 0xff;
+
+	aspects |= task_flags(from, to, facts);
+	if (from == TCP_SYN_RECV && (facts & (SYN_DATA_ACKED | TCPDWELL_ATTACHED)))
+		aspects |= TCPDWELL_FASTOPEN;
+	if (from == TCP_CLOSE)
+		aspects |= FROM_CLOSE;
+	if (from == TCP_LISTEN && to == TCP_SYN_RECV)
+		aspects |= CHILD_MADE;
+	if (to != TCP_CLOSE)
+		return aspects;
+	aspects |= TCPDWELL_TALLY;
+	if (from == TCP_SYN_RECV)
+		aspects |= CHILD_FAILED;
+	if (!(facts & (TCPDWELL_DEAD | TCPDWELL_CLOSING)))
+		aspects |= DISCONNECTED;
+	return aspects;
+}
+
+#endif
