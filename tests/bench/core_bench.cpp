@@ -91,6 +91,8 @@ class World {
     return count;
   }
   std::uint64_t live() const { return lifecycle_.open(); }
+  // What the generator itself has touched, to know what is live.
+  std::size_t own_bytes() const { return (open_.size() + waiting_.size()) * sizeof(std::uint32_t); }
   const Lifecycle& lifecycle() const { return lifecycle_; }
   void tell(const Event& event) { lifecycle_.on(event); }
 
@@ -201,8 +203,7 @@ double resident_bytes() {
   return static_cast<double>(pages) * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
-// In a process of its own, so that no freed memory is at hand. What the generator itself holds is
-// four bytes a conversation.
+// In a process of its own, so that no freed memory is at hand.
 double bytes_per_connection(std::size_t live, bool time_wait) {
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) return -1;
@@ -212,15 +213,15 @@ double bytes_per_connection(std::size_t live, bool time_wait) {
   if (child == 0) {
     auto world = std::make_unique<World>();
     world->process();
-    const double before = resident_bytes();
+    const double before = resident_bytes() - static_cast<double>(world->own_bytes());
     // In groups: a million conversations that all close at once would be a case of its own.
     const std::size_t group = 1'000;
     for (std::size_t made = 0; made < live; made += group) {
       world->open_some(time_wait ? group : group / 2);
       if (time_wait) world->close_all();
     }
-    const double bytes =
-        world->live() == live ? (resident_bytes() - before) / static_cast<double>(live) : -1;
+    const double after = resident_bytes() - static_cast<double>(world->own_bytes());
+    const double bytes = world->live() == live ? (after - before) / static_cast<double>(live) : -1;
     ::_exit(::write(out.get(), &bytes, sizeof bytes) == sizeof bytes ? 0 : 1);
   }
   out.reset();

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace tcpdwell {
@@ -103,6 +105,24 @@ TEST(ConnectionTable, AProcessIsKeptAsLongAsAConnectionHasIt) {
   EXPECT_EQ(table.closer(table[two])->pid, 6U);
   EXPECT_EQ(table.owner(table[three])->pid, 7U);
   EXPECT_EQ(table[three].owner_via, Via::Accept);
+}
+
+TEST(ConnectionTable, CountsComeBackAsTheyWereSetHoweverLarge) {
+  ConnectionTable table(10);
+  const Id first = table.create(), second = table.create();
+  EXPECT_EQ(table.tally(table[first]), std::nullopt);
+  for (const std::uint64_t bytes :
+       {std::uint64_t{5}, UINT64_MAX, std::uint64_t{UINT32_MAX}, std::uint64_t{UINT32_MAX} + 1}) {
+    const Tally sent{.bytes_sent = bytes, .bytes_received = 2, .retransmits = 3, .srtt_us = 4};
+    const Tally received{.bytes_sent = 1, .bytes_received = bytes};
+    table.set_tally(table[first], sent);
+    table.set_tally(table[second], received);
+    EXPECT_EQ(table.tally(table[first]), sent) << bytes;
+    EXPECT_EQ(table.tally(table[second]), received) << bytes;
+  }
+  table.erase(first);
+  const Id reused = table.create();
+  EXPECT_EQ(table.tally(table[reused]), std::nullopt);
 }
 
 TEST(ConnectionTable, TimesAddUpHoweverManyStates) {

@@ -71,7 +71,7 @@ struct Connection {
   std::uint32_t site = 0;
   std::uint16_t local_port = 0, remote_port = 0;
   std::uint32_t owner = 0, closer = 0;  // processes; 0: not known
-  // Of the table's pools; 0: it has none.
+  // Of the table's pools; 0: it has none. The upper bit of `tally` says which of the two it is.
   std::uint32_t tally = 0, minisock = 0, extra = 0;
   std::uint32_t timer = 0;       // of TimerWheel
   std::uint32_t generation = 0;  // an id is reused; the pair (id, generation) is not
@@ -113,6 +113,12 @@ struct Connection {
   std::uint16_t spent_in = 0;         // for each of `spent` four bits: its State; 0: not used
 };
 static_assert(sizeof(Connection) == 128, "two cache lines, a million times");
+
+// The Tally of nearly all connections: fewer than 4 GiB each way.
+struct SmallTally {
+  std::uint32_t bytes_sent = 0, bytes_received = 0;
+  std::uint32_t retransmits = 0, srtt_us = 0;
+};
 
 // Of a minisock in FIN_WAIT_2, when it was made: its stamp, and when its timer was due.
 struct MinisockStart {

@@ -32,6 +32,7 @@ struct Tally {
   std::uint64_t bytes_received = 0;
   std::uint32_t retransmits = 0;
   std::uint32_t srtt_us = 0;  // 0: the kernel has no sample
+  bool operator==(const Tally&) const = default;
 };
 
 // sock:inet_sock_set_state

@@ -79,7 +79,7 @@ void Publisher::ended(Connection& connection, Nanos at, Ended ended,
   record.ended = ended;
   record.time_wait_ended = time_wait;
   if (const Process* closer = table_.closer(connection)) record.closer = Owner{*closer, Via::Close};
-  if (const Tally* tally = table_.tally(connection)) record.tally = *tally;
+  record.tally = table_.tally(connection);
   auto times = table_.times(connection);
   StateTime& last = times[index(last_state_)];
   last = {.total = last.total + last_time_.total,

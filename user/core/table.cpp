@@ -10,6 +10,7 @@ namespace {
 // In a table that is full of what is flagged, or was heard of, one of those has to leave.
 constexpr std::size_t kMostLooks = 256;
 constexpr std::size_t kFewHeld = 16;  // changes whose room is worth keeping
+constexpr std::uint32_t kLargeTally = 1U << 31U;
 
 unsigned spent_state(const Connection& connection, std::size_t slot) {
   return connection.spent_in >> (4 * slot) & 0xfU;
@@ -68,7 +69,7 @@ void ConnectionTable::release(Connection& connection) {
   sites_.release(connection.site);
   processes_.release(connection.owner);
   processes_.release(connection.closer);
-  if (connection.tally != 0) tallies_.give_up(connection.tally);
+  drop_tally(connection);
   drop_minisock_start(connection);
   if (connection.extra == 0) return;
   Extra& extra = extras_[connection.extra];
@@ -196,13 +197,38 @@ void ConnectionTable::copy_owner(Connection& to, const Connection& from) {
   set_owner(to, process, from.owner_via);
 }
 
-const Tally* ConnectionTable::tally(const Connection& connection) const {
-  return connection.tally == 0 ? nullptr : &tallies_[connection.tally];
+std::optional<Tally> ConnectionTable::tally(const Connection& connection) const {
+  if (connection.tally == 0) return std::nullopt;
+  if ((connection.tally & kLargeTally) != 0) return large_tallies_[connection.tally & ~kLargeTally];
+  const SmallTally& small = small_tallies_[connection.tally];
+  return Tally{.bytes_sent = small.bytes_sent,
+               .bytes_received = small.bytes_received,
+               .retransmits = small.retransmits,
+               .srtt_us = small.srtt_us};
 }
 
 void ConnectionTable::set_tally(Connection& connection, const Tally& tally) {
-  if (connection.tally == 0) connection.tally = tallies_.create();
-  tallies_[connection.tally] = tally;
+  drop_tally(connection);
+  if (std::max(tally.bytes_sent, tally.bytes_received) > UINT32_MAX) {
+    const auto id = large_tallies_.create();
+    large_tallies_[id] = tally;
+    connection.tally = id | kLargeTally;
+    return;
+  }
+  connection.tally = small_tallies_.create();
+  small_tallies_[connection.tally] = {
+      .bytes_sent = static_cast<std::uint32_t>(tally.bytes_sent),
+      .bytes_received = static_cast<std::uint32_t>(tally.bytes_received),
+      .retransmits = tally.retransmits,
+      .srtt_us = tally.srtt_us};
+}
+
+void ConnectionTable::drop_tally(Connection& connection) {
+  if ((connection.tally & kLargeTally) != 0)
+    large_tallies_.give_up(connection.tally & ~kLargeTally);
+  else if (connection.tally != 0)
+    small_tallies_.give_up(connection.tally);
+  connection.tally = 0;
 }
 
 const MinisockStart* ConnectionTable::minisock_start(const Connection& connection) const {

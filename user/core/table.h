@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where connections live: a slab with stable ids, the three ways an event finds its own, and what
-// connections share or rarely have. Some 140 bytes for one that is open, 160 for one in TIME_WAIT.
+// connections share or rarely have. Some 145 bytes for one that is open, 160 for one in TIME_WAIT.
 // Bounded: beyond `max` the one that was quiet for long leaves (the clock algorithm: a second
 // chance for whatever was heard of since the last time around, and for what is flagged).
 #pragma once
@@ -66,7 +66,7 @@ class ConnectionTable {
   void set_closer(Connection& connection, const Process& process);
   // The same as the other's.
   void copy_owner(Connection& to, const Connection& from);
-  const Tally* tally(const Connection& connection) const;  // nullptr: not known
+  std::optional<Tally> tally(const Connection& connection) const;  // nullopt: not known
   void set_tally(Connection& connection, const Tally& tally);
   const MinisockStart* minisock_start(const Connection& connection) const;  // nullptr: it has none
   void set_minisock_start(Connection& connection, const MinisockStart& start);
@@ -152,6 +152,7 @@ class ConnectionTable {
   template <typename Set>
   static Id put(Set& set, Id id);
   void release(Connection& connection);
+  void drop_tally(Connection& connection);
   void move_to_extra(Connection& connection);
 
   std::size_t max_;
@@ -167,7 +168,8 @@ class ConnectionTable {
   Interner<Site> sites_;
   Interner<Process> processes_;
   PortRanges port_ranges_;
-  Pool<Tally> tallies_;
+  Pool<SmallTally> small_tallies_;
+  Pool<Tally> large_tallies_;
   Pool<MinisockStart> starts_;
   Pool<Extra> extras_;
 };
