@@ -35,23 +35,24 @@ struct Host {
   TimerHandlers sockets;
   std::vector<std::string> asked;
 
-  Result<Addresses> find() {
-    return find_addresses({.kallsyms =
-                               [this](auto) {
-                                 asked.emplace_back("kallsyms");
-                                 return kallsyms;
-                               },
-                           .ksyms =
-                               [this](auto) {
-                                 asked.emplace_back("ksyms");
-                                 return ksyms;
-                               },
-                           .sockets =
-                               [this] {
-                                 asked.emplace_back("sockets");
-                                 return sockets;
-                               }});
+  AddressSources sources() {
+    return {.kallsyms =
+                [this](auto) {
+                  asked.emplace_back("kallsyms");
+                  return kallsyms;
+                },
+            .ksyms =
+                [this](auto) {
+                  asked.emplace_back("ksyms");
+                  return ksyms;
+                },
+            .sockets =
+                [this] {
+                  asked.emplace_back("sockets");
+                  return sockets;
+                }};
   }
+  Result<Addresses> find() { return find_addresses(sources()); }
 };
 
 TEST(Addresses, KallsymsIsEnoughWhereItShowsThem) {
@@ -62,6 +63,21 @@ TEST(Addresses, KallsymsIsEnoughWhereItShowsThem) {
   EXPECT_EQ(found->request_timer, 0x1100U);
   EXPECT_EQ(found->cancellers.size(), kFrames.size());
   EXPECT_THAT(host.asked, ElementsAre("kallsyms")) << "the others cost time";
+}
+
+TEST(Addresses, WhatIsReadAheadIsReadOnceAndTheRestWhereItHelps) {
+  Host host{.kallsyms = kTimers + kFrames};
+  const AddressSources ahead = read_ahead(host.sources());
+  auto found = find_addresses(ahead);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->request_timer, 0x1100U);
+  EXPECT_EQ(found->cancellers.size(), kFrames.size());
+  EXPECT_TRUE(find_addresses(ahead));
+  EXPECT_THAT(host.asked, ElementsAre("kallsyms"));
+
+  Host hiding{.ksyms = kTimers + kFrames};
+  EXPECT_TRUE(find_addresses(read_ahead(hiding.sources())));
+  EXPECT_THAT(hiding.asked, ElementsAre("kallsyms", "ksyms"));
 }
 
 TEST(Addresses, WhereItHidesThemTheIteratorShowsTheSame) {
