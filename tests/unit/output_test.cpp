@@ -145,6 +145,18 @@ TEST_F(OutputPipe, AFifoAsFileIsWrittenInOrder) {
   EXPECT_EQ(text, wanted);
 }
 
+TEST_F(OutputPipe, AFifoTakesALargeBlockAtOnce) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("fifo");
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const UniqueFd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  auto output = Output::open(path);
+  ASSERT_TRUE(output);
+  for (int i = 0; i < 9'000; ++i) output->write(kLine);
+  EXPECT_EQ(output->flush(), Status::Ok);
+  EXPECT_FALSE(output->pending()) << "900 kB, which nobody has begun to read";
+}
+
 TEST_F(OutputPipe, AFifoThatNobodyReadsAnyMoreIsNotWaitedFor) {
   const TemporaryDirectory directory;
   const std::string path = directory.file("fifo");

@@ -51,6 +51,13 @@ std::size_t file_backlog() {
   return std::clamp<std::size_t>(memory / 64, 64U << 20U, 256U << 20U);
 }
 
+// A pipe of 64 KiB is full before its reader has had its turn: what it takes is then a matter of
+// how often we look. As much as anybody may ask for (/proc/sys/fs/pipe-max-size), if it is granted.
+void enlarge_pipe(int fd) {
+  if (const int size = ::fcntl(fd, F_GETPIPE_SZ); size > 0 && size < static_cast<int>(kBlock))
+    ::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(kBlock));
+}
+
 // As much as can be written without a wait, if poll() says that anything can.
 std::size_t block_for(int fd) {
   const int flags = ::fcntl(fd, F_GETFL);
@@ -68,6 +75,7 @@ Output::Output(int borrowed_fd, std::size_t backlog)
 
 // With the descriptor that it is now.
 void Output::begin() {
+  if (file_) enlarge_pipe(file_.get());
   writer_ = is_regular(fd()) ? std::make_unique<FileWriter>(fd(), file_backlog()) : nullptr;
   block_ = block_for(fd());
 }
