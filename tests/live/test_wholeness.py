@@ -5,12 +5,13 @@ The load says exactly how many transitions it made; a cast of sockets moves at k
 import contextlib
 import os
 import signal
+import subprocess
 import time
 
 import pytest
 
 from lib.clock import now, pause
-from lib.tracer import Tracer
+from lib.tracer import BINARY, Tracer, parse_line, wait_for
 from whole.cast import Cast
 from whole.deaths import Deaths
 from whole.load import CHURN, Load
@@ -124,6 +125,27 @@ def test_stuck_sockets_are_flagged(loss):
     wrong = never_flagged([pair.server for pair in stuck], loss.objects, "CLOSE_WAIT") + \
         never_flagged([pair.client for pair in stuck], loss.objects, "FIN_WAIT_2")
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_a_reader_that_keeps_up_gets_every_line(tmp_path):
+    """A pipe holds a thousandth of what comes in a second: it must be filled as it empties."""
+    load, ready = Load(), tmp_path / "ready"
+    command = [BINARY, "trace", "--json", "--netns", str(load.netns.inum), "--ready-file", ready]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as tracer:
+        try:
+            with subprocess.Popen(["tail", "-c", "4096"], stdin=tracer.stdout,
+                                  stdout=subprocess.PIPE) as reader:
+                tracer.stdout.close()
+                wait_for(ready.exists, 60, "the ready file")
+                with load:
+                    pause(3)
+                    load.stop()
+                tracer.send_signal(signal.SIGINT)
+                end = parse_line(reader.stdout.readlines()[-1])
+        finally:
+            tracer.kill()
+    assert end["type"] == "end" and end["transitions"] + end["transitions_lost"] > 0
+    assert end["output_dropped"] == 0
 
 
 def test_a_loss_just_before_the_end_is_put_right():
