@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where text and NDJSON go: stdout or a file. Lines collect in a buffer that is written in large
-// blocks. A pipe, a FIFO, a terminal: in the caller's thread, as much as it takes at once; a reader
-// that stalls never blocks the caller: what does not fit in the backlog is dropped by whole lines,
-// and counted. A regular file: by a helper thread (FileWriter); nothing is dropped, and write()
-// waits only where 64 to 256 MB wait for the disk already.
+// blocks. A pipe, a FIFO, a terminal: in the caller's thread, as much as it takes at once (a pipe
+// of ours is made to take 1 MiB, if that is allowed); a reader that stalls never blocks the caller:
+// what does not fit in the backlog is dropped by whole lines, and counted. A regular file: by a
+// helper thread (FileWriter); nothing is dropped, and write() waits only where 64 to 256 MB wait
+// for the disk already.
 #pragma once
 
 #include <cstddef>
