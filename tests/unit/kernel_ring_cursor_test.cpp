@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "fake_ring.h"
 
 namespace tcpdwell {
 namespace {
@@ -14,50 +16,15 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr std::uint32_t kBusy = 1U << 31U;
-constexpr std::uint32_t kDiscarded = 1U << 30U;
-
-// A ring as the kernel writes it, in plain memory: what is put at one place is seen at two.
-class FakeRing {
- public:
-  explicit FakeRing(std::size_t size) : size_(size), data_(2 * size / sizeof(std::uint64_t)) {}
-
-  RingCursor::Memory memory() {
-    return {.consumer = &consumer, .producer = &producer, .data = bytes(), .size = size_};
-  }
-  // Where its header is.
-  std::size_t put(const std::string& record, std::uint32_t flags = 0) {
-    const std::size_t at = producer;
-    set_header(at, static_cast<std::uint32_t>(record.size()) | flags);
-    for (std::size_t i = 0; i < record.size(); ++i)
-      set(at + 8 + i, static_cast<std::byte>(record[i]));
-    producer += (record.size() + 8 + 7) / 8 * 8;
-    return at;
-  }
-  void set_header(std::size_t at, std::uint32_t length) {
-    std::byte raw[sizeof length];
-    std::memcpy(raw, &length, sizeof length);
-    for (std::size_t i = 0; i < sizeof length; ++i) set(at + i, raw[i]);
-  }
-
-  RingCursor::Position consumer = 0, producer = 0;
-
- private:
-  std::byte* bytes() { return reinterpret_cast<std::byte*>(data_.data()); }
-  void set(std::size_t at, std::byte value) {
-    bytes()[at % size_] = value;
-    bytes()[at % size_ + size_] = value;
-  }
-  std::size_t size_;
-  std::vector<std::uint64_t> data_;
-};
+constexpr std::uint32_t kBusy = FakeRing::kBusy;
+constexpr std::uint32_t kDiscarded = FakeRing::kDiscarded;
 
 class RingCursorTest : public ::testing::Test {
  protected:
   Drained drain(int most = 1000) { return drain(cursor_, most); }
-  Drained drain(RingCursor& cursor, int most) {
+  Drained drain(RingCursor& cursor, int most, std::optional<RingCursor::Position> until = {}) {
     seen_.clear();
-    return cursor.drain(most, [this](std::span<const std::byte> record) {
+    return cursor.drain(most, until, [this](std::span<const std::byte> record) {
       seen_.emplace_back(reinterpret_cast<const char*>(record.data()), record.size());
       consumer_seen_.push_back(ring_.consumer);
     });
@@ -109,6 +76,18 @@ TEST_F(RingCursorTest, EndsABatch) {
   EXPECT_EQ(ring_.consumer, 32U);
   EXPECT_EQ(drain(1), Drained::All) << "nothing is left, whether or not the batch is full";
   EXPECT_THAT(seen_, ElementsAre("three"));
+}
+
+TEST_F(RingCursorTest, StopsWhereItIsToldTo) {
+  ring_.put("one");
+  const std::size_t end = ring_.put("two");
+  EXPECT_EQ(drain(cursor_, 10, end), Drained::All);
+  EXPECT_THAT(seen_, ElementsAre("one"));
+  EXPECT_EQ(ring_.consumer, end);
+  EXPECT_EQ(drain(cursor_, 10, end), Drained::All) << "it is there already";
+  EXPECT_THAT(seen_, IsEmpty());
+  EXPECT_EQ(drain(), Drained::All);
+  EXPECT_THAT(seen_, ElementsAre("two"));
 }
 
 TEST_F(RingCursorTest, GoesAroundTheRing) {

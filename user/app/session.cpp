@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/session.h"
 
+#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -69,8 +70,8 @@ LifecycleConfig lifecycle_config(const SessionConfig& config, const Programs& pr
 
 }  // namespace
 
-// 32 MiB a CPU, half of which is for what a consumer that waits for its turn on a busy CPU lets pile
-// up: half a second at full churn. Never over a 64th of the memory.
+// 32 MiB a CPU, half of which is for what a consumer that waits for its turn on a busy CPU lets
+// pile up: half a second at full churn. Never over a 64th of the memory.
 std::uint32_t ring_size(std::uint64_t asked) {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   if (asked == 0) {
@@ -273,6 +274,8 @@ EndRecord Session::finish(Programs& programs) {
   feed_.note(Finished{.at = now, .output_dropped = output_.dropped_lines()});
   if (config_.recorder != nullptr) config_.recorder->finish();
   output_.finish();
+  if (reader_->spills() > 0)
+    spdlog::debug("the second event ring was in use {} times", reader_->spills());
   return feed_.end();
 }
 
