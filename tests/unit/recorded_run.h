@@ -61,13 +61,14 @@ inline recording::Setting setting(Filter filter = {}) {
   recording::Setting setting;
   setting.config = {.hz = 250, .began = kBegan};
   setting.config.thresholds.set(State::CloseWait, 1s);
+  setting.config.thresholds.set(State::FinWait2, 1h);
   setting.filter = std::move(filter);
   setting.start = {.when = {.mono = kBegan},
                    .version = "1.2.3",
                    .kernel = "6.1",
                    .host = "there",
                    .hz = 250,
-                   .thresholds = {{State::CloseWait, 1s}},
+                   .thresholds = {{State::FinWait2, 1h}, {State::CloseWait, 1s}},
                    .sees = {{"time_wait", "exact"}}};
   return setting;
 }
