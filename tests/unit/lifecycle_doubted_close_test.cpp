@@ -230,6 +230,39 @@ TEST_P(MinisockShows, InAWalk) {
   expect_one_end(story, conn);
 }
 
+// --- ... and the CLOSE was hidden, too ---
+
+TEST(HiddenClose, OfAnOrphanIsNoSecondConnection) {
+  Story story;
+  Conn conn = orphaned(story).segment(26s).minisock_expires(TimeWait, 87s);
+  EXPECT_EQ(story.life(1).dwell(FinWait2), "25899ms");
+  EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
+  EXPECT_EQ(story.lifecycle().open(), 0U);
+  EXPECT_EQ(story.lifecycle().unseen(), 1U);
+  expect_one_end(story, conn);
+}
+
+TEST(HiddenClose, AndTheTransitionBeforeItAreOneGap) {
+  Story story;
+  Conn conn = story.client(1).establishes(0ms).closes(Established, 100ms).segment(1100ms);
+  conn.minisock_expires(TimeWait, 62s);
+  EXPECT_EQ(story.life(1).dwell(FinWait1), "500ms+-500ms") << "no more than until the FIN came";
+  EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-500ms");
+  EXPECT_EQ(story.life(1).dwell(TimeWait), "60900ms");
+  expect_one_end(story, conn);
+}
+
+TEST(HiddenClose, OfASimultaneousCloseIsInTimeWaitByTheNextEvent) {
+  Story story;
+  Conn conn = story.client(1)
+                  .establishes(0ms)
+                  .closes(Established, 100ms)
+                  .moves(FinWait1, Closing, 101ms, orphan())
+                  .minisock_expires(TimeWait, 60501ms);
+  EXPECT_EQ(story.life(1).dwell(Closing), "30200ms+-30200ms");
+  expect_one_end(story, conn);
+}
+
 TEST(DoubtedClose, IsFoundByAWalkAfterTheAnswer) {
   Story story;
   Conn conn = hidden_minisock(story);

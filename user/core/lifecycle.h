@@ -186,6 +186,7 @@ class Lifecycle {
   // lifecycle_minisock.cpp
   Id known_minisock(const TimewaitEvent& event);
   Id minisock_without_start(const TimewaitEvent& event);
+  Id minisock_without_close(const TimewaitEvent& event);
   void retire_object(std::uint64_t object, Nanos at);
   void start_minisock(const TimewaitEvent& event);
   void learn_minisock(Connection& connection, const TimewaitEvent& event);

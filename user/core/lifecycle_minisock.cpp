@@ -30,6 +30,7 @@ void Lifecycle::on_event(const TimewaitEvent& event) {
   if (event.op == TimerOp::Start) return start_minisock(event);
   Id id = known_minisock(event);
   if (id == kNone) id = minisock_without_start(event);
+  if (id == kNone) id = minisock_without_close(event);
   if (id == kNone) {
     if (event.op == TimerOp::Segment) return;
     id = adopt_minisock(event);
@@ -84,6 +85,30 @@ Lifecycle::Id Lifecycle::minisock_without_start(const TimewaitEvent& event) {
   connection.minisock_cookie = event.cookie != 0;
   table_.forget_cookie(id);
   table_.forget_flow(id);
+  table_.index_object(id, event.object);
+  return id;
+}
+
+// ... or of a socket that is thought to be there: nothing came of how it left.
+Lifecycle::Id Lifecycle::minisock_without_close(const TimewaitEvent& event) {
+  const Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
+  if (id == kNone) return kNone;
+  Connection& connection = table_[id];
+  if (connection.carrier != Carrier::Full || connection.doubt != Doubt::None ||
+      !table_.has_flow(connection, event.flow))
+    return kNone;
+  retire_object(event.object, event.at);
+  put_right(event.at);
+  if (connection.state == State::FinWait2)
+    miss(connection, State::TimeWait, event.at);
+  else
+    bridge_gap(id, connection.state == State::Closing ? State::TimeWait : State::FinWait2,
+               event.at);
+  connection.carrier = Carrier::Minisock;
+  connection.orphan = event.substate == State::FinWait2;
+  connection.minisock_cookie = true;
+  ++connection.question;
+  table_.forget_cookie(id);
   table_.index_object(id, event.object);
   return id;
 }
