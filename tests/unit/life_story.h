@@ -32,6 +32,18 @@ class Story final : private Sink {
   void on(const Event& event) { lifecycle_.on(event); }
   // Nothing more came until `at`.
   void waits(Nanos at) { lifecycle_.tick(clock(at)); }
+  // ... and whatever the table asks the kernel about by then is gone.
+  void waits_and_all_is_gone(Nanos at) {
+    waits(at);
+    for (const Question& question : lifecycle_.take_questions())
+      on(InquiryEvent{.at = clock(at),
+                      .id = question.id,
+                      .generation = question.generation,
+                      .serial = question.serial,
+                      .presence = Presence::Gone,
+                      .local = {},
+                      .holders = {}});
+  }
   void finishes(Nanos at) { lifecycle_.finish(clock(at)); }
   void loses(std::uint64_t events, Nanos at) {
     on(LossEvent{.at = clock(at), .events = events, .transitions = events});

@@ -164,9 +164,9 @@ TEST_P(MinisockKill, EndsItWhereItWas) {
         .moves(FinWait1, FinWait2, 20ms, orphan())
         .hands_over(FinWait2, substate, 30ms)
         .minisock_cancelled(substate, 5030ms, {.left = 55s, .canceller = GetParam().by});
-    story.waits(5030ms + 49ms);
+    story.waits_and_all_is_gone(5030ms + 49ms);
     EXPECT_FALSE(story.life(1).over()) << "it may be a re-arm";
-    story.waits(6s);
+    story.waits_and_all_is_gone(6s);
     const std::string ended = substate == TimeWait ? "fin" : GetParam().orphan;
     const std::string time_wait =
         substate == TimeWait ? ", " + std::string(GetParam().time_wait) : "";
@@ -183,7 +183,7 @@ TEST_P(MinisockKill, OfATimeWaitWhoseFinNobodySaw) {
       .moves(FinWait1, FinWait2, 20ms, orphan())
       .hands_over(FinWait2, FinWait2, 20ms)
       .minisock_cancelled(TimeWait, 5s, {.left = 56s, .canceller = GetParam().by});
-  story.waits(6s);
+  story.waits_and_all_is_gone(6s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "980ms+-4ms");
   EXPECT_EQ(story.life(1).dwell(TimeWait), "4000ms+-4ms");
   EXPECT_EQ(story.life(1).verdict(),

@@ -177,7 +177,7 @@ TEST(Closing, Passive) {
 TEST(Closing, BucketOverflowHasNoTimeWait) {
   Story story;
   closing_first(story).moves(FinWait2, Closed, 101ms, orphan());
-  story.waits(1s);
+  story.waits_and_all_is_gone(1s);
   EXPECT_EQ(story.life(1).states(), std::string(kUpToClose) + ", FIN_WAIT_2 0ms, CLOSED");
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by local");
 }
@@ -189,7 +189,7 @@ TEST(Closing, BucketOverflowAfterASimultaneousClose) {
       .closes(Established, 100ms)
       .moves(FinWait1, Closing, 101ms, orphan())
       .moves(Closing, Closed, 200ms, orphan());
-  story.waits(1s);
+  story.waits_and_all_is_gone(1s);
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by both");
 }
 

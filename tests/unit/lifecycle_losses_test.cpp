@@ -48,7 +48,7 @@ TEST(Loss, OfTheMinisocksStartLeavesTheEndUnknown) {
   Story story;
   in_fin_wait_2(story).moves(FinWait2, Closed, 30ms, orphan());
   story.loses(1, 40ms);
-  story.waits(1s);
+  story.waits_and_all_is_gone(1s);
   EXPECT_EQ(story.life(1).verdict(), "unknown, opened by local, closed by local")
       << "not an overflow";
 }
@@ -85,7 +85,7 @@ TEST(Loss, OfARearmsStartIsNotAnRst) {
       .hands_over(FinWait2, TimeWait, 30ms)
       .minisock_cancelled(TimeWait, 10s, {.left = 50s, .canceller = Canceller::Segment});
   story.loses(1, 10010ms);
-  story.waits(11s);
+  story.waits_and_all_is_gone(11s);
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, unknown");
 }
 
@@ -103,7 +103,7 @@ TEST(Loss, OfAChildIsNoRstToItsRequest) {
   Story story;
   story.server(1).request_starts(0ms).request_cancelled(100ms);
   story.loses(2, 110ms);
-  story.waits(1s);
+  story.waits_and_all_is_gone(1s);
   EXPECT_EQ(story.life_from(50001).verdict(), "unknown, opened by remote, closed by unknown");
 }
 
@@ -111,7 +111,7 @@ TEST(Loss, OfARetransmissionIsNoTimeout) {
   Story story;
   story.server(1).request_starts(0ms).request_expires(1s);
   story.loses(1, 1010ms);
-  story.waits(2s);
+  story.waits_and_all_is_gone(2s);
   EXPECT_EQ(story.life_from(50001).verdict(), "unknown, opened by remote, closed by unknown");
 }
 

@@ -132,9 +132,9 @@ TEST_P(Killed, CancelThatNothingFollowsIsTheEnd) {
     story.closes_first().hands_over(substate, 200ms);
     auto cancel = story.timer(TimerOp::Cancel, substate, 5s);
     cancel.canceller = GetParam().by;
-    story.tell(cancel).wait(5010ms);
+    story.tell(cancel).wait_and_all_is_gone(5010ms);
     EXPECT_TRUE(story.said.all<ConnectionRecord>().empty()) << "too early to tell";
-    story.wait(5400ms);
+    story.wait_and_all_is_gone(5400ms);
     EXPECT_EQ(story.connection().when.mono, kBegan + 5s) << "dated back";
     if (substate == TimeWait) {
       EXPECT_EQ(story.connection().time_wait_ended, GetParam().time_wait);
@@ -149,7 +149,7 @@ TEST(Minisock, CancelIsSettledOnceItsCpuIsHeardOfAgain) {
   Story story;
   story.closes_first().hands_over(TimeWait, 200ms);
   story.tell(story.timer(TimerOp::Cancel, TimeWait, 5s));
-  story.tell(story.moves(Closed, Listen, 5001ms, 9)).wait(5060ms);
+  story.tell(story.moves(Closed, Listen, 5001ms, 9)).wait_and_all_is_gone(5060ms);
   EXPECT_EQ(story.connection().ended, Ended::Fin);
 }
 

@@ -247,7 +247,7 @@ TEST(Reuse, ARequestsFlowForAnotherRequest) {
   Story story;
   story.server(1).request_at(0x8000).request_starts(0ms).request_cancelled(100ms);
   story.server(1).request_at(0x8100).request_starts(101ms).request_cancelled(201ms);
-  story.waits(1s);
+  story.waits_and_all_is_gone(1s);
   EXPECT_EQ(story.lifecycle().connections_ended(), 2U);
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }

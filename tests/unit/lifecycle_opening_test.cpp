@@ -243,7 +243,7 @@ TEST(HalfOpen, GivesUpAfterItsRetransmissions) {
       .request_expires(3031ms, {.retransmits = 1})
       .request_starts(3031ms, {.retransmits = 2})
       .request_expires(7191ms, {.retransmits = 2});
-  story.waits(8s);
+  story.waits_and_all_is_gone(8s);
   const Life life = story.life_from(50001);
   EXPECT_EQ(life.states(), "LISTEN, SYN_RECEIVED 7191ms, CLOSED");
   EXPECT_EQ(life.verdict(), "timeout, opened by remote, closed by none");
@@ -278,7 +278,7 @@ TEST(HalfOpen, EndsWithoutAChild) {
          "dropped, opened by remote, closed by none"}}) {
     Story story;
     story.server(1).request_starts(0ms).request_cancelled(100ms, end.facts);
-    story.waits(1s);
+    story.waits_and_all_is_gone(1s);
     EXPECT_EQ(story.life_from(50001).states(), "LISTEN, SYN_RECEIVED 100ms, CLOSED") << end.what;
     EXPECT_EQ(story.life_from(50001).verdict(), end.verdict) << end.what;
   }
@@ -289,7 +289,7 @@ TEST(HalfOpen, TheListenersRstIsOursOnItsCpuOnly) {
     Story story;
     story.listener(100).on_cpu(cpu).sends_reset(Listen, 100ms - 5us);
     story.server(1).request_starts(0ms).request_cancelled(100ms);
-    story.waits(1s);
+    story.waits_and_all_is_gone(1s);
     EXPECT_EQ(story.life_from(50001).verdict(),
               cpu == 0 ? "reset_sent, opened by remote, closed by local"
                        : "reset_received, opened by remote, closed by remote");
@@ -299,7 +299,7 @@ TEST(HalfOpen, TheListenersRstIsOursOnItsCpuOnly) {
 TEST(HalfOpen, FirstSeenAtARetransmissionIsALowerBound) {
   Story story;
   story.server(1).request_starts(0ms, {.retransmits = 3}).request_cancelled(500ms);
-  story.waits(1s);
+  story.waits_and_all_is_gone(1s);
   EXPECT_EQ(story.life_from(50001).states(), "SYN_RECEIVED >=500ms, CLOSED");
 }
 

@@ -152,7 +152,7 @@ TEST_F(Reconcile, ARequestKnownByARetransmissionIsDatedBack) {
   request.flow = again.flow;
   request.syn_at = kBegan + 5ms;
   story.tell(request);
-  story.tell(story.request(TimerOp::Expire, 63s)).wait(64s);
+  story.tell(story.request(TimerOp::Expire, 63s)).wait_and_all_is_gone(64s);
   EXPECT_EQ(story.dwell(State::SynReceived).value, 63s - 5ms);
   EXPECT_EQ(story.dwell(State::SynReceived).error, 1us);
 }

@@ -83,11 +83,11 @@ TEST(Request, TimesOutAfterItsRetransmissions) {
     story.tell(story.request(TimerOp::Cancel, at)).tell(story.request(TimerOp::Expire, at));
     auto again = story.request(TimerOp::Start, at);
     again.retransmits = static_cast<std::uint8_t>(retransmits);
-    story.tell(again).wait(at + 900ms);
+    story.tell(again).wait_and_all_is_gone(at + 900ms);
   }
   EXPECT_TRUE(story.said.records.empty());
   story.tell(story.request(TimerOp::Cancel, 7191ms)).tell(story.request(TimerOp::Expire, 7191ms));
-  story.wait(8s);
+  story.wait_and_all_is_gone(8s);
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED CLOSED");
   EXPECT_EQ(story.dwell(SynReceived).value, 7191ms);
   EXPECT_EQ(story.connection().ended, Ended::Timeout);
@@ -99,7 +99,7 @@ TEST(Request, TimesOutAfterItsRetransmissions) {
 TEST(Request, CancelAloneIsNothingWhereTheStackCannotBeRead) {
   Story story({}, {.hz = kHz, .began = kBegan, .sees_cancellers = false});
   story.tell(story.request(TimerOp::Start, 0ms)).tell(story.request(TimerOp::Cancel, 100ms));
-  story.wait(500ms);
+  story.wait_and_all_is_gone(500ms);
   EXPECT_EQ(story.connection().ended, Ended::Unknown)
       << "SOCK_DESTROY and the end of its namespace look the same";
 }
@@ -107,7 +107,7 @@ TEST(Request, CancelAloneIsNothingWhereTheStackCannotBeRead) {
 TEST(Request, CancelAloneIsAnRst) {
   Story story;
   story.tell(story.request(TimerOp::Start, 0ms)).tell(story.request(TimerOp::Cancel, 100ms));
-  story.wait(500ms);
+  story.wait_and_all_is_gone(500ms);
   EXPECT_EQ(story.connection().ended, Ended::ResetReceived);
   EXPECT_EQ(story.connection().closed_by, Side::Remote);
   EXPECT_EQ(story.dwell(SynReceived).value, 100ms);
@@ -117,7 +117,7 @@ TEST(Request, AnRstOfOurListenerRightBeforeIsOurs) {
   Story story;
   story.tell(story.request(TimerOp::Start, 0ms));
   story.tell(ResetEvent{.at = kBegan + 100ms, .cookie = 3, .state = Listen});
-  story.tell(story.request(TimerOp::Cancel, 100ms)).wait(500ms);
+  story.tell(story.request(TimerOp::Cancel, 100ms)).wait_and_all_is_gone(500ms);
   EXPECT_EQ(story.connection().ended, Ended::ResetSent);
 }
 

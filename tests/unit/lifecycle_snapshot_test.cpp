@@ -10,7 +10,7 @@ namespace {
 std::string dwell_in(State state, State next, Found facts) {
   Story story;
   story.server(7).found(state, 0ms, facts).moves(state, next, 10s);
-  story.waits(11s);
+  story.waits_and_all_is_gone(11s);
   const Life life = story.life(7);
   const auto& moves = life.transitions();
   return moves.size() == 1 && moves[0].dwell ? text(*moves[0].dwell) : "nothing";
@@ -150,7 +150,7 @@ TEST(SnapshotOfRequest, WithoutThatIsALowerBound) {
   Story story;
   Conn request = story.server(7).request_found(0ms, std::nullopt);
   request.request_expires(3s);
-  story.waits(4s);
+  story.waits_and_all_is_gone(4s);
   EXPECT_EQ(story.life_from(request.flow().remote.port).dwell(SynReceived), ">=3000ms");
 }
 
@@ -159,7 +159,7 @@ TEST(SnapshotOfRequest, ThatIsKnownChangesNothing) {
   Conn request = story.server(7).request_starts(0ms).request_found(2s, 1s);
   EXPECT_EQ(story.lifecycle().open(), 1U);
   request.request_expires(3s);
-  story.waits(4s);
+  story.waits_and_all_is_gone(4s);
   EXPECT_EQ(story.life_from(request.flow().remote.port).dwell(SynReceived), "3000ms");
 }
 

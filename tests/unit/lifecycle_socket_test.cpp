@@ -155,7 +155,7 @@ TEST(Socket, WithoutAWatchOnResetsNobodyKnowsWhose) {
 
 TEST(Socket, NoMinisockAndNoResetIsAnOverflow) {
   Story story;
-  story.closes_first().tell(story.moves(FinWait2, Closed, 200ms)).wait(1s);
+  story.closes_first().tell(story.moves(FinWait2, Closed, 200ms)).wait_and_all_is_gone(1s);
   EXPECT_EQ(story.connection().ended, Ended::Overflow);
   EXPECT_FALSE(story.connection().time_wait_ended);
 }
@@ -163,7 +163,7 @@ TEST(Socket, NoMinisockAndNoResetIsAnOverflow) {
 TEST(Socket, ButNotIfEventsWereLostThen) {
   Story story;
   story.closes_first().tell(story.moves(FinWait2, Closed, 200ms));
-  story.tell(LossEvent{.at = kBegan + 210ms, .events = 1}).wait(1s);
+  story.tell(LossEvent{.at = kBegan + 210ms, .events = 1}).wait_and_all_is_gone(1s);
   EXPECT_EQ(story.connection().ended, Ended::Unknown);
 }
 

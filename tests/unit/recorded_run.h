@@ -61,13 +61,14 @@ inline recording::Setting setting(Filter filter = {}) {
   recording::Setting setting;
   setting.config = {.hz = 250, .began = kBegan};
   setting.config.thresholds.set(State::CloseWait, 1s);
+  setting.config.thresholds.set(State::FinWait2, 1h);
   setting.filter = std::move(filter);
   setting.start = {.when = {.mono = kBegan},
                    .version = "1.2.3",
                    .kernel = "6.1",
                    .host = "there",
                    .hz = 250,
-                   .thresholds = {{State::CloseWait, 1s}},
+                   .thresholds = {{State::FinWait2, 1h}, {State::CloseWait, 1s}},
                    .sees = {{"time_wait", "exact"}}};
   return setting;
 }
@@ -95,6 +96,14 @@ class TapedRun {
     moves(cookie, 8, 9);
     moves(cookie, 9, 7);
   }
+  // From its beginning to the CLOSE of its full socket, without a minisock.
+  void ends_without_a_minisock(std::uint64_t cookie) {
+    moves(cookie, 7, 2, true);
+    moves(cookie, 2, 1);
+    moves(cookie, 1, 4);
+    moves(cookie, 4, 5);
+    moves(cookie, 5, 7);
+  }
   void wait(Nanos time) {
     now_ += time;
     feed_.note(Ticked{now_});
@@ -102,6 +111,8 @@ class TapedRun {
   }
   // The kernel answers what the table wants to know: it is there, and two processes hold it.
   void answer(std::uint32_t pid = 42) { answer_with({holder(pid, 5), holder(pid + 1, 6)}); }
+  // ... that it is there, as a minisock.
+  void answer_with_minisocks() { answer_with({}, SocketKind::Minisock); }
   void answer_with_holders(std::int32_t many) {
     std::vector<Holder> holders;
     for (std::int32_t fd = 0; fd < many; ++fd) holders.push_back(holder(42, fd));
@@ -133,13 +144,14 @@ class TapedRun {
   std::uint64_t open() const { return lifecycle_.open(); }
 
  private:
-  void answer_with(const std::vector<Holder>& holders) {
+  void answer_with(const std::vector<Holder>& holders, SocketKind kind = SocketKind::Full) {
     for (const Question& question : lifecycle_.take_questions())
       feed_.note(InquiryEvent{.at = now_,
                               .id = question.id,
                               .generation = question.generation,
                               .serial = question.serial,
                               .presence = Presence::Present,
+                              .kind = kind,
                               .state = question.state,
                               .cookie = question.cookie,
                               .attached = true,

@@ -94,6 +94,35 @@ TEST_F(RecordingReplay, OfAFilteredRunIsThatRun) {
   EXPECT_EQ(count(replay({path_}, other).text, "transition\""), 0U) << "nothing passes both";
 }
 
+TEST_F(RecordingReplay, KnowsWhichEndsWereNone) {
+  TapedRun run({.path = path_});
+  for (std::uint64_t cookie = 1; cookie < 5; ++cookie) run.ends_without_a_minisock(cookie);
+  run.wait(500ms);
+  run.answer_with_minisocks();
+  run.wait(20s);
+  const std::string printed = run.finish();
+  EXPECT_EQ(count(printed, "\"corrected\":4"), 1U) << printed;
+  EXPECT_EQ(count(printed, "overflow"), 0U);
+  EXPECT_EQ(replay({path_}).text, printed);
+  Filter filter;
+  filter.remote_ports = {443};
+  const Replay some = replay({path_}, filter);
+  EXPECT_EQ(count(some.text, "overflow"), 0U) << "the answers find their connections";
+  EXPECT_EQ(count(some.text, "\"corrected\":2"), 1U) << some.text;
+}
+
+TEST_F(RecordingReplay, OfOneWithoutAnswersTellsTheEndsAsTheyLook) {
+  TapedRun run({.path = path_});
+  for (std::uint64_t cookie = 1; cookie < 5; ++cookie) run.ends_without_a_minisock(cookie);
+  run.wait(500ms);
+  EXPECT_EQ(run.open(), 4U);
+  run.wait(20s);
+  EXPECT_EQ(run.open(), 0U);
+  const std::string printed = run.finish();
+  EXPECT_EQ(count(printed, "overflow"), 8U) << "four transitions, four ends";
+  EXPECT_EQ(replay({path_}).text, printed);
+}
+
 TEST_F(RecordingReplay, OfOneThatStopsAtItsSizeSaysSo) {
   TapedRun run({.path = path_, .max_size = recording::kLeastSize});
   for (std::uint64_t cookie = 1; cookie < 2000; ++cookie) {

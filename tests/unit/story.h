@@ -88,6 +88,19 @@ class Story {
     table.tick(kBegan + at);
     return *this;
   }
+  // ... and whatever the table asks the kernel about by then is gone.
+  Story& wait_and_all_is_gone(Nanos at) {
+    wait(at);
+    for (const Question& question : table.take_questions())
+      tell(InquiryEvent{.at = kBegan + at,
+                        .id = question.id,
+                        .generation = question.generation,
+                        .serial = question.serial,
+                        .presence = Presence::Gone,
+                        .local = {},
+                        .holders = {}});
+    return *this;
+  }
   // connect(), established at 1 ms
   Story& connects(std::uint64_t cookie = 1) {
     tell(moves(State::Closed, State::SynSent, 0ms, cookie));

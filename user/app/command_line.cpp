@@ -16,7 +16,8 @@ void add_output_options(CLI::App& app, Raw& raw) {
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->type_name("WHEN");
   app.add_flag("-q,--quiet", raw.quiet, "No header, and no summary at the end");
-  app.add_flag("-v,--verbose", raw.verbose, "Say what the kernel lets us see, and how");
+  app.add_flag("-v,--verbose", raw.verbose,
+               "Say what the kernel lets us see, and how, and what it is asked");
 }
 
 void add_run_options(CLI::App& app, Raw& raw) {

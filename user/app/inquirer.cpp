@@ -182,7 +182,16 @@ void Inquirer::tick(Nanos now) {
   if (asking_ || waiting_.empty() || now < *due()) return;
   asking_ = true;
   last_asked_ = now;
+  log_questions();
   worker_.ask([this, questions = std::exchange(waiting_, {})] { return look_at(questions); });
+}
+
+void Inquirer::log_questions() {
+  const auto ends = std::count_if(waiting_.begin(), waiting_.end(),
+                                  [](const Question& question) { return question.for_end; });
+  spdlog::debug(
+      "asking about {} sockets, {} of which seem to have ended; the last took {} us of CPU",
+      waiting_.size(), ends, last_cost_.count() / 1000);
 }
 
 void Inquirer::enqueue(const std::vector<Question>& questions, Nanos now) {

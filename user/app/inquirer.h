@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is asked of the kernel beside the ring: the sockets that are there at the start, whether a
-// flag is due and who holds its socket, what a cgroup is called. A helper thread asks; the answers
-// come back as events.
+// flag is due and who holds its socket, whether a connection has ended, what a cgroup is called. A
+// helper thread asks; the answers come back as events.
 //
 // Flags that come due within 50 ms share one walk through all descriptors of the host. Walks take
 // 5 % of one CPU at the most: a flag waits, up to a second, before they take more. So do snapshots,
@@ -56,6 +56,7 @@ class Inquirer {
 
  private:
   void ask_for_snapshot(Nanos now, bool with_holders);
+  void log_questions();
   void enqueue(const std::vector<Question>& questions, Nanos now);
   void put_off(const std::vector<Question>& questions);
   bool snapshot_is_due(Nanos now) const;

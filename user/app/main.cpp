@@ -71,10 +71,16 @@ int lost_status(const Options& options, const EndRecord& end, const Output& outp
   return options.strict && !whole ? kLost : kDone;
 }
 
+std::string corrected(const EndRecord& end) {
+  if (end.corrected == 0) return "";
+  return "; " + std::string(format_count(end.corrected, "connection")) +
+         " seemed to end, and had not";
+}
+
 int report(const Options& options, const EndRecord& end, const Output& output) {
   if (!options.quiet && !options.json)
-    spdlog::info("{}, {} ended, {} open", format_count(end.transitions, "transition"),
-                 format_count(end.connections, "connection"), end.open);
+    spdlog::info("{}, {} ended, {} open{}", format_count(end.transitions, "transition"),
+                 format_count(end.connections, "connection"), end.open, corrected(end));
   return lost_status(options, end, output);
 }
 

@@ -89,6 +89,7 @@ struct Connection {
   Via owner_via : 3 = Via::Connect;
   FlagStage flag : 2 = FlagStage::None;
   bool flagged_as_orphan : 1 = false;
+  bool end_asked : 1 = false;  // it is in doubt, and the kernel was asked whether it is there
 
   Cause flag_cause : 3 = Cause::None;
   Doubt doubt : 2 = Doubt::None;

@@ -85,6 +85,11 @@ Why why_of(const TransitionEvent& event) {
   return Why::Unknown;
 }
 
+bool leads_to_minisock(const TransitionEvent& event) {
+  return event.to == State::Closed && event.err == 0 &&
+         (event.from == State::FinWait2 || event.from == State::Closing);
+}
+
 bool needs_reset_facts(const TransitionEvent& event) {
   if (event.from == State::SynSent) return false;
   if (event.err == ECONNRESET || event.err == EPIPE) return true;

@@ -27,6 +27,9 @@ Side first_fin(State state);
 // Of a full socket, to any state but CLOSED.
 Why why_of(const TransitionEvent& event);
 
+// FIN_WAIT_2 and CLOSING become TIME_WAIT in a minisock; what else ends them is rare, and mostly
+// has an error or an RST. (No minisock comes of FIN_WAIT_1.)
+bool leads_to_minisock(const TransitionEvent& event);
 // True if an RST that the kernel sends right after this end would change what it means.
 bool needs_reset_facts(const TransitionEvent& event);
 // Of a full socket that went to CLOSED with no minisock to follow.

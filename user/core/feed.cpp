@@ -73,6 +73,7 @@ void Feed::take(const Finished& end) {
           .flags_open = lifecycle_.flags_open(),
           .evicted = lifecycle_.evicted(),
           .unseen = lifecycle_.unseen(),
+          .corrected = lifecycle_.corrected(),
           .output_dropped = end.output_dropped,
           .elapsed = end.at - start_.when.mono,
           .truncated = end.truncated};

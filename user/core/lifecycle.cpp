@@ -8,11 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A doubt is settled once its CPU was heard of again, since what would resolve it happens next on
-// the same CPU; at the earliest after kGrace, and without such a sign after kPatience, which a
-// virtual CPU that was put aside may need.
-constexpr Nanos kGrace = 50ms;
-constexpr Nanos kPatience = 300ms;
 // A SYN retransmit, after one second and after three, shows the port. A deferred SYN
 // (TCP_FASTOPEN_CONNECT) shows none.
 constexpr Nanos kSilentSyn = 4s;
@@ -212,41 +207,8 @@ void Lifecycle::saw_cpu(std::uint32_t cpu, Nanos at) {
   cpu_last_[cpu] = at;
 }
 
-// Defined for the three kinds of events that end something.
-template <typename E>
-void Lifecycle::doubt(Id id, Doubt doubt, const E& event) {
-  Connection& connection = table_[id];
-  connection.doubt = doubt;
-  Extra& extra = table_.extra(connection);
-  extra.doubt_at = event.at;
-  extra.doubt_cpu = event.cpu;
-  extra.doubt_serial = ++doubts_so_far_;
-  extra.doubted = event;
-  doubts_.push_back({event.at + kGrace, id, table_.generation(id), extra.doubt_serial});
-}
-template void Lifecycle::doubt(Id, Doubt, const TransitionEvent&);
-template void Lifecycle::doubt(Id, Doubt, const TimewaitEvent&);
-template void Lifecycle::doubt(Id, Doubt, const RequestEvent&);
-
 void Lifecycle::tick(Nanos now) {
-  // Those that are put back land behind `count`, in order: all wait equally long.
-  for (std::size_t count = doubts_.size(); count > 0 && doubts_.front().at <= now; --count) {
-    Deadline due = doubts_.front();
-    doubts_.pop_front();
-    if (!table_.alive(due.id, due.generation)) continue;
-    const Connection& connection = table_[due.id];
-    const Extra* extra = table_.find_extra(connection);
-    if (connection.doubt == Doubt::None || extra == nullptr || extra->doubt_serial != due.serial)
-      continue;
-    const bool heard =
-        extra->doubt_cpu < cpu_last_.size() && cpu_last_[extra->doubt_cpu] > extra->doubt_at;
-    if (heard || now >= extra->doubt_at + kPatience) {
-      settle(due.id);
-    } else {
-      due.at = now + kGrace;
-      doubts_.push_back(due);
-    }
-  }
+  settle_doubts(now);
   timers_.advance(now, [this](Id id) { flag_due(id); });
   look_for_stale(now);
   if (now >= resynced_at_ + kPutRight) tell_put_right(now);
@@ -262,39 +224,12 @@ void Lifecycle::tick(Nanos now) {
 void Lifecycle::finish(Nanos now) {
   tick(now);
   tell_put_right(now);
-  while (!doubts_.empty()) {
-    const Deadline due = doubts_.front();
-    doubts_.pop_front();
-    if (!table_.alive(due.id, due.generation)) continue;
-    const Connection& connection = table_[due.id];
-    const Extra* extra = table_.find_extra(connection);
-    if (connection.doubt == Doubt::None || extra == nullptr || extra->doubt_serial != due.serial)
-      continue;
-    const bool open = extra->doubt_at + kLossReach >= now;  // what follows may come too late
-    if (!open) settle(due.id);
-  }
+  settle_last_doubts(now);
   table_.for_each([this](Id id) {
     Connection& connection = table_[id];
     if (connection.carrier == Carrier::Newborn) return;
     publisher_.reconsider(connection, true);
   });
-}
-
-void Lifecycle::settle(Id id) {
-  const Doubt doubt = table_[id].doubt;
-  table_[id].doubt = Doubt::None;
-  if (doubt == Doubt::Closed) {
-    const auto event = std::get<TransitionEvent>(table_.extra(table_[id]).doubted);
-    return settle_closed(id, event);
-  }
-  if (table_[id].carrier == Carrier::Minisock) {
-    auto cancel = std::get<TimewaitEvent>(table_.extra(table_[id]).doubted);
-    if (cancel.canceller == Canceller::Segment && lost_since(cancel.at))
-      cancel.canceller = Canceller::Unknown;  // perhaps a re-arm, whose start was lost
-    return end_minisock(id, cancel, false);
-  }
-  table_[id].doubt = doubt;
-  end_request(id);
 }
 
 void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,

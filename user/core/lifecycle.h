@@ -40,9 +40,9 @@ struct LifecycleConfig {
   std::optional<Nanos> exit_grace;
 };
 
-// Is a socket (still) there, in which state, and why? Asked before a flag is raised, and of what a
-// walk through all sockets did not find. Answered with an InquiryEvent of the same id, generation
-// and serial.
+// Is a socket (still) there, in which state, and why? Asked before a flag is raised, before an end
+// is told that is improbable, and of what a walk through all sockets did not find. Answered with an
+// InquiryEvent of the same id, generation and serial.
 struct Question {
   std::uint32_t id = 0, generation = 0;
   std::uint32_t serial = 0;  // a connection can be asked about twice before the first answer comes
@@ -50,6 +50,7 @@ struct Question {
   Flow flow;
   State state = State::Closed;
   bool for_flag = false;  // else it is of no interest who holds it
+  bool for_end = false;   // only what is connected is of interest, no listener
 };
 
 class Lifecycle {
@@ -72,6 +73,9 @@ class Lifecycle {
   // Transitions, at least, that must have happened and that neither came nor were counted as lost:
   // there are kernels on which some tasks hide from BPF what softirqs do meanwhile.
   std::uint64_t unseen() const { return unseen_; }
+  // Ends that would have been told, but the kernel still had the connection when it was asked, or
+  // showed it while the answer was awaited.
+  std::uint64_t corrected() const { return corrected_; }
   std::uint64_t evicted() const { return table_.evicted(); }
   When when(Nanos at) const { return publisher_.when(at); }
   std::uint64_t flags_raised() const { return flags_raised_; }
@@ -118,7 +122,7 @@ class Lifecycle {
   using Id = ConnectionTable::Id;
   static constexpr Id kNone = ConnectionTable::kNone;
 
-  // lifecycle.cpp: what comes in, and doubts
+  // lifecycle.cpp: what comes in
   void on_event(const TransitionEvent& event);
   void on_event(const TimewaitEvent& event);
   void on_event(const RequestEvent& event);
@@ -133,9 +137,6 @@ class Lifecycle {
   void on_event(const InquiryEvent& event);
   void on_event(const HoldersEvent& event);
   void saw_cpu(std::uint32_t cpu, Nanos at);
-  template <typename E>
-  void doubt(Id id, Doubt doubt, const E& event);
-  void settle(Id id);
   void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait);
   void give_up(Id id, Nanos at);
   Id create();
@@ -149,6 +150,22 @@ class Lifecycle {
   void tell_put_right(Nanos at);
   // True if something that was to follow an event at `at` may have been lost.
   bool lost_since(Nanos at) const;
+
+  // lifecycle_doubt.cpp: ends that may be none
+  template <typename E>
+  void doubt(Id id, Doubt doubt, const E& event);
+  void settle(Id id);
+  void settle_doubts(Nanos now);
+  void settle_last_doubts(Nanos now);
+  bool is_improbable(const Connection& connection) const;
+  bool may_ask(Nanos now);
+  void ask_about_end(Id id, Nanos now);
+  void end_answered(Id id, const InquiryEvent& answer);
+  void closed_answered(Id id, const InquiryEvent& answer);
+  void was_no_end(Id id, Nanos at);
+  void went_on(Id id, Nanos at);
+  void went_on_as_minisock(Id id, State substate, Nanos at);
+  void went_on_as_socket(Id id, const InquiryEvent& answer);
 
   // lifecycle_socket.cpp: full sockets
   void begin_life(const TransitionEvent& event);
@@ -168,10 +185,13 @@ class Lifecycle {
 
   // lifecycle_minisock.cpp
   Id known_minisock(const TimewaitEvent& event);
+  Id minisock_without_start(const TimewaitEvent& event);
+  Id minisock_without_close(const TimewaitEvent& event);
   void retire_object(std::uint64_t object, Nanos at);
   void start_minisock(const TimewaitEvent& event);
   void learn_minisock(Connection& connection, const TimewaitEvent& event);
   void rearm_minisock(Id id, const TimewaitEvent& event);
+  void restarted(Id id);
   Id adopt_minisock(const TimewaitEvent& event);
   bool fin_came_before(const Connection& connection, const TimewaitEvent& event) const;
   void catch_up_with_fin(Id id, const TimewaitEvent& event);
@@ -196,7 +216,7 @@ class Lifecycle {
   // lifecycle_flags.cpp
   void watch(Id id, Nanos orphaned = {});
   void flag_due(Id id);
-  void ask(Id id, bool for_flag);
+  void ask(Id id, bool for_flag, bool for_end = false);
   std::optional<Nanos> threshold_of(const Connection& connection) const;
   void wait_until(Id id, Nanos at);
   void stop_timer(Connection& connection);
@@ -211,6 +231,7 @@ class Lifecycle {
     Id id;
     std::uint32_t generation, serial;
   };
+  bool is_in_doubt(const Deadline& due) const;
   struct PendingSyn {
     Nanos at;
     Id id;
@@ -221,12 +242,15 @@ class Lifecycle {
   ConnectionTable table_;
   Publisher publisher_;
   std::deque<Deadline> doubts_;         // in the order of their time
+  std::deque<Deadline> asked_;          // those of them that wait for an answer, in the same order
+  Nanos asked_until_{};                 // what was asked uses up the time until then
   std::deque<PendingSyn> silent_syns_;  // connect() calls whose port we have not seen yet
   std::vector<Nanos> cpu_last_;         // when each CPU was heard of last
   std::vector<Nanos> listener_reset_;   // ... and sent an RST for a listener
   Nanos last_loss_{-1};
   std::uint64_t ended_ = 0;
   std::uint64_t unseen_ = 0;
+  std::uint64_t corrected_ = 0;
   std::uint64_t unexplained_ = 0;  // those of them since then
   Nanos unexplained_since_{};
   Id stale_hand_ = 0;  // where look_for_stale() goes on

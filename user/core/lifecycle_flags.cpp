@@ -95,15 +95,19 @@ void Lifecycle::flag_due(Id id) {
   ask(id, true);
 }
 
-void Lifecycle::ask(Id id, bool for_flag) {
+void Lifecycle::ask(Id id, bool for_flag, bool for_end) {
   Connection& connection = table_[id];
+  // A socket whose first sign is its end had no cookie before, and its minisock has none.
+  const bool just_given =
+      for_end && connection.carrier == Carrier::Full && !connection.entered_known;
   questions_.push_back({.id = id,
                         .generation = table_.generation(id),
                         .serial = ++connection.question,
-                        .cookie = cookie_now(connection),
+                        .cookie = just_given ? 0 : cookie_now(connection),
                         .flow = table_.flow(connection),
                         .state = connection.state,
-                        .for_flag = for_flag});
+                        .for_flag = for_flag,
+                        .for_end = for_end});
 }
 
 // A minisock becomes nothing else, and a request no minisock; and what was asked for by its
@@ -130,9 +134,9 @@ bool Lifecycle::direct(InquiryEvent& answer, const Subject& subject) const {
   if (id == kNone && subject.cookie != 0) id = table_.by_cookie(subject.cookie);
   if (id == kNone) return false;
   const Connection& connection = table_[id];
-  if (connection.cookie != subject.cookie || connection.entered != subject.entered ||
-      connection.flag == FlagStage::Waiting)
-    return false;
+  if (connection.cookie != subject.cookie || connection.entered != subject.entered) return false;
+  const bool end_asked = connection.doubt != Doubt::None && connection.end_asked;
+  if (connection.flag == FlagStage::Waiting && !end_asked) return false;
   answer.id = id;
   answer.generation = table_.generation(id);
   answer.serial = connection.question;
@@ -143,6 +147,7 @@ void Lifecycle::on_event(const InquiryEvent& event) {
   if (!table_.alive(event.id, event.generation)) return;
   Connection& connection = table_[event.id];
   if (event.serial != connection.question) return;  // it has moved on since
+  if (connection.doubt != Doubt::None && connection.end_asked) return end_answered(event.id, event);
   const bool for_flag = connection.flag == FlagStage::Asked;
   if (event.presence == Presence::Unknown) {
     if (for_flag) wait_until(event.id, event.at + kAskAgain);

@@ -29,6 +29,8 @@ void Lifecycle::on_event(const TimewaitEvent& event) {
   saw_cpu(event.cpu, event.at);
   if (event.op == TimerOp::Start) return start_minisock(event);
   Id id = known_minisock(event);
+  if (id == kNone) id = minisock_without_start(event);
+  if (id == kNone) id = minisock_without_close(event);
   if (id == kNone) {
     if (event.op == TimerOp::Segment) return;
     id = adopt_minisock(event);
@@ -39,7 +41,9 @@ void Lifecycle::on_event(const TimewaitEvent& event) {
     find_origin(id, State::FinWait2, std::get<TimewaitEvent>(table_.extra(table_[id]).doubted));
   switch (event.op) {
     case TimerOp::Segment: return rearm_minisock(id, event);
-    case TimerOp::Cancel: return doubt(id, Doubt::Cancelled, event);
+    case TimerOp::Cancel:
+      if (table_[id].doubt == Doubt::Cancelled) restarted(id);
+      return doubt(id, Doubt::Cancelled, event);
     case TimerOp::Expire: return end_minisock(id, event, true);
     case TimerOp::Start: return;
   }
@@ -65,6 +69,50 @@ Lifecycle::Id Lifecycle::known_minisock(const TimewaitEvent& event) {
   return same ? id : kNone;
 }
 
+// One whose start did not come: of a socket that seems to have ended, or that is known to be there
+// without its address.
+Lifecycle::Id Lifecycle::minisock_without_start(const TimewaitEvent& event) {
+  Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
+  if (id == kNone || !table_.has_flow(table_[id], event.flow)) id = table_.by_flow(event.flow);
+  if (id == kNone) return kNone;
+  Connection& connection = table_[id];
+  const bool ended = connection.doubt == Doubt::Closed && is_improbable(connection);
+  const bool there = connection.carrier == Carrier::Minisock && connection.object == 0 &&
+                     may_have_cookie(connection, event.cookie);
+  if (!ended && !there) return kNone;
+  retire_object(event.object, event.at);
+  if (ended) went_on_as_minisock(id, event.substate, event.at);
+  connection.minisock_cookie = event.cookie != 0;
+  table_.forget_cookie(id);
+  table_.forget_flow(id);
+  table_.index_object(id, event.object);
+  return id;
+}
+
+// ... or of a socket that is thought to be there: nothing came of how it left.
+Lifecycle::Id Lifecycle::minisock_without_close(const TimewaitEvent& event) {
+  const Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
+  if (id == kNone) return kNone;
+  Connection& connection = table_[id];
+  if (connection.carrier != Carrier::Full || connection.doubt != Doubt::None ||
+      !table_.has_flow(connection, event.flow))
+    return kNone;
+  retire_object(event.object, event.at);
+  put_right(event.at);
+  if (connection.state == State::FinWait2)
+    miss(connection, State::TimeWait, event.at);
+  else
+    bridge_gap(id, connection.state == State::Closing ? State::TimeWait : State::FinWait2,
+               event.at);
+  connection.carrier = Carrier::Minisock;
+  connection.orphan = event.substate == State::FinWait2;
+  connection.minisock_cookie = true;
+  ++connection.question;
+  table_.forget_cookie(id);
+  table_.index_object(id, event.object);
+  return id;
+}
+
 // The address of a minisock was reused: the one before is over, and its end was seen or lost.
 void Lifecycle::retire_object(std::uint64_t object, Nanos at) {
   const Id id = table_.by_object(object);
@@ -84,7 +132,11 @@ void Lifecycle::start_minisock(const TimewaitEvent& event) {
   retire_object(event.object, event.at);
   Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
   if (id == kNone || table_[id].carrier != Carrier::Full || table_[id].doubt == Doubt::Closed) {
-    adopt_minisock(event);
+    id = minisock_without_start(event);
+    if (id == kNone)
+      adopt_minisock(event);
+    else
+      rearm_minisock(id, event);
     return;
   }
   table_.touch(id);
@@ -115,6 +167,11 @@ void Lifecycle::rearm_minisock(Id id, const TimewaitEvent& event) {
     catch_up_with_fin(id, before);
   else
     move(id, State::TimeWait, event.at, Nanos{0}, Why::Fin);
+}
+
+// Its timer was cancelled, and is running again.
+void Lifecycle::restarted(Id id) {
+  rearm_minisock(id, TimewaitEvent(std::get<TimewaitEvent>(table_.extra(table_[id]).doubted)));
 }
 
 // Where segments are not seen: a FIN that left the timer in its bucket showed in nothing. But by

@@ -156,8 +156,11 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
                            .left_jiffies = event.left_jiffies,
                            .entry_stamp_ms = event.entry_stamp_ms,
                            .substate = event.state};
-  if (const Id known = known_minisock(seen); known != kNone) {
+  Id known = known_minisock(seen);
+  if (known == kNone) known = minisock_without_start(seen);
+  if (known != kNone) {
     table_[known].snapshot = snapshots_;
+    if (table_[known].doubt == Doubt::Cancelled) went_on(known, event.at);
     if (table_[known].origin_lost) find_lost_origin(known, event.at);
     if (table_[known].state == State::FinWait2 && event.state == State::TimeWait &&
         table_[known].doubt == Doubt::None)
@@ -191,6 +194,7 @@ void Lifecycle::found_request(const SnapshotEvent& event) {
                                                        table_[known].carrier == Carrier::Request &&
                                                        table_.has_flow(table_[known], event.flow)) {
     table_[known].snapshot = snapshots_;
+    if (table_[known].doubt != Doubt::None) went_on(known, event.at);
     if (table_[known].entered_known) return;
     date_request(table_[known], event);  // until now it was known by a retransmission
     return watch(known);

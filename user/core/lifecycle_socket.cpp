@@ -244,8 +244,9 @@ void Lifecycle::find_lost_origin(Id id, Nanos at) {
 void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
   Connection& connection = table_[id];
   if (event.tally) table_.set_tally(connection, *event.tally);
-  const bool told = connection.reset_sent || !config_.watches_resets;
-  if (needs_reset_facts(event) && !told) return doubt(id, Doubt::Closed, event);
+  const bool watched = config_.watches_resets && needs_reset_facts(event);
+  if (!connection.reset_sent && (watched || leads_to_minisock(event)))
+    return doubt(id, Doubt::Closed, event);
   settle_closed(id, event);
 }
 

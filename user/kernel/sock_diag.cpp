@@ -4,6 +4,7 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,13 +26,15 @@ namespace {
 constexpr std::size_t kBatch = 64;  // questions that are sent before their answers are read
 constexpr std::size_t kMany = 256;  // from here on a list of all sockets in these states is cheaper
 constexpr std::uint32_t kAllStates = ~0U;
+constexpr std::size_t kFewDevices = 16;  // up to here a look-up on each is cheaper than a list
 
 struct Request {
   nlmsghdr header;
   inet_diag_req_v2 body;
 };
 
-Request request_for(const Question& question, std::uint32_t sequence) {
+// `device`: only what is bound to it, or to none. 0: only what is bound to none.
+Request request_for(const Question& question, std::uint32_t sequence, std::uint32_t device) {
   Request request{};
   request.header.nlmsg_len = sizeof request;
   request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
@@ -45,6 +48,7 @@ Request request_for(const Question& question, std::uint32_t sequence) {
   id.idiag_dport = htons(question.flow.remote.port);
   std::memcpy(id.idiag_src, question.flow.local.addr.data(), sizeof id.idiag_src);
   std::memcpy(id.idiag_dst, question.flow.remote.addr.data(), sizeof id.idiag_dst);
+  id.idiag_if = device;
   id.idiag_cookie[0] = id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
   if (question.cookie != 0) {
     id.idiag_cookie[0] = static_cast<std::uint32_t>(question.cookie);
@@ -139,10 +143,10 @@ int error_of(const nlmsghdr& header) {
 // The kernel answers each, in order: with the socket, or with an error. False: with another one
 // than that there is no such socket.
 bool look_up(Diag& diag, std::span<const std::size_t> which, std::span<const Question> questions,
-             std::span<InquiryEvent> answers) {
+             std::span<InquiryEvent> answers, std::uint32_t device) {
   std::array<Request, kBatch> requests;
   for (std::size_t k = 0; k < which.size(); ++k)
-    requests[k] = request_for(questions[which[k]], static_cast<std::uint32_t>(which[k]));
+    requests[k] = request_for(questions[which[k]], static_cast<std::uint32_t>(which[k]), device);
   if (!diag.send(requests.data(), which.size() * sizeof(Request))) return false;
   std::size_t answered = 0;
   bool sure = true;
@@ -198,9 +202,10 @@ struct Missing {
   std::unordered_map<std::uint64_t, std::size_t> by_cookie;
   std::map<Ends, std::size_t> by_ends;  // that have no cookie
 
-  Missing(std::span<const Question> questions, std::span<const InquiryEvent> answers) {
+  Missing(std::span<const Question> questions, std::span<const InquiryEvent> answers,
+          bool with_ends) {
     for (std::size_t i = questions.size(); i-- > 0;) {
-      if (answers[i].presence != Presence::Gone) continue;
+      if (answers[i].presence != Presence::Gone || (questions[i].for_end && !with_ends)) continue;
       const Flow& flow = questions[i].flow;
       if (questions[i].cookie != 0)
         by_cookie.emplace(questions[i].cookie, i);
@@ -220,8 +225,8 @@ struct Missing {
 // Searches the kernel's list of all sockets in `states` for those that are not found yet. False: it
 // is not whole. A v4-mapped one is in the list of IPv6.
 bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Question> questions,
-            std::span<InquiryEvent> answers) {
-  const Missing missing(questions, answers);
+            std::span<InquiryEvent> answers, bool with_ends) {
+  const Missing missing(questions, answers, with_ends);
   if (missing.empty()) return true;
   Request request{};
   request.header.nlmsg_len = sizeof request;
@@ -251,22 +256,46 @@ void find_many(Diag& diag, std::span<const Question> questions, std::span<Inquir
   const Nanos now = monotonic_now();
   for (InquiryEvent& answer : answers) answer.at = now;
   for (const Family family : {Family::Ipv4, Family::Ipv6})
-    search(diag, family, states, questions, answers);
+    search(diag, family, states, questions, answers, false);
 }
 
-// One by one, those that are not found yet.
-bool find_each(Diag& diag, std::span<const Question> questions, std::span<InquiryEvent> answers) {
+// One by one, those that are not found yet; on a device only those whose end it may be.
+bool find_each(Diag& diag, std::span<const Question> questions, std::span<InquiryEvent> answers,
+               std::uint32_t device) {
   std::vector<std::size_t> left;
   for (std::size_t i = 0; i < questions.size(); ++i)
-    if (answers[i].presence == Presence::Gone) left.push_back(i);
+    if (answers[i].presence == Presence::Gone && (device == 0 || questions[i].for_end))
+      left.push_back(i);
   bool sure = true;
   for (std::size_t at = 0; at < left.size(); at += kBatch) {
     const std::span these(left.data() + at, std::min(kBatch, left.size() - at));
     const Nanos now = monotonic_now();
     for (const std::size_t i : these) answers[i].at = now;
-    if (!look_up(diag, these, questions, answers)) sure = false;
+    if (!look_up(diag, these, questions, answers, device)) sure = false;
   }
   return sure;
+}
+
+// Of this network namespace. Empty: there are many, or they are not known.
+std::vector<std::uint32_t> few_devices() {
+  std::vector<std::uint32_t> devices;
+  struct if_nameindex* all = ::if_nameindex();
+  if (all == nullptr) return devices;
+  for (const auto* one = all; one->if_index != 0; ++one) devices.push_back(one->if_index);
+  ::if_freenameindex(all);
+  if (devices.size() > kFewDevices) devices.clear();
+  return devices;
+}
+
+// What may be an end is asked for often: where every connection ends in an unlikely way, a list of
+// all sockets each time would take too long. False: the list must be searched.
+bool find_on_devices(Diag& diag, std::span<const Question> questions,
+                     std::span<InquiryEvent> answers) {
+  const auto devices = few_devices();
+  if (devices.empty()) return false;
+  return std::all_of(devices.begin(), devices.end(), [&](std::uint32_t device) {
+    return find_each(diag, questions, answers, device);
+  });
 }
 
 }  // namespace
@@ -281,12 +310,15 @@ Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions
     answers[i].serial = questions[i].serial;
     answers[i].presence = Presence::Gone;
   }
-  if (questions.size() >= kMany) find_many(*diag, questions, answers);
-  bool sure = find_each(*diag, questions, answers);
+  const auto ends = static_cast<std::size_t>(std::count_if(
+      questions.begin(), questions.end(), [](const Question& one) { return one.for_end; }));
+  if (questions.size() - ends >= kMany) find_many(*diag, questions, answers);
+  bool sure = find_each(*diag, questions, answers, 0);
+  const bool search_ends = ends > 0 && !find_on_devices(*diag, questions, answers);
   // The look-up of a socket that is bound to a device needs the device, and one of several
   // listeners on a port answers for all.
   for (const Family family : {Family::Ipv4, Family::Ipv6})
-    if (!search(*diag, family, kAllStates, questions, answers)) sure = false;
+    if (!search(*diag, family, kAllStates, questions, answers, search_ends)) sure = false;
   if (diag->refused != 0)
     return system_error("asking for the state of sockets (sock_diag)", diag->refused,
                         "Load the module: modprobe tcp_diag");

@@ -231,6 +231,8 @@ char* append(char* out, const EndRecord& record) {
   out = number(out, record.evicted);
   out = put(out, ",\"unseen\":");
   out = number(out, record.unseen);
+  out = put(out, ",\"corrected\":");
+  out = number(out, record.corrected);
   out = put(out, ",\"output_dropped\":");
   out = number(out, record.output_dropped);
   if (record.truncated) out = put(out, ",\"truncated\":true");

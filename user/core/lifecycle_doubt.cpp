@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ends that may be none. What an event means can depend on the next one; and some kernels hide what
+// softirqs do while certain tasks are current, so that the next one never comes. An end that rests
+// on an event that did not come is improbable: the kernel is asked whether the connection is gone.
+#include <algorithm>
+#include <variant>
+
+#include "core/lifecycle.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A doubt is settled once its CPU was heard of again, since what would resolve it happens next on
+// the same CPU; at the earliest after kGrace, and without such a sign after kPatience, which a
+// virtual CPU that was put aside may need.
+constexpr Nanos kGrace = 50ms;
+constexpr Nanos kPatience = 300ms;
+// The answer takes two seconds where other questions come first, and there is none where the kernel
+// cannot be asked, or in the replay of a recording that was made without.
+constexpr Nanos kAnswerPatience = 5s;
+// Where every connection ends in an improbable way (tcp_max_tw_buckets) only so many are asked for.
+constexpr Nanos kAskEvery = 5ms;  // 200 a second
+constexpr std::int64_t kAskAtOnce = 200;
+// An event may have been lost this long before the end.
+constexpr Nanos kTooLateToFollow = 1ms;
+
+// By an RST, a restart of the timer or a child, of which the other half is missing.
+bool is_ambiguous(Canceller canceller) {
+  return canceller == Canceller::Unknown || canceller == Canceller::Segment;
+}
+
+bool is_ambiguous(const RequestEvent& last) {
+  if (last.listener_closed) return false;
+  return last.canceller != Canceller::Abort && last.canceller != Canceller::Netns;
+}
+
+}  // namespace
+
+// Defined for the three kinds of events that end something.
+template <typename E>
+void Lifecycle::doubt(Id id, Doubt doubt, const E& event) {
+  Connection& connection = table_[id];
+  connection.doubt = doubt;
+  connection.end_asked = false;
+  Extra& extra = table_.extra(connection);
+  extra.doubt_at = event.at;
+  extra.doubt_cpu = event.cpu;
+  extra.doubt_serial = ++doubts_so_far_;
+  extra.doubted = event;
+  doubts_.push_back({event.at + kGrace, id, table_.generation(id), extra.doubt_serial});
+}
+template void Lifecycle::doubt(Id, Doubt, const TransitionEvent&);
+template void Lifecycle::doubt(Id, Doubt, const TimewaitEvent&);
+template void Lifecycle::doubt(Id, Doubt, const RequestEvent&);
+
+bool Lifecycle::is_in_doubt(const Deadline& due) const {
+  if (!table_.alive(due.id, due.generation)) return false;
+  const Connection& connection = table_[due.id];
+  const Extra* extra = table_.find_extra(connection);
+  return connection.doubt != Doubt::None && extra != nullptr && extra->doubt_serial == due.serial;
+}
+
+void Lifecycle::settle_doubts(Nanos now) {
+  // Those that are put back land behind `count`, in order: all wait equally long.
+  for (std::size_t count = doubts_.size(); count > 0 && doubts_.front().at <= now; --count) {
+    Deadline due = doubts_.front();
+    doubts_.pop_front();
+    if (!is_in_doubt(due)) continue;
+    const Extra* extra = table_.find_extra(table_[due.id]);
+    const bool heard =
+        extra->doubt_cpu < cpu_last_.size() && cpu_last_[extra->doubt_cpu] > extra->doubt_at;
+    if (!heard && now < extra->doubt_at + kPatience) {
+      due.at = now + kGrace;
+      doubts_.push_back(due);
+    } else if (is_improbable(table_[due.id]) && may_ask(now)) {
+      ask_about_end(due.id, now);
+    } else {
+      settle(due.id);
+    }
+  }
+  while (!asked_.empty() && asked_.front().at <= now) {
+    const Deadline due = asked_.front();
+    asked_.pop_front();
+    if (is_in_doubt(due)) settle(due.id);
+  }
+}
+
+void Lifecycle::settle_last_doubts(Nanos now) {
+  for (std::deque<Deadline>* pending : {&asked_, &doubts_})
+    while (!pending->empty()) {
+      const Deadline due = pending->front();
+      pending->pop_front();
+      if (!is_in_doubt(due)) continue;
+      const bool open = table_.find_extra(table_[due.id])->doubt_at + kTooLateToFollow >= now;
+      if (!open) settle(due.id);
+    }
+}
+
+void Lifecycle::settle(Id id) {
+  const Doubt doubt = table_[id].doubt;
+  table_[id].doubt = Doubt::None;
+  if (doubt == Doubt::Closed) {
+    const auto event = std::get<TransitionEvent>(table_.extra(table_[id]).doubted);
+    return settle_closed(id, event);
+  }
+  if (table_[id].carrier == Carrier::Minisock) {
+    auto cancel = std::get<TimewaitEvent>(table_.extra(table_[id]).doubted);
+    if (cancel.canceller == Canceller::Segment && lost_since(cancel.at))
+      cancel.canceller = Canceller::Unknown;  // perhaps a re-arm, whose start was lost
+    return end_minisock(id, cancel, false);
+  }
+  table_[id].doubt = doubt;
+  end_request(id);
+}
+
+bool Lifecycle::is_improbable(const Connection& connection) const {
+  const Extra* extra = table_.find_extra(connection);
+  if (const auto* closed = std::get_if<TransitionEvent>(&extra->doubted))
+    return leads_to_minisock(*closed) && !connection.reset_sent;
+  if (const auto* timer = std::get_if<TimewaitEvent>(&extra->doubted))
+    return is_ambiguous(timer->canceller);
+  const auto* request = std::get_if<RequestEvent>(&extra->doubted);
+  return request != nullptr && is_ambiguous(*request);
+}
+
+bool Lifecycle::may_ask(Nanos now) {
+  const Nanos from = std::max(asked_until_, now - kAskAtOnce * kAskEvery);
+  if (from + kAskEvery > now) return false;
+  asked_until_ = from + kAskEvery;
+  return true;
+}
+
+void Lifecycle::ask_about_end(Id id, Nanos now) {
+  Connection& connection = table_[id];
+  connection.end_asked = true;
+  ask(id, false, true);
+  const std::uint32_t serial = table_.find_extra(connection)->doubt_serial;
+  asked_.push_back({now + kAnswerPatience, id, table_.generation(id), serial});
+}
+
+void Lifecycle::end_answered(Id id, const InquiryEvent& answer) {
+  const Connection& connection = table_[id];
+  if (answer.presence != Presence::Present || is_successor(id, answer)) return settle(id);
+  if (connection.doubt == Doubt::Closed) return closed_answered(id, answer);
+  if (connection.carrier == Carrier::Request && answer.kind == SocketKind::Full)
+    return went_on_as_socket(id, answer);
+  went_on(id, answer.at);
+}
+
+void Lifecycle::closed_answered(Id id, const InquiryEvent& answer) {
+  Connection& connection = table_[id];
+  const bool other = answer.cookie != 0 && answer.cookie != connection.cookie;
+  if (other || answer.kind != SocketKind::Minisock) return settle(id);
+  const Nanos closed = table_.extra(connection).doubt_at;
+  connection.minisock_cookie = answer.cookie != 0;
+  table_.index_flow(id);
+  went_on_as_minisock(id, answer.state, answer.at);
+  if (connection.state != State::FinWait2 || answer.state != State::TimeWait) return;
+  const Nanos half = (std::max(answer.at, closed) - closed) / 2;
+  move(id, State::TimeWait, closed + half, half, Why::Fin);
+}
+
+// What would have ended it was half of something, and the other half did not come.
+void Lifecycle::was_no_end(Id id, Nanos at) {
+  ++corrected_;
+  if (lost_since(table_.find_extra(table_[id])->doubt_at))
+    put_right(at);
+  else if (table_[id].verdict != Verdict::Hide)
+    ++unseen_;
+}
+
+// Its timer was started again: by a segment, of which the first that finds the substate changed was
+// the FIN; or the SYN-ACK was sent again.
+void Lifecycle::went_on(Id id, Nanos at) {
+  was_no_end(id, at);
+  if (table_[id].carrier == Carrier::Minisock) restarted(id);
+  table_[id].doubt = Doubt::None;
+  table_.tidy(table_[id]);
+  watch(id);
+}
+
+// A minisock took it over when it went to CLOSE, and is in `substate` at `at`. Until its next event
+// its address is not known (minisock_without_start).
+void Lifecycle::went_on_as_minisock(Id id, State substate, Nanos at) {
+  Connection& connection = table_[id];
+  const auto closed = std::get<TransitionEvent>(table_.extra(connection).doubted);
+  was_no_end(id, at);
+  connection.doubt = Doubt::None;
+  connection.carrier = Carrier::Minisock;
+  ++connection.question;
+  connection.orphan = substate == State::FinWait2;
+  // The FIN counts as unread: what else comes in FIN_WAIT_2 and is not read is answered by an RST.
+  const bool had_fin = closed.from == State::Closing || closed.receive_queue > 0;
+  if (substate == State::TimeWait && had_fin)
+    move(id, State::TimeWait, closed.at, Nanos{0},
+         closed.from == State::Closing ? Why::Ack : Why::Fin);
+  table_.tidy(connection);
+  watch(id, closed.at);
+}
+
+// Its child came, and nothing was seen of it so far.
+void Lifecycle::went_on_as_socket(Id id, const InquiryEvent& answer) {
+  was_no_end(id, answer.at);
+  table_.forget_object(id);
+  table_.forget_flow(id);
+  grow_up(id, answer.cookie, table_.flow(table_[id]), 0);
+  if (answer.state != State::SynReceived) bridge_gap(id, answer.state, answer.at);
+}
+
+}  // namespace tcpdwell
