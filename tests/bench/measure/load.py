@@ -91,7 +91,7 @@ def warm_up(cpus, seconds):
     """A load that is over before the measured one begins: its connections end with its namespace,
     and what a tracer had to make room for can be used again."""
     with space() as netns:
-        said = [churn(netns, cpus, seconds, port=WARM_PORT)]
+        said = [churn(netns, cpus, seconds=seconds, port=WARM_PORT)]
         missing = FILLS_A_RING - said[0]["connections"]
         if missing > 0:
             said.append(churn(netns, cpus, connections=missing, port=WARM_PORT))

@@ -8,13 +8,14 @@ from .tracers import MEMORY
 
 OUTPUTS = (builds.File, builds.Pipe)
 BYTES_PER_TRANSITION = 700  # of NDJSON, at the most
-COLUMNS = ("made", "received", "lost", "dropped", "unseen", "left over", "connections/s",
-           "events lost", "CPU of the tracer, s per million", "CPU of the reader, s per million",
-           "page faults per transition", "memory, MB")
+COLUMNS = ("made", "received", "lost", "unseen", "missing", "lines", "lines - received",
+           "lines dropped", "connections/s", "CPU of the tracer, s per million",
+           "CPU of the reader, s per million", "page faults per transition", "memory, MB")
 
 
 def run(plan, tracer_class, threads, transitions):
-    """One load of so many transitions."""
+    """One load of so many transitions, after a short one that counts, too, but whose time and page
+    faults do not: it leaves no part of the ring untouched."""
     free = shutil.disk_usage(MEMORY or "/tmp").free
     if tracer_class.output_name == "file" and transitions * BYTES_PER_TRANSITION > free / 2:
         raise load.Failed(f"its file would not fit into half of the {free / 1e9:.0f} GB that are free")
@@ -22,23 +23,25 @@ def run(plan, tracer_class, threads, transitions):
     plan.settle()
     with load.space() as netns, tracer_class(netns, tracer_cpu) as tracer:
         tracer.wait_ready()
-        load.warm_up(cpus, plan.warm_seconds)
-        plan.settle()
+        first = load.churn(netns, cpus, connections=load.FILLS_A_RING)
         tracer.wait_idle()
         used = Used(tracer)
         made = load.churn(netns, cpus, connections=-(-transitions // TRANSITIONS_PER_CONNECTION))
         tracer.wait_idle()
         result = {"tool": tracer.name, "threads": threads, "load": made, **used.since(),
+                  "made": first["transitions"] + made["transitions"],
                   "rss_mb": tracer.peak_rss_mb()}
         tracer.stop()
         return result | tracer.seen()
 
 
-def left_over(run_):
-    """0: every transition is in the output, or was counted as missing. A line that was dropped need
-    not be a transition's, and one that was unseen may be lost, too: then it is below 0."""
-    return (run_["load"]["transitions"] - run_["seen"] - run_["said_transitions_lost"]
-            - run_["said_dropped"] - run_["said_unseen"])
+def counts(run_):
+    """Of transitions. `missing` 0: each was received, or was counted. Lines less received: 0, if
+    nothing was lost or dropped. After a loss there is a line for what a walk corrected, too."""
+    made, received, lost, unseen, lines_of = (run_[name] for name in (
+        "made", "said_transitions", "said_transitions_lost", "said_unseen", "seen"))
+    return (made, received, lost, unseen, made - received - lost - unseen, lines_of,
+            lines_of - received, run_["said_dropped"])
 
 
 def measure(plan, compared, transitions, log):
@@ -59,13 +62,12 @@ def measure(plan, compared, transitions, log):
 def table(runs):
     rows = [["transitions", *COLUMNS]]
     for run_ in runs:
-        made = run_["load"]["transitions"]
+        measured = run_["load"]["transitions"]
         reader = run_["reader_cpu_s"]
-        rows.append([f"{run_['tool']}, {LOADS[run_['threads']]}"] + [f"{number:,}" for number in (
-            made, run_["seen"], run_["said_transitions_lost"], run_["said_dropped"],
-            run_["said_unseen"], left_over(run_))] + [
-                f"{run_['load']['connections_per_s']:,.0f}", f"{run_['said_lost']:,}",
-                f"{run_['tracer_cpu_s'] / made * 1e6:.2f}",
-                "-" if reader is None else f"{reader / made * 1e6:.2f}",
-                f"{run_['minor_faults'] / made:.4f}", f"{run_['rss_mb']:.1f}"])
+        rows.append([f"{run_['tool']}, {LOADS[run_['threads']]}",
+                     *(f"{number:,}" for number in counts(run_)),
+                     f"{run_['load']['connections_per_s']:,.0f}",
+                     f"{run_['tracer_cpu_s'] / measured * 1e6:.2f}",
+                     "-" if reader is None else f"{reader / measured * 1e6:.2f}",
+                     f"{run_['minor_faults'] / measured:.4f}", f"{run_['rss_mb']:.1f}"])
     return lines(rows)
