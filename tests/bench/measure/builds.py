@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import subprocess
+import time
 
 from . import system
 from .load import BUILD, PROBE_PORT, READER, Failed, end
@@ -122,6 +123,18 @@ class Pipe(File):
     def __exit__(self, *_):
         end(self._reader)
         super().__exit__()
+
+    def wait_idle(self):
+        """A slow reader has some seconds of backlog before it, which take next to no CPU time."""
+        super().wait_idle()
+        last, deadline = None, time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            now = system.bytes_read(self._reader.pid)
+            if now == last:
+                return
+            last = now
+            time.sleep(0.2)
+            self.must_run()
 
     def reader_cpu_s(self):
         return system.cpu_seconds(self._reader.pid)

@@ -53,6 +53,11 @@ def minor_faults(pid):
         return int(file.read().rpartition(")")[2].split()[7])
 
 
+def bytes_read(pid):
+    with open(f"/proc/{pid}/io", encoding="ascii") as file:
+        return int(re.search(r"^rchar: (\d+)", file.read()).group(1))
+
+
 def peak_rss_mb(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         peak = re.search(r"^VmHWM:\s+(\d+) kB", file.read(), re.MULTILINE)

@@ -9,7 +9,7 @@ from .tracers import MEMORY
 OUTPUTS = (builds.File, builds.Pipe)
 BYTES_PER_TRANSITION = 700  # of NDJSON, at the most
 COLUMNS = ("made", "received", "lost", "unseen", "missing", "lines", "lines - received",
-           "lines dropped", "connections/s", "CPU of the tracer, s per million",
+           "lines dropped", "events lost", "connections/s", "CPU of the tracer, s per million",
            "CPU of the reader, s per million", "page faults per transition", "memory, MB")
 
 
@@ -41,7 +41,7 @@ def counts(run_):
     made, received, lost, unseen, lines_of = (run_[name] for name in (
         "made", "said_transitions", "said_transitions_lost", "said_unseen", "seen"))
     return (made, received, lost, unseen, made - received - lost - unseen, lines_of,
-            lines_of - received, run_["said_dropped"])
+            lines_of - received, run_["said_dropped"], run_["said_lost"])
 
 
 def measure(plan, compared, transitions, log):
