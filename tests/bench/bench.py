@@ -2,9 +2,17 @@
 """tcpdwell beside its peers, measured in one go. Root; ./dev bench builds and installs what it takes.
 
 Each round runs the same load with each of them, and without a tracer before and after each: what
-drifts on the machine meets a tracer and what it is compared with. The tracers write to files in
-memory. Prints the table that the README shows, writes every raw number to a
-JSON file. All load is in network namespaces made for it, which nothing outlives.
+drifts on the machine meets a tracer and what it is compared with. Prints tables, and writes every
+raw number to a JSON file. All load is in network namespaces made for it, which nothing outlives.
+
+  peers    beside tcpstates and tcplife, all with files in memory: the table that the README shows
+  outputs  to a file in memory, to /dev/null, through a pipe to a reader that keeps up and to one
+           that takes half of the lines, and stats; each build that --beside names, too
+  core     the synthetic benchmarks of the core
+  long     --transitions N: so many in one go, to a file and through a pipe, and what became of each
+
+Before and after in one table:    --only outputs --beside 'before: ../old/build/tcpdwell'
+One build with another option:    --only outputs --beside 'small ring: tcpdwell --ring-size 2097152'
 """
 import argparse
 import json
@@ -15,7 +23,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from measure import core, load, rounds, system, table  # noqa: E402
+from measure import builds, core, load, rounds, system, table, whole  # noqa: E402
 
 BEGAN = time.monotonic()
 
@@ -30,7 +38,14 @@ def parse():
     options.add_argument("--rounds", type=int, help="of every load with every tracer (7)")
     options.add_argument("--seconds", type=float, help="of load in each (2)")
     options.add_argument("--quick", action="store_true", help="one short round of everything")
-    options.add_argument("--only", choices=["peers", "core"], help="the one or the other half")
+    options.add_argument("--only", choices=["peers", "outputs", "core", "long"],
+                         help="one part (all but long; with --quick or --transitions all)")
+    options.add_argument("--beside", action="append", default=[],
+                         metavar="'[LABEL: ]BINARY [OPTIONS]'",
+                         help="measure this build, too (repeatable); BINARY `tcpdwell` is the one "
+                         "that was built here; without LABEL it is what --version says")
+    options.add_argument("--transitions", type=int, metavar="N",
+                         help="of each long load (10,000,000; --quick: 200,000)")
     options.add_argument("-o", "--output", metavar="FILE",
                          default=os.path.join(load.BUILD, "bench.json"),
                          help="the raw numbers (build/bench.json)")
@@ -38,26 +53,51 @@ def parse():
     if options.rounds is None:
         options.rounds = 1 if options.quick else 7
     if options.seconds is None:
-        options.seconds = 1 if options.quick else 2
+        options.seconds = 0.6 if options.quick else 2
     if options.rounds < 1 or not 0.1 <= options.seconds <= 600:
         raise SystemExit("bench: at least one round of 0.1 to 600 seconds")
+    if options.transitions is not None and options.only not in (None, "long"):
+        raise SystemExit("bench: --transitions is of --only long")
+    if options.beside and options.only in ("peers", "core"):
+        raise SystemExit("bench: --beside is of --only outputs and --only long")
+    options.long = options.only == "long" or (
+        options.only is None and (options.quick or options.transitions is not None))
+    if options.transitions is None:
+        options.transitions = 200_000 if options.quick else 10_000_000
+    if options.transitions < 10_000:
+        raise SystemExit("bench: at least 10,000 transitions")
     options.idle_seconds = 3 if options.quick else 10
     options.bulk_seconds = 2 if options.quick else 4
     options.settle_seconds = 1 if options.quick else 3
     return options
 
 
-def beside_peers(options, cpus, facts):
-    """Prints and returns the comparison."""
+def interleaved(options, plan, compared, facts):
+    """Prints and returns the comparison with peers, and of outputs and builds."""
     system.mount_tracefs()
-    results = rounds.Results(log)
-    results.run(rounds.Plan(cpus, options), options.rounds)
+    peers, outputs, missing = builds.tracers(compared, options.only)
+    results = rounds.Results(log, peers, outputs, missing)
+    results.run(plan, options.rounds)
     summary = table.summarize(results, facts["irq_time_accounting"])
     print(table.conditions(facts, summary, options.rounds), end="\n\n")
-    print(table.peers(summary), end="\n\n")
-    for name, reason in results.missing.items():
-        print(f"Left out: {name}: {reason}", end="\n\n")
+    if peers:
+        print(table.peers(summary, [tool.name for tool in peers]), end="\n\n")
+    if outputs:
+        print(table.outputs(summary, compared), end="\n\n")
+    left_out(results.missing)
     return {**results.raw(), "summary": {tool or "no tracer": of for tool, of in summary.items()}}
+
+
+def left_out(missing):
+    for name, reason in missing.items():
+        print(f"Left out: {name}: {reason}", end="\n\n")
+
+
+def of_long(options, plan, compared):
+    runs, missing = whole.measure(plan, compared, options.transitions, log)
+    print(whole.table(runs), end="\n\n")
+    left_out(missing)
+    return {"runs": runs, "left_out": missing}
 
 
 def of_core(options, cpus):
@@ -82,9 +122,12 @@ def main():
     output = os.path.abspath(options.output)
     said = {"facts": facts, "options": {"rounds": options.rounds, "seconds": options.seconds}}
     try:
-        if options.only != "core":
-            said["peers"] = beside_peers(options, cpus, facts)
-        if options.only != "peers":
+        plan, compared = rounds.Plan(cpus, options), builds.compared(options.beside)
+        if options.only in (None, "peers", "outputs"):
+            said["interleaved"] = interleaved(options, plan, compared, facts)
+        if options.long:
+            said["long"] = of_long(options, plan, compared)
+        if options.only in (None, "core"):
             said["core"] = of_core(options, cpus)
     except load.Failed as error:
         raise SystemExit(f"bench: {error}") from None

@@ -30,7 +30,7 @@ def run(cpu, quick):
 
 
 def rows(said):
-    """What the table shows: CPU time an item, and bytes a connection. Medians of repetitions."""
+    """What the table shows: CPU time an item, bytes a connection, time of a walk. Medians of repetitions."""
     shown = []
     for run_ in said["benchmarks"]:
         if run_["run_type"] == "aggregate" and run_["aggregate_name"] != "median":
@@ -43,6 +43,8 @@ def rows(said):
         if "bytes_per_connection" in run_:
             shown.append({"name": name, "value": run_["bytes_per_connection"], "digits": 0,
                           "unit": "bytes per connection"})
+        elif "items_per_second" not in run_:
+            shown.append({"name": name, "value": run_["real_time"] / 1e6, "digits": 1, "unit": "ms"})
         else:
             shown.append({"name": name, "value": 1e9 / run_["items_per_second"], "digits": 1,
                           "unit": "ns"})

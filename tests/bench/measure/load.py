@@ -15,8 +15,11 @@ from . import system  # noqa: E402
 
 BUILD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../build")
 CHURN = os.environ.get("TCPDWELL_CHURN", os.path.join(BUILD, "tests/bench/churn"))
+READER = os.environ.get("TCPDWELL_READER", os.path.join(BUILD, "tests/bench/reader"))
 PORTS = range(9000, 9004)  # one a thread
-PROBE_PORT, IPERF_PORT = 8000, 5201
+PROBE_PORT, WARM_PORT, IPERF_PORT = 8000, 7000, 5201
+FILLS_A_RING = 30_000  # connections: 32 MB of records, and some more
+SLOWEST_PER_S = 500  # connections, on a machine where it would still make sense to measure
 
 
 class Failed(Exception):
@@ -69,15 +72,30 @@ def end(process):
     process.wait()
 
 
-def churn(netns, cpus, seconds):
+def churn(netns, cpus, seconds=None, connections=None, port=PORTS[0]):
     """One thread a CPU. What it says of itself, and what its CPUs did meanwhile."""
+    if connections is None:
+        length, patience = ["--seconds", str(seconds)], seconds
+    else:
+        length, patience = ["--connections", str(connections)], connections / SLOWEST_PER_S
     before = system.busy_seconds(cpus)
     said = json.loads(_run(netns, [CHURN, "--threads", str(len(cpus)), "--cpu",
-                                   ",".join(map(str, cpus)), "--seconds", str(seconds),
-                                   "--port", str(PORTS[0])], seconds + 60))
+                                   ",".join(map(str, cpus)), "--port", str(port), *length],
+                           patience + 60))
     after = system.busy_seconds(cpus)
     said["cpus_busy_s"], said["softirq_s"] = (round(a - b, 3) for a, b in zip(after, before))
     return said
+
+
+def warm_up(cpus, seconds):
+    """A load that is over before the measured one begins: its connections end with its namespace,
+    and what a tracer had to make room for can be used again."""
+    with space() as netns:
+        said = [churn(netns, cpus, seconds=seconds, port=WARM_PORT)]
+        missing = FILLS_A_RING - said[0]["connections"]
+        if missing > 0:
+            said.append(churn(netns, cpus, connections=missing, port=WARM_PORT))
+    return {name: sum(part[name] for part in said) for name in ("transitions", "seconds")}
 
 
 def probe(netns):

@@ -1,7 +1,7 @@
 """The measurements. Each returns plain numbers; what they mean beside each other is table.py's."""
 import time
 
-from . import load, tracers
+from . import load
 
 TRANSITIONS_PER_CONNECTION = 10
 
@@ -13,6 +13,8 @@ class Plan:
         self.cpus = cpus
         self.load_cpu, self.tracer_cpu = cpus[0], cpus[1 % len(cpus)]
         self.seconds = options.seconds
+        # A little more than what is measured: nothing has to grow then.
+        self.warm_seconds = 1.2 * options.seconds
         self.null_seconds = 0.3
         self.idle_seconds = options.idle_seconds
         self.bulk_seconds = options.bulk_seconds
@@ -20,9 +22,25 @@ class Plan:
         self.loads = {"t1": ([self.load_cpu], self.tracer_cpu)}
         if len(cpus) > 1:
             self.loads["t2"] = (cpus[:2], None)
+        self._lines_per_s = {}  # that a pipe took, by load
 
     def settle(self):
         load.settle(self.cpus, self.settle_seconds)
+
+    def reader_rate(self, tracer_class, threads):
+        """What the reader may take; None: as fast as it can."""
+        if not tracer_class.half_rate:
+            return None
+        if threads not in self._lines_per_s:
+            raise load.Failed("there is no rate: nothing was measured with a reader that keeps up")
+        return self._lines_per_s[threads] / 2
+
+    def remember_rate(self, tracer_class, threads, run):
+        """The next reader at half the rate takes half of what this one took, which kept up."""
+        if tracer_class.sets_rate:
+            lines = run["lines"] + run["said_dropped"]
+            seconds = run["warm_up"]["seconds"] + run["load"]["seconds"]
+            self._lines_per_s[threads] = lines / seconds
 
 
 def cpu_of(churned, softirqs_apart):
@@ -38,33 +56,55 @@ def churn(plan, tracer_class, threads):
         if tracer_class is None:
             null = load.null_syscall(plan.load_cpu, plan.null_seconds) if threads == "t1" else None
             return {"load": load.churn(netns, cpus, plan.seconds), "null": null}
-        with tracer_class(tracer_cpu) as tracer:
-            tracer.wait_ready(netns)
+        rate = plan.reader_rate(tracer_class, threads)
+        with tracer_class(netns, tracer_cpu, rate) as tracer:
+            tracer.wait_ready()
             tracer.wait_idle()
             started = tracer.cpu_s()
+            warm = load.warm_up(cpus, plan.warm_seconds)
+            plan.settle()
+            tracer.wait_idle()
             null = load.null_syscall(plan.load_cpu, plan.null_seconds) if threads == "t1" else None
-            before = tracer.cpu_s()
+            used = Used(tracer)
             made = load.churn(netns, cpus, plan.seconds)
             tracer.wait_idle()
-            result = {"load": made, "null": null, "start_cpu_s": started,
-                      "tracer_cpu_s": tracer.cpu_s() - before, "rss_mb": tracer.peak_rss_mb()}
+            result = {"load": made, "warm_up": warm, "null": null, "start_cpu_s": started,
+                      **used.since(), "rss_mb": tracer.peak_rss_mb(), "reader_lines_per_s": rate}
             tracer.stop()
-            return result | tracer.seen(netns)
+            result |= tracer.seen()
+            plan.remember_rate(tracer_class, threads, result)
+            return result
+
+
+class Used:
+    """What a tracer and its reader use from now on."""
+
+    def __init__(self, tracer):
+        self._tracer, self._before = tracer, self._now(tracer)
+
+    @staticmethod
+    def _now(tracer):
+        return {"tracer_cpu_s": tracer.cpu_s(), "reader_cpu_s": tracer.reader_cpu_s(),
+                "minor_faults": tracer.minor_faults()}
+
+    def since(self):
+        return {name: None if value is None else value - self._before[name]
+                for name, value in self._now(self._tracer).items()}
 
 
 def first_event(plan, tracer_class):
     """Seconds from a tracer's start to its first event, while connections are being made."""
     plan.settle()
     with load.space() as netns, load.churning(netns, plan.load_cpu):
-        with tracer_class(plan.tracer_cpu) as tracer:
+        with tracer_class(netns, plan.tracer_cpu) as tracer:
             return tracer.wait_first_event()
 
 
 def idle(plan, tracer_class):
     """Its CPU time in percent of one CPU, where nothing happens."""
     plan.settle()
-    with load.space() as netns, tracer_class() as tracer:
-        tracer.wait_ready(netns)
+    with load.space() as netns, tracer_class(netns) as tracer:
+        tracer.wait_ready()
         time.sleep(2)
         before = tracer.cpu_s()
         time.sleep(plan.idle_seconds)
@@ -78,8 +118,8 @@ def bulk(plan, tracer_class):
     with load.space() as netns:
         if tracer_class is None:
             return {"gbit_s": load.bulk(netns, plan.bulk_seconds)}
-        with tracer_class() as tracer:
-            tracer.wait_ready(netns)
+        with tracer_class(netns) as tracer:
+            tracer.wait_ready()
             tracer.wait_idle()
             before, begin = tracer.cpu_s(), time.monotonic()
             speed = load.bulk(netns, plan.bulk_seconds)
@@ -91,13 +131,17 @@ def bulk(plan, tracer_class):
 class Results:
     """Everything that was measured, raw; a tracer that fails once is left out from then on."""
 
-    def __init__(self, log):
+    def __init__(self, log, peers, outputs, missing):
+        """Of the peers, and what is compared with them, more is measured than the churn."""
         self._log = log
-        self.here, self.missing = tracers.available()
+        self.here, self.missing, self._peers = [*peers, *outputs], dict(missing), peers
         self.churn, self.first_event, self.idle, self.bulk = [], [], {}, {}
 
     def tools(self):
         return [None, *self.here]
+
+    def peers(self):
+        return [tool for tool in self.here if tool in self._peers]
 
     def try_one(self, what, tracer_class, measure):
         name = tracer_class.name if tracer_class else "no tracer"
@@ -115,11 +159,12 @@ class Results:
     def run(self, plan, rounds):
         for number in range(rounds):
             self._round(plan, number, f"round {number + 1} of {rounds}")
-        for tool in list(self.here):
+        for tool in self.peers():
             value = self.try_one("idle", tool, lambda tool=tool: idle(plan, tool))
             if value is not None:
                 self.idle[tool.name] = value
-        self._bulk(plan)
+        if self.peers():
+            self._bulk(plan)
 
     def _round(self, plan, number, label):
         for threads in plan.loads:
@@ -127,7 +172,7 @@ class Results:
                 self._churn(plan, number, f"{label}, {threads}", threads, tool)
                 if tool is not None:
                     self._churn(plan, number, f"{label}, {threads}", threads, None)
-        for tool in [each for each in self.here if each.first_event is not None]:
+        for tool in [each for each in self.peers() if each.first_event is not None]:
             took = self.try_one(f"{label}, first event", tool,
                                 lambda tool=tool: first_event(plan, tool))
             if took is not None:
@@ -141,7 +186,7 @@ class Results:
 
     def _bulk(self, plan):
         try:
-            for tool in self.tools():
+            for tool in [None, *self.peers()]:
                 result = self.try_one("bulk", tool, lambda tool=tool: bulk(plan, tool))
                 if result is not None:
                     self.bulk[tool.name if tool else None] = result

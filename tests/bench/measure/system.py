@@ -47,6 +47,17 @@ def cpu_seconds(pid):
         return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def minor_faults(pid):
+    """Of all threads, those that ended too."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return int(file.read().rpartition(")")[2].split()[7])
+
+
+def bytes_read(pid):
+    with open(f"/proc/{pid}/io", encoding="ascii") as file:
+        return int(re.search(r"^rchar: (\d+)", file.read()).group(1))
+
+
 def peak_rss_mb(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         peak = re.search(r"^VmHWM:\s+(\d+) kB", file.read(), re.MULTILINE)

@@ -3,6 +3,16 @@ import statistics
 
 from .rounds import TRANSITIONS_PER_CONNECTION, cpu_of
 
+# What the table of the outputs has, a column each.
+OF_OUTPUTS = {
+    "kept": ("connections/s kept", 2),
+    "added_ns": ("CPU added to the load, ns per transition", 0),
+    "tracer_s_per_million": ("CPU of the tracer, s per million", 2),
+    "reader_s_per_million": ("CPU of the reader, s per million", 2),
+    "faults": ("page faults per transition", 4),
+    "lost_per_million": ("events lost per million", 0),
+    "dropped_per_million": ("lines dropped per million", 0),
+}
 LOADS = {"t1": "1 load thread", "t2": "2 load threads"}
 # metric: (what the table calls it, digits after the point)
 METRICS = {
@@ -43,7 +53,14 @@ def _beside(run, alone, softirqs_apart):
     added = cpu_of(made, softirqs_apart) / made["connections"] - alone.cpu
     values = {"kept": made["connections_per_s"] / alone.rate,
               "added_ns": added * 1e9 / TRANSITIONS_PER_CONNECTION,
-              "tracer_s_per_million": run["tracer_cpu_s"] / made["transitions"] * 1e6}
+              "tracer_s_per_million": run["tracer_cpu_s"] / made["transitions"] * 1e6,
+              "faults": run["minor_faults"] / made["transitions"]}
+    if run["reader_cpu_s"] is not None:
+        values["reader_s_per_million"] = run["reader_cpu_s"] / made["transitions"] * 1e6
+    if "said_lost" in run:  # since its start
+        whole = made["transitions"] + run["warm_up"]["transitions"]
+        values["lost_per_million"] = run["said_lost"] / whole * 1e6
+        values["dropped_per_million"] = run["said_dropped"] / whole * 1e6
     if run["seen"] is not None and run["tool"] not in NO_LINE_PER_TRANSITION:
         lost = made["transitions"] - run["seen"]
         values["lost_percent"] = 100 * lost / made["transitions"]
@@ -111,13 +128,31 @@ def _rows(summary, tools):
                 yield [name, *(_cell(cell, digits) for cell in cells)]
 
 
-def peers(summary):
+def lines(rows):
+    text = [f"| {' | '.join(row)} |" for row in rows]
+    text.insert(1, "|---|" + "---:|" * (len(rows[0]) - 1))
+    return "\n".join(text)
+
+
+def peers(summary, tools):
     """The table: a column a tracer, medians and in parentheses the range of the rounds."""
-    tools = [tool for tool in summary if tool is not None]
-    rows = [["", *tools], *_rows(summary, tools)]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    lines.insert(1, "|---|" + "---:|" * len(tools))
-    return "\n".join(lines)
+    tools = [tool for tool in tools if tool in summary]
+    return lines([["", *tools], *_rows(summary, tools)])
+
+
+def outputs(summary, builds):
+    """A row for each output of each build, at each load; builds beside each other."""
+    titles = [title for title, _ in OF_OUTPUTS.values()]
+    rows = [["output, build", *titles]]
+    for threads, label in LOADS.items():
+        for same_output in zip(*(build.tracers for build in builds)):
+            for tracer in same_output:
+                of = summary.get(tracer.name, {})
+                cells = [_cell(of.get(f"{metric} {threads}"), digits)
+                         for metric, (_, digits) in OF_OUTPUTS.items()]
+                if f"kept {threads}" in of:
+                    rows.append([f"{tracer.output_name}, {label}: {tracer.build}", *cells])
+    return lines(rows)
 
 
 def conditions(facts, summary, rounds):
@@ -141,6 +176,6 @@ def conditions(facts, summary, rounds):
 
 def core(rows):
     """The table of the synthetic benchmarks."""
-    lines = ["| synthetic | value |", "|---|---:|"]
-    lines += [f"| {row['name']} | {row['value']:,.{row['digits']}f} {row['unit']} |" for row in rows]
-    return "\n".join(lines)
+    return lines([["synthetic", "value"],
+                   *([row["name"], f"{row['value']:,.{row['digits']}f} {row['unit']}"]
+                     for row in rows)])

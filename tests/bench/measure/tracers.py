@@ -1,5 +1,5 @@
-"""The tracers that are compared: how each is started, when it sees events, how many it saw."""
-import json
+"""The tracers that are compared: how each is started, when it sees events, how many it saw.
+tcpdwell itself is in builds.py."""
 import os
 import re
 import shutil
@@ -9,9 +9,8 @@ import tempfile
 import time
 
 from . import system
-from .load import BUILD, PORTS, PROBE_PORT, Failed, end, probe
+from .load import PORTS, Failed, end, probe
 
-BINARY = os.environ.get("TCPDWELL_BIN", os.path.join(BUILD, "tcpdwell"))
 PATIENCE_S = 30
 # Where there is one, a disk is not measured with them.
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
@@ -22,9 +21,12 @@ class Tracer:
 
     name = ""
     first_event = b""  # what a line of the first event has in it; None: there is no such line
+    half_rate = False  # its reader takes half of the lines that are produced,
+    sets_rate = False  # how many those are is known from this one
 
-    def __init__(self, cpu=None):
-        self._cpu = cpu
+    def __init__(self, netns, cpu=None, lines_per_s=None):
+        """`netns`: of the measured load. `lines_per_s`: how much its reader takes, if it has one."""
+        self.netns, self._cpu, self._lines_per_s = netns, cpu, lines_per_s
         self._dir = tempfile.TemporaryDirectory(prefix="tcpdwell-bench-", dir=MEMORY)
         self.output = os.path.join(self._dir.name, "out")
         self._errors = os.path.join(self._dir.name, "errors")
@@ -32,23 +34,33 @@ class Tracer:
     def command(self):
         raise NotImplementedError
 
-    def __enter__(self):
+    def open_stdout(self):
+        return open(self.output, "wb")
+
+    def start(self, command, stdin, stdout, stderr):
+        """On the tracer's CPU, if it has one of its own."""
         pin = [] if self._cpu is None else ["taskset", "-c", str(self._cpu)]
-        self.spawned = time.monotonic()
-        with open(self.output, "wb") as out, open(self._errors, "wb") as errors:
-            self.process = subprocess.Popen(pin + self.command(), stdin=subprocess.DEVNULL,
-                                            stdout=out, stderr=errors, start_new_session=True,
-                                            preexec_fn=system.dies_with_us)
+        return subprocess.Popen(pin + command, stdin=stdin, stdout=stdout, stderr=stderr,
+                                start_new_session=True, preexec_fn=system.dies_with_us)
+
+    def __enter__(self):
+        with self.open_stdout() as out, open(self._errors, "wb") as errors:
+            self.spawned = time.monotonic()
+            self.process = self.start(self.command(), subprocess.DEVNULL, out, errors)
         return self
 
     def __exit__(self, *_):
         end(self.process)
         self._dir.cleanup()
 
+    def said_on_stderr(self):
+        with open(self._errors, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
     def must_run(self):
         if self.process.poll() is not None:
-            with open(self._errors, encoding="utf-8", errors="replace") as file:
-                raise Failed(f"{self.name} ended: {file.read().strip()[-300:] or 'no reason given'}")
+            said = self.said_on_stderr().strip()[-300:]
+            raise Failed(f"{self.name} ended: {said or 'no reason given'}")
 
     def _until(self, condition, what, pause=0.002):
         deadline = time.monotonic() + PATIENCE_S
@@ -58,10 +70,10 @@ class Tracer:
                 raise Failed(f"{self.name}: waited {PATIENCE_S} s for {what}")
             time.sleep(pause)
 
-    def wait_ready(self, netns):
+    def wait_ready(self):
         """They do not say when they are attached, and their output waits for a full buffer."""
         def sees():
-            probe(netns)
+            probe(self.netns)
             return os.path.getsize(self.output) > 0
         self._until(sees, "its first output", pause=0.1)
 
@@ -91,6 +103,13 @@ class Tracer:
     def cpu_s(self):
         return system.cpu_seconds(self.process.pid)
 
+    def reader_cpu_s(self):
+        """None: nobody reads what it writes."""
+        return None
+
+    def minor_faults(self):
+        return system.minor_faults(self.process.pid)
+
     def peak_rss_mb(self):
         return system.peak_rss_mb(self.process.pid)
 
@@ -102,56 +121,10 @@ class Tracer:
         except subprocess.TimeoutExpired:
             raise Failed(f"{self.name} still runs {PATIENCE_S} s after SIGINT") from None
 
-    def seen(self, netns):
-        """Of the stopped tracer: transitions of the load in its output; more that it says."""
+    def seen(self):
+        """Of the stopped tracer: transitions of the load in its output (None: not known); what it
+        says of its losses."""
         raise NotImplementedError
-
-
-class Tcpdwell(Tracer):
-    name = "tcpdwell"
-    first_event = b'"type":"transition"'
-
-    def command(self):
-        self._ready = os.path.join(self._dir.name, "ready")
-        return [BINARY, "trace", "--json", "-o", self.output, "--ready-file", self._ready]
-
-    def wait_ready(self, netns):
-        self._until(lambda: os.path.exists(self._ready), "its ready file")
-
-    def seen(self, netns):
-        # The end of TIME_WAIT is no transition of a socket: the tracepoint does not show it.
-        ours = b'"netns":%d,' % netns.inum
-        of_probes = b'"port":%d}' % PROBE_PORT
-        count, line = 0, b"{}"
-        with open(self.output, "rb") as file:
-            for line in file:
-                if (line.startswith(b'{"type":"transition"') and ours in line
-                        and of_probes not in line and b'"from":"TIME_WAIT"' not in line):
-                    count += 1
-        ended = json.loads(line)
-        return {"seen": count, "said_lost": ended["lost"],
-                "said_transitions_lost": ended["transitions_lost"],
-                "said_transitions": ended["transitions"],
-                "output_bytes": os.path.getsize(self.output)}
-
-
-class Stats(Tcpdwell):
-    """A table a second; the transitions are in its end alone, with those of the whole host."""
-
-    name = "tcpdwell stats"
-    first_event = None
-
-    def command(self):
-        self._ready = os.path.join(self._dir.name, "ready")
-        return [BINARY, "stats", "1", "--json", "-o", self.output, "--ready-file", self._ready]
-
-    def seen(self, netns):
-        with open(self.output, "rb") as file:
-            ended = json.loads(file.readlines()[-1])
-        return {"seen": None, "said_lost": ended["lost"],
-                "said_transitions_lost": ended["transitions_lost"],
-                "said_transitions": ended["transitions"],
-                "output_bytes": os.path.getsize(self.output)}
 
 
 class Peer(Tracer):
@@ -167,7 +140,7 @@ class Peer(Tracer):
     def path(cls):
         return shutil.which(cls.name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
-    def seen(self, netns):
+    def seen(self):
         with open(self.output, "rb") as file:
             count = sum(bool(self._of_the_load.search(line)) for line in file)
         return {"seen": count, "output_bytes": os.path.getsize(self.output)}
@@ -181,15 +154,4 @@ class Tcplife(Peer):
     name = "tcplife"
 
 
-ALL = (Tcpdwell, Stats, Tcpstates, Tcplife)
-
-
-def available():
-    """(tracers that are here, {name: why not})"""
-    here, missing = [], {}
-    for tracer in ALL:
-        if issubclass(tracer, Peer) and not tracer.path():
-            missing[tracer.name] = "not installed: the package is libbpf-tools"
-        else:
-            here.append(tracer)
-    return here, missing
+PEERS = (Tcpstates, Tcplife)
