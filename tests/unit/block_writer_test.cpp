@@ -126,6 +126,29 @@ TEST_F(BlockWriterTest, ManyBlocksGoThroughFew) {
   EXPECT_TRUE(content(path_) == wanted);
 }
 
+TEST_F(BlockWriterTest, ALineIsNotInTwoBlocks) {
+  std::size_t torn = 0, bytes = 0;
+  BlockWriter writer(fd_.get(), 64 * kBlock, [&](int, const iovec* parts, int count) {
+    std::size_t size = 0;
+    for (int i = 0; i < count; ++i) {
+      const auto* const text = static_cast<const char*>(parts[i].iov_base);
+      torn += text[parts[i].iov_len - 1] == '\n' ? 0 : 1;
+      size += parts[i].iov_len;
+    }
+    bytes += size;
+    return static_cast<ssize_t>(size);
+  });
+  std::size_t added = 0;
+  for (std::size_t i = 0; added < 32 * kBlock; ++i) {
+    const std::string line = numbered(i);
+    added += line.size();
+    writer.add(line);
+  }
+  writer.finish();
+  EXPECT_EQ(bytes, added);
+  EXPECT_EQ(torn, 0U) << "another writer to the same file could come between";
+}
+
 TEST_F(BlockWriterTest, ALineMayBeLongerThanABlock) {
   BlockWriter writer(fd_.get(), 4 * kBlock, disk_.write());
   const std::string large = std::string(10 * kBlock + 7, 'x') + '\n';
