@@ -90,6 +90,27 @@ def test_head_ends_it_quietly():
     assert status == 0 and said == b""
 
 
+def test_a_reader_that_stalls_keeps_neither_ctrl_c_nor_memory():
+    """Lines are dropped, and counted, beyond what may wait for it."""
+    with subprocess.Popen([BINARY, "trace", "--json", "--output-buffer", "64K"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tracer:
+        try:
+            lines = [tracer.stdout.readline()]
+            churn(2000)  # 10 MB of output; a pipe holds one
+            tracer.send_signal(signal.SIGINT)
+            status = tracer.wait(timeout=60)
+            lines += tracer.stdout.read().splitlines(keepends=True)
+            said = tracer.stderr.read().decode()
+        finally:
+            tracer.kill()
+    assert status == 0
+    dropped = re.search(r"dropped (\d+) lines", said)
+    assert dropped and int(dropped[1]) > 5000, said
+    if not lines[-1].endswith(b"\n"):
+        lines.pop()  # torn where the reader was given up, and counted
+    assert {parse_line(line)["type"] for line in lines} >= {"start", "transition"}
+
+
 def test_two_at_once():
     """Both see the whole connection; neither disturbs the other."""
     with Tracer() as one, Tracer() as other:

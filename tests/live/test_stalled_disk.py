@@ -1,4 +1,4 @@
-"""A disk that takes nothing for a while: the trace goes on, and no event is lost for it."""
+"""A disk that takes nothing for a while: the trace goes on, the output's buffer holds what comes."""
 import fcntl
 import os
 import shutil
@@ -13,7 +13,7 @@ from test_behaviour import about, churn
 
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
 CONNECTIONS = 10_000
-RING = 4 << 20  # a third of what they make
+RING = 4 << 20  # a third of what they make: a loop that waits for the disk would lose the rest
 
 
 class Disk:
@@ -65,19 +65,47 @@ def waits_for_the_disk(pid):
     return False
 
 
-def test_nothing_is_lost(disk, tmp_path):
-    with Tracer("--ring-size", RING, output=tmp_path / "disk" / "out") as tracer:
-        disk.stall()
-        try:
-            made = churn(CONNECTIONS)
-            wait_for(lambda: waits_for_the_disk(tracer.process.pid), 10, "a write that waits")
-        finally:
-            disk.go_on()
-        objects = tracer.stop()
+def churn_while_stalled(disk, tracer, number):
+    disk.stall()
+    try:
+        made = churn(number)
+        wait_for(lambda: waits_for_the_disk(tracer.process.pid), 10, "a write that waits")
+    finally:
+        disk.go_on()
+    return made
+
+
+def only_recursion(objects):
+    """The kernel skips a program that interrupts itself; nothing else may be lost."""
     lost = [item for item in objects if item["type"] == "lost"]
     assert {item["cause"] for item in lost} <= {"recursion"}, lost
+
+
+def test_nothing_is_lost(disk, tmp_path):
+    with Tracer("--ring-size", RING, output=tmp_path / "disk" / "out") as tracer:
+        made = churn_while_stalled(disk, tracer, CONNECTIONS)
+        objects = tracer.stop()
+    only_recursion(objects)
     missed = objects[-1]["lost"]
     assert 2 * CONNECTIONS + 1 - missed <= len(about(objects, made)) <= 2 * CONNECTIONS + 1
+    assert objects[-1]["output_dropped"] == 0
+
+
+def test_what_the_buffer_has_no_room_for_is_dropped_by_whole_lines(disk, tmp_path):
+    """The loop does not wait for the disk, so the ring loses nothing; every line that is missing
+    is counted."""
+    with Tracer("--ring-size", RING, "--output-buffer", "1M",
+                output=tmp_path / "disk" / "out") as tracer:
+        made = churn_while_stalled(disk, tracer, CONNECTIONS)
+        objects = tracer.stop()
+        said = tracer.stderr()
+    only_recursion(objects)
+    end = objects[-1]
+    there = len(about(objects, made)) + len(about(objects, made, "transition"))
+    lines = 8 * CONNECTIONS + 3  # 6 transitions and 2 ends each; 3 of the listener
+    assert there < lines / 2, "1 MiB holds less than 2,000 of them"
+    assert there + end["output_dropped"] + 2 * end["lost"] + end["unseen"] >= lines
+    assert f"dropped {end['output_dropped']} lines" in said, said
 
 
 def test_ctrl_c_waits_for_the_disk(disk, tmp_path):

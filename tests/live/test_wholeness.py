@@ -130,7 +130,8 @@ def test_stuck_sockets_are_flagged(loss):
 def test_a_reader_that_keeps_up_gets_every_line(tmp_path):
     """A pipe holds a thousandth of what comes in a second: it must be filled as it empties."""
     load, ready = Load(), tmp_path / "ready"
-    command = [BINARY, "trace", "--json", "--netns", str(load.netns.inum), "--ready-file", ready]
+    command = [BINARY, "trace", "--json", "--netns", str(load.netns.inum), "--ready-file", ready,
+               "--output-buffer", "64M"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as tracer:
         try:
             with subprocess.Popen(["tail", "-c", "4096"], stdin=tracer.stdout,

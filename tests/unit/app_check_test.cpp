@@ -51,6 +51,7 @@ TEST(CheckOptions, WhatWouldDoNothingIsRefused) {
                                                            {"--duration", "5s"},
                                                            {"--strict"},
                                                            {"--ring-size", "1M"},
+                                                           {"--output-buffer", "1M"},
                                                            {"--port", "80"},
                                                            {"--lport", "80"},
                                                            {"--rport", "80"},

@@ -46,6 +46,10 @@ TEST(OptionErrors, NameTheOptionAndTheValue) {
                        {"--ring-size", "64KB"},
                        {"--ring-size", "K"},
                        {"--ring-size", "99999999999999999999G"},
+                       {"--output-buffer", "0"},
+                       {"--output-buffer", "65535"},
+                       {"--output-buffer", "2G"},
+                       {"--output-buffer", "lots"},
                        {"--max-connections", "0"},
                        {"--max-connections", "many"},
                        {"--only", "transitions"},
@@ -78,9 +82,10 @@ TEST(OptionErrors, WhatIsNoOptionIsNamed) {
 }
 
 TEST(OptionErrors, AMissingOrEmptyValueIsNoAbsentOption) {
-  for (const char* option : {"--port", "--lport", "--rport", "--addr", "--pid", "--state", "--only",
-                             "--duration", "--output", "--ready-file", "--ring-size",
-                             "--max-connections", "--netns", "--cgroup", "--color", "--config"}) {
+  for (const char* option :
+       {"--port", "--lport", "--rport", "--addr", "--pid", "--state", "--only", "--duration",
+        "--output", "--output-buffer", "--ready-file", "--ring-size", "--max-connections",
+        "--netns", "--cgroup", "--color", "--config"}) {
     EXPECT_THAT(error({option}), StartsWith(std::string(option) + ": ")) << "no value";
     EXPECT_THAT(error({option, ""}), HasSubstr(option)) << "a script's empty variable";
   }

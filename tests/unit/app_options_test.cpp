@@ -25,6 +25,7 @@ TEST(Options, Defaults) {
     EXPECT_EQ(plain.output, "");
     EXPECT_EQ(plain.ready_file, "");
     EXPECT_FALSE(plain.only);
+    EXPECT_EQ(plain.output_buffer, 0U);
     EXPECT_EQ(plain.ring_bytes, 0U);
     EXPECT_EQ(plain.max_connections, 4'000'000U);
     EXPECT_TRUE(plain.filter.ports.empty() && plain.filter.local_ports.empty() &&
@@ -36,45 +37,24 @@ TEST(Options, Defaults) {
 }
 
 TEST(Options, EachOneIsUnderstood) {
-  const Options all = options({"--json",
-                               "--quiet",
-                               "--verbose",
-                               "--strict",
-                               "--no-accept",
-                               "--color",
-                               "never",
-                               "--duration",
-                               "2m30s",
-                               "--output",
-                               "/o",
-                               "--only",
-                               "connection",
-                               "--port",
-                               "80",
-                               "--lport",
-                               "1",
-                               "--rport",
-                               "65535",
-                               "--addr",
-                               "10.0.0.0/8",
-                               "--pid",
-                               "42",
-                               "--state",
-                               "fin-wait-2",
-                               "-6",
-                               "--netns",
-                               "4026531840",
-                               "--ring-size",
-                               "64K",
-                               "--max-connections",
-                               "10",
-                               "--ready-file",
-                               "/r"});
+  const Options all = options({"--json",      "--quiet",      "--verbose",
+                               "--strict",    "--no-accept",  "--color",
+                               "never",       "--duration",   "2m30s",
+                               "--output",    "/o",           "--output-buffer",
+                               "64K",         "--only",       "connection",
+                               "--port",      "80",           "--lport",
+                               "1",           "--rport",      "65535",
+                               "--addr",      "10.0.0.0/8",   "--pid",
+                               "42",          "--state",      "fin-wait-2",
+                               "-6",          "--netns",      "4026531840",
+                               "--ring-size", "64K",          "--max-connections",
+                               "10",          "--ready-file", "/r"});
   EXPECT_TRUE(all.json && all.quiet && all.verbose && all.strict);
   EXPECT_FALSE(all.accept);
   EXPECT_EQ(all.color, Color::Never);
   EXPECT_EQ(all.duration, 150s);
   EXPECT_EQ(all.output, "/o");
+  EXPECT_EQ(all.output_buffer, 65536U);
   EXPECT_EQ(all.ready_file, "/r");
   ASSERT_TRUE(all.only);
   EXPECT_FALSE(all.only->transitions);

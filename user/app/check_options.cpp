@@ -7,12 +7,11 @@
 namespace tcpdwell {
 namespace {
 
-constexpr const char* kPointless[] = {"--ready-file", "--only",      "--no-flags",
-                                      "--flag",       "--no-accept", "--duration",
-                                      "--ring-size",  "--strict",    "--max-connections",
-                                      "--port",       "--lport",     "--rport",
-                                      "--addr",       "-4",          "-6",
-                                      "--pid",        "--cgroup",    "--state"};
+constexpr const char* kPointless[] = {
+    "--ready-file", "--only",      "--no-flags",      "--flag",   "--no-accept",
+    "--duration",   "--ring-size", "--output-buffer", "--strict", "--max-connections",
+    "--port",       "--lport",     "--rport",         "--addr",   "-4",
+    "-6",           "--pid",       "--cgroup",        "--state"};
 
 // Some are options of the command, too.
 bool is_given(const CLI::App& app, const char* option) {

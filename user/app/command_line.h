@@ -15,7 +15,8 @@ namespace tcpdwell {
 struct Raw {
   bool json = false, quiet = false, verbose = false, strict = false, no_accept = false;
   bool ipv4 = false, ipv6 = false;
-  std::string duration, output, ready_file, cgroup, netns, ring_size, max_connections;
+  std::string duration, output, output_buffer, ready_file, cgroup, netns, ring_size,
+      max_connections;
   std::string color = "auto";
   bool no_flags = false;
   std::vector<std::string> flags;

@@ -64,8 +64,9 @@ int lost_status(const Options& options, const EndRecord& end, const Output& outp
     spdlog::warn("{} left the table early for --max-connections",
                  format_count(end.evicted, "connection"));
   if (output.dropped_lines() > 0)
-    spdlog::warn("dropped {}, since the reader of the output stalled",
-                 format_count(output.dropped_lines(), "line"));
+    spdlog::warn(
+        "dropped {}: what takes the output was too slow. A larger --output-buffer may help",
+        format_count(output.dropped_lines(), "line"));
   const bool whole =
       end.lost == 0 && end.unseen == 0 && end.unrecorded == 0 && output.dropped_lines() == 0;
   return options.strict && !whole ? kLost : kDone;
@@ -167,7 +168,7 @@ int replay(const Options& options) {
 }
 
 int trace(const Options& options) {
-  auto output = Output::open(options.output);
+  auto output = Output::open(options.output, options.output_buffer);
   if (!output) return fail(output.error());
   const auto sink = make_sink(options, *output);
   auto end = trace({.session = session_config(options),
@@ -181,7 +182,7 @@ int trace(const Options& options) {
 }
 
 int stats(const Options& options) {
-  auto output = Output::open(options.output);
+  auto output = Output::open(options.output, options.output_buffer);
   if (!output) return fail(output.error());
   StatsPrinter printer(options, *output);
   TracerConfig config{.session = session_config(options),
@@ -196,7 +197,7 @@ int stats(const Options& options) {
 }
 
 int leaks(const Options& options) {
-  auto output = Output::open(options.output);
+  auto output = Output::open(options.output, options.output_buffer);
   if (!output) return fail(output.error());
   LeakReport table(*output, text_style(options, *output));
   FlagsTo<LeakReport> to_table(table);
@@ -223,8 +224,9 @@ int run(const Options& options) {
   auto command = Command::fork(options.command, options.user);
   if (!command) return fail(command.error(), kOwnFailure);
   give_away_stdin_and_stdout();
-  auto output =
-      options.output.empty() ? Result<Output>(Output(STDERR_FILENO)) : Output::open(options.output);
+  auto output = options.output.empty()
+                    ? Result<Output>(Output(STDERR_FILENO, options.output_buffer))
+                    : Output::open(options.output, options.output_buffer);
   if (!output) return fail(output.error(), kOwnFailure);
   RunReport report(*output, text_style(options, *output));
   FlagsTo<RunReport> to_report(report);

@@ -157,6 +157,13 @@ std::uint64_t size_value(const std::string& option, const std::string& text) {
   return *value;
 }
 
+std::size_t output_buffer_value(const std::string& text) {
+  const auto value = size_in_bytes(text);
+  if (!value || *value < (64U << 10U) || *value > (1U << 30U))
+    refuse("--output-buffer", text, "a size in bytes (64K to 1G)");
+  return *value;
+}
+
 std::uint64_t recording_size_value(const std::string& text) {
   const auto value = size_in_bytes(text);
   if (!value || *value < recording::kLeastSize)

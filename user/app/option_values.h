@@ -30,6 +30,8 @@ int status_value(const std::string& option, const std::string& text);
 Nanos duration_value(const std::string& option, const std::string& text);
 // "65536", "64K", "16M", "1G"
 std::uint64_t size_value(const std::string& option, const std::string& text);
+// Of --output-buffer: room for some lines.
+std::size_t output_buffer_value(const std::string& text);
 // Of a recording: not too small for a frame.
 std::uint64_t recording_size_value(const std::string& text);
 // How many older files, 1 to 1000.

@@ -56,8 +56,10 @@ std::vector<std::string> pointless_for(Verb verb, const Raw& raw) {
   if (looks) add({"--ready-file", "--no-flags"});
   if (verb == Verb::Leaks) add({"--no-accept"});
   if (verb == Verb::Run || (verb == Verb::Leaks && raw.watch.empty())) add({"--duration"});
-  if (verb == Verb::RecordOnly) add({"--record", "--json", "--only", "--state", "--color"});
-  if (verb == Verb::Replay) add({"--ready-file", "--no-accept", "--duration", "--ring-size"});
+  if (verb == Verb::RecordOnly)
+    add({"--record", "--json", "--only", "--state", "--color", "--output-buffer"});
+  if (verb == Verb::Replay)
+    add({"--ready-file", "--no-accept", "--duration", "--ring-size", "--output-buffer"});
   return pointless;
 }
 
@@ -130,6 +132,7 @@ Options options_of(const Raw& raw, Verb verb) {
                   .accept = !raw.no_accept,
                   .duration = std::nullopt,
                   .output = raw.output,
+                  .output_buffer = 0,
                   .ready_file = raw.ready_file,
                   .only = std::nullopt,
                   .filter = filter_of(raw, verb)};
@@ -140,6 +143,7 @@ Options options_of(const Raw& raw, Verb verb) {
   if (!raw.duration.empty()) options.duration = duration_value("--duration", raw.duration);
   if (!raw.watch.empty()) options.watch = duration_value("--watch", raw.watch);
   if (!raw.only.empty()) options.only = kind_set(raw.only);
+  if (!raw.output_buffer.empty()) options.output_buffer = output_buffer_value(raw.output_buffer);
   if (!raw.ring_size.empty()) options.ring_bytes = size_value("--ring-size", raw.ring_size);
   if (!raw.max_connections.empty())
     options.max_connections = count_value("--max-connections", raw.max_connections);

@@ -28,8 +28,9 @@ struct Options {
   bool accept = true;
   Color color = Color::Auto;
   std::optional<Nanos> duration;
-  std::string output;      // empty: stdout
-  std::string ready_file;  // empty: none
+  std::string output;             // empty: stdout
+  std::size_t output_buffer = 0;  // bytes; 0: by the machine
+  std::string ready_file;         // empty: none
   std::optional<Kinds> only;
   Filter filter;
   std::string netns_path;        // of filter.netns; empty: it was named by its number

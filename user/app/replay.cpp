@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/replay.h"
 
-#include <poll.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -21,6 +20,10 @@ namespace {
 using recording::FileSource;
 using recording::Player;
 using recording::Reader;
+
+// A step of the player makes a few megabytes of output at the most.
+constexpr std::size_t kMostWaiting = 4U << 20U;
+constexpr std::chrono::milliseconds kLook{50};  // at signals
 
 Result<Reader> open_part(const std::string& path) {
   auto source = FileSource::open(path);
@@ -68,16 +71,12 @@ Result<std::unique_ptr<Player>> open_player(const ReplayConfig& config) {
   return player;
 }
 
-// Until the output took all, or has it in hand: nobody else waits for us.
+// Nobody else waits for us: a reader that is slow is waited for. It has something to read
+// meanwhile.
 bool write_out(Output& output, Signals& signals, bool& over) {
-  while (output.pending() && !over) {
-    if (output.flush() != Output::Status::Ok) return false;
-    if (!output.pending() || output.written_by_helper()) break;
-    pollfd ready[] = {{output.fd(), POLLOUT, 0}, {signals.fd(), POLLIN, 0}};
-    ::poll(ready, 2, -1);
+  while (!over && !output.wait(kMostWaiting, kLook))
     while (const auto signal = signals.next()) over = over || *signal != SIGHUP;
-  }
-  return true;
+  return output.flush() == Output::Status::Ok;
 }
 
 void tell(const ReplayConfig& config, const Player& player) {

@@ -169,7 +169,7 @@ Nanos Session::patience() {
   if (drained_ == Drained::UpToBusy) return kNap;
   const Nanos now = monotonic_now();
   const bool idle = now - last_busy_ > kIdle && inquirer_.idle();
-  Nanos wait = output_.pending() ? kFlush : idle ? kIdleTick : kTick;
+  Nanos wait = output_.unflushed() ? kFlush : idle ? kIdleTick : kTick;
   if (config_.recorder != nullptr && config_.recorder->pending()) wait = std::min(wait, kTick);
   const auto look = config_.observer ? config_.observer->due() : std::nullopt;
   for (const auto& due : {lifecycle_.next_flag(wait), inquirer_.due(), look})
@@ -193,10 +193,9 @@ void Session::follow_clock() {
 // False if there is nobody to write for any more. `now`: at the beginning, where it is time to find
 // out that nothing can be written at all; `run` has not let its command go yet.
 bool Session::write_out(bool now) {
-  if (!now && !output_full_ && monotonic_now() - last_flush_ < kFlush) return true;
+  if (!now && monotonic_now() - last_flush_ < kFlush) return true;
   last_flush_ = monotonic_now();
   const Output::Status status = now ? output_.flush_through() : output_.flush();
-  output_full_ = output_.pending() && !output_.written_by_helper();
   if (status == Output::Status::Ok) return true;
   if (status == Output::Status::Closed && !config_.needs_reader) return true;
   stop_ = true;

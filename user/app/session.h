@@ -88,7 +88,6 @@ class Session {
   bool busy_ = false;  // records came
   Nanos clock_offset_{};
   Nanos last_flush_{}, last_missed_check_{}, last_busy_{};
-  bool output_full_ = false;  // after the last flush: it is tried again at every turn
   std::optional<Nanos> ready_at_;
   bool stop_ = false;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file that is written on a helper thread, by a disk that stalls when it is told to.
-#include "sinks/file_writer.h"
+// Lines that a thread writes, to a disk that stalls when it is told to.
+#include "sinks/block_writer.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -20,13 +20,13 @@ namespace {
 
 using samples::content;
 using samples::TemporaryDirectory;
-constexpr std::size_t kBlock = FileWriter::kBlock;
+constexpr std::size_t kBlock = BlockWriter::kBlock;
 
 // Every write waits until the disk is let go.
 class Disk {
  public:
-  FileWriter::Write write() {
-    return [this](int fd, const void* data, std::size_t size) { return take(fd, data, size); };
+  BlockWriter::Write write() {
+    return [this](int fd, const iovec* parts, int count) { return take(fd, parts, count); };
   }
   void stall() {
     const std::lock_guard lock(mutex_);
@@ -36,10 +36,6 @@ class Disk {
     const std::lock_guard lock(mutex_);
     stalled_ = false;
     changed_.notify_all();
-  }
-  bool stalled() const {
-    const std::lock_guard lock(mutex_);
-    return stalled_;
   }
   void wait_for_a_write() {
     std::unique_lock lock(mutex_);
@@ -53,20 +49,20 @@ class Disk {
   }
 
  private:
-  ssize_t take(int fd, const void* data, std::size_t size) {
+  ssize_t take(int fd, const iovec* parts, int count) {
     std::unique_lock lock(mutex_);
     waiting_ = true;
     changed_.notify_all();
     changed_.wait(lock, [this] { return !stalled_; });
     waiting_ = false;
-    if (error_ == 0) return ::write(fd, data, size);
+    if (error_ == 0) return ::writev(fd, parts, count);
     if (room_ == 0) {
       errno = error_;
       return -1;
     }
-    const std::size_t part = std::min(room_, size);
+    const std::size_t part = std::min(room_, parts->iov_len);
     room_ -= part;
-    return ::write(fd, data, part);
+    return ::write(fd, parts->iov_base, part);
   }
 
   mutable std::mutex mutex_;
@@ -76,10 +72,10 @@ class Disk {
   std::size_t room_ = 0;
 };
 
-class FileWriterTest : public testing::Test {
+class BlockWriterTest : public testing::Test {
  protected:
-  FileWriterTest() { ::alarm(60); }  // a caller that is kept would hang the test
-  ~FileWriterTest() override { ::alarm(0); }
+  BlockWriterTest() { ::alarm(60); }  // a caller that is kept would hang the test
+  ~BlockWriterTest() override { ::alarm(0); }
   UniqueFd make(const std::string& path) {
     return UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   }
@@ -95,11 +91,11 @@ std::string numbered(std::size_t i) {
   return std::to_string(i) + std::string(100 + i % 700, 'x') + '\n';
 }
 
-TEST_F(FileWriterTest, ACallerIsNotKeptWhileTheDiskStalls) {
-  FileWriter writer(fd_.get(), 64 * kBlock, disk_.write());
+TEST_F(BlockWriterTest, ACallerIsNotKeptWhileTheDiskStalls) {
+  BlockWriter writer(fd_.get(), 64 * kBlock, disk_.write());
   disk_.stall();
   std::string wanted;
-  for (std::size_t i = 0; wanted.size() < 16 * kBlock; ++i) {
+  for (std::size_t i = 0; wanted.size() < 60 * kBlock; ++i) {
     const std::string line = numbered(i);
     wanted += line;
     writer.add(line);
@@ -107,118 +103,157 @@ TEST_F(FileWriterTest, ACallerIsNotKeptWhileTheDiskStalls) {
   }
   writer.flush();
   disk_.wait_for_a_write();
-  EXPECT_TRUE(writer.pending());
+  EXPECT_GT(writer.unwritten(), 0U);
   EXPECT_EQ(content(path_), "");
   disk_.go_on();
   writer.finish();
-  EXPECT_FALSE(writer.pending());
+  EXPECT_EQ(writer.unwritten(), 0U);
   EXPECT_EQ(writer.failure(), 0);
   EXPECT_TRUE(content(path_) == wanted) << "all of it, in order";
 }
 
-TEST_F(FileWriterTest, ManyBlocksGoThroughFew) {
-  FileWriter writer(fd_.get(), 64 * kBlock, disk_.write());
+TEST_F(BlockWriterTest, ManyBlocksGoThroughFew) {
+  BlockWriter writer(fd_.get(), 64 * kBlock, disk_.write());
   std::string wanted;
-  for (std::size_t i = 0; wanted.size() < 32 * kBlock; ++i) {
+  for (std::size_t i = 0; wanted.size() < 320 * kBlock; ++i) {
     const std::string line = numbered(i);
     wanted += line;
     writer.add(line);
-    if (i % 1'000 == 0) writer.finish();
+    if (i % 100 == 0) writer.finish();
   }
   EXPECT_LE(writer.memory(), 2 * kBlock) << "blocks are used again";
   writer.finish();
   EXPECT_TRUE(content(path_) == wanted);
 }
 
-TEST_F(FileWriterTest, ALineMayBeLongerThanABlock) {
-  FileWriter writer(fd_.get(), 4 * kBlock, disk_.write());
+TEST_F(BlockWriterTest, ALineIsNotInTwoBlocks) {
+  std::size_t torn = 0, bytes = 0;
+  BlockWriter writer(fd_.get(), 64 * kBlock, [&](int, const iovec* parts, int count) {
+    std::size_t size = 0;
+    for (int i = 0; i < count; ++i) {
+      const auto* const text = static_cast<const char*>(parts[i].iov_base);
+      torn += text[parts[i].iov_len - 1] == '\n' ? 0 : 1;
+      size += parts[i].iov_len;
+    }
+    bytes += size;
+    return static_cast<ssize_t>(size);
+  });
+  std::size_t added = 0;
+  for (std::size_t i = 0; added < 32 * kBlock; ++i) {
+    const std::string line = numbered(i);
+    added += line.size();
+    writer.add(line);
+  }
+  writer.finish();
+  EXPECT_EQ(bytes, added);
+  EXPECT_EQ(torn, 0U) << "another writer to the same file could come between";
+}
+
+TEST_F(BlockWriterTest, ALineMayBeLongerThanABlock) {
+  BlockWriter writer(fd_.get(), 4 * kBlock, disk_.write());
   const std::string large = std::string(10 * kBlock + 7, 'x') + '\n';
   writer.add("before\n");
-  writer.add(large);
-  writer.add("after\n");
+  EXPECT_TRUE(writer.add(large, true)) << "longer than the backlog, too";
+  writer.add("after\n", true);
   writer.finish();
   EXPECT_TRUE(content(path_) == "before\n" + large + "after\n");
 }
 
-TEST_F(FileWriterTest, FewBytesInManyFlushesDoNotFillTheBacklog) {
-  FileWriter writer(fd_.get(), 4 * kBlock, disk_.write());
+TEST_F(BlockWriterTest, FewBytesInManyFlushesDoNotFillTheBacklog) {
+  BlockWriter writer(fd_.get(), 4 * kBlock, disk_.write());
   disk_.stall();
   std::string wanted;
   for (std::size_t i = 0; i < 1'000; ++i) {
-    const std::string line = numbered(i);
+    const std::string line = std::to_string(i) + '\n';
     wanted += line;
     writer.add(line);
-    writer.flush();  // twenty milliseconds each: with a block a flush the caller would wait soon
+    writer.flush();  // with a block for each, memory would be full of empty ones
   }
   EXPECT_LE(writer.memory(), 3 * kBlock);
   disk_.go_on();
   writer.finish();
-  EXPECT_EQ(content(path_), wanted);
+  EXPECT_TRUE(content(path_) == wanted);
 }
 
-TEST_F(FileWriterTest, AFullBacklogMakesTheCallerWaitAndDropsNothing) {
-  constexpr std::size_t kBacklog = 4 * kBlock;
-  FileWriter writer(fd_.get(), kBacklog, disk_.write());
+TEST_F(BlockWriterTest, AFullBacklogRefusesWholeLines) {
+  constexpr std::size_t kMost = 16 * kBlock;
+  BlockWriter writer(fd_.get(), kMost, disk_.write());
   disk_.stall();
   std::string wanted;
-  std::size_t too_much = 0;
-  std::thread caller([&] {
-    for (std::size_t i = 0; wanted.size() < 4 * kBacklog; ++i) {
-      const std::string line = numbered(i);
-      writer.add(line);
-      // What was added while the disk stalls is in blocks, and of these there are only so many.
-      if (disk_.stalled() && wanted.size() + line.size() > kBacklog) ++too_much;
+  std::size_t refused = 0;
+  for (std::size_t i = 0; i < 3 * kMost / 400; ++i) {
+    const std::string line = numbered(i);
+    if (writer.add(line))
       wanted += line;
-    }
-    writer.finish();
-  });
-  while (writer.memory() < kBacklog) std::this_thread::yield();
+    else
+      ++refused;
+    if (i % 100 == 0) writer.flush();
+  }
+  EXPECT_GT(refused, 0U);
+  EXPECT_LE(writer.unwritten(), kMost);
+  EXPECT_GT(writer.unwritten(), kMost - 1'000) << "there was room";
+  EXPECT_LE(writer.memory(), kMost + 4 * kBlock);
+  EXPECT_TRUE(writer.add("must\n", true));
+  wanted += "must\n";
   disk_.go_on();
-  caller.join();
-  EXPECT_EQ(too_much, 0U);
-  EXPECT_TRUE(content(path_) == wanted) << content(path_).size() << " of " << wanted.size();
+  writer.finish();
+  EXPECT_TRUE(content(path_) == wanted) << "what was taken is whole, and in order";
+  EXPECT_TRUE(writer.add("room again\n"));
 }
 
-TEST_F(FileWriterTest, TheMemoryOfAStallIsGivenBack) {
-  FileWriter writer(fd_.get(), 64 * kBlock, disk_.write());
+TEST_F(BlockWriterTest, TheMemoryOfAStallIsGivenBackWithoutBeingAsked) {
+  BlockWriter writer(fd_.get(), 64 * kBlock, disk_.write(), std::chrono::milliseconds(20));
   disk_.stall();
   const std::string line = std::string(kBlock - 1, 'x') + '\n';
-  for (int i = 0; i < 48; ++i) writer.add(line);
+  for (int i = 0; i < 48; ++i) EXPECT_TRUE(writer.add(line));
   EXPECT_GE(writer.memory(), 48 * kBlock);
   disk_.go_on();
   writer.finish();
-  EXPECT_LE(writer.memory(), FileWriter::kKept * kBlock);
+  while (writer.memory() > BlockPool::kLeast * kBlock) std::this_thread::yield();
   EXPECT_EQ(content(path_).size(), 48 * kBlock);
 }
 
-TEST_F(FileWriterTest, AFailureIsTheCallersAtTheNextFlush) {
-  FileWriter writer(fd_.get(), 4 * kBlock, disk_.write());
+TEST_F(BlockWriterTest, TheMemoryOfAStallIsKeptForTheNextOne) {
+  BlockWriter writer(fd_.get(), 64 * kBlock, disk_.write(), std::chrono::hours(1));
+  const std::string line = std::string(kBlock - 1, 'x') + '\n';
+  std::size_t memory = 0;
+  for (int stall = 0; stall < 5; ++stall) {
+    disk_.stall();
+    for (int i = 0; i < 48; ++i) EXPECT_TRUE(writer.add(line));
+    disk_.go_on();
+    writer.finish();
+    if (stall == 0) memory = writer.memory();
+    EXPECT_EQ(writer.memory(), memory);
+  }
+}
+
+TEST_F(BlockWriterTest, AFailureIsTheCallersAtTheNextFlush) {
+  BlockWriter writer(fd_.get(), 4 * kBlock, disk_.write());
   disk_.fill_up(ENOSPC, 1'000);
   writer.add(std::string(3'000, 'x'));
   writer.flush();
   writer.finish();
   EXPECT_EQ(writer.failure(), ENOSPC);
-  EXPECT_FALSE(writer.pending());
+  EXPECT_EQ(writer.unwritten(), 0U);
   EXPECT_EQ(content(path_).size(), 1'000U) << "what there was room for";
 }
 
-TEST_F(FileWriterTest, AFailureEndsAWaitForRoom) {
-  FileWriter writer(fd_.get(), 2 * kBlock, disk_.write());
+TEST_F(BlockWriterTest, AFailureMakesRoom) {
+  BlockWriter writer(fd_.get(), 2 * kBlock, disk_.write());
   disk_.stall();
   disk_.fill_up(EIO);
-  std::thread caller([&] {
-    for (int i = 0; i < 100; ++i) writer.add(std::string(kBlock / 2, 'x'));
-    writer.finish();
-  });
-  while (writer.memory() < 2 * kBlock) std::this_thread::yield();
+  const std::string half(kBlock / 2, 'x');
+  while (writer.add(half)) writer.flush();
   disk_.go_on();
-  caller.join();
+  writer.finish();
   EXPECT_EQ(writer.failure(), EIO);
+  EXPECT_EQ(writer.unwritten(), 0U);
+  EXPECT_EQ(writer.given_up_lines(), 0U) << "nobody is left to miss a line";
   EXPECT_EQ(content(path_), "");
 }
 
-TEST_F(FileWriterTest, NothingIsWrittenAfterAFailure) {
-  FileWriter writer(fd_.get(), 4 * kBlock, disk_.write());
+TEST_F(BlockWriterTest, NothingIsWrittenAfterAFailure) {
+  BlockWriter writer(fd_.get(), 4 * kBlock, disk_.write());
   disk_.fill_up(EIO);
   writer.add("lost\n");
   writer.finish();
@@ -228,12 +263,12 @@ TEST_F(FileWriterTest, NothingIsWrittenAfterAFailure) {
   EXPECT_EQ(content(path_), "") << "there would be a gap before it";
 }
 
-TEST_F(FileWriterTest, AnotherFileGetsWhatComesAfterAndNothingElse) {
+TEST_F(BlockWriterTest, AnotherFileGetsWhatComesAfterAndNothingElse) {
   const std::string second = directory_.file("second");
   UniqueFd old = make(path_);
   const int number = old.get();
   const UniqueFd next = make(second);
-  FileWriter writer(number, 64 * kBlock, disk_.write());
+  BlockWriter writer(number, 64 * kBlock, disk_.write());
   disk_.stall();
   writer.add("written\n");
   writer.flush();
@@ -251,11 +286,11 @@ TEST_F(FileWriterTest, AnotherFileGetsWhatComesAfterAndNothingElse) {
   EXPECT_EQ(::fcntl(number, F_GETFD), -1) << "the old one is closed";
 }
 
-TEST_F(FileWriterTest, EndsWithWhatWasHandedOver) {
+TEST_F(BlockWriterTest, EndsWithWhatWasHandedOver) {
   disk_.stall();
   std::thread disk;
   {
-    FileWriter writer(fd_.get(), 4 * kBlock, disk_.write());
+    BlockWriter writer(fd_.get(), 4 * kBlock, disk_.write());
     writer.add("one\n");
     writer.flush();
     writer.add("two\n");
@@ -267,16 +302,16 @@ TEST_F(FileWriterTest, EndsWithWhatWasHandedOver) {
   EXPECT_TRUE(content(path_).starts_with("one\n"));
 }
 
-TEST_F(FileWriterTest, ItsThreadTakesNoSignalsAndHasNoRights) {
+TEST_F(BlockWriterTest, ItsThreadTakesNoSignalOfTheLoopAndHasNoRights) {
   bool all_blocked = true;
   std::string status;
-  FileWriter writer(fd_.get(), 4 * kBlock, [&](int, const void*, std::size_t size) {
+  BlockWriter writer(fd_.get(), 4 * kBlock, [&](int, const iovec* parts, int) {
     sigset_t blocked;
     pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
     for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGXFSZ, SIGALRM, SIGCHLD})
       all_blocked = all_blocked && sigismember(&blocked, number) == 1;
     status = content("/proc/thread-self/status");
-    return static_cast<ssize_t>(size);
+    return static_cast<ssize_t>(parts->iov_len);
   });
   writer.add("line\n");
   writer.finish();
@@ -285,9 +320,9 @@ TEST_F(FileWriterTest, ItsThreadTakesNoSignalsAndHasNoRights) {
     EXPECT_NE(status.find(std::string(set) + ":\t0000000000000000\n"), std::string::npos) << status;
 }
 
-TEST_F(FileWriterTest, HasNoMemoryUntilThereIsWork) {
-  const FileWriter writer(fd_.get(), 4 * kBlock, disk_.write());
-  EXPECT_FALSE(writer.pending());
+TEST_F(BlockWriterTest, HasNoMemoryUntilThereIsWork) {
+  const BlockWriter writer(fd_.get(), 4 * kBlock, disk_.write());
+  EXPECT_EQ(writer.unwritten(), 0U);
   EXPECT_EQ(writer.memory(), 0U);
 }
 
