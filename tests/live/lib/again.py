@@ -1,0 +1,129 @@
+"""pytest's part of it: a test that failed, and that a hidden event hit, is played again.
+
+A test says that such an event can break it, and which ones are its own:
+
+    pytestmark = pytest.mark.hidden_events      any event since its fixtures were set up, or
+    hidden.lives(lives), hidden.ports(ports)    only those of these connections
+
+A failure without such an event is a failure at once. One with it is played again when the rest of
+the file is through, with new fixtures, and again as often as it is hit again, ROUNDS times at most.
+Where there is no witness nothing is played again. The summary says what was.
+"""
+import os
+
+import pytest
+
+from .clock import now
+from .hidden import Witness, about_lives, about_ports
+
+ROUNDS = 5
+SUMMARY = os.environ.get("TCPDWELL_SUMMARY")  # a file: one line a pytest goes there, too
+
+
+class Claim:
+    """What a test says about which events are its own. The fixture `hidden`."""
+
+    def __init__(self, plugin, item):
+        self._plugin, self._item, self._mine = plugin, item, None
+
+    def lives(self, lives):
+        """Only what these connections went through."""
+        self._mine = lambda events: about_lives(events, lives)
+
+    def ports(self, ports):
+        """Only what has one of these ports; and timers, which have none."""
+        self._mine = lambda events: about_ports(events, ports)
+
+    def events(self):
+        """All since the test's fixtures were set up."""
+        return self._plugin.events_of(self._item)
+
+    def of(self, events):
+        return self._mine(events) if self._mine else events
+
+
+class Again:
+    def __init__(self):
+        self.witness, self._began, self._claims = Witness(), {}, {}
+        self._queue, self._last_round, self.played, self.hit = [], False, [], 0
+
+    def claim(self, item):
+        return self._claims.setdefault(item.nodeid, Claim(self, item))
+
+    def events_of(self, item):
+        names = getattr(item, "fixturenames", ())
+        since = min(self._began[name] for name in (*names, item.nodeid) if name in self._began)
+        return self.witness.events(since)
+
+    def _is_hit(self, item):
+        claim = self._claims.get(item.nodeid)
+        if claim is None and not item.get_closest_marker("hidden_events"):
+            return False
+        events = self.events_of(item)
+        return bool(claim.of(events) if claim else events)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef):
+        self._began[fixturedef.argname] = now()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item):
+        self._began[item.nodeid] = now()
+        self._claims.pop(item.nodeid, None)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item):
+        report = (yield).get_result()
+        if not report.failed or report.when == "teardown" or item in self._queue:
+            return
+        if not self.witness.why and self._is_hit(item):
+            self.hit += 1
+            if not self._last_round:
+                report.outcome = "hidden"
+                self._queue.append(item)
+
+    def pytest_report_teststatus(self, report):
+        if report.outcome == "hidden":
+            return "hidden", "H", "HIT BY A HIDDEN EVENT"
+        return None
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtestloop(self, session):
+        yield
+        whole = session.items
+        for number in range(ROUNDS):
+            if not self._queue:
+                break
+            session.items, self._queue = self._queue, []
+            self._last_round = number == ROUNDS - 1
+            self._play(session.items)
+        session.items = whole
+
+    def _play(self, items):
+        for item, following in zip(items, [*items[1:], None]):
+            self.played.append(item.name)
+            item._initrequest()  # pytest has no public way to run an item twice
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+
+    def pytest_terminal_summary(self, terminalreporter):
+        names = ", ".join(dict.fromkeys(self.played))
+        if self.witness.why:
+            said = f"no witness of hidden events, so nothing is played again: {self.witness.why}"
+        else:
+            said = f"hidden events: {len(self.witness.events())} seen, " \
+                   f"{self.hit} tests failed and hit by one, {len(self.played)} played again"
+            said += f": {names}" if names else ""
+            said += f", {self.witness.lost} times the witness was too slow" if self.witness.lost else ""
+        terminalreporter.write_line(said)
+        for report in terminalreporter.stats.get("hidden", []):
+            terminalreporter.write_line(f"hit by a hidden event: {report.nodeid}\n"
+                                        f"{report.longreprtext}")
+        if SUMMARY:
+            files = {report.nodeid.partition("::")[0] for reports in terminalreporter.stats.values()
+                     for report in reports if getattr(report, "nodeid", "")}
+            with open(SUMMARY, "a", encoding="utf-8") as file:
+                file.write(f"{' '.join(sorted(files))}: {said}\n")
+
+    def pytest_unconfigure(self):
+        if not self.witness.why:
+            self.witness.close()
