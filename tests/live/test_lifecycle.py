@@ -36,16 +36,16 @@ class Run:
         lives = [life for result in self.results.values() if not result.skipped
                  for life in result.lives]
         promised = collections.Counter(life.netns for life in lives)
-        end = max([now(), *map(_end_of, lives)]) + 5 * SECOND
+        end = max([now(), *map(_end_of, lives)])
 
-        def complete():
-            there = collections.Counter(item["netns"] for item in tracer.objects()
+        def complete(objects):
+            there = collections.Counter(item["netns"] for item in objects
                                         if item["type"] == "connection")
             return all(there[netns] >= number for netns, number in promised.items())
 
-        while now() < end and not complete():
-            tracer.must_run()
+        while now() < end and not tracer.has(complete):
             time.sleep(0.1)
+        tracer.came_true(complete)
 
     def _verdict(self, result):
         """What is wrong with a scenario, in words; empty if nothing is."""

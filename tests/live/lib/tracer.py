@@ -5,27 +5,17 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
+
+from .patience import came_true, cpu_ticks, ended, wait_for
 
 BINARY = os.environ.get(
     "TCPDWELL_BIN", os.path.join(os.path.dirname(__file__), "../../../build/tcpdwell"))
+QUIET_S = 20  # a tracer that prints nothing for so long has no more to say
 KEEP = os.environ.get("TCPDWELL_KEEP")  # a directory: what the tracers wrote goes there, too
 
 
 class TracerError(AssertionError):
     """tcpdwell did not do what every run of it must do."""
-
-
-def wait_for(condition, seconds, what):
-    """Polls until `condition()` is true and returns its value."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise TracerError(f"waited {seconds} s for {what}")
-        time.sleep(0.02)
 
 
 def parse_line(line):
@@ -61,7 +51,7 @@ class Tracer:
                                             stderr=stderr, stdin=subprocess.DEVNULL,
                                             preexec_fn=self._preexec, env=self._env)
         try:
-            wait_for(self._is_ready, 60, "the ready file")
+            wait_for(self._is_ready, "the ready file", lambda: cpu_ticks(self.process.pid))
         except BaseException:
             self.__exit__()
             raise
@@ -103,18 +93,23 @@ class Tracer:
             raise TracerError(f"tcpdwell ended (status {self.process.returncode}) before it was "
                               f"told to: {self.stderr()}")
 
-    def wait_for(self, condition, seconds, what):
+    def wait_for(self, condition, what):
         """Waits until `condition(objects)` is true."""
-        wait_for(lambda: condition(self.objects()), seconds, what)
+        wait_for(lambda: self.has(condition), what, lambda: len(self.objects()))
+
+    def came_true(self, condition):
+        """As wait_for(); but what did not come is another test's business."""
+        return came_true(lambda: self.has(condition), lambda: len(self.objects()), QUIET_S)
+
+    def has(self, condition):
+        self.must_run()
+        return condition(self.objects())
 
     def stop(self, sig=signal.SIGINT, status=0):
         """Ends it in order and returns its objects: nothing may be lost on the way."""
         self.must_run()
         self.process.send_signal(sig)
-        try:
-            got = self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            raise TracerError(f"still running 30 s after {sig.name}") from None
+        got = ended(self.process)
         if got != status:
             raise TracerError(f"exit status {got}, wanted {status}: {self.stderr()}")
         return self.objects()

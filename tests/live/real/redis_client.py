@@ -7,10 +7,12 @@ import socket
 import threading
 import time
 
+from lib.patience import STALLED_S
+
 
 class Connection:
     def __init__(self, address, port):
-        self._sock = socket.create_connection((address, port), timeout=20)
+        self._sock = socket.create_connection((address, port), timeout=STALLED_S)
         self._answers = self._sock.makefile("rb")
 
     def close(self):

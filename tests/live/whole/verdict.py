@@ -1,29 +1,29 @@
 """What a tracer made of lost events, against what the kernel and the actors know."""
 import collections
 import json
-import time
 import warnings
 
 from lib import ss
-from lib.clock import MS, SECOND, pause
+from lib.clock import MS, SECOND
 from lib.lifecycle import endpoints
+from lib.patience import wait_for
 
-PATIENCE_S = 25
 SLACK_NS = 2 * MS
 AMONG_LOST = 4
 
 
 def kernel_list(netns):
     """Once two readings agree: a delayed ACK may still be on its way."""
-    deadline, before = time.monotonic() + PATIENCE_S, None
-    while time.monotonic() < deadline:
-        rows = collections.Counter((row.state, row.local, row.remote)
-                                   for row in ss.rows(netns, cookies=False))
-        if rows == before:
-            return rows
-        before = rows
-        pause(0.3)
-    raise AssertionError("the kernel's list does not hold still")
+    before = None
+
+    def holds_still():
+        nonlocal before
+        last, before = before, collections.Counter((row.state, row.local, row.remote)
+                                                   for row in ss.rows(netns, cookies=False))
+        return last == before
+
+    wait_for(holds_still, "the kernel's list to hold still", every_s=0.3)
+    return before
 
 
 def flagged(objects, *inums):
@@ -44,15 +44,12 @@ def differences(truth, told):
 
 
 def wait_until_whole(tracer, netns):
-    """The kernel's list, when the tracer has the same or has had the time for it."""
-    truth = kernel_list(netns)
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline and flagged(tracer.objects(), netns.inum) != truth:
-        tracer.must_run()
-        time.sleep(0.1)
-    again = kernel_list(netns)
-    assert truth == again, "a socket moved meanwhile: the machine is too slow for this"
-    return truth
+    """The kernel's list, when the tracer has the same, or has nothing more to say about it."""
+    while True:  # until no socket, such as a TIME_WAIT that was long enough, has moved meanwhile
+        truth = kernel_list(netns)
+        tracer.came_true(lambda objects, truth=truth: flagged(objects, netns.inum) == truth)
+        if kernel_list(netns) == truth:
+            return truth
 
 
 def wrong_sum(objects, made, others=False):
