@@ -1,77 +1,14 @@
 """Every scenario, traced by one tcpdwell; then each is judged on its own."""
 import collections
-import time
 
 import pytest
 
-import scenarios  # noqa: F401
-from lib.clock import MS, SECOND, now
+from lib.clock import MS, SECOND
 from lib.hidden import hides_segment
-from lib.life import LONGEST_TIME_WAIT_S, TIMES_OUT_OF_TIME_WAIT, Who
-from lib.lifecycle import Check, assign, endpoints, explain, group_by_connection
-from lib.runner import Runner
+from lib.life import Who
+from lib.lifecycle import endpoints
+from lib.play import Play
 from lib.scenario import REGISTRY
-from lib.tracer import Tracer
-
-
-class Run:
-    """What some scenarios promised, what tcpdwell printed meanwhile, and whether that fits."""
-
-    def __init__(self, names):
-        runner = Runner()
-        with Tracer() as tracer:
-            try:
-                self.results = runner.run([REGISTRY[name] for name in names])
-                self._wait(tracer)
-                self.objects = tracer.stop()
-            finally:
-                runner.stop()
-        self.by_netns = collections.defaultdict(list)
-        for item in self.objects:
-            self.by_netns[item.get("netns")].append(item)
-        self.verdicts = {name: self._verdict(self.results[name]) for name in names}
-
-    def _wait(self, tracer):
-        """Until there are as many connection objects as promised, or the last can come no more."""
-        lives = [life for result in self.results.values() if not result.skipped
-                 for life in result.lives]
-        promised = collections.Counter(life.netns for life in lives)
-        end = max([now(), *map(_end_of, lives)])
-
-        def complete(objects):
-            there = collections.Counter(item["netns"] for item in objects
-                                        if item["type"] == "connection")
-            return all(there[netns] >= number for netns, number in promised.items())
-
-        while now() < end and not tracer.has(complete):
-            time.sleep(0.1)
-        tracer.came_true(complete)
-
-    def _verdict(self, result):
-        """What is wrong with a scenario, in words; empty if nothing is."""
-        if result.failed:
-            return f"the scenario itself went wrong:\n{result.failed}"
-        reports, unclaimed = [], {}
-        for netns in {life.netns for life in result.lives if not result.skipped}:
-            lives = [life for life in result.lives if life.netns == netns]
-            groups = group_by_connection(self.by_netns[netns], netns, result.since_ns)
-            pairs, left = assign(lives, groups)
-            if not lives[0].last_of_netns:
-                unclaimed.update(left)
-            for life, objects in pairs:
-                problems = Check(life, objects, self.objects[0]).problems
-                reports += [explain(life, objects, problems)] if problems else []
-        for objects in unclaimed.values():
-            reports.append(explain("a connection that nobody made", objects, ["it is reported"]))
-        return "\n".join(reports)
-
-
-def _end_of(life):
-    """The latest moment at which a connection can end."""
-    at = life.steps[-1].at if life.steps else None
-    if at == TIMES_OUT_OF_TIME_WAIT:
-        return life.last_arm.hi + LONGEST_TIME_WAIT_S * SECOND
-    return at.hi if at else now()
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +16,7 @@ def run(request):
     """Only what was selected on the command line is run; or what is played again."""
     wanted = {item.callspec.params.get("name") for item in request.session.items
               if hasattr(item, "callspec")}
-    return Run([name for name in REGISTRY if name in wanted])
+    return Play([name for name in REGISTRY if name in wanted])
 
 
 @pytest.mark.parametrize("name", REGISTRY)

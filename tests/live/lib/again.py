@@ -43,8 +43,8 @@ class Claim:
 
 
 class Again:
-    def __init__(self):
-        self.witness, self._began, self._claims = Witness(), {}, {}
+    def __init__(self, witness=None):
+        self.witness, self._began, self._claims = witness or Witness(), {}, {}
         self._queue, self._last_round, self.played, self.hit = [], False, [], 0
 
     def claim(self, item):
