@@ -77,7 +77,7 @@ class Soak:
                   f"{explain(life, objects, wrong)}")
         for objects in judgement.unmade:  # a life that came back as another one
             self.count["told twice"] += 1
-            print(f"{name}: {explain('a connection that nobody made', objects, ['it is reported'])}")
+            print(f"{name}: " + explain("a connection that nobody made", objects, ["it is reported"]))
 
     def summary(self):
         count = self.count
@@ -119,8 +119,7 @@ def main():
                 break
         print(soak.summary())
     finally:
-        if not witness.why:
-            witness.close()
+        witness.close()
     return 1 if soak.failed() else 0
 
 

@@ -9,6 +9,7 @@ A failure without such an event is a failure at once. One with it is played agai
 the file is through, with new fixtures, and again as often as it is hit again, ROUNDS times at most.
 Where there is no witness nothing is played again. The summary says what was.
 """
+import collections
 import os
 
 import pytest
@@ -37,6 +38,10 @@ class Claim:
     def events(self):
         """All since the test's fixtures were set up."""
         return self._plugin.events_of(self._item)
+
+    def transitions(self):
+        """How many of them are transitions."""
+        return sum(event["event"] == "inet_sock_set_state" for event in self.events())
 
     def of(self, events):
         return self._mine(events) if self._mine else events
@@ -113,7 +118,8 @@ class Again:
             said = f"hidden events: {len(self.witness.events())} seen, " \
                    f"{self.hit} tests failed and hit by one, {len(self.played)} played again"
             said += f": {names}" if names else ""
-            said += f", {self.witness.lost} times the witness was too slow" if self.witness.lost else ""
+            if self.witness.lost:
+                said += f"; {self.witness.lost} times the witness was too slow"
         terminalreporter.write_line(said)
         for report in terminalreporter.stats.get("hidden", []):
             terminalreporter.write_line(f"hit by a hidden event: {report.nodeid}\n"
@@ -123,7 +129,13 @@ class Again:
                      for report in reports if getattr(report, "nodeid", "")}
             with open(SUMMARY, "a", encoding="utf-8") as file:
                 file.write(f"{' '.join(sorted(files))}: {said}\n")
+                for reason, number in self._skipped(terminalreporter).items():
+                    file.write(f"  skipped, {number} times: {reason}\n")
+
+    @staticmethod
+    def _skipped(terminalreporter):
+        return collections.Counter(report.longrepr[2].removeprefix("Skipped: ")
+                                   for report in terminalreporter.stats.get("skipped", []))
 
     def pytest_unconfigure(self):
-        if not self.witness.why:
-            self.witness.close()
+        self.witness.close()

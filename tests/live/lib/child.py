@@ -45,7 +45,8 @@ class Child:
         """What the other side tells. Only the child waits for however long; it dies with us."""
         if self.pid != os.getpid():
             wait_for(lambda: select.select([self.channel], [], [], 0.1)[0],
-                     f"word from the forked child {self.pid}", lambda: cpu_ticks(self.pid), every_s=0)
+                     f"word from the forked child {self.pid}", lambda: cpu_ticks(self.pid),
+                     every_s=0)
         return pickle.loads(self.channel.recv(1 << 20))
 
     def send_fd(self, fd):
