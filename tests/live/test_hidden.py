@@ -103,6 +103,8 @@ def hit():
 @pytest.mark.parametrize("body, outcomes, why", [
     ("def test(number): assert number > 1", {"failed": 1}, ""),
     ("def test(number, hit): hit(); assert number > 1", {"failed": 1}, ""),
+    ("def test(number, hit, hidden): hit(); assert hidden.transitions() and number > 1",
+     {"failed": 1}, ""),
     ("@pytest.mark.hidden_events\ndef test(number, hit): hit(); assert number > 2",
      {"hidden": 2, "passed": 1}, ""),
     ("@pytest.mark.hidden_events\ndef test(number): assert number > 1", {"failed": 1}, ""),
@@ -114,7 +116,7 @@ def hit():
      {"hidden": 5, "failed": 1}, ""),
     ("@pytest.mark.hidden_events\ndef test(number, hit): hit(); assert number > 1",
      {"failed": 1}, "no tracefs"),
-], ids=["not_hit", "not_claimed", "hit_twice", "claimed_but_not_hit", "its_port", "another_port",
+], ids=["not_hit", "not_claimed", "only_counted", "hit_twice", "claimed_but_not_hit", "its_port", "another_port",
         "always", "no_witness"])
 def test_what_is_played_again(pytester, body, outcomes, why):
     root = str(pathlib.Path(__file__).parent)

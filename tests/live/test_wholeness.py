@@ -81,6 +81,18 @@ class Loss:
         self.cast, self.load = cast, load
         self.end = self.objects[-1]
 
+    @property
+    def ports(self):
+        return self.load.ports | {port for actor in self.cast.actors()
+                                  for _, port in (actor.local, actor.remote)}
+
+
+@pytest.fixture(autouse=True)
+def _own_events(request, hidden):
+    """Only hidden events of the load and the cast count."""
+    for name in {"loss", "mourning"} & set(request.fixturenames):
+        hidden.ports(request.getfixturevalue(name).ports)
+
 
 VARIANTS = {"far_too_small_ring": (4096, far_too_small),
             "consumer_stopped": (1 << 18, consumer_stopped)}
@@ -179,7 +191,8 @@ class Mourning:
 
     def __init__(self, ring_size, happens):
         load = Load()
-        ports = ",".join(map(str, (*load.ports, PORT_OF_ALL)))
+        self.ports = {*load.ports, PORT_OF_ALL}
+        ports = ",".join(map(str, self.ports))
         with Deaths(NAMESPACES, PORT_OF_ALL) as deaths, \
                 Tracer("--port", ports, "--ring-size", ring_size, "--only", "flag",
                        *EVERY_STATE) as tracer:

@@ -27,6 +27,10 @@ class Claim:
     def __init__(self, plugin, item):
         self._plugin, self._item, self._mine = plugin, item, None
 
+    @property
+    def narrowed(self):
+        return self._mine is not None
+
     def lives(self, lives):
         """Only what these connections went through."""
         self._mine = lambda events: about_lives(events, lives)
@@ -40,8 +44,8 @@ class Claim:
         return self._plugin.events_of(self._item)
 
     def transitions(self):
-        """How many of them are transitions."""
-        return sum(event["event"] == "inet_sock_set_state" for event in self.events())
+        """How many transitions there are among those that are its own."""
+        return sum(event["event"] == "inet_sock_set_state" for event in self.of(self.events()))
 
     def of(self, events):
         return self._mine(events) if self._mine else events
@@ -61,11 +65,9 @@ class Again:
         return self.witness.events(since)
 
     def _is_hit(self, item):
-        claim = self._claims.get(item.nodeid)
-        if claim is None and not item.get_closest_marker("hidden_events"):
-            return False
-        events = self.events_of(item)
-        return bool(claim.of(events) if claim else events)
+        claim = self.claim(item)
+        return bool((claim.narrowed or item.get_closest_marker("hidden_events"))
+                    and claim.of(self.events_of(item)))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef):
