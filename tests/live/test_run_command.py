@@ -23,8 +23,6 @@ from lib.tracer import BINARY
 # gets a byte each time; an interpreter's own handlers may take two for one.
 COUNT = python("""
 import os, select, signal, sys, time
-
-pytestmark = pytest.mark.hidden_events
 number = getattr(signal, os.environ["COUNTED"])
 reader, writer = os.pipe()
 os.set_blocking(writer, False)
