@@ -60,7 +60,8 @@ def test_sees_is_what_was_seen(run, hidden):
     """
     start, made = run.objects[0], {life.cookie: life for name, result in run.results.items()
                                    for life in result.lives
-                                   if not run.verdicts[name] and life.begin_unknown_of is None}
+                                   if not run.verdicts[name] and life.begin_unknown_of is None
+                                   and life.cookie is not None}
     items = [item for item in run.objects if item["type"] == "transition"
              and item["cookie"] in made and item["from"] in ("FIN_WAIT_2", "TIME_WAIT")]
     allowed = {"exact": 0, "jiffy": SECOND // start["hz"]}[start["sees"]["time_wait"]]
