@@ -11,6 +11,7 @@ import time
 
 STALLED_S = 60  # without any progress: that is a hang
 HOPELESS_S = 600  # with progress, but without an end: that is one, too
+LEAST_LOOKS = 20  # without progress: time alone passes for a machine that stands still, too
 LOOK_S = 0.02
 
 
@@ -18,27 +19,31 @@ class Stalled(AssertionError):
     """Nothing has moved for so long that nothing will."""
 
 
-def came_true(condition, progress=lambda: None, stalled_s=STALLED_S, every_s=LOOK_S):
+def came_true(condition, progress=lambda: None, stalled_s=None, every_s=LOOK_S):
     """Polls until `condition()` is true and returns its value, or a false one where `progress()`,
     any value, has not changed for `stalled_s`."""
+    stalled_s = STALLED_S if stalled_s is None else stalled_s
     began = moved = time.monotonic()
-    last = progress()
+    last, looks = progress(), 0
     while True:
         value = condition()
         looked = time.monotonic()
-        if value or looked > min(moved + stalled_s, began + max(HOPELESS_S, stalled_s)):
+        looks += 1
+        stalled = looked > moved + stalled_s and looks >= LEAST_LOOKS
+        if value or stalled or looked > began + max(HOPELESS_S, stalled_s):
             return value
         time.sleep(every_s)
         current = progress()
         if current != last:
-            last, moved = current, time.monotonic()
+            last, moved, looks = current, time.monotonic(), 0
 
 
-def wait_for(condition, what, progress=lambda: None, stalled_s=STALLED_S, every_s=LOOK_S):
+def wait_for(condition, what, progress=lambda: None, stalled_s=None, every_s=LOOK_S):
     """Polls until `condition()` is true and returns its value."""
     value = came_true(condition, progress, stalled_s, every_s)
     if not value:
-        raise Stalled(f"waited for {what}, and nothing has moved for {stalled_s} s")
+        raise Stalled(f"waited for {what}, and nothing has moved for "
+                      f"{STALLED_S if stalled_s is None else stalled_s} s")
     return value
 
 
@@ -65,16 +70,18 @@ def ended(process):
 
 def communicate(process, data=None):
     """As Popen.communicate()."""
-    moved, last = time.monotonic(), None
-    while True:
+    told, given = [], [data]
+
+    def is_told():
         try:
-            return process.communicate(data, timeout=1)
+            told[:] = process.communicate(given.pop() if given else None, timeout=0.1)
         except subprocess.TimeoutExpired:
-            data, ticks = None, cpu_ticks(process.pid)
-            if ticks != last:
-                moved, last = time.monotonic(), ticks
-            if time.monotonic() > moved + STALLED_S:
-                raise Stalled(f"process {process.pid} neither ends nor does anything") from None
+            return False
+        return True
+
+    wait_for(is_told, f"the end of process {process.pid}", lambda: cpu_ticks(process.pid),
+             every_s=0)
+    return tuple(told)
 
 
 def run(argv, **options):
