@@ -118,7 +118,8 @@ def hit():
      {"failed": 1}, "no tracefs"),
 ], ids=["not_hit", "not_claimed", "only_counted", "hit_twice", "claimed_but_not_hit", "its_port", "another_port",
         "always", "no_witness"])
-def test_what_is_played_again(pytester, body, outcomes, why):
+def test_what_is_played_again(pytester, monkeypatch, body, outcomes, why):
+    monkeypatch.delenv("TCPDWELL_SUMMARY", raising=False)  # of the tests that run for real
     root = str(pathlib.Path(__file__).parent)
     pytester.makeconftest(INNER.format(root=root, why=why))
     pytester.makeini("[pytest]\nmarkers = hidden_events")

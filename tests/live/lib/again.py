@@ -18,7 +18,7 @@ from .clock import now
 from .hidden import Witness, about_lives, about_ports
 
 ROUNDS = 5
-SUMMARY = os.environ.get("TCPDWELL_SUMMARY")  # a file: one line a pytest goes there, too
+SUMMARY = os.environ.get("TCPDWELL_SUMMARY")  # a file: it goes there, too
 
 
 class Claim:
@@ -127,12 +127,19 @@ class Again:
             terminalreporter.write_line(f"hit by a hidden event: {report.nodeid}\n"
                                         f"{report.longreprtext}")
         if SUMMARY:
-            files = {report.nodeid.partition("::")[0] for reports in terminalreporter.stats.values()
-                     for report in reports if getattr(report, "nodeid", "")}
-            with open(SUMMARY, "a", encoding="utf-8") as file:
-                file.write(f"{' '.join(sorted(files))}: {said}\n")
-                for reason, number in self._skipped(terminalreporter).items():
-                    file.write(f"  skipped, {number} times: {reason}\n")
+            self._summarize(terminalreporter, said)
+
+    def _summarize(self, terminalreporter, said):
+        """For a whole run of ctest: the numbers, and what is worth a line of its own."""
+        files = {report.nodeid.partition("::")[0] for reports in terminalreporter.stats.values()
+                 for report in reports if getattr(report, "nodeid", "")}
+        name = " ".join(sorted(files))
+        lines = [f"# {self.hit} {len(self.played)}"]
+        lines += [said] if self.witness.why else [f"{name}: {said}"] if self.hit else []
+        lines += [f"{name}: skipped, {number} times: {reason}"
+                  for reason, number in self._skipped(terminalreporter).items()]
+        with open(SUMMARY, "a", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
 
     @staticmethod
     def _skipped(terminalreporter):
