@@ -56,6 +56,9 @@ def test_it_is_this_connections():
     assert not about_lives(seen(STATE), [life(port=49383)])
     assert not about_lives(seen(START), [life(at_ms=705_464)]), "another moment"
     assert not about_lives(seen(CANCEL), [life()]), "in the middle of a state"
+    anytime = life(at_ms=705_464)
+    anytime.steps = [step._replace(at=None) for step in anytime.steps]
+    assert about_lives(seen(START), [anytime]), "nobody said when"
     request = START.replace("tw_timer_handler", "reqsk_timer_handler")
     assert not about_lives(seen(request), [life()]), "it was never half-open"
 

@@ -8,6 +8,7 @@ import sys
 from .clock import MS, Bracket
 
 SLACK_NS = 1 * MS
+SOME_TIME = Bracket(0, 1 << 63)  # a story that does not say when
 NEEDS_MINISOCK, NEEDS_REQUEST = "tw_timer_handler", "reqsk_timer_handler"
 
 
@@ -98,7 +99,7 @@ def _moments(life, function):
         if step.state == "SYN_RECEIVED" and function != NEEDS_MINISOCK:
             moments.append(_from_to(step, after))  # it runs until then, and is started anew
         if step.state in ("FIN_WAIT_2", "TIME_WAIT") and function != NEEDS_REQUEST:
-            moments += [step.at, after.at if after else None]
+            moments += [step.at or SOME_TIME, after.at if after else None]
     if life.last_arm and function != NEEDS_REQUEST:
         moments += [life.last_arm, life.last_arm.later(60_000 * MS, 66_000 * MS)]
     return [moment for moment in moments if isinstance(moment, Bracket)]
@@ -106,4 +107,4 @@ def _moments(life, function):
 
 def _from_to(step, after):
     end = after.at if after and isinstance(after.at, Bracket) else step.at
-    return step.at.joined(end) if isinstance(step.at, Bracket) else None
+    return step.at.joined(end) if isinstance(step.at, Bracket) else SOME_TIME
