@@ -79,7 +79,8 @@ class OtherStates:
     def _wait(self, tracer, event):
         """For five flags in each namespace."""
         tracer.came_true(lambda objects: all(len(self.flags(objects, family, event)) >= 5
-                                             for family in self.made))
+                                             for family in self.made),
+                         {inum for inum, *_ in self.made.values()})
 
     def flags(self, objects, family, event):
         return [item for item in objects if item["type"] == "flag" and item["event"] == event

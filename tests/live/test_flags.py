@@ -38,7 +38,7 @@ def patient(tracer, wanted, event):
     def missing(objects):
         return wanted - {(item["netns"], item["cookie"]) for item in flags(objects, event)}
 
-    tracer.came_true(lambda objects: not missing(objects))
+    tracer.came_true(lambda objects: not missing(objects), {inum for inum, _ in wanted})
 
 
 class Run:

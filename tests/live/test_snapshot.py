@@ -67,7 +67,8 @@ class Run:
     def _wait(self, tracer):
         """Until each connection has ended, or is late."""
         tracer.came_true(lambda objects: all(len(connections_in(objects, inum)) >= len(lives)
-                                             for inum, lives in self.made.values()))
+                                             for inum, lives in self.made.values()),
+                         {inum for inum, _ in self.made.values()})
 
     def about(self, name):
         inum, lives = self.made[name]

@@ -203,7 +203,7 @@ class Mourning:
             self.truth = {netns.inum: wait_until_whole(tracer, netns)
                           for netns in (load.netns, *deaths.namespaces())}
             self.dead = set(deaths.inums) - set(self.truth)
-            tracer.came_true(lambda objects: not self.phantoms(objects))
+            tracer.came_true(lambda objects: not self.phantoms(objects), self.dead)
             self.objects = tracer.stop()
         self.made, self.end = load.made, self.objects[-1]
 

@@ -62,7 +62,7 @@ class Play:
 
         while now() < end and not tracer.has(complete):
             time.sleep(0.1)
-        tracer.came_true(complete)
+        tracer.came_true(complete, promised)
 
     def _judge(self, result):
         judgement, unclaimed = Judgement(failed=result.failed), {}

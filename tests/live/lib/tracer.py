@@ -1,4 +1,5 @@
 """Running tcpdwell and reading what it writes."""
+import collections
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from .patience import came_true, cpu_ticks, ended, wait_for
 
 BINARY = os.environ.get(
     "TCPDWELL_BIN", os.path.join(os.path.dirname(__file__), "../../../build/tcpdwell"))
-QUIET_S = 20  # a tracer that prints nothing for so long has no more to say
+QUIET_S = 30  # what a tracer prints nothing about for so long, it has no more to say about
 KEEP = os.environ.get("TCPDWELL_KEEP")  # a directory: what the tracers wrote goes there, too
 
 
@@ -43,7 +44,7 @@ class Tracer:
         self._preexec, self._env = preexec, {**os.environ, **(env or {})}
         self.options = [command, *(["--json"] if json_output else []), "-o", self.output,
                         "--ready-file", self.ready, *map(str, options)]
-        self._objects, self._read = [], 0
+        self._objects, self._read, self._number_of = [], 0, collections.Counter()
 
     def __enter__(self):
         with open(self.errors, "wb") as stderr:
@@ -84,7 +85,9 @@ class Tracer:
             new = file.read()
         whole = new[:new.rfind(b"\n") + 1]
         self._read += len(whole)
-        self._objects += map(parse_line, whole.splitlines(keepends=True))
+        items = list(map(parse_line, whole.splitlines(keepends=True)))
+        self._objects += items
+        self._number_of.update(item.get("netns") for item in items)
         return self._objects
 
     def must_run(self):
@@ -97,9 +100,11 @@ class Tracer:
         """Waits until `condition(objects)` is true."""
         wait_for(lambda: self.has(condition), what, lambda: len(self.objects()))
 
-    def came_true(self, condition):
-        """As wait_for(); but what did not come is another test's business."""
-        return came_true(lambda: self.has(condition), lambda: len(self.objects()), QUIET_S)
+    def came_true(self, condition, inums):
+        """As wait_for(), as long as there is news of these namespaces; but what did not come is
+        another test's business."""
+        return came_true(lambda: self.has(condition),
+                         lambda: sum(self._number_of[inum] for inum in inums), QUIET_S, every_s=0.1)
 
     def has(self, condition):
         self.must_run()

@@ -45,7 +45,8 @@ def wait_until_whole(tracer, netns):
     """The kernel's list, when the tracer has the same, or has nothing more to say about it."""
     while True:  # until no socket, such as a TIME_WAIT that was long enough, has moved meanwhile
         truth = kernel_list(netns)
-        tracer.came_true(lambda objects, truth=truth: flagged(objects, netns.inum) == truth)
+        tracer.came_true(lambda objects, truth=truth: flagged(objects, netns.inum) == truth,
+                         {netns.inum})
         if kernel_list(netns) == truth:
             return truth
 
