@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 
-from lib.patience import STALLED_S
+STALLED_S = 60  # service.py is a program of its own: lib is not there
 
 
 class Connection:
