@@ -48,3 +48,10 @@ def test_a_program_that_hangs_is_given_up(monkeypatch):
     monkeypatch.setattr(patience, "STALLED_S", SOON_S)
     with pytest.raises(patience.Stalled):
         patience.run(["sleep", "1000"])
+
+
+def test_all_of_stdin_is_given_to_one_that_is_slow():
+    slow = "import sys, time\ntime.sleep(0.5)\nprint(len(sys.stdin.buffer.read()))"
+    with subprocess.Popen([sys.executable, "-c", slow], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:
+        assert patience.communicate(process, bytes(1 << 20))[0] == b"1048576\n"

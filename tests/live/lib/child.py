@@ -7,7 +7,7 @@ import signal
 import socket
 import traceback
 
-from .patience import cpu_ticks, wait_for
+from .patience import wait_for, work
 
 PR_SET_NAME, PR_SET_PDEATHSIG = 15, 1
 _libc = ctypes.CDLL(None)
@@ -45,7 +45,7 @@ class Child:
         """What the other side tells. Only the child waits for however long; it dies with us."""
         if self.pid != os.getpid():
             wait_for(lambda: select.select([self.channel], [], [], 0.1)[0],
-                     f"word from the forked child {self.pid}", lambda: cpu_ticks(self.pid),
+                     f"word from the forked child {self.pid}", lambda: work(self.pid),
                      every_s=0)
         return pickle.loads(self.channel.recv(1 << 20))
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import select
 import subprocess
+import threading
 import time
 
 STALLED_S = 60  # without any progress: that is a hang
@@ -61,27 +62,39 @@ def cpu_ticks(pid):
     return ticks
 
 
+def work(pid):
+    """Its CPU time in whole seconds. What only waits uses some, too, but not one in a minute."""
+    return cpu_ticks(pid) // os.sysconf("SC_CLK_TCK")
+
+
 def ended(process):
     """The exit status of a Popen, when it has ended by itself."""
     wait_for(lambda: process.poll() is not None, f"the end of process {process.pid}",
-             lambda: cpu_ticks(process.pid))
+             lambda: work(process.pid))
     return process.returncode
 
 
 def communicate(process, data=None):
     """As Popen.communicate()."""
-    told, given = [], [data]
+    told = []
+    stdin, process.stdin = process.stdin, None  # a second communicate() would forget the rest of it
+    if stdin:
+        threading.Thread(target=_feed, args=(stdin, data), daemon=True).start()
 
     def is_told():
         try:
-            told[:] = process.communicate(given.pop() if given else None, timeout=0.1)
+            told[:] = process.communicate(timeout=0.1)
         except subprocess.TimeoutExpired:
             return False
         return True
 
-    wait_for(is_told, f"the end of process {process.pid}", lambda: cpu_ticks(process.pid),
-             every_s=0)
+    wait_for(is_told, f"the end of process {process.pid}", lambda: work(process.pid), every_s=0)
     return tuple(told)
+
+
+def _feed(stdin, data):
+    with contextlib.suppress(BrokenPipeError), stdin:
+        stdin.write(data or b"")
 
 
 def run(argv, **options):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 
-from .patience import came_true, cpu_ticks, ended, wait_for
+from .patience import came_true, ended, wait_for, work
 
 BINARY = os.environ.get(
     "TCPDWELL_BIN", os.path.join(os.path.dirname(__file__), "../../../build/tcpdwell"))
@@ -52,7 +52,7 @@ class Tracer:
                                             stderr=stderr, stdin=subprocess.DEVNULL,
                                             preexec_fn=self._preexec, env=self._env)
         try:
-            wait_for(self._is_ready, "the ready file", lambda: cpu_ticks(self.process.pid))
+            wait_for(self._is_ready, "the ready file", lambda: work(self.process.pid))
         except BaseException:
             self.__exit__()
             raise
