@@ -86,7 +86,7 @@ class Soak:
                 f"{count['otherwise wrong']} otherwise wrong; "
                 f"{count['wrong without a hidden event']} of the wrong without a hidden event, "
                 f"{count['stories that failed']} stories failed\n"
-                f"{count['hit']} were hit by hidden events, "
+                f"{count['hit']} at most were hit by hidden events, "
                 f"{count['hit and told rightly']} of these told rightly; ")
         text += f"{count['corrected']} corrected by asking the kernel" if self.told_corrected else \
             "this tcpdwell does not say how many it corrected by asking"
