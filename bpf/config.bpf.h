@@ -47,9 +47,18 @@ const volatile struct tcpdwell_filter filter = {};
 
 struct tcpdwell_shared shared = {};
 
+/* Whether there is room for what `events` cannot take. Known when the programs load. */
+const volatile bool spills = false;
+
+/* Both get their sizes from user space; emit.bpf.h says which of them a record goes to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 21);
+} events SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 24);
-} events SEC(".maps");
+} spilled SEC(".maps");
 
 #endif

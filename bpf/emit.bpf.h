@@ -22,10 +22,88 @@ static __always_inline void fill_head(struct tcpdwell_head *head, __u8 kind, __u
 	head->cpu = bpf_get_smp_processor_id();
 }
 
+/*
+ * Two rings, one order. `events` is small, so it stays in the caches: a record in a large ring is
+ * always written to lines that no cache and pages that no TLB holds. `spilled` is large, and takes
+ * what comes while `events` is full, until the reader has emptied both.
+ *
+ * shared.phase says which of the two is in use: `events` in even phases, `spilled` in odd ones. A
+ * producer that finds `events` full begins an odd phase; only the reader begins an even one. The
+ * reader empties the ring of a phase before it goes on to the next (user/kernel/ring_pair.h).
+ *
+ * The order holds because a record counts only if, after its room was taken, the phase is still one
+ * of its ring. Else the room is given up and the record goes to the other ring. So a reader that
+ * looks at a ring's end after the next phase began has all records of the phase before that end.
+ * The order of the two steps matters: a full barrier stands between them. Changes of one socket
+ * are made one after the other, so each finds the phase of the one before, or a later one.
+ */
+static __always_inline bool is_spilling(__u64 phase)
+{
+	return phase & 1;
+}
+
+static __always_inline __u64 phase_after_reserve(void)
+{
+	volatile __u64 barrier = 0;
+
+	__sync_fetch_and_or(&barrier, 1);
+	return *(volatile __u64 *)&shared.phase;
+}
+
+/* Where the second ring ends goes with the phase: what is before it belongs to an earlier phase. */
+static __always_inline void begin_spilling(void)
+{
+	__u64 phase = __sync_fetch_and_or(&shared.phase, 0);
+	__u64 end;
+
+	if (is_spilling(phase))
+		return;
+	end = bpf_ringbuf_query(&spilled, BPF_RB_PROD_POS);
+	__sync_val_compare_and_swap(&shared.phase, phase,
+				    end << TCPDWELL_PHASE_BITS |
+					    ((phase + 1) & TCPDWELL_PHASE_MASK));
+}
+
+static __always_inline void *reserve_in_events(__u64 size)
+{
+	void *record = bpf_ringbuf_reserve(&events, size, 0);
+
+	if (!record || !spills || !is_spilling(phase_after_reserve()))
+		return record;
+	bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+	return NULL;
+}
+
+static __always_inline void *reserve_in_spilled(__u64 size)
+{
+	void *record = bpf_ringbuf_reserve(&spilled, size, 0);
+
+	if (!record || is_spilling(phase_after_reserve()))
+		return record;
+	bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+	return NULL;
+}
+
+static __always_inline void *reserve_room(__u64 size)
+{
+	void *record;
+
+	if (!spills || !is_spilling(*(volatile __u64 *)&shared.phase)) {
+		record = reserve_in_events(size);
+		if (record || !spills)
+			return record;
+		begin_spilling();
+	}
+	record = reserve_in_spilled(size);
+	if (record || is_spilling(phase_after_reserve()))
+		return record;
+	return reserve_in_events(size); /* the reader has just emptied both */
+}
+
 /* Ring memory is dirty: whoever fills this writes each byte of it, or what was there before leaks. */
 static __always_inline void *reserve_dirty(__u64 size, __u8 kind, __u8 op)
 {
-	void *record = bpf_ringbuf_reserve(&events, size, 0);
+	void *record = reserve_room(size);
 
 	if (!record) {
 		__sync_fetch_and_add(&shared.lost_events, 1);

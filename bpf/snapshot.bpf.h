@@ -121,7 +121,8 @@ int snapshot(struct bpf_iter__tcp *ctx)
 
 	if (!skc)
 		return 0;
-	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > snapshot_limit)
+	if (is_spilling(shared.phase) ||
+	    bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > snapshot_limit)
 		return 1; /* the same socket again, when the reader has caught up */
 	state = skc->skc_state;
 	if (state == TCP_TIME_WAIT)

@@ -259,13 +259,20 @@ struct tcpdwell_handler {
 	__u32 pad;
 };
 
-/* The counters that both sides share, in the object's .bss. User space only reads, but for
- * `wakeup`: it sets it before it sleeps, the next record clears it and wakes it. */
+/* tcpdwell_shared.phase: the number of the phase, and above it, in an odd phase, the low bits of the
+ * second ring's producer position when that phase began. */
+#define TCPDWELL_PHASE_BITS 16
+#define TCPDWELL_PHASE_MASK 0xffffULL
+
+/* What both sides share, in the object's .bss. User space only reads, but for `wakeup` (it sets it
+ * before it sleeps, the next record clears it and wakes it) and `phase` (it begins the even ones).
+ */
 struct tcpdwell_shared {
 	/* A line that every event reads and hardly anybody writes. */
 	__u32 wakeup;
 	__u32 children_late; /* a child has no flow of its own when it is announced (before 6.18) */
-	__u64 pad[7];
+	__u64 phase;	     /* even: records go to the first ring; odd: to the second */
+	__u64 pad[6];
 	/* Written by every event there is no room for. */
 	__u64 lost_events;	/* a full ring; with lost_transitions */
 	__u64 lost_transitions; /* of inet_sock_set_state */

@@ -29,6 +29,7 @@ constexpr Nanos kClockNoise = 50us;
 // for each would cost the traced programs more than all the rest.
 constexpr Nanos kLastPatience = 500ms;
 constexpr Nanos kNap = 5ms;
+constexpr Nanos kShortNap = 1ms;  // where that is too long for the ring
 constexpr Nanos kLastLook = 2s;
 
 // CLOCK_REALTIME - CLOCK_MONOTONIC; nullopt: we were interrupted while we read them.
@@ -68,14 +69,14 @@ LifecycleConfig lifecycle_config(const SessionConfig& config, const Programs& pr
 
 }  // namespace
 
-// 16 MiB a CPU: half a second at full churn, more than a consumer that waits for its turn on a busy
-// CPU lets pile up; never over a 64th of the memory.
+// 32 MiB a CPU, half of which is for what a consumer that waits for its turn on a busy CPU lets pile
+// up: half a second at full churn. Never over a 64th of the memory.
 std::uint32_t ring_size(std::uint64_t asked) {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   if (asked == 0) {
     const auto memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * page;
     const auto cpus = static_cast<std::uint64_t>(::sysconf(_SC_NPROCESSORS_ONLN));
-    asked = std::min(cpus * (16U << 20U), std::bit_floor(memory / 64));
+    asked = std::min(cpus * (32U << 20U), std::bit_floor(memory / 64));
   }
   const std::uint64_t most = 1U << 30U;
   return static_cast<std::uint32_t>(std::bit_ceil(std::clamp(asked, page, most)));
@@ -103,7 +104,7 @@ void Session::add_to_epoll(int fd, std::uint32_t events) {
 }
 
 std::optional<Error> Session::begin() {
-  auto reader = RingReader::open(programs_.ring_fd(), programs_.shared(), pump_);
+  auto reader = RingReader::open(programs_.ring_fds(), programs_.shared(), pump_);
   if (!reader) return reader.error();
   reader_ = std::move(*reader);
   pump_.watch(programs_.shared());
@@ -112,7 +113,7 @@ std::optional<Error> Session::begin() {
   if (!programs_.sees().tracing) pump_.begin(programs_.shared(), programs_.missed());
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_) return system_error("making an epoll instance");
-  add_to_epoll(reader_->epoll_fd(), EPOLLIN | EPOLLET);
+  for (const int fd : reader_->fds()) add_to_epoll(fd, EPOLLIN | EPOLLET);
   watch(inquirer_.fd());
   // Only that its reader went away; a plain file cannot be watched: fine.
   if (config_.needs_reader) add_to_epoll(output_.fd(), 0);
@@ -160,7 +161,7 @@ void Session::turn() {
 // was being written when we looked may not wake us: it is not worth more than a nap.
 Nanos Session::patience() {
   if (drained_ == Drained::Batch) return Nanos{0};
-  if (busy_ || drained_ == Drained::UpToBusy) return kNap;
+  if (busy_ || drained_ == Drained::UpToBusy) return reader_->is_crowded() ? kShortNap : kNap;
   reader_->arm();
   drained_ = drain_batch();
   if (drained_ == Drained::Batch) return Nanos{0};

@@ -140,7 +140,9 @@ bool Programs::calls_need_rights() const {
   return !impl_->walks->may_ask();
 }
 
-int Programs::ring_fd() const { return bpf_map__fd(impl_->skeleton->maps.events); }
+std::array<int, 2> Programs::ring_fds() const {
+  return {bpf_map__fd(impl_->skeleton->maps.events), bpf_map__fd(impl_->skeleton->maps.spilled)};
+}
 
 tcpdwell_shared& Programs::shared() const {
   return *reinterpret_cast<tcpdwell_shared*>(&impl_->skeleton->bss->shared);

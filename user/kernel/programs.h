@@ -3,6 +3,7 @@
 // pinned: the kernel removes everything with the last descriptor, however the process ends.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,7 +24,7 @@ struct ProgramOptions {
   bool trace = true;  // else only what can be asked (Walks)
   bool accept = true;
   bool follow = false;                  // tell the sockets of a command from all others
-  std::uint32_t ring_bytes = 0;         // a power of two of pages
+  std::uint32_t ring_bytes = 0;         // of both rings: a power of two of pages
   std::uint32_t snapshot_states = ~0U;  // which sockets a snapshot shows: 1 << State
 };
 
@@ -51,7 +52,7 @@ class Programs {
   Programs& operator=(Programs&&) noexcept;
   ~Programs();
 
-  int ring_fd() const;
+  std::array<int, 2> ring_fds() const;  // for RingReader
   tcpdwell_shared& shared() const;
   const Sees& sees() const { return sees_; }
   Walks& walks() const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The consumer's place in the memory of a BPF ring buffer. Knows nothing of maps: a test gives it
-// plain memory.
+// The consumer's position in the memory of one BPF ring buffer. Knows nothing of maps: a test gives
+// it plain memory.
 //
 // Every record begins with a header of 8 bytes, whose first four are its length and two flags, and
 // takes a multiple of 8 bytes. Positions only grow; the data is mapped twice in a row, so that no
@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace tcpdwell {
@@ -39,13 +40,24 @@ class RingCursor {
     at_ = *memory.consumer;  // only we write it
   }
 
+  // Hands over up to `most` records, and takes them off `most`. `until`: not beyond this position,
+  // which must lie between position() and producer_position(); nullopt: as far as there is
+  // anything.
   template <typename Handle>
-  Drained drain(int most, Handle&& handle) {
+  Drained drain(int& most, std::optional<Position> until, Handle&& handle) {
     Position published = at_;
-    const Drained drained = walk(most, published, handle);
+    const Drained drained = walk(most, until, published, handle);
     if (at_ != published) publish();
     return drained;
   }
+
+  Position position() const { return at_; }
+  // Where the next record that a producer reserves will begin.
+  Position producer_position() const {
+    return std::atomic_ref<Position>(const_cast<Position&>(*memory_.producer))
+        .load(std::memory_order_seq_cst);
+  }
+  std::size_t size() const { return memory_.size; }
 
  private:
   static constexpr std::uint32_t kBusy = 1U << 31U;
@@ -53,10 +65,9 @@ class RingCursor {
   static constexpr std::size_t kHeader = 8;
 
   template <typename Handle>
-  Drained walk(int most, Position& published, Handle& handle) {
+  Drained walk(int& most, std::optional<Position> until, Position& published, Handle& handle) {
     while (true) {
-      const Position end = std::atomic_ref<Position>(const_cast<Position&>(*memory_.producer))
-                               .load(std::memory_order_acquire);
+      const Position end = until ? *until : producer_position();
       if (at_ == end) return Drained::All;
       while (at_ != end) {
         if (most == 0) return Drained::Batch;

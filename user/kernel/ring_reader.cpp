@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 
 namespace tcpdwell {
@@ -18,39 +19,57 @@ void* map_shared(int fd, std::size_t size, int protection, std::size_t offset) {
 
 }  // namespace
 
-Result<std::unique_ptr<RingReader>> RingReader::open(int ring_fd, tcpdwell_shared& shared,
+// The first ring stays in the caches at this size and holds some 10 ms of full churn. Measured:
+// docs/performance.md.
+RingSizes divide_ring(std::uint32_t total) {
+  constexpr std::uint32_t kFirst = 2U << 20U;
+  const auto page = static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE));
+  if (total <= page) return {.first = page, .second = page, .spills = false};
+  return {.first = std::min(kFirst, total / 2), .second = total / 2, .spills = true};
+}
+
+Result<std::unique_ptr<RingReader>> RingReader::open(const Descriptors& rings,
+                                                     tcpdwell_shared& shared,
                                                      RecordHandler& handler) {
-  bpf_map_info info{};
-  __u32 size = sizeof info;
-  if (bpf_obj_get_info_by_fd(ring_fd, &info, &size) != 0)
-    return system_error("asking for the size of the event ring");
-  std::unique_ptr<RingReader> reader(new RingReader(ring_fd, shared, handler));
-  if (!reader->map(info.max_entries)) return system_error("mapping the event ring");
+  std::unique_ptr<RingReader> reader(new RingReader(rings, shared, handler));
+  std::array<RingCursor::Memory, 2> memory;
+  for (std::size_t i = 0; i < rings.size(); ++i)
+    if (auto error = reader->map(rings[i], memory[i])) return std::move(*error);
+  reader->rings_ = RingPair(memory[0], memory[1], shared.phase);
   return reader;
 }
 
 // A page that we write, a page that the producers write, and the data, twice.
-bool RingReader::map(std::size_t ring_bytes) {
+std::optional<Error> RingReader::map(int fd, RingCursor::Memory& memory) {
+  bpf_map_info info{};
+  __u32 info_size = sizeof info;
+  if (bpf_obj_get_info_by_fd(fd, &info, &info_size) != 0)
+    return system_error("asking for the size of an event ring");
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  consumer_ = {map_shared(ring_fd_, page, PROT_READ | PROT_WRITE, 0), page};
-  producer_.size = page + 2 * ring_bytes;
-  producer_.begin = map_shared(ring_fd_, producer_.size, PROT_READ, page);
-  if (!consumer_.begin || !producer_.begin) return false;
-  cursor_ = RingCursor({.consumer = static_cast<RingCursor::Position*>(consumer_.begin),
-                        .producer = static_cast<const RingCursor::Position*>(producer_.begin),
-                        .data = static_cast<const std::byte*>(producer_.begin) + page,
-                        .size = ring_bytes});
-  return true;
+  const std::size_t size = page + 2 * std::size_t{info.max_entries};
+  mappings_.push_back({map_shared(fd, page, PROT_READ | PROT_WRITE, 0), page});
+  void* const consumer = mappings_.back().begin;
+  mappings_.push_back({map_shared(fd, size, PROT_READ, page), size});
+  void* const producer = mappings_.back().begin;
+  if (!consumer || !producer) return system_error("mapping an event ring");
+  memory = {.consumer = static_cast<RingCursor::Position*>(consumer),
+            .producer = static_cast<const RingCursor::Position*>(producer),
+            .data = static_cast<const std::byte*>(producer) + page,
+            .size = info.max_entries};
+  return std::nullopt;
 }
 
 RingReader::~RingReader() {
-  for (const Mapping& mapping : {consumer_, producer_})
+  for (const Mapping& mapping : mappings_)
     if (mapping.begin) ::munmap(mapping.begin, mapping.size);
 }
 
 Drained RingReader::drain(int most) {
+  const RingCursor::Position before = rings_.position();
+  const bool spilled = rings_.is_spilling();
   const Drained drained =
-      cursor_.drain(most, [this](std::span<const std::byte> record) { handler_.handle(record); });
+      rings_.drain(most, [this](std::span<const std::byte> record) { handler_.handle(record); });
+  crowded_ = spilled || rings_.position() - before > rings_.first_size() / 4;
   handler_.drained();
   return drained;
 }

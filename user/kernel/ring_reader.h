@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The consumer's side of the BPF ring buffer: hands records to a handler, in batches that end.
+// The consumer's side of the two BPF ring buffers (ring_pair.h): hands records to a handler, in
+// their order, in batches that end.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <vector>
 
-#include "kernel/ring_cursor.h"
+#include "kernel/ring_pair.h"
 #include "tcpdwell/wire.h"
 #include "util/result.h"
 
@@ -21,10 +26,20 @@ class RecordHandler {
   virtual void drained() noexcept = 0;
 };
 
+// How a number of bytes is divided between the two. A single page has no room for a second ring,
+// which then takes nothing.
+struct RingSizes {
+  std::uint32_t first = 0, second = 0;  // powers of two of pages
+  bool spills = false;
+};
+// `total`: a power of two of pages.
+RingSizes divide_ring(std::uint32_t total);
+
 class RingReader {
  public:
-  // `ring_fd`, `shared` and `handler` must outlive it.
-  static Result<std::unique_ptr<RingReader>> open(int ring_fd, tcpdwell_shared& shared,
+  using Descriptors = std::array<int, 2>;
+  // The descriptors of the rings, `shared` and `handler` must outlive it.
+  static Result<std::unique_ptr<RingReader>> open(const Descriptors& rings, tcpdwell_shared& shared,
                                                   RecordHandler& handler);
   RingReader(const RingReader&) = delete;
   RingReader& operator=(const RingReader&) = delete;
@@ -35,23 +50,29 @@ class RingReader {
   // Asks the kernel side for one wakeup with the next record. Call drain() once more before
   // sleeping: a record may have come in between. One that was busy then may wake nobody.
   void arm();
-  // Watch it edge-triggered: by its level it would be readable with every record, asked for or not.
-  int epoll_fd() const { return ring_fd_; }
+  // Watch both edge-triggered: by their level they would be readable with every record, asked for
+  // or not.
+  const Descriptors& fds() const { return fds_; }
+  // The last drain found so much that the first ring could be full before long.
+  bool is_crowded() const { return crowded_; }
+  std::uint64_t spills() const { return rings_.spills(); }  // how often the second ring was in use
 
  private:
-  RingReader(int ring_fd, tcpdwell_shared& shared, RecordHandler& handler)
-      : ring_fd_(ring_fd), shared_(shared), handler_(handler) {}
-  bool map(std::size_t ring_bytes);
-
   struct Mapping {
     void* begin = nullptr;
     std::size_t size = 0;
   };
-  int ring_fd_;
+
+  RingReader(const Descriptors& fds, tcpdwell_shared& shared, RecordHandler& handler)
+      : fds_(fds), shared_(shared), handler_(handler) {}
+  std::optional<Error> map(int fd, RingCursor::Memory& memory);
+
+  Descriptors fds_;
   tcpdwell_shared& shared_;
   RecordHandler& handler_;
-  Mapping consumer_, producer_;
-  RingCursor cursor_;
+  std::vector<Mapping> mappings_;
+  RingPair rings_;
+  bool crowded_ = false;
 };
 
 }  // namespace tcpdwell

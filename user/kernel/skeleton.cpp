@@ -13,6 +13,7 @@
 #include "kernel/addresses.h"
 #include "kernel/btf_facts.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/ring_reader.h"
 #include "skel/tcpdwell_probed.skel.h"
 #include "util/unique_fd.h"
 
@@ -129,12 +130,15 @@ Result<SkeletonPtr> load_skeleton(const ProgramOptions& options) {
   skeleton->rodata->tracer_pidns = own_pidns();
   skeleton->rodata->follows = options.follow;
   skeleton->rodata->snapshot_states = options.snapshot_states;
-  skeleton->rodata->snapshot_limit = options.ring_bytes / 2;
+  const RingSizes rings = divide_ring(options.ring_bytes);
+  skeleton->rodata->spills = rings.spills;
+  skeleton->rodata->snapshot_limit = rings.first / 2;
   if (options.trace)
     choose(*skeleton, *btf, options);
   else
     choose_iterators(*skeleton);
-  bpf_map__set_max_entries(skeleton->maps.events, options.ring_bytes);
+  bpf_map__set_max_entries(skeleton->maps.events, rings.first);
+  bpf_map__set_max_entries(skeleton->maps.spilled, rings.second);
   if (const int rc = tcpdwell_bpf::load(skeleton.get())) return refused(rc);
   if (!options.trace) return skeleton;
   auto addresses = find_addresses(sources);
