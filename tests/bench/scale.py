@@ -37,7 +37,7 @@ def work(child, netns, open_pairs, stuck):
             talk.client.sock.close()
         kept.append(talk)
     child.tell(len(kept))
-    child.told(timeout=None)
+    child.told()
 
 
 def populate(sockets, stuck, number):
@@ -50,7 +50,7 @@ def populate(sockets, stuck, number):
     workers = [Child(lambda child: work(child, netns, open_pairs, stuck), b"scale")
                for _ in range(number)]
     for worker in workers:
-        told = worker.told(timeout=300)
+        told = worker.told()
         if told != open_pairs + stuck:
             raise SystemExit(f"a worker failed: {told}")
     return netns, workers

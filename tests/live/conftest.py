@@ -24,8 +24,21 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_sessionstart(session):
+    from lib.again import Again
     from lib.tracer import BINARY
     if os.geteuid() != 0:
         pytest.exit("the live tests trace the kernel: run them as root", returncode=1)
     if not os.access(BINARY, os.X_OK):
         pytest.exit(f"no tcpdwell at {BINARY}: build it, or set TCPDWELL_BIN", returncode=1)
+    session.config.pluginmanager.register(Again(), "again")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "hidden_events: an event that this kernel hides from BPF "
+                                       "can break it (lib/again.py)")
+
+
+@pytest.fixture
+def hidden(request):
+    """Which hidden events are this test's own. See lib/again.py."""
+    return request.config.pluginmanager.get_plugin("again").claim(request.node)

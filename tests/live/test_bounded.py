@@ -4,6 +4,7 @@ import os
 import pytest
 
 from lib.clock import pause
+from lib.patience import cpu_ticks
 from lib.tracer import Tracer
 from whole import floods
 from whole.load import CHURN
@@ -23,9 +24,8 @@ def resident(pid):
 
 def settled(tracer):
     """What is in the ring is in the table; what was asked is answered."""
-    before = -1
-    while before != len(tracer.objects()):
-        before = len(tracer.objects())
+    before = None
+    while before != (before := (len(tracer.objects()), cpu_ticks(tracer.process.pid))):
         pause(0.5)
     return resident(tracer.process.pid)
 

@@ -12,8 +12,11 @@ import pytest
 
 from lib.child import Child
 from lib.netns import Netns
-from lib.tracer import Tracer, TracerError, wait_for
+from lib.patience import wait_for
+from lib.tracer import Tracer, TracerError
 from lib.world import FAMILY, LOOPBACK
+
+pytestmark = pytest.mark.hidden_events
 
 HERE, THERE = "here", "there"  # two namespaces
 CGROUP_ROOTS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
@@ -182,7 +185,7 @@ class Runs:
             self.problems = start_all(tracers, stack)
             traffic.flow()
             inums = {netns.inum for netns in traffic.netns.values()}
-            wait_for(lambda: len(ended(tracers["all"].objects(), inums)) == 24, 20,
+            wait_for(lambda: len(ended(tracers["all"].objects(), inums)) == 24,
                      "8 conversations: 8 listeners, 8 clients, 8 servers")
             for name in tracers.keys() - self.problems.keys():
                 self.printed[name] = [item for item in tracers[name].stop()
@@ -255,7 +258,7 @@ def test_pid():
             child.result()
             traffic.flow()
             inums = {netns.inum for netns in traffic.netns.values()}
-            wait_for(lambda: len(ended(all_of_it.objects(), inums)) == 30, 20, "10 conversations")
+            wait_for(lambda: len(ended(all_of_it.objects(), inums)) == 30, "10 conversations")
             mine = [item for item in all_of_it.stop() if item.get("netns") in inums
                     and item["type"] == "connection" and item["owner"]["pid"] == child.pid]
             wanted = {identity(item) for item in mine}

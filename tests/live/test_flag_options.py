@@ -12,6 +12,8 @@ from lib.world import World
 from stuck.stage import Stage
 from test_behaviour import churn, run as run_once
 
+pytestmark = pytest.mark.hidden_events
+
 ASKED = {"ESTABLISHED": 500 * MS, "SYN_RECEIVED": 500 * MS, "LISTEN": 400 * MS,
          "TIME_WAIT": 1 * SECOND}
 DEFAULTS = {"CLOSE_WAIT": 60 * SECOND, "FIN_WAIT_2": 60 * SECOND}
@@ -34,13 +36,13 @@ def four_states(child, family):
     lives = dict(ESTABLISHED=established.life, SYN_RECEIVED=half_open.life, TIME_WAIT=closed.life,
                  LISTEN=world.listeners[0].life, LISTEN_2=world.listeners[1].life)
     child.tell((world.netns.inum, lives, established.sock.fileno()))
-    child.told(timeout=None)
+    child.told()
     for c in (closed, half_open):
         c.peer("R", to="CLOSED")
     established.abort()
     world.finish()
     child.tell(lives)
-    child.told(timeout=None)
+    child.told()
 
 
 class OtherStates:
@@ -76,12 +78,9 @@ class OtherStates:
 
     def _wait(self, tracer, event):
         """For five flags in each namespace."""
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            tracer.must_run()
-            if all(len(self.flags(tracer.objects(), family, event)) >= 5 for family in self.made):
-                return
-            time.sleep(0.05)
+        tracer.came_true(lambda objects: all(len(self.flags(objects, family, event)) >= 5
+                                             for family in self.made),
+                         {inum for inum, *_ in self.made.values()})
 
     def flags(self, objects, family, event):
         return [item for item in objects if item["type"] == "flag" and item["event"] == event
@@ -112,7 +111,7 @@ def test_other_states(other, state, family):
     threshold = ASKED[state.partition("_2")[0]]
     entered = next(step.at for step in life.steps if step.state == raised["state"])
     assert raised["threshold_ns"] == cleared["threshold_ns"] == threshold
-    assert threshold <= raised["dwell_ns"] < threshold + 2 * SECOND
+    assert threshold <= raised["dwell_ns"] < threshold + 10 * SECOND
     slack = SLACK_NS + (raised["error_ns"] or 0)
     assert raised["mono_ns"] - raised["dwell_ns"] in entered.around(slack)
     left, = [item for item in other.objects["asked"] if item["type"] == "transition"
@@ -213,15 +212,15 @@ def test_clears_and_is_raised_again():
             child.tell((netns.inum, talk.server.cookie))
             child.told()
             talk.server.sock.close()
-        child.told(timeout=None)
+        child.told()
 
     with Tracer("--flag", "CLOSE_WAIT=500ms", "--only", "flag") as tracer:
         child, keys = Child(job), []
         for _ in range(2):
             keys.append(child.told())
-            tracer.wait_for(lambda objects: events(objects, keys[-1]) == ["raised"], 10, "a flag")
+            tracer.wait_for(lambda objects: events(objects, keys[-1]) == ["raised"], "a flag")
             child.tell()
-            tracer.wait_for(lambda objects: len(events(objects, keys[-1])) == 2, 10, "its end")
+            tracer.wait_for(lambda objects: len(events(objects, keys[-1])) == 2, "its end")
         objects = tracer.stop()
         child.tell()
         child.result()

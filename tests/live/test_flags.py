@@ -3,8 +3,6 @@
 Every story is watched by two tracers at once: one that saw its sockets being made, and one that
 is younger than all of them. Both sit in the first of two namespaces.
 """
-import time
-
 import pytest
 
 from lib import ss
@@ -37,14 +35,10 @@ def flags(objects, *events):
 
 def patient(tracer, wanted, event):
     """Waits until each socket was reported. Who was not is the business of its own test."""
-    def missing():
-        return wanted - {(item["netns"], item["cookie"])
-                         for item in flags(tracer.objects(), event)}
+    def missing(objects):
+        return wanted - {(item["netns"], item["cookie"]) for item in flags(objects, event)}
 
-    deadline = time.monotonic() + 15
-    while missing() and time.monotonic() < deadline:
-        tracer.must_run()
-        time.sleep(0.05)
+    tracer.came_true(lambda objects: not missing(objects), {inum for inum, _ in wanted})
 
 
 class Run:
@@ -94,8 +88,9 @@ def run(request):
 
 @pytest.mark.parametrize("age", [TRACED, OLDER])
 @pytest.mark.parametrize("name", STORIES)
-def test_stuck(run, name, age):
+def test_stuck(run, name, age, hidden):
     assert name not in run.cast.failed, run.cast.failed[name]
+    hidden.ports({end[1] for stuck in run.cast.stuck[name] for end in (stuck.local, stuck.remote)})
     verdicts = run.verdicts(name, age)
     for each in verdicts:
         if each.delay is not None:
@@ -104,6 +99,7 @@ def test_stuck(run, name, age):
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+@pytest.mark.hidden_events
 @pytest.mark.parametrize("age", [TRACED, OLDER])
 def test_nothing_else_is_flagged(run, age):
     """In these namespaces: each socket once, and no other."""
@@ -131,4 +127,4 @@ def test_how_late(run):
     assert late
     print(f"\nraised after the threshold: median {late[len(late) // 2] / MS:.1f} ms, "
           f"p90 {late[len(late) * 9 // 10] / MS:.1f} ms, most {late[-1] / MS:.1f} ms")
-    assert late[len(late) // 2] <= 100 * MS
+    assert late[len(late) // 2] <= 500 * MS

@@ -8,15 +8,19 @@ import time
 
 import pytest
 
+from lib import patience
 from lib.child import Child
 from lib.clock import MS, now
 from lib.kernel import stamps_minisocks
 from lib.lifecycle import endpoints
 from lib.netns import Netns
-from lib.tracer import BINARY, parse_line, wait_for
+from lib.patience import wait_for
+from lib.tracer import BINARY, parse_line
 from stuck.cast import Cast
 from stuck.leakers import half_closes, leaks_six, leaks_two, slow_peer
 from test_behaviour import run
+
+pytestmark = pytest.mark.hidden_events
 
 THRESHOLD_NS = 300 * MS
 ASKED = ("--flag", "CLOSE_WAIT=300ms", "--flag", "FIN_WAIT_2=300ms")
@@ -204,9 +208,8 @@ def interrupted():
 @pytest.mark.parametrize("how", [[], ["--json"], ["--watch", "1s"]], ids=["text", "json", "watch"])
 def test_interrupted_before_anything_is_known(leakers, how):
     """Nobody is told that nothing is stuck."""
-    done = subprocess.run([BINARY, "leaks", "--netns", str(leakers.netns.inum), *ASKED, *how],
-                          capture_output=True, text=True, timeout=60, check=False,
-                          preexec_fn=interrupted)
+    done = patience.run([BINARY, "leaks", "--netns", str(leakers.netns.inum), *ASKED, *how],
+                        text=True, preexec_fn=interrupted)
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done
     assert "interrupted" in done.stderr, done
     assert "stuck" not in done.stdout and '"end"' not in done.stdout, done
@@ -214,9 +217,8 @@ def test_interrupted_before_anything_is_known(leakers, how):
 
 def with_descriptors(leakers, limit):
     """A leaks that may have so many descriptors."""
-    return subprocess.run(
-        ["prlimit", f"--nofile={limit}", BINARY, "leaks", "--netns", str(leakers.netns.inum),
-         *ASKED], capture_output=True, text=True, timeout=60, check=False)
+    return patience.run(["prlimit", f"--nofile={limit}", BINARY, "leaks", "--netns",
+                         str(leakers.netns.inum), *ASKED], text=True)
 
 
 def test_a_walk_that_fails(leakers):
@@ -258,14 +260,14 @@ class Watch:
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=20)
+        return patience.ended(self.process)
 
 
 @pytest.mark.parametrize("delay_ms", [0, 20, 40, 60, 80])
 def test_watch_interrupted_in_a_look(leakers, tmp_path, delay_ms):
     """The looks follow one another without a pause; the last that was completed decides."""
     with Watch(tmp_path / "out", leakers.netns, "--watch", "1ms") as watch:
-        wait_for(lambda: "leaks_six" in watch.text(), 20, "the first round")
+        wait_for(lambda: "leaks_six" in watch.text(), "the first round")
         time.sleep(delay_ms / 1000)
         assert watch.stop() == 1
         text = watch.path.read_text()
@@ -275,10 +277,10 @@ def test_watch_interrupted_in_a_look(leakers, tmp_path, delay_ms):
 def test_watch_shows_growth(leakers, tmp_path):
     """Last in this file: it makes the leak bigger."""
     with Watch(tmp_path / "out", leakers.netns, "--watch", "1s") as watch:
-        wait_for(lambda: watch.text().count("leaks_six") >= 2, 20, "the second round")
+        wait_for(lambda: watch.text().count("leaks_six") >= 2, "the second round")
         before = len(watch.text())
         leakers.cast.proceed("six")
-        wait_for(lambda: re.search(r"(?<!\d)9(?!\d).*", grown(watch, before)), 20, "nine of them")
+        wait_for(lambda: re.search(r"(?<!\d)9(?!\d).*", grown(watch, before)), "nine of them")
         text = grown(watch, before)
         assert re.search(r"\+ ?\d", text), f"no growth in\n{text}"
         assert "min" in text, f"growth per what?\n{text}"
@@ -305,8 +307,8 @@ def test_bad_watch():
 
 
 def test_not_root():
-    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", BINARY,
-                           "leaks"], capture_output=True, timeout=60, check=False)
+    done = patience.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", BINARY,
+                         "leaks"])
     said = done.stderr.decode()
     assert done.returncode == 2 and done.stdout == b"" and said.count("\n") == 1, said
     assert "root" in said, said

@@ -2,8 +2,12 @@
 import json
 import signal
 
+import pytest
+
 from lib.tracer import Tracer
 from test_behaviour import about, churn
+
+pytestmark = pytest.mark.hidden_events
 
 CONNECTIONS = 3000
 

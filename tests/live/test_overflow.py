@@ -22,14 +22,14 @@ def churn(child):
         listener.bind(("127.0.0.1", 0))
         listener.listen(16)
         child.tell(netns.inum)
-        child.told(60)
+        child.told()
         for _ in range(CONNECTIONS):
             client = socket.create_connection(listener.getsockname())
             server, _ = listener.accept()
             client.close()
             server.close()
         child.tell()
-        child.told(60)  # the namespace stays
+        child.told()  # the namespace stays
 
 
 def identity(item):
@@ -46,7 +46,7 @@ def test_questions_stay_within_their_bound():
     with Tracer("-v", "--netns", inum, "--only", "connection") as tracer:
         began = time.monotonic()
         child.tell()
-        child.told(60)
+        child.told()
         tracer.wait_for(lambda objects: len(closed_first(objects, inum)) >=
                         CONNECTIONS - TIME_WAITS - 100, 60, "the ends")
         seconds = time.monotonic() - began

@@ -17,6 +17,7 @@ import pytest
 from lib.clock import MS, SECOND
 from lib.conn import cookie_of
 from lib.lifecycle import endpoints
+from lib.patience import STALLED_S
 from lib.tracer import Tracer
 from real.load import CLIENTS, REDIS, RESIDENTS, Load, request, to_the_end
 from real.origin import IMPATIENT, PATIENT
@@ -26,6 +27,8 @@ from real.stage import Stage
 from real.witness import Witness
 from test_behaviour import run
 from test_leaks import flags, leaks
+
+pytestmark = pytest.mark.hidden_events
 
 SECONDS = float(os.environ.get("TCPDWELL_HEALTHY_SECONDS", "20"))
 SERVICE = 9000
@@ -120,7 +123,7 @@ class Play:
         """One socket that really is stuck: what has to be seen if the others have to be missed."""
         here = (LOOPBACK[4], PATIENT)
         with self._space.inside():
-            sock = socket.create_connection(here, timeout=20)
+            sock = socket.create_connection(here, timeout=STALLED_S)
         with sock:
             sock.sendall(request("/hello", "Connection: close"))
             to_the_end(sock)
@@ -129,7 +132,7 @@ class Play:
                 ("FIN_WAIT_2", here, sock.getsockname()),
             }
             self._stage.tracer.wait_for(
-                lambda objects: self.stuck <= set(map(key, raised(objects))), 20, "the flags"
+                lambda objects: self.stuck <= set(map(key, raised(objects))), "the flags"
             )
             item, = flags(leaks(self._space, "--json", "--flag", "CLOSE_WAIT=1s"))
             assert item["cookie"] == cookie_of(sock)

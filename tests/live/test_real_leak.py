@@ -18,6 +18,7 @@ from real.stage import Stage
 from test_leaks import flags, leaks, line_of
 
 pytest_plugins = ["real.fixtures"]
+pytestmark = pytest.mark.hidden_events
 
 COMM = "orders"
 FRONT, SERVICE = 8080, 9000
@@ -102,7 +103,7 @@ class Shop:
             return [item for item in objects if item["type"] == "flag"]
 
         self.stage.tracer.wait_for(
-            lambda objects: len(raised(objects)) >= number, 20, f"{number} flags"
+            lambda objects: len(raised(objects)) >= number, f"{number} flags"
         )
         rows = self.leaked()
         assert len(rows) == number, f"the test has leaked {rows}"

@@ -7,12 +7,13 @@ import signal
 
 import pytest
 from lib.clock import MS, SECOND
-from lib.tracer import wait_for
+from lib.patience import wait_for
 from real.clients import closing_first, curl, until_the_server_closes
 from real.origin import IMPATIENT, PATIENT, Origin, client_closed_first, nginx_closed_first
 from real.stage import dwell_of
 
 pytest_plugins = ["real.fixtures"]
+pytestmark = pytest.mark.hidden_events
 
 
 def test_keepalive_timeout_closes_on_the_side_of_nginx(stage, family):
@@ -52,7 +53,7 @@ def test_owner_is_the_worker_that_accepted(stage, family):
     for asleep in origin.nginx.workers:
         os.kill(asleep, signal.SIGSTOP)
         try:
-            wait_for(lambda pid=asleep: is_stopped(pid), 5, f"worker {asleep} to stop")
+            wait_for(lambda pid=asleep: is_stopped(pid), f"worker {asleep} to stop")
             visit = closing_first(stage.space, family, PATIENT)
         finally:
             os.kill(asleep, signal.SIGCONT)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A proxy in between: two conversations, four ends, and each end's owner is the right process."""
 
+import pytest
 from lib.clock import MS, SECOND
 from real.clients import until_the_server_closes
 from real.origin import IMPATIENT, PATIENT, Origin
@@ -8,6 +9,7 @@ from real.servers import Haproxy, Nginx, endpoint
 from real.stage import aborts, dwell_of, ends
 
 pytest_plugins = ["real.fixtures"]
+pytestmark = pytest.mark.hidden_events
 
 PROXY = 8080
 # The proxy keeps a connection to the origin for another request. Which of them tires first?

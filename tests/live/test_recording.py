@@ -10,9 +10,13 @@ import time
 
 import pytest
 
+from lib import patience
 from lib.netns import Netns
-from lib.tracer import BINARY, Tracer, wait_for
+from lib.patience import wait_for
+from lib.tracer import BINARY, Tracer
 from whole.load import CHURN
+
+pytestmark = pytest.mark.hidden_events
 
 CLONE_NEWNS, MS_PRIVATE, MS_REC = 0x00020000, 1 << 18, 1 << 14
 NOBODY = 65534
@@ -35,8 +39,7 @@ def churn(netns, connections, family="4", **more):
 
 def replay(path, *options, preexec=None):
     """Its output, its complaints, its status."""
-    done = subprocess.run([BINARY, "replay", str(path), *options], capture_output=True,
-                          preexec_fn=preexec, check=False, timeout=120)
+    done = patience.run([BINARY, "replay", str(path), *options], preexec_fn=preexec)
     return done.stdout, done.stderr.decode(), done.returncode
 
 
@@ -68,7 +71,7 @@ class Recorder:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=preexec)
 
     def __enter__(self):
-        wait_for(lambda: self.ready.exists() or self.process.poll() is not None, 60, "ready")
+        wait_for(lambda: self.ready.exists() or self.process.poll() is not None, "ready")
         return self
 
     def __exit__(self, *_):
@@ -78,7 +81,7 @@ class Recorder:
 
     def end(self, sig=signal.SIGINT):
         self.process.send_signal(sig)
-        out, errors = self.process.communicate(timeout=60)
+        out, errors = patience.communicate(self.process)
         return out, errors.decode(), self.process.returncode
 
 
@@ -132,7 +135,7 @@ def test_a_kill_leaves_what_replays_to_the_last_second(netns, tmp_path):
     with Recorder(tmp_path, tmp_path / "run.tdw", "--netns", netns.path) as recorder:
         churn(netns, 300)
         last = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-        wait_for(lambda: replayed(recorder.path)[-1]["mono_ns"] >= last, 30, "the recording")
+        wait_for(lambda: replayed(recorder.path)[-1]["mono_ns"] >= last, "the recording")
         with netns.inside(), subprocess.Popen(
                 [CHURN, "--until-stdin-closes", "--announce"], stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE) as more:
@@ -162,7 +165,7 @@ def test_a_full_disk_ends_it_and_leaves_what_replays(netns, tmp_path):
         # It goes away with its last user: with this descriptor.
         inside = os.open(f"/proc/{recorder.process.pid}/root{disk}", os.O_RDONLY | os.O_DIRECTORY)
         churn(netns, 3000)
-        out, errors = recorder.process.communicate(timeout=60)
+        out, errors = patience.communicate(recorder.process)
         kept = tmp_path / "kept.tdw"
         with open(kept, "wb") as file:
             file.write(read_bytes(f"/proc/self/fd/{inside}/run.tdw"))
@@ -215,7 +218,7 @@ def test_after_a_rename_and_sighup_it_goes_on_in_a_new_file(netns, tmp_path):
         churn(netns, 50)
         path.rename(f"{path}.1")
         tracer.process.send_signal(signal.SIGHUP)
-        wait_for(path.exists, 30, "the new file")
+        wait_for(path.exists, "the new file")
         churn(netns, 50)
         tracer.stop()
         printed = read_bytes(tracer.output)
@@ -234,8 +237,7 @@ def test_what_is_no_plain_file_is_refused(tmp_path, kind):
         os.mkfifo(path)
     else:
         path = tmp_path / "no" / "such"
-    done = subprocess.run([BINARY, "record", "-o", str(path), "-d", "1s"], capture_output=True,
-                          check=False, timeout=60)
+    done = patience.run([BINARY, "record", "-o", str(path), "-d", "1s"])
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1, done.stderr
     assert kind != "link" or (tmp_path / "target").read_bytes() == b"precious"
     _, errors, status = replay(path if kind != "link" else tmp_path / "target")
@@ -253,8 +255,7 @@ def test_a_replay_never_writes_to_what_it_reads(netns, tmp_path):
     out.write_bytes(b"of an earlier replay")
     assert replay(tmp_path, "-o", str(out))[2] == 2
     assert out.read_bytes() == b"of an earlier replay"
-    done = subprocess.run([BINARY, "--json", "-o", str(path), "--record", str(path)],
-                          capture_output=True, check=False, timeout=60)
+    done = patience.run([BINARY, "--json", "-o", str(path), "--record", str(path)])
     assert done.returncode == 2 and read_bytes(path) == before, done.stderr
 
 
@@ -267,7 +268,6 @@ def test_a_reader_that_goes_away_ends_a_replay_quietly(netns, tmp_path):
                           stderr=subprocess.PIPE) as process:
         assert process.stdout.readline().startswith(b'{"type":"start"')
         process.stdout.close()
-        assert process.wait(timeout=60) == 0, process.stderr.read()
-    slow = subprocess.run(f"{BINARY} replay {path} --json | (sleep 1; wc -l)", shell=True,
-                          capture_output=True, check=True, timeout=120)
+        assert patience.ended(process) == 0, process.stderr.read()
+    slow = patience.run(f"{BINARY} replay {path} --json | (sleep 1; wc -l)", shell=True)
     assert int(slow.stdout) == replay(path, "--json")[0].count(b"\n"), "one that is slow gets it all"

@@ -7,10 +7,13 @@ import time
 
 import pytest
 
-from lib import rights
+from lib import patience, rights
 from lib.child import Child
 from lib.netns import Netns
-from lib.tracer import BINARY, Tracer, connections_in, parse_line, wait_for
+from lib.patience import wait_for
+from lib.tracer import BINARY, Tracer, connections_in, parse_line
+
+pytestmark = pytest.mark.hidden_events
 
 ENTERS = {"SYS_ADMIN", "SYS_PTRACE", "NET_ADMIN"}  # other network namespaces
 BY_KERNEL = {"BPF"}  # kept only where opening an iterator needs it
@@ -18,8 +21,7 @@ CONTAINER = ("BPF", "PERFMON", "NET_ADMIN", "SYS_PTRACE")
 
 
 def run(*arguments, **options):
-    return subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=60, check=False, **options)
+    return patience.run([BINARY, *arguments], **options)
 
 
 def one_line(done):
@@ -49,7 +51,7 @@ def time_wait_of(tracer):
     def is_over(objects):
         ended[:] = [each for each in connections_in(objects, inum) if "TIME_WAIT" in each["dwell"]]
         return ended
-    tracer.wait_for(is_over, 20, "the end of a TIME_WAIT")
+    tracer.wait_for(is_over, "the end of a TIME_WAIT")
     return ended[0]
 
 
@@ -86,8 +88,8 @@ def test_the_ready_file_is_no_reason_once_it_is_made(tmp_path):
     with subprocess.Popen([BINARY, "--json", "--ready-file", ready],
                           stdout=subprocess.DEVNULL) as tracer:
         try:
-            wait_for(ready.exists, 60, "the ready file")
-            wait_for(lambda: "DAC_OVERRIDE" not in kept_by(tracer.pid)["loop"], 5, "its last right")
+            wait_for(ready.exists, "the ready file")
+            wait_for(lambda: "DAC_OVERRIDE" not in kept_by(tracer.pid)["loop"], "its last right")
             assert kept_by(tracer.pid)["loop"] == ENTERS | {"DAC_READ_SEARCH"}
         finally:
             tracer.send_signal(signal.SIGINT)
@@ -98,7 +100,7 @@ def test_leaks_keep_what_their_promises_need():
                           stdout=subprocess.PIPE) as leaks:
         try:
             assert parse_line(leaks.stdout.readline())["type"] == "start"
-            wait_for(lambda: "helper" in kept_by(leaks.pid), 10, "the helper thread")
+            wait_for(lambda: "helper" in kept_by(leaks.pid), "the helper thread")
             assert kept_by(leaks.pid) == {"loop": ENTERS | {"DAC_READ_SEARCH"},
                                           "helper": ENTERS | {"DAC_READ_SEARCH"}, "writer": set()}
         finally:
@@ -125,10 +127,10 @@ def test_sighup_makes_a_file_in_the_directory_of_another(tmp_path):
     output, ready = tmp_path / "out", tmp_path / "ready"
     with subprocess.Popen([BINARY, "--json", "-o", output, "--ready-file", ready]) as tracer:
         try:
-            wait_for(ready.exists, 60, "the ready file")
+            wait_for(ready.exists, "the ready file")
             os.rename(output, tmp_path / "old")
             tracer.send_signal(signal.SIGHUP)
-            wait_for(output.exists, 10, "the new file")
+            wait_for(output.exists, "the new file")
         finally:
             tracer.send_signal(signal.SIGINT)
     assert tracer.returncode == 0
@@ -141,7 +143,7 @@ def test_run_signals_a_command_of_another_user():
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tracer:
         assert tracer.stdout.readline() == b"ready\n"
         tracer.send_signal(signal.SIGTERM)
-        assert tracer.wait(timeout=20) == 128 + signal.SIGTERM
+        assert patience.ended(tracer) == 128 + signal.SIGTERM
 
 
 # --- less than root ----------------------------------------------------------------------------
@@ -190,7 +192,7 @@ def stuck_server(child):
         server, _ = listener.accept()
         client.close()
         child.tell(server.getsockname()[1])
-        child.told(timeout=None)
+        child.told()
 
 
 def test_a_container_finds_its_own_leaks_and_their_holders():
@@ -220,8 +222,7 @@ def test_seccomp_refuses_bpf():
 
 
 def test_root_of_a_user_namespace():
-    done = subprocess.run(["unshare", "-Ur", BINARY, "--json"], stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=60, check=False)
+    done = patience.run(["unshare", "-Ur", BINARY, "--json"])
     if b"unshare" in done.stderr:
         pytest.skip("user namespaces are refused here: " + done.stderr.decode().strip())
     assert done.returncode == 2 and done.stdout == b""
@@ -255,6 +256,5 @@ def test_without_cgroup2():
 
 
 def test_a_filter_by_cgroup_needs_cgroup2():
-    done = subprocess.run(without_cgroup2("--cgroup", "/x"), stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=60, check=False)
+    done = patience.run(without_cgroup2("--cgroup", "/x"))
     assert done.returncode == 2 and "cgroup v2 is not mounted" in one_line(done)

@@ -13,10 +13,13 @@ import time
 
 import pytest
 
-from lib import diag
+from lib import diag, patience
 from lib.netns import Netns
 from lib.run import FAMILIES, LOOPBACK, Peer, Run, leaky, python, run
-from lib.tracer import BINARY, wait_for
+from lib.patience import wait_for
+from lib.tracer import BINARY
+
+pytestmark = pytest.mark.hidden_events
 
 LATE = "30s"
 NO_THRESHOLD = ["--flag", f"CLOSE_WAIT={LATE}", "--flag", f"FIN_WAIT_2={LATE}"]
@@ -52,7 +55,7 @@ def only_flag(done, state, cause, netns):
 
 def wait_for_state(netns, local, remote, state):
     with netns.inside():
-        wait_for(lambda: diag.state_of(local, remote) == diag.NUMBERS[state], 10, state)
+        wait_for(lambda: diag.state_of(local, remote) == diag.NUMBERS[state], state)
 
 
 SCENARIOS = {  # scenario: what its peer does, the state, the cause
@@ -74,7 +77,7 @@ def test_the_scenarios_do_what_they_say(netns, scenario, family):
             local = tuple(json.loads(process.stdout.readline())["local"])
             wait_for_state(netns, local, (server.address, server.port), state)
             process.stdin.close()
-            assert process.wait(timeout=20) == 7
+            assert patience.ended(process) == 7
 
 
 # --- longer than the threshold ------------------------------------------------------------------
@@ -265,7 +268,7 @@ def cgroup():
         with contextlib.suppress(OSError):  # busy until the last process in it is reaped
             os.rmdir(path)
             return True
-    wait_for(removed, 20, "an empty cgroup")
+    wait_for(removed, "an empty cgroup")
 
 
 def test_a_grandchild_elsewhere(netns, cgroup):
@@ -374,7 +377,7 @@ def test_the_report_cannot_be_written(netns, page):
     with Run(python(MANY), "--json", "-o", str(page / "report"), "--flag", "CLOSE_WAIT=100ms",
              report="text", preexec=netns.enter) as running:
         assert running.line() == "ready"
-        wait_for(lambda: (page / "report").stat().st_size == 4096, 20, "a full file system")
+        wait_for(lambda: (page / "report").stat().st_size == 4096, "a full file system")
         time.sleep(0.5)
         assert running.process.poll() is None
         running.tell()
@@ -393,5 +396,5 @@ def test_a_leak_is_found_without_a_reader(netns):
             assert process.stdout.readline()
             process.stderr.close()
             time.sleep(0.5)
-            process.communicate(b"\n", timeout=20)
+            patience.communicate(process, b"\n")
             assert process.returncode == 1

@@ -5,7 +5,7 @@ Needs no sockets. What the command inherits in detail is tested in tests/unit/ap
 import fcntl
 import os
 import pty
-import select
+import resource
 import signal
 import subprocess
 import termios
@@ -13,9 +13,11 @@ import time
 
 import pytest
 
+from lib import patience
 from lib.child import Child
 from lib.run import Run, python, run
-from lib.tracer import BINARY, wait_for
+from lib.patience import wait_for
+from lib.tracer import BINARY
 
 # Counts a signal for a while after the first came, says how often, and ends with 3. A wakeup fd
 # gets a byte each time; an interpreter's own handlers may take two for one.
@@ -91,8 +93,7 @@ def test_own_failure(name):
 
 @pytest.mark.parametrize("arguments", [[], ["--"]], ids=["nothing", "dashes"])
 def test_no_command(arguments):
-    done = subprocess.run([BINARY, "run", *arguments], stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=60, check=False)
+    done = patience.run([BINARY, "run", *arguments])
     assert done.returncode == 125 and done.stdout == b"" and done.stderr.count(b"\n") == 1, done
 
 
@@ -102,8 +103,7 @@ def test_no_command(arguments):
       'mount --bind /dev/null /sys/kernel/btf/vmlinux && exec "$@"', "sh"],
      "CONFIG_DEBUG_INFO_BTF")], ids=["not_root", "no_btf"])
 def test_where_it_cannot_trace(before, word):
-    done = subprocess.run([*before, BINARY, "run", "--", "echo", "executed"],
-                          capture_output=True, text=True, timeout=60, check=False)
+    done = patience.run([*before, BINARY, "run", "--", "echo", "executed"], text=True)
     assert done.returncode == 125 and done.stdout == "", done
     assert done.stderr.count("\n") == 1 and word in done.stderr, done
 
@@ -158,7 +158,7 @@ def test_the_reader_of_the_report_goes_away(report):
         process.stderr.close()
         time.sleep(0.5)
         assert process.poll() is None
-        assert process.communicate(b"\n", timeout=20)[0] == b"alive\n"
+        assert patience.communicate(process, b"\n")[0] == b"alive\n"
         assert process.returncode == 7
 
 
@@ -194,7 +194,7 @@ def test_the_command_outlives_a_killed_tcpdwell():
     with Run(shell("echo ready; read line; echo alive")) as running:
         running.line()
         running.process.kill()
-        running.process.wait(timeout=20)
+        patience.ended(running.process)
         running.tell()
         assert running.line() == "alive"
 
@@ -213,7 +213,7 @@ class Terminal:
     def shows(self, text):
         """Everything up to the text, which must come."""
         while text not in self.seen:
-            assert select.select([self.fd], [], [], 20)[0], f"no {text!r} after {self.seen!r}"
+            patience.readable(self.fd, f"{text!r} after {self.seen!r}")
             try:
                 block = os.read(self.fd, 4096)
             except OSError:  # EIO: nobody has it open any more
@@ -243,7 +243,7 @@ def test_key_reaches_the_command_once(key, name):
     try:
         terminal.shows(b"ready")
         os.kill(pid, signal.SIGSTOP)
-        wait_for(lambda: state_in_proc(pid) == "T", 10, "a stopped tcpdwell")
+        wait_for(lambda: state_in_proc(pid) == "T", "a stopped tcpdwell")
         terminal.types(key)
         terminal.shows(b"first")
         os.kill(pid, signal.SIGCONT)
@@ -281,7 +281,7 @@ def test_the_command_has_a_terminal():
 
 def wait_status(pid, options=0):
     """waitpid() that does not hang for ever."""
-    return wait_for(lambda: (got := os.waitpid(pid, options | os.WNOHANG))[0] and (got[1],), 20,
+    return wait_for(lambda: (got := os.waitpid(pid, options | os.WNOHANG))[0] and (got[1],),
                     f"news of {pid}")[0]
 
 
@@ -309,7 +309,7 @@ def test_the_terminal_of_the_report_hangs_up():
             os.close(fd)
         time.sleep(0.5)
         assert process.poll() is None
-        assert process.communicate(b"\n", timeout=20)[0] == b"alive\n"
+        assert patience.communicate(process, b"\n")[0] == b"alive\n"
         assert process.returncode == 7
 
 
@@ -327,9 +327,9 @@ def test_stop_and_continue():
         command = int(terminal.shows(b"\r\n"))
         terminal.types(b"\x1a")
         stopped = os.WIFSTOPPED(wait_status(pid, os.WUNTRACED))
-        wait_for(lambda: state_in_proc(command) == "T", 10, "a stopped command")
+        wait_for(lambda: state_in_proc(command) == "T", "a stopped command")
         os.killpg(pid, signal.SIGCONT)
-        wait_for(lambda: state_in_proc(command) != "T", 10, "a running command")
+        wait_for(lambda: state_in_proc(command) != "T", "a running command")
         terminal.types(b"\x03")
         terminal.shows(b"came 1\r\n")
         return stopped, os.waitstatus_to_exitcode(wait_status(pid))
@@ -341,7 +341,9 @@ def test_stop_and_continue():
 
 
 def test_start_is_quick():
-    """Who wraps every test of a suite in it pays this each time."""
-    since = time.monotonic()
+    """Who wraps every test of a suite in it pays this each time. CPU time: a busy machine adds to
+    how long it takes, not to what it costs."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert run(["true"]).status == 0
-    assert time.monotonic() - since < 5
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3

@@ -10,7 +10,8 @@ import pytest
 
 from lib.clock import SECOND
 from lib.netns import Netns, sysctl
-from lib.tracer import Tracer, wait_for
+from lib.patience import wait_for
+from lib.tracer import Tracer
 from whole.load import CHURN
 
 pytestmark = pytest.mark.skipif(not os.access(CHURN, os.X_OK),
@@ -50,8 +51,8 @@ def spilled(tmp_path_factory):
                 made += churn(netns, CONNECTIONS)["transitions"]
             finally:
                 tracer.process.send_signal(signal.SIGCONT)
-            wait_for(lambda: waiting(tracer) > (number - 0.1) * CONNECTIONS, 60,
-                     "both rings to be empty")
+            wait_for(lambda: waiting(tracer) > (number - 0.1) * CONNECTIONS,
+                     "both rings to be empty", lambda: len(tracer.objects()))
         objects = tracer.stop()
         used = re.search(r"second event ring was in use (\d+) times", tracer.stderr())
     netns.close()

@@ -8,8 +8,11 @@ import time
 
 import pytest
 
-from lib.tracer import Tracer, wait_for
+from lib.patience import ended, wait_for
+from lib.tracer import Tracer
 from test_behaviour import about, churn
+
+pytestmark = pytest.mark.hidden_events
 
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
 CONNECTIONS = 10_000
@@ -69,7 +72,7 @@ def churn_while_stalled(disk, tracer, number):
     disk.stall()
     try:
         made = churn(number)
-        wait_for(lambda: waits_for_the_disk(tracer.process.pid), 10, "a write that waits")
+        wait_for(lambda: waits_for_the_disk(tracer.process.pid), "a write that waits")
     finally:
         disk.go_on()
     return made
@@ -115,11 +118,11 @@ def test_ctrl_c_waits_for_the_disk(disk, tmp_path):
         disk.stall()
         try:
             churn(10)
-            wait_for(lambda: waits_for_the_disk(tracer.process.pid), 10, "a write that waits")
+            wait_for(lambda: waits_for_the_disk(tracer.process.pid), "a write that waits")
             tracer.process.send_signal(signal.SIGINT)
             time.sleep(1.5)  # a reader of a pipe would be given up by now
             assert tracer.process.poll() is None
         finally:
             disk.go_on()
-        assert tracer.process.wait(timeout=30) == 0
+        assert ended(tracer.process) == 0
     assert output.read_bytes().splitlines()[-1].startswith(b'{"type":"end"')

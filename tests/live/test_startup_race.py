@@ -5,56 +5,37 @@ TCPDWELL_RACES=200 is what a release is tested with.
 import collections
 import os
 import random
-import time
 
 import pytest
 
 from lib import ss
 from lib.clock import pause
 from lib.lifecycle import endpoints
+from lib.patience import wait_for
 from lib.tracer import Tracer
 from older.churn import Churn
-from whole.verdict import kernel_list
+from whole.verdict import differences, flagged, kernel_list, wait_until_whole
+
+pytestmark = pytest.mark.hidden_events
 
 RACES = int(os.environ.get("TCPDWELL_RACES", "10"))
 EVERY_STATE = [option for state in ss.STATES.values() for option in ("--flag", f"{state}=1ms")]
-PATIENCE_S = 15
-
-
-def table(objects, netns):
-    """What the tracer thinks is there: flagged, and not cleared."""
-    there = collections.Counter()
-    for item in objects:
-        if item["type"] == "flag" and item["netns"] == netns:
-            key = (item["state"], *endpoints(item))
-            there[key] += 1 if item["event"] == "raised" else -1
-    return +there
-
-
-def differences(truth, told):
-    missing, excess = truth - told, told - truth
-    return [f"missing {count} x {key}" for key, count in missing.items()] + \
-           [f"excess {count} x {key}" for key, count in excess.items()]
 
 
 def one_race():
-    """What differs, in words."""
+    """What differs, in words, and the states that were there. None: a socket moved while the tracer
+    ended, so there is nothing to compare its last word with."""
     with Churn() as churn:
         pause(random.uniform(0.1, 0.4))
         with Tracer("--netns", churn.netns.inum, "--only", "flag", *EVERY_STATE) as tracer:
             pause(random.uniform(0, 0.2))
             assert churn.stop() > 20, "that was no churn"
-            truth = kernel_list(churn.netns)
-            deadline = time.monotonic() + PATIENCE_S
-            while time.monotonic() < deadline and \
-                    table(tracer.objects(), churn.netns.inum) != truth:
-                tracer.must_run()
-                time.sleep(0.1)
+            truth = wait_until_whole(tracer, churn.netns)
             objects = tracer.stop()
-            again = kernel_list(churn.netns)
-    assert truth == again, "a socket moved meanwhile: the machine is too slow for this"
+            if kernel_list(churn.netns) != truth:
+                return None
     lost = [item for item in objects if item["type"] == "lost"]
-    wrong = differences(truth, table(objects, churn.netns.inum))
+    wrong = differences(truth, flagged(objects, churn.netns.inum))
     if objects[-1]["open"] != truth.total():
         wrong.append(f"end.open is {objects[-1]['open']}, but the kernel has {truth.total()}")
     negative = [key for key, count in table_of_ends(objects).items() if count < 0]
@@ -77,7 +58,7 @@ _states = set()
 
 @pytest.mark.parametrize("race", range(RACES))
 def test_race(race):
-    wrong, states = one_race()
+    wrong, states = wait_for(one_race, "a race after which all holds still", every_s=0)
     _states.update(states)
     assert not wrong, "\n" + "\n".join(wrong)
 

@@ -11,9 +11,12 @@ import pytest
 from lib import ss
 from lib.clock import now
 from lib.netns import Netns, sysctl
-from lib.tracer import Tracer, wait_for
+from lib.patience import ended, wait_for
+from lib.tracer import Tracer
 from lib.world import LOOPBACK, World
 from whole.load import CHURN
+
+pytestmark = pytest.mark.hidden_events
 
 MOMENTS = 20
 INTERVAL = "100ms"
@@ -89,7 +92,7 @@ def compare(tracer, netns, merged):
     def later(objects):
         found[:] = [each for each in intervals(objects) if each["mono_ns"] > since]
         return found
-    tracer.wait_for(later, 20, "the end of an interval")
+    tracer.wait_for(later, "the end of an interval")
     looked = found[0]
     after = kernel_now(netns, merged)
     if before != after:
@@ -147,7 +150,7 @@ def test_what_was_made_is_counted():
 def test_it_ends_after_so_many():
     netns = Netns.create()
     with Tracer(INTERVAL, 3, "--netns", netns.path, command="stats") as tracer:
-        assert tracer.process.wait(timeout=30) == 0
+        assert ended(tracer.process) == 0
         kinds = [each["type"] for each in tracer.objects()]
     assert kinds == ["start", "stats", "stats", "stats", "stats", "end"]
     assert "total" in tracer.objects()[-2]
@@ -201,7 +204,7 @@ def test_ports_in_use(older):
                     if use["netns"] == netns.inum and use["remote"]["port"] == port]
             return uses and uses[-1]["states"] == {"ESTABLISHED": 20, "TIME_WAIT": 10} \
                 and uses[-1]
-        use = wait_for(lambda: settled(tracer.objects()), 20, "30 ports in use")
+        use = wait_for(lambda: settled(tracer.objects()), "30 ports in use")
         tracer.stop()
     for each in (*clients, *servers, listener):
         each.close()

@@ -9,8 +9,11 @@ import subprocess
 import pytest
 
 from lib.child import rename
-from lib.tracer import BINARY, Tracer, wait_for
+from lib.patience import ended, wait_for
+from lib.tracer import BINARY, Tracer
 from test_behaviour import churn
+
+pytestmark = pytest.mark.hidden_events
 
 ESCAPE = "\x1b["
 
@@ -19,9 +22,9 @@ def text_of(*options, before=lambda: None, env=None, number=3):
     """What a text tracer writes into a file about a few connections."""
     with Tracer(*options, json_output=False, env=env) as tracer:
         churn(number, before=before)
-        wait_for(lambda: read(tracer.output).count("→") >= 6 * number, 10, "the transitions")
+        wait_for(lambda: read(tracer.output).count("→") >= 6 * number, "the transitions")
         tracer.process.send_signal(signal.SIGINT)
-        assert tracer.process.wait(timeout=30) == 0
+        assert ended(tracer.process) == 0
         return read(tracer.output)
 
 
@@ -61,7 +64,7 @@ def on_terminal(env, *options):
                 said += os.read(ours, 65536)
         finally:
             tracer.send_signal(signal.SIGINT)
-            tracer.wait(timeout=30)
+            ended(tracer)
             os.close(ours)
     return said.decode()
 

@@ -31,7 +31,7 @@ using testing::Not;
 using testing::StartsWith;
 using Argv = std::vector<std::string>;
 
-bool ended(const Command& command, int wait_ms = 10'000) {
+bool ended(const Command& command, int wait_ms = 60'000) {
   pollfd ready{.fd = command.pidfd(), .events = POLLIN, .revents = 0};
   return ::poll(&ready, 1, wait_ms) == 1;
 }
@@ -180,7 +180,7 @@ UniqueFd orphaned_command(const Argv& argv, bool released) {
 TEST_F(CommandTest, WhileItWaitsItDiesWithUs) {
   const UniqueFd pidfd = orphaned_command({"/bin/sh", "-c", "echo ran >" + file("out")}, false);
   pollfd ready{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-  EXPECT_EQ(::poll(&ready, 1, 10'000), 1);
+  EXPECT_EQ(::poll(&ready, 1, 60'000), 1);
   EXPECT_FALSE(std::filesystem::exists(file("out")));
 }
 
@@ -190,7 +190,7 @@ TEST_F(CommandTest, OnceReleasedItOutlivesUs) {
   const UniqueFd pidfd = orphaned_command({"/bin/sh", "-c", text}, true);
   std::ofstream(file("fifo")) << "alive\n";
   pollfd ready{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-  EXPECT_EQ(::poll(&ready, 1, 10'000), 1);
+  EXPECT_EQ(::poll(&ready, 1, 60'000), 1);
   EXPECT_EQ(content("out"), "alive\n");
 }
 

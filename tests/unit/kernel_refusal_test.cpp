@@ -75,7 +75,8 @@ TEST(Refusal, WhatTheKernelsBpfLacksIsListed) {
 // On a kernel that traces, or where that may not be found out.
 TEST(Refusal, ThisKernelLacksNothing) {
   const auto here = look_around();
-  if (here.least_program != 0 || !effective_capabilities()[CAP_SYS_ADMIN]) GTEST_SKIP();
+  if (here.least_program != 0 || !effective_capabilities()[CAP_SYS_ADMIN])
+    GTEST_SKIP() << "no BPF here, or not the right to find out";
   EXPECT_THAT(here.lacks, testing::IsEmpty());
 }
 

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "flags.h"
 
@@ -204,11 +204,11 @@ TEST(LeakGroups, TenThousandAreGroupedAtOnce) {
     flags.back().holders = {holder(static_cast<std::uint32_t>(i % 5000), "worker", i)};
     flags.back().dwell = {Nanos{i * 7919 % 10'000}};
   }
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();  // CPU time: others may need the machine, too
   EXPECT_EQ(group_leaks(flags).size(), 5000U);
-  const auto took = std::chrono::steady_clock::now() - begin;
-  EXPECT_LT(took, 10s);
-  RecordProperty("ms", static_cast<int>(took / 1ms));
+  const std::clock_t took = std::clock() - begin;
+  EXPECT_LT(took, 10 * CLOCKS_PER_SEC);
+  RecordProperty("ms", static_cast<int>(took * 1000 / CLOCKS_PER_SEC));
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ TEST(Worker, EveryJobIsAnsweredInOrderOnTheThreadThatAsks) {
         seen.push_back(i);
       };
     });
-  while (seen.size() < kJobs && readable(worker.fd(), 5000)) run_answers(worker);
+  while (seen.size() < kJobs && readable(worker.fd(), 60'000)) run_answers(worker);
   ASSERT_EQ(seen.size(), kJobs);
   for (int i = 0; i < kJobs; ++i) EXPECT_EQ(seen[static_cast<std::size_t>(i)], i);
   EXPECT_FALSE(readable(worker.fd(), 0)) << "the descriptor is quiet again";
@@ -51,7 +51,7 @@ TEST(Worker, AJobWithoutAnAnswerSaysNothing) {
   bool answered = false;
   worker.ask([] { return Worker::Answer(); });
   worker.ask([&answered]() -> Worker::Answer { return [&answered] { answered = true; }; });
-  while (!answered && readable(worker.fd(), 5000)) run_answers(worker);
+  while (!answered && readable(worker.fd(), 60'000)) run_answers(worker);
   EXPECT_TRUE(answered);
 }
 

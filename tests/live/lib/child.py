@@ -2,9 +2,12 @@
 import ctypes
 import os
 import pickle
+import select
 import signal
 import socket
 import traceback
+
+from .patience import wait_for, work
 
 PR_SET_NAME, PR_SET_PDEATHSIG = 15, 1
 _libc = ctypes.CDLL(None)
@@ -38,8 +41,12 @@ class Child:
     def tell(self, value=None):
         self.channel.send(pickle.dumps(value))
 
-    def told(self, timeout=20):
-        self.channel.settimeout(timeout)
+    def told(self):
+        """What the other side tells. Only the child waits for however long; it dies with us."""
+        if self.pid != os.getpid():
+            wait_for(lambda: select.select([self.channel], [], [], 0.1)[0],
+                     f"word from the forked child {self.pid}", lambda: work(self.pid),
+                     every_s=0)
         return pickle.loads(self.channel.recv(1 << 20))
 
     def send_fd(self, fd):

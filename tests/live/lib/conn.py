@@ -4,14 +4,13 @@ Each verb does one thing at one end and brackets it. `to=` names the state that 
 enters because of it; that is what the tracer must report for this moment.
 """
 import os
-import select
 import socket
 import struct
-import time
 
 from . import diag
 from .clock import Bracket, SECOND, now, timed
 from .life import ANY_PATH, LONGEST_TIME_WAIT_S, TIMES_OUT_OF_TIME_WAIT, me
+from .patience import readable, wait_for
 
 SO_COOKIE, TCP_LINGER2 = 57, 8
 
@@ -54,7 +53,7 @@ class Conn:
             self.flow.send("A")
 
     def reads(self, size=4096):
-        assert select.select([self.sock], [], [], 5)[0], "nothing arrived"
+        readable(self.sock, "nothing arrived")
         return self.sock.recv(size)
 
     # The peer.
@@ -69,8 +68,8 @@ class Conn:
         self.life.bytes_received += len(data)
         return self.peer("A", data=data)
 
-    def hears(self, flags, timeout=5.0, data=b""):
-        return self.flow.hear(flags, timeout, data)
+    def hears(self, flags, data=b""):
+        return self.flow.hear(flags, data=data)
 
     def peer_acks_fin(self, to):
         self.hears("FA")
@@ -98,20 +97,17 @@ class Conn:
 
     def arrives_in(self, state, since):
         """The other kernel end's packet takes us there: at once, or with its delayed ACK."""
-        life, deadline = self.life, now() + 5_000_000_000
-        while diag.state_of(life.local, life.remote) != diag.NUMBERS[state]:
-            assert now() < deadline, f"not in {state} after 5 s"
-            time.sleep(0.002)
+        life = self.life
+        wait_for(lambda: diag.state_of(life.local, life.remote) == diag.NUMBERS[state], state,
+                 every_s=0.002)
         return self._enter(state, Bracket(since.lo, now()))
 
     def closes_last(self, other):
         """close() in CLOSE_WAIT, with the other end ours too: two packets later all is over."""
         at = self.close(to="LAST_ACK")
         other.arrives_in("TIME_WAIT", since=at)
-        deadline = now() + 5 * SECOND
-        while diag.state_of(self.life.local, self.life.remote) is not None:
-            assert now() < deadline, "still there after 5 s"
-            time.sleep(0.002)
+        wait_for(lambda: diag.state_of(self.life.local, self.life.remote) is None,
+                 "the end of LAST_ACK", every_s=0.002)
         self.life.ends("fin", "remote")
         return self._enter("CLOSED", Bracket(at.lo, now()))
 

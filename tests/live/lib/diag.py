@@ -78,7 +78,7 @@ def half_open_ports(port):
     return ports
 
 
-def until_gone(exists, not_before_s=0.0, every_ms=3, at_most_s=90):
+def until_gone(exists, not_before_s=0.0, every_ms=3, at_most_s=150):
     """A bracket of the moment when `exists()` became false."""
     start = seen = now()
     if not exists():

@@ -16,14 +16,14 @@ notify = None  # the ancestor's pipe, in a grandchild
 
 
 def connect(p):
-    return socket.create_connection((p["address"], p["port"]), timeout=20)
+    return socket.create_connection((p["address"], p["port"]), timeout=60)
 
 
 def until_fin(sock):
     """Waits for the peer's FIN without fetching anything."""
     poll = select.poll()
     poll.register(sock, POLLRDHUP)
-    poll.poll(20_000)
+    poll.poll(60_000)
 
 
 def begun(sock):

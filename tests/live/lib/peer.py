@@ -14,6 +14,7 @@ import time
 
 from . import packet
 from .clock import Bracket, now
+from .patience import STALLED_S, wait_for
 
 ETH_IP, ETH_IPV6, ETH_ALL = 0x0800, 0x86DD, 0x0003
 SO_TIMESTAMPNS, PACKET_OUTGOING = 35, 4
@@ -43,7 +44,7 @@ class Peer:
         self._sock.sendto(raw, self._to)
         return Bracket(lo, self._fence())
 
-    def hear(self, wanted, timeout=5.0):
+    def hear(self, wanted, timeout=STALLED_S):
         """The next segment that `wanted(segment)` accepts; those before it are forgotten."""
         deadline = time.monotonic() + timeout
         while True:
@@ -65,14 +66,15 @@ class Peer:
 
     def wait_for_link(self):
         """A link that has just come up drops packets until the kernel's link watch has run."""
-        for _ in range(250):
-            try:
-                return self._fence(timeout=0.02)
-            except TimeoutError:
-                continue
-        raise TimeoutError("the link to the kernel under test does not come up")
+        wait_for(self._answers, "the link to the kernel under test", every_s=0)
 
-    def _fence(self, timeout=5):
+    def _answers(self):
+        try:
+            return self._fence(timeout=0.02)
+        except TimeoutError:
+            return None
+
+    def _fence(self, timeout=STALLED_S):
         self._pings += 1
         request, reply = ECHO[self.family]
         body = struct.pack("!HH", os.getpid() & 0xFFFF, self._pings & 0xFFFF)
@@ -150,7 +152,7 @@ class Flow:
         """How many segments the kernel has sent once more: those that a slow peer made it repeat."""
         return self.peer.repeats(self.kernel_port, self.port)
 
-    def hear(self, flags, timeout=5.0, data=b""):
+    def hear(self, flags, timeout=STALLED_S, data=b""):
         """Waits for the kernel's next segment with exactly these flags and this payload.
 
         PSH does not count.

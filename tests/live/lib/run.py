@@ -8,12 +8,12 @@ import tempfile
 import threading
 from dataclasses import dataclass
 
+from .patience import communicate, ended
 from .tracer import BINARY, parse_line
 
 PYTHON = "/usr/bin/python3"
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
-TIMEOUT_S = 60
 
 with open(os.path.join(os.path.dirname(__file__), "leaky.py"), encoding="utf-8") as _file:
     _LEAKY = _file.read()
@@ -86,15 +86,12 @@ class Run:
 
     def wait(self):
         """Until tcpdwell ends, whoever may still hold its stdout."""
-        try:
-            status = self.process.wait(timeout=TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {TIMEOUT_S} s: {self.stderr()}") from None
+        status = ended(self.process)
         return Done(status, b"", self.stderr(), self._objects())
 
     def done(self, data=None):
         """Until tcpdwell and its stdout end; `data` goes to stdin, which is then closed."""
-        stdout, _ = self.process.communicate(data, timeout=TIMEOUT_S)
+        stdout, _ = communicate(self.process, data)
         return Done(self.process.returncode, stdout, self.stderr(), self._objects())
 
     def _objects(self):

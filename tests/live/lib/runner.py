@@ -13,11 +13,13 @@ import time
 import traceback
 from dataclasses import dataclass, field
 
+from .life import LONGEST_TIME_WAIT_S
+from .patience import STALLED_S, came_true
 from .world import Skip, World
 
 STARTS_PER_SECOND = 40  # 2 cores answer the raw peers in time; 200 interpreters at once do not
 PR_SET_NAME, PR_SET_PDEATHSIG = 15, 1
-HARD_LIMIT_S = 150
+SILENT_S = LONGEST_TIME_WAIT_S + STALLED_S  # the longest story is one of TIME_WAIT
 
 _libc = ctypes.CDLL(None)
 _kept = []  # the scenario's world: its sockets and namespaces live as long as its process
@@ -40,16 +42,15 @@ class Runner:
 
     def run(self, scenarios):
         """Returns {name: Result} when every story has been told."""
-        deadline = time.monotonic() + HARD_LIMIT_S
         for scenario in (each for each in scenarios if not each.last):
             self._start(scenario)
             self._gather(1 / STARTS_PER_SECOND)
         for scenario in (each for each in scenarios if each.last):
             self._start(scenario)
-        while self._waiting and time.monotonic() < deadline:
-            self._gather(1)
+        came_true(lambda: self._gather(1) or not self._waiting, lambda: len(self._waiting),
+                  stalled_s=SILENT_S, every_s=0)
         for name in self._waiting.values():
-            self.results[name] = Result(failed=f"the scenario hangs (over {HARD_LIMIT_S} s)")
+            self.results[name] = Result(failed=f"the scenario hangs: no story ended in {SILENT_S} s")
         return self.results
 
     def stop(self):
@@ -118,10 +119,6 @@ def _result_of(scenario):
 
 
 def _reap(pid):
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            return
-        time.sleep(0.01)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    if not came_true(lambda: os.waitpid(pid, os.WNOHANG)[0]):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)

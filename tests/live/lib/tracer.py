@@ -1,31 +1,22 @@
 """Running tcpdwell and reading what it writes."""
+import collections
 import json
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
+
+from .patience import came_true, ended, wait_for, work
 
 BINARY = os.environ.get(
     "TCPDWELL_BIN", os.path.join(os.path.dirname(__file__), "../../../build/tcpdwell"))
+QUIET_S = 30  # what a tracer prints nothing about for so long, it has no more to say about
 KEEP = os.environ.get("TCPDWELL_KEEP")  # a directory: what the tracers wrote goes there, too
 
 
 class TracerError(AssertionError):
     """tcpdwell did not do what every run of it must do."""
-
-
-def wait_for(condition, seconds, what):
-    """Polls until `condition()` is true and returns its value."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise TracerError(f"waited {seconds} s for {what}")
-        time.sleep(0.02)
 
 
 def parse_line(line):
@@ -53,7 +44,7 @@ class Tracer:
         self._preexec, self._env = preexec, {**os.environ, **(env or {})}
         self.options = [command, *(["--json"] if json_output else []), "-o", self.output,
                         "--ready-file", self.ready, *map(str, options)]
-        self._objects, self._read = [], 0
+        self._objects, self._read, self._number_of = [], 0, collections.Counter()
 
     def __enter__(self):
         with open(self.errors, "wb") as stderr:
@@ -61,7 +52,7 @@ class Tracer:
                                             stderr=stderr, stdin=subprocess.DEVNULL,
                                             preexec_fn=self._preexec, env=self._env)
         try:
-            wait_for(self._is_ready, 60, "the ready file")
+            wait_for(self._is_ready, "the ready file", lambda: work(self.process.pid))
         except BaseException:
             self.__exit__()
             raise
@@ -94,7 +85,9 @@ class Tracer:
             new = file.read()
         whole = new[:new.rfind(b"\n") + 1]
         self._read += len(whole)
-        self._objects += map(parse_line, whole.splitlines(keepends=True))
+        items = list(map(parse_line, whole.splitlines(keepends=True)))
+        self._objects += items
+        self._number_of.update(item.get("netns") for item in items)
         return self._objects
 
     def must_run(self):
@@ -103,18 +96,25 @@ class Tracer:
             raise TracerError(f"tcpdwell ended (status {self.process.returncode}) before it was "
                               f"told to: {self.stderr()}")
 
-    def wait_for(self, condition, seconds, what):
+    def wait_for(self, condition, what):
         """Waits until `condition(objects)` is true."""
-        wait_for(lambda: condition(self.objects()), seconds, what)
+        wait_for(lambda: self.has(condition), what, lambda: len(self.objects()))
+
+    def came_true(self, condition, inums):
+        """As wait_for(), as long as there is news of these namespaces; but what did not come is
+        another test's business."""
+        return came_true(lambda: self.has(condition),
+                         lambda: sum(self._number_of[inum] for inum in inums), QUIET_S, every_s=0.1)
+
+    def has(self, condition):
+        self.must_run()
+        return condition(self.objects())
 
     def stop(self, sig=signal.SIGINT, status=0):
         """Ends it in order and returns its objects: nothing may be lost on the way."""
         self.must_run()
         self.process.send_signal(sig)
-        try:
-            got = self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            raise TracerError(f"still running 30 s after {sig.name}") from None
+        got = ended(self.process)
         if got != status:
             raise TracerError(f"exit status {got}, wanted {status}: {self.stderr()}")
         return self.objects()

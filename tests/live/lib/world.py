@@ -1,7 +1,6 @@
 """The place where one scenario happens: a namespace of its own, its peer, and what was promised."""
 import os
 import random
-import select
 import socket
 
 from . import diag
@@ -9,6 +8,7 @@ from .clock import now, timed
 from .conn import Conn, cookie_of
 from .life import Life, me
 from .netns import Netns, has_sysctl, ip_batch, link_up, sysctl
+from .patience import readable
 from .peer import Flow, Peer
 
 KERNEL_MAC, PEER_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
@@ -170,7 +170,7 @@ class Listener:
 
     def accepts(self, conn):
         """accept() by this very process."""
-        assert select.select([self.sock], [], [], 5)[0], "nothing to accept"
+        readable(self.sock, "nothing to accept")
         conn.sock, _ = self.sock.accept()
         conn.life.cookie = cookie_of(conn.sock)
         conn.life.owner = me("accept")

@@ -128,7 +128,7 @@ def churn(child, netns, family):
     child.tell()
     child.told()
     child.tell(churner.until_told(child))
-    child.told(timeout=None)
+    child.told()
 
 
 class Churn:

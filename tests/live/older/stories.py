@@ -2,12 +2,11 @@
 
 A story yields where the tracer starts. kernel-truth.md, section 7.
 """
-import select
-
 from lib.clock import SECOND, pause, timed
 from lib.kernel import stamps_minisocks
 from lib.loopback import Pair
 from lib.netns import Netns
+from lib.patience import readable
 from lib.world import LOOPBACK, World
 
 
@@ -186,7 +185,7 @@ def only_a_socket_holds_namespace(w):
     w.netns.close()
     yield
     pair.client.abort()
-    _, arrived = timed(select.select, [pair.server.sock], [], [], 5)
+    _, arrived = timed(readable, pair.server.sock, "the RST")
     pair.server.life.enter("CLOSED", pair.client.life.steps[-1].at.joined(arrived))
     pair.server.sock.close()
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from lib.clock import Bracket, now
 from lib.life import ANY, Who, me
+from lib.patience import STALLED_S, communicate
 
 from real import needs
 from real.servers import LOOPBACK, endpoint
@@ -32,7 +33,7 @@ def until_the_server_closes(space, family, port, path="/", headers=(), requests=
     request = _request(path, headers)
     received = 0
     with space.socket(family) as client:
-        client.settimeout(20)
+        client.settimeout(STALLED_S)
         began = now()
         client.connect((LOOPBACK[family], port))
         own_port = client.getsockname()[1]
@@ -47,7 +48,7 @@ def closing_first(space, family, port, path="/"):
     """Takes the whole answer, then closes while the server would keep the connection."""
     request = _request(path, ())
     with space.socket(family) as client:
-        client.settimeout(20)
+        client.settimeout(STALLED_S)
         began = now()
         client.connect((LOOPBACK[family], port))
         own_port = client.getsockname()[1]
@@ -59,12 +60,12 @@ def closing_first(space, family, port, path="/"):
 def curl(space, family, port, path="/"):
     """curl closes first, when it has the answer."""
     report = "%{local_port} %{size_request} %{size_header} %{size_download}"
-    command = [needs.program("curl"), "--silent", "--show-error", "--globoff", "--max-time", "20"]
+    command = [needs.program("curl"), "--silent", "--show-error", "--globoff", "--max-time", str(STALLED_S)]
     command += ["--noproxy", "*", "--output", os.devnull, "--write-out", report]
     began = now()
     url = f"http://{endpoint(family, port)}{path}"
     process = space.start([*command, url], stdout=subprocess.PIPE, text=True)
-    output, _ = process.communicate(timeout=30)
+    output, _ = communicate(process)
     assert process.returncode == 0
     port, sent, headers, body = map(int, output.split())
     who = Who(process.pid, ANY, "curl")

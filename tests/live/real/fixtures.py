@@ -7,8 +7,9 @@ from real.stage import Stage
 
 
 @pytest.fixture
-def stage(tmp_path):
+def stage(tmp_path, hidden):
     with Stage(tmp_path) as stage:
+        hidden.lives(stage.lives)  # as they will be
         yield stage
 
 

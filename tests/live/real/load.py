@@ -8,6 +8,7 @@ import struct
 import threading
 
 from lib.child import Child
+from lib.patience import STALLED_S
 
 from real.origin import IMPATIENT, PATIENT
 from real.redis_client import Connection
@@ -32,11 +33,11 @@ class Town:
 
     def connect(self, port=PATIENT):
         self._count["connections"] += 1
-        return socket.create_connection((self.address, port), timeout=20)
+        return socket.create_connection((self.address, port), timeout=STALLED_S)
 
     def http(self, port=PATIENT):
         self._count["connections"] += 1
-        return http.client.HTTPConnection(self.address, port, timeout=20)
+        return http.client.HTTPConnection(self.address, port, timeout=STALLED_S)
 
     def redis(self):
         self._count["connections"] += 1
@@ -177,7 +178,7 @@ def _all_of_them(child, enter):
     ]
     for thread in threads:
         thread.start()
-    child.told(timeout=None)
+    child.told()
     stop.set()
     for thread in threads:
         thread.join()

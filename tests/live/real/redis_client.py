@@ -7,10 +7,12 @@ import socket
 import threading
 import time
 
+STALLED_S = 60  # service.py is a program of its own: lib is not there
+
 
 class Connection:
     def __init__(self, address, port):
-        self._sock = socket.create_connection((address, port), timeout=20)
+        self._sock = socket.create_connection((address, port), timeout=STALLED_S)
         self._answers = self._sock.makefile("rb")
 
     def close(self):

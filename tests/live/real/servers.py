@@ -7,12 +7,11 @@ import os
 import pathlib
 import pwd
 import signal
-import subprocess
 from typing import NamedTuple
 
 from lib.life import ANY, Who
 from lib.run import PYTHON
-from lib.tracer import wait_for
+from lib.patience import Stalled, ended, wait_for
 
 from real import needs
 
@@ -57,7 +56,7 @@ class Server:
         with self._log.open("wb") as log:
             self._process = space.start(command, stdout=log, stderr=log)
         try:
-            wait_for(lambda: self._listens(space), 10, f"{self.comm} to listen")
+            wait_for(lambda: self._listens(space), f"{self.comm} to listen")
         except BaseException:
             self.stop()
             raise
@@ -80,8 +79,8 @@ class Server:
         if self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
+                ended(self._process)
+            except Stalled:
                 self._process.kill()
                 self._process.wait()
 
@@ -124,7 +123,7 @@ class Nginx(Server):
         command = [needs.program("nginx"), "-p", folder, "-c", config, "-e", f"{folder}/error.log"]
         super().__init__(space, folder, command, ports)
         try:
-            self.workers = wait_for(self._all_workers, 10, "nginx to have its workers")
+            self.workers = wait_for(self._all_workers, "nginx to have its workers")
         except BaseException:
             self.stop()
             raise
@@ -146,13 +145,12 @@ class Nginx(Server):
             found = [child for child in children_of(self.pid) if child not in before]
             return found if len(found) == number else None
 
-        return wait_for(born, 20, f"nginx to have {number} new workers")
+        return wait_for(born, f"nginx to have {number} new workers")
 
     def visit(self, server_port, client_port):
         """Which worker served this connection, and how many bytes it got and sent, by its log."""
         requests = wait_for(
             lambda: [line for line in self._visits() if line[1:3] == [server_port, client_port]],
-            5,
             f"nginx to log a visit from port {client_port} to port {server_port}",
         )
         workers = {line[0] for line in requests}
@@ -164,7 +162,6 @@ class Nginx(Server):
         """The port of the one client that came to `server_port`."""
         ports = wait_for(
             lambda: {line[2] for line in self._visits() if line[1] == server_port},
-            5,
             f"nginx to log a visit to port {server_port}",
         )
         assert len(ports) == 1, f"more than one client: {ports}"

@@ -8,9 +8,10 @@ sees whole lifecycles without waiting for the 60 seconds.
 import tempfile
 
 from lib.clock import now
-from lib.life import TIMES_OUT_OF_TIME_WAIT, Life, Step
+from lib.life import LONGEST_TIME_WAIT_S, TIMES_OUT_OF_TIME_WAIT, Life, Step
 from lib.lifecycle import Check, assign, explain, group_by_connection
-from lib.tracer import Tracer, wait_for
+from lib.patience import STALLED_S, wait_for
+from lib.tracer import Tracer
 
 from real.servers import LOOPBACK
 from real.space import Space
@@ -70,16 +71,20 @@ class Stage:
 
     def settle(self):
         """Waits for the end of what the servers still do by themselves."""
-        wait_for(self.space.is_quiet, 20, "nothing but TIME_WAIT to be left")
+        wait_for(self.space.is_quiet, "nothing but TIME_WAIT to be left")
 
     def verify(self, expired=False):
         """The play is over: what was promised must have come, whole, and nothing else."""
         if expired:
-            wait_for(self.space.has_only_listeners, 90, "every TIME_WAIT to expire")
+            wait_for(
+                self.space.has_only_listeners,
+                "every TIME_WAIT to expire",
+                stalled_s=LONGEST_TIME_WAIT_S + STALLED_S,
+            )
         else:
             self.settle()
         self._leave()
-        self.tracer.wait_for(self._all_ended, 20, f"the end of {len(self.lives)} connections")
+        self.tracer.wait_for(self._all_ended, f"the end of {len(self.lives)} connections")
         objects = self.tracer.stop()
         self._check(objects)
         return objects

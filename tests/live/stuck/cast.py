@@ -60,4 +60,4 @@ def _play(child, story, netns, family):
     acts = story(stage)
     for _ in acts:
         child.tell(("set", stage.stuck))
-        child.told(timeout=None)
+        child.told()

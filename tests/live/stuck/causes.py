@@ -4,11 +4,13 @@ A story yields when its scene is set; what follows releases the sockets. kernel-
 """
 import select
 
+from lib import patience
+
 from .stage import held
 
 
 def readable(sock):
-    assert select.select([sock], [], [], 5)[0], "nothing arrived"
+    patience.readable(sock, "nothing arrived")
     return sock
 
 

@@ -21,7 +21,7 @@ def _holding(sock, *others):
         for other in others:
             other.close()
         child.tell(held(sock))
-        child.told(timeout=None)
+        child.told()
     return job
 
 
@@ -59,7 +59,7 @@ def _receiver(*socks):
             sock.close()
         sock = socket.socket(fileno=child.receive_fd())
         child.tell(held(sock))
-        child.told(timeout=None)
+        child.told()
     return job
 
 
@@ -143,10 +143,10 @@ def reuse_port_twins(stage):
         other = stage.listen(first.getsockname()[1], reuse_port=True)
         first.close()
         child.tell()
-        child.told(timeout=None)
+        child.told()
         mine = bool(select.select([other], [], [], 0)[0])
         child.tell(held(other) if mine else ())
-        child.told(timeout=None)
+        child.told()
         if mine:
             other.accept()[0].close()
 

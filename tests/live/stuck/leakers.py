@@ -43,4 +43,4 @@ def slow_peer(child):
     c.close(to="FIN_WAIT_1")
     c.peer_acks_fin(to="FIN_WAIT_2")
     child.tell((world.netns.inum, c.life.cookie))
-    child.told(timeout=None)
+    child.told()

@@ -1,14 +1,14 @@
 """Where a story about stuck sockets happens: conversations over loopback in one namespace."""
 import os
 import socket
-import time
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from lib import diag
-from lib.clock import Bracket, MS, SECOND, now
+from lib.clock import Bracket, now
 from lib.conn import cookie_of
 from lib.life import me
+from lib.patience import wait_for
 from lib.world import FAMILY, LOOPBACK
 
 
@@ -125,8 +125,6 @@ def set_options(sock, options):
 
 
 def wait_for_state(local, remote, state, since):
-    deadline = now() + 5 * SECOND
-    while diag.state_of(local, remote) != diag.NUMBERS[state]:
-        assert now() < deadline, f"{local} {remote} is not in {state} after 5 s"
-        time.sleep(2 * MS / SECOND)
+    wait_for(lambda: diag.state_of(local, remote) == diag.NUMBERS[state],
+             f"{local} {remote} to be in {state}", every_s=0.002)
     return Bracket(since, now())

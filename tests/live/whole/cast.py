@@ -1,13 +1,12 @@
 """Sockets whose every move is made by this process, between two looks at the clock."""
 import socket
-import time
 
 from lib.clock import Bracket, timed
 from lib.conn import cookie_of
+from lib.patience import wait_for
 from lib.world import LOOPBACK
 
 TCP_FIN_WAIT2, TCP_CLOSE, TCP_CLOSE_WAIT = 5, 7, 8  # net/tcp_states.h
-PATIENCE_S = 30
 
 
 class Actor:
@@ -40,10 +39,8 @@ class Actor:
 
 def reached(sock, state):
     """Waits for what a segment does to a socket: on a busy machine that is not the caller's time."""
-    deadline = time.monotonic() + PATIENCE_S
-    while sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != state:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{sock} did not reach {state} of net/tcp_states.h")
+    wait_for(lambda: sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == state,
+             f"{sock} to reach {state} of net/tcp_states.h", every_s=0)
 
 
 def close_and_be_acked(sock, peer):

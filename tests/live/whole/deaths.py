@@ -27,7 +27,7 @@ def one(child, port):
     """A namespace in a process of its own, which dies when it is told to."""
     netns, *keep = inhabited(port)
     child.tell(netns.inum)
-    child.told(timeout=None)
+    child.told()
     del keep
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 
 from lib.netns import Netns, sysctl
+from lib.patience import ended
 
 CHURN = os.environ.get(
     "TCPDWELL_CHURN", os.path.join(os.path.dirname(__file__), "../../../build/tests/bench/churn"))
@@ -37,7 +38,7 @@ class Load:
         """How many transitions it was in all, exactly."""
         self.process.send_signal(signal.SIGTERM)  # its stdin may have been inherited meanwhile
         said = json.loads(self.process.stdout.readline())
-        assert self.process.wait(timeout=20) == 0 and said["exact"], said
+        assert ended(self.process) == 0 and said["exact"], said
         self.made = said["transitions"]
         return self.made
 

@@ -81,7 +81,7 @@ def main():
     with open("/orders.json", encoding="utf-8") as file:
         orders = json.load(file)
     os.environ.update({"TCPDWELL_BIN": BINARY, "TCPDWELL_CHURN": "/usr/bin/churn",
-                       "TCPDWELL_KEEP": KEPT, "TCPDWELL_RETRY": "0", **orders["environment"]})
+                       "TCPDWELL_KEEP": KEPT, "TCPDWELL_WITNESS": "0", **orders["environment"]})
     os.makedirs(KEPT)
     began, reporter = time.monotonic(), Reporter()
     tell(kernel=os.uname().release, cpus=os.cpu_count())

@@ -1,0 +1,114 @@
+"""Waiting. A wait ends in error when nothing has moved for a minute, not when it took long.
+
+How long a fork, a page fault or a walk takes is the machine's business. What a wait sees move, it
+waits on for: objects that arrive, CPU time that a process uses, a file that grows.
+"""
+import contextlib
+import os
+import select
+import subprocess
+import threading
+import time
+
+STALLED_S = 60  # without any progress: that is a hang
+HOPELESS_S = 600  # with progress, but without an end: that is one, too
+LEAST_LOOKS = 20  # without progress: time alone passes for a machine that stands still, too
+LOOK_S = 0.02
+
+
+class Stalled(AssertionError):
+    """Nothing has moved for so long that nothing will."""
+
+
+def came_true(condition, progress=lambda: None, stalled_s=None, every_s=LOOK_S):
+    """Polls until `condition()` is true and returns its value, or a false one where `progress()`,
+    any value, has not changed for `stalled_s`."""
+    stalled_s = STALLED_S if stalled_s is None else stalled_s
+    began = moved = time.monotonic()
+    last, looks = progress(), 0
+    while True:
+        value = condition()
+        looked = time.monotonic()
+        looks += 1
+        stalled = looked > moved + stalled_s and looks >= LEAST_LOOKS
+        if value or stalled or looked > began + max(HOPELESS_S, stalled_s):
+            return value
+        time.sleep(every_s)
+        current = progress()
+        if current != last:
+            last, moved, looks = current, time.monotonic(), 0
+
+
+def wait_for(condition, what, progress=lambda: None, stalled_s=None, every_s=LOOK_S):
+    """Polls until `condition()` is true and returns its value."""
+    value = came_true(condition, progress, stalled_s, every_s)
+    if not value:
+        raise Stalled(f"waited for {what}, and nothing has moved for "
+                      f"{STALLED_S if stalled_s is None else stalled_s} s")
+    return value
+
+
+def cpu_ticks(pid):
+    """What a process, its children and theirs have used; less where one of them is gone."""
+    ticks, pids = 0, [pid]
+    while pids:
+        pid = pids.pop()
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                ticks += sum(map(int, file.read().rpartition(")")[2].split()[11:15]))
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                    pids += map(int, file.read().split())
+    return ticks
+
+
+def work(pid):
+    """Its CPU time in whole seconds. What only waits uses some, too, but not one in a minute."""
+    return cpu_ticks(pid) // os.sysconf("SC_CLK_TCK")
+
+
+def ended(process):
+    """The exit status of a Popen, when it has ended by itself."""
+    wait_for(lambda: process.poll() is not None, f"the end of process {process.pid}",
+             lambda: work(process.pid))
+    return process.returncode
+
+
+def communicate(process, data=None):
+    """As Popen.communicate()."""
+    told = []
+    stdin, process.stdin = process.stdin, None  # a second communicate() would forget the rest of it
+    if stdin:
+        threading.Thread(target=_feed, args=(stdin, data), daemon=True).start()
+
+    def is_told():
+        try:
+            told[:] = process.communicate(timeout=0.1)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    wait_for(is_told, f"the end of process {process.pid}", lambda: work(process.pid), every_s=0)
+    return tuple(told)
+
+
+def _feed(stdin, data):
+    with contextlib.suppress(BrokenPipeError), stdin:
+        stdin.write(data or b"")
+
+
+def run(argv, **options):
+    """As subprocess.run() with captured output, of a program that ends by itself."""
+    with subprocess.Popen(argv, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+                                   "stdin": subprocess.DEVNULL, **options}) as process:
+        try:
+            stdout, stderr = communicate(process)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(argv, process.returncode, stdout, stderr)
+
+
+def readable(file, what):
+    """Until there is something to read, a connection to accept, or an end."""
+    assert select.select([file], [], [], STALLED_S)[0], f"{what}: nothing came for {STALLED_S} s"

@@ -1,0 +1,199 @@
+"""A process that writes down, through ftrace, what this kernel may hide from BPF.
+
+Some kernels under some hypervisors' agents do not call BPF programs for what a softirq does while
+a thread of pid 1, the agent, is current. Observed on Linux 6.18 with 6,000 short-lived orphans and
+a storm of processes for pid 1 to reap: of 21 events of inet_sock_set_state, timer_start and
+timer_expire_entry that the ftrace ring had with such a `current` in softirq context, BPF programs on
+the same tracepoints were called for none; they were called for all of the other 68,000, and not
+once with such a `current`. One interrupt can hide several events in a row. The ftrace ring has
+them all, whoever is current.
+
+The events go into a tracefs instance of its own, which the kernel fills only while a thread of pid 1
+is current (set_event_pid). tracefs is reached through a mount that is attached nowhere, so nothing
+is left behind but the instance, and that is removed at the end; also when the parent dies.
+
+Run as a program. It prints one line when it is ready, {"why": ""} or why it cannot; then it answers
+each line on stdin with a line: all events since the last answer. It ends with its stdin.
+"""
+import contextlib
+import ctypes
+import json
+import os
+import re
+import select
+import signal
+import sys
+
+FSOPEN, FSCONFIG, FSMOUNT = 430, 431, 432  # the same on every architecture
+FSCONFIG_CMD_CREATE, CLOEXEC = 6, 1
+PR_SET_PDEATHSIG = 1
+EVENTS = ("sock/inet_sock_set_state", "timer/timer_start", "timer/timer_cancel",
+          "timer/timer_expire_entry", "tcp/tcp_send_reset", "tcp/tcp_retransmit_skb",
+          "skb/kfree_skb")
+TIMERS = {"tw_timer_handler", "reqsk_timer_handler"}
+BUFFER_KB = 1024  # a CPU; some events a second come
+LOOK_S = 0.2
+
+LINE = re.compile(r"\s*.+-(?P<tid>\d+) +\[\d+\] (?P<flags>\S+) +(?P<s>\d+)\.(?P<us>\d{6}): "
+                  r"(?P<event>\w+): (?P<text>.*)")
+WORD = re.compile(r"(\w+)=(\S+)")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _syscall(*arguments):
+    got = _libc.syscall(*arguments)
+    if got < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return got
+
+
+def mounted_nowhere():
+    """An fd of tracefs' root."""
+    context = _syscall(FSOPEN, b"tracefs", CLOEXEC)
+    try:
+        _syscall(FSCONFIG, context, FSCONFIG_CMD_CREATE, None, None, 0)
+        return _syscall(FSMOUNT, context, CLOEXEC, 0)
+    finally:
+        os.close(context)
+
+
+class Instance:
+    """A tracefs instance that records what happens while a thread of pid 1 is current."""
+
+    def __init__(self):
+        root = f"/proc/self/fd/{mounted_nowhere()}"
+        self._path = f"{root}/instances/tcpdwell-test-{os.getpid()}"
+        os.mkdir(self._path)
+        try:
+            self._write("trace_clock", "mono")
+            self._write("buffer_size_kb", str(BUFFER_KB))
+            self._tids, self._rest = set(), b""
+            self.follow()
+            self._pipe = os.open(f"{self._path}/trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
+            for event in EVENTS:
+                if os.path.exists(f"{self._path}/events/{event}"):
+                    self._write(f"events/{event}/enable", "1")
+        except BaseException:
+            self.close()
+            raise
+
+    def _write(self, name, text, flags=0):
+        fd = os.open(f"{self._path}/{name}", os.O_WRONLY | flags)
+        try:
+            os.write(fd, text.encode())
+        finally:
+            os.close(fd)
+
+    def follow(self):
+        """pid 1 may have started a thread."""
+        tids = set(os.listdir("/proc/1/task"))
+        for tid in tids - self._tids:
+            self._write("set_event_pid", tid, os.O_APPEND)
+        self._tids = tids
+
+    def lines(self):
+        """What has come since."""
+        while True:
+            try:
+                data = os.read(self._pipe, 1 << 16)
+            except BlockingIOError:
+                break
+            if not data:
+                break
+            self._rest += data
+        *whole, self._rest = self._rest.split(b"\n")
+        return [line.decode("utf-8", "replace") for line in whole]
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self._write("tracing_on", "0")
+        if hasattr(self, "_pipe"):
+            os.close(self._pipe)
+        os.rmdir(self._path)
+
+
+def parse(line):
+    """One event in softirq context, or None."""
+    match = LINE.match(line)
+    if match is None or match["flags"][2:3] not in ("s", "H"):
+        return None
+    words = dict(WORD.findall(match["text"]))
+    event = {"at": (int(match["s"]) * 1_000_000 + int(match["us"])) * 1000,
+             "tid": int(match["tid"]), "event": match["event"], "text": match["text"]}
+    if "sport" in words:
+        if words.get("protocol", "IPPROTO_TCP") != "IPPROTO_TCP":
+            return None
+        event["ends"] = [_end(words, "s"), _end(words, "d")]
+    elif "src" in words:
+        event["ends"] = [_split(words["src"]), _split(words["dest"])]
+    elif match["event"] == "kfree_skb":  # with a socket: a minisock takes or refuses a segment
+        if not re.search(r"location=tcp_v[46]_rcv", match["text"]) or \
+                not int(words.get("rx_sk", "0"), 16):
+            return None
+        event["function"] = "tw_timer_handler"
+    else:
+        event["timer"], event["function"] = words.get("timer"), words.get("function")
+    return event
+
+
+def _end(words, side):
+    v6 = words.get(f"{side}addrv6", "::ffff:")
+    address = words[f"{side}addr"] if v6.startswith("::ffff:") else v6
+    return [address, int(words[f"{side}port"])]
+
+
+def _split(end):
+    address, _, port = end.rpartition(":")
+    return [address.strip("[]").removeprefix("::ffff:"), int(port)]
+
+
+def of_tcp(events, functions):
+    """Without the timers of others. A timer that was cancelled and did nothing else may be TCP's.
+
+    `functions`: what is known of each timer.
+    """
+    functions.update({event["timer"]: event["function"] for event in events
+                      if event.get("function") and "timer" in event})
+    for event in events:
+        if "timer" in event:
+            event["function"] = event["function"] or functions.get(event["timer"])
+    return [event for event in events
+            if "ends" in event or event["function"] in (None, *TIMERS)]
+
+
+def serve(instance):
+    events, functions, lost = [], {}, 0
+    while True:
+        asked = select.select([sys.stdin], [], [], LOOK_S)[0]
+        instance.follow()
+        for line in instance.lines():
+            lost += "LOST" in line
+            event = parse(line)
+            events += [event] if event else []
+        if asked:
+            if not sys.stdin.readline():
+                return
+            print(json.dumps({"events": of_tcp(events, functions), "lost": lost}), flush=True)
+            events = []
+
+
+def main():
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's is the parent's business
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        instance = Instance()
+    except OSError as error:
+        print(json.dumps({"why": f"no tracefs: {error}"}), flush=True)
+        return
+    try:
+        print(json.dumps({"why": ""}), flush=True)
+        serve(instance)
+    finally:
+        instance.close()
+
+
+if __name__ == "__main__":
+    main()

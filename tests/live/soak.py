@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Plays the scenarios of test_lifecycle.py over and over, until N lifecycles were traced (2,000).
+
+    ./dev soak [N] [--only WORD]     only scenarios with WORD in their names
+
+Prints what was told wrongly, and what of that the kernel had hidden from BPF (lib/witness.py). Exit
+status 1 if a connection was told to have ended when or how it had not, or was told twice, or if
+anything else is wrong that no hidden event explains.
+"""
+import argparse
+import collections
+import itertools
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from lib.hidden import Witness, about_lives  # noqa: E402
+from lib.life import ANY  # noqa: E402
+from lib.lifecycle import TOLERANCE_NS, explain  # noqa: E402
+from lib.play import Play  # noqa: E402
+from lib.scenario import REGISTRY  # noqa: E402
+
+
+def differs(got, wanted):
+    choices = wanted if type(wanted) is tuple else (wanted,)
+    return ANY not in choices and got not in choices
+
+
+def ends_falsely(life, objects):
+    """It is told to be over for another reason than it was, or before it was."""
+    truth = life.steps[-1].at
+    return any(differs(item["ended"], life.ended)
+               or differs(item["time_wait_ended"], life.time_wait_ended)
+               or (hasattr(truth, "lo") and item["mono_ns"] < truth.lo - TOLERANCE_NS)
+               for item in connections(objects))
+
+
+def connections(objects):
+    return [item for item in objects if item["type"] == "connection"]
+
+
+class Soak:
+    def __init__(self, witness):
+        self.witness, self.count = witness, collections.Counter()
+        self.told_corrected = False
+
+    def play(self, names):
+        run = Play(names)
+        events = self.witness.events(run.objects[0]["mono_ns"])
+        end = run.objects[-1]
+        self.count["unseen"] += end["unseen"]
+        self.count["corrected"] += end.get("corrected", 0)
+        self.told_corrected = "corrected" in end
+        for name, judgement in run.judgements.items():
+            if judgement.failed:
+                self.count["stories that failed"] += 1
+                print(f"{name}: {judgement}")
+            self._count(name, judgement, events)
+        return len(events)
+
+    def _count(self, name, judgement, events):
+        for life, objects, wrong in judgement.told:
+            self.count["lifecycles"] += 1
+            hit = bool(about_lives(events, [life]))
+            self.count["hit"] += hit
+            if not wrong:
+                self.count["hit and told rightly"] += hit
+                continue
+            kind = "told twice" if len(connections(objects)) > 1 else \
+                "false ends" if ends_falsely(life, objects) else \
+                "never told" if not objects else "otherwise wrong"
+            self.count[kind] += 1
+            self.count["wrong without a hidden event"] += not hit
+            print(f"{name}: {kind}, {'hit' if hit else 'not hit'} by a hidden event\n"
+                  f"{explain(life, objects, wrong)}")
+        for objects in judgement.unmade:  # a life that came back as another one
+            self.count["told twice"] += 1
+            print(f"{name}: " + explain("a connection that nobody made", objects, ["it is reported"]))
+
+    def summary(self):
+        count = self.count
+        text = (f"{count['lifecycles']} lifecycles: {count['false ends']} false ends, "
+                f"{count['told twice']} told twice, {count['never told']} never told, "
+                f"{count['otherwise wrong']} otherwise wrong; "
+                f"{count['wrong without a hidden event']} of the wrong without a hidden event, "
+                f"{count['stories that failed']} stories failed\n"
+                f"{count['hit']} at most were hit by hidden events, "
+                f"{count['hit and told rightly']} of these told rightly; ")
+        text += f"{count['corrected']} corrected by asking the kernel" if self.told_corrected else \
+            "this tcpdwell does not say how many it corrected by asking"
+        return text + f"; {count['unseen']} transitions noticed as unseen"
+
+    def failed(self):
+        return any(self.count[kind] for kind in ("false ends", "told twice", "never told",
+                                                 "stories that failed",
+                                                 "wrong without a hidden event"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("number", nargs="?", type=int, default=2000)
+    parser.add_argument("--only", default="", metavar="WORD")
+    arguments = parser.parse_args()
+    names = [name for name in REGISTRY if arguments.only in name]
+    if not names:
+        parser.error(f"no scenario has {arguments.only} in its name")
+    began, witness = time.monotonic(), Witness()
+    try:
+        if witness.why:
+            print(f"no witness of hidden events: {witness.why}")
+        soak = Soak(witness)
+        for number in itertools.count(1):
+            seen = soak.play(names)
+            print(f"round {number}, {time.monotonic() - began:.0f} s: "
+                  f"{soak.count['lifecycles']} lifecycles, {seen} hidden events", flush=True)
+            if soak.count["lifecycles"] >= arguments.number:
+                break
+        print(soak.summary())
+    finally:
+        witness.close()
+    return 1 if soak.failed() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
