@@ -102,7 +102,7 @@ def test_a_reader_that_stalls_keeps_neither_ctrl_c_nor_memory():
             lines = [tracer.stdout.readline()]
             churn(2000)  # 10 MB of output; a pipe holds one
             tracer.send_signal(signal.SIGINT)
-            status = tracer.wait(timeout=60)
+            status = patience.ended(tracer)
             lines += tracer.stdout.read().splitlines(keepends=True)
             said = tracer.stderr.read().decode()
         finally:

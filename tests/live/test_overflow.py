@@ -48,7 +48,7 @@ def test_questions_stay_within_their_bound():
         child.tell()
         child.told()
         tracer.wait_for(lambda objects: len(closed_first(objects, inum)) >=
-                        CONNECTIONS - TIME_WAITS - 100, 60, "the ends")
+                        CONNECTIONS - TIME_WAITS - 100, "the ends")
         seconds = time.monotonic() - began
         child.tell()
         child.result()

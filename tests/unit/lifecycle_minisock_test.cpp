@@ -209,6 +209,22 @@ TEST(Minisock, OneThatIsOlderThanTheTraceIsALowerBound) {
   EXPECT_EQ(story.connection().opened_by, Side::Unknown);
 }
 
+TEST(Minisock, TheTimerOfAnUnknownOneMayStillBeThatOfItsFinWait2) {
+  Story story;
+  auto cancel = story.timer(TimerOp::Cancel, TimeWait, 10s, 0);
+  cancel.left_jiffies = 125;  // of one second: its FIN has just come
+  story.tell(cancel);
+  auto start = story.timer(TimerOp::Start, TimeWait, 10s, 0);
+  start.left_jiffies = 15000;
+  story.tell(start);
+  auto expire = story.timer(TimerOp::Expire, TimeWait, 71s, 0);
+  expire.left_jiffies = -250;
+  story.tell(expire);
+  EXPECT_EQ(story.path(), "TIME_WAIT CLOSED");
+  EXPECT_EQ(story.dwell(TimeWait).value, 61s) << "not since 60 s before the end of its first timer";
+  EXPECT_EQ(story.dwell(TimeWait).error, std::nullopt);
+}
+
 TEST(Minisock, OneOfASocketThatHadNoCookieLearnsWhereItCameFrom) {
   Story story;
   story.tell(story.timer(TimerOp::Start, TimeWait, 5s, 0));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // After a loss: a walk through all sockets puts the table right.
+#include <gmock/gmock.h>
+
 #include "story.h"
 
 namespace tcpdwell::test {
@@ -128,6 +130,22 @@ TEST_F(Reconcile, AnAnswerOfBeforeItMovedIsVoid) {
   story.tell(answer(asked, Presence::Present, 30ms));
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED CLOSE_WAIT");
   EXPECT_EQ(resynced(), 0U);
+}
+
+TEST_F(Reconcile, WhatTheFirstWalkDidNotFindIsNoOlderSocket) {
+  using enum State;
+  story.tell(story.moves(Established, CloseWait, 10s, 1));
+  story.table.snapshot_begins();
+  story.tell(story.moves(Established, CloseWait, 11s, 2));
+  story.table.snapshot_ended();
+  story.tell(story.moves(Established, CloseWait, 12s, 3));
+  std::vector<Nanos> dwells;
+  for (const auto& moved : story.said.all<TransitionRecord>()) {
+    ASSERT_TRUE(moved.dwell);
+    EXPECT_EQ(moved.dwell->error, std::nullopt);
+    dwells.push_back(moved.dwell->value);
+  }
+  EXPECT_THAT(dwells, testing::ElementsAre(10s, 11s, 0s)) << "its beginning was hidden";
 }
 
 TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsTheSame) {

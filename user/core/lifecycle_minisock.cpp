@@ -208,11 +208,15 @@ Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
     watch(id);
     return id;
   }
-  // The timer says when it was armed last; it may have been armed before.
+  // A timer that has run out says when it was armed last; it may have been armed before. One that
+  // is cancelled earlier may still be the shorter one of FIN_WAIT_2, if the FIN came just now.
   connection.entered_known = false;
-  connection.entered = unseen_since(event.at);
-  if (event.substate == State::TimeWait)
+  if (event.substate != State::TimeWait)
+    connection.entered = unseen_since(event.at);
+  else if (event.op == TimerOp::Expire || event.left_jiffies <= 0)
     connection.entered = event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
+  else
+    connection.entered = event.at;
   connection.entered = std::min(connection.entered, event.at);
   watch(id);
   return id;

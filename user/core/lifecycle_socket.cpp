@@ -182,9 +182,11 @@ Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
   return id;
 }
 
-// Since when a connection that is not in the table has not changed its state, at least.
+// Since when a connection that is not in the table has not changed its state, at least. Once all
+// sockets were walked through, one that is not known is no older one: its beginning was lost, or
+// hidden, or the walk could not enter its namespace. Then nothing is known.
 Nanos Lifecycle::unseen_since(Nanos at) const {
-  if (table_.evicted() > 0) return at;
+  if (table_.evicted() > 0 || (walked_ && !first_walk_)) return at;
   return std::min(std::max(config_.began, last_loss_), at);
 }
 
