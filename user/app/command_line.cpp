@@ -32,7 +32,7 @@ void add_run_options(CLI::App& app, Raw& raw) {
   app.add_flag("--no-accept", raw.no_accept,
                "Do not watch accept(): spares every system call of the host some 30 ns where "
                "the kernel cannot trace functions; the owners of accepted sockets stay unknown");
-  app.add_option("--ring-size", raw.ring_size, "Of the event ring, rounded up to a power of two")
+  app.add_option("--ring-size", raw.ring_size, "Of both event rings, rounded up to a power of two")
       ->type_name("BYTES");
   app.add_option("--max-connections", raw.max_connections,
                  "Beyond this the connections that were quiet the longest are forgotten")

@@ -21,10 +21,10 @@ void* map_shared(int fd, std::size_t size, int protection, std::size_t offset) {
 
 // The first ring stays in the caches at this size and holds some 10 ms of full churn. Measured:
 // docs/performance.md.
-RingSizes divide_ring(std::uint32_t total) {
+RingSizes divide_ring(std::uint32_t total, bool may_spill) {
   constexpr std::uint32_t kFirst = 2U << 20U;
   const auto page = static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE));
-  if (total <= page) return {.first = page, .second = page, .spills = false};
+  if (total <= page || !may_spill) return {.first = total, .second = page, .spills = false};
   return {.first = std::min(kFirst, total / 2), .second = total / 2, .spills = true};
 }
 

@@ -26,14 +26,14 @@ class RecordHandler {
   virtual void drained() noexcept = 0;
 };
 
-// How a number of bytes is divided between the two. A single page has no room for a second ring,
-// which then takes nothing.
+// How a number of bytes is divided between the two. Without `spills` the first ring has all of
+// them, and the second one is a page that takes nothing.
 struct RingSizes {
   std::uint32_t first = 0, second = 0;  // powers of two of pages
   bool spills = false;
 };
-// `total`: a power of two of pages.
-RingSizes divide_ring(std::uint32_t total);
+// `total`: a power of two of pages. `may_spill`: this kernel can run what two rings need.
+RingSizes divide_ring(std::uint32_t total, bool may_spill);
 
 class RingReader {
  public:

@@ -52,6 +52,24 @@ bool can_trace_functions(const BtfFacts& btf) {
   return static_cast<bool>(link);
 }
 
+// Atomic operations that return a value: what the two rings need (bpf/emit.bpf.h). Before 5.18
+// arm64 refuses them, or runs what has them in the interpreter.
+bool has_fetching_atomics() {
+  const std::array<bpf_insn, 5> program = {
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K},
+      bpf_insn{.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .off = -8},
+      bpf_insn{.code = BPF_STX | BPF_ATOMIC | BPF_DW,
+               .dst_reg = BPF_REG_10,
+               .off = -8,
+               .imm = BPF_OR | BPF_FETCH},
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K}, bpf_insn{.code = BPF_JMP | BPF_EXIT}};
+  const UniqueFd fd(bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, nullptr, "GPL", program.data(),
+                                  program.size(), nullptr));
+  bpf_prog_info info{};
+  __u32 size = sizeof info;
+  return fd && bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0 && info.jited_prog_len > 0;
+}
+
 // Which of the programs that not every kernel takes are worth a try on this one.
 void choose(tcpdwell_bpf& skeleton, const BtfFacts& btf, const ProgramOptions& options) {
   const auto wants = [](bpf_program* program, bool yes) {
@@ -130,7 +148,7 @@ Result<SkeletonPtr> load_skeleton(const ProgramOptions& options) {
   skeleton->rodata->tracer_pidns = own_pidns();
   skeleton->rodata->follows = options.follow;
   skeleton->rodata->snapshot_states = options.snapshot_states;
-  const RingSizes rings = divide_ring(options.ring_bytes);
+  const RingSizes rings = divide_ring(options.ring_bytes, has_fetching_atomics());
   skeleton->rodata->spills = rings.spills;
   skeleton->rodata->snapshot_limit = rings.first / 2;
   if (options.trace)
