@@ -110,6 +110,7 @@ Lifecycle::Id Lifecycle::minisock_without_close(const TimewaitEvent& event) {
   ++connection.question;
   table_.forget_cookie(id);
   table_.index_object(id, event.object);
+  watch(id, event.at);
   return id;
 }
 
