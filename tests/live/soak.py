@@ -10,6 +10,7 @@ anything else is wrong that no hidden event explains.
 import argparse
 import collections
 import itertools
+import math
 import os
 import sys
 import time
@@ -28,12 +29,29 @@ def differs(got, wanted):
     return ANY not in choices and got not in choices
 
 
+def is_false(got, wanted):
+    return got not in (None, "unknown") and differs(got, wanted)
+
+
 def ends_falsely(life, objects):
-    """It is told to be over for another reason than it was, or before it was."""
+    """It is told to be over for another reason than it was, or before it was. What is said to be
+    `unknown`, and a time whose error admits the truth, is not false."""
     truth = life.steps[-1].at
-    return any(differs(item["ended"], life.ended)
-               or differs(item["time_wait_ended"], life.time_wait_ended)
-               or (hasattr(truth, "lo") and item["mono_ns"] < truth.lo - TOLERANCE_NS)
+    return any(is_false(item["ended"], life.ended)
+               or is_false(item["time_wait_ended"], life.time_wait_ended)
+               or (hasattr(truth, "lo") and latest(item) < truth.lo - TOLERANCE_NS)
+               for item in connections(objects))
+
+
+def latest(connection):
+    """When it can have ended at the latest: a lower bound has no such time."""
+    errors = connection["error_ns"].values()
+    return math.inf if None in errors else connection["mono_ns"] + max(errors, default=0)
+
+
+def end_is_unknown(objects):
+    """It was over before anybody noticed, since what ended it was hidden."""
+    return any("unknown" in (item["ended"], item["time_wait_ended"])
                for item in connections(objects))
 
 
@@ -70,7 +88,8 @@ class Soak:
                 continue
             kind = "told twice" if len(connections(objects)) > 1 else \
                 "false ends" if ends_falsely(life, objects) else \
-                "never told" if not objects else "otherwise wrong"
+                "never told" if not objects else \
+                "ends unknown" if end_is_unknown(objects) else "otherwise wrong"
             self.count[kind] += 1
             self.count["wrong without a hidden event"] += not hit
             print(f"{name}: {kind}, {'hit' if hit else 'not hit'} by a hidden event\n"
@@ -83,6 +102,7 @@ class Soak:
         count = self.count
         text = (f"{count['lifecycles']} lifecycles: {count['false ends']} false ends, "
                 f"{count['told twice']} told twice, {count['never told']} never told, "
+                f"{count['ends unknown']} whose end is said to be unknown, "
                 f"{count['otherwise wrong']} otherwise wrong; "
                 f"{count['wrong without a hidden event']} of the wrong without a hidden event, "
                 f"{count['stories that failed']} stories failed\n"
