@@ -33,9 +33,10 @@ const volatile __u32 rst_reason_memory = 0;
 /* `run`: whether to tell its sockets from all others */
 const volatile bool follows = false;
 
-/* Snapshots: only sockets in these states (1 << TCP_*); and how full the ring may get by them. */
+/* Snapshots: only sockets in these states (1 << TCP_*); and how full each ring may get by them. */
 const volatile __u32 snapshot_states = ~0U;
 const volatile __u64 snapshot_limit = 0;
+const volatile __u64 snapshot_limit_spilled = 0;
 
 /* Holders: of all sockets, or only of those whose cookie has this pass in `wanted`; 0: of all */
 __u32 holders_pass = 0;

@@ -44,9 +44,11 @@ static __always_inline bool is_spilling(__u64 phase)
 
 static __always_inline __u64 phase_after_reserve(void)
 {
-	volatile __u64 barrier = 0;
+	__u64 barrier = 0, before;
 
-	__sync_fetch_and_or(&barrier, 1);
+	before = __sync_fetch_and_or(&barrier, 1);
+	/* Clang makes it an operation that fetches nothing if nobody looks: no barrier on arm64. */
+	asm volatile("" : "+r"(before));
 	return *(volatile __u64 *)&shared.phase;
 }
 

@@ -69,8 +69,10 @@ int places_of_files(struct bpf_iter__task_file *ctx)
 		out.kind = TCPDWELL_PLACE_OF_FILE;
 		net = net_of_nsfs(file);
 	}
-	if (!net || net == BPF_CORE_READ(task, nsproxy, net_ns))
-		return 0; /* none, or one that the task itself leads to */
+	/* The task itself leads to where it is, but it may have come there only now, after the walk
+	 * through the tasks. A namespace's own descriptor is reported in any case: there are few. */
+	if (!net || (socket && net == BPF_CORE_READ(task, nsproxy, net_ns)))
+		return 0;
 	out.tid = visible_pid(task);
 	if (out.tid)
 		write_place(ctx->meta->seq, net, &out);

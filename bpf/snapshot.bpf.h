@@ -113,6 +113,13 @@ static __always_inline void snapshot_request(struct sock_common *skc)
 	submit(out);
 }
 
+static __always_inline bool is_crowded(void)
+{
+	if (is_spilling(*(volatile __u64 *)&shared.phase))
+		return bpf_ringbuf_query(&spilled, BPF_RB_AVAIL_DATA) > snapshot_limit_spilled;
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > snapshot_limit;
+}
+
 SEC("iter/tcp")
 int snapshot(struct bpf_iter__tcp *ctx)
 {
@@ -121,8 +128,7 @@ int snapshot(struct bpf_iter__tcp *ctx)
 
 	if (!skc)
 		return 0;
-	if (is_spilling(shared.phase) ||
-	    bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > snapshot_limit)
+	if (is_crowded())
 		return 1; /* the same socket again, when the reader has caught up */
 	state = skc->skc_state;
 	if (state == TCP_TIME_WAIT)

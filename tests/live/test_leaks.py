@@ -3,6 +3,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -312,3 +313,42 @@ def test_not_root():
     said = done.stderr.decode()
     assert done.returncode == 2 and done.stdout == b"" and said.count("\n") == 1, said
     assert "root" in said, said
+
+
+WANDERER_LOOKS = 40
+
+
+def wanders(child):
+    """Its thread comes to a namespace and goes again, all the time; one socket there is stuck."""
+    home, netns = Netns.current(), Netns.create()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        client = socket.create_connection(listener.getsockname())
+        server = listener.accept()[0]
+    client.close()
+    child.tell(netns.inum)
+    child.channel.setblocking(False)
+    while True:
+        home.enter()
+        netns.enter()
+        try:
+            child.channel.recv(1)
+        except BlockingIOError:
+            continue
+        server.close()
+        child.channel.setblocking(True)
+        return
+
+
+def test_a_namespace_is_found_whose_thread_comes_and_goes():
+    """The walk through the tasks may see it at home, and the one through the descriptors there."""
+    child = Child(wanders)
+    inum = child.told()
+    missed = 0
+    for _ in range(WANDERER_LOOKS):
+        done = run("leaks", "--json", "--netns", str(inum), "--flag", "CLOSE_WAIT=1ms")
+        missed += not any(json.loads(line)["type"] == "flag" for line in done.stdout.splitlines())
+    child.channel.send(b".")
+    child.result()
+    assert missed == 0, f"missed in {missed} of {WANDERER_LOOKS} looks"

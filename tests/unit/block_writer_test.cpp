@@ -286,6 +286,23 @@ TEST_F(BlockWriterTest, AnotherFileGetsWhatComesAfterAndNothingElse) {
   EXPECT_EQ(::fcntl(number, F_GETFD), -1) << "the old one is closed";
 }
 
+TEST_F(BlockWriterTest, TheNextDescriptorDoesNotFailWithTheOneBefore) {
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
+  UniqueFd reader(pipe[0]), old(pipe[1]);
+  const UniqueFd next = make(path_);
+  BlockWriter writer(old.get(), 64 * kBlock);
+  writer.add(std::string(3 * kBlock, 'x') + '\n');  // more than a pipe holds
+  writer.flush();
+  writer.go_on_in(next.get(), std::move(old));
+  writer.add("after\n");
+  reader.reset();
+  writer.finish();
+  EXPECT_EQ(writer.failure(), 0);
+  EXPECT_EQ(writer.given_up_lines(), 1U);
+  EXPECT_EQ(content(path_), "after\n");
+}
+
 TEST_F(BlockWriterTest, EndsWithWhatWasHandedOver) {
   disk_.stall();
   std::thread disk;

@@ -330,9 +330,25 @@ TEST(DoubtedClose, OfASocketThatHadNoCookieIsAskedAboutByItsAddresses) {
   Conn conn = story.client(1).minisock_cookie(0).moves(FinWait2, Closed, 102ms, orphan());
   const Question asked = question(story, kAsked);
   EXPECT_EQ(asked.cookie, 0U);
-  answers(story, asked, kAsked, minisock_in(FinWait2));
-  conn.minisock_expires(FinWait2, 60s);
+  InquiryEvent answer = minisock_in(FinWait2);
+  answer.cookie = 77;  // the question gave it one
+  answers(story, asked, kAsked, answer);
+  EXPECT_FALSE(story.life(1).over());
+  conn.minisock_cookie(77).minisock_expires(FinWait2, 60s);
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by unknown, closed by local");
+  EXPECT_EQ(ends(story), 1U);
+}
+
+TEST(DoubtedClose, AnotherConnectionAtItsAddressesIsNoSignOfIt) {
+  Story story;
+  story.client(1).minisock_cookie(0).moves(FinWait2, Closed, 102ms, orphan());
+  const Question asked = question(story, kAsked);
+  story.client(77).found(CloseWait, 450ms);
+  InquiryEvent answer = minisock_in(FinWait2);
+  answer.cookie = 77;
+  answers(story, asked, kAsked, answer);
+  EXPECT_TRUE(story.life(1).over());
+  EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
 TEST(DoubtedClose, NextToALossIsUnknownWhenItIsGone) {

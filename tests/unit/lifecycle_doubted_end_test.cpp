@@ -55,6 +55,29 @@ TEST(DoubtedCancel, OfWhichAnotherFollowsWasARestart) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "10ms");
 }
 
+TEST(DoubtedCancel, IsResolvedByALaterSegment) {
+  Story story;
+  Conn conn = orphaned(story).hands_over(FinWait2, FinWait2, 102ms);
+  conn.minisock_cancelled(FinWait2, 20s, {.left = 40s, .canceller = Canceller::Segment});
+  const Question asked = question(story, 21s);
+  conn.segment(22s);
+  answers(story, asked, 22500ms, gone());
+  story.waits(40s);
+  EXPECT_FALSE(story.life(1).over()) << "the answer is about FIN_WAIT_2";
+  EXPECT_EQ(story.lifecycle().corrected(), 1U);
+  conn.minisock_expires(TimeWait, 83s);
+  EXPECT_EQ(story.life(1).dwell(TimeWait), "61000ms");
+  EXPECT_EQ(ends(story), 1U);
+}
+
+TEST(DoubtedCancel, ASegmentOfTheSameCallProvesNothing) {
+  Story story;
+  Conn conn = hidden_restart(story);
+  conn.segment(20s + 5us);
+  is_answered(story, 21s, gone());
+  EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, reset");
+}
+
 TEST(DoubtedCancel, IsResolvedByALateStart) {
   Story story;
   Conn conn = hidden_restart(story);
@@ -132,6 +155,18 @@ TEST(DoubtedRequest, IsToldWhenTheKernelSaysThatItIsGone) {
   EXPECT_FALSE(story.life_from(50001).over());
   answers(story, asked, kAsked, gone());
   EXPECT_EQ(story.life_from(50001).verdict(), "reset_received, opened by remote, closed by remote");
+}
+
+TEST(DoubtedRequest, WhoseChildIsKnownAlreadyIsOver) {
+  Story story;
+  story.server(1).request_starts(0ms).request_cancelled(100ms);
+  const Question asked = question(story, kAsked);
+  story.client(7).establishes(450ms);
+  InquiryEvent child = still_in(Established);
+  child.cookie = 7;
+  answers(story, asked, kAsked, child);
+  EXPECT_TRUE(story.life_from(50001).over());
+  EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
 TEST(DoubtedRequest, WhoseChildIsThereIsTheSameConnection) {

@@ -158,7 +158,8 @@ class Lifecycle {
   void settle_doubts(Nanos now);
   void settle_last_doubts(Nanos now);
   bool is_improbable(const Connection& connection) const;
-  bool may_ask(Nanos now);
+  bool may_ask(Carrier carrier, Nanos now);
+  void heard_of_minisock(Id id, Nanos at);
   void ask_about_end(Id id, Nanos now);
   void end_answered(Id id, const InquiryEvent& answer);
   void closed_answered(Id id, const InquiryEvent& answer);
@@ -241,9 +242,9 @@ class Lifecycle {
   LifecycleConfig config_;
   ConnectionTable table_;
   Publisher publisher_;
-  std::deque<Deadline> doubts_;         // in the order of their time
-  std::deque<Deadline> asked_;          // those of them that wait for an answer, in the same order
-  Nanos asked_until_{};                 // what was asked uses up the time until then
+  std::deque<Deadline> doubts_;  // in the order of their time
+  std::deque<Deadline> asked_;   // those of them that wait for an answer, in the same order
+  Nanos asked_requests_until_{}, asked_sockets_until_{};  // the bound of questions about ends
   std::deque<PendingSyn> silent_syns_;  // connect() calls whose port we have not seen yet
   std::vector<Nanos> cpu_last_;         // when each CPU was heard of last
   std::vector<Nanos> listener_reset_;   // ... and sent an RST for a listener

@@ -74,7 +74,7 @@ void Lifecycle::settle_doubts(Nanos now) {
     if (!heard && now < extra->doubt_at + kPatience) {
       due.at = now + kGrace;
       doubts_.push_back(due);
-    } else if (is_improbable(table_[due.id]) && may_ask(now)) {
+    } else if (is_improbable(table_[due.id]) && may_ask(table_[due.id].carrier, now)) {
       ask_about_end(due.id, now);
     } else {
       settle(due.id);
@@ -125,11 +125,20 @@ bool Lifecycle::is_improbable(const Connection& connection) const {
   return request != nullptr && is_ambiguous(*request);
 }
 
-bool Lifecycle::may_ask(Nanos now) {
-  const Nanos from = std::max(asked_until_, now - kAskAtOnce * kAskEvery);
+// A flood of half-open requests leaves what is asked about sockets alone.
+bool Lifecycle::may_ask(Carrier carrier, Nanos now) {
+  Nanos& until = carrier == Carrier::Request ? asked_requests_until_ : asked_sockets_until_;
+  const Nanos from = std::max(until, now - kAskAtOnce * kAskEvery);
   if (from + kAskEvery > now) return false;
-  asked_until_ = from + kAskEvery;
+  until = from + kAskEvery;
   return true;
+}
+
+// A segment for a minisock whose timer was cancelled, but not by the same call: it is there.
+void Lifecycle::heard_of_minisock(Id id, Nanos at) {
+  const Connection& connection = table_[id];
+  if (connection.doubt == Doubt::Cancelled && at > table_.find_extra(connection)->doubt_at + kGrace)
+    went_on(id, at);
 }
 
 void Lifecycle::ask_about_end(Id id, Nanos now) {
@@ -151,10 +160,13 @@ void Lifecycle::end_answered(Id id, const InquiryEvent& answer) {
 
 void Lifecycle::closed_answered(Id id, const InquiryEvent& answer) {
   Connection& connection = table_[id];
-  const bool other = answer.cookie != 0 && answer.cookie != connection.cookie;
+  // Who is asked by its addresses has no cookie, and is given one by the question.
+  const bool by_ends = !connection.entered_known;
+  const bool given = by_ends && table_.by_cookie(answer.cookie) == kNone;
+  const bool other = answer.cookie != 0 && answer.cookie != connection.cookie && !given;
   if (other || answer.kind != SocketKind::Minisock) return settle(id);
   const Nanos closed = table_.extra(connection).doubt_at;
-  connection.minisock_cookie = answer.cookie != 0;
+  connection.minisock_cookie = answer.cookie != 0 && answer.cookie == connection.cookie;
   table_.index_flow(id);
   went_on_as_minisock(id, answer.state, answer.at);
   if (connection.state != State::FinWait2 || answer.state != State::TimeWait) return;
@@ -202,6 +214,7 @@ void Lifecycle::went_on_as_minisock(Id id, State substate, Nanos at) {
 
 // Its child came, and nothing was seen of it so far.
 void Lifecycle::went_on_as_socket(Id id, const InquiryEvent& answer) {
+  if (table_.by_cookie(answer.cookie) != kNone) return settle(id);  // it is known already
   was_no_end(id, answer.at);
   table_.forget_object(id);
   table_.forget_flow(id);

@@ -40,7 +40,7 @@ void Lifecycle::on_event(const TimewaitEvent& event) {
   if (table_[id].origin_lost)
     find_origin(id, State::FinWait2, std::get<TimewaitEvent>(table_.extra(table_[id]).doubted));
   switch (event.op) {
-    case TimerOp::Segment: return rearm_minisock(id, event);
+    case TimerOp::Segment: heard_of_minisock(id, event.at); return rearm_minisock(id, event);
     case TimerOp::Cancel:
       if (table_[id].doubt == Doubt::Cancelled) restarted(id);
       return doubt(id, Doubt::Cancelled, event);
@@ -82,7 +82,7 @@ Lifecycle::Id Lifecycle::minisock_without_start(const TimewaitEvent& event) {
   if (!ended && !there) return kNone;
   retire_object(event.object, event.at);
   if (ended) went_on_as_minisock(id, event.substate, event.at);
-  connection.minisock_cookie = event.cookie != 0;
+  connection.minisock_cookie = event.cookie != 0 && event.cookie == connection.cookie;
   table_.forget_cookie(id);
   table_.forget_flow(id);
   table_.index_object(id, event.object);

@@ -151,6 +151,7 @@ Result<SkeletonPtr> load_skeleton(const ProgramOptions& options) {
   const RingSizes rings = divide_ring(options.ring_bytes, has_fetching_atomics());
   skeleton->rodata->spills = rings.spills;
   skeleton->rodata->snapshot_limit = rings.first / 2;
+  skeleton->rodata->snapshot_limit_spilled = rings.second / 2;
   if (options.trace)
     choose(*skeleton, *btf, options);
   else

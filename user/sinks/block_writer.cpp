@@ -282,7 +282,7 @@ void BlockWriter::write_out(iovec* parts, int count) {
       pollfd ready{.fd = fd_, .events = POLLOUT, .revents = 0};
       ::poll(&ready, 1, -1);
     } else if (result < 0 && errno != EINTR) {
-      failure_ = errno;
+      fail(errno);
     }
     auto written = static_cast<std::size_t>(std::max<ssize_t>(result, 0));
     finished_ += written;
@@ -290,6 +290,15 @@ void BlockWriter::write_out(iovec* parts, int count) {
     if (count > 0)
       *parts = {static_cast<char*>(parts->iov_base) + written, parts->iov_len - written};
   }
+}
+
+// Where there is another descriptor to go on in, only the present one is done with.
+void BlockWriter::fail(int error) {
+  const std::lock_guard lock(mutex_);
+  if (switches_ > 0)
+    give_up_ = true;
+  else
+    failure_ = error;
 }
 
 // A torn line counts as dropped. After a failure nobody is left to miss a line.

@@ -91,6 +91,7 @@ class BlockWriter {
   void trim(std::unique_lock<std::mutex>& lock);
   void write_batch(std::unique_lock<std::mutex>& lock);
   void write_out(iovec* parts, int count);
+  void fail(int error);
   void discard(const iovec* parts, int count);
 
   const std::size_t most_;
