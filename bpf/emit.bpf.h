@@ -23,9 +23,9 @@ static __always_inline void fill_head(struct tcpdwell_head *head, __u8 kind, __u
 }
 
 /*
- * Two rings, one order. `events` is small, so it stays in the caches: a record in a large ring is
- * always written to lines that no cache and pages that no TLB holds. `spilled` is large, and takes
- * what comes while `events` is full, until the reader has emptied both.
+ * Two rings, one order. `events` is small and stays in the caches; each record in a large ring
+ * misses the caches and the TLB. `spilled` is large. It takes the records that come while `events`
+ * is full, until the reader has emptied both.
  *
  * shared.phase says which of the two is in use: `events` in even phases, `spilled` in odd ones. A
  * producer that finds `events` full begins an odd phase; only the reader begins an even one. The

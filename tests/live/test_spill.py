@@ -70,19 +70,21 @@ def test_nothing_is_lost(spilled):
     assert end["transitions"] + end["transitions_lost"] + end["unseen"] == made
 
 
+def in_order(path):
+    """Each transition begins where the last one ended, at its time, and no dwell is doubtful."""
+    return all(before["to"] == after["from"] and after["error_ns"] == 0 and
+               0 <= after["mono_ns"] - before["mono_ns"] - after["dwell_ns"] < SECOND // 250
+               for before, after in zip(path, path[1:]))
+
+
 def test_each_connections_transitions_come_in_order(spilled):
-    """Each begins where the last one ended, at its time, and no dwell is doubtful."""
+    """But for what this kernel hid, or a program missed by interrupting itself: a gap in one each."""
     objects, _, _ = spilled
-    if objects[-1]["unseen"] or objects[-1]["lost"]:
-        pytest.skip("this kernel hid an event, or a program interrupted itself: a path has a gap")
-    wrong, lives = [], collections.defaultdict(list)
+    lives = collections.defaultdict(list)
     for item in objects:
         if item["type"] == "transition":
             lives[item["cookie"], item["life"], item["local"]["port"]].append(item)
-    for path in lives.values():
-        for before, after in zip(path, path[1:]):
-            if before["to"] != after["from"] or after["error_ns"] != 0 or \
-                    not 0 <= after["mono_ns"] - before["mono_ns"] - after["dwell_ns"] < SECOND // 250:
-                wrong.append((before, after))
+    wrong = [path for path in lives.values() if not in_order(path)]
     assert len(lives) >= 2 * ROUNDS * CONNECTIONS
-    assert not wrong, f"{len(wrong)} such as {wrong[0]}"
+    assert len(wrong) <= objects[-1]["unseen"] + objects[-1]["lost"], \
+        f"{len(wrong)} such as {wrong[0]}"

@@ -10,7 +10,7 @@ void add_output_options(CLI::App& app, Raw& raw) {
   app.add_flag("-j,--json", raw.json, "NDJSON: one object a line");
   app.add_option("-o,--output", raw.output, "Write to FILE; reopened on SIGHUP")->type_name("FILE");
   app.add_option("--output-buffer", raw.output_buffer,
-                 "What may wait for a slow disk or reader; then whole lines are dropped, and "
+                 "Buffer for a slow disk or reader; if it is full, whole lines are dropped and "
                  "counted (64K to 1G; default: a 64th of the memory)")
       ->type_name("BYTES");
   app.add_option("--only", raw.only, "Print only these: transition, connection, flag")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ends that may be none. What an event means can depend on the next one; and some kernels hide what
-// softirqs do while certain tasks are current, so that the next one never comes. An end that rests
-// on an event that did not come is improbable: the kernel is asked whether the connection is gone.
+// Ends that only a missing event suggests. What an event means can depend on the next one, and some
+// kernels hide from BPF what softirqs do while certain tasks are current: then the next one never
+// comes. The kernel is asked whether the connection is gone before such an end is told.
 #include <algorithm>
 #include <variant>
 

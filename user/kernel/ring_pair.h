@@ -27,7 +27,7 @@ class RingPair {
   using Position = RingCursor::Position;
 
   RingPair() = default;
-  // All must outlive it. Whatever a consumer before this one left is handed over first.
+  // All must outlive it. Records that an earlier consumer did not read come first.
   RingPair(const RingCursor::Memory& first, const RingCursor::Memory& second, __u64& phase)
       : rings_{RingCursor(first), RingCursor(second)}, shared_phase_(&phase) {
     phase_ = number(load()) - 1;
