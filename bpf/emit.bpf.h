@@ -23,8 +23,8 @@ static __always_inline void fill_head(struct tcpdwell_head *head, __u8 kind, __u
 }
 
 /*
- * Two rings, one order. `events` is small and stays in the caches; each record in a large ring
- * misses the caches and the TLB. `spilled` is large. It takes the records that come while `events`
+ * Two rings, one order. `events` is small and stays in the caches; a record in a large ring can
+ * miss the caches and the TLB. `spilled` is large. It takes the records that come while `events`
  * is full, until the reader has emptied both.
  *
  * shared.phase says which of the two is in use: `events` in even phases, `spilled` in odd ones. A
