@@ -270,8 +270,8 @@ EndRecord Session::finish(Programs& programs) {
   drain_rest(now + kLastPatience);
   pump_.check_ring_loss(programs.shared(), now);
   pump_.check_missed(programs.missed(), now);
-  output_.flush_through();  // the last lines find room: those that are dropped now are not in `end`
-  feed_.note(Finished{.at = now, .output_dropped = output_.dropped_lines()});
+  output_.flush_through();  // the last lines find room
+  feed_.note(Finished{.at = now});
   if (config_.recorder != nullptr) config_.recorder->finish();
   output_.finish();
   if (reader_->spills() > 0)

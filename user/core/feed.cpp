@@ -74,7 +74,6 @@ void Feed::take(const Finished& end) {
           .evicted = lifecycle_.evicted(),
           .unseen = lifecycle_.unseen(),
           .corrected = lifecycle_.corrected(),
-          .output_dropped = end.output_dropped,
           .elapsed = end.at - start_.when.mono,
           .truncated = end.truncated};
   sink_.write(end_);

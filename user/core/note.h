@@ -26,8 +26,7 @@ struct Stopped {
 // The last.
 struct Finished {
   Nanos at{};
-  std::uint64_t output_dropped = 0;  // EndRecord::output_dropped
-  bool truncated = false;            // EndRecord::truncated
+  bool truncated = false;  // EndRecord::truncated
 };
 
 using Note =

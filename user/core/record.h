@@ -176,7 +176,7 @@ struct EndRecord {
   std::uint64_t evicted = 0;     // lives that left the table for --max-connections
   std::uint64_t unseen = 0;     // transitions, at least, that no program saw and no counter counted
   std::uint64_t corrected = 0;  // ends that were none: the kernel was asked before they were told
-  std::uint64_t output_dropped = 0;  // lines that the reader of the output did not take
+  std::uint64_t output_dropped = 0;  // lines; a sink fills it in, as it alone has all of them
   std::uint64_t unrecorded = 0;      // frames that are missing in a recording; not printed
   Nanos elapsed{};
   bool truncated = false;  // a replay: the recording does not tell the end

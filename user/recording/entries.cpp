@@ -31,7 +31,7 @@ class Notes {
   }
   void operator()(const Finished& ended) {
     packer_.put(ended.at);
-    packer_.put(ended.output_dropped);
+    packer_.put(std::uint64_t{0});  // reserved
     end(Entry::Finished);
   }
   void operator()(const LossEvent& loss) {
@@ -128,7 +128,8 @@ std::optional<NoteReader::Read> read_ended(Bytes bytes) {
   Unpacker unpacker(bytes);
   Finished ended;
   unpacker.get(ended.at);
-  unpacker.get(ended.output_dropped);
+  std::uint64_t reserved = 0;
+  unpacker.get(reserved);
   if (!is_time(unpacker, ended.at)) return std::nullopt;
   return NoteReader::Read{ended, {}};
 }

@@ -267,8 +267,17 @@ void write_json(JsonLine& line, const Record& record) {
 
 void NdjsonSink::write(const Record& record) noexcept {
   if (!kinds_.want(record)) return;
+  if (const auto* const end = std::get_if<EndRecord>(&record)) return write_end(*end);
   write_json(line_, record);
-  output_.write(line_.text(), std::holds_alternative<EndRecord>(record));
+  output_.write(line_.text());
+}
+
+// The end settles connections whose end was not certain. Their lines may be many, and may be
+// dropped, too: only now all drops are known.
+void NdjsonSink::write_end(EndRecord end) noexcept {
+  end.output_dropped = output_.dropped_lines();
+  write_json(line_, end);
+  output_.write(line_.text(), true);
 }
 
 }  // namespace tcpdwell

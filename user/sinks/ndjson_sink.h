@@ -18,6 +18,8 @@ class NdjsonSink final : public Sink {
   }
 
  private:
+  void write_end(EndRecord end) noexcept;
+
   Output& output_;
   Kinds kinds_;
   JsonLine line_;
