@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// "CLOSE_WAIT=60s FIN_WAIT_2=60s orphan=65s", in the order of State
+// "CLOSED=60000 CLOSE_WAIT=60s FIN_WAIT_2=60s ACCEPT=10000 orphan=65s", in the order of State
 std::string thresholds(const std::vector<std::string>& arguments) {
   const Thresholds all = options(arguments).thresholds;
   std::string text;
@@ -24,47 +24,54 @@ std::string thresholds(const std::vector<std::string>& arguments) {
         std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(*threshold).count());
   };
   for (std::size_t i = 1; i < kStates; ++i) add(name(static_cast<State>(i)), all.of[i]);
+  add("ACCEPT", all.accept);
   add("orphan", all.orphan);
   return text;
 }
 
 TEST(FlagOption, Defaults) {
-  EXPECT_EQ(thresholds({}), "FIN_WAIT_2=60000 CLOSE_WAIT=60000 orphan=65000");
-  EXPECT_EQ(thresholds({"leaks"}), "FIN_WAIT_2=60000 CLOSE_WAIT=60000 orphan=65000");
-  EXPECT_EQ(thresholds({"run", "--", "true"}), "FIN_WAIT_2=1000 CLOSE_WAIT=1000 orphan=65000");
+  EXPECT_EQ(thresholds({}),
+            "FIN_WAIT_2=60000 CLOSED=60000 CLOSE_WAIT=60000 ACCEPT=10000 orphan=65000");
+  EXPECT_EQ(thresholds({"leaks"}),
+            "FIN_WAIT_2=60000 CLOSED=60000 CLOSE_WAIT=60000 ACCEPT=10000 orphan=65000");
+  EXPECT_EQ(thresholds({"run", "--", "true"}),
+            "FIN_WAIT_2=1000 CLOSED=1000 CLOSE_WAIT=1000 ACCEPT=1000 orphan=65000");
 }
 
 TEST(FlagOption, TakesEverySpellingOfAState) {
   for (const char* state :
        {"CLOSE_WAIT", "close-wait", "Close-Wait", "CLOSEWAIT", "TCP_CLOSE_WAIT"})
     EXPECT_EQ(thresholds({"--flag", std::string(state) + "=5s"}),
-              "FIN_WAIT_2=60000 CLOSE_WAIT=5000 orphan=65000")
+              "FIN_WAIT_2=60000 CLOSED=60000 CLOSE_WAIT=5000 ACCEPT=10000 orphan=65000")
         << state;
-  EXPECT_EQ(thresholds({"--flag", "syn-recv=5s"}),
-            "SYN_RECEIVED=5000 FIN_WAIT_2=60000 CLOSE_WAIT=60000 orphan=65000");
+  EXPECT_EQ(
+      thresholds({"--flag", "syn-recv=5s"}),
+      "SYN_RECEIVED=5000 FIN_WAIT_2=60000 CLOSED=60000 CLOSE_WAIT=60000 ACCEPT=10000 orphan=65000");
   EXPECT_EQ(thresholds({"--flag", "estab=1h"}),
-            "ESTABLISHED=3600000 FIN_WAIT_2=60000 CLOSE_WAIT=60000 orphan=65000");
+            "ESTABLISHED=3600000 FIN_WAIT_2=60000 CLOSED=60000 CLOSE_WAIT=60000 ACCEPT=10000 "
+            "orphan=65000");
 }
 
 TEST(FlagOption, TakesEverySpellingOfADuration) {
   for (const auto& [duration, wanted] :
        {std::pair{"250ms", "250"}, {"5", "5000"}, {"2m30s", "150000"}, {"1h", "3600000"}})
     EXPECT_EQ(thresholds({"--flag", std::string("CLOSE_WAIT=") + duration}),
-              "FIN_WAIT_2=60000 CLOSE_WAIT=" + std::string(wanted) + " orphan=65000");
+              "FIN_WAIT_2=60000 CLOSE_WAIT=" + std::string(wanted) + " ACCEPT=10000 orphan=65000");
 }
 
 TEST(FlagOption, OfFinWait2HoldsForOrphansToo) {
   EXPECT_EQ(thresholds({"--flag", "FIN_WAIT_2=5s"}),
-            "FIN_WAIT_2=5000 CLOSE_WAIT=60000 orphan=5000");
+            "FIN_WAIT_2=5000 CLOSED=60000 CLOSE_WAIT=60000 ACCEPT=10000 orphan=5000");
   EXPECT_EQ(thresholds({"run", "--flag", "fin_wait2=5s", "--", "true"}),
-            "FIN_WAIT_2=5000 CLOSE_WAIT=1000 orphan=5000");
+            "FIN_WAIT_2=5000 CLOSED=1000 CLOSE_WAIT=1000 ACCEPT=1000 orphan=5000");
 }
 
 TEST(FlagOption, MayBeRepeated) {
-  EXPECT_EQ(thresholds({"--flag", "CLOSE_WAIT=5", "--flag=LAST_ACK=6"}),
-            "FIN_WAIT_2=60000 CLOSE_WAIT=5000 LAST_ACK=6000 orphan=65000");
+  EXPECT_EQ(
+      thresholds({"--flag", "CLOSE_WAIT=5", "--flag=LAST_ACK=6"}),
+      "FIN_WAIT_2=60000 CLOSED=60000 CLOSE_WAIT=5000 LAST_ACK=6000 ACCEPT=10000 orphan=65000");
   EXPECT_EQ(thresholds({"--flag", "CLOSE_WAIT=5", "trace", "--flag", "CLOSE_WAIT=7"}),
-            "FIN_WAIT_2=60000 CLOSE_WAIT=7000 orphan=65000")
+            "FIN_WAIT_2=60000 CLOSED=60000 CLOSE_WAIT=7000 ACCEPT=10000 orphan=65000")
       << "the last word counts";
 }
 
@@ -91,8 +98,9 @@ TEST(FlagOption, ThatNobodyWillLiveToSeeIsRefused) {
 
 TEST(FlagOption, ComesFromAFileToo) {
   const File file("flag = [\"CLOSE_WAIT=5s\", \"LAST_ACK=6s\"]\n");
-  EXPECT_EQ(thresholds({"--config", file.path()}),
-            "FIN_WAIT_2=60000 CLOSE_WAIT=5000 LAST_ACK=6000 orphan=65000");
+  EXPECT_EQ(
+      thresholds({"--config", file.path()}),
+      "FIN_WAIT_2=60000 CLOSED=60000 CLOSE_WAIT=5000 LAST_ACK=6000 ACCEPT=10000 orphan=65000");
 }
 
 TEST(NoFlagsOption, LeavesNoThreshold) { EXPECT_EQ(thresholds({"--no-flags"}), ""); }

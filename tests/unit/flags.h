@@ -62,9 +62,9 @@ inline FlagRecord by_exit(FlagRecord flag, Nanos lasted) {
   return flag;
 }
 
-constexpr Cause kCauses[] = {Cause::None,       Cause::NotAccepted, Cause::DataUnread,
-                             Cause::Sending,    Cause::EofUnread,   Cause::EofRead,
-                             Cause::HalfClosed, Cause::Orphaned};
+constexpr Cause kCauses[] = {
+    Cause::None,    Cause::NotAccepted, Cause::DataUnread, Cause::Sending,   Cause::EofUnread,
+    Cause::EofRead, Cause::HalfClosed,  Cause::Orphaned,   Cause::NotClosed, Cause::ConnectFailed};
 
 // Names as an attacker would choose them.
 constexpr std::string_view kHostile[] = {"\033[2J\033[H",

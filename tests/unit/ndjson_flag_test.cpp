@@ -32,21 +32,23 @@ TEST(NdjsonFlag, Raised) {
   flag.unread_bytes = 4096;
   flag.unsent_bytes = 0;
   flag.holders.push_back(holder(4712, "worker", 10));
-  EXPECT_EQ(json(flag),
-            std::string(kHead) +
-                R"("event":"raised","state":"CLOSE_WAIT","threshold_ns":60000000000,)"
-                R"("dwell_ns":130000000000,"error_ns":4000000,"cause":"data_unread",)"
-                R"("unread_bytes":4096,"unsent_bytes":0,"holders":[)"
-                R"({"pid":4711,"fd":9,"comm":"python3"},{"pid":4712,"fd":10,"comm":"worker"}],)"
-                R"("by_exit":false})");
+  EXPECT_EQ(
+      json(flag),
+      std::string(kHead) +
+          R"("event":"raised","flag":"CLOSE_WAIT","state":"CLOSE_WAIT","threshold_ns":60000000000,)"
+          R"("dwell_ns":130000000000,"error_ns":4000000,"at_most_ns":null,"cause":"data_unread",)"
+          R"("unread_bytes":4096,"unsent_bytes":0,"holders":[)"
+          R"({"pid":4711,"fd":9,"comm":"python3","state":null},{"pid":4712,"fd":10,"comm":"worker","state":null}],)"
+          R"("other_end":null,"queue":null,"by_exit":false})");
 }
 
 TEST(NdjsonFlag, Cleared) {
-  EXPECT_EQ(json(cleared(stuck_server(), 140s)),
-            std::string(kHead) +
-                R"("event":"cleared","state":"CLOSE_WAIT","threshold_ns":60000000000,)"
-                R"("dwell_ns":140000000000,"error_ns":0,"cause":"eof_read","unread_bytes":null,)"
-                R"("unsent_bytes":null,"holders":[],"by_exit":false})");
+  EXPECT_EQ(
+      json(cleared(stuck_server(), 140s)),
+      std::string(kHead) +
+          R"("event":"cleared","flag":"CLOSE_WAIT","state":"CLOSE_WAIT","threshold_ns":60000000000,)"
+          R"("dwell_ns":140000000000,"error_ns":0,"at_most_ns":null,"cause":"eof_read","unread_bytes":null,)"
+          R"("unsent_bytes":null,"holders":[],"other_end":null,"queue":null,"by_exit":false})");
 }
 
 TEST(NdjsonFlag, WhatIsNotKnownIsNull) {

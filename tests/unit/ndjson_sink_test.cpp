@@ -31,7 +31,7 @@ TEST(Ndjson, Start) {
                            .kernel = "6.1.0-13-amd64",
                            .host = "web\"1",
                            .hz = 250,
-                           .thresholds = {{State::CloseWait, 60s}, {State::FinWait2, 250ms}},
+                           .thresholds = {{"CLOSE_WAIT", 60s}, {"FIN_WAIT_2", 250ms}},
                            .sees = {{"time_wait", "exact"}, {"accept_owner", "no"}}};
   EXPECT_EQ(json(record),
             R"({"type":"start",)" TIMES

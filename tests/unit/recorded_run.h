@@ -68,7 +68,7 @@ inline recording::Setting setting(Filter filter = {}) {
                    .kernel = "6.1",
                    .host = "there",
                    .hz = 250,
-                   .thresholds = {{State::FinWait2, 1h}, {State::CloseWait, 1s}},
+                   .thresholds = {{"FIN_WAIT_2", 1h}, {"CLOSE_WAIT", 1s}},
                    .sees = {{"time_wait", "exact"}}};
   return setting;
 }

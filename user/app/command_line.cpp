@@ -66,8 +66,10 @@ void add_filters(CLI::App& app, Raw& raw) {
 void add_flags(CLI::App& app, Raw& raw) {
   app.add_option(
          "--flag", raw.flags,
-         "Flag sockets that are in STATE for longer than D (repeatable; default: CLOSE_WAIT "
-         "and FIN_WAIT_2 for 60s, run: 1s)")
+         "Flag sockets that are in STATE, in an accept queue (ACCEPT), or still held after their "
+         "end "
+         "(CLOSED) for longer than D (repeatable; default: CLOSE_WAIT, FIN_WAIT_2 and CLOSED for "
+         "60s, ACCEPT for 10s; run: 1s)")
       ->type_name("STATE=D");
   app.add_flag("--no-flags", raw.no_flags, "Flag nothing");
 }

@@ -122,12 +122,20 @@ Nanos duration_value(const std::string& option, const std::string& text) {
   return *duration;
 }
 
-std::pair<State, Nanos> flag_value(const std::string& text) {
+void set_flag(const std::string& text, Thresholds& thresholds) {
   const auto equals = text.find('=');
-  const auto state = parse_state(std::string_view(text).substr(0, equals));
-  if (equals == std::string::npos || !state || *state == State::Closed)
-    refuse("--flag", text, "a state and a duration (CLOSE_WAIT=30s, fin-wait-2=5m)");
-  return {*state, duration_value("--flag", text.substr(equals + 1))};
+  const std::string_view flag = std::string_view(text).substr(0, equals);
+  const auto state = parse_state(flag);
+  const bool accept = std::equal(flag.begin(), flag.end(), kAcceptFlag.begin(), kAcceptFlag.end(),
+                                 [](char a, char b) { return (a & ~0x20) == b; });
+  if (equals == std::string::npos || (!state && !accept))
+    refuse("--flag", text,
+           "a state, or ACCEPT, and a duration (CLOSE_WAIT=30s, fin-wait-2=5m, ACCEPT=10s)");
+  const Nanos threshold = duration_value("--flag", text.substr(equals + 1));
+  if (accept)
+    thresholds.accept = threshold;
+  else
+    thresholds.set(*state, threshold);
 }
 
 State dwell_state_value(const std::string& option, const std::string& text) {

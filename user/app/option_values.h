@@ -21,7 +21,7 @@ std::vector<std::uint32_t> pid_list(const std::vector<std::string>& texts);
 std::bitset<kStates> state_set(const std::vector<std::string>& texts);
 Kinds kind_set(const std::vector<std::string>& texts);
 // "CLOSE_WAIT=30s"
-std::pair<State, Nanos> flag_value(const std::string& text);
+void set_flag(const std::string& text, Thresholds& thresholds);
 // One that has dwells: any but CLOSED.
 State dwell_state_value(const std::string& option, const std::string& text);
 GroupBy group_by_value(const std::string& text);

@@ -36,10 +36,7 @@ Thresholds thresholds_of(const Raw& raw, Verb verb) {
   if (raw.no_flags) return {};
   Thresholds thresholds =
       default_thresholds(verb == Verb::Run ? std::chrono::seconds{1} : std::chrono::seconds{60});
-  for (const std::string& text : raw.flags) {
-    const auto [state, threshold] = flag_value(text);
-    thresholds.set(state, threshold);
-  }
+  for (const std::string& text : raw.flags) set_flag(text, thresholds);
   return thresholds;
 }
 

@@ -53,8 +53,9 @@ StartRecord start_record(const Programs& programs, const Thresholds& thresholds)
                     .hz = kernel_hz(),
                     .thresholds = {},
                     .sees = sees_words(programs.sees())};
-  for (std::size_t i = 1; i < kStates; ++i)
-    if (thresholds.of[i]) start.thresholds.emplace_back(static_cast<State>(i), *thresholds.of[i]);
+  for_each_named(thresholds, [&](std::string_view flag, Nanos threshold) {
+    start.thresholds.emplace_back(flag, threshold);
+  });
   return start;
 }
 

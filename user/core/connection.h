@@ -89,13 +89,13 @@ struct Connection {
   Via owner_via : 3 = Via::Connect;
   FlagStage flag : 2 = FlagStage::None;
   bool flagged_as_orphan : 1 = false;
-  bool end_asked : 1 = false;  // it is in doubt, and the kernel was asked whether it is there
+  bool end_asked : 1 = false;    // it is in doubt, and the kernel was asked whether it is there
+  bool origin_lost : 1 = false;  // a minisock came, and not from the state we know: the next says
 
-  Cause flag_cause : 3 = Cause::None;
+  Cause flag_cause : 4 = Cause::None;
   Doubt doubt : 2 = Doubt::None;
   bool announced : 1 = false;       // its first record may go out: the flow is as known as it gets
-  bool origin_unknown : 1 = false;  // a minisock whose full socket we have not seen: the next says
-  bool origin_lost : 1 = false;     // a minisock came, and not from the state we know: the same
+  bool origin_unknown : 1 = false;  // a minisock whose full socket we have not seen: the same
 
   bool reset_sent : 1 = false;
   bool reset_memory : 1 = false;

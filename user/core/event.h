@@ -18,6 +18,7 @@ namespace tcpdwell {
 struct Holder {
   Process process;
   std::int32_t fd = -1;
+  char state = 0;  // of the process, as in /proc/PID/stat; 0: not known
 };
 
 // One descriptor found in a walk through all processes.

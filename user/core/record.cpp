@@ -32,6 +32,8 @@ std::string_view name(Cause cause) {
     case Cause::EofRead: return "eof_read";
     case Cause::HalfClosed: return "half_closed";
     case Cause::Orphaned: return "orphaned";
+    case Cause::NotClosed: return "not_closed";
+    case Cause::ConnectFailed: return "connect_failed";
   }
   return "";
 }
@@ -75,6 +77,17 @@ std::string_view name(TimeWaitEnded ended) {
     case TimeWaitEnded::Netns: return "netns";
   }
   return "";
+}
+
+bool is_certainly_stuck(const FlagRecord& flag) {
+  if (flag.dwell.value >= flag.threshold) return true;
+  return flag.at_most && *flag.at_most >= flag.threshold &&
+         *flag.at_most - flag.dwell.value <= kBoundsAgree;
+}
+
+bool is_leak(const FlagRecord& flag) {
+  return flag.cause != Cause::Orphaned && flag.cause != Cause::ConnectFailed &&
+         is_certainly_stuck(flag);
 }
 
 std::string_view name(Why why) {

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "core/event.h"
+#include "core/process_facts.h"
+#include "core/thresholds.h"
 #include "core/types.h"
 
 namespace tcpdwell {
@@ -99,7 +101,7 @@ struct StartRecord {
   When when;
   std::string version, kernel, host;
   unsigned hz = 0;
-  std::vector<std::pair<State, Nanos>> thresholds;
+  std::vector<std::pair<std::string, Nanos>> thresholds;  // by the name of the flag
   // capability -> "exact" | "jiffy" | "poll" | "no", in the order to print
   std::vector<std::pair<std::string, std::string>> sees;
 };
@@ -126,32 +128,59 @@ struct ConnectionRecord {
   std::optional<Tally> tally;                    // nullopt: no full socket was seen to end
 };
 
-// Why a socket is stuck in CLOSE_WAIT (the first that fits) or FIN_WAIT_2: docs/json.md, `cause`.
+// Why a socket is stuck: docs/json.md, `cause`. The first that fits.
 enum class Cause : std::uint8_t {
-  None,  // another state; null in JSON
+  None,  // not judged; null in JSON
   NotAccepted,
   DataUnread,
   Sending,
   EofUnread,
   EofRead,
   HalfClosed,
-  Orphaned
+  Orphaned,
+  NotClosed,      // CLOSED: the descriptor is still open
+  ConnectFailed,  // CLOSED: of a connect() that failed
 };
 std::string_view name(Cause cause);
+
+// The other end of a connection, if it is a socket of this host.
+struct OtherEnd {
+  Process process;
+  State state = State::Closed;
+};
+
+// Of the listener whose queue a connection waits in.
+struct AcceptQueue {
+  std::uint32_t length = 0, backlog = 0;
+  std::uint32_t syns_dropped = 0;  // at this listener, since it was made
+};
 
 // A connection has been in a flagged state for longer than its threshold, or left it since.
 struct FlagRecord {
   When when;
   SocketInfo socket;
-  bool raised = true;  // else cleared: what follows but state, threshold, dwell and cause is empty
-  State state = State::CloseWait;
+  // Else cleared: what follows but kind, state, threshold, dwell and cause is empty.
+  bool raised = true;
+  FlagKind kind = FlagKind::State;
+  State state = State::CloseWait;  // Closed: a descriptor whose connection is over
   Nanos threshold{};
-  Dwell dwell;  // when the kernel was asked; at "cleared": in all
+  Dwell dwell;                   // when the kernel was asked; at "cleared": in all
+  std::optional<Nanos> at_most;  // of a dwell that is a lower bound; nullopt: there is no upper one
   Cause cause = Cause::None;
   std::optional<std::uint64_t> unread_bytes, unsent_bytes;  // nullopt: the kernel does not say
-  std::vector<Holder> holders;  // by pid and fd. NotAccepted: those of its listener
-  bool by_exit = false;         // `run`: nothing but the exit of its process closed it
+  std::vector<Holder> holders;          // by pid and fd. NotAccepted: those of its listener
+  std::vector<ProcessFacts> processes;  // of the holders, by pid; one may be missing
+  std::optional<OtherEnd> other_end;
+  std::optional<AcceptQueue> queue;  // NotAccepted
+  bool by_exit = false;              // `run`: nothing but the exit of its process closed it
 };
+
+// Its age passes its threshold: the lower bound does, or both bounds are within kBoundsAgree and
+// the upper one does. Else it is "age unknown, at most at_most".
+inline constexpr Nanos kBoundsAgree = std::chrono::seconds{1};
+bool is_certainly_stuck(const FlagRecord& flag);
+// Whether it decides the exit status of `leaks` and `run`.
+bool is_leak(const FlagRecord& flag);
 
 struct LostRecord {
   When when;

@@ -1,19 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long a socket may stay in a state before it is flagged.
+// How long a socket may stay in a state, or in an accept queue, before it is flagged. The threshold
+// of CLOSED is about a descriptor that is still open after its connection has ended.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <optional>
+#include <string_view>
 
 #include "core/types.h"
 
 namespace tcpdwell {
 
+// What a flag is about: a state, or the time in an accept queue, whatever the state.
+enum class FlagKind : std::uint8_t { State, Accept };
+inline constexpr std::string_view kAcceptFlag = "ACCEPT";
+
+// As a user writes it and as it is printed.
+inline std::string_view flag_name(FlagKind kind, State state) {
+  return kind == FlagKind::Accept ? kAcceptFlag : name(state);
+}
+
 struct Thresholds {
   std::array<std::optional<Nanos>, kStates> of{};  // indexed by State; nullopt: never
   std::optional<Nanos> orphan;                     // of a FIN_WAIT_2 that nobody holds
   bool since_orphaned = false;                     // the latter counts from when it was let go of
+  std::optional<Nanos> accept;                     // in an accept queue
 
   std::optional<Nanos> for_state(State state, bool orphaned) const {
     return orphaned && state == State::FinWait2 ? orphan : of[index(state)];
@@ -32,13 +45,25 @@ struct Thresholds {
 // (tcp_fin_timeout, and the timer wheel's granule): that it is about to is no alarm.
 inline constexpr Nanos kOrphanThreshold = std::chrono::seconds{65};
 
-inline Thresholds default_thresholds(Nanos both) {
+inline constexpr Nanos kAcceptThreshold = std::chrono::seconds{10};
+
+inline Thresholds default_thresholds(Nanos states) {
   Thresholds thresholds;
-  thresholds.set(State::CloseWait, both);
-  thresholds.set(State::FinWait2, both);
+  thresholds.set(State::CloseWait, states);
+  thresholds.set(State::FinWait2, states);
+  thresholds.set(State::Closed, states);
+  thresholds.accept = std::min(states, kAcceptThreshold);
   thresholds.orphan = kOrphanThreshold;
   thresholds.since_orphaned = true;
   return thresholds;
+}
+
+// call(name, threshold) for each, in the order of State; ACCEPT is the last.
+template <typename Call>
+void for_each_named(const Thresholds& thresholds, Call&& call) {
+  for (std::size_t i = 1; i < kStates; ++i)
+    if (thresholds.of[i]) call(name(static_cast<State>(i)), *thresholds.of[i]);
+  if (thresholds.accept) call(kAcceptFlag, *thresholds.accept);
 }
 
 }  // namespace tcpdwell

@@ -69,6 +69,8 @@ class Unpacker {
  public:
   explicit Unpacker(std::span<const std::byte> in) : in_(in) {}
   bool ok() const { return ok_; }
+  // An older version wrote less.
+  bool has_more() const { return ok_ && !in_.empty(); }
 
   template <typename T>
   requires std::is_arithmetic_v<T>

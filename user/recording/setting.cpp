@@ -58,6 +58,7 @@ void get(Unpacker& unpacker, Filter& filter) {
 bool is_sane(const Thresholds& thresholds) {
   for (const auto& threshold : thresholds.of)
     if (threshold && threshold->count() < 0) return false;
+  if (thresholds.accept && thresholds.accept->count() < 0) return false;
   return !thresholds.orphan || thresholds.orphan->count() >= 0;
 }
 
@@ -82,6 +83,7 @@ void pack(const Setting& setting, std::vector<std::byte>& out) {
     packer.put(std::string_view(what));
     packer.put(std::string_view(how));
   }
+  packer.put(config.thresholds.accept);
 }
 
 std::optional<Setting> unpack_setting(std::span<const std::byte> bytes) {
@@ -108,6 +110,7 @@ std::optional<Setting> unpack_setting(std::span<const std::byte> bytes) {
     unpacker.get(what);
     unpacker.get(how);
   }
+  if (unpacker.has_more()) unpacker.get(config.thresholds.accept);
   const bool sane = hz > 0 && hz <= kMostHz && max_connections > 0 &&
                     max_connections <= kMostConnections && config.began.count() >= 0 &&
                     is_sane(config.thresholds);
@@ -115,9 +118,9 @@ std::optional<Setting> unpack_setting(std::span<const std::byte> bytes) {
   config.hz = start.hz = hz;
   config.max_connections = max_connections;
   start.when.mono = config.began;
-  for (std::size_t i = 1; i < kStates; ++i)
-    if (config.thresholds.of[i])
-      start.thresholds.emplace_back(static_cast<State>(i), *config.thresholds.of[i]);
+  for_each_named(config.thresholds, [&](std::string_view flag, Nanos threshold) {
+    start.thresholds.emplace_back(flag, threshold);
+  });
   return setting;
 }
 

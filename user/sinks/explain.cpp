@@ -163,6 +163,8 @@ std::string what_was_wrong(const LeakGroup& group) {
     case Cause::EofRead: return "nothing was left to read";
     case Cause::HalfClosed: return "this side was shut down, and the peer did not close";
     case Cause::Orphaned: return fmt::format("nobody held {} any more", it);
+    case Cause::NotClosed: return "the connection was over, and the descriptor was not closed";
+    case Cause::ConnectFailed: return "connect() failed, and the descriptor was not closed";
   }
   return {};
 }
@@ -210,6 +212,10 @@ std::string what_is_wrong(const LeakGroup& group, bool alive) {
                          who_holds(group));
     case Cause::HalfClosed: return half_closed(group);
     case Cause::Orphaned: return orphaned(group);
+    case Cause::NotClosed:
+      return fmt::format("the connection ended {}, and {}", ago(group), who_holds(group));
+    case Cause::ConnectFailed:
+      return fmt::format("connect() failed {}, and {}", ago(group), who_holds(group));
   }
   return {};
 }

@@ -56,9 +56,9 @@ char* append(char* out, const StartRecord& record) {
   out = number(out, record.hz);
   out = put(out, ",\"thresholds_ns\":{");
   Separator comma;
-  for (const auto& [state, threshold] : record.thresholds) {
+  for (const auto& [flag, threshold] : record.thresholds) {
     out = comma.put(out);
-    out = quoted_key(out, name(state));
+    out = quoted_key(out, flag);
     out = number(out, threshold.count());
   }
   out = put(out, "},\"sees\":{");
@@ -152,12 +152,36 @@ char* count_or_null(char* out, const std::optional<std::uint64_t>& count) {
   return out;
 }
 
+char* other_end(char* out, const std::optional<OtherEnd>& end) {
+  if (!end) return put(out, "null");
+  out = put(out, "{\"pid\":");
+  out = end->process.pid != 0 ? number(out, end->process.pid) : put(out, "null");
+  out = put(out, ",\"comm\":");
+  out = write_json_string(out, end->process.comm_view());
+  out = put(out, ",\"state\":");
+  out = word(out, name(end->state));
+  return put(out, '}');
+}
+
+char* queue(char* out, const std::optional<AcceptQueue>& queue) {
+  if (!queue) return put(out, "null");
+  out = put(out, "{\"length\":");
+  out = number(out, queue->length);
+  out = put(out, ",\"backlog\":");
+  out = number(out, queue->backlog);
+  out = put(out, ",\"syns_dropped\":");
+  out = number(out, queue->syns_dropped);
+  return put(out, '}');
+}
+
 char* append(char* out, const FlagRecord& record) {
   out = put(out, "{\"type\":\"flag\",\"time\":\"");
   out = head(out, record.when);
   out = socket(out, record.socket);
   out = put(out, ",\"event\":");
   out = word(out, record.raised ? "raised" : "cleared");
+  out = put(out, ",\"flag\":");
+  out = word(out, flag_name(record.kind, record.state));
   out = put(out, ",\"state\":");
   out = word(out, name(record.state));
   out = put(out, ",\"threshold_ns\":");
@@ -166,6 +190,8 @@ char* append(char* out, const FlagRecord& record) {
   out = number(out, record.dwell.value.count());
   out = put(out, ",\"error_ns\":");
   out = error(out, record.dwell.error);
+  out = put(out, ",\"at_most_ns\":");
+  out = record.at_most ? number(out, record.at_most->count()) : put(out, "null");
   out = put(out, ",\"cause\":");
   out = word(out, name(record.cause));
   out = put(out, ",\"unread_bytes\":");
@@ -182,9 +208,15 @@ char* append(char* out, const FlagRecord& record) {
     out = number(out, holder.fd);
     out = put(out, ",\"comm\":");
     out = write_json_string(out, holder.process.comm_view());
+    out = put(out, ",\"state\":");
+    out = holder.state != 0 ? write_json_string(out, {&holder.state, 1}) : put(out, "null");
     out = put(out, '}');
   }
-  out = put(out, "],\"by_exit\":");
+  out = put(out, "],\"other_end\":");
+  out = other_end(out, record.other_end);
+  out = put(out, ",\"queue\":");
+  out = queue(out, record.queue);
+  out = put(out, ",\"by_exit\":");
   out = text(out, record.by_exit ? "true" : "false");
   out = put(out, '}');
   return out;

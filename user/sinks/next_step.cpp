@@ -112,6 +112,10 @@ std::string next_step(const LeakGroup& group, bool alive) {
           "let {} wait for the peer with a timeout after shutdown(), and then "
           "close()",
           who);
+    case Cause::NotClosed:
+    case Cause::ConnectFailed:
+      return fmt::format("find where {} handles the error but does not close(){}", who,
+                         strace(group, alive, "-e trace=%network,close "));
     case Cause::Orphaned:
       return fmt::format(
           "nothing to do on this host; if there are many, find out why {} does not "

@@ -56,12 +56,14 @@ std::string_view color_of(Cause cause) {
   switch (cause) {
     case Cause::None:
     case Cause::Sending:
+    case Cause::ConnectFailed:
     case Cause::Orphaned: return ansi::kYellow;
     case Cause::NotAccepted:
     case Cause::DataUnread:
     case Cause::EofUnread:
     case Cause::EofRead:
-    case Cause::HalfClosed: break;
+    case Cause::HalfClosed:
+    case Cause::NotClosed: break;
   }
   return ansi::kRed;
 }

@@ -168,7 +168,7 @@ void TextSink::append(const FlagRecord& record) {
   go_to(kChange);
   color(record.raised ? color_of(record.cause) : kGreen);
   if (record.raised) put("STUCK ");
-  put(name(record.state));
+  put(flag_name(record.kind, record.state));
   if (record.cause != Cause::None) {
     put(" ");
     put(name(record.cause));
