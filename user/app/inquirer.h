@@ -52,7 +52,9 @@ class Inquirer {
   bool refused() const { return refused_; }
   std::uint64_t namespaces_not_entered() const { return not_entered_; }
   // Nothing is waiting to be asked, or to be answered.
-  bool idle() const { return waiting_.empty() && put_off_.empty() && !asking_; }
+  bool idle(Nanos now) const {
+    return waiting_.empty() && put_off_.empty() && !asking_ && !is_look_due(now);
+  }
 
  private:
   void ask_for_snapshot(Nanos now, bool with_holders);
@@ -62,6 +64,10 @@ class Inquirer {
   bool snapshot_is_due(Nanos now) const;
   std::uint64_t still_there(const std::vector<std::uint64_t>& closed);
   Worker::Answer look_at_all(bool with_holders);
+  bool is_look_due(Nanos now) const;
+  void look_for_dead(Nanos now);
+  Worker::Answer find_dead();
+  std::optional<Nanos> questions_due() const;
   void ask_for_port_ranges(Nanos now);
   Worker::Answer read_port_ranges(const std::vector<std::uint64_t>& netns_cookies);
   Worker::Answer look_at(const std::vector<Question>& questions);
@@ -91,6 +97,8 @@ class Inquirer {
   Nanos last_walk_cost_{};  // CPU time
   std::uint64_t not_entered_ = 0;
   Nanos next_ranges_{};  // when port ranges may be asked for again
+  bool looking_ = false;  // at descriptors whose connection is over
+  Nanos next_look_{};     // ... when that may be done again
   Worker worker_;        // the last: its thread ends before what it uses
 };
 

@@ -75,6 +75,7 @@ void Feed::take(const Finished& end) {
           .unseen = lifecycle_.unseen(),
           .corrected = lifecycle_.corrected(),
           .elapsed = end.at - start_.when.mono,
+          .longest = lifecycle_.longest(),
           .truncated = end.truncated};
   sink_.write(end_);
 }

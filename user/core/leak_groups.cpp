@@ -28,12 +28,15 @@ void add_process(std::string& key, const Process& process) {
   key += '\0';
 }
 
+bool is_by_runtime(const FlagRecord& flag) { return flag.before_exit.value_or(Nanos{}) > Nanos{}; }
+
 // Who holds it, and what is wrong with it.
 std::string base_key(const FlagRecord& flag) {
   std::string key;
   add(key, index(flag.state));
   add(key, static_cast<std::uint8_t>(flag.cause));
   add(key, static_cast<std::uint8_t>(flag.by_exit));
+  add(key, static_cast<std::uint8_t>(is_by_runtime(flag)));
   add(key, flag.socket.flow.netns);
   add(key, static_cast<std::uint8_t>(flag.socket.flow.family));
   const Process* last = nullptr;
@@ -150,6 +153,9 @@ void add_member(LeakGroup& group, const FlagRecord& flag, const Entry& entry) {
     group.state = flag.state;
     group.cause = flag.cause;
     group.by_exit = flag.by_exit;
+    group.by_runtime = is_by_runtime(flag);
+    group.ended = flag.ended;
+    group.pending_error = flag.pending_error;
     group.family = socket.flow.family;
     group.local_port = entry.place.is_server ? socket.flow.local.port : std::uint16_t{0};
     group.peer = socket.flow.remote;
@@ -159,6 +165,8 @@ void add_member(LeakGroup& group, const FlagRecord& flag, const Entry& entry) {
   }
   if (!same_owner(group.owner, socket.owner)) group.owner.reset();
   if (group.cgroup != socket.cgroup) group.cgroup.clear();
+  if (group.ended != flag.ended) group.ended = Ended::Unknown;
+  if (group.pending_error != flag.pending_error) group.pending_error = 0;
   ++group.count;
   add_holders(group.holders, flag);
   add_bytes(group.unread_bytes, flag.unread_bytes);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flags: sockets that have been in a state for longer than its threshold, while they are.
 #include <algorithm>
-#include <iterator>
 
 #include "core/cause.h"
+#include "core/holders.h"
 #include "core/lifecycle.h"
 
 namespace tcpdwell {
@@ -14,19 +14,17 @@ using namespace std::chrono_literals;
 constexpr Nanos kAskAgain = 1s;       // the kernel could not be asked, or said what cannot be
 constexpr Nanos kAfterDoubt = 100ms;  // it moved when it was asked
 
-// The only process that holds it; nullptr: nobody, or several.
-const Process* only_holder(const std::vector<Holder>& holders) {
-  if (holders.empty() || holders.front().process.pid == 0) return nullptr;
-  const std::uint32_t pid = holders.front().process.pid;
-  const bool one = std::all_of(holders.begin(), holders.end(),
-                               [&](const Holder& holder) { return holder.process.pid == pid; });
-  return one ? &holders.front().process : nullptr;
-}
-
 void learn_owner(ConnectionTable& table, Connection& connection,
                  const std::vector<Holder>& holders) {
   if (connection.owner != 0) return;
   if (const Process* process = only_holder(holders)) table.set_owner(connection, *process, Via::Fd);
+}
+
+// `run`: nobody has accepted it, or others alone hold it. What is on its way through a unix socket
+// is held by nobody.
+bool is_commands(const InquiryEvent& event) {
+  if (event.kind != SocketKind::Full) return true;
+  return event.attached && (event.holders.empty() || is_held_by_followed(event.holders));
 }
 
 bool carries(Carrier carrier, SocketKind kind) {
@@ -42,10 +40,6 @@ bool carries(Carrier carrier, SocketKind kind) {
 std::uint64_t cookie_now(const Connection& connection) {
   return connection.carrier == Carrier::Minisock && !connection.minisock_cookie ? 0
                                                                                 : connection.cookie;
-}
-
-bool by_pid_and_fd(const Holder& a, const Holder& b) {
-  return std::pair(a.process.pid, a.fd) < std::pair(b.process.pid, b.fd);
 }
 
 // Raised at `at`, for the state that it is in.
@@ -189,6 +183,7 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
   if (connection.local_port == 0) connection.local_port = event.local.port;
   if (event.attached) learn_owner(table_, connection, event.holders);
   publisher_.reconsider(connection, false);
+  if (config_.exit_grace && !is_commands(event)) return;
   if (connection.carrier == Carrier::Request && connection.entered_known)
     publisher_.opened(connection, State::Listen, Why::Syn);
   FlagRecord record = flag_of(table_, connection, event.at);
@@ -198,9 +193,7 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
     record.unread_bytes = unread_bytes(facts);
     record.unsent_bytes = unsent_bytes(facts);
   }
-  std::copy_if(event.holders.begin(), event.holders.end(), std::back_inserter(record.holders),
-               [](const Holder& holder) { return holder.process.pid != 0; });
-  std::sort(record.holders.begin(), record.holders.end(), by_pid_and_fd);
+  record.holders = visible_holders(event.holders);
   connection.flag_cause = record.cause;
   if (!publisher_.flagged(connection, event.at, std::move(record))) return;
   connection.flag = FlagStage::Raised;
@@ -213,6 +206,7 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
 void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
   Connection& connection = table_[id];
   const bool raised = connection.flag == FlagStage::Raised;
+  if (config_.exit_grace) note_longest(connection, from, dwell.value);
   connection.flag = FlagStage::None;
   ++connection.question;
   if (!raised) return;
@@ -230,24 +224,6 @@ void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
 void Lifecycle::drop_flag(Id id) {
   table_[id].flag = FlagStage::None;
   stop_timer(table_[id]);
-}
-
-// `run`: a process that ends closes what it forgot to close.
-void Lifecycle::closed_by_exit(Id id, const TransitionEvent& event) {
-  Connection& connection = table_[id];
-  if (!config_.exit_grace || !event.exiting || connection.flag == FlagStage::Raised ||
-      event.at - connection.entered < *config_.exit_grace)
-    return;
-  const StuckFacts facts{.state = State::CloseWait,
-                         .attached = event.attached,
-                         .receive_queue = event.receive_queue,
-                         .send_queue = event.unacked ? 1U : 0U};
-  FlagRecord record = flag_of(table_, connection, event.at);
-  record.threshold = *config_.exit_grace;
-  record.cause = cause_of(facts);
-  record.unread_bytes = unread_bytes(facts);
-  record.by_exit = true;
-  if (publisher_.flagged(connection, event.at, std::move(record))) ++flags_raised_;
 }
 
 void Lifecycle::on_event(const HoldersEvent& event) {

@@ -72,6 +72,8 @@ enum class Entry : std::uint8_t {
   Finished,
   Namespace,
   Full,  // the last: --max-size was reached
+  DeadHolder = 24,  // of the next Dead: one descriptor
+  Dead,
 };
 
 enum EntryFlags : std::uint8_t {

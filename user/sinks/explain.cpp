@@ -7,6 +7,7 @@
 
 #include "core/service.h"
 #include "sinks/escape.h"
+#include "sinks/explain_closed.h"
 #include "sinks/next_step.h"
 #include "sinks/text_format.h"
 #include "util/duration.h"
@@ -152,6 +153,7 @@ std::string only_how_long(const LeakGroup& group) {
 
 std::string what_was_wrong(const LeakGroup& group) {
   const std::string_view it = is_one(group) ? "it" : "them";
+  if (group.state == State::Closed) return closed_in_the_past(group, size_text(group.unread_bytes));
   switch (group.cause) {
     case Cause::None: break;
     case Cause::NotAccepted:
@@ -163,8 +165,8 @@ std::string what_was_wrong(const LeakGroup& group) {
     case Cause::EofRead: return "nothing was left to read";
     case Cause::HalfClosed: return "this side was shut down, and the peer did not close";
     case Cause::Orphaned: return fmt::format("nobody held {} any more", it);
-    case Cause::NotClosed: return "the connection was over, and the descriptor was not closed";
-    case Cause::ConnectFailed: return "connect() failed, and the descriptor was not closed";
+    case Cause::NotClosed:
+    case Cause::ConnectFailed: break;
   }
   return {};
 }
@@ -177,6 +179,7 @@ std::string until_exit(const LeakGroup& group) {
     who = format_process(group.owner->process) + in_service(group);
   std::string text = fmt::format("{}{} until {} exited; nothing else closed {}", how_long(group),
                                  is_one(group) ? "" : ",", who, is_one(group) ? "it" : "them");
+  if (group.by_runtime) text += " but its own clean-up just before that";
   if (group.unread_bytes.value_or(0) != 0)
     text += fmt::format("; {} never read", size_text(group.unread_bytes));
   return text;
@@ -194,6 +197,8 @@ std::string in_the_past(const LeakGroup& group) {
 std::string what_is_wrong(const LeakGroup& group, bool alive) {
   if (group.by_exit) return until_exit(group);
   if (!alive) return in_the_past(group);
+  if (group.state == State::Closed)
+    return closed_text(group, ago(group), who_holds(group), size_text(group.unread_bytes));
   switch (group.cause) {
     case Cause::None: return only_how_long(group);
     case Cause::NotAccepted: return not_accepted(group);
@@ -213,9 +218,7 @@ std::string what_is_wrong(const LeakGroup& group, bool alive) {
     case Cause::HalfClosed: return half_closed(group);
     case Cause::Orphaned: return orphaned(group);
     case Cause::NotClosed:
-      return fmt::format("the connection ended {}, and {}", ago(group), who_holds(group));
-    case Cause::ConnectFailed:
-      return fmt::format("connect() failed {}, and {}", ago(group), who_holds(group));
+    case Cause::ConnectFailed: break;
   }
   return {};
 }

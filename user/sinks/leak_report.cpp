@@ -19,6 +19,8 @@ std::string port_text(const LeakGroup& group) {
 }
 
 bool is_orphaned(const LeakGroup& group) { return group.cause == Cause::Orphaned; }
+bool has_failed(const LeakGroup& group) { return group.cause == Cause::ConnectFailed; }
+bool decides(const LeakGroup& group) { return !is_orphaned(group) && !has_failed(group); }
 
 std::string title(const LeakGroup& group) {
   std::string text(name(group.state));
@@ -37,7 +39,7 @@ void LeakReport::add(const FlagRecord& flag) {
 
 void LeakReport::print(const When& when) {
   const std::vector<LeakGroup> groups = group_leaks(flags_.all());
-  leaked_ = !std::all_of(groups.begin(), groups.end(), is_orphaned);
+  leaked_ = std::any_of(groups.begin(), groups.end(), decides);
   Memory now;
   for (const LeakGroup& group : groups) {
     if (group.key != group.wider_key) now[group.wider_key].count += group.count;
@@ -108,16 +110,21 @@ void LeakReport::print_gone(const Memory& now) {
 }
 
 void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When& when) {
-  std::size_t stuck = 0, orphaned = 0;
-  for (const LeakGroup& group : groups) (is_orphaned(group) ? orphaned : stuck) += group.count;
-  const auto stuck_groups = static_cast<std::size_t>(
-      std::count_if(groups.begin(), groups.end(), std::not_fn(is_orphaned)));
+  std::size_t stuck = 0, orphaned = 0, failed = 0;
+  for (const LeakGroup& group : groups)
+    (is_orphaned(group)  ? orphaned
+     : has_failed(group) ? failed
+                         : stuck) += group.count;
+  const auto stuck_groups =
+      static_cast<std::size_t>(std::count_if(groups.begin(), groups.end(), decides));
   std::string text = stuck == 0 ? "nothing is stuck"
                                 : fmt::format("{} stuck, {}", format_count(stuck, "socket"),
                                               format_count(stuck_groups, "group"));
   if (orphaned != 0)
     text += fmt::format("; {} in FIN_WAIT_2 that the kernel will end by itself",
                         format_count(orphaned, "orphaned socket"));
+  if (failed != 0)
+    text += fmt::format("; {} whose connect() failed", format_count(failed, "open socket"));
   output_.write(clock_.format(when) + ' ' + text + '\n', true);
 }
 

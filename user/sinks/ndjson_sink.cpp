@@ -5,6 +5,7 @@
 
 #include "core/dwell_order.h"
 #include "sinks/escape.h"
+#include "sinks/explain_closed.h"
 #include "sinks/json_socket.h"
 
 namespace tcpdwell {
@@ -216,8 +217,18 @@ char* append(char* out, const FlagRecord& record) {
   out = other_end(out, record.other_end);
   out = put(out, ",\"queue\":");
   out = queue(out, record.queue);
+  out = put(out, ",\"ended\":");
+  out = word(out, record.state == State::Closed && record.ended != Ended::Unknown
+                      ? name(record.ended)
+                      : std::string_view());
+  out = put(out, ",\"pending_error\":");
+  out = word(out, record.pending_error != 0 ? errno_name(record.pending_error) : "");
   out = put(out, ",\"by_exit\":");
   out = text(out, record.by_exit ? "true" : "false");
+  out = put(out, ",\"before_exit_ns\":");
+  out = record.before_exit ? number(out, record.before_exit->count()) : put(out, "null");
+  out = put(out, ",\"slow\":");
+  out = text(out, record.slow ? "true" : "false");
   out = put(out, '}');
   return out;
 }
@@ -237,6 +248,21 @@ char* append(char* out, const LostRecord& record) {
   out = number(out, record.resynced);
   out = put(out, '}');
   return out;
+}
+
+char* longest(char* out, const std::vector<Longest>& all) {
+  out = put(out, ",\"longest\":[");
+  Separator comma;
+  for (const Longest& one : all) {
+    out = comma.put(out);
+    out = put(out, "{\"state\":");
+    out = word(out, name(one.state));
+    out = put(out, ",\"dwell_ns\":");
+    out = number(out, one.dwell.count());
+    out = socket(out, one.socket);
+    out = put(out, '}');
+  }
+  return put(out, ']');
 }
 
 char* append(char* out, const EndRecord& record) {
@@ -267,6 +293,7 @@ char* append(char* out, const EndRecord& record) {
   out = number(out, record.corrected);
   out = put(out, ",\"output_dropped\":");
   out = number(out, record.output_dropped);
+  if (!record.longest.empty()) out = longest(out, record.longest);
   if (record.truncated) out = put(out, ",\"truncated\":true");
   out = put(out, '}');
   return out;
@@ -287,7 +314,7 @@ std::size_t room_for(const StartRecord& record) {
          json_string_room(record.host);
 }
 std::size_t room_for(const LostRecord&) { return kPlain; }
-std::size_t room_for(const EndRecord&) { return kPlain; }
+std::size_t room_for(const EndRecord& record) { return kPlain * (1 + record.longest.size()); }
 
 }  // namespace
 

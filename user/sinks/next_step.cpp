@@ -8,6 +8,7 @@
 #include "core/service.h"
 #include "sinks/escape.h"
 #include "sinks/explain.h"
+#include "sinks/explain_closed.h"
 
 namespace tcpdwell {
 namespace {
@@ -88,6 +89,8 @@ std::string step_for_state(const LeakGroup& group, bool alive) {
 
 std::string next_step(const LeakGroup& group, bool alive) {
   const std::string who = program(group);
+  if (group.state == State::Closed)
+    return closed_next_step(group, who, strace(group, alive, "-e trace=%network,close "));
   switch (group.cause) {
     case Cause::None: return step_for_state(group, alive);
     case Cause::NotAccepted:
@@ -113,9 +116,7 @@ std::string next_step(const LeakGroup& group, bool alive) {
           "close()",
           who);
     case Cause::NotClosed:
-    case Cause::ConnectFailed:
-      return fmt::format("find where {} handles the error but does not close(){}", who,
-                         strace(group, alive, "-e trace=%network,close "));
+    case Cause::ConnectFailed: break;
     case Cause::Orphaned:
       return fmt::format(
           "nothing to do on this host; if there are many, find out why {} does not "
