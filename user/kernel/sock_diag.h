@@ -17,4 +17,8 @@ namespace tcpdwell {
 // a request sock that has none by its addresses. Errors: netlink does not work at all.
 Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions);
 
+// The sockets that have these addresses, in their order; Present, or else it was not found. No
+// remote port: the listener there is meant. One that is bound to a device is not found.
+std::vector<InquiryEvent> find_sockets(std::span<const Flow> flows);
+
 }  // namespace tcpdwell
