@@ -88,6 +88,9 @@ enum tcpdwell_more_flags {
 		1 << 1, /* `run`: made by one of its processes, or a child of such a listener */
 	TCPDWELL_BY_FOLLOWED = 1 << 2, /* `run`: the task of this record is one of its processes */
 	TCPDWELL_SENT = 1 << 3,	       /* `run`: from CLOSE_WAIT, in which it sent data */
+	/* To TCP_CLOSE only: */
+	TCPDWELL_SILENT = 1 << 6,      /* no segment was sent in this life */
+	TCPDWELL_TIMESTAMPED = 1 << 7, /* the peer sent TCP timestamps */
 };
 
 struct tcpdwell_transition {
@@ -233,6 +236,7 @@ enum tcpdwell_snapshot_flags {
 	TCPDWELL_IS_DEAD = 1 << 0,     /* as TCPDWELL_DEAD, TCPDWELL_ATTACHED */
 	TCPDWELL_IS_ATTACHED = 1 << 1, /* ... */
 	TCPDWELL_TIMESTAMPS = 1 << 2,  /* a minisock whose connection has TCP timestamps */
+	TCPDWELL_PORT_BOUND = 1 << 7,  /* somebody bound its port: connect() does not choose it */
 };
 
 struct tcpdwell_snapshot {

@@ -9,7 +9,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "kernel/port_range.h"
 #include "kernel/rights.h"
 #include "kernel/sock_diag.h"
 
@@ -20,8 +19,9 @@ using namespace std::chrono_literals;
 
 constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
-constexpr Nanos kMostWait = 1s;   // for the walks' share of the CPU
 constexpr Nanos kTogether = 200ms;  // looks at descriptors are so far apart, at least
+constexpr Nanos kRangesAgain = 10s;
+constexpr Nanos kMostWait = 1s;       // for the walks' share of the CPU
 constexpr std::int64_t kShares = 20;  // one of which is theirs: 5 %
 
 Nanos thread_cpu_time() {
@@ -39,13 +39,6 @@ std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
         answers[i].kind == SocketKind::Full && questions[i].cookie != 0)
       cookies.push_back(questions[i].cookie);
   return cookies;
-}
-
-void add_port_range(std::uint64_t netns_cookie, std::vector<NamespaceEvent>& ranges) {
-  NamespaceEvent range = read_port_range();
-  range.at = monotonic_now();
-  range.netns_cookie = netns_cookie;
-  ranges.push_back(range);
 }
 
 // A socket that was accepted between the two questions is held by whoever has it now.
@@ -69,6 +62,7 @@ void add_holders(const std::vector<Question>& questions, const std::vector<Holdi
 Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed)
     : walks_(programs.walks()),
       namespaces_(walks_),
+      other_ends_(namespaces_),
       cgroups_(find_cgroup2_mount()),
       lifecycle_(lifecycle),
       feed_(feed) {
@@ -120,24 +114,23 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
     if (snapshot_of_ && *snapshot_of_ != name.inum) continue;
     const bool entered = namespaces_.enter(name.cookie, [&] {
       if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
-      add_port_range(name.cookie, ranges);
+      ranges.push_back(port_reader_.read_here(name.cookie));
     });
     if (!entered) closed.push_back(name.cookie);
   }
   const std::uint64_t not_entered = closed.empty() ? 0 : still_there(closed);
   HoldersEvent holders{.at = monotonic_now(), .holdings = {}};
-  std::optional<DeadEvent> dead;
+  std::optional<DeadLook> dead;
   if (with_holders) {
     if (auto holdings = walks_.holders({}))
       holders.holdings = std::move(*holdings);
     else
       error = holdings.error();
     if (lifecycle_.watches_descriptors()) {
-      dead = DeadEvent{.at = monotonic_now(), .sockets = {}};
-      if (auto sockets = walks_.dead_descriptors())
-        dead->sockets = std::move(*sockets);
+      if (auto look = dead_descriptors())
+        dead = std::move(*look);
       else
-        error = sockets.error();
+        error = look.error();
     }
   }
   const Nanos cost = thread_cpu_time() - before;
@@ -146,7 +139,7 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
     for (const NamespaceEvent& range : ranges) feed_.note(range);
     feed_.note(holders);
-    if (dead && !error) feed_.note(*dead);
+    if (dead) tell(*dead);
     feed_.note(SnapshotOver{});
     not_entered_ = not_entered;
     last_walk_cost_ = cost;
@@ -156,13 +149,12 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   };
 }
 
-Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netns_cookies) {
+Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netns_cookies,
+                                          bool again) {
   const Nanos before = thread_cpu_time();
-  std::vector<NamespaceEvent> ranges;
-  for (const std::uint64_t cookie : netns_cookies) {
-    if (stop_) return {};
-    namespaces_.enter(cookie, [&] { add_port_range(cookie, ranges); });
-  }
+  std::vector<NamespaceEvent> ranges = port_reader_.read(netns_cookies);
+  if (again)
+    for (NamespaceEvent& range : port_reader_.read_again()) ranges.push_back(std::move(range));
   const Nanos cost = thread_cpu_time() - before;
   return [this, cost, ranges] {
     for (const NamespaceEvent& range : ranges) feed_.note(range);
@@ -174,9 +166,12 @@ Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netn
 void Inquirer::ask_for_port_ranges(Nanos now) {
   if (walking_ || now < next_ranges_) return;
   const auto unknown = lifecycle_.take_unknown_namespaces();
-  if (unknown.empty()) return;
+  if (next_ranges_again_.count() == 0) next_ranges_again_ = now + kRangesAgain;
+  const bool again = now >= next_ranges_again_;
+  if (unknown.empty() && !again) return;
   next_ranges_ = Nanos::max();  // until it is answered
-  worker_.ask([this, unknown] { return read_port_ranges(unknown); });
+  if (again) next_ranges_again_ = now + kRangesAgain;
+  worker_.ask([this, unknown, again] { return read_port_ranges(unknown, again); });
 }
 
 bool Inquirer::is_look_due(Nanos now) const {
@@ -192,21 +187,33 @@ void Inquirer::look_for_dead(Nanos now) {
   worker_.ask([this] { return find_dead(); });
 }
 
+Result<Inquirer::DeadLook> Inquirer::dead_descriptors() const {
+  DeadLook look{.dead = {.at = monotonic_now(), .sockets = {}}, .processes = {}};
+  auto sockets = walks_.dead_descriptors();
+  if (!sockets) return sockets.error();
+  look.dead.sockets = std::move(*sockets);
+  ProcessReader processes;
+  for (const DeadSocket& socket : look.dead.sockets)
+    for (const Holder& holder : socket.holders) processes.read(holder.process);
+  look.processes = processes.event();
+  return look;
+}
+
+void Inquirer::tell(const DeadLook& look) {
+  if (!look.processes.processes.empty()) feed_.note(look.processes);
+  feed_.note(look.dead);
+}
+
 Worker::Answer Inquirer::find_dead() {
   const Nanos before = thread_cpu_time();
-  DeadEvent event{.at = monotonic_now(), .sockets = {}};
-  std::optional<Error> error;
-  if (auto sockets = walks_.dead_descriptors())
-    event.sockets = std::move(*sockets);
-  else
-    error = sockets.error();
+  auto look = dead_descriptors();
   const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, error, event = std::move(event)] {
+  return [this, cost, look = std::move(look)] {
     looking_ = false;
-    next_look_ = monotonic_now() + std::max(kShares * cost, error ? kMostWait : kTogether);
-    if (!error) return feed_.note(event);
+    next_look_ = monotonic_now() + std::max(kShares * cost, look ? kTogether : kMostWait);
+    if (look) return tell(*look);
     if (!std::exchange(refused_, true))
-      spdlog::warn("{}: what is over and still open is not flagged", error->text());
+      spdlog::warn("{}: what is over and still open is not flagged", look.error().text());
   };
 }
 
@@ -266,6 +273,24 @@ std::optional<Nanos> Inquirer::questions_due() const {
   return std::max(together, std::min(affordable, first_waiting_ + kMostWait));
 }
 
+// Whose sockets they are, and what is around them.
+ProcessesEvent Inquirer::find_holders(const std::vector<Question>& questions,
+                                      std::vector<InquiryEvent>& answers) {
+  ProcessReader processes;
+  other_ends_.find(questions, answers);
+  auto cookies = held_cookies(questions, answers);
+  const auto others = other_ends_.cookies();
+  cookies.insert(cookies.end(), others.begin(), others.end());
+  if (cookies.empty()) return {};
+  auto holdings = walks_.holders(cookies);
+  if (!holdings) return {};
+  add_holders(questions, *holdings, answers);
+  for (const InquiryEvent& answer : answers)
+    for (const Holder& holder : answer.holders) processes.read(holder.process);
+  other_ends_.learn(*holdings, answers, processes);
+  return processes.event();
+}
+
 Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
   const Nanos before = thread_cpu_time();
   std::vector<InquiryEvent> answers(questions.size());
@@ -296,16 +321,16 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
       if (fate == Namespaces::Fate::Gone) answers[i].presence = Presence::Gone;
       if (fate == Namespaces::Fate::Going) unanswered.push_back(questions[i]);
     }
-  const auto cookies = held_cookies(questions, answers);
-  if (!cookies.empty())
-    if (auto holdings = walks_.holders(cookies)) add_holders(questions, *holdings, answers);
+  const ProcessesEvent processes = find_holders(questions, answers);
   const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, refused, answers = std::move(answers), unanswered = std::move(unanswered)] {
+  return [this, cost, refused, processes, answers = std::move(answers),
+          unanswered = std::move(unanswered)] {
     asking_ = false;
     put_off(unanswered);
     if (refused && !std::exchange(refused_, true))
       spdlog::warn("{}: nothing can be flagged", refused->text());
     last_cost_ = cost;
+    if (!processes.processes.empty()) feed_.note(processes);
     for (const InquiryEvent& answer : answers) feed_.note(answer);
   };
 }

@@ -6,7 +6,7 @@
 // Flags that come due within 50 ms share one walk through all descriptors of the host. Walks take
 // 5 % of one CPU at the most: a flag waits, up to a second, before they take more. So do snapshots,
 // which put right what a loss of events left wrong. The port ranges of namespaces that appear are
-// read together, too: each may take a walk to be found.
+// read together, too: each may take a walk to be found. Known ones are read again every 10 s.
 #pragma once
 
 #include <atomic>
@@ -14,9 +14,11 @@
 #include <optional>
 #include <vector>
 
+#include "app/port_reader.h"
 #include "core/feed.h"
 #include "kernel/cgroups.h"
 #include "kernel/namespaces.h"
+#include "kernel/other_ends.h"
 #include "kernel/programs.h"
 #include "util/worker.h"
 
@@ -66,17 +68,28 @@ class Inquirer {
   Worker::Answer look_at_all(bool with_holders);
   bool is_look_due(Nanos now) const;
   void look_for_dead(Nanos now);
+  // Descriptors whose connection is over, and what is known of their processes.
+  struct DeadLook {
+    DeadEvent dead;
+    ProcessesEvent processes;
+  };
+  Result<DeadLook> dead_descriptors() const;
+  void tell(const DeadLook& look);
   Worker::Answer find_dead();
   std::optional<Nanos> questions_due() const;
   void ask_for_port_ranges(Nanos now);
-  Worker::Answer read_port_ranges(const std::vector<std::uint64_t>& netns_cookies);
+  Worker::Answer read_port_ranges(const std::vector<std::uint64_t>& netns_cookies, bool again);
+  ProcessesEvent find_holders(const std::vector<Question>& questions,
+                              std::vector<InquiryEvent>& answers);
   Worker::Answer look_at(const std::vector<Question>& questions);
 
   // Used on the helper thread.
   Walks& walks_;
   Namespaces namespaces_;
+  OtherEnds other_ends_;
   CgroupNames cgroups_;
   std::atomic<bool> stop_ = false;
+  PortReader port_reader_{namespaces_, stop_};
   // The rest on the thread that owns it.
   Lifecycle& lifecycle_;
   Feed& feed_;
@@ -96,10 +109,11 @@ class Inquirer {
   Nanos last_walk_{-1};
   Nanos last_walk_cost_{};  // CPU time
   std::uint64_t not_entered_ = 0;
-  Nanos next_ranges_{};  // when port ranges may be asked for again
-  bool looking_ = false;  // at descriptors whose connection is over
-  Nanos next_look_{};     // ... when that may be done again
-  Worker worker_;        // the last: its thread ends before what it uses
+  Nanos next_ranges_{};        // when port ranges may be asked for again
+  Nanos next_ranges_again_{};  // ... those that are known
+  bool looking_ = false;       // at descriptors whose connection is over
+  Nanos next_look_{};          // ... when that may be done again
+  Worker worker_;              // the last: its thread ends before what it uses
 };
 
 }  // namespace tcpdwell

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "core/event.h"
+#include "core/process_facts.h"
+#include "core/record.h"
 
 namespace tcpdwell {
 
@@ -14,5 +16,8 @@ const Process* only_holder(const std::vector<Holder>& holders);
 bool is_held_by_followed(const std::vector<Holder>& holders);
 // By pid and fd.
 std::vector<Holder> visible_holders(const std::vector<Holder>& holders);
+
+// What is known of the processes that the record names. `all`: by pid.
+void add_facts(const std::vector<ProcessFacts>& all, FlagRecord& record);
 
 }  // namespace tcpdwell

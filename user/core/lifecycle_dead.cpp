@@ -156,6 +156,7 @@ void Lifecycle::raise_dead(DeadEntry& entry, const DeadSocket& socket) {
   record.cause = cause_of(socket);
   if (entry.connected) record.unread_bytes = socket.unread;
   record.holders = visible_holders(socket.holders);
+  if (socket.at <= processes_.at) add_facts(processes_.processes, record);
   record.ended = entry.how;
   record.pending_error = socket.err;
   dead_.raise(entry, record.cause);

@@ -193,7 +193,13 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
     record.unread_bytes = unread_bytes(facts);
     record.unsent_bytes = unsent_bytes(facts);
   }
+  record.send_wait = event.send_wait;
+  record.attached = !full || event.attached;
+  record.other_end = event.other_end;
+  record.inherited_from = event.inherited_from;
   record.holders = visible_holders(event.holders);
+  // Facts that are older than the answer are of another one: those of this are lost.
+  if (event.at <= processes_.at) add_facts(processes_.processes, record);
   connection.flag_cause = record.cause;
   if (!publisher_.flagged(connection, event.at, std::move(record))) return;
   connection.flag = FlagStage::Raised;
@@ -224,6 +230,12 @@ void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
 void Lifecycle::drop_flag(Id id) {
   table_[id].flag = FlagStage::None;
   stop_timer(table_[id]);
+}
+
+void Lifecycle::on_event(const ProcessesEvent& event) {
+  processes_ = event;
+  std::sort(processes_.processes.begin(), processes_.processes.end(),
+            [](const ProcessFacts& a, const ProcessFacts& b) { return a.pid < b.pid; });
 }
 
 void Lifecycle::on_event(const HoldersEvent& event) {

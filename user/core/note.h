@@ -31,6 +31,7 @@ struct Finished {
 
 using Note =
     std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, LossEvent, ClockEvent, CgroupEvent,
-                 NamespaceEvent, InquiryEvent, HoldersEvent, DeadEvent, Stopped, Finished>;
+                 NamespaceEvent, InquiryEvent, HoldersEvent, ProcessesEvent, DeadEvent, Stopped,
+                 Finished>;
 
 }  // namespace tcpdwell

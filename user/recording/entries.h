@@ -35,18 +35,21 @@ class NoteReader {
   void lost() {
     holdings_.clear();
     dead_.clear();
+    surroundings_ = {};
   }
 
  private:
   std::optional<Read> read_inquiry(std::span<const std::byte> bytes);
   std::optional<Read> read_holders(std::span<const std::byte> bytes);
   void read_holding(std::span<const std::byte> bytes);
+  void read_surroundings(std::span<const std::byte> bytes);
 
   void read_dead_holder(std::span<const std::byte> bytes);
   std::optional<Read> read_dead(std::span<const std::byte> bytes);
 
   std::vector<Holding> holdings_;
   std::vector<DeadSocket> dead_;
+  InquiryEvent surroundings_;  // of the next one; only what its entry has
 };
 
 }  // namespace tcpdwell::recording
