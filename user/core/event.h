@@ -4,6 +4,7 @@
 // differ only in where these come from.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -57,6 +58,8 @@ struct TransitionEvent {
   bool fastopen = false;
   bool unacked = false;
   bool followed = false;
+  bool silent = false;              // to CLOSED: no segment was sent in this life
+  bool timestamped = false;         // to CLOSED: the peer sent TCP timestamps
   std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
   std::optional<Process> task;
   std::optional<Tally> tally;
@@ -138,6 +141,13 @@ struct CgroupEvent {
   std::string path;
 };
 
+// Neighbouring ports; `last`: included.
+struct PortSpan {
+  static constexpr std::size_t kMost = 6'000;  // that an event has of a kind
+  std::uint16_t first = 0, last = 0;
+  bool operator==(const PortSpan&) const = default;
+};
+
 // Which ports a network namespace lets connect() choose from (ip_local_port_range). 0: it could not
 // be read.
 struct NamespaceEvent {
@@ -145,6 +155,11 @@ struct NamespaceEvent {
   std::uint64_t netns_cookie = 0;
   std::uint16_t port_low = 0, port_high = 0;  // high: included
   std::uint32_t reserved_ports = 0;           // of ip_local_reserved_ports, within the range
+  // Rising, within the range. `bound`: by listeners, and by what is bound and not connected.
+  std::vector<PortSpan> reserved, bound;
+  std::optional<std::uint8_t> tw_reuse;  // tcp_tw_reuse; nullopt: not known
+  std::uint32_t tw_reuse_delay_ms = 1000;
+  bool operator==(const NamespaceEvent&) const = default;
 };
 
 // A socket that the kernel has, found in a walk through all of one network namespace. Full sockets
@@ -159,8 +174,9 @@ struct SnapshotEvent {
   std::uint64_t cookie = 0;  // 0: a minisock or request that has none
   Flow flow;
   State state = State::Closed;
-  bool attached = false;  // a full socket that has a struct socket
-  bool dead = false;      // ... that nobody holds
+  bool attached = false;    // a full socket that has a struct socket
+  bool dead = false;        // ... that nobody holds
+  bool port_bound = false;  // somebody bound its port: connect() does not choose it
   std::uint64_t sock_cgroup_id = 0;
   // A full socket: jiffies since an acknowledgment or data came, or data was sent; nullopt: never.
   std::optional<std::uint32_t> acked_ago, received_ago, sent_ago;

@@ -182,6 +182,25 @@ bool is_certainly_stuck(const FlagRecord& flag);
 // Whether it decides the exit status of `leaks` and `run`.
 bool is_leak(const FlagRecord& flag);
 
+// Why a connect() failed before a packet left.
+enum class ConnectFailure : std::uint8_t {
+  NoPort,     // EADDRNOTAVAIL: no local port was left to choose
+  PortTaken,  // the port that was bound has a connection to this destination already
+};
+std::string_view name(ConnectFailure reason);
+
+// connect() calls that failed since the last such record about the same. What is too much to be
+// told apart is told together: first destinations, then processes.
+struct FailedConnectsRecord {
+  When when;  // of the last one
+  // nullopt: several, or not known. Its pid is 0 where several have the name, or it is not visible.
+  std::optional<Process> process;
+  Flow flow;  // of its remote end and local address
+  bool one_destination = true;
+  ConnectFailure reason = ConnectFailure::NoPort;
+  std::uint64_t count = 0;
+};
+
 struct LostRecord {
   When when;
   LossCause cause = LossCause::RingFull;
@@ -211,8 +230,8 @@ struct EndRecord {
   bool truncated = false;  // a replay: the recording does not tell the end
 };
 
-using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord, LostRecord,
-                            EndRecord>;
+using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord,
+                            FailedConnectsRecord, LostRecord, EndRecord>;
 
 // Where records go. Called on the thread that owns the table; must not throw.
 class Sink {
@@ -222,7 +241,8 @@ class Sink {
   // What it would drop unseen need not be made. Asked once, before the first record.
   struct Needs {
     bool transitions = true, connections = true;
-    bool whose = true;  // TransitionRecord::socket; else that is empty
+    bool whose = true;              // TransitionRecord::socket; else that is empty
+    bool failures_at_once = false;  // FailedConnectsRecord: at each tick, not now and then
   };
   virtual Needs needs() const noexcept { return {}; }
 };

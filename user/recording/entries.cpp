@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recording/entries.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -11,6 +12,8 @@ namespace {
 
 // A file of nothing but these would fill the memory; a host has no more descriptors of sockets.
 constexpr std::size_t kMostHoldings = 8'000'000;
+
+static_assert(2 * PortSpan::kMost * sizeof(PortSpan) < kMostEntry - 256, "fit into an entry");
 
 using Bytes = std::span<const std::byte>;
 
@@ -60,6 +63,9 @@ class Notes {
     packer_.put(range.port_low);
     packer_.put(range.port_high);
     packer_.put(range.reserved_ports);
+    packer_.put(range.tw_reuse);
+    packer_.put(range.tw_reuse_delay_ms);
+    for (const auto* spans : {&range.reserved, &range.bound}) add(*spans);
     end(Entry::Namespace);
   }
   void operator()(const HoldersEvent& holders) {
@@ -100,6 +106,14 @@ class Notes {
     packer_.put(holding.holder.process);
     packer_.put(holding.holder.fd);
     end(Entry::Holding);
+  }
+  void add(const std::vector<PortSpan>& spans) {
+    const auto count = static_cast<std::uint16_t>(std::min(spans.size(), PortSpan::kMost));
+    packer_.put(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      packer_.put(spans[i].first);
+      packer_.put(spans[i].last);
+    }
   }
   void end(Entry entry) {
     put_(entry, bytes_);
@@ -166,6 +180,16 @@ std::optional<NoteReader::Read> read_cgroup(Bytes bytes) {
   return NoteReader::Read{std::move(cgroup), {}};
 }
 
+void read_spans(Unpacker& unpacker, std::vector<PortSpan>& spans) {
+  std::uint16_t count = 0;
+  unpacker.get(count);
+  for (; count > 0 && unpacker.ok(); --count) {
+    PortSpan& span = spans.emplace_back();
+    unpacker.get(span.first);
+    unpacker.get(span.last);
+  }
+}
+
 std::optional<NoteReader::Read> read_namespace(Bytes bytes) {
   Unpacker unpacker(bytes);
   NamespaceEvent range;
@@ -175,7 +199,12 @@ std::optional<NoteReader::Read> read_namespace(Bytes bytes) {
   unpacker.get(range.port_high);
   unpacker.get(range.reserved_ports);
   if (!is_time(unpacker, range.at)) return std::nullopt;
-  return NoteReader::Read{range, {}};
+  if (unpacker.at_end()) return NoteReader::Read{std::move(range), {}};  // of an older version
+  unpacker.get(range.tw_reuse);
+  unpacker.get(range.tw_reuse_delay_ms);
+  for (auto* spans : {&range.reserved, &range.bound}) read_spans(unpacker, *spans);
+  if (!unpacker.ok()) return std::nullopt;
+  return NoteReader::Read{std::move(range), {}};
 }
 
 }  // namespace
