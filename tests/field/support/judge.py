@@ -198,7 +198,8 @@ def _differences(stuck, item):
     compare("cause", stuck.cause, item["cause"])
     compare("remote port", stuck.remote_port, item["remote"]["port"])
     compare("unread", stuck.unread, item["unread_bytes"])
-    compare("queue", stuck.queue, item.get("queue"))
+    queue = item["queue"] or {}
+    compare("queue", stuck.queue, {name: queue.get(name) for name in stuck.queue or ()})
     compare("holders", stuck.holders,
             frozenset((each["pid"], each["fd"]) for each in item["holders"]))
     return found + list(_wrong_age(stuck.since, item))
