@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "core/event.h"
-#include "core/process_facts.h"
 #include "core/thresholds.h"
 #include "core/types.h"
 
@@ -143,12 +142,6 @@ enum class Cause : std::uint8_t {
 };
 std::string_view name(Cause cause);
 
-// The other end of a connection, if it is a socket of this host.
-struct OtherEnd {
-  Process process;
-  State state = State::Closed;
-};
-
 // Of the listener whose queue a connection waits in.
 struct AcceptQueue {
   std::uint32_t length = 0, backlog = 0;
@@ -168,11 +161,15 @@ struct FlagRecord {
   std::optional<Nanos> at_most;  // of a dwell that is a lower bound; nullopt: there is no upper one
   Cause cause = Cause::None;
   std::optional<std::uint64_t> unread_bytes, unsent_bytes;  // nullopt: the kernel does not say
-  std::vector<Holder> holders;          // by pid and fd. NotAccepted: those of its listener
-  std::vector<ProcessFacts> processes;  // of the holders, by pid; one may be missing
+  SendWait send_wait = SendWait::None;                      // what its unsent bytes wait for
+  bool attached = true;         // a full socket: a descriptor led to it, or no one said otherwise
+  std::vector<Holder> holders;  // by pid and fd. NotAccepted: those of its listener
+  // Of the holders and of the other end, by pid; one may be missing.
+  std::vector<ProcessFacts> processes;
   std::optional<OtherEnd> other_end;
-  std::optional<AcceptQueue> queue;  // NotAccepted
-  bool by_exit = false;              // `run`: nothing but the exit of its process closed it
+  std::optional<Process> inherited_from;  // see InquiryEvent
+  std::optional<AcceptQueue> queue;       // NotAccepted
+  bool by_exit = false;                   // `run`: nothing but the exit of its process closed it
 };
 
 // Its age passes its threshold: the lower bound does, or both bounds are within kBoundsAgree and

@@ -27,6 +27,8 @@ class Namespaces {
   };
   // Those that there are now. Forgets what was found before.
   std::vector<Name> find();
+  // Those that were found so far: there may be others by now.
+  std::vector<Name> known() const;
   // Calls `inside` with the calling thread in this namespace, and comes back. False: it is gone, or
   // nothing that may be followed leads there. One that was not found yet is looked for, but not
   // again and again.

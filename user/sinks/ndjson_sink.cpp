@@ -157,7 +157,7 @@ char* other_end(char* out, const std::optional<OtherEnd>& end) {
   out = put(out, "{\"pid\":");
   out = end->process.pid != 0 ? number(out, end->process.pid) : put(out, "null");
   out = put(out, ",\"comm\":");
-  out = write_json_string(out, end->process.comm_view());
+  out = end->process.pid != 0 ? write_json_string(out, end->process.comm_view()) : put(out, "null");
   out = put(out, ",\"state\":");
   out = word(out, name(end->state));
   return put(out, '}');
