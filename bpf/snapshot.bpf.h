@@ -20,7 +20,6 @@ static __always_inline __u32 jiffies_since(__u32 then)
 }
 
 /* The metrics of a route are an array behind a pointer whose low bits are flags. */
-#define ROUTE_QUICKACK 13 /* RTAX_QUICKACK - 1 */
 #define ROUTE_METRICS_FLAGS 3UL
 
 static __always_inline bool acks_at_once(const struct sock *sk)
@@ -33,7 +32,7 @@ static __always_inline bool acks_at_once(const struct sock *sk)
 		return false;
 	metrics = (const __u32 *)(BPF_CORE_READ(route, _metrics) & ~ROUTE_METRICS_FLAGS);
 	/* What cannot be read may be: the ages are then less exact, not wrong. */
-	return bpf_probe_read_kernel(&quickack, sizeof(quickack), metrics + ROUTE_QUICKACK) ||
+	return bpf_probe_read_kernel(&quickack, sizeof(quickack), metrics + RTAX_QUICKACK - 1) ||
 	       quickack;
 }
 

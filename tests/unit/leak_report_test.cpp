@@ -27,7 +27,7 @@ class LeakReports : public testing::Test {
   // What the round wrote, that many seconds after the first.
   std::string round(const std::vector<FlagRecord>& flags, Nanos after = 0s) {
     for (const FlagRecord& flag : flags) report_.add(flag);
-    report_.print({.mono = kWhen.mono + after, .unix_time = kWhen.unix_time + after});
+    report_.print({.mono = kWhen.mono + after, .unix_time = kWhen.unix_time + after}, {});
     const std::string all = captured_.text();
     std::string now = all.substr(read_);
     read_ = all.size();
@@ -154,12 +154,12 @@ TEST(LeakReportStyle, QuietHasNoHeaderAndColorIsAskedFor) {
   Captured plain, colored;
   LeakReport quiet(plain.output(), TextStyle{.color = false, .header = false});
   quiet.add(stuck_server());
-  quiet.print(kWhen);
+  quiet.print(kWhen, {});
   EXPECT_TRUE(plain.text().starts_with("1  CLOSE_WAIT  eof_read  8080  10.0.0.2  2m10s"))
       << plain.text();
   LeakReport color(colored.output(), TextStyle{.color = true, .header = true});
   color.add(stuck_server());
-  color.print(kWhen);
+  color.print(kWhen, {});
   EXPECT_THAT(colored.text(), HasSubstr("\n\033[31m    1  CLOSE_WAIT"));
   EXPECT_THAT(colored.text(), HasSubstr("python3[4711]\033[0m\n"));
 }
