@@ -56,7 +56,8 @@ TEST(FlagOption, TakesEverySpellingOfADuration) {
   for (const auto& [duration, wanted] :
        {std::pair{"250ms", "250"}, {"5", "5000"}, {"2m30s", "150000"}, {"1h", "3600000"}})
     EXPECT_EQ(thresholds({"--flag", std::string("CLOSE_WAIT=") + duration}),
-              "FIN_WAIT_2=60000 CLOSE_WAIT=" + std::string(wanted) + " ACCEPT=10000 orphan=65000");
+              "FIN_WAIT_2=60000 CLOSED=60000 CLOSE_WAIT=" + std::string(wanted) +
+                  " ACCEPT=10000 orphan=65000");
 }
 
 TEST(FlagOption, OfFinWait2HoldsForOrphansToo) {
@@ -77,9 +78,10 @@ TEST(FlagOption, MayBeRepeated) {
 
 TEST(FlagOption, BadValuesAreNamed) {
   for (const char* value :
-       {"CLOSE_WAIT", "=5s", "5s", "FIN_WAIT_3=5s", "CLOSED=5s", "CLOSE_WAIT:5s", "=", " =5"})
+       {"CLOSE_WAIT", "=5s", "5s", "FIN_WAIT_3=5s", "ACCEPTED=5s", "CLOSE_WAIT:5s", "=", " =5"})
     EXPECT_THAT(error({"--flag", value}),
-                StartsWith("--flag: \"" + std::string(value) + "\" is not a state and a duration"));
+                StartsWith("--flag: \"" + std::string(value) +
+                           "\" is not a state, or ACCEPT, and a duration"));
   for (const char* duration : {"", "0", "0ms", "5x", "-5", "=5", "1.5s", "5s,LAST_ACK=5s", " 5"})
     EXPECT_THAT(error({"--flag", std::string("CLOSE_WAIT=") + duration}),
                 StartsWith("--flag: \"" + std::string(duration) + "\" is not a duration"));

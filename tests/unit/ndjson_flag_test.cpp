@@ -84,7 +84,7 @@ TEST(NdjsonFlag, HostileNamesStayInTheirStrings) {
     flag.holders = {holder(1, comm, 3), holder(2, "a\",\"b", 4)};
     const std::string line = json(flag);
     EXPECT_EQ(hostile_byte(line), "") << line;
-    EXPECT_THAT(line, HasSubstr(R"({"pid":2,"fd":4,"comm":"a\",\"b"}],"by_exit":false})"));
+    EXPECT_THAT(line, HasSubstr(R"({"pid":2,"fd":4,"comm":"a\",\"b","state":null}],)"));
   }
 }
 
