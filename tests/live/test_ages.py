@@ -10,6 +10,7 @@ from ages.wire import WIRE, play_on_the_wire
 from lib.child import Child
 from lib.clock import MS, SECOND, pause
 from lib.netns import Netns, has_sysctl
+from lib.tracer import parse_line
 from test_behaviour import run
 from test_leaks import flags
 
@@ -137,9 +138,11 @@ def test_what_may_be_old_enough_is_listed_and_no_leak():
         text = run("leaks", "--netns", str(inum), "--flag=CLOSE_WAIT=2s", "--flag=FIN_WAIT_2=1h")
         assert text.returncode == 0 and b"at most" in text.stdout, text
         assert b"1 socket of unknown age" in text.stdout, text
-        item, = leaks(inum, ["--flag=CLOSE_WAIT=1500ms", "--flag=FIN_WAIT_2=1h", "--watch=100ms",
-                             "-d2s"])[-1:]
+        done = run("leaks", "--json", "--netns", str(inum), "--flag=CLOSE_WAIT=1500ms",
+                   "--flag=FIN_WAIT_2=1h", "--watch=100ms", "-d3s")
+        *_, item, _ = map(parse_line, done.stdout.splitlines(keepends=True))
         assert item["dwell_ns"] >= 1500 * MS, "each look forgets what the one before it knew"
+        assert done.returncode == 1, done
     finally:
         child.kill()
 

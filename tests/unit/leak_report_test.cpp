@@ -175,5 +175,57 @@ TEST_F(LeakReports, HostileNamesDoNotReachTheTerminal) {
   }
 }
 
+// Between 3 s and 5 minutes old.
+FlagRecord of_unknown_age() {
+  FlagRecord flag = stuck_server(Cause::EofRead);
+  flag.threshold = 60s;
+  flag.dwell = {3s, {}};
+  flag.at_most = 5min;
+  return flag;
+}
+
+TEST_F(LeakReports, WhatMayBeStuckIsListedAndIsNoLeak) {
+  const std::string text = round({of_unknown_age()});
+  EXPECT_THAT(text, HasSubstr("at most 5m00s"));
+  EXPECT_THAT(text, HasSubstr("the peer closed between 3.000s and 5m00s ago"));
+  EXPECT_THAT(text, HasSubstr("nothing is stuck; 1 socket of unknown age that may be"));
+  EXPECT_FALSE(report_.leaked());
+}
+
+TEST_F(LeakReports, WhatIsCertainlyStuckStandsBeforeWhatMayBe) {
+  std::vector<FlagRecord> flags = several(1);
+  flags.resize(4, of_unknown_age());
+  const std::string text = round(flags);
+  EXPECT_LT(text.find("2m10s"), text.find("at most 5m00s"));
+  EXPECT_THAT(text, HasSubstr("1 socket stuck, 1 group; 3 sockets of unknown age that may be"));
+  EXPECT_TRUE(report_.leaked());
+}
+
+TEST_F(LeakReports, WhatMayBeStuckIsNotGoneWhenItIs) {
+  round({of_unknown_age()});
+  EXPECT_THAT(round(several(1), 10s), Not(HasSubstr("gone")));
+}
+
+TEST_F(LeakReports, BoundsThatAreCloseAreAsGoodAsAnAge) {
+  FlagRecord flag = of_unknown_age();
+  flag.dwell.value = 59'600ms;
+  flag.at_most = 60'100ms;
+  EXPECT_THAT(round({flag}), HasSubstr("1 socket stuck, 1 group"));
+  EXPECT_TRUE(report_.leaked());
+}
+
+TEST_F(LeakReports, NothingSaysWhatItNearlyWas) {
+  const std::vector<WatchedState> watched = {{.state = State::FinWait2, .threshold = 60s},
+                                             {.state = State::CloseWait,
+                                              .threshold = 60s,
+                                              .sockets = 12,
+                                              .oldest = 3200ms,
+                                              .unknown_age = 1}};
+  report_.print(kWhen, watched);
+  EXPECT_THAT(captured_.text(),
+              HasSubstr(" nothing is stuck: 0 in FIN_WAIT_2; 12 in CLOSE_WAIT, the oldest ≥3.200s, "
+                        "1 of unknown age\n"));
+}
+
 }  // namespace
 }  // namespace tcpdwell
