@@ -208,8 +208,8 @@ int leaks(const Options& options) {
                          .ring_bytes = options.ring_bytes,
                          .watch = options.watch,
                          .duration = options.duration},
-                        sink, *output, [&](const When& when) {
-                          if (!options.json) table.print(when);
+                        sink, *output, [&](const EndRecord& look) {
+                          if (!options.json) table.print(look.when, *look.watched);
                           leaked = sink.leaked();
                           sink.begin_round();
                         });

@@ -176,6 +176,8 @@ struct FlagRecord {
 // the upper one does. Else it is "age unknown, at most at_most".
 inline constexpr Nanos kBoundsAgree = std::chrono::seconds{1};
 bool is_certainly_stuck(const FlagRecord& flag);
+// The bounds leave open whether it passes.
+bool is_of_unknown_age(const FlagRecord& flag);
 // Whether it decides the exit status of `leaks` and `run`.
 bool is_leak(const FlagRecord& flag);
 
@@ -207,6 +209,16 @@ struct LostRecord {
   std::uint64_t resynced = 0;
 };
 
+// `leaks`: what is there in a state that has a threshold, whether it passes it or not.
+struct WatchedState {
+  FlagKind kind = FlagKind::State;
+  State state = State::CloseWait;
+  Nanos threshold{};
+  std::uint64_t sockets = 0;
+  Nanos oldest{};                 // a lower bound, if it is of unknown age; 0: there is none
+  std::uint64_t unknown_age = 0;  // those whose bounds leave open whether they pass
+};
+
 struct EndRecord {
   When when;
   std::uint64_t events = 0;            // received from the kernel
@@ -225,6 +237,7 @@ struct EndRecord {
   std::uint64_t unrecorded = 0;      // frames that are missing in a recording; not printed
   Nanos elapsed{};
   bool truncated = false;  // a replay: the recording does not tell the end
+  std::optional<std::vector<WatchedState>> watched;  // nullopt: it was not `leaks`
 };
 
 using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord,

@@ -23,7 +23,12 @@ std::string duration_text(const Dwell& dwell) {
 
 // "2m10s ago"; of several "the oldest 2m10s ago"
 std::string ago(const LeakGroup& group) {
-  return (is_one(group) ? "" : "the oldest ") + duration_text(group.oldest) + " ago";
+  const std::string age =
+      group.certain || !group.at_most
+          ? duration_text(group.oldest)
+          : fmt::format("between {} and {}", format_duration(group.oldest.value),
+                        format_duration(*group.at_most));
+  return (is_one(group) ? "" : "the oldest ") + age + " ago";
 }
 
 // " in nginx.service", where it is known to be that of the holders, too.
