@@ -42,8 +42,14 @@ std::string LocalClock::format(const When& when) {
   return fmt::format("{}.{:03}", text_, when.unix_time.count() / 1'000'000 % 1000);
 }
 
+std::string format_number(std::uint64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  return text;
+}
+
 std::string format_count(std::size_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+  return fmt::format("{} {}{}", format_number(count), noun, count == 1 ? "" : "s");
 }
 
 std::size_t display_width(std::string_view text) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <ctime>
 #include <string>
 #include <string_view>
@@ -11,9 +12,12 @@
 
 namespace tcpdwell {
 
+struct Surroundings;
+
 struct TextStyle {
   bool color = false;
   bool header = true;
+  const Surroundings* here = nullptr;  // must outlive what is written; null: not known
 };
 
 namespace ansi {
@@ -38,7 +42,9 @@ class LocalClock {
   std::string text_;
 };
 
-// "1 socket", "2 sockets"
+// "1,234,567"
+std::string format_number(std::uint64_t number);
+// "1 socket", "1,234 sockets"
 std::string format_count(std::size_t count, std::string_view noun);
 // On the screen: characters, not bytes (none of ours is wide).
 std::size_t display_width(std::string_view text);
