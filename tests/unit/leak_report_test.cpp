@@ -60,7 +60,7 @@ TEST_F(LeakReports, ARound) {
       "       the peer closed 3 connections, the oldest at least 2m30s ago; nothing is left to "
       "read, and 3 descriptors of python3[4711] (fd 9, 10, 11) in web.service are still open\n"
       "       next: find where python3 is done with a connection but does not close() it: strace "
-      "-f -e trace=%network,close -p 4711\n"
+      "-f -p 4711 -e trace=read,readv,recvfrom,recvmsg,shutdown,close\n"
       "    1  FIN_WAIT_2  half_closed         any  10.0.0.9:5432    2m10s    2m10s  python3[4711]\n"
       "       this side was shut down 2m10s ago and the peer has not closed since; fd 9 of "
       "python3[4711] in web.service is still open, and while that is so no timeout ends this\n"

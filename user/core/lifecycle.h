@@ -76,6 +76,12 @@ class Lifecycle {
 
   std::uint64_t connections_ended() const { return ended_; }
   std::uint64_t open() const { return table_.size(); }
+  // Of all that, what the run is about. Looks at every connection.
+  EndRecord::Passed passed() const {
+    EndRecord::Passed passed = publisher_.passed();
+    table_.for_each([&](Id id) { passed.open += publisher_.passes(table_[id]) ? 1 : 0; });
+    return passed;
+  }
   // Transitions, at least, that must have happened and that neither came nor were counted as lost:
   // there are kernels on which some tasks hide from BPF what softirqs do meanwhile.
   std::uint64_t unseen() const { return unseen_; }

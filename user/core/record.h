@@ -228,6 +228,11 @@ struct EndRecord {
   std::uint64_t ring_full = 0;         // those of `lost` that the ring had no room for
   std::uint64_t connections = 0;       // lives that were seen to end, before any filter
   std::uint64_t open = 0;              // lives still open
+  struct Passed {                      // the filter; not in JSON
+    std::uint64_t transitions = 0;     // of connections, whatever the kernel tells them by
+    std::uint64_t connections = 0;     // that ended
+    std::uint64_t open = 0;
+  } passed;
   std::uint64_t flags_raised = 0;
   std::uint64_t flags_open = 0;  // those of them not cleared
   std::uint64_t evicted = 0;     // lives that left the table for --max-connections

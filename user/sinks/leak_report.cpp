@@ -103,13 +103,13 @@ void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapse
     columns.push_back({name, right});
   TextTable table(std::move(columns));
   for (const LeakGroup& group : groups) {
-    std::vector<std::string> cells = {std::to_string(group.count)};
+    std::vector<std::string> cells = {format_number(group.count)};
     if (!first_) cells.push_back(growth(group, elapsed));
     for (std::string cell :
          {std::string(name(group.state)), cause_text(group.cause), port_text(group),
           peer_text(group), oldest_text(group), format_dwell(group.median), holder_text(group)})
       cells.push_back(std::move(cell));
-    const Explanation explanation = explain(group);
+    const Explanation explanation = explain(group, true, style_.here);
     table.add(std::move(cells), color_of(group.cause),
               {std::string(kIndent) + explanation.what,
                std::string(kIndent) + "next: " + explanation.next});
