@@ -34,6 +34,7 @@ std::string base_key(const FlagRecord& flag) {
   add(key, index(flag.state));
   add(key, static_cast<std::uint8_t>(flag.cause));
   add(key, static_cast<std::uint8_t>(flag.by_exit));
+  add(key, static_cast<std::uint8_t>(flag.mptcp));
   add(key, flag.socket.flow.netns);
   add(key, static_cast<std::uint8_t>(flag.socket.flow.family));
   const Process* last = nullptr;
@@ -150,6 +151,7 @@ void add_member(LeakGroup& group, const FlagRecord& flag, const Entry& entry) {
     group.state = flag.state;
     group.cause = flag.cause;
     group.by_exit = flag.by_exit;
+    group.mptcp = flag.mptcp;
     group.family = socket.flow.family;
     group.local_port = entry.place.is_server ? socket.flow.local.port : std::uint16_t{0};
     group.peer = socket.flow.remote;

@@ -118,6 +118,7 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
   connection.closed_by = first_fin(event.state);
   connection.sock_cgroup_id = event.sock_cgroup_id;
   date_full(connection, event);
+  if (event.mptcp && event.state != State::Established) is_subflow(id);
   keep_found(id, event);
 }
 

@@ -68,6 +68,12 @@ class Notes {
     packer_.put(static_cast<std::uint64_t>(holders.holdings.size()));
     end(Entry::Holders);
   }
+  void operator()(const MptcpEvent& mptcp) {
+    for (const MptcpSubflow& subflow : mptcp.subflows) add(subflow);
+    packer_.put(mptcp.at);
+    packer_.put(static_cast<std::uint64_t>(mptcp.subflows.size()));
+    end(Entry::Mptcp);
+  }
   void operator()(const InquiryEvent& answer) {
     for (const Holder& holder : answer.holders) add({.holder = holder});
     packer_.put(answer.at);
@@ -100,6 +106,25 @@ class Notes {
     packer_.put(holding.holder.process);
     packer_.put(holding.holder.fd);
     end(Entry::Holding);
+  }
+  void add(const MptcpSubflow& subflow) {
+    const MptcpSocket& socket = subflow.socket;
+    packer_.put(subflow.at);
+    packer_.put(subflow.cookie);
+    packer_.put(subflow.stands);
+    packer_.put(socket.object);
+    packer_.put(socket.cookie);
+    packer_.put(socket.state);
+    packer_.put(socket.dead);
+    packer_.put(socket.attached);
+    packer_.put(socket.unread);
+    packer_.put(socket.unread_bytes);
+    packer_.put(socket.unsent_bytes);
+    packer_.put(socket.subflows);
+    packer_.put(socket.acked_ago);
+    packer_.put(socket.received_ago);
+    packer_.put(socket.sent_ago);
+    end(Entry::MptcpSubflow);
   }
   void end(Entry entry) {
     put_(entry, bytes_);
@@ -206,6 +231,40 @@ std::optional<NoteReader::Read> NoteReader::read_holders(Bytes bytes) {
   return Read{std::move(holders), {}};
 }
 
+void NoteReader::read_subflow(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  MptcpSubflow subflow;
+  MptcpSocket& socket = subflow.socket;
+  unpacker.get(subflow.at);
+  unpacker.get(subflow.cookie);
+  unpacker.get(subflow.stands);
+  unpacker.get(socket.object);
+  unpacker.get(socket.cookie);
+  unpacker.get(socket.state, State::Established, State::Closing);
+  unpacker.get(socket.dead);
+  unpacker.get(socket.attached);
+  unpacker.get(socket.unread);
+  unpacker.get(socket.unread_bytes);
+  unpacker.get(socket.unsent_bytes);
+  unpacker.get(socket.subflows);
+  unpacker.get(socket.acked_ago);
+  unpacker.get(socket.received_ago);
+  unpacker.get(socket.sent_ago);
+  if (is_time(unpacker, subflow.at) && subflows_.size() < kMostHoldings)
+    subflows_.push_back(subflow);
+}
+
+std::optional<NoteReader::Read> NoteReader::read_mptcp(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  MptcpEvent mptcp;
+  std::uint64_t count = 0;
+  unpacker.get(mptcp.at);
+  unpacker.get(count);
+  mptcp.subflows = std::exchange(subflows_, {});
+  if (!is_time(unpacker, mptcp.at) || mptcp.subflows.size() != count) return std::nullopt;
+  return Read{std::move(mptcp), {}};
+}
+
 std::optional<NoteReader::Read> NoteReader::read_inquiry(Bytes bytes) {
   Unpacker unpacker(bytes);
   InquiryEvent answer;
@@ -253,6 +312,8 @@ std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
     case Entry::Holding: read_holding(bytes); return std::nullopt;
     case Entry::Holders: return read_holders(bytes);
     case Entry::Inquiry: return read_inquiry(bytes);
+    case Entry::MptcpSubflow: read_subflow(bytes); return std::nullopt;
+    case Entry::Mptcp: return read_mptcp(bytes);
     case Entry::Kernel:
     case Entry::Setting:
     case Entry::Full: return std::nullopt;

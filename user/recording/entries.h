@@ -32,14 +32,20 @@ class NoteReader {
   // nullopt: not a note, not whole yet, or not one that can be.
   std::optional<Read> read(Entry entry, std::span<const std::byte> bytes);
   // What came so far may lack something.
-  void lost() { holdings_.clear(); }
+  void lost() {
+    holdings_.clear();
+    subflows_.clear();
+  }
 
  private:
   std::optional<Read> read_inquiry(std::span<const std::byte> bytes);
   std::optional<Read> read_holders(std::span<const std::byte> bytes);
   void read_holding(std::span<const std::byte> bytes);
+  std::optional<Read> read_mptcp(std::span<const std::byte> bytes);
+  void read_subflow(std::span<const std::byte> bytes);
 
   std::vector<Holding> holdings_;
+  std::vector<MptcpSubflow> subflows_;
 };
 
 }  // namespace tcpdwell::recording

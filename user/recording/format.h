@@ -72,6 +72,8 @@ enum class Entry : std::uint8_t {
   Finished,
   Namespace,
   Full,  // the last: --max-size was reached
+  MptcpSubflow = 40,  // of the next Mptcp
+  Mptcp,
 };
 
 enum EntryFlags : std::uint8_t {
