@@ -9,7 +9,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "kernel/port_range.h"
 #include "kernel/rights.h"
 #include "kernel/sock_diag.h"
 
@@ -20,7 +19,8 @@ using namespace std::chrono_literals;
 
 constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
-constexpr Nanos kMostWait = 1s;   // for the walks' share of the CPU
+constexpr Nanos kRangesAgain = 10s;
+constexpr Nanos kMostWait = 1s;       // for the walks' share of the CPU
 constexpr std::int64_t kShares = 20;  // one of which is theirs: 5 %
 
 Nanos thread_cpu_time() {
@@ -62,13 +62,6 @@ bool asks_for_mptcp(const std::vector<Question>& questions) {
                      [](const Question& question) { return question.mptcp; });
 }
 
-void add_port_range(std::uint64_t netns_cookie, std::vector<NamespaceEvent>& ranges) {
-  NamespaceEvent range = read_port_range();
-  range.at = monotonic_now();
-  range.netns_cookie = netns_cookie;
-  ranges.push_back(range);
-}
-
 // A socket that was accepted between the two questions is held by whoever has it now.
 void add_holders(const std::vector<Question>& questions, const std::vector<Holding>& holdings,
                  std::vector<InquiryEvent>& answers) {
@@ -90,6 +83,7 @@ void add_holders(const std::vector<Question>& questions, const std::vector<Holdi
 Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed)
     : walks_(programs.walks()),
       namespaces_(walks_),
+      other_ends_(namespaces_),
       cgroups_(find_cgroup2_mount()),
       lifecycle_(lifecycle),
       feed_(feed) {
@@ -143,9 +137,9 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
     const bool entered = namespaces_.enter(name.cookie, [&] {
       const std::uint32_t met = walks_.subflows_met();
       if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
+      ranges.push_back(port_reader_.read_here(name.cookie));
       if (walks_.subflows_met() != met)
         if (auto failed = add_subflows(walks_, nullptr, mptcp)) error = std::move(failed);
-      add_port_range(name.cookie, ranges);
     });
     if (!entered) closed.push_back(name.cookie);
   }
@@ -173,13 +167,12 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   };
 }
 
-Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netns_cookies) {
+Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netns_cookies,
+                                          bool again) {
   const Nanos before = thread_cpu_time();
-  std::vector<NamespaceEvent> ranges;
-  for (const std::uint64_t cookie : netns_cookies) {
-    if (stop_) return {};
-    namespaces_.enter(cookie, [&] { add_port_range(cookie, ranges); });
-  }
+  std::vector<NamespaceEvent> ranges = port_reader_.read(netns_cookies);
+  if (again)
+    for (NamespaceEvent& range : port_reader_.read_again()) ranges.push_back(std::move(range));
   const Nanos cost = thread_cpu_time() - before;
   return [this, cost, ranges] {
     for (const NamespaceEvent& range : ranges) feed_.note(range);
@@ -191,9 +184,12 @@ Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netn
 void Inquirer::ask_for_port_ranges(Nanos now) {
   if (walking_ || now < next_ranges_) return;
   const auto unknown = lifecycle_.take_unknown_namespaces();
-  if (unknown.empty()) return;
+  if (next_ranges_again_.count() == 0) next_ranges_again_ = now + kRangesAgain;
+  const bool again = now >= next_ranges_again_;
+  if (unknown.empty() && !again) return;
   next_ranges_ = Nanos::max();  // until it is answered
-  worker_.ask([this, unknown] { return read_port_ranges(unknown); });
+  if (again) next_ranges_again_ = now + kRangesAgain;
+  worker_.ask([this, unknown, again] { return read_port_ranges(unknown, again); });
 }
 
 void Inquirer::tick(Nanos now) {
@@ -243,6 +239,24 @@ std::optional<Nanos> Inquirer::due() const {
   return std::max(together, std::min(affordable, first_waiting_ + kMostWait));
 }
 
+// Whose sockets they are, and what is around them.
+ProcessesEvent Inquirer::find_holders(const std::vector<Question>& questions,
+                                      std::vector<InquiryEvent>& answers) {
+  ProcessReader processes;
+  other_ends_.find(questions, answers);
+  auto cookies = held_cookies(questions, answers);
+  const auto others = other_ends_.cookies();
+  cookies.insert(cookies.end(), others.begin(), others.end());
+  if (cookies.empty()) return {};
+  auto holdings = walks_.holders(cookies);
+  if (!holdings) return {};
+  add_holders(questions, *holdings, answers);
+  for (const InquiryEvent& answer : answers)
+    for (const Holder& holder : answer.holders) processes.read(holder.process);
+  other_ends_.learn(*holdings, answers, processes);
+  return processes.event();
+}
+
 Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
   const Nanos before = thread_cpu_time();
   std::vector<InquiryEvent> answers(questions.size());
@@ -276,11 +290,9 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
       if (fate == Namespaces::Fate::Gone) answers[i].presence = Presence::Gone;
       if (fate == Namespaces::Fate::Going) unanswered.push_back(questions[i]);
     }
-  const auto cookies = held_cookies(questions, answers);
-  if (!cookies.empty())
-    if (auto holdings = walks_.holders(cookies)) add_holders(questions, *holdings, answers);
+  const ProcessesEvent processes = find_holders(questions, answers);
   const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, refused, mptcp = std::move(mptcp), answers = std::move(answers),
+  return [this, cost, refused, processes, mptcp = std::move(mptcp), answers = std::move(answers),
           unanswered = std::move(unanswered)] {
     asking_ = false;
     put_off(unanswered);
@@ -288,6 +300,7 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
       spdlog::warn("{}: nothing can be flagged", refused->text());
     last_cost_ = cost;
     if (!mptcp.subflows.empty()) feed_.note(mptcp);
+    if (!processes.processes.empty()) feed_.note(processes);
     for (const InquiryEvent& answer : answers) feed_.note(answer);
   };
 }

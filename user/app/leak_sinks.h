@@ -13,7 +13,8 @@ class RaisedOnly final : public Sink {
   void write(const Record& record) noexcept override {
     const auto* flag = std::get_if<FlagRecord>(&record);
     const bool moves = std::holds_alternative<TransitionRecord>(record) ||
-                       std::holds_alternative<ConnectionRecord>(record);
+                       std::holds_alternative<ConnectionRecord>(record) ||
+                       std::holds_alternative<FailedConnectsRecord>(record);
     if (moves || (flag && !flag->raised)) return;
     if (flag && flag->cause != Cause::Orphaned) leaked_ = true;
     sink_.write(record);

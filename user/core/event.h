@@ -4,12 +4,14 @@
 // differ only in where these come from.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "core/process_facts.h"
 #include "core/types.h"
 
 namespace tcpdwell {
@@ -26,6 +28,21 @@ struct Holding {
   std::uint64_t cookie = 0;
   Holder holder;
   bool of_listener = false;  // it holds the listener that has not accepted the socket yet
+};
+
+// The other end of a connection, if it is a socket of this host.
+struct OtherEnd {
+  Process process;  // that holds it; pid 0: none is seen
+  std::int32_t fd = -1;
+  State state = State::Closed;
+  std::uint32_t receive_queue = 0;  // as in InquiryEvent
+};
+
+// What unacknowledged bytes wait for, by the timer that runs.
+enum class SendWait : std::uint8_t {
+  None,         // for an acknowledgment, or not known
+  Retransmit,   // ... that did not come in time
+  WindowProbe,  // the peer is there and takes no more
 };
 
 struct Tally {
@@ -57,6 +74,8 @@ struct TransitionEvent {
   bool fastopen = false;
   bool unacked = false;
   bool followed = false;
+  bool silent = false;              // to CLOSED: no segment was sent in this life
+  bool timestamped = false;         // to CLOSED: the peer sent TCP timestamps
   std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
   std::optional<Process> task;
   std::optional<Tally> tally;
@@ -138,6 +157,13 @@ struct CgroupEvent {
   std::string path;
 };
 
+// Neighbouring ports; `last`: included.
+struct PortSpan {
+  static constexpr std::size_t kMost = 6'000;  // that an event has of a kind
+  std::uint16_t first = 0, last = 0;
+  bool operator==(const PortSpan&) const = default;
+};
+
 // Which ports a network namespace lets connect() choose from (ip_local_port_range). 0: it could not
 // be read.
 struct NamespaceEvent {
@@ -145,6 +171,11 @@ struct NamespaceEvent {
   std::uint64_t netns_cookie = 0;
   std::uint16_t port_low = 0, port_high = 0;  // high: included
   std::uint32_t reserved_ports = 0;           // of ip_local_reserved_ports, within the range
+  // Rising, within the range. `bound`: by listeners, and by what is bound and not connected.
+  std::vector<PortSpan> reserved, bound;
+  std::optional<std::uint8_t> tw_reuse;  // tcp_tw_reuse; nullopt: not known
+  std::uint32_t tw_reuse_delay_ms = 1000;
+  bool operator==(const NamespaceEvent&) const = default;
 };
 
 // A socket that the kernel has, found in a walk through all of one network namespace. Full sockets
@@ -159,9 +190,10 @@ struct SnapshotEvent {
   std::uint64_t cookie = 0;  // 0: a minisock or request that has none
   Flow flow;
   State state = State::Closed;
-  bool attached = false;  // a full socket that has a struct socket
-  bool dead = false;      // ... that nobody holds
-  bool mptcp = false;     // ... that is an MPTCP subflow
+  bool attached = false;    // a full socket that has a struct socket
+  bool dead = false;        // ... that nobody holds
+  bool mptcp = false;       // ... that is an MPTCP subflow
+  bool port_bound = false;  // somebody bound its port: connect() does not choose it
   std::uint64_t sock_cgroup_id = 0;
   // A full socket: jiffies since an acknowledgment or data came, or data was sent; nullopt: never.
   std::optional<std::uint32_t> acked_ago, received_ago, sent_ago;
@@ -190,7 +222,17 @@ struct InquiryEvent {
   bool attached = false;            // a full socket that has a struct socket
   std::uint32_t receive_queue = 0;  // of a full socket: rcv_nxt - copied_seq; a FIN counts 1
   std::uint32_t send_queue = 0;     // ... write_seq - snd_una; a FIN counts 1
-  std::vector<Holder> holders;      // of its listener, if it is not attached
+  SendWait send_wait = SendWait::None;
+  std::vector<Holder> holders;  // of its listener, if it is not attached
+  std::optional<OtherEnd> other_end;
+  // Holds the listener of its port and not the socket, and is an ancestor of who holds it.
+  std::optional<Process> inherited_from;
+};
+
+// Of those that the InquiryEvents with the same or an earlier time name, as far as they still ran.
+struct ProcessesEvent {
+  Nanos at{};
+  std::vector<ProcessFacts> processes;
 };
 
 // An MPTCP socket: what the application holds, while its TCP sockets (subflows) belong to the kernel.
@@ -236,9 +278,9 @@ struct HoldersEvent {
   std::vector<Holding> holdings;
 };
 
-using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, TransitionEvent,
-                           TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent, SynEvent,
-                           LossEvent, ClockEvent, CgroupEvent, NamespaceEvent, MptcpChangeEvent,
-                           MptcpEvent>;
+using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent,
+                           TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
+                           SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent,
+                           MptcpChangeEvent, MptcpEvent>;
 
 }  // namespace tcpdwell

@@ -2,6 +2,7 @@
 // Flags: sockets that have been in a state for longer than its threshold, while they are.
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "core/cause.h"
 #include "core/lifecycle.h"
@@ -46,6 +47,27 @@ std::uint64_t cookie_now(const Connection& connection) {
 
 bool by_pid_and_fd(const Holder& a, const Holder& b) {
   return std::pair(a.process.pid, a.fd) < std::pair(b.process.pid, b.fd);
+}
+
+const ProcessFacts* facts_of(const std::vector<ProcessFacts>& all, std::uint32_t pid) {
+  const auto it = std::lower_bound(
+      all.begin(), all.end(), pid,
+      [](const ProcessFacts& facts, std::uint32_t wanted) { return facts.pid < wanted; });
+  return it != all.end() && it->pid == pid ? &*it : nullptr;
+}
+
+// What is known of the processes that the record names.
+void add_facts(const std::vector<ProcessFacts>& all, FlagRecord& record) {
+  std::set<std::uint32_t> pids;
+  for (Holder& holder : record.holders) {
+    const ProcessFacts* facts = facts_of(all, holder.process.pid);
+    if (facts != nullptr) holder.state = facts->state;
+    pids.insert(holder.process.pid);
+  }
+  if (record.other_end && record.other_end->process.pid != 0)
+    pids.insert(record.other_end->process.pid);
+  for (const std::uint32_t pid : pids)
+    if (const ProcessFacts* facts = facts_of(all, pid)) record.processes.push_back(*facts);
 }
 
 // Raised at `at`, for the state that it is in.
@@ -202,14 +224,18 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
   if (view == nullptr) {
     record.threshold = threshold_of(connection).value_or(Nanos{});
     record.cause = cause_of(facts);
+    if (full) record.unread_bytes = unread_bytes(facts);
+    if (full) record.unsent_bytes = unsent_bytes(facts);
+    record.attached = !full || event.attached;
+    record.other_end = event.other_end;
   }
-  if (full && view == nullptr) {
-    record.unread_bytes = unread_bytes(facts);
-    record.unsent_bytes = unsent_bytes(facts);
-  }
+  record.send_wait = event.send_wait;
+  record.inherited_from = event.inherited_from;
   std::copy_if(event.holders.begin(), event.holders.end(), std::back_inserter(record.holders),
                [](const Holder& holder) { return holder.process.pid != 0; });
   std::sort(record.holders.begin(), record.holders.end(), by_pid_and_fd);
+  // Facts that are older than the answer are of another one: those of this are lost.
+  if (event.at <= processes_.at) add_facts(processes_.processes, record);
   connection.flag_cause = record.cause;
   if (!publisher_.flagged(connection, event.at, std::move(record))) return;
   connection.flag = FlagStage::Raised;
@@ -267,6 +293,12 @@ void Lifecycle::closed_by_exit(Id id, const TransitionEvent& event) {
   record.unread_bytes = unread_bytes(facts);
   record.by_exit = true;
   if (publisher_.flagged(connection, event.at, std::move(record))) ++flags_raised_;
+}
+
+void Lifecycle::on_event(const ProcessesEvent& event) {
+  processes_ = event;
+  std::sort(processes_.processes.begin(), processes_.processes.end(),
+            [](const ProcessFacts& a, const ProcessFacts& b) { return a.pid < b.pid; });
 }
 
 void Lifecycle::on_event(const HoldersEvent& event) {

@@ -84,7 +84,8 @@ void Lifecycle::on_event(const MptcpChangeEvent& event) {
 
 // The latest and the earliest that it can have entered its state. The DATA_FIN of the peer is the
 // last that came in the stream, and an acknowledgment, too; ours is the last that was sent.
-void Lifecycle::date_mptcp(MptcpView& view, const MptcpSubflow& subflow) const {
+void Lifecycle::date_mptcp(MptcpView& view, const MptcpSubflow& subflow,
+                           const Connection& tcp) const {
   const MptcpSocket& socket = subflow.socket;
   std::optional<std::uint32_t> before;
   if (socket.state == State::CloseWait) before = socket.received_ago;
@@ -92,6 +93,8 @@ void Lifecycle::date_mptcp(MptcpView& view, const MptcpSubflow& subflow) const {
   Nanos entered = subflow.at;
   if (before && socket.acked_ago && *socket.acked_ago > 0)
     entered -= jiffies(*socket.acked_ago - 1);
+  // TCP follows: its FIN comes with the DATA_FIN, after a fallback in place of it, or later.
+  if (tcp.state == socket.state) entered = std::min(entered, tcp.entered);
   entered = std::max(entered, Nanos{0});
   if (view.entered.count() == 0 || entered < view.entered) view.entered = entered;
   view.not_before.reset();
@@ -124,7 +127,7 @@ void Lifecycle::found_mptcp(Id id, const MptcpSubflow& subflow) {
   view->stands = subflow.stands;
   view->socket = socket;
   view->fresh = true;
-  if (!view->entered_known) date_mptcp(*view, subflow);
+  if (!view->entered_known) date_mptcp(*view, subflow, table_[id]);
 }
 
 void Lifecycle::on_event(const MptcpEvent& event) {
@@ -168,6 +171,7 @@ void Lifecycle::mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event
   raise_flag(id, event);
 }
 
+// Of the other end only the state of its TCP would be known: so it is left out.
 FlagRecord Lifecycle::mptcp_flag(const MptcpView& view, Nanos at) const {
   const MptcpSocket& socket = view.socket;
   FlagRecord record;
@@ -179,6 +183,7 @@ FlagRecord Lifecycle::mptcp_flag(const MptcpView& view, Nanos at) const {
   record.cause = cause_of_socket(socket);
   record.unread_bytes = socket.unread_bytes;
   record.unsent_bytes = socket.unsent_bytes;
+  record.attached = socket.attached;
   return record;
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recording/entries.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
+#include "recording/mptcp_entry.h"
 #include "recording/pack.h"
 
 namespace tcpdwell::recording {
@@ -12,7 +14,20 @@ namespace {
 // A file of nothing but these would fill the memory; a host has no more descriptors of sockets.
 constexpr std::size_t kMostHoldings = 8'000'000;
 
+static_assert(2 * PortSpan::kMost * sizeof(PortSpan) < kMostEntry - 256, "fit into an entry");
+
 using Bytes = std::span<const std::byte>;
+
+void put_process_facts(Packer& packer, const ProcessFacts& facts) {
+  packer.put(facts.pid);
+  packer.put(facts.state);
+  packer.put(facts.parent);
+  packer.put(facts.live_thread);
+  packer.put(facts.runtime);
+  packer.put(std::string_view(facts.program).substr(0, kLongestProgram));
+  packer.put(facts.descriptors);
+  packer.put(facts.descriptor_limit);
+}
 
 class Notes {
  public:
@@ -60,6 +75,9 @@ class Notes {
     packer_.put(range.port_low);
     packer_.put(range.port_high);
     packer_.put(range.reserved_ports);
+    packer_.put(range.tw_reuse);
+    packer_.put(range.tw_reuse_delay_ms);
+    for (const auto* spans : {&range.reserved, &range.bound}) add(*spans);
     end(Entry::Namespace);
   }
   void operator()(const HoldersEvent& holders) {
@@ -74,8 +92,15 @@ class Notes {
     packer_.put(static_cast<std::uint64_t>(mptcp.subflows.size()));
     end(Entry::Mptcp);
   }
+  void operator()(const ProcessesEvent& event) {
+    packer_.put(event.at);
+    packer_.put(static_cast<std::uint16_t>(event.processes.size()));
+    for (const ProcessFacts& facts : event.processes) put_process_facts(packer_, facts);
+    end(Entry::Processes);
+  }
   void operator()(const InquiryEvent& answer) {
     for (const Holder& holder : answer.holders) add({.holder = holder});
+    add_surroundings(answer);
     packer_.put(answer.at);
     packer_.put(answer.id);
     packer_.put(answer.generation);
@@ -108,23 +133,29 @@ class Notes {
     end(Entry::Holding);
   }
   void add(const MptcpSubflow& subflow) {
-    const MptcpSocket& socket = subflow.socket;
-    packer_.put(subflow.at);
-    packer_.put(subflow.cookie);
-    packer_.put(subflow.stands);
-    packer_.put(socket.object);
-    packer_.put(socket.cookie);
-    packer_.put(socket.state);
-    packer_.put(socket.dead);
-    packer_.put(socket.attached);
-    packer_.put(socket.unread);
-    packer_.put(socket.unread_bytes);
-    packer_.put(socket.unsent_bytes);
-    packer_.put(socket.subflows);
-    packer_.put(socket.acked_ago);
-    packer_.put(socket.received_ago);
-    packer_.put(socket.sent_ago);
+    put_subflow(packer_, subflow);
     end(Entry::MptcpSubflow);
+  }
+  void add(const std::vector<PortSpan>& spans) {
+    const auto count = static_cast<std::uint16_t>(std::min(spans.size(), PortSpan::kMost));
+    packer_.put(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      packer_.put(spans[i].first);
+      packer_.put(spans[i].last);
+    }
+  }
+  void add_surroundings(const InquiryEvent& answer) {
+    if (!answer.other_end && !answer.inherited_from && answer.send_wait == SendWait::None) return;
+    packer_.put(answer.send_wait);
+    packer_.put(answer.other_end.has_value());
+    if (answer.other_end) {
+      packer_.put(answer.other_end->process);
+      packer_.put(answer.other_end->fd);
+      packer_.put(answer.other_end->state);
+      packer_.put(answer.other_end->receive_queue);
+    }
+    packer_.put(answer.inherited_from);
+    end(Entry::Surroundings);
   }
   void end(Entry entry) {
     put_(entry, bytes_);
@@ -191,6 +222,16 @@ std::optional<NoteReader::Read> read_cgroup(Bytes bytes) {
   return NoteReader::Read{std::move(cgroup), {}};
 }
 
+void read_spans(Unpacker& unpacker, std::vector<PortSpan>& spans) {
+  std::uint16_t count = 0;
+  unpacker.get(count);
+  for (; count > 0 && unpacker.ok(); --count) {
+    PortSpan& span = spans.emplace_back();
+    unpacker.get(span.first);
+    unpacker.get(span.last);
+  }
+}
+
 std::optional<NoteReader::Read> read_namespace(Bytes bytes) {
   Unpacker unpacker(bytes);
   NamespaceEvent range;
@@ -200,7 +241,34 @@ std::optional<NoteReader::Read> read_namespace(Bytes bytes) {
   unpacker.get(range.port_high);
   unpacker.get(range.reserved_ports);
   if (!is_time(unpacker, range.at)) return std::nullopt;
-  return NoteReader::Read{range, {}};
+  if (!unpacker.has_more()) return NoteReader::Read{std::move(range), {}};  // of an older version
+  unpacker.get(range.tw_reuse);
+  unpacker.get(range.tw_reuse_delay_ms);
+  for (auto* spans : {&range.reserved, &range.bound}) read_spans(unpacker, *spans);
+  if (!unpacker.ok()) return std::nullopt;
+  return NoteReader::Read{std::move(range), {}};
+}
+
+std::optional<NoteReader::Read> read_processes(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  ProcessesEvent event;
+  std::uint16_t count = 0;
+  unpacker.get(event.at);
+  unpacker.get(count);
+  for (; count > 0 && unpacker.ok(); --count) {
+    ProcessFacts& facts = event.processes.emplace_back();
+    unpacker.get(facts.pid);
+    unpacker.get(facts.state);
+    unpacker.get(facts.parent);
+    unpacker.get(facts.live_thread);
+    unpacker.get(facts.runtime, Runtime::Native, Runtime::Perl);
+    unpacker.get(facts.program);
+    unpacker.get(facts.descriptors);
+    unpacker.get(facts.descriptor_limit);
+    facts.program.resize(std::min(facts.program.size(), kLongestProgram));
+  }
+  if (!is_time(unpacker, event.at)) return std::nullopt;
+  return NoteReader::Read{std::move(event), {}};
 }
 
 }  // namespace
@@ -219,6 +287,23 @@ void NoteReader::read_holding(Bytes bytes) {
   if (unpacker.ok() && holdings_.size() < kMostHoldings) holdings_.push_back(holding);
 }
 
+void NoteReader::read_surroundings(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  InquiryEvent answer;
+  bool known = false;
+  unpacker.get(answer.send_wait, SendWait::None, SendWait::WindowProbe);
+  unpacker.get(known);
+  if (known) {
+    OtherEnd& end = answer.other_end.emplace();
+    unpacker.get(end.process);
+    unpacker.get(end.fd);
+    unpacker.get(end.state, State::Established, State::Closing);
+    unpacker.get(end.receive_queue);
+  }
+  unpacker.get(answer.inherited_from);
+  surroundings_ = unpacker.ok() ? std::move(answer) : InquiryEvent{};
+}
+
 std::optional<NoteReader::Read> NoteReader::read_holders(Bytes bytes) {
   Unpacker unpacker(bytes);
   HoldersEvent holders;
@@ -233,23 +318,7 @@ std::optional<NoteReader::Read> NoteReader::read_holders(Bytes bytes) {
 
 void NoteReader::read_subflow(Bytes bytes) {
   Unpacker unpacker(bytes);
-  MptcpSubflow subflow;
-  MptcpSocket& socket = subflow.socket;
-  unpacker.get(subflow.at);
-  unpacker.get(subflow.cookie);
-  unpacker.get(subflow.stands);
-  unpacker.get(socket.object);
-  unpacker.get(socket.cookie);
-  unpacker.get(socket.state, State::Established, State::Closing);
-  unpacker.get(socket.dead);
-  unpacker.get(socket.attached);
-  unpacker.get(socket.unread);
-  unpacker.get(socket.unread_bytes);
-  unpacker.get(socket.unsent_bytes);
-  unpacker.get(socket.subflows);
-  unpacker.get(socket.acked_ago);
-  unpacker.get(socket.received_ago);
-  unpacker.get(socket.sent_ago);
+  const MptcpSubflow subflow = get_subflow(unpacker);
   if (is_time(unpacker, subflow.at) && subflows_.size() < kMostHoldings)
     subflows_.push_back(subflow);
 }
@@ -292,6 +361,10 @@ std::optional<NoteReader::Read> NoteReader::read_inquiry(Bytes bytes) {
     unpacker.get(entered);
   }
   const auto holdings = std::exchange(holdings_, {});
+  InquiryEvent beside = std::exchange(surroundings_, {});
+  answer.send_wait = beside.send_wait;
+  answer.other_end = beside.other_end;
+  answer.inherited_from = beside.inherited_from;
   if (!is_time(unpacker, answer.at) || holdings.size() != count) return std::nullopt;
   for (const Holding& holding : holdings) answer.holders.push_back(holding.holder);
   return Read{std::move(answer), subject};
@@ -314,6 +387,8 @@ std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
     case Entry::Inquiry: return read_inquiry(bytes);
     case Entry::MptcpSubflow: read_subflow(bytes); return std::nullopt;
     case Entry::Mptcp: return read_mptcp(bytes);
+    case Entry::Processes: return read_processes(bytes);
+    case Entry::Surroundings: read_surroundings(bytes); return std::nullopt;
     case Entry::Kernel:
     case Entry::Setting:
     case Entry::Full: return std::nullopt;

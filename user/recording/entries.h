@@ -35,6 +35,7 @@ class NoteReader {
   void lost() {
     holdings_.clear();
     subflows_.clear();
+    surroundings_ = {};
   }
 
  private:
@@ -46,6 +47,10 @@ class NoteReader {
 
   std::vector<Holding> holdings_;
   std::vector<MptcpSubflow> subflows_;
+  void read_surroundings(std::span<const std::byte> bytes);
+
+  std::vector<Holding> holdings_;
+  InquiryEvent surroundings_;  // of the next one; only what its entry has
 };
 
 }  // namespace tcpdwell::recording
