@@ -71,7 +71,11 @@ static __always_inline void snapshot_full(struct sock_common *skc, __u8 state)
 	const struct sock *sk;
 	__u64 cookie;
 
-	if (!tp || state == TCP_CLOSE || !wants_state(state))
+	if (!tp || state == TCP_CLOSE)
+		return;
+	if (BPF_CORE_READ_BITFIELD(tp, is_mptcp))
+		subflows_met++;
+	if (!wants_state(state) && !is_subflow_of(tp, snapshot_states))
 		return;
 	sk = (const struct sock *)tp;
 	probe_flow(&flow, skc);
@@ -94,6 +98,8 @@ static __always_inline void snapshot_full(struct sock_common *skc, __u8 state)
 		out->flags |= TCPDWELL_IS_DEAD;
 	if (BPF_CORE_READ(sk, sk_socket))
 		out->flags |= TCPDWELL_IS_ATTACHED;
+	if (BPF_CORE_READ_BITFIELD(tp, is_mptcp))
+		out->flags |= TCPDWELL_IS_MPTCP;
 	if (is_bound(BPF_CORE_READ(tp, inet_conn.icsk_bind_hash)))
 		out->flags |= TCPDWELL_PORT_BOUND;
 	out->flags |= TCPDWELL_STAMPS;

@@ -37,6 +37,7 @@ enum tcpdwell_kind {
 	TCPDWELL_RESET,	   /* an RST was sent for a full socket */
 	TCPDWELL_SYN,	   /* a SYN was sent again: the local port is known by now */
 	TCPDWELL_SNAPSHOT, /* a socket that was found in a walk through a network namespace */
+	TCPDWELL_MPTCP_CHANGE = 16, /* inet_sock_set_state of an MPTCP socket that was connected */
 };
 
 struct tcpdwell_head {
@@ -211,6 +212,7 @@ enum tcpdwell_snapshot_flags {
 	TCPDWELL_IS_ATTACHED = 1 << 1, /* ... */
 	TCPDWELL_TIMESTAMPS = 1 << 2,  /* a minisock whose connection has TCP timestamps */
 	TCPDWELL_STAMPS = 1 << 3,      /* the record has stamps */
+	TCPDWELL_IS_MPTCP = 1 << 6,    /* an MPTCP subflow */
 	TCPDWELL_PORT_BOUND = 1 << 7,  /* somebody bound its port: connect() does not choose it */
 };
 
@@ -257,7 +259,48 @@ struct tcpdwell_snapshot_full {
 	struct tcpdwell_stamps stamps;
 };
 
-/* What the iterators over processes write, as it is read from their descriptor. */
+enum tcpdwell_mptcp_flags {
+	TCPDWELL_MPTCP_IS_DEAD = 1 << 0,     /* as TCPDWELL_DEAD, TCPDWELL_ATTACHED */
+	TCPDWELL_MPTCP_IS_ATTACHED = 1 << 1, /* ... */
+	TCPDWELL_MPTCP_UNREAD = 1 << 2,	     /* there are unread bytes */
+	TCPDWELL_MPTCP_UNCOUNTED = 1 << 3,   /* ... of an unknown number */
+	TCPDWELL_MPTCP_EXITING = 1 << 4,     /* a change: as TCPDWELL_EXITING */
+};
+
+/* An MPTCP socket. */
+struct tcpdwell_mptcp {
+	__u64 object;
+	__u64 subflow; /* address of the TCP socket that stands for it; 0: it has none */
+	__u64 cookie;  /* of that; 0: nobody has asked for it */
+	__u64 unread;
+	__u64 unsent;
+	/* Of its subflows the latest: as in tcpdwell_snapshot. */
+	__u32 acked_ago, received_ago, sent_ago;
+	__u32 subflows; /* that are open */
+	__u8 state;	/* TCP_* */
+	__u8 shutdown;	/* sk_shutdown */
+	__u8 flags;	/* enum tcpdwell_mptcp_flags */
+	__u8 pad[5];
+};
+
+struct tcpdwell_mptcp_change {
+	struct tcpdwell_head head;
+	struct tcpdwell_mptcp mptcp; /* before the change */
+	__u8 to;		     /* TCP_* */
+	__u8 pad[7];
+};
+
+/* What the iterators write, as it is read from their descriptor. */
+
+/* A subflow, and the MPTCP socket that it belongs to. */
+struct tcpdwell_mptcp_subflow {
+	__u64 at_ns;
+	__u64 cookie; /* of the subflow */
+	struct tcpdwell_mptcp mptcp;
+	__u32 stands; /* for the MPTCP socket: it is its `subflow` */
+	__u32 pad;
+};
+
 
 /* A descriptor of a process that is a TCP socket, or a listener that has not accepted it yet. */
 struct tcpdwell_holding {
@@ -354,6 +397,9 @@ TCPDWELL_ASSERT(sizeof(struct tcpdwell_syn) == 80);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_snapshot) == 128);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_stamps) == 40);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_snapshot_full) == 168);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp) == 64);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp_change) == 88);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp_subflow) == 88);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_holding) == 48);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_place) == 24);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_handler) == 16);

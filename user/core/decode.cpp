@@ -236,6 +236,7 @@ bool snapshot(Bytes record, Event& out) {
                       .state = *state,
                       .attached = (raw->flags & TCPDWELL_IS_ATTACHED) != 0,
                       .dead = (raw->flags & TCPDWELL_IS_DEAD) != 0,
+                      .mptcp = (raw->flags & TCPDWELL_IS_MPTCP) != 0,
                       .port_bound = (raw->flags & TCPDWELL_PORT_BOUND) != 0,
                       .sock_cgroup_id = raw->sock_cgroup_id,
                       .acked_ago = ago(raw->acked_ago),
@@ -246,6 +247,38 @@ bool snapshot(Bytes record, Event& out) {
                       .left_jiffies = raw->left_jiffies,
                       .entry_stamp_ms = raw->entry_stamp_ms,
                       .timestamps = (raw->flags & TCPDWELL_TIMESTAMPS) != 0};
+  return true;
+}
+
+std::optional<MptcpSocket> mptcp_socket(const tcpdwell_mptcp& raw) {
+  const auto state = to_state(raw.state);
+  if (!state) return std::nullopt;
+  MptcpSocket socket{.object = raw.object,
+                     .cookie = raw.cookie,
+                     .state = *state,
+                     .dead = (raw.flags & TCPDWELL_MPTCP_IS_DEAD) != 0,
+                     .attached = (raw.flags & TCPDWELL_MPTCP_IS_ATTACHED) != 0,
+                     .unread = (raw.flags & TCPDWELL_MPTCP_UNREAD) != 0,
+                     .unread_bytes = raw.unread,
+                     .unsent_bytes = raw.unsent,
+                     .subflows = raw.subflows,
+                     .acked_ago = ago(raw.acked_ago),
+                     .received_ago = ago(raw.received_ago),
+                     .sent_ago = ago(raw.sent_ago)};
+  if (raw.flags & TCPDWELL_MPTCP_UNCOUNTED) socket.unread_bytes.reset();
+  return socket;
+}
+
+bool mptcp_change(Bytes record, Event& out) {
+  const auto raw = read<tcpdwell_mptcp_change>(record);
+  if (!raw) return false;
+  const auto socket = mptcp_socket(raw->mptcp);
+  const auto to = to_state(raw->to);
+  if (!socket || !to) return false;
+  out = MptcpChangeEvent{.at = at(raw->head),
+                         .socket = *socket,
+                         .to = *to,
+                         .exiting = (raw->mptcp.flags & TCPDWELL_MPTCP_EXITING) != 0};
   return true;
 }
 
@@ -262,8 +295,20 @@ bool decode(std::span<const std::byte> record, Event& event) {
     case TCPDWELL_RESET: return reset(record, event);
     case TCPDWELL_SYN: return syn(record, event);
     case TCPDWELL_SNAPSHOT: return snapshot(record, event);
+    case TCPDWELL_MPTCP_CHANGE: return mptcp_change(record, event);
     default: return false;
   }
+}
+
+std::optional<MptcpSubflow> decode_subflow(std::span<const std::byte> record) {
+  const auto raw = read<tcpdwell_mptcp_subflow>(record);
+  if (!raw) return std::nullopt;
+  const auto socket = mptcp_socket(raw->mptcp);
+  if (!socket) return std::nullopt;
+  return MptcpSubflow{.at = Nanos{static_cast<std::int64_t>(raw->at_ns)},
+                      .cookie = raw->cookie,
+                      .stands = raw->stands != 0,
+                      .socket = *socket};
 }
 
 std::optional<Holding> decode_holding(std::span<const std::byte> record) {

@@ -207,6 +207,7 @@ struct SnapshotEvent {
   State state = State::Closed;
   bool attached = false;    // a full socket that has a struct socket
   bool dead = false;        // ... that nobody holds
+  bool mptcp = false;       // ... that is an MPTCP subflow
   bool port_bound = false;  // somebody bound its port: connect() does not choose it
   std::uint64_t sock_cgroup_id = 0;
   // A full socket: jiffies since an acknowledgment or data came, or data was sent; nullopt: never.
@@ -250,6 +251,43 @@ struct ProcessesEvent {
   std::vector<ProcessFacts> processes;
 };
 
+// An MPTCP socket: what the application holds, while its TCP sockets (subflows) belong to the kernel.
+struct MptcpSocket {
+  std::uint64_t object = 0;
+  std::uint64_t cookie = 0;  // of the subflow that stands for it; 0: it has none
+  State state = State::Closed;
+  bool dead = false;      // nobody holds it
+  bool attached = false;  // it has a struct socket
+  bool unread = false;    // there are unread bytes
+  std::optional<std::uint64_t> unread_bytes;  // nullopt: of an unknown number
+  std::uint64_t unsent_bytes = 0;
+  std::uint32_t subflows = 0;  // that are open
+  // Of its subflows the latest: as of SnapshotEvent.
+  std::optional<std::uint32_t> acked_ago, received_ago, sent_ago;
+};
+
+// sock:inet_sock_set_state of an MPTCP socket that was connected.
+struct MptcpChangeEvent {
+  Nanos at{};
+  MptcpSocket socket;  // before the change
+  State to = State::Closed;
+  bool exiting = false;
+};
+
+struct MptcpSubflow {
+  Nanos at{};
+  std::uint64_t cookie = 0;
+  bool stands = false;  // for its MPTCP socket: no other subflow does
+  MptcpSocket socket;
+};
+
+// Subflows that a walk through sockets found, all or those that were asked about; none where the
+// subflow and the MPTCP socket are ESTABLISHED both.
+struct MptcpEvent {
+  Nanos at{};
+  std::vector<MptcpSubflow> subflows;
+};
+
 // Who holds sockets that are older than the trace, in any order.
 struct HoldersEvent {
   Nanos at{};
@@ -258,6 +296,7 @@ struct HoldersEvent {
 
 using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent,
                            TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
-                           SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent>;
+                           SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent,
+                           MptcpChangeEvent, MptcpEvent>;
 
 }  // namespace tcpdwell

@@ -86,6 +86,7 @@ std::string base_key(const FlagRecord& flag, bool relayed) {
   add(key, static_cast<std::uint8_t>(is_of_unknown_age(flag)));
   add(key, static_cast<std::uint8_t>(relayed));
   add(key, static_cast<std::uint8_t>(flag.attached));
+  add(key, static_cast<std::uint8_t>(flag.mptcp));
   add(key, flag.socket.flow.netns);
   add(key, static_cast<std::uint8_t>(flag.socket.flow.family));
   const Process* last = nullptr;
@@ -232,6 +233,7 @@ void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, co
     group.cause = flag.cause;
     group.by_exit = flag.by_exit;
     group.certain = !is_of_unknown_age(flag);
+    group.mptcp = flag.mptcp;
     group.family = socket.flow.family;
     group.local_port = entry.place.is_server ? socket.flow.local.port : std::uint16_t{0};
     group.peer = socket.flow.remote;

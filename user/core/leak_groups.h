@@ -40,6 +40,7 @@ struct LeakGroup {
   State state = State::CloseWait;
   Cause cause = Cause::None;
   bool by_exit = false;
+  bool mptcp = false;
   Family family = Family::Ipv4;
   std::uint16_t local_port = 0;  // 0: each has another one
   Endpoint peer;                 // its port is 0 where each has another one

@@ -21,6 +21,7 @@
 #include "core/event.h"
 #include "core/failed_connects.h"
 #include "core/filter.h"
+#include "core/mptcp_view.h"
 #include "core/open_connection.h"
 #include "core/publisher.h"
 #include "core/state_begin.h"
@@ -57,6 +58,7 @@ struct Question {
   State state = State::Closed;
   bool for_flag = false;  // else it is of no interest who holds it
   bool for_end = false;   // only what is connected is of interest, no listener
+  bool mptcp = false;     // a subflow: its MPTCP socket is to be looked at, too (MptcpEvent)
 };
 
 class Lifecycle {
@@ -92,6 +94,8 @@ class Lifecycle {
   When when(Nanos at) const { return publisher_.when(at); }
   std::uint64_t flags_raised() const { return flags_raised_; }
   std::uint64_t flags_open() const { return flags_open_; }
+  // Subflows whose flag was due, and whose MPTCP socket could not be looked at.
+  std::uint64_t mptcp_not_judged() const { return mptcp_not_judged_; }
   std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.take_unknown_cgroups(); }
   // Cookies of namespaces whose port range nobody has told yet (NamespaceEvent), each once.
   std::vector<std::uint64_t> take_unknown_namespaces() {
@@ -151,6 +155,8 @@ class Lifecycle {
   void on_event(const SnapshotEvent& event);
   void on_event(const InquiryEvent& event);
   void on_event(const HoldersEvent& event);
+  void on_event(const MptcpChangeEvent& event);
+  void on_event(const MptcpEvent& event);
   void on_event(const ProcessesEvent& event);
   void saw_cpu(std::uint32_t cpu, Nanos at);
   void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait);
@@ -243,8 +249,24 @@ class Lifecycle {
   bool is_successor(Id id, const InquiryEvent& event);
   void raise_flag(Id id, const InquiryEvent& event);
   void left(Id id, State from, const Dwell& dwell, Nanos at);
+  void clear_flag(Id id, State from, const Dwell& dwell, Nanos at);
   void drop_flag(Id id);
   void closed_by_exit(Id id, const TransitionEvent& event);
+
+  // lifecycle_mptcp.cpp: subflows of MPTCP sockets
+  MptcpView* mptcp_of(Id id);
+  MptcpView* known_mptcp_of(Id id);
+  void is_subflow(Id id);
+  static Dwell mptcp_dwell(const MptcpView& view, Nanos at);
+  void leave_judged(Id id, Nanos at);
+  void found_mptcp(Id id, const MptcpSubflow& subflow);
+  void date_mptcp(MptcpView& view, const MptcpSubflow& subflow, const Connection& tcp) const;
+  std::optional<Nanos> threshold_of(const MptcpView& view) const;
+  std::optional<Nanos> mptcp_due(const MptcpView& view) const;
+  void watch_mptcp(Id id, const MptcpView& view);
+  void mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event);
+  FlagRecord mptcp_flag(const MptcpView& view, Nanos at) const;
+  void mptcp_closed_by_exit(Id id, const MptcpChangeEvent& event);
 
   struct Deadline {
     Nanos at;
@@ -281,6 +303,8 @@ class Lifecycle {
   std::vector<Question> questions_;
   ProcessesEvent processes_;  // the last; by pid
   std::uint64_t flags_raised_ = 0, flags_open_ = 0;
+  MptcpViews mptcp_;
+  std::uint64_t mptcp_not_judged_ = 0;
   bool wants_snapshot_ = false;
   bool first_walk_ = false;      // through all sockets: it is on
   bool walked_ = false;          // one was begun

@@ -105,6 +105,7 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
   StateBegin begin = begin_of_socket(event, config_.hz);
   if (config_.memory != nullptr) begin = config_.memory->recall(event, begin);
   date(connection, begin);
+  if (event.mptcp && event.state != State::Established) is_subflow(id);
   keep_found(id, event);
 }
 

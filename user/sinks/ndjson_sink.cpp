@@ -218,6 +218,7 @@ char* append(char* out, const FlagRecord& record) {
   out = queue(out, record.queue);
   out = put(out, ",\"by_exit\":");
   out = text(out, record.by_exit ? "true" : "false");
+  if (record.mptcp) out = put(out, ",\"mptcp\":true");
   out = put(out, '}');
   return out;
 }
@@ -314,6 +315,8 @@ char* append(char* out, const EndRecord& record) {
   out = number(out, record.unseen);
   out = put(out, ",\"corrected\":");
   out = number(out, record.corrected);
+  out = put(out, ",\"mptcp_not_judged\":");
+  out = number(out, record.mptcp_not_judged);
   out = put(out, ",\"output_dropped\":");
   out = number(out, record.output_dropped);
   if (record.watched) out = append(out, *record.watched);
