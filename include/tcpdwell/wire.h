@@ -37,7 +37,7 @@ enum tcpdwell_kind {
 	TCPDWELL_RESET,	   /* an RST was sent for a full socket */
 	TCPDWELL_SYN,	   /* a SYN was sent again: the local port is known by now */
 	TCPDWELL_SNAPSHOT, /* a socket that was found in a walk through a network namespace */
-	TCPDWELL_MPTCP_CHANGE = 16, /* inet_sock_set_state of an MPTCP socket that was connected */
+	TCPDWELL_MPTCP_CHANGE, /* inet_sock_set_state of an MPTCP socket that was connected */
 };
 
 struct tcpdwell_head {
