@@ -163,7 +163,7 @@ DeadSocket of_unknown_end(Story& story, Nanos active) {
 
 TEST(DeadDescriptor, OfUnknownEndIsListedByOneLook) {
   LifecycleConfig config = flagging(Closed, 10s);
-  config.one_look = true;
+  config.flags_uncertain = true;
   Story story(config);
   looks(story, 1s, {of_unknown_end(story, -2s)});
   EXPECT_EQ(flags(story), "CLOSED raised >=3000ms");

@@ -67,7 +67,8 @@ LifecycleConfig lifecycle_config(const SessionConfig& config, const Programs& pr
           .max_connections = config.max_connections,
           .thresholds = config.thresholds,
           .exit_grace = config.exit_grace,
-          .one_look = !programs.sees().tracing};
+          .flags_uncertain = config.flags_uncertain,
+          .memory = config.memory};
 }
 
 }  // namespace

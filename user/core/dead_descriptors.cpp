@@ -5,8 +5,8 @@
 
 namespace tcpdwell {
 
-bool DeadDescriptors::add(const Entry& entry) {
-  if (entries_.size() >= kMost) return false;
+bool DeadDescriptors::add(const Entry& entry, bool found) {
+  if (!found && entries_.size() >= kMost) return false;
   const std::uint64_t cookie = entry.socket.cookie;
   erase(cookie);
   entries_.emplace(cookie, entry);

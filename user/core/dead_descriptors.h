@@ -3,8 +3,8 @@
 // when it is time to look which of them are still there. Closing one makes no event, so only a look
 // at all descriptors tells. Pure.
 //
-// Bounded: beyond kMost a socket is not kept, and a look is due soon. That look finds it, and dates
-// it from what the kernel keeps.
+// Bounded: beyond kMost a socket that ends is not kept, and a look is due soon. That look finds it,
+// if it is there still, and dates it from what the kernel keeps.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -40,8 +40,8 @@ class DeadDescriptors {
     Nanos due{};                // when it wants to be looked at
   };
 
-  // False: there is no room.
-  bool add(const Entry& entry);
+  // False: there is no room. One that a look has found is always kept.
+  bool add(const Entry& entry, bool found = false);
   Entry* find(std::uint64_t cookie);
   void erase(std::uint64_t cookie);
   void put_off(Entry& entry, Nanos due);
@@ -66,7 +66,10 @@ class DeadDescriptors {
     last_look_ = at;
     if (wanted_ && *wanted_ <= at) wanted_.reset();
   }
-  std::size_t raised() const { return raised_; }
+  template <typename Look>
+  void for_each(Look&& look) const {
+    for (const auto& [cookie, entry] : entries_) look(entry);
+  }
 
  private:
   using Deadline = std::pair<Nanos, std::uint64_t>;

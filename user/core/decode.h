@@ -20,5 +20,7 @@ std::optional<Holding> decode_holding(std::span<const std::byte> record);
 std::optional<DeadSocket> decode_dead(std::span<const std::byte> record);
 // One for each socket, with all its holders, by cookie.
 void join_holders(std::vector<DeadSocket>& sockets);
+// ... of what the walk through the sockets of a network namespace wrote of MPTCP.
+std::optional<MptcpSubflow> decode_subflow(std::span<const std::byte> record);
 
 }  // namespace tcpdwell

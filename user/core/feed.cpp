@@ -69,11 +69,13 @@ void Feed::take(const Finished& end) {
           .ring_full = ring_full_,
           .connections = lifecycle_.connections_ended(),
           .open = lifecycle_.open(),
+          .passed = lifecycle_.passed(),
           .flags_raised = lifecycle_.flags_raised(),
           .flags_open = lifecycle_.flags_open(),
           .evicted = lifecycle_.evicted(),
           .unseen = lifecycle_.unseen(),
           .corrected = lifecycle_.corrected(),
+          .mptcp_not_judged = lifecycle_.mptcp_not_judged(),
           .elapsed = end.at - start_.when.mono,
           .longest = lifecycle_.longest(),
           .truncated = end.truncated};

@@ -98,7 +98,7 @@ Lifecycle::DeadEntry* Lifecycle::known_dead(const DeadSocket& socket) {
     return nullptr;
   if (DeadEntry* entry = dead_.find(socket.cookie)) return entry;
   auto older = older_dead(socket);
-  if (!older || !dead_.add(*older)) return nullptr;
+  if (!older || !dead_.add(*older, true)) return nullptr;
   return dead_.find(socket.cookie);
 }
 
@@ -139,7 +139,7 @@ void Lifecycle::found_dead(const DeadSocket& socket, Nanos look) {
   }
   const Nanos since = quiet_since(*entry, socket);
   // Where leftover data may have been read there is no certain end. What is there still is read.
-  const bool may_be_over = config_.one_look && !entry->error && entry->not_before &&
+  const bool may_be_over = config_.flags_uncertain && !entry->error && entry->not_before &&
                            socket.unread == 0 && socket.at - *entry->not_before >= threshold;
   const bool over = socket.at - since >= threshold || may_be_over;
   const bool ours = !config_.exit_grace || is_held_by_followed(socket.holders);
@@ -147,12 +147,24 @@ void Lifecycle::found_dead(const DeadSocket& socket, Nanos look) {
   dead_.put_off(*entry, std::max(since, ours ? Nanos{0} : socket.at) + std::max(threshold, Nanos{1ms}));
 }
 
-void Lifecycle::raise_dead(DeadEntry& entry, const DeadSocket& socket) {
+FlagRecord Lifecycle::dead_flag(const DeadEntry& entry, Nanos at) const {
   FlagRecord record;
   record.state = State::Closed;
-  record.threshold = *threshold_of_closed();
-  record.dwell = {std::max(socket.at - entry.ended, Nanos{0}), entry.error};
-  if (!entry.error && entry.not_before) record.at_most = socket.at - *entry.not_before;
+  record.threshold = threshold_of_closed().value_or(Nanos{});
+  record.dwell = {std::max(at - entry.ended, Nanos{0}), entry.error};
+  if (!entry.error && entry.not_before) record.at_most = at - *entry.not_before;
+  return record;
+}
+
+void Lifecycle::add_watched(const DeadEntry& entry, Nanos now, WatchedState& state) const {
+  const FlagRecord record = dead_flag(entry, now);
+  ++state.sockets;
+  state.oldest = std::max(state.oldest, record.dwell.value);
+  if (is_of_unknown_age(record)) ++state.unknown_age;
+}
+
+void Lifecycle::raise_dead(DeadEntry& entry, const DeadSocket& socket) {
+  FlagRecord record = dead_flag(entry, socket.at);
   record.cause = cause_of(socket);
   if (entry.connected) record.unread_bytes = socket.unread;
   record.holders = visible_holders(socket.holders);
@@ -167,11 +179,9 @@ void Lifecycle::raise_dead(DeadEntry& entry, const DeadSocket& socket) {
 
 void Lifecycle::clear_dead(const DeadEntry& entry, Nanos at, Nanos error) {
   --flags_open_;
-  FlagRecord record;
+  FlagRecord record = dead_flag(entry, at);
   record.raised = false;
-  record.state = State::Closed;
-  record.threshold = threshold_of_closed().value_or(Nanos{});
-  record.dwell = {at - entry.ended, entry.error};
+  record.at_most.reset();
   if (record.dwell.error) *record.dwell.error += error;
   record.cause = entry.cause;
   record.ended = entry.how;

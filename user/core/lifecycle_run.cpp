@@ -23,6 +23,7 @@ void Lifecycle::judge_leaving(Id id, const TransitionEvent& event) {
   const State state = event.from;
   if (state != State::CloseWait && state != State::FinWait2) return;
   if (!event.attached || event.dead || !publisher_.passes(connection)) return;
+  if (known_mptcp_of(id) != nullptr) return;  // its MPTCP socket is judged
   const Nanos age = event.at - connection.entered;
   run_.note({.state = state, .dwell = age, .socket = publisher_.described(connection)});
   const Process* owner = table_.owner(connection);
@@ -73,10 +74,7 @@ void Lifecycle::on_event(const ReleaseEvent& event) {
   if (entry == nullptr || !config_.exit_grace) return;
   const Nanos since = std::max(entry->ended, event.active);
   if (entry->raised || event.at - since >= *threshold_of_closed()) {
-    FlagRecord record;
-    record.state = State::Closed;
-    record.threshold = *threshold_of_closed();
-    record.dwell = {event.at - entry->ended, entry->error};
+    FlagRecord record = dead_flag(*entry, event.at);
     record.cause = !entry->connected    ? Cause::ConnectFailed
                    : event.unread > 0   ? Cause::DataUnread
                                         : Cause::NotClosed;

@@ -35,6 +35,7 @@ class NoteReader {
   void lost() {
     holdings_.clear();
     dead_.clear();
+    subflows_.clear();
     surroundings_ = {};
   }
 
@@ -42,12 +43,15 @@ class NoteReader {
   std::optional<Read> read_inquiry(std::span<const std::byte> bytes);
   std::optional<Read> read_holders(std::span<const std::byte> bytes);
   void read_holding(std::span<const std::byte> bytes);
-  void read_surroundings(std::span<const std::byte> bytes);
+  std::optional<Read> read_mptcp(std::span<const std::byte> bytes);
+  void read_subflow(std::span<const std::byte> bytes);
 
+  void read_surroundings(std::span<const std::byte> bytes);
   void read_dead_holder(std::span<const std::byte> bytes);
   std::optional<Read> read_dead(std::span<const std::byte> bytes);
 
   std::vector<Holding> holdings_;
+  std::vector<MptcpSubflow> subflows_;
   std::vector<DeadSocket> dead_;
   InquiryEvent surroundings_;  // of the next one; only what its entry has
 };

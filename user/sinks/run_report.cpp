@@ -145,7 +145,7 @@ void RunReport::print_group(const LeakGroup& group, const std::vector<std::size_
   if (group.members.size() > kListed)
     put(fmt::format("    and {} more", group.members.size() - kListed));
   if (fate == Fate::LeftBehind) {
-    const Explanation explanation = explain(group, false);
+    const Explanation explanation = explain(group, false, style_.here);
     put("  " + explanation.what);
     put("  next: " + explanation.next);
   }
