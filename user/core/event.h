@@ -183,6 +183,21 @@ struct NamespaceEvent {
 // queued in between: on either side of it in the stream is what happened before and after.
 enum class SocketKind : std::uint8_t { Full = 1, Minisock, Request };
 
+// What a full socket keeps of its past beside the three times below. From a record of an older
+// version it is not known.
+struct SocketStamps {
+  static constexpr std::int64_t kNever = INT64_MAX;
+  Nanos delivered{}, first_sent{};   // delivered_mstamp, first_tx_mstamp; 0: never
+  std::int64_t delack_ago = kNever;  // jiffies; negative: so many are left
+  std::uint32_t retrans_stamp = 0;   // the low 32 bits of a time in ms, or in us; 0: never
+  std::uint32_t unacked = 0;         // write_seq - snd_una; a SYN or FIN counts 1
+  bool known = false;
+  bool all_sent = false;  // snd_nxt == write_seq: what is not acknowledged was sent, at least once
+  bool usec_ts = false;   // retrans_stamp counts us
+  bool quickack_route = false;
+  bool deferred_syn = false;
+};
+
 struct SnapshotEvent {
   Nanos at{};
   SocketKind kind = SocketKind::Full;
@@ -197,6 +212,7 @@ struct SnapshotEvent {
   std::uint64_t sock_cgroup_id = 0;
   // A full socket: jiffies since an acknowledgment or data came, or data was sent; nullopt: never.
   std::optional<std::uint32_t> acked_ago, received_ago, sent_ago;
+  SocketStamps stamps;
   Nanos syn_at{};  // a request: when its SYN came
   // A minisock
   std::int32_t left_jiffies = 0;

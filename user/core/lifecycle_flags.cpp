@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flags: sockets that have been in a state for longer than its threshold, while they are.
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <set>
 
@@ -75,7 +76,10 @@ FlagRecord flag_of(const ConnectionTable& table, const Connection& connection, N
   FlagRecord record;
   record.state = connection.state;
   record.dwell = {at - connection.entered, std::nullopt};
-  if (connection.entered_known) record.dwell.error = table.entered_error(connection);
+  if (connection.entered_known)
+    record.dwell.error = table.entered_error(connection);
+  else if (const auto earliest = table.entered_earliest(connection))
+    record.at_most = at - *earliest;
   return record;
 }
 
@@ -90,7 +94,17 @@ void Lifecycle::watch(Id id, Nanos orphaned) {
   const auto threshold = threshold_of(connection);
   if (!threshold || connection.verdict == Verdict::Hide) return stop_timer(connection);
   const bool spared = config_.thresholds.since_orphaned && connection.state == State::FinWait2;
-  wait_until(id, std::max(connection.entered, spared ? orphaned : Nanos{}) + *threshold);
+  wait_until(id, std::max(flagged_from(connection), spared ? orphaned : Nanos{}) + *threshold);
+}
+
+// When its threshold begins to count: if it passes, the flag's is_certainly_stuck() says so; or
+// that is what must be found out.
+Nanos Lifecycle::flagged_from(const Connection& connection) const {
+  if (connection.entered_known) return connection.entered;
+  const auto earliest = table_.entered_earliest(connection);
+  const bool counts =
+      earliest && (config_.flags_uncertain || connection.entered - *earliest <= kBoundsAgree);
+  return counts ? *earliest : connection.entered;
 }
 
 std::optional<Nanos> Lifecycle::threshold_of(const Connection& connection) const {
@@ -269,6 +283,34 @@ void Lifecycle::clear_flag(Id id, State from, const Dwell& dwell, Nanos at) {
   record.dwell = dwell;
   record.cause = connection.flag_cause;
   publisher_.flagged(connection, at, std::move(record));
+}
+
+std::vector<WatchedState> Lifecycle::watched_states(Nanos now) const {
+  std::array<WatchedState, kStates> all{};
+  table_.for_each([&](Id id) {
+    const Connection& connection = table_[id];
+    const MptcpView* view = known_mptcp_of(id);
+    if (view != nullptr && !view->stands) return;
+    const auto threshold = view != nullptr ? threshold_of(*view) : threshold_of(connection);
+    if (!threshold || connection.carrier == Carrier::Newborn || connection.doubt != Doubt::None ||
+        !publisher_.passes(connection))
+      return;
+    FlagRecord record =
+        view != nullptr ? mptcp_flag(*view, now) : flag_of(table_, connection, now);
+    record.threshold = *threshold;
+    WatchedState& state = all[index(record.state)];
+    ++state.sockets;
+    state.oldest = std::max(state.oldest, record.dwell.value);
+    if (is_of_unknown_age(record)) ++state.unknown_age;
+  });
+  std::vector<WatchedState> watched;
+  for (std::size_t i = 1; i < kStates; ++i) {
+    if (!config_.thresholds.of[i] || static_cast<State>(i) == State::Closed) continue;
+    watched.push_back(all[i]);
+    watched.back().state = static_cast<State>(i);
+    watched.back().threshold = *config_.thresholds.of[i];
+  }
+  return watched;
 }
 
 void Lifecycle::drop_flag(Id id) {
