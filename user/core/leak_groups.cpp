@@ -83,10 +83,10 @@ std::string base_key(const FlagRecord& flag, bool relayed) {
   add(key, static_cast<std::uint8_t>(flag.cause));
   add(key, static_cast<std::uint8_t>(flag.kind));
   add(key, static_cast<std::uint8_t>(flag.by_exit));
-  add(key, static_cast<std::uint8_t>(flag.mptcp));
   add(key, static_cast<std::uint8_t>(is_of_unknown_age(flag)));
   add(key, static_cast<std::uint8_t>(relayed));
   add(key, static_cast<std::uint8_t>(flag.attached));
+  add(key, static_cast<std::uint8_t>(flag.mptcp));
   add(key, flag.socket.flow.netns);
   add(key, static_cast<std::uint8_t>(flag.socket.flow.family));
   const Process* last = nullptr;
@@ -232,8 +232,8 @@ void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, co
     group.state = flag.state;
     group.cause = flag.cause;
     group.by_exit = flag.by_exit;
-    group.mptcp = flag.mptcp;
     group.certain = !is_of_unknown_age(flag);
+    group.mptcp = flag.mptcp;
     group.family = socket.flow.family;
     group.local_port = entry.place.is_server ? socket.flow.local.port : std::uint16_t{0};
     group.peer = socket.flow.remote;

@@ -102,10 +102,10 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
     connection.opened_by = Side::Local;
   connection.closed_by = first_fin(event.state);
   connection.sock_cgroup_id = event.sock_cgroup_id;
-  if (event.mptcp && event.state != State::Established) is_subflow(id);
   StateBegin begin = begin_of_socket(event, config_.hz);
   if (config_.memory != nullptr) begin = config_.memory->recall(event, begin);
   date(connection, begin);
+  if (event.mptcp && event.state != State::Established) is_subflow(id);
   keep_found(id, event);
 }
 
