@@ -250,7 +250,7 @@ def test_a_trace_knows_it_exactly(netns, family):
         assert cleared["mptcp"] and cleared["error_ns"] == 0
 
 
-def test_run_counts_what_its_command_left(netns):
+def test_run_counts_what_its_command_left(netns, tmp_path):
     code = ("import os, socket, sys, time\n"
             "l = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)\n"
             "l.bind(('127.0.0.1', 0)); l.listen(5)\n"
@@ -260,11 +260,11 @@ def test_run_counts_what_its_command_left(netns):
             "if sys.argv[1] == 'closes': s.close()\n"
             "time.sleep(0.5); os._exit(0)\n")
     for story, status in (("leaks", 1), ("closes", 0)):
-        done = subprocess.run([BINARY, "run", "--json", "-o", "/dev/stdout", *ASKED, "--",
+        done = subprocess.run([BINARY, "run", "--json", "-o", str(tmp_path / story), *ASKED, "--",
                                sys.executable, "-c", code, story],
                               capture_output=True, check=False, timeout=patience.HOPELESS_S)
         assert done.returncode == status, done.stderr.decode()
-        flags = [json.loads(line) for line in done.stdout.splitlines()]
+        flags = [json.loads(line) for line in (tmp_path / story).read_bytes().splitlines()]
         flags = [each for each in flags if each["type"] == "flag"]
         states = {each["state"] for each in flags if each["cause"] != "orphaned"}
         assert states == ({"CLOSE_WAIT"} if status else set())

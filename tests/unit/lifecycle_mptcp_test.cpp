@@ -152,6 +152,8 @@ TEST(Mptcp, OfAnOlderOneBothBoundsAreKnown) {
   socket.acked_ago = 250 * 70;
   socket.received_ago = 250 * 90;
   is_seen(story, socket, 100s);
+  socket.acked_ago = 250 * 1;  // a keepalive was answered
+  socket.received_ago = 250 * 91;
   is_answered(story, 101s, Established, socket);
   const FlagRecord raised = flag(story);
   EXPECT_FALSE(raised.dwell.error) << "a lower bound";
