@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kAskAgain = 1s;
+constexpr Nanos kAskSoon = 1s;
 
 // MPTCP does not keep whether the end of stream was read.
 Cause cause_of_socket(const MptcpSocket& socket) {
@@ -175,7 +175,7 @@ void Lifecycle::watch_mptcp(Id id, const MptcpView& view) {
 void Lifecycle::mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event) {
   if (!std::exchange(view.fresh, false)) {
     if (!std::exchange(view.counted, true)) ++mptcp_not_judged_;
-    return wait_until(id, event.at + kAskAgain);
+    return wait_until(id, event.at + kAskSoon);
   }
   const auto due = mptcp_due(view);
   if (!due) return;
