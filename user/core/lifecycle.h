@@ -134,6 +134,8 @@ class Lifecycle {
   // When a look at all descriptors whose connection is over is due (DeadEvent); nullopt: nothing is
   // waited for.
   std::optional<Nanos> dead_look_due();
+  // Such looks may be put together within this time.
+  Nanos dead_looks_apart() const;
   bool watches_descriptors() const { return threshold_of_closed().has_value(); }
   const std::vector<Longest>& longest() const { return run_.longest(); }
   // Events were lost, or an answer does not fit: a walk through all sockets would put it right.
@@ -288,11 +290,12 @@ class Lifecycle {
   // lifecycle_mptcp.cpp: subflows of MPTCP sockets
   MptcpView* mptcp_of(Id id);
   MptcpView* known_mptcp_of(Id id);
+  const MptcpView* known_mptcp_of(Id id) const;
   void is_subflow(Id id);
   static Dwell mptcp_dwell(const MptcpView& view, Nanos at);
   void leave_judged(Id id, Nanos at);
   void found_mptcp(Id id, const MptcpSubflow& subflow);
-  void date_mptcp(MptcpView& view, const MptcpSubflow& subflow, const Connection& tcp) const;
+  StateBegin begin_of_mptcp(Id id, const MptcpSubflow& subflow) const;
   std::optional<Nanos> threshold_of(const MptcpView& view) const;
   std::optional<Nanos> mptcp_due(const MptcpView& view) const;
   void watch_mptcp(Id id, const MptcpView& view);

@@ -45,7 +45,6 @@ class NoteReader {
   void read_holding(std::span<const std::byte> bytes);
   std::optional<Read> read_mptcp(std::span<const std::byte> bytes);
   void read_subflow(std::span<const std::byte> bytes);
-
   void read_surroundings(std::span<const std::byte> bytes);
   void read_dead_holder(std::span<const std::byte> bytes);
   std::optional<Read> read_dead(std::span<const std::byte> bytes);
