@@ -166,8 +166,9 @@ def disconnect(sock):
 
 def disconnected():
     client, server = pair()
-    others.append(server)
-    return disconnect(client)
+    disconnect(client)
+    server.close()
+    return client
 
 
 def disconnected_and_shut():
@@ -181,8 +182,7 @@ def disconnected_and_shut():
 
 def used_again():
     """Reset once, connected again."""
-    sock = reset_and_noticed()
-    others.append(disconnect(sock))
+    sock = disconnect(reset_and_noticed())
     listening = listener()
     sock.connect(listening.getsockname()[:2])
     others.append(listening.accept()[0])
