@@ -85,6 +85,7 @@ int holders(struct bpf_iter__task_file *ctx)
 	if (!listens && !wants)
 		return 0;
 	out.fd = ctx->fd;
+	out.followed = follows && is_followed_task(task);
 	fill_task(&out.task, task);
 	if (wants)
 		bpf_seq_write(ctx->meta->seq, &out, sizeof(out));

@@ -270,8 +270,8 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to, s
 	change.receive_queue = tp->rcv_nxt - tp->copied_seq;
 	if (tp->write_seq != tp->snd_una)
 		change.more_flags |= TCPDWELL_UNACKED;
-	if (follows && is_followed(sk, from, to))
-		change.more_flags |= TCPDWELL_FOLLOWED;
+	if (follows)
+		change.more_flags |= facts_for_run(sk, from, to, tp->write_seq);
 	if (transition_passes(&flow, from)) {
 		if (aspects & TCPDWELL_TALLY)
 			emit_end(sk, plain, tp, &flow, &change);

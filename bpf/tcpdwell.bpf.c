@@ -37,6 +37,7 @@
 #include "accept.bpf.h"
 #include "snapshot.bpf.h"
 #include "holders.bpf.h"
+#include "dead.bpf.h"
 #include "places.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

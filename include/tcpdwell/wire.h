@@ -38,6 +38,9 @@ enum tcpdwell_kind {
 	TCPDWELL_SYN,	   /* a SYN was sent again: the local port is known by now */
 	TCPDWELL_SNAPSHOT, /* a socket that was found in a walk through a network namespace */
 	TCPDWELL_MPTCP_CHANGE, /* inet_sock_set_state of an MPTCP socket that was connected */
+	/* `run` only */
+	TCPDWELL_RELEASE = 16, /* the last descriptor of a connection that was over is closed */
+	TCPDWELL_EXIT,	       /* a process of the command exits */
 };
 
 struct tcpdwell_head {
@@ -84,6 +87,8 @@ enum tcpdwell_more_flags {
 	TCPDWELL_UNACKED = 1 << 0, /* the peer has not acknowledged all that was written */
 	TCPDWELL_FOLLOWED =
 		1 << 1, /* `run`: made by one of its processes, or a child of such a listener */
+	TCPDWELL_BY_FOLLOWED = 1 << 2, /* `run`: the task of this record is one of its processes */
+	TCPDWELL_SENT = 1 << 3,	       /* `run`: from CLOSE_WAIT, in which it sent data */
 	/* To TCP_CLOSE only: */
 	TCPDWELL_SILENT = 1 << 6,      /* no segment was sent in this life */
 	TCPDWELL_TIMESTAMPED = 1 << 7, /* the peer sent TCP timestamps */
@@ -198,6 +203,27 @@ struct tcpdwell_syn {
 	struct tcpdwell_flow flow;
 };
 
+/* op of TCPDWELL_RELEASE */
+enum tcpdwell_release_op {
+	TCPDWELL_RELEASED = 1,
+	TCPDWELL_RELEASED_BY_EXIT, /* by nothing but the exit of the task */
+};
+
+struct tcpdwell_release {
+	struct tcpdwell_head head;
+	__u64 cookie;
+	__u64 active_ns;	   /* as in tcpdwell_dead */
+	struct tcpdwell_task task; /* that closed it */
+	__u32 by_followed;	   /* ... is one of the command's */
+	__u32 unread;		   /* as in tcpdwell_dead */
+};
+
+struct tcpdwell_exit {
+	struct tcpdwell_head head;
+	__u32 pid; /* thread group id, as in tcpdwell_task */
+	__u32 pad;
+};
+
 /* op of TCPDWELL_SNAPSHOT */
 enum tcpdwell_socket_kind {
 	TCPDWELL_FULL = 1,
@@ -307,7 +333,30 @@ struct tcpdwell_holding {
 	__u64 cookie;
 	struct tcpdwell_task task;
 	__s32 fd;
-	__u32 of_listener;
+	__u16 of_listener;
+	__u16 followed; /* `run`: the process is one of the command's */
+};
+
+enum tcpdwell_dead_flags {
+	TCPDWELL_CONNECT_FAILED = 1 << 0, /* it never was connected */
+	TCPDWELL_ACTIVE_EXACT = 1 << 1,	  /* active_ns is when it ended */
+};
+
+/* A descriptor of a process whose connection is over. */
+struct tcpdwell_dead {
+	__u64 cookie;
+	__u64 at_ns;	 /* when it was looked at */
+	__u64 active_ns; /* tcp_mstamp: when it ended, or leftover data was read after that */
+	struct tcpdwell_flow flow;
+	__u64 sock_cgroup_id;
+	struct tcpdwell_task task;
+	__s32 fd;
+	__u32 received_ago, sent_ago; /* as in tcpdwell_snapshot */
+	__u32 unread;		      /* payload; a FIN does not count */
+	__u16 err;		      /* sk_err: nobody has fetched it yet */
+	__u8 flags;		      /* enum tcpdwell_dead_flags */
+	__u8 followed;		      /* as in tcpdwell_holding */
+	__u8 pad[4];
 };
 
 enum tcpdwell_place_kind {
@@ -401,6 +450,9 @@ TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp) == 64);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp_change) == 88);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp_subflow) == 88);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_holding) == 48);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_dead) == 144);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_release) == 72);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_exit) == 24);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_place) == 24);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_handler) == 16);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_flow, local_port) == 44);

@@ -89,6 +89,7 @@ inline std::string flags(const Story& story) {
   for (const FlagRecord& flag : flag_records(story))
     all += (all.empty() ? "" : ", ") + std::string(name(flag.state)) +
            (flag.by_exit  ? " by exit "
+            : flag.slow   ? " slow "
             : flag.raised ? " raised "
                           : " cleared ") +
            text(flag.dwell);

@@ -48,6 +48,8 @@ struct Facts {
   bool unacked = false;
   bool followed = false;
   std::uint32_t receive_queue = 0;  // with a FIN
+  bool by_followed = false;         // by a process of the command
+  bool sent = false;                // in CLOSE_WAIT
 };
 
 // close() of the last descriptor by `pid`

@@ -286,6 +286,8 @@ class Conn {
                           .fastopen = facts.fastopen,
                           .unacked = facts.unacked,
                           .followed = facts.followed,
+                          .by_followed = facts.by_followed,
+                          .sent = facts.sent,
                           .receive_queue = facts.receive_queue,
                           .tally = facts.tally};
     if (facts.pid != 0) event.task = process(facts.pid, cgroup_);

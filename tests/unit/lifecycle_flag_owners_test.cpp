@@ -120,7 +120,7 @@ Conn stuck(Story& story) {
 }
 Facts exits() {
   Facts facts = closed_by();
-  facts.exiting = true;
+  facts.exiting = facts.by_followed = true;
   return facts;
 }
 
@@ -142,19 +142,33 @@ TEST(FlagByExit, IsACloseWaitThatNothingElseClosed) {
 }
 
 TEST(FlagByExit, KnowsTheCauseFromTheTransition) {
-  const auto cause = [](std::uint32_t receive_queue, bool unacked, bool attached) {
+  const auto cause = [](std::uint32_t receive_queue, bool unacked) {
     Story story(with_exit_grace());
     Facts facts = exits();
     facts.receive_queue = receive_queue;
     facts.unacked = unacked;
-    facts.attached = attached;
     stuck(story).moves(CloseWait, LastAck, 1500ms, facts);
     return flag(story).cause;
   };
-  EXPECT_EQ(cause(1, false, true), Cause::EofUnread);
-  EXPECT_EQ(cause(0, true, true), Cause::Sending);
-  EXPECT_EQ(cause(6, true, true), Cause::DataUnread);
-  EXPECT_EQ(cause(0, false, false), Cause::NotAccepted);
+  EXPECT_EQ(cause(1, false), Cause::EofUnread);
+  EXPECT_EQ(cause(0, true), Cause::Sending);
+  EXPECT_EQ(cause(6, true), Cause::DataUnread);
+}
+
+TEST(FlagByExit, IsNotOneThatNobodyAccepted) {
+  Story story(with_exit_grace());
+  Facts facts = exits();
+  facts.attached = false;
+  stuck(story).moves(CloseWait, Closed, 1500ms, facts);
+  EXPECT_EQ(flags(story), "");
+}
+
+TEST(FlagByExit, IsNotTheExitOfSomebodyElse) {
+  Story story(with_exit_grace());
+  Facts facts = exits();
+  facts.by_followed = false;
+  stuck(story).moves(CloseWait, LastAck, 1500ms, facts);
+  EXPECT_EQ(flags(story), "");
 }
 
 TEST(FlagByExit, IsADirectEndWithDataUnreadToo) {
@@ -184,12 +198,13 @@ TEST(FlagByExit, IsNotAnOpenConnection) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(FlagByExit, IsNotRaisedASecondTime) {
+TEST(FlagByExit, IsTheLastWordAboutOneThatIsFlagged) {
   Story story(with_exit_grace());
   Conn socket = stuck(story);
   is_answered(story, 2010ms, still_in(CloseWait));
   socket.moves(CloseWait, LastAck, 3s, exits());
-  EXPECT_EQ(flags(story), "CLOSE_WAIT raised 1010ms, CLOSE_WAIT cleared 2000ms");
+  EXPECT_EQ(flags(story),
+            "CLOSE_WAIT raised 1010ms, CLOSE_WAIT by exit 2000ms, CLOSE_WAIT cleared 2000ms");
   EXPECT_EQ(story.lifecycle().flags_raised(), 1U);
 }
 

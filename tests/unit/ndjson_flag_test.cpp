@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "flags.h"
 #include "sinks/ndjson_sink.h"
 
@@ -39,7 +41,8 @@ TEST(NdjsonFlag, Raised) {
           R"("dwell_ns":130000000000,"error_ns":4000000,"at_most_ns":null,"cause":"data_unread",)"
           R"("unread_bytes":4096,"unsent_bytes":0,"holders":[)"
           R"({"pid":4711,"fd":9,"comm":"python3","state":null},{"pid":4712,"fd":10,"comm":"worker","state":null}],)"
-          R"("other_end":null,"queue":null,"by_exit":false})");
+          R"("other_end":null,"queue":null,"ended":null,"pending_error":null,"by_exit":false,)"
+          R"("before_exit_ns":null,"slow":false})");
 }
 
 TEST(NdjsonFlag, Cleared) {
@@ -48,7 +51,8 @@ TEST(NdjsonFlag, Cleared) {
       std::string(kHead) +
           R"("event":"cleared","flag":"CLOSE_WAIT","state":"CLOSE_WAIT","threshold_ns":60000000000,)"
           R"("dwell_ns":140000000000,"error_ns":0,"at_most_ns":null,"cause":"eof_read","unread_bytes":null,)"
-          R"("unsent_bytes":null,"holders":[],"other_end":null,"queue":null,"by_exit":false})");
+          R"("unsent_bytes":null,"holders":[],"other_end":null,"queue":null,"ended":null,)"
+          R"("pending_error":null,"by_exit":false,"before_exit_ns":null,"slow":false})");
 }
 
 TEST(NdjsonFlag, WhatIsNotKnownIsNull) {
@@ -63,7 +67,25 @@ TEST(NdjsonFlag, WhatIsNotKnownIsNull) {
 }
 
 TEST(NdjsonFlag, TheExitOfItsProcess) {
-  EXPECT_TRUE(json(by_exit(stuck_server(), 1s)).ends_with(R"("by_exit":true})"));
+  FlagRecord flag = by_exit(stuck_server(), 1s);
+  EXPECT_THAT(json(flag), HasSubstr(R"("by_exit":true,"before_exit_ns":null,"slow":false})"));
+  flag.before_exit = 3ms;
+  EXPECT_THAT(json(flag), HasSubstr(R"("by_exit":true,"before_exit_ns":3000000,)"));
+  flag = stuck_server();
+  flag.slow = true;
+  EXPECT_TRUE(json(flag).ends_with(R"("slow":true})"));
+}
+
+TEST(NdjsonFlag, HowAConnectionEnded) {
+  FlagRecord flag = stuck_server(Cause::NotClosed);
+  flag.state = State::Closed;
+  flag.ended = Ended::ResetReceived;
+  flag.pending_error = ECONNRESET;
+  EXPECT_THAT(json(flag), HasSubstr(R"("flag":"CLOSED","state":"CLOSED")"));
+  EXPECT_THAT(json(flag), HasSubstr(R"("ended":"reset_received","pending_error":"ECONNRESET")"));
+  flag.ended = Ended::Unknown;
+  flag.pending_error = 0;
+  EXPECT_THAT(json(flag), HasSubstr(R"("ended":null,"pending_error":null)"));
 }
 
 TEST(NdjsonFlag, EveryCauseHasItsName) {
@@ -73,7 +95,9 @@ TEST(NdjsonFlag, EveryCauseHasItsName) {
                                       {Cause::EofUnread, "eof_unread"},
                                       {Cause::EofRead, "eof_read"},
                                       {Cause::HalfClosed, "half_closed"},
-                                      {Cause::Orphaned, "orphaned"}})
+                                      {Cause::Orphaned, "orphaned"},
+                                      {Cause::NotClosed, "not_closed"},
+                                      {Cause::ConnectFailed, "connect_failed"}})
     EXPECT_THAT(json(stuck_server(cause)), HasSubstr(std::string(R"("cause":")") + wanted + '"'));
 }
 

@@ -64,6 +64,7 @@ inline recording::Setting setting(Filter filter = {}) {
   setting.config = {.hz = 250, .began = kBegan};
   setting.config.thresholds.set(State::CloseWait, 1s);
   setting.config.thresholds.set(State::FinWait2, 1h);
+  setting.config.thresholds.set(State::Closed, 1min);
   setting.filter = std::move(filter);
   setting.start = {.when = {.mono = kBegan},
                    .version = "1.2.3",
@@ -148,6 +149,23 @@ class TapedRun {
     put(raw);
     feed_.note(HoldersEvent{now_, {{cookie, holder(42, 5), false}}});
     feed_.note(SnapshotOver{});
+  }
+  // A look at all descriptors: these are open, and their connections over. Two processes hold each.
+  void looks(const std::vector<std::uint64_t>& cookies) {
+    DeadEvent look{.at = now_, .sockets = {}};
+    for (const std::uint64_t cookie : cookies) {
+      DeadSocket& socket = look.sockets.emplace_back();
+      socket = {.cookie = cookie, .at = now_, .active = now_ - 1h, .active_exact = cookie % 2 == 0};
+      socket.flow.local = {.addr = {10}, .port = static_cast<std::uint16_t>(40000 + cookie)};
+      socket.flow.remote = {.addr = {10, 0, 0, 2}, .port = 80};
+      socket.flow.netns_cookie = 1;
+      socket.sock_cgroup_id = 7;
+      socket.received_ago = 2'000'000;
+      socket.unread = cookie % 3 == 0 ? 26 : 0;
+      socket.err = 104;
+      socket.holders = {holder(42, 5), holder(43, 6)};
+    }
+    feed_.note(look);
   }
   void rubbish() { feed_.record(std::as_bytes(std::span("rubbish"))); }
   // What the run printed.

@@ -42,6 +42,20 @@ TEST_F(RecordingReplay, OfACompressedOneIsTheSame) {
   EXPECT_EQ(replay({path_}).text, printed);
 }
 
+TEST_F(RecordingReplay, OfLooksAtDescriptorsIsTheSame) {
+  TapedRun run({.path = path_});
+  run.looks({10, 11, 12});
+  run.wait(10s);
+  run.looks({10});
+  run.wait(1s);
+  const std::string printed = run.finish();
+  EXPECT_EQ(count(printed, R"("event":"raised","flag":"CLOSED")"), 3U) << printed;
+  EXPECT_EQ(count(printed, R"("event":"cleared","flag":"CLOSED")"), 2U) << printed;
+  EXPECT_EQ(count(printed, R"("unread_bytes":26)"), 1U);
+  EXPECT_EQ(count(printed, R"("pending_error":"ECONNRESET")"), 3U);
+  EXPECT_EQ(replay({path_}).text, printed);
+}
+
 TEST_F(RecordingReplay, OfManyFramesIsTheSame) {
   TapedRun run({.path = path_});
   for (std::uint64_t cookie = 1; cookie < 3000; ++cookie) {

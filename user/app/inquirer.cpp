@@ -19,6 +19,7 @@ using namespace std::chrono_literals;
 
 constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
+constexpr Nanos kTogether = 200ms;  // looks at descriptors are so far apart, at least
 constexpr Nanos kRangesAgain = 10s;
 constexpr Nanos kMostWait = 1s;       // for the walks' share of the CPU
 constexpr std::int64_t kShares = 20;  // one of which is theirs: 5 %
@@ -145,19 +146,27 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   }
   const std::uint64_t not_entered = closed.empty() ? 0 : still_there(closed);
   HoldersEvent holders{.at = monotonic_now(), .holdings = {}};
+  std::optional<DeadLook> dead;
   if (with_holders) {
     if (auto holdings = walks_.holders({}))
       holders.holdings = std::move(*holdings);
     else
       error = holdings.error();
+    if (lifecycle_.watches_descriptors()) {
+      if (auto look = dead_descriptors())
+        dead = std::move(*look);
+      else
+        error = look.error();
+    }
   }
   const Nanos cost = thread_cpu_time() - before;
   return [this, not_entered, error, cost, ranges, mptcp = std::move(mptcp),
-          holders = std::move(holders)] {
+          holders = std::move(holders), dead = std::move(dead)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
     for (const NamespaceEvent& range : ranges) feed_.note(range);
     if (!mptcp.subflows.empty()) feed_.note(mptcp);
     feed_.note(holders);
+    if (dead) tell(*dead);
     feed_.note(SnapshotOver{});
     not_entered_ = not_entered;
     last_walk_cost_ = cost;
@@ -192,8 +201,52 @@ void Inquirer::ask_for_port_ranges(Nanos now) {
   worker_.ask([this, unknown, again] { return read_port_ranges(unknown, again); });
 }
 
+bool Inquirer::is_look_due(Nanos now) const {
+  if (looking_) return true;
+  const auto due = lifecycle_.dead_look_due();
+  return due && *due <= now;
+}
+
+// Not while a snapshot is taken: it looks at them, too.
+void Inquirer::look_for_dead(Nanos now) {
+  if (looking_ || walking_ || now < next_look_ || !is_look_due(now)) return;
+  looking_ = true;
+  worker_.ask([this] { return find_dead(); });
+}
+
+Result<Inquirer::DeadLook> Inquirer::dead_descriptors() const {
+  DeadLook look{.dead = {.at = monotonic_now(), .sockets = {}}, .processes = {}};
+  auto sockets = walks_.dead_descriptors();
+  if (!sockets) return sockets.error();
+  look.dead.sockets = std::move(*sockets);
+  ProcessReader processes;
+  for (const DeadSocket& socket : look.dead.sockets)
+    for (const Holder& holder : socket.holders) processes.read(holder.process);
+  look.processes = processes.event();
+  return look;
+}
+
+void Inquirer::tell(const DeadLook& look) {
+  if (!look.processes.processes.empty()) feed_.note(look.processes);
+  feed_.note(look.dead);
+}
+
+Worker::Answer Inquirer::find_dead() {
+  const Nanos before = thread_cpu_time();
+  auto look = dead_descriptors();
+  const Nanos cost = thread_cpu_time() - before;
+  return [this, cost, look = std::move(look)] {
+    looking_ = false;
+    next_look_ = monotonic_now() + std::max(kShares * cost, look ? kTogether : kMostWait);
+    if (look) return tell(*look);
+    if (!std::exchange(refused_, true))
+      spdlog::warn("{}: what is over and still open is not flagged", look.error().text());
+  };
+}
+
 void Inquirer::tick(Nanos now) {
   ask_for_port_ranges(now);
+  look_for_dead(now);
   for (const std::uint64_t id : lifecycle_.take_unknown_cgroups())
     worker_.ask([this, id]() -> Worker::Answer {
       return [this, event = CgroupEvent{monotonic_now(), id, cgroups_.path_of(id)}] {
@@ -203,7 +256,7 @@ void Inquirer::tick(Nanos now) {
   if (snapshot_is_due(now)) ask_for_snapshot(now, true);
   if (!put_off_.empty() && now >= put_off_until_) enqueue(std::exchange(put_off_, {}), now);
   enqueue(lifecycle_.take_questions(), now);
-  if (asking_ || waiting_.empty() || now < *due()) return;
+  if (asking_ || waiting_.empty() || now < *questions_due()) return;
   asking_ = true;
   last_asked_ = now;
   log_questions();
@@ -232,6 +285,14 @@ void Inquirer::put_off(const std::vector<Question>& questions) {
 }
 
 std::optional<Nanos> Inquirer::due() const {
+  const auto questions = questions_due();
+  const auto look = looking_ || walking_ ? std::nullopt : lifecycle_.dead_look_due();
+  if (!look) return questions;
+  const Nanos affordable = std::max(*look, next_look_);
+  return questions ? std::min(*questions, affordable) : affordable;
+}
+
+std::optional<Nanos> Inquirer::questions_due() const {
   if (asking_ || waiting_.empty()) return std::nullopt;
   const Nanos together = first_waiting_ + std::clamp(kPromise - last_cost_, Nanos{0}, kShare);
   if (last_asked_.count() < 0) return together;

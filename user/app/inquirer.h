@@ -54,7 +54,9 @@ class Inquirer {
   bool refused() const { return refused_; }
   std::uint64_t namespaces_not_entered() const { return not_entered_; }
   // Nothing is waiting to be asked, or to be answered.
-  bool idle() const { return waiting_.empty() && put_off_.empty() && !asking_; }
+  bool idle(Nanos now) const {
+    return waiting_.empty() && put_off_.empty() && !asking_ && !is_look_due(now);
+  }
 
  private:
   void ask_for_snapshot(Nanos now, bool with_holders);
@@ -64,6 +66,17 @@ class Inquirer {
   bool snapshot_is_due(Nanos now) const;
   std::uint64_t still_there(const std::vector<std::uint64_t>& closed);
   Worker::Answer look_at_all(bool with_holders);
+  bool is_look_due(Nanos now) const;
+  void look_for_dead(Nanos now);
+  // Descriptors whose connection is over, and what is known of their processes.
+  struct DeadLook {
+    DeadEvent dead;
+    ProcessesEvent processes;
+  };
+  Result<DeadLook> dead_descriptors() const;
+  void tell(const DeadLook& look);
+  Worker::Answer find_dead();
+  std::optional<Nanos> questions_due() const;
   void ask_for_port_ranges(Nanos now);
   Worker::Answer read_port_ranges(const std::vector<std::uint64_t>& netns_cookies, bool again);
   ProcessesEvent find_holders(const std::vector<Question>& questions,
@@ -98,6 +111,8 @@ class Inquirer {
   std::uint64_t not_entered_ = 0;
   Nanos next_ranges_{};        // when port ranges may be asked for again
   Nanos next_ranges_again_{};  // ... those that are known
+  bool looking_ = false;       // at descriptors whose connection is over
+  Nanos next_look_{};          // ... when that may be done again
   Worker worker_;              // the last: its thread ends before what it uses
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/record.h"
+#include "sinks/run_report.h"
 
 namespace tcpdwell {
 
@@ -28,7 +29,32 @@ class RaisedOnly final : public Sink {
   bool leaked_ = false;
 };
 
-// Hands all flags to a report (LeakReport, RunReport).
+// `run`: flags go to the report, which knows at the end what became of each; all else goes on.
+class RunSink final : public Sink {
+ public:
+  // `next` gets the flags, too, before the end. Both must outlive it.
+  RunSink(RunReport& report, Sink& next) : report_(report), next_(next) {}
+  void write(const Record& record) noexcept override {
+    if (const auto* flag = std::get_if<FlagRecord>(&record)) return report_.add(*flag);
+    if (std::holds_alternative<EndRecord>(record)) report_.write_flags(next_);
+    next_.write(record);
+  }
+  Needs needs() const noexcept override {
+    return {.transitions = false, .connections = false, .whose = false};
+  }
+
+ private:
+  RunReport& report_;
+  Sink& next_;
+};
+
+// Of what it is given nothing is printed.
+class NullSink final : public Sink {
+ public:
+  void write(const Record&) noexcept override {}
+};
+
+// Hands all flags to a report.
 template <typename Report>
 class FlagsTo final : public Sink {
  public:

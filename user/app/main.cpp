@@ -241,10 +241,11 @@ int run(const Options& options) {
                     ? Result<Output>(Output(STDERR_FILENO, options.output_buffer))
                     : Output::open(options.output, options.output_buffer);
   if (!output) return fail(output.error(), kOwnFailure);
-  RunReport report(*output, text_style(options, *output));
-  FlagsTo<RunReport> to_report(report);
+  RunReport report(*output, text_style(options, *output), options.thresholds, options.exit_grace);
   NdjsonSink json(*output, Kinds{});
   RaisedOnly raised(json);
+  NullSink none;
+  RunSink sink(report, options.json ? static_cast<Sink&>(raised) : none);
   RunConfig config{.session = session_config(options),
                    .watch_accept = options.accept,
                    .ring_bytes = options.ring_bytes};
@@ -252,13 +253,13 @@ int run(const Options& options) {
   config.session.snapshot = false;
   config.session.needs_reader = false;  // CMD does not
   config.session.exit_grace = options.exit_grace;
-  Sink& sink = options.json ? static_cast<Sink&>(raised) : to_report;
   const auto done = run(config, *command, sink, *output);
   if (const auto* failure = std::get_if<ExecFailure>(&done))
     return fail(failure->error, failure->status);
   const auto& [status, end] = std::get<RunResult>(done);
-  const bool leaked = options.json ? raised.leaked() : report.leaked() > 0;
-  if (!options.json && (leaked || !options.quiet)) report.print(options.command.front(), status);
+  const bool leaked = report.leaked() > 0;
+  if (!options.json && (leaked || !options.quiet))
+    report.print(options.command.front(), status, end.longest);
   output->finish();
   if (const auto error = write_error(*output)) return fail(*error, kOwnFailure);
   const int lost = lost_status(options, end, *output);

@@ -171,7 +171,7 @@ Nanos Session::patience() {
   if (drained_ == Drained::Batch) return Nanos{0};
   if (drained_ == Drained::UpToBusy) return kNap;
   const Nanos now = monotonic_now();
-  const bool idle = now - last_busy_ > kIdle && inquirer_.idle();
+  const bool idle = now - last_busy_ > kIdle && inquirer_.idle(now);
   Nanos wait = output_.unflushed() ? kFlush : idle ? kIdleTick : kTick;
   if (config_.recorder != nullptr && config_.recorder->pending()) wait = std::min(wait, kTick);
   const auto look = config_.observer ? config_.observer->due() : std::nullopt;
@@ -181,7 +181,7 @@ Nanos Session::patience() {
 }
 
 bool Session::is_settled(Nanos now) {
-  if (!is_ready() || !inquirer_.idle() || !answers_.empty()) return false;
+  if (!is_ready() || !inquirer_.idle(now) || !answers_.empty()) return false;
   if (!ready_at_) ready_at_ = now;
   return now >= *ready_at_ + 3 * TimerWheel::kTick;
 }
@@ -261,7 +261,8 @@ void Session::look_once_more() {
     if (sleep(kNap)) return;
     turn();
     if (!write_out(false)) return;
-    if (!inquirer_.walking() && inquirer_.idle() && !lifecycle_.wants_snapshot()) return;
+    if (!inquirer_.walking() && inquirer_.idle(monotonic_now()) && !lifecycle_.wants_snapshot())
+      return;
   }
 }
 

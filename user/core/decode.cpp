@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/decode.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include "tcpdwell/wire.h"
 
@@ -21,10 +23,14 @@ std::optional<Raw> read(Bytes record, std::size_t at = 0) {
 }
 
 // Damaged, or not ours: times and CPUs are calculated with and counted up to.
-bool is_plausible(const tcpdwell_head& head) {
+bool is_time(std::uint64_t ns) {
   constexpr std::uint64_t kLatest = INT64_MAX / 2;  // 146 years after boot
+  return ns < kLatest;
+}
+
+bool is_plausible(const tcpdwell_head& head) {
   constexpr std::uint32_t kMaxCpus = 1U << 16;
-  return head.version == TCPDWELL_WIRE_VERSION && head.at_ns < kLatest && head.cpu < kMaxCpus;
+  return head.version == TCPDWELL_WIRE_VERSION && is_time(head.at_ns) && head.cpu < kMaxCpus;
 }
 
 Nanos at(const tcpdwell_head& head) { return Nanos{static_cast<std::int64_t>(head.at_ns)}; }
@@ -93,6 +99,8 @@ bool transition(Bytes record, Event& out) {
   event.fastopen = (raw->flags & TCPDWELL_FASTOPEN) != 0;
   event.unacked = (raw->more_flags & TCPDWELL_UNACKED) != 0;
   event.followed = (raw->more_flags & TCPDWELL_FOLLOWED) != 0;
+  event.by_followed = (raw->more_flags & TCPDWELL_BY_FOLLOWED) != 0;
+  event.sent = (raw->more_flags & TCPDWELL_SENT) != 0;
   event.silent = (raw->more_flags & TCPDWELL_SILENT) != 0;
   event.timestamped = (raw->more_flags & TCPDWELL_TIMESTAMPED) != 0;
   event.receive_queue = raw->receive_queue;
@@ -250,6 +258,26 @@ bool snapshot(Bytes record, Event& out) {
   return true;
 }
 
+bool release(Bytes record, Event& out) {
+  const auto raw = read<tcpdwell_release>(record);
+  if (!raw || !is_time(raw->active_ns)) return false;
+  out = ReleaseEvent{.at = at(raw->head),
+                     .cookie = raw->cookie,
+                     .active = Nanos{static_cast<std::int64_t>(raw->active_ns)},
+                     .task = process_of(raw->task),
+                     .by_exit = raw->head.op == TCPDWELL_RELEASED_BY_EXIT,
+                     .by_followed = raw->by_followed != 0,
+                     .unread = raw->unread};
+  return true;
+}
+
+bool exit(Bytes record, Event& out) {
+  const auto raw = read<tcpdwell_exit>(record);
+  if (!raw) return false;
+  out = ExitEvent{.at = at(raw->head), .pid = raw->pid};
+  return true;
+}
+
 std::optional<MptcpSocket> mptcp_socket(const tcpdwell_mptcp& raw) {
   const auto state = to_state(raw.state);
   if (!state) return std::nullopt;
@@ -295,6 +323,8 @@ bool decode(std::span<const std::byte> record, Event& event) {
     case TCPDWELL_RESET: return reset(record, event);
     case TCPDWELL_SYN: return syn(record, event);
     case TCPDWELL_SNAPSHOT: return snapshot(record, event);
+    case TCPDWELL_RELEASE: return release(record, event);
+    case TCPDWELL_EXIT: return exit(record, event);
     case TCPDWELL_MPTCP_CHANGE: return mptcp_change(record, event);
     default: return false;
   }
@@ -315,8 +345,45 @@ std::optional<Holding> decode_holding(std::span<const std::byte> record) {
   const auto raw = read<tcpdwell_holding>(record);
   if (!raw) return std::nullopt;
   return Holding{.cookie = raw->cookie,
-                 .holder = {process_of(raw->task), raw->fd},
+                 .holder = {.process = process_of(raw->task),
+                            .fd = raw->fd,
+                            .followed = raw->followed != 0},
                  .of_listener = raw->of_listener != 0};
+}
+
+std::optional<DeadSocket> decode_dead(std::span<const std::byte> record) {
+  const auto raw = read<tcpdwell_dead>(record);
+  if (!raw || !is_time(raw->at_ns) || raw->active_ns > raw->at_ns) return std::nullopt;
+  const auto flow = flow_of(raw->flow);
+  if (!flow) return std::nullopt;
+  return DeadSocket{.cookie = raw->cookie,
+                    .at = Nanos{static_cast<std::int64_t>(raw->at_ns)},
+                    .active = Nanos{static_cast<std::int64_t>(raw->active_ns)},
+                    .active_exact = (raw->flags & TCPDWELL_ACTIVE_EXACT) != 0,
+                    .connect_failed = (raw->flags & TCPDWELL_CONNECT_FAILED) != 0,
+                    .flow = *flow,
+                    .sock_cgroup_id = raw->sock_cgroup_id,
+                    .received_ago = ago(raw->received_ago),
+                    .sent_ago = ago(raw->sent_ago),
+                    .unread = raw->unread,
+                    .err = raw->err,
+                    .holders = {{.process = process_of(raw->task),
+                                 .fd = raw->fd,
+                                 .followed = raw->followed != 0}}};
+}
+
+void join_holders(std::vector<DeadSocket>& sockets) {
+  std::stable_sort(
+      sockets.begin(), sockets.end(),
+      [](const DeadSocket& a, const DeadSocket& b) { return a.cookie < b.cookie; });
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    if (kept > 0 && sockets[kept - 1].cookie == sockets[i].cookie)
+      sockets[kept - 1].holders.push_back(sockets[i].holders.front());
+    else if (kept++ != i)
+      sockets[kept - 1] = std::move(sockets[i]);
+  }
+  sockets.erase(sockets.begin() + static_cast<std::ptrdiff_t>(kept), sockets.end());
 }
 
 }  // namespace tcpdwell

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "core/event.h"
 
@@ -15,6 +16,10 @@ namespace tcpdwell {
 bool decode(std::span<const std::byte> record, Event& event);
 // Of what the walk through descriptors wrote.
 std::optional<Holding> decode_holding(std::span<const std::byte> record);
+// ... each descriptor by itself, so with one holder.
+std::optional<DeadSocket> decode_dead(std::span<const std::byte> record);
+// One for each socket, with all its holders, by cookie.
+void join_holders(std::vector<DeadSocket>& sockets);
 // ... of what the walk through the sockets of a network namespace wrote of MPTCP.
 std::optional<MptcpSubflow> decode_subflow(std::span<const std::byte> record);
 

@@ -20,7 +20,8 @@ namespace tcpdwell {
 struct Holder {
   Process process;
   std::int32_t fd = -1;
-  char state = 0;  // of the process, as in /proc/PID/stat; 0: not known
+  char state = 0;         // of the process, as in /proc/PID/stat; 0: not known
+  bool followed = false;  // `run`: the process is one of the command's
 };
 
 // One descriptor found in a walk through all processes.
@@ -74,6 +75,8 @@ struct TransitionEvent {
   bool fastopen = false;
   bool unacked = false;
   bool followed = false;
+  bool by_followed = false;         // `run`: `task` is one of the command's
+  bool sent = false;                // `run`: it leaves CLOSE_WAIT, in which it sent data
   bool silent = false;              // to CLOSED: no segment was sent in this life
   bool timestamped = false;         // to CLOSED: the peer sent TCP timestamps
   std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
@@ -294,9 +297,47 @@ struct HoldersEvent {
   std::vector<Holding> holdings;
 };
 
+// A socket whose connection is over, or never came to be, and that processes still hold.
+struct DeadSocket {
+  std::uint64_t cookie = 0;
+  Nanos at{};      // when it was looked at
+  Nanos active{};  // when it ended, or when leftover data was read after that
+  bool active_exact = false;    // it is when it ended
+  bool connect_failed = false;  // it never was connected
+  Flow flow;
+  std::uint64_t sock_cgroup_id = 0;
+  std::optional<std::uint32_t> received_ago, sent_ago;  // as of SnapshotEvent
+  std::uint32_t unread = 0;                             // bytes; without the FIN
+  std::uint16_t err = 0;                                // that nobody has fetched yet
+  std::vector<Holder> holders;
+};
+
+// All there are whose holders are visible here.
+struct DeadEvent {
+  Nanos at{};  // when the walk began
+  std::vector<DeadSocket> sockets;
+};
+
+// `run`: the last descriptor of a socket was closed, or a packet ended an orphan.
+struct ReleaseEvent {
+  Nanos at{};
+  std::uint64_t cookie = 0;
+  Nanos active{};  // as of DeadSocket
+  Process task;    // of an orphan whoever was interrupted
+  bool by_exit = false;
+  bool by_followed = false;
+  std::uint32_t unread = 0;
+};
+
+// `run`: a process of the command exits. What it still holds is closed after this.
+struct ExitEvent {
+  Nanos at{};
+  std::uint32_t pid = 0;
+};
+
 using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent,
                            TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
                            SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent,
-                           MptcpChangeEvent, MptcpEvent>;
+                           MptcpChangeEvent, MptcpEvent, DeadEvent, ReleaseEvent, ExitEvent>;
 
 }  // namespace tcpdwell

@@ -77,6 +77,7 @@ void Feed::take(const Finished& end) {
           .corrected = lifecycle_.corrected(),
           .mptcp_not_judged = lifecycle_.mptcp_not_judged(),
           .elapsed = end.at - start_.when.mono,
+          .longest = lifecycle_.longest(),
           .truncated = end.truncated};
   sink_.write(end_);
 }

@@ -37,6 +37,7 @@ void add_process(std::string& key, const Process& process) {
   key += '\0';
 }
 
+bool is_by_runtime(const FlagRecord& flag) { return flag.before_exit.value_or(Nanos{}) > Nanos{}; }
 void add_word(std::string& key, std::string_view word) {
   add(key, static_cast<std::uint32_t>(word.size()));
   key += word;
@@ -83,6 +84,7 @@ std::string base_key(const FlagRecord& flag, bool relayed) {
   add(key, static_cast<std::uint8_t>(flag.cause));
   add(key, static_cast<std::uint8_t>(flag.kind));
   add(key, static_cast<std::uint8_t>(flag.by_exit));
+  add(key, static_cast<std::uint8_t>(is_by_runtime(flag)));
   add(key, static_cast<std::uint8_t>(is_of_unknown_age(flag)));
   add(key, static_cast<std::uint8_t>(relayed));
   add(key, static_cast<std::uint8_t>(flag.attached));
@@ -232,6 +234,9 @@ void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, co
     group.state = flag.state;
     group.cause = flag.cause;
     group.by_exit = flag.by_exit;
+    group.by_runtime = is_by_runtime(flag);
+    group.ended = flag.ended;
+    group.pending_error = flag.pending_error;
     group.certain = !is_of_unknown_age(flag);
     group.mptcp = flag.mptcp;
     group.family = socket.flow.family;
@@ -246,6 +251,8 @@ void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, co
   }
   if (!same_owner(group.owner, socket.owner)) group.owner.reset();
   if (group.cgroup != socket.cgroup) group.cgroup.clear();
+  if (group.ended != flag.ended) group.ended = Ended::Unknown;
+  if (group.pending_error != flag.pending_error) group.pending_error = 0;
   ++group.count;
   add_holders(group, index, flag);
   add_maker(group, flag);

@@ -209,6 +209,8 @@ void Lifecycle::saw_cpu(std::uint32_t cpu, Nanos at) {
 
 void Lifecycle::tick(Nanos now) {
   settle_doubts(now);
+  if (config_.exit_grace)
+    run_.settle(now - *config_.exit_grace, [this](const auto& judged) { tell(judged); });
   timers_.advance(now, [this](Id id) { flag_due(id); });
   look_for_stale(now);
   if (now >= resynced_at_ + kPutRight) tell_put_right(now);
@@ -232,6 +234,7 @@ void Lifecycle::finish(Nanos now) {
     if (connection.carrier == Carrier::Newborn) return;
     publisher_.reconsider(connection, true);
   });
+  if (config_.exit_grace) finish_run(now);
 }
 
 void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,
@@ -247,7 +250,10 @@ void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,
 // Its end was lost; it was there when it was heard of last, and is not at `at`.
 void Lifecycle::give_up(Id id, Nanos at) {
   Connection& connection = table_[id];
-  if (connection.carrier == Carrier::Full) miss(connection, State::Closed, at);
+  if (connection.carrier == Carrier::Full) {
+    miss(connection, State::Closed, at);
+    if (const auto threshold = threshold_of_closed()) dead_.want_look(at + *threshold);
+  }
   const Nanos half = (std::max(at, connection.entered) - connection.entered) / 2;
   const bool waited = connection.state == State::TimeWait;
   move(id, State::Closed, connection.entered + half, half, Why::Unknown);

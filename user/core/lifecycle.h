@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/dead_descriptors.h"
 #include "core/ending.h"
 #include "core/event.h"
 #include "core/failed_connects.h"
@@ -24,6 +25,7 @@
 #include "core/mptcp_view.h"
 #include "core/open_connection.h"
 #include "core/publisher.h"
+#include "core/run_book.h"
 #include "core/state_begin.h"
 #include "core/state_memory.h"
 #include "core/table.h"
@@ -39,8 +41,8 @@ struct LifecycleConfig {
   bool sees_cancellers = true;  // who cancelled a timer is told, where it is not its natural end
   std::size_t max_connections = 4'000'000;
   Thresholds thresholds;
-  // `run`: a followed socket that was in CLOSE_WAIT for so long is flagged when nothing but the
-  // exit of its process closes it.
+  // Set: this is `run`. A socket of the command that was in CLOSE_WAIT for so long is flagged when
+  // nothing but the exit of its process closes it.
   std::optional<Nanos> exit_grace;
   // `leaks`: what may be over its threshold is flagged, too: only the upper bound of its age is.
   bool flags_uncertain = false;
@@ -129,6 +131,11 @@ class Lifecycle {
   // The same connection's, in the same state, of this table. False: it is not there, or was not
   // asked about.
   bool direct(InquiryEvent& answer, const Subject& subject) const;
+  // When a look at all descriptors whose connection is over is due (DeadEvent); nullopt: nothing is
+  // waited for.
+  std::optional<Nanos> dead_look_due();
+  bool watches_descriptors() const { return threshold_of_closed().has_value(); }
+  const std::vector<Longest>& longest() const { return run_.longest(); }
   // Events were lost, or an answer does not fit: a walk through all sockets would put it right.
   bool wants_snapshot() const { return wants_snapshot_; }
   // What the walk finds comes as SnapshotEvents in between.
@@ -155,6 +162,9 @@ class Lifecycle {
   void on_event(const SnapshotEvent& event);
   void on_event(const InquiryEvent& event);
   void on_event(const HoldersEvent& event);
+  void on_event(const DeadEvent& event);
+  void on_event(const ReleaseEvent& event);
+  void on_event(const ExitEvent& event);
   void on_event(const MptcpChangeEvent& event);
   void on_event(const MptcpEvent& event);
   void on_event(const ProcessesEvent& event);
@@ -251,7 +261,29 @@ class Lifecycle {
   void left(Id id, State from, const Dwell& dwell, Nanos at);
   void clear_flag(Id id, State from, const Dwell& dwell, Nanos at);
   void drop_flag(Id id);
-  void closed_by_exit(Id id, const TransitionEvent& event);
+
+  // lifecycle_dead.cpp: descriptors whose connection is over
+  std::optional<Nanos> threshold_of_closed() const {
+    return config_.thresholds.of[index(State::Closed)];
+  }
+  using DeadEntry = DeadDescriptors::Entry;
+  std::optional<DeadEntry> kept_descriptor(Id id, const TransitionEvent& event) const;
+  void keep_descriptor(const std::optional<DeadEntry>& entry);
+  void used_again(std::uint64_t cookie, Nanos at);
+  void found_dead(const DeadSocket& socket, Nanos look);
+  DeadEntry* known_dead(const DeadSocket& socket);
+  std::optional<DeadEntry> older_dead(const DeadSocket& socket) const;
+  void raise_dead(DeadEntry& entry, const DeadSocket& socket);
+  void add_watched(const DeadEntry& entry, Nanos now, WatchedState& state) const;
+  FlagRecord dead_flag(const DeadEntry& entry, Nanos at) const;
+  void clear_dead(const DeadEntry& entry, Nanos at, Nanos error);
+
+  // lifecycle_run.cpp: what `run` says
+  void note_longest(const Connection& connection, State state, Nanos dwell);
+  void judge_leaving(Id id, const TransitionEvent& event);
+  void judge(RunBook::Judged judged, bool by_exit, std::uint32_t closer);
+  void tell(const RunBook::Judged& judged);
+  void finish_run(Nanos now);
 
   // lifecycle_mptcp.cpp: subflows of MPTCP sockets
   MptcpView* mptcp_of(Id id);
@@ -301,6 +333,8 @@ class Lifecycle {
   Id stale_hand_ = 0;  // where look_for_stale() goes on
   Nanos stale_looked_{-1};
   TimerWheel timers_;
+  DeadDescriptors dead_;
+  RunBook run_;
   std::vector<Question> questions_;
   ProcessesEvent processes_;  // the last; by pid
   std::uint64_t flags_raised_ = 0, flags_open_ = 0;

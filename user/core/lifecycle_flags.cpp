@@ -2,10 +2,9 @@
 // Flags: sockets that have been in a state for longer than its threshold, while they are.
 #include <algorithm>
 #include <array>
-#include <iterator>
-#include <set>
 
 #include "core/cause.h"
+#include "core/holders.h"
 #include "core/lifecycle.h"
 
 namespace tcpdwell {
@@ -16,19 +15,17 @@ using namespace std::chrono_literals;
 constexpr Nanos kAskAgain = 1s;       // the kernel could not be asked, or said what cannot be
 constexpr Nanos kAfterDoubt = 100ms;  // it moved when it was asked
 
-// The only process that holds it; nullptr: nobody, or several.
-const Process* only_holder(const std::vector<Holder>& holders) {
-  if (holders.empty() || holders.front().process.pid == 0) return nullptr;
-  const std::uint32_t pid = holders.front().process.pid;
-  const bool one = std::all_of(holders.begin(), holders.end(),
-                               [&](const Holder& holder) { return holder.process.pid == pid; });
-  return one ? &holders.front().process : nullptr;
-}
-
 void learn_owner(ConnectionTable& table, Connection& connection,
                  const std::vector<Holder>& holders) {
   if (connection.owner != 0) return;
   if (const Process* process = only_holder(holders)) table.set_owner(connection, *process, Via::Fd);
+}
+
+// `run`: nobody has accepted it, or others alone hold it. What is on its way through a unix socket
+// is held by nobody.
+bool is_commands(const InquiryEvent& event, bool attached) {
+  if (event.kind != SocketKind::Full) return true;
+  return attached && (event.holders.empty() || is_held_by_followed(event.holders));
 }
 
 bool carries(Carrier carrier, SocketKind kind) {
@@ -44,31 +41,6 @@ bool carries(Carrier carrier, SocketKind kind) {
 std::uint64_t cookie_now(const Connection& connection) {
   return connection.carrier == Carrier::Minisock && !connection.minisock_cookie ? 0
                                                                                 : connection.cookie;
-}
-
-bool by_pid_and_fd(const Holder& a, const Holder& b) {
-  return std::pair(a.process.pid, a.fd) < std::pair(b.process.pid, b.fd);
-}
-
-const ProcessFacts* facts_of(const std::vector<ProcessFacts>& all, std::uint32_t pid) {
-  const auto it = std::lower_bound(
-      all.begin(), all.end(), pid,
-      [](const ProcessFacts& facts, std::uint32_t wanted) { return facts.pid < wanted; });
-  return it != all.end() && it->pid == pid ? &*it : nullptr;
-}
-
-// What is known of the processes that the record names.
-void add_facts(const std::vector<ProcessFacts>& all, FlagRecord& record) {
-  std::set<std::uint32_t> pids;
-  for (Holder& holder : record.holders) {
-    const ProcessFacts* facts = facts_of(all, holder.process.pid);
-    if (facts != nullptr) holder.state = facts->state;
-    pids.insert(holder.process.pid);
-  }
-  if (record.other_end && record.other_end->process.pid != 0)
-    pids.insert(record.other_end->process.pid);
-  for (const std::uint32_t pid : pids)
-    if (const ProcessFacts* facts = facts_of(all, pid)) record.processes.push_back(*facts);
 }
 
 // Raised at `at`, for the state that it is in.
@@ -230,9 +202,11 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
   if (connection.local_port == 0) connection.local_port = event.local.port;
   if (event.attached) learn_owner(table_, connection, event.holders);
   publisher_.reconsider(connection, false);
+  const MptcpView* view = known_mptcp_of(id);
+  const bool attached = view != nullptr ? view->socket.attached : event.attached;
+  if (config_.exit_grace && !is_commands(event, attached)) return;
   if (connection.carrier == Carrier::Request && connection.entered_known)
     publisher_.opened(connection, State::Listen, Why::Syn);
-  const MptcpView* view = known_mptcp_of(id);
   FlagRecord record =
       view != nullptr ? mptcp_flag(*view, event.at) : flag_of(table_, connection, event.at);
   if (view == nullptr) {
@@ -245,9 +219,7 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
   }
   record.send_wait = event.send_wait;
   record.inherited_from = event.inherited_from;
-  std::copy_if(event.holders.begin(), event.holders.end(), std::back_inserter(record.holders),
-               [](const Holder& holder) { return holder.process.pid != 0; });
-  std::sort(record.holders.begin(), record.holders.end(), by_pid_and_fd);
+  record.holders = visible_holders(event.holders);
   // Facts that are older than the answer are of another one: those of this are lost.
   if (event.at <= processes_.at) add_facts(processes_.processes, record);
   connection.flag_cause = record.cause;
@@ -270,6 +242,7 @@ void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
 void Lifecycle::clear_flag(Id id, State from, const Dwell& dwell, Nanos at) {
   Connection& connection = table_[id];
   const bool raised = connection.flag == FlagStage::Raised;
+  if (config_.exit_grace) note_longest(connection, from, dwell.value);
   connection.flag = FlagStage::None;
   ++connection.question;
   if (!raised) return;
@@ -303,9 +276,12 @@ std::vector<WatchedState> Lifecycle::watched_states(Nanos now) const {
     state.oldest = std::max(state.oldest, record.dwell.value);
     if (is_of_unknown_age(record)) ++state.unknown_age;
   });
+  dead_.for_each([&](const DeadEntry& entry) {
+    if (entry.connected && entry.decided) add_watched(entry, now, all[index(State::Closed)]);
+  });
   std::vector<WatchedState> watched;
   for (std::size_t i = 1; i < kStates; ++i) {
-    if (!config_.thresholds.of[i] || static_cast<State>(i) == State::Closed) continue;
+    if (!config_.thresholds.of[i]) continue;
     watched.push_back(all[i]);
     watched.back().state = static_cast<State>(i);
     watched.back().threshold = *config_.thresholds.of[i];
@@ -317,24 +293,6 @@ void Lifecycle::drop_flag(Id id) {
   if (!mptcp_.empty()) mptcp_.erase(id);
   table_[id].flag = FlagStage::None;
   stop_timer(table_[id]);
-}
-
-// `run`: a process that ends closes what it forgot to close.
-void Lifecycle::closed_by_exit(Id id, const TransitionEvent& event) {
-  Connection& connection = table_[id];
-  if (!config_.exit_grace || !event.exiting || connection.flag == FlagStage::Raised ||
-      event.at - connection.entered < *config_.exit_grace)
-    return;
-  const StuckFacts facts{.state = State::CloseWait,
-                         .attached = event.attached,
-                         .receive_queue = event.receive_queue,
-                         .send_queue = event.unacked ? 1U : 0U};
-  FlagRecord record = flag_of(table_, connection, event.at);
-  record.threshold = *config_.exit_grace;
-  record.cause = cause_of(facts);
-  record.unread_bytes = unread_bytes(facts);
-  record.by_exit = true;
-  if (publisher_.flagged(connection, event.at, std::move(record))) ++flags_raised_;
 }
 
 void Lifecycle::on_event(const ProcessesEvent& event) {

@@ -66,6 +66,7 @@ void Lifecycle::on_event(const MptcpChangeEvent& event) {
   if (table_[id].doubt == Doubt::Closed) return;
   table_.touch(id);
   if (event.socket.state == event.to) {  // close() after shutdown()
+    if (event.to == State::FinWait2) mptcp_closed_by_exit(id, event);
     if (MptcpView* view = known_mptcp_of(id)) view->orphaned = event.at;
     return watch(id);
   }
@@ -199,18 +200,24 @@ FlagRecord Lifecycle::mptcp_flag(const MptcpView& view, Nanos at) const {
   return record;
 }
 
-// `run`: as of closed_by_exit().
+// `run`: as of judge_leaving(). Who closed it, if it was no exit, and what was sent is not known:
+// that is never called a leak.
 void Lifecycle::mptcp_closed_by_exit(Id id, const MptcpChangeEvent& event) {
   Connection& connection = table_[id];
   const MptcpView* view = known_mptcp_of(id);
-  if (!config_.exit_grace || !event.exiting || connection.flag == FlagStage::Raised) return;
-  if (view == nullptr || event.at - view->begin.latest < *config_.exit_grace) return;
+  if (!config_.exit_grace || !event.exiting || view == nullptr) return;
+  const Nanos age = event.at - view->begin.latest;
+  const auto threshold = threshold_of(*view);
+  const bool over = threshold && age >= *threshold;
+  if (!over && (view->state != State::CloseWait || age < *config_.exit_grace)) return;
   MptcpView seen = *view;
   seen.socket = event.socket;
   FlagRecord record = mptcp_flag(seen, event.at);
-  record.threshold = *config_.exit_grace;
+  record.threshold = over ? *threshold : *config_.exit_grace;
   record.by_exit = true;
-  if (publisher_.flagged(connection, event.at, std::move(record))) ++flags_raised_;
+  record.before_exit = Nanos{0};
+  const bool is_new = connection.flag != FlagStage::Raised;
+  if (publisher_.flagged(connection, event.at, std::move(record)) && is_new) ++flags_raised_;
 }
 
 }  // namespace tcpdwell

@@ -59,6 +59,7 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
     else
       give_up(old, event.at);
   }
+  used_again(event.cookie, event.at);
   const Id id = create();
   table_.index_cookie(id, event.cookie);
   Connection& connection = table_[id];
@@ -244,11 +245,11 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
   connection.orphan |= event.closing || event.dead;
   if (event.mptcp && event.to != State::Established && event.to != State::Closed) is_subflow(id);
   if (connection.state != event.from) bridge_gap(id, event.from, event.at);
+  if (config_.exit_grace) judge_leaving(id, event);
   if (event.from == event.to) {  // close() after shutdown(): whose threshold is another
     watch(id, event.at);
     return publisher_.reconsider(connection, false);
   }
-  if (event.from == State::CloseWait) closed_by_exit(id, event);
   if (event.to == State::Closed) return close_socket(id, event);
   connection.reset_sent = connection.reset_memory = false;  // an earlier one did not end it
   if (event.from == State::SynSent && event.to == State::SynReceived)
@@ -302,7 +303,10 @@ void Lifecycle::settle_closed(Id id, const TransitionEvent& event) {
   // What did not follow may have been lost: the RST, or the minisock.
   if (lost_since(event.at) && needs_reset_facts(event) && !connection.reset_sent)
     ending = {Ended::Unknown, Why::Unknown, Side::Unknown};
+  auto descriptor = kept_descriptor(id, event);
+  if (descriptor) descriptor->how = ending.ended;
   finish_life(id, event.at, ending, std::nullopt);
+  keep_descriptor(descriptor);
 }
 
 // The full socket's CLOSE after its minisock began: no end, but the last look at its counters.
@@ -330,6 +334,7 @@ void Lifecycle::leave_to_minisock(Id id, const TransitionEvent& event) {
     }
     connection.closed_by = first_fin(event.from);
   }
+  keep_descriptor(kept_descriptor(id, event));
   table_.forget_cookie(id);
 }
 

@@ -66,6 +66,37 @@ bool Publisher::flagged(Connection& connection, Nanos at, FlagRecord record) {
   return true;
 }
 
+void Publisher::flagged(const SocketInfo& socket, std::uint64_t cgroup_id, Nanos at,
+                        FlagRecord record) {
+  record.when = when(at);
+  record.socket = socket;
+  const std::string* path = path_of(cgroup_id);
+  record.socket.cgroup = path == nullptr ? std::string_view() : *path;
+  if (filter_.wants(record)) sink_.write(record);
+}
+
+SocketInfo Publisher::described(const Connection& connection) const {
+  return {.cookie = connection.cookie,
+          .life = table_.life(connection),
+          .flow = table_.flow(connection),
+          .role = connection.role,
+          .owner = owner_of(connection),
+          .cgroup = {}};
+}
+
+Verdict Publisher::judge(const SocketInfo& socket, std::uint64_t cgroup_id) {
+  if (filter_.on_flow(socket.flow, true) == Verdict::Hide ||
+      filter_.on_followed(false, true) == Verdict::Hide)
+    return Verdict::Hide;
+  std::optional<std::string> cgroup;
+  if (filter_.asks_for_cgroup()) {
+    const std::string* path = path_of(cgroup_id);
+    if (path == nullptr && cgroup_id != 0) return Verdict::NotYet;
+    if (path != nullptr) cgroup = *path;
+  }
+  return filter_.on_owner(socket.owner, cgroup, true);
+}
+
 void Publisher::ended(Connection& connection, Nanos at, Ended ended,
                       std::optional<TimeWaitEnded> time_wait) {
   reconsider(connection, true);
@@ -188,8 +219,7 @@ std::uint64_t Publisher::cgroup_id_of(const Connection& connection) const {
   return connection.sock_cgroup_id;
 }
 
-const std::string* Publisher::path_of(const Connection& connection) {
-  const std::uint64_t id = cgroup_id_of(connection);
+const std::string* Publisher::path_of(std::uint64_t id) {
   if (id == 0) return nullptr;
   if (id != last_cgroup_ || last_name_ == nullptr) {
     // Containers come and go: what is forgotten is asked for again.

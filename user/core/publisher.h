@@ -31,6 +31,15 @@ class Publisher {
   // `record` but for when and whose. False: the run is not about this connection.
   bool flagged(Connection& connection, Nanos at, FlagRecord record);
 
+  // The same of a socket that is no connection of the table's any more; `socket` has no cgroup.
+  void flagged(const SocketInfo& socket, std::uint64_t cgroup_id, Nanos at, FlagRecord record);
+  // What such a flag says of it later.
+  SocketInfo described(const Connection& connection) const;
+  std::uint64_t cgroup_id_of(const Connection& connection) const;
+  // Whether the run is about a socket that no connection of the table is known of. NotYet: the path
+  // of its cgroup is asked for.
+  Verdict judge(const SocketInfo& socket, std::uint64_t cgroup_id);
+
   // Something became known (flow, owner, cgroup): decides, if it can be, and lets go of what was
   // held. `complete`: what is missing now will not come.
   void reconsider(Connection& connection, bool complete) {
@@ -59,8 +68,10 @@ class Publisher {
   const Filter& filter() const { return filter_; }
 
  private:
-  std::uint64_t cgroup_id_of(const Connection& connection) const;
-  const std::string* path_of(const Connection& connection);
+  const std::string* path_of(std::uint64_t cgroup_id);
+  const std::string* path_of(const Connection& connection) {
+    return path_of(cgroup_id_of(connection));
+  }
   void describe(const Connection& connection, bool owned, SocketInfo& info);
   std::optional<Owner> owner_of(const Connection& connection) const;
   void decide(Connection& connection, bool complete);

@@ -169,8 +169,13 @@ struct FlagRecord {
   std::optional<OtherEnd> other_end;
   bool mptcp = false;                     // it is the MPTCP socket's, which the connection stands for
   std::optional<Process> inherited_from;  // see InquiryEvent
-  std::optional<AcceptQueue> queue;       // NotAccepted
-  bool by_exit = false;                   // `run`: nothing but the exit of its process closed it
+  std::optional<AcceptQueue> queue;  // NotAccepted
+  Ended ended = Ended::Unknown;      // Closed: how the connection ended, where that was seen
+  std::uint16_t pending_error = 0;   // Closed: errno that the application has not fetched; 0: none
+  bool by_exit = false;              // `run`: nothing but the exit of its process closed it
+  // `run`: ... or the process so shortly before it that its runtime did it. 0: the exit itself.
+  std::optional<Nanos> before_exit;
+  bool slow = false;  // `run`: it took longer than its threshold, and was not left behind
 };
 
 // Its age passes its threshold: the lower bound does, or both bounds are within kBoundsAgree and
@@ -181,6 +186,13 @@ bool is_certainly_stuck(const FlagRecord& flag);
 bool is_of_unknown_age(const FlagRecord& flag);
 // Whether it decides the exit status of `leaks` and `run`.
 bool is_leak(const FlagRecord& flag);
+
+// `run`: how near it came to a threshold.
+struct Longest {
+  State state = State::CloseWait;  // or FinWait2, while a process held it
+  Nanos dwell{};
+  SocketInfo socket;  // without its cgroup
+};
 
 // Why a connect() failed before a packet left.
 enum class ConnectFailure : std::uint8_t {
@@ -243,6 +255,7 @@ struct EndRecord {
   std::uint64_t output_dropped = 0;  // lines; a sink fills it in, as it alone has all of them
   std::uint64_t unrecorded = 0;      // frames that are missing in a recording; not printed
   Nanos elapsed{};
+  std::vector<Longest> longest;  // `run`: of each state that was seen; else empty
   bool truncated = false;  // a replay: the recording does not tell the end
   std::optional<std::vector<WatchedState>> watched;  // nullopt: it was not `leaks`
 };

@@ -102,8 +102,11 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
   sees_.resets =
       impl.attach_optional(progs.on_send_reset_reason) || impl.attach_optional(progs.on_send_reset);
   sees_.accept = impl.attach_accept();
-  if (options.follow && !impl.attach_optional(progs.on_fork))
-    return system_error("attaching to the tracepoint of fork", 0, LibbpfLog::hint());
+  if (options.follow)
+    for (bpf_program* program : {progs.on_fork, progs.on_exit, progs.on_destroy})
+      if (!impl.attach_optional(program))
+        return system_error(std::string("attaching ") + bpf_program__section_name(program), 0,
+                            LibbpfLog::hint());
   // The backbone last: of a transition that is seen, what goes with it is seen too. Its twin comes
   // after it, and looks at what it has seen: programs run in the order in which they were attached.
   for (bpf_program* program :

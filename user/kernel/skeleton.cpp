@@ -96,7 +96,9 @@ void choose(tcpdwell_bpf& skeleton, const BtfFacts& btf, const ProgramOptions& o
   wants(skeleton.progs.on_exit_accept, options.accept);
   wants(skeleton.progs.on_exit_accept4, options.accept);
   wants(skeleton.progs.on_io_uring_complete, options.accept && (ring_args == 3 || ring_args == 7));
-  wants(skeleton.progs.on_fork, options.follow);
+  for (bpf_program* program :
+       {skeleton.progs.on_fork, skeleton.progs.on_exit, skeleton.progs.on_destroy})
+    wants(program, options.follow);
 }
 
 // Both are one source, compiled with and without a function that came with 6.2 (core_compat.bpf.h):

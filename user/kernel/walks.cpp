@@ -54,7 +54,7 @@ Result<std::vector<Place>> read_places(const LinkPtr& link, std::string_view doi
 
 struct Walks::Impl {
   tcpdwell_bpf* skeleton;
-  LinkPtr sockets, subflows, holders, tasks, files, list;
+  LinkPtr sockets, subflows, holders, dead, tasks, files, list;
   std::uint32_t pass = 0;  // of holders(); entries of earlier ones are not wanted
 };
 
@@ -70,6 +70,7 @@ Result<Walks> Walks::attach(tcpdwell_bpf& skeleton) {
   for (auto [program, link] : {std::pair{progs.snapshot, &impl->sockets},
                                {progs.mptcp_sockets, &impl->subflows},
                                {progs.holders, &impl->holders},
+                               {progs.dead_descriptors, &impl->dead},
                                {progs.places_of_tasks, &impl->tasks},
                                {progs.places_of_files, &impl->files},
                                {progs.places_in_list, &impl->list}}) {
@@ -154,6 +155,17 @@ Result<std::vector<Holding>> Walks::holders(std::span<const std::uint64_t> cooki
        at += sizeof(tcpdwell_holding))
     if (auto holding = decode_holding(all.subspan(at))) holdings.push_back(*holding);
   return holdings;
+}
+
+Result<std::vector<DeadSocket>> Walks::dead_descriptors() const {
+  auto bytes = read_all(impl_->dead, "walking through the descriptors of all processes");
+  if (!bytes) return bytes.error();
+  std::vector<DeadSocket> sockets;
+  const std::span<const std::byte> all(*bytes);
+  for (std::size_t at = 0; at + sizeof(tcpdwell_dead) <= all.size(); at += sizeof(tcpdwell_dead))
+    if (auto socket = decode_dead(all.subspan(at))) sockets.push_back(std::move(*socket));
+  join_holders(sockets);
+  return sockets;
 }
 
 Result<std::vector<Place>> Walks::find_in_list(std::span<const std::uint64_t> cookies) {

@@ -54,6 +54,8 @@ class Walks {
   Result<std::vector<MptcpSubflow>> mptcp_subflows() const;
   // Who holds the sockets with these cookies, or their listener; none given: who holds any socket.
   Result<std::vector<Holding>> holders(std::span<const std::uint64_t> cookies);
+  // Descriptors of all processes whose connection is over, or never came to be; by cookie.
+  Result<std::vector<DeadSocket>> dead_descriptors() const;
   // Network namespaces of threads, of descriptors; the same one can be there many times.
   Result<std::vector<Place>> places_of_tasks() const;
   Result<std::vector<Place>> places_of_files() const;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "core/decode.h"
 #include "recording/mptcp_entry.h"
 #include "recording/pack.h"
 
@@ -86,6 +87,16 @@ class Notes {
     packer_.put(static_cast<std::uint64_t>(holders.holdings.size()));
     end(Entry::Holders);
   }
+  void operator()(const DeadEvent& look) {
+    std::uint64_t descriptors = 0;
+    for (const DeadSocket& socket : look.sockets) {
+      for (const Holder& holder : socket.holders) add(socket, holder);
+      descriptors += socket.holders.size();
+    }
+    packer_.put(look.at);
+    packer_.put(descriptors);
+    end(Entry::Dead);
+  }
   void operator()(const MptcpEvent& mptcp) {
     for (const MptcpSubflow& subflow : mptcp.subflows) add(subflow);
     packer_.put(mptcp.at);
@@ -131,6 +142,26 @@ class Notes {
     packer_.put(holding.holder.process);
     packer_.put(holding.holder.fd);
     end(Entry::Holding);
+  }
+  void add(const DeadSocket& socket, const Holder& holder) {
+    packer_.put(socket.cookie);
+    packer_.put(socket.at);
+    packer_.put(socket.active);
+    packer_.put(socket.active_exact);
+    packer_.put(socket.connect_failed);
+    packer_.put(socket.flow.local);
+    packer_.put(socket.flow.remote);
+    packer_.put(socket.flow.netns_cookie);
+    packer_.put(socket.flow.netns);
+    packer_.put(socket.flow.family);
+    packer_.put(socket.sock_cgroup_id);
+    packer_.put(socket.received_ago);
+    packer_.put(socket.sent_ago);
+    packer_.put(socket.unread);
+    packer_.put(socket.err);
+    packer_.put(holder.process);
+    packer_.put(holder.fd);
+    end(Entry::DeadHolder);
   }
   void add(const MptcpSubflow& subflow) {
     put_subflow(packer_, subflow);
@@ -370,6 +401,46 @@ std::optional<NoteReader::Read> NoteReader::read_inquiry(Bytes bytes) {
   return Read{std::move(answer), subject};
 }
 
+void NoteReader::read_dead_holder(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  DeadSocket socket;
+  Holder holder;
+  unpacker.get(socket.cookie);
+  unpacker.get(socket.at);
+  unpacker.get(socket.active);
+  unpacker.get(socket.active_exact);
+  unpacker.get(socket.connect_failed);
+  unpacker.get(socket.flow.local);
+  unpacker.get(socket.flow.remote);
+  unpacker.get(socket.flow.netns_cookie);
+  unpacker.get(socket.flow.netns);
+  unpacker.get(socket.flow.family);
+  unpacker.get(socket.sock_cgroup_id);
+  unpacker.get(socket.received_ago);
+  unpacker.get(socket.sent_ago);
+  unpacker.get(socket.unread);
+  unpacker.get(socket.err);
+  unpacker.get(holder.process);
+  unpacker.get(holder.fd);
+  if (!is_time(unpacker, socket.at) || socket.active.count() < 0 || socket.active > socket.at)
+    return;
+  socket.holders.push_back(holder);
+  if (dead_.size() < kMostHoldings) dead_.push_back(std::move(socket));
+}
+
+std::optional<NoteReader::Read> NoteReader::read_dead(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  DeadEvent look;
+  std::uint64_t descriptors = 0;
+  unpacker.get(look.at);
+  unpacker.get(descriptors);
+  look.sockets = std::exchange(dead_, {});
+  // What is missing would seem to be closed.
+  if (!is_time(unpacker, look.at) || look.sockets.size() != descriptors) return std::nullopt;
+  join_holders(look.sockets);
+  return Read{std::move(look), {}};
+}
+
 std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
   switch (entry) {
     case Entry::Began: return Read{Began{}, {}};
@@ -385,6 +456,8 @@ std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
     case Entry::Holding: read_holding(bytes); return std::nullopt;
     case Entry::Holders: return read_holders(bytes);
     case Entry::Inquiry: return read_inquiry(bytes);
+    case Entry::DeadHolder: read_dead_holder(bytes); return std::nullopt;
+    case Entry::Dead: return read_dead(bytes);
     case Entry::MptcpSubflow: read_subflow(bytes); return std::nullopt;
     case Entry::Mptcp: return read_mptcp(bytes);
     case Entry::Processes: return read_processes(bytes);

@@ -34,6 +34,7 @@ class NoteReader {
   // What came so far may lack something.
   void lost() {
     holdings_.clear();
+    dead_.clear();
     subflows_.clear();
     surroundings_ = {};
   }
@@ -45,9 +46,12 @@ class NoteReader {
   std::optional<Read> read_mptcp(std::span<const std::byte> bytes);
   void read_subflow(std::span<const std::byte> bytes);
   void read_surroundings(std::span<const std::byte> bytes);
+  void read_dead_holder(std::span<const std::byte> bytes);
+  std::optional<Read> read_dead(std::span<const std::byte> bytes);
 
   std::vector<Holding> holdings_;
   std::vector<MptcpSubflow> subflows_;
+  std::vector<DeadSocket> dead_;
   InquiryEvent surroundings_;  // of the next one; only what its entry has
 };
 

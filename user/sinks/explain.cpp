@@ -5,6 +5,7 @@
 
 #include "core/diagnosis.h"
 #include "sinks/commands.h"
+#include "sinks/explain_closed.h"
 #include "sinks/explain_past.h"
 #include "sinks/next_step.h"
 #include "sinks/text_format.h"
@@ -121,6 +122,8 @@ std::string sending(const LeakGroup& group, const Diagnosis& diagnosis) {
 }
 
 std::string what_is_wrong(const LeakGroup& group, const Diagnosis& diagnosis) {
+  if (group.state == State::Closed)
+    return closed_text(group, ago(group), who_holds(group), size_text(group.unread_bytes));
   if (group.relay_peer) return relayed(group);
   switch (group.cause) {
     case Cause::None: return only_how_long(group, diagnosis);
@@ -140,9 +143,7 @@ std::string what_is_wrong(const LeakGroup& group, const Diagnosis& diagnosis) {
     case Cause::HalfClosed: return half_closed(group);
     case Cause::Orphaned: return orphaned(group);
     case Cause::NotClosed:
-      return fmt::format("the connection ended {}, and {}", ago(group), who_holds(group));
-    case Cause::ConnectFailed:
-      return fmt::format("connect() failed {}, and {}", ago(group), who_holds(group));
+    case Cause::ConnectFailed: break;
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/diagnosis.h"
+#include "sinks/explain_closed.h"
 #include "sinks/next_step.h"
 #include "sinks/text_format.h"
 #include "sinks/who_holds.h"
@@ -14,6 +15,7 @@ namespace {
 
 std::string what_was_wrong(const LeakGroup& group) {
   const std::string_view it = is_one(group) ? "it" : "them";
+  if (group.state == State::Closed) return closed_in_the_past(group, size_text(group.unread_bytes));
   switch (group.cause) {
     case Cause::None: break;
     case Cause::NotAccepted:
@@ -25,8 +27,8 @@ std::string what_was_wrong(const LeakGroup& group) {
     case Cause::EofRead: return "nothing was left to read";
     case Cause::HalfClosed: return "this side was shut down, and the peer did not close";
     case Cause::Orphaned: return fmt::format("nobody held {} any more", it);
-    case Cause::NotClosed: return "the connection was over, and the descriptor was not closed";
-    case Cause::ConnectFailed: return "connect() failed, and the descriptor was not closed";
+    case Cause::NotClosed:
+    case Cause::ConnectFailed: break;
   }
   return {};
 }
@@ -39,6 +41,7 @@ std::string until_exit(const LeakGroup& group) {
     who = format_process(group.owner->process) + in_service(group);
   std::string text = fmt::format("{}{} until {} exited; nothing else closed {}", how_long(group),
                                  is_one(group) ? "" : ",", who, is_one(group) ? "it" : "them");
+  if (group.by_runtime) text += " but its own clean-up just before that";
   if (group.unread_bytes.value_or(0) != 0)
     text += fmt::format("; {} never read", size_text(group.unread_bytes));
   return text;

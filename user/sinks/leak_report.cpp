@@ -20,6 +20,7 @@ std::string port_text(const LeakGroup& group) {
 }
 
 bool is_orphaned(const LeakGroup& group) { return group.cause == Cause::Orphaned; }
+bool has_failed(const LeakGroup& group) { return group.cause == Cause::ConnectFailed; }
 
 // Where only the upper bound of the age passes the threshold, that is what counts.
 std::string oldest_text(const LeakGroup& group) {
@@ -134,10 +135,12 @@ void LeakReport::print_gone(const Memory& now) {
 
 void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When& when,
                                std::span<const WatchedState> watched) {
-  std::size_t stuck = 0, stuck_groups = 0, orphaned = 0, unknown = 0;
+  std::size_t stuck = 0, stuck_groups = 0, orphaned = 0, failed = 0, unknown = 0;
   for (const LeakGroup& group : groups) {
     if (is_orphaned(group)) {
       orphaned += group.count;
+    } else if (has_failed(group)) {
+      failed += group.count;
     } else if (!group.certain) {
       unknown += group.count;
     } else {
@@ -154,6 +157,8 @@ void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When&
   if (orphaned != 0)
     text += fmt::format("; {} in FIN_WAIT_2 that the kernel will end by itself",
                         format_count(orphaned, "orphaned socket"));
+  if (failed != 0)
+    text += fmt::format("; {} whose connect() failed", format_count(failed, "open socket"));
   output_.write(clock_.format(when) + ' ' + text + '\n', true);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/dwell_order.h"
 #include "sinks/escape.h"
+#include "sinks/explain_closed.h"
 #include "sinks/json_socket.h"
 
 namespace tcpdwell {
@@ -216,8 +217,18 @@ char* append(char* out, const FlagRecord& record) {
   out = other_end(out, record.other_end);
   out = put(out, ",\"queue\":");
   out = queue(out, record.queue);
+  out = put(out, ",\"ended\":");
+  out = word(out, record.state == State::Closed && record.ended != Ended::Unknown
+                      ? name(record.ended)
+                      : std::string_view());
+  out = put(out, ",\"pending_error\":");
+  out = word(out, record.pending_error != 0 ? errno_name(record.pending_error) : "");
   out = put(out, ",\"by_exit\":");
   out = text(out, record.by_exit ? "true" : "false");
+  out = put(out, ",\"before_exit_ns\":");
+  out = record.before_exit ? number(out, record.before_exit->count()) : put(out, "null");
+  out = put(out, ",\"slow\":");
+  out = text(out, record.slow ? "true" : "false");
   if (record.mptcp) out = put(out, ",\"mptcp\":true");
   out = put(out, '}');
   return out;
@@ -266,6 +277,21 @@ char* append(char* out, const LostRecord& record) {
   out = number(out, record.resynced);
   out = put(out, '}');
   return out;
+}
+
+char* longest(char* out, const std::vector<Longest>& all) {
+  out = put(out, ",\"longest\":[");
+  Separator comma;
+  for (const Longest& one : all) {
+    out = comma.put(out);
+    out = put(out, "{\"state\":");
+    out = word(out, name(one.state));
+    out = put(out, ",\"dwell_ns\":");
+    out = number(out, one.dwell.count());
+    out = socket(out, one.socket);
+    out = put(out, '}');
+  }
+  return put(out, ']');
 }
 
 char* append(char* out, const std::vector<WatchedState>& watched) {
@@ -319,6 +345,7 @@ char* append(char* out, const EndRecord& record) {
   out = number(out, record.mptcp_not_judged);
   out = put(out, ",\"output_dropped\":");
   out = number(out, record.output_dropped);
+  if (!record.longest.empty()) out = longest(out, record.longest);
   if (record.watched) out = append(out, *record.watched);
   if (record.truncated) out = put(out, ",\"truncated\":true");
   out = put(out, '}');
@@ -343,7 +370,8 @@ std::size_t room_for(const StartRecord& record) {
 std::size_t room_for(const FailedConnectsRecord&) { return kPlain; }
 std::size_t room_for(const LostRecord&) { return kPlain; }
 std::size_t room_for(const EndRecord& record) {
-  return kPlain + kWatched * (record.watched ? record.watched->size() : 0);
+  return kPlain * (1 + record.longest.size()) +
+         kWatched * (record.watched ? record.watched->size() : 0);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "sinks/commands.h"
 #include "sinks/escape.h"
 #include "sinks/explain.h"
+#include "sinks/explain_closed.h"
 #include "sinks/text_format.h"
 #include "sinks/who_holds.h"
 
@@ -160,6 +161,8 @@ class NextStep {
   }
 
   std::string step_for_cause() const {
+    if (group_.state == State::Closed)
+      return closed_next_step(group_, program(), strace("%network,close"));
     const bool held = !group_.holders.empty() || !alive_;
     switch (group_.cause) {
       case Cause::None: return step_for_state();
@@ -177,9 +180,7 @@ class NextStep {
             "let {} wait for the peer with a timeout after shutdown(), and then close()",
             program());
       case Cause::NotClosed:
-      case Cause::ConnectFailed:
-        return fmt::format("find where {} handles the error but does not close(){}", program(),
-                           strace("%network,close"));
+      case Cause::ConnectFailed: break;
       case Cause::Orphaned:
         return fmt::format(
             "nothing to do on this host; if there are many, find out why {} does not "

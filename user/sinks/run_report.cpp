@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "sinks/escape.h"
 #include "sinks/explain.h"
+#include "util/duration.h"
 
 namespace tcpdwell {
 namespace {
@@ -16,6 +18,24 @@ namespace {
 constexpr std::size_t kListed = 5;  // sockets of a group
 // CMD's own stderr goes to the same place.
 constexpr std::string_view kPrefix = "==tcpdwell== ";
+// The states in which a process holds what it has to close.
+constexpr std::array kJudged = {State::CloseWait, State::FinWait2, State::Closed};
+
+// What was told earlier by the kernel's own word, and is not known at the end.
+void complete(FlagRecord& flag, const FlagRecord& earlier) {
+  if (flag.holders.empty()) flag.holders = earlier.holders;
+  if (flag.processes.empty()) flag.processes = earlier.processes;
+  if (!flag.other_end) flag.other_end = earlier.other_end;
+  if (!flag.unsent_bytes) flag.unsent_bytes = earlier.unsent_bytes;
+}
+
+std::string whose(const Longest& longest) {
+  const Flow& flow = longest.socket.flow;
+  std::string text = format_endpoint(flow.local, flow.family) + " → " +
+                     format_endpoint(flow.remote, flow.family);
+  if (longest.socket.owner) text = format_process(longest.socket.owner->process) + ' ' + text;
+  return text;
+}
 
 }  // namespace
 
@@ -29,31 +49,55 @@ RunReport::Key RunReport::key_of(const FlagRecord& flag) {
 void RunReport::add(const FlagRecord& flag) {
   const Key key = key_of(flag);
   const auto known = places_.find(key);
-  if (!flag.raised) {
-    if (known == places_.end()) return;
-    flags_[known->second].dwell = flag.dwell;
-    closed_[known->second] = true;
-    return;
-  }
   if (known == places_.end()) {
+    if (!flag.raised) return;
     places_.emplace(key, flags_.size());
     flags_.add(flag);
     closed_.push_back(false);
     return;
   }
-  flags_.replace(known->second, flag);
-  closed_[known->second] = false;
+  const std::size_t entry = known->second;
+  FlagRecord& before = flags_[entry];
+  if (before.by_exit || before.slow) return;
+  if (!flag.raised) {
+    before.dwell = flag.dwell;
+    closed_[entry] = true;
+    return;
+  }
+  FlagRecord now = flag;
+  complete(now, before);
+  flags_.replace(entry, now);
+  closed_[entry] = false;
+}
+
+RunReport::Fate RunReport::fate_of(std::size_t entry) const {
+  const FlagRecord& flag = flags_[entry];
+  const bool judged = flag.kind == FlagKind::State &&
+                      std::find(kJudged.begin(), kJudged.end(), flag.state) != kJudged.end();
+  if (!judged || flag.cause == Cause::Orphaned || flag.cause == Cause::NotAccepted ||
+      flag.cause == Cause::ConnectFailed)
+    return Fate::NoLeak;
+  if (flag.by_exit) return Fate::LeftBehind;
+  return flag.slow || closed_[entry] ? Fate::Slow : Fate::LeftBehind;
 }
 
 std::size_t RunReport::leaked() const {
   absl::flat_hash_set<Key> sockets;
-  for (const FlagRecord& flag : flags_.all()) {
-    if (flag.cause == Cause::Orphaned) continue;
-    Key key = key_of(flag);
+  for (std::size_t i = 0; i < flags_.size(); ++i) {
+    if (fate_of(i) != Fate::LeftBehind) continue;
+    Key key = key_of(flags_[i]);
     key.state = State::Closed;  // one socket, whatever the state
     sockets.insert(key);
   }
   return sockets.size();
+}
+
+void RunReport::write_flags(Sink& sink) const {
+  for (std::size_t i = 0; i < flags_.size(); ++i) {
+    FlagRecord flag = flags_[i];
+    flag.slow = fate_of(i) == Fate::Slow;
+    sink.write(flag);
+  }
 }
 
 void RunReport::put(std::string_view text, std::string_view color) {
@@ -71,10 +115,14 @@ std::string RunReport::line_of(std::size_t entry) const {
   const FlagRecord& flag = flags_[entry];
   const Flow& flow = flag.socket.flow;
   const std::string dwell = format_dwell(flag.dwell);
+  const bool by_runtime = flag.before_exit.value_or(Nanos{}) > Nanos{};
   std::string fate;
-  if (flag.by_exit)
+  if (flag.by_exit && by_runtime)
+    fate = fmt::format("{} in {}, closed {} before the exit", dwell, name(flag.state),
+                       format_duration(*flag.before_exit));
+  else if (flag.by_exit)
     fate = fmt::format("{} in {}, until the exit", dwell, name(flag.state));
-  else if (closed_[entry])
+  else if (flag.slow || closed_[entry])
     fate = flag.state == State::CloseWait
                ? "closed after " + dwell
                : fmt::format("left {} after {}", name(flag.state), dwell);
@@ -85,40 +133,81 @@ std::string RunReport::line_of(std::size_t entry) const {
                      listener ? "*" : format_endpoint(flow.remote, flow.family), fate);
 }
 
-void RunReport::print_group(const LeakGroup& group, const std::vector<std::size_t>& entries) {
+void RunReport::print_group(const LeakGroup& group, const std::vector<std::size_t>& entries,
+                            Fate fate) {
   std::string head =
       fmt::format("{} in {}", format_count(group.count, "socket"), state_text(group));
   if (group.cause != Cause::None) head += ' ' + cause_text(group.cause);
   if (const std::string holder = holder_text(group); holder != "-") head += "  " + holder;
-  put(head, color_of(group.cause));
+  put(head, fate == Fate::LeftBehind ? color_of(group.cause) : ansi::kYellow);
   for (std::size_t i = 0; i < std::min(kListed, group.members.size()); ++i)
     put(line_of(entries[group.members[i]]));
   if (group.members.size() > kListed)
     put(fmt::format("    and {} more", group.members.size() - kListed));
-  const Explanation explanation = explain(group, false, style_.here);
-  put("  " + explanation.what);
-  put("  next: " + explanation.next);
+  if (fate == Fate::LeftBehind) {
+    const Explanation explanation = explain(group, false, style_.here);
+    put("  " + explanation.what);
+    put("  next: " + explanation.next);
+  }
   put("");
 }
 
-void RunReport::print(const std::string& command, int status) {
-  std::vector<FlagRecord> leaks;
+// How many groups there are.
+std::size_t RunReport::print_groups(Fate fate) {
+  std::vector<FlagRecord> flags;
   std::vector<std::size_t> entries;
   for (std::size_t i = 0; i < flags_.size(); ++i) {
-    if (flags_[i].cause == Cause::Orphaned) continue;
-    leaks.push_back(flags_[i]);
+    if (fate_of(i) != fate || flags_[i].cause == Cause::Orphaned) continue;
+    flags.push_back(flags_[i]);
     entries.push_back(i);
   }
+  const std::vector<LeakGroup> groups = group_leaks(flags);
+  if (groups.empty()) return 0;
+  if (fate == Fate::Slow) put("slow, but not left behind (decides nothing):");
+  if (fate == Fate::NoLeak) put("also seen (decides nothing):");
+  for (const LeakGroup& group : groups) print_group(group, entries, fate);
+  return groups.size();
+}
+
+// "limits: CLOSE_WAIT 1s (100ms at an exit), FIN_WAIT_2 1s, CLOSED 1s; longest CLOSE_WAIT ..."
+void RunReport::print_limits(const std::vector<Longest>& longest) {
+  std::string text;
+  for (const State state : kJudged) {
+    const auto& threshold = thresholds_.of[index(state)];
+    if (!threshold) continue;
+    text += fmt::format("{} {} {}", text.empty() ? "limits:" : ",", name(state),
+                        format_duration(*threshold));
+    if (state == State::CloseWait)
+      text += fmt::format(" ({} at an exit)", format_duration(exit_grace_));
+  }
+  if (text.empty()) text = "limits: none";
+  for (const State state : {State::CloseWait, State::FinWait2}) {
+    const auto seen = std::find_if(longest.begin(), longest.end(),
+                                   [&](const Longest& one) { return one.state == state; });
+    text += fmt::format("; longest {}: ", name(state));
+    text += seen == longest.end()
+                ? "none"
+                : fmt::format("{} ({})", format_duration(seen->dwell), whose(*seen));
+  }
+  put(text);
+}
+
+void RunReport::print(const std::string& command, int status,
+                      const std::vector<Longest>& longest) {
   std::string ended;
   append_printable(ended, command);
   put(fmt::format("{} ended with status {}", ended, status));
-  if (leaks.empty()) return put("no leaked sockets", ansi::kGreen);
-  put("");
-  const std::vector<LeakGroup> groups = group_leaks(leaks);
-  for (const LeakGroup& group : groups) print_group(group, entries);
-  put(fmt::format("LEAK SUMMARY: {} in {}", format_count(leaked(), "socket"),
-                  format_count(groups.size(), "group")),
-      ansi::kRed);
+  if (flags_.size() > 0) put("");
+  const std::size_t groups = print_groups(Fate::LeftBehind);
+  print_groups(Fate::Slow);
+  print_groups(Fate::NoLeak);
+  if (groups == 0)
+    put("no leaked sockets", ansi::kGreen);
+  else
+    put(fmt::format("LEAK SUMMARY: {} in {}", format_count(leaked(), "socket"),
+                    format_count(groups, "group")),
+        ansi::kRed);
+  print_limits(longest);
 }
 
 }  // namespace tcpdwell

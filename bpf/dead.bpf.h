@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Descriptors whose connection is over: no socket table has them, only a walk through the
+ * descriptors of all processes does. And, for `run`, who closed one: that makes no transition. */
+#ifndef TCPDWELL_DEAD_BPF_H
+#define TCPDWELL_DEAD_BPF_H
+
+#define SHUTDOWN_BOTH 3
+
+/* connect() begins with rcv_nxt 0; the peer's SYN sets it. */
+static __always_inline bool was_connected(const struct tcp_sock *tp)
+{
+	return tp->rcv_nxt || tp->copied_seq;
+}
+
+/* A socket that was never used has no tcp_mstamp. tcp_disconnect() (connect() to AF_UNSPEC, a blocking
+ * connect() that failed) takes the peer's port and the shutdown back: what was connected before can be
+ * used again, whatever shutdown() was tried on it since. */
+static __always_inline bool is_over(const struct sock *sk, const struct tcp_sock *tp, bool *failed)
+{
+	if (sk->__sk_common.skc_state != TCP_CLOSE || !tp->tcp_mstamp)
+		return false;
+	*failed = !was_connected(tp);
+	if (*failed)
+		return true;
+	return sk->sk_shutdown == SHUTDOWN_BOTH && sk->__sk_common.skc_dport;
+}
+
+static __always_inline __u32 unread_of(const struct sock *sk, const struct tcp_sock *tp)
+{
+	__u32 unread = tp->rcv_nxt - tp->copied_seq;
+
+	return unread && sk->__sk_common.skc_flags & (1UL << SOCK_DONE_BIT) ? unread - 1 : unread;
+}
+
+/* Whether the last that set tcp_mstamp was a segment or a timer. A read of leftover data sets it,
+ * too, and then rcvq_space.time, unless that is less than an eighth of the round trip old or no round
+ * trip was measured (tcp_rcv_space_adjust). */
+static __always_inline bool is_active_exact(const struct sock *sk, const struct tcp_sock *tp)
+{
+	__u64 fin = sk->__sk_common.skc_flags & (1UL << SOCK_DONE_BIT) ? 1 : 0;
+	__u32 rtt = tp->rcv_rtt_est.rtt_us;
+
+	if (tp->bytes_received <= fin)
+		return true; /* there never was anything to read */
+	return rtt && tp->tcp_mstamp > tp->rcvq_space.time + (rtt >> 3);
+}
+
+SEC("iter/task_file")
+int dead_descriptors(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct tcpdwell_dead out = {};
+	const struct tcp_sock *tp;
+	struct socket *socket;
+	const struct sock *sk;
+	bool failed = false;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket || !socket->sk)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(socket->sk);
+	if (!tp)
+		return 0;
+	sk = (const struct sock *)tp;
+	if (!is_over(sk, tp, &failed))
+		return 0;
+	probe_flow(&out.flow, &sk->__sk_common);
+	if (!out.flow.local_port)
+		out.flow.local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	if (!flow_passes(&out.flow))
+		return 0;
+	out.cookie = bpf_get_socket_cookie(socket->sk);
+	out.at_ns = bpf_ktime_get_ns();
+	out.active_ns = tp->tcp_mstamp * 1000;
+	out.sock_cgroup_id = BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
+	out.fd = ctx->fd;
+	out.received_ago = jiffies_since(tp->inet_conn.icsk_ack.lrcvtime);
+	out.sent_ago = jiffies_since(tp->lsndtime);
+	out.unread = unread_of(sk, tp);
+	out.err = sk->sk_err;
+	out.flags = (failed ? TCPDWELL_CONNECT_FAILED : 0) |
+		    (is_active_exact(sk, tp) ? TCPDWELL_ACTIVE_EXACT : 0);
+	out.followed = follows && is_followed_task(task);
+	fill_task(&out.task, task);
+	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	return 0;
+}
+
+/* `run`. The last descriptor of any TCP socket is closed, or a packet ends an orphan: of the latter
+ * the task is nobody, but user space asks only for what was over before that. */
+SEC("?tp_btf/tcp_destroy_sock")
+int BPF_PROG(on_destroy, struct sock *sk)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcpdwell_release *out;
+	bool followed;
+
+	if (!tp)
+		return 0;
+	followed = is_followed_task(current);
+	if (!followed && !bpf_sk_storage_get(&followed_sockets, sk, NULL, 0))
+		return 0;
+	out = reserve(sizeof(*out), TCPDWELL_RELEASE,
+		      current->flags & PF_EXITING_ ? TCPDWELL_RELEASED_BY_EXIT : TCPDWELL_RELEASED);
+	if (!out)
+		return 0;
+	out->cookie = cookie_of(sk, (const struct sock *)tp);
+	fill_current_task(&out->task);
+	out->active_ns = tp->tcp_mstamp * 1000;
+	out->by_followed = followed;
+	out->unread = unread_of((const struct sock *)tp, tp);
+	submit(out);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looks at descriptors whose connection is over, in the stories of life_story.h.
+#pragma once
+
+#include <vector>
+
+#include "flag_story.h"
+
+namespace tcpdwell::life_story {
+
+// What a look finds of a connection that ended at `ended`.
+inline DeadSocket held(const Story& story, const Conn& conn, Nanos ended, std::uint32_t pid = kPid) {
+  return {.cookie = conn.cookie(),
+          .active = story.clock(ended),
+          .active_exact = true,
+          .flow = conn.flow(),
+          .holders = {held_by(pid)}};
+}
+
+inline void looks(Story& story, Nanos at, std::vector<DeadSocket> sockets) {
+  for (DeadSocket& socket : sockets) socket.at = story.clock(at);
+  story.on(DeadEvent{.at = story.clock(at), .sockets = std::move(sockets)});
+}
+
+// When the next look is due, from the beginning of the trace; nullopt: never.
+inline std::optional<Nanos> look_due(Story& story) {
+  const auto due = story.lifecycle().dead_look_due();
+  return due ? std::optional(*due - story.clock(0ms)) : std::nullopt;
+}
+
+}  // namespace tcpdwell::life_story

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What follows from who holds a socket. Pure.
+#pragma once
+
+#include <vector>
+
+#include "core/event.h"
+#include "core/process_facts.h"
+#include "core/record.h"
+
+namespace tcpdwell {
+
+// The only process that holds it; nullptr: nobody, several, or one that is not visible here.
+const Process* only_holder(const std::vector<Holder>& holders);
+// `run`: one of them is a process of the command.
+bool is_held_by_followed(const std::vector<Holder>& holders);
+// By pid and fd.
+std::vector<Holder> visible_holders(const std::vector<Holder>& holders);
+
+// What is known of the processes that the record names. `all`: by pid.
+void add_facts(const std::vector<ProcessFacts>& all, FlagRecord& record);
+
+}  // namespace tcpdwell
