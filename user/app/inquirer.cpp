@@ -19,7 +19,6 @@ using namespace std::chrono_literals;
 
 constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
-constexpr Nanos kTogether = 200ms;  // looks at descriptors are so far apart, at least
 constexpr Nanos kRangesAgain = 10s;
 constexpr Nanos kMostWait = 1s;       // for the walks' share of the CPU
 constexpr std::int64_t kShares = 20;  // one of which is theirs: 5 %
@@ -235,9 +234,10 @@ Worker::Answer Inquirer::find_dead() {
   const Nanos before = thread_cpu_time();
   auto look = dead_descriptors();
   const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, look = std::move(look)] {
+  return [this, cost, look = std::move(look)]() mutable {
     looking_ = false;
-    next_look_ = monotonic_now() + std::max(kShares * cost, look ? kTogether : kMostWait);
+    const Nanos apart = look ? lifecycle_.dead_looks_apart() : kMostWait;
+    next_look_ = monotonic_now() + std::max(kShares * cost, apart);
     if (look) return tell(*look);
     if (!std::exchange(refused_, true))
       spdlog::warn("{}: what is over and still open is not flagged", look.error().text());

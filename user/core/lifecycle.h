@@ -134,6 +134,8 @@ class Lifecycle {
   // When a look at all descriptors whose connection is over is due (DeadEvent); nullopt: nothing is
   // waited for.
   std::optional<Nanos> dead_look_due();
+  // Such looks may be put together within this time.
+  Nanos dead_looks_apart() const;
   bool watches_descriptors() const { return threshold_of_closed().has_value(); }
   const std::vector<Longest>& longest() const { return run_.longest(); }
   // Events were lost, or an answer does not fit: a walk through all sockets would put it right.

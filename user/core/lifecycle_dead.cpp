@@ -21,6 +21,8 @@ using namespace std::chrono_literals;
 constexpr Nanos kAtOnce = 300ms;
 // How often those that are flagged are looked at: the threshold, within these bounds.
 constexpr Nanos kAgainLeast = 1s, kAgainMost = 10s;
+// How late a look may be, so that those that come due meanwhile share it.
+constexpr Nanos kTogetherLeast = 200ms, kTogetherMost = 1s;
 constexpr Nanos kUndecided = 100ms;  // until the path of a cgroup is known
 // Between the clock that a socket is stamped with and the transition that it ends with.
 constexpr Nanos kSameMoment = 1ms;
@@ -48,6 +50,10 @@ std::optional<Nanos> Lifecycle::dead_look_due() {
   const auto threshold = threshold_of_closed();
   if (!threshold) return std::nullopt;
   return dead_.due(std::clamp(*threshold, kAgainLeast, kAgainMost));
+}
+
+Nanos Lifecycle::dead_looks_apart() const {
+  return std::clamp(threshold_of_closed().value_or(Nanos{}) / 60, kTogetherLeast, kTogetherMost);
 }
 
 // nullopt: it is of no interest, or nobody holds it any more.
