@@ -301,38 +301,38 @@ static __always_inline void date_dead(struct tcpdwell_dead *out, const struct mp
 }
 
 /* Of the walk through descriptors: an MPTCP socket that was reset, or closed by both ends. */
-static __always_inline int dead_mptcp(struct bpf_iter__task_file *ctx, const struct sock *sk)
+static __always_inline int dead_mptcp(struct bpf_iter__task_file *ctx, struct task_struct *task,
+				      const struct sock *sk, struct tcpdwell_dead *out)
 {
 	const struct mptcp_sock *msk = (const void *)sk;
 	struct tcpdwell_mptcp mptcp = {};
-	struct tcpdwell_dead out = {};
 	const struct tcp_sock *first;
 
 	if (!bpf_core_type_exists(struct mptcp_sock) ||
 	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_MPTCP_ || state_of(sk) != TCP_CLOSE ||
 	    BPF_CORE_READ(sk, sk_shutdown) != 3 || !BPF_CORE_READ(sk, __sk_common.skc_dport))
 		return 0;
-	probe_flow(&out.flow, &sk->__sk_common);
-	if (!flow_passes(&out.flow))
+	probe_flow(&out->flow, &sk->__sk_common);
+	if (!flow_passes(&out->flow))
 		return 0;
 	mptcp.object = (__u64)sk;
 	fill_mptcp(&mptcp);
 	first = (const void *)BPF_CORE_READ(msk, first);
 	if (first)
-		out.cookie = BPF_CORE_READ((const struct sock *)first, __sk_common.skc_cookie.counter);
-	if (!out.cookie)
-		out.cookie = (__u64)sk;
-	out.flags = TCPDWELL_DEAD_MPTCP;
-	date_dead(&out, msk, first);
-	out.sock_cgroup_id = BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
-	out.fd = ctx->fd;
-	out.unread = mptcp.unread;
+		out->cookie = BPF_CORE_READ((const struct sock *)first, __sk_common.skc_cookie.counter);
+	if (!out->cookie)
+		out->cookie = (__u64)sk;
+	out->flags = TCPDWELL_DEAD_MPTCP;
+	date_dead(out, msk, first);
+	out->sock_cgroup_id = BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
+	out->fd = ctx->fd;
+	out->unread = mptcp.unread;
 	if (mptcp.flags & TCPDWELL_MPTCP_UNREAD && mptcp.flags & TCPDWELL_MPTCP_UNCOUNTED)
-		out.flags |= TCPDWELL_DEAD_UNCOUNTED;
-	out.err = BPF_CORE_READ(sk, sk_err);
-	out.followed = follows && is_followed_task(ctx->task);
-	fill_task(&out.task, ctx->task);
-	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+		out->flags |= TCPDWELL_DEAD_UNCOUNTED;
+	out->err = BPF_CORE_READ(sk, sk_err);
+	out->followed = follows && is_followed_task(task);
+	fill_task(&out->task, task);
+	bpf_seq_write(ctx->meta->seq, out, sizeof(*out));
 	return 0;
 }
 
