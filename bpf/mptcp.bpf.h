@@ -252,8 +252,7 @@ static __always_inline bool is_mptcp_change(const struct sock *sk, int from)
 
 static __always_inline void emit_mptcp_change(const struct sock *sk, int from, int to)
 {
-	struct tcpdwell_mptcp_change *out =
-		reserve(sizeof(*out), TCPDWELL_MPTCP_CHANGE, 0);
+	struct tcpdwell_mptcp_change *out = reserve(sizeof(*out), TCPDWELL_MPTCP_CHANGE, 0);
 
 	if (!out)
 		return;
@@ -319,7 +318,8 @@ static __always_inline int dead_mptcp(struct bpf_iter__task_file *ctx, struct ta
 	fill_mptcp(&mptcp);
 	first = (const void *)BPF_CORE_READ(msk, first);
 	if (first)
-		out->cookie = BPF_CORE_READ((const struct sock *)first, __sk_common.skc_cookie.counter);
+		out->cookie = BPF_CORE_READ((const struct sock *)first,
+					    __sk_common.skc_cookie.counter);
 	if (!out->cookie)
 		out->cookie = (__u64)sk;
 	out->flags = TCPDWELL_DEAD_MPTCP;

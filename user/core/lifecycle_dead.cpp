@@ -31,6 +31,7 @@ constexpr Nanos kStampError = 1us;
 
 // When somebody last did something with it.
 Nanos quiet_since(const DeadDescriptors::Entry& entry, const DeadSocket& socket) {
+  if (socket.mptcp) return entry.ended;  // nothing stamps a read of what is left
   return socket.active > entry.ended + kSameMoment ? socket.active : entry.ended;
 }
 
