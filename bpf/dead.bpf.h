@@ -63,7 +63,7 @@ int dead_descriptors(struct bpf_iter__task_file *ctx)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(socket->sk);
 	if (!tp)
-		return 0;
+		return dead_mptcp(ctx, task, socket->sk, &out);
 	sk = (const struct sock *)tp;
 	if (!is_over(sk, tp, &failed))
 		return 0;

@@ -60,11 +60,11 @@ static __always_inline bool is_subflow_of(const struct tcp_sock *tp, __u32 state
 }
 
 struct subflows {
-	const struct sock *first_open;
-	__u32 count; /* of those that are open */
+	__u64 first_open; /* its address */
+	__u32 count;	  /* of those that are open */
 	__u32 unacked;
 	__u32 now, acked_ago, received_ago, sent_ago;
-	bool unread;
+	__u32 unread; /* some have bytes that did not get any further */
 };
 
 static __always_inline void keep_latest(const struct subflows *all, __u32 *ago, __u32 stamp)
@@ -73,16 +73,18 @@ static __always_inline void keep_latest(const struct subflows *all, __u32 *ago, 
 		*ago = all->now - stamp;
 }
 
-static __always_inline void look_at_subflow(struct subflows *all, const struct sock *sk)
+/* `address`: of a TCP socket. A global function is verified once, not for each subflow. */
+__noinline int look_at_subflow(struct subflows *all, __u64 address)
 {
-	const struct tcp_sock *tp = (const void *)sk;
+	const struct tcp_sock *tp = (const void *)address;
+	const struct sock *sk = (const void *)address;
 	__u8 state = state_of(sk);
 	__u32 fin, queue;
 
-	if (state == TCP_CLOSE)
-		return;
+	if (!all || state == TCP_CLOSE)
+		return 0;
 	if (!all->first_open)
-		all->first_open = sk;
+		all->first_open = address;
 	all->count++;
 	fin = BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE_BIT & 1;
 	queue = BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq);
@@ -93,6 +95,7 @@ static __always_inline void look_at_subflow(struct subflows *all, const struct s
 	keep_latest(all, &all->acked_ago, BPF_CORE_READ(tp, rcv_tstamp));
 	keep_latest(all, &all->received_ago, BPF_CORE_READ(tp, inet_conn.icsk_ack.lrcvtime));
 	keep_latest(all, &all->sent_ago, BPF_CORE_READ(tp, lsndtime));
+	return 0;
 }
 
 static __always_inline void look_at_subflows(struct subflows *all, const struct mptcp_sock *msk)
@@ -112,11 +115,11 @@ static __always_inline void look_at_subflows(struct subflows *all, const struct 
 		context = (const void *)node - bpf_core_field_offset(context->node);
 		sk = BPF_CORE_READ(context, tcp_sock);
 		if (sk)
-			look_at_subflow(all, sk);
+			look_at_subflow(all, (__u64)sk);
 		node = BPF_CORE_READ(context, node.next);
 	}
 	if (first && state_of(first) != TCP_CLOSE)
-		all->first_open = first;
+		all->first_open = (__u64)first;
 }
 
 /* What was received first and not read yet; NULL: nothing. */
@@ -182,7 +185,7 @@ static __always_inline const struct sock *stands_for(const struct sock *sk)
 	if (protocol != IPPROTO_MPTCP_ || !bpf_core_type_exists(struct mptcp_sock))
 		return NULL;
 	look_at_subflows(&all, (const struct mptcp_sock *)sk);
-	return all.first_open;
+	return (const void *)all.first_open;
 }
 
 /* After a fallback to TCP nobody acknowledges at the level of MPTCP: what a subflow took is in its own
@@ -210,7 +213,7 @@ __noinline int fill_mptcp(struct tcpdwell_mptcp *out)
 	msk = (const void *)out->object;
 	sk = (const void *)out->object;
 	look_at_subflows(&all, msk);
-	subflow = all.first_open; /* no struct of the kernel's holds it */
+	subflow = all.first_open ? (const void *)all.first_open : BPF_CORE_READ(msk, first);
 	out->subflow = (__u64)subflow;
 	if (subflow)
 		out->cookie = BPF_CORE_READ(subflow, __sk_common.skc_cookie.counter);
@@ -249,8 +252,7 @@ static __always_inline bool is_mptcp_change(const struct sock *sk, int from)
 
 static __always_inline void emit_mptcp_change(const struct sock *sk, int from, int to)
 {
-	struct tcpdwell_mptcp_change *out =
-		reserve(sizeof(*out), TCPDWELL_MPTCP_CHANGE, 0);
+	struct tcpdwell_mptcp_change *out = reserve(sizeof(*out), TCPDWELL_MPTCP_CHANGE, 0);
 
 	if (!out)
 		return;
@@ -264,6 +266,74 @@ static __always_inline void emit_mptcp_change(const struct sock *sk, int from, i
 		submit(out);
 	else
 		bpf_ringbuf_discard(out, BPF_RB_NO_WAKEUP);
+}
+
+/* Since 6.10, and 6.4. */
+struct mptcp_sock___times {
+	__u32 last_data_sent, last_data_recv;
+} __attribute__((preserve_access_index));
+struct mptcp_sock___ids {
+	__u32 subflow_id; /* of the next one; the first has 1 */
+} __attribute__((preserve_access_index));
+
+/* What ended the only subflow has ended the MPTCP socket. Where there were others, or it is gone, it
+ * may have been later. */
+static __always_inline void date_dead(struct tcpdwell_dead *out, const struct mptcp_sock *msk,
+				      const struct tcp_sock *first)
+{
+	const struct mptcp_sock___times *times = (const void *)msk;
+	const struct mptcp_sock___ids *ids = (const void *)msk;
+
+	out->at_ns = out->active_ns = bpf_ktime_get_ns();
+	out->received_ago = out->sent_ago = TCPDWELL_NEVER;
+	if (bpf_core_field_exists(times->last_data_recv)) {
+		__u32 now = bpf_jiffies64();
+
+		out->received_ago = now - BPF_CORE_READ(times, last_data_recv);
+		out->sent_ago = now - BPF_CORE_READ(times, last_data_sent);
+	}
+	if (first && bpf_core_field_exists(ids->subflow_id) &&
+	    BPF_CORE_READ(ids, subflow_id) == 2) {
+		out->active_ns = BPF_CORE_READ(first, tcp_mstamp) * 1000;
+		out->flags |= TCPDWELL_ACTIVE_EXACT;
+	}
+}
+
+/* Of the walk through descriptors: an MPTCP socket that was reset, or closed by both ends. */
+static __always_inline int dead_mptcp(struct bpf_iter__task_file *ctx, struct task_struct *task,
+				      const struct sock *sk, struct tcpdwell_dead *out)
+{
+	const struct mptcp_sock *msk = (const void *)sk;
+	struct tcpdwell_mptcp mptcp = {};
+	const struct tcp_sock *first;
+
+	if (!bpf_core_type_exists(struct mptcp_sock) ||
+	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_MPTCP_ || state_of(sk) != TCP_CLOSE ||
+	    BPF_CORE_READ(sk, sk_shutdown) != 3 || !BPF_CORE_READ(sk, __sk_common.skc_dport))
+		return 0;
+	probe_flow(&out->flow, &sk->__sk_common);
+	if (!flow_passes(&out->flow))
+		return 0;
+	mptcp.object = (__u64)sk;
+	fill_mptcp(&mptcp);
+	first = (const void *)BPF_CORE_READ(msk, first);
+	if (first)
+		out->cookie = BPF_CORE_READ((const struct sock *)first,
+					    __sk_common.skc_cookie.counter);
+	if (!out->cookie)
+		out->cookie = (__u64)sk;
+	out->flags = TCPDWELL_DEAD_MPTCP;
+	date_dead(out, msk, first);
+	out->sock_cgroup_id = BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
+	out->fd = ctx->fd;
+	out->unread = mptcp.unread;
+	if (mptcp.flags & TCPDWELL_MPTCP_UNREAD && mptcp.flags & TCPDWELL_MPTCP_UNCOUNTED)
+		out->flags |= TCPDWELL_DEAD_UNCOUNTED;
+	out->err = BPF_CORE_READ(sk, sk_err);
+	out->followed = follows && is_followed_task(task);
+	fill_task(&out->task, task);
+	bpf_seq_write(ctx->meta->seq, out, sizeof(*out));
+	return 0;
 }
 
 /* Each subflow in a network namespace with what it is a part of, unless both are ESTABLISHED. */

@@ -340,11 +340,13 @@ struct tcpdwell_holding {
 enum tcpdwell_dead_flags {
 	TCPDWELL_CONNECT_FAILED = 1 << 0, /* it never was connected */
 	TCPDWELL_ACTIVE_EXACT = 1 << 1,	  /* active_ns is when it ended */
+	TCPDWELL_DEAD_MPTCP = 1 << 2,	  /* an MPTCP socket */
+	TCPDWELL_DEAD_UNCOUNTED = 1 << 3, /* there are unread bytes of an unknown number */
 };
 
 /* A descriptor of a process whose connection is over. */
 struct tcpdwell_dead {
-	__u64 cookie;
+	__u64 cookie; /* of MPTCP its first subflow's; if there is none the kernel address */
 	__u64 at_ns;	 /* when it was looked at */
 	__u64 active_ns; /* tcp_mstamp: when it ended, or leftover data was read after that */
 	struct tcpdwell_flow flow;

@@ -154,13 +154,14 @@ TEST(Ndjson, End) {
                          .evicted = 6,
                          .unseen = 8,
                          .corrected = 9,
+                         .mptcp_not_judged = 10,
                          .output_dropped = 7,
                          .elapsed = 2'000'050'999ns};
   EXPECT_EQ(json(record), R"({"type":"end",)" TIMES
                           R"(,"events":10,"transitions":8,"lost":2,"transitions_lost":1,)"
                           R"("connections":4,"open":3,"flags_raised":0,"flags_open":0,)"
                           R"("seconds":2.000050,"evicted":6,"unseen":8,"corrected":9,)"
-                          R"("output_dropped":7})");
+                          R"("mptcp_not_judged":10,"output_dropped":7})");
 }
 
 TEST(Ndjson, LargeNumbersAreWhole) {

@@ -361,6 +361,8 @@ std::optional<DeadSocket> decode_dead(std::span<const std::byte> record) {
                     .active = Nanos{static_cast<std::int64_t>(raw->active_ns)},
                     .active_exact = (raw->flags & TCPDWELL_ACTIVE_EXACT) != 0,
                     .connect_failed = (raw->flags & TCPDWELL_CONNECT_FAILED) != 0,
+                    .mptcp = (raw->flags & TCPDWELL_DEAD_MPTCP) != 0,
+                    .uncounted = (raw->flags & TCPDWELL_DEAD_UNCOUNTED) != 0,
                     .flow = *flow,
                     .sock_cgroup_id = raw->sock_cgroup_id,
                     .received_ago = ago(raw->received_ago),

@@ -304,6 +304,8 @@ struct DeadSocket {
   Nanos active{};  // when it ended, or when leftover data was read after that
   bool active_exact = false;    // it is when it ended
   bool connect_failed = false;  // it never was connected
+  bool mptcp = false;           // an MPTCP socket
+  bool uncounted = false;       // ... with unread bytes of an unknown number
   Flow flow;
   std::uint64_t sock_cgroup_id = 0;
   std::optional<std::uint32_t> received_ago, sent_ago;  // as of SnapshotEvent

@@ -31,12 +31,13 @@ constexpr Nanos kStampError = 1us;
 
 // When somebody last did something with it.
 Nanos quiet_since(const DeadDescriptors::Entry& entry, const DeadSocket& socket) {
+  if (socket.mptcp) return entry.ended;  // nothing stamps a read of what is left
   return socket.active > entry.ended + kSameMoment ? socket.active : entry.ended;
 }
 
 Cause cause_of(const DeadSocket& socket) {
   if (socket.connect_failed) return Cause::ConnectFailed;
-  return socket.unread > 0 ? Cause::DataUnread : Cause::NotClosed;
+  return socket.unread > 0 || socket.uncounted ? Cause::DataUnread : Cause::NotClosed;
 }
 
 // The same socket, in another life by now.
@@ -136,6 +137,7 @@ void Lifecycle::found_dead(const DeadSocket& socket, Nanos look) {
   DeadEntry* entry = known_dead(socket);
   if (entry == nullptr) return;
   entry->found = look;
+  entry->mptcp = socket.mptcp;
   if (entry->raised) return;
   if (!entry->decided) {
     const Verdict verdict = publisher_.judge(entry->socket, entry->cgroup_id);
@@ -156,6 +158,7 @@ void Lifecycle::found_dead(const DeadSocket& socket, Nanos look) {
 FlagRecord Lifecycle::dead_flag(const DeadEntry& entry, Nanos at) const {
   FlagRecord record;
   record.state = State::Closed;
+  record.mptcp = entry.mptcp;
   record.threshold = threshold_of_closed().value_or(Nanos{});
   record.dwell = {std::max(at - entry.ended, Nanos{0}), entry.error};
   if (!entry.error && entry.not_before) record.at_most = at - *entry.not_before;
@@ -172,7 +175,7 @@ void Lifecycle::add_watched(const DeadEntry& entry, Nanos now, WatchedState& sta
 void Lifecycle::raise_dead(DeadEntry& entry, const DeadSocket& socket) {
   FlagRecord record = dead_flag(entry, socket.at);
   record.cause = cause_of(socket);
-  if (entry.connected) record.unread_bytes = socket.unread;
+  if (entry.connected && !socket.uncounted) record.unread_bytes = socket.unread;
   record.holders = visible_holders(socket.holders);
   if (socket.at <= processes_.at) add_facts(processes_.processes, record);
   record.ended = entry.how;
@@ -180,7 +183,7 @@ void Lifecycle::raise_dead(DeadEntry& entry, const DeadSocket& socket) {
   dead_.raise(entry, record.cause);
   ++flags_raised_;
   ++flags_open_;
-  publisher_.flagged(entry.socket, entry.cgroup_id, socket.at, std::move(record));
+  publisher_.flagged(entry.shown(), entry.cgroup_id, socket.at, std::move(record));
 }
 
 void Lifecycle::clear_dead(const DeadEntry& entry, Nanos at, Nanos error) {
@@ -191,7 +194,7 @@ void Lifecycle::clear_dead(const DeadEntry& entry, Nanos at, Nanos error) {
   if (record.dwell.error) *record.dwell.error += error;
   record.cause = entry.cause;
   record.ended = entry.how;
-  publisher_.flagged(entry.socket, entry.cgroup_id, at, std::move(record));
+  publisher_.flagged(entry.shown(), entry.cgroup_id, at, std::move(record));
 }
 
 }  // namespace tcpdwell

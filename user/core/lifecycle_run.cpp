@@ -80,7 +80,7 @@ void Lifecycle::on_event(const ReleaseEvent& event) {
                                         : Cause::NotClosed;
     if (entry->connected) record.unread_bytes = event.unread;
     record.ended = entry->how;
-    record.socket = entry->socket;
+    record.socket = entry->shown();
     if (!entry->raised) ++flags_raised_;
     judge({std::move(record), entry->cgroup_id, event.at}, event.by_exit && event.by_followed,
           event.by_followed ? event.task.pid : 0);

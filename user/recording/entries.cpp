@@ -149,6 +149,8 @@ class Notes {
     packer_.put(socket.active);
     packer_.put(socket.active_exact);
     packer_.put(socket.connect_failed);
+    packer_.put(socket.mptcp);
+    packer_.put(socket.uncounted);
     packer_.put(socket.flow.local);
     packer_.put(socket.flow.remote);
     packer_.put(socket.flow.netns_cookie);
@@ -410,6 +412,8 @@ void NoteReader::read_dead_holder(Bytes bytes) {
   unpacker.get(socket.active);
   unpacker.get(socket.active_exact);
   unpacker.get(socket.connect_failed);
+  unpacker.get(socket.mptcp);
+  unpacker.get(socket.uncounted);
   unpacker.get(socket.flow.local);
   unpacker.get(socket.flow.remote);
   unpacker.get(socket.flow.netns_cookie);
