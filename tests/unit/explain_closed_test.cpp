@@ -51,8 +51,8 @@ TEST(ExplainClosed, SaysItOfMany) {
 TEST(ExplainClosed, AnErrorThatNobodyFetchedIsADifferentMistake) {
   FlagRecord flag = dead(Ended::Unknown);
   EXPECT_EQ(of(flag).next,
-            "find where python3 handles the error but does not close(): strace -f -e "
-            "trace=%network,close -p 4711");
+            "find where python3 handles the error but does not close(): strace -f -p 4711 -e "
+            "trace=%network,close");
   flag.pending_error = ECONNRESET;
   EXPECT_THAT(of(flag).what, HasSubstr("the connection was reset 2m10s ago"));
   EXPECT_THAT(of(flag).what, HasSubstr("; ECONNRESET was never fetched from it"));

@@ -71,7 +71,7 @@ inline recording::Setting setting(Filter filter = {}) {
                    .kernel = "6.1",
                    .host = "there",
                    .hz = 250,
-                   .thresholds = {{"FIN_WAIT_2", 1h}, {"CLOSE_WAIT", 1s}},
+                   .thresholds = {{"FIN_WAIT_2", 1h}, {"CLOSED", 1min}, {"CLOSE_WAIT", 1s}},
                    .sees = {{"time_wait", "exact"}}};
   return setting;
 }
@@ -155,7 +155,7 @@ class TapedRun {
     DeadEvent look{.at = now_, .sockets = {}};
     for (const std::uint64_t cookie : cookies) {
       DeadSocket& socket = look.sockets.emplace_back();
-      socket = {.cookie = cookie, .at = now_, .active = now_ - 1h, .active_exact = cookie % 2 == 0};
+      socket = {.cookie = cookie, .at = now_, .active = now_ - 10min, .active_exact = cookie % 2 == 0};
       socket.flow.local = {.addr = {10}, .port = static_cast<std::uint16_t>(40000 + cookie)};
       socket.flow.remote = {.addr = {10, 0, 0, 2}, .port = 80};
       socket.flow.netns_cookie = 1;

@@ -9,6 +9,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -65,12 +66,13 @@ class DeadDescriptors {
   template <typename Closed>
   void looked(Nanos at, Closed&& closed) {
     std::vector<std::uint64_t> gone;
-    for (const auto& [cookie, entry] : entries_) {
-      if (entry.found >= at || entry.ended >= at) continue;
-      closed(entry);
-      gone.push_back(cookie);
+    for (const auto& [cookie, entry] : entries_)
+      if (entry.found < at && entry.ended < at) gone.push_back(cookie);
+    std::sort(gone.begin(), gone.end());  // the map's order is another one in a replay
+    for (const std::uint64_t cookie : gone) {
+      closed(entries_.at(cookie));
+      erase(cookie);
     }
-    for (const std::uint64_t cookie : gone) erase(cookie);
     last_look_ = at;
     if (wanted_ && *wanted_ <= at) wanted_.reset();
   }

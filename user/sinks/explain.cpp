@@ -122,7 +122,7 @@ std::string sending(const LeakGroup& group, const Diagnosis& diagnosis) {
 }
 
 std::string what_is_wrong(const LeakGroup& group, const Diagnosis& diagnosis) {
-  if (group.state == State::Closed)
+  if (is_closed(group))
     return closed_text(group, ago(group), who_holds(group), size_text(group.unread_bytes));
   if (group.relay_peer) return relayed(group);
   switch (group.cause) {

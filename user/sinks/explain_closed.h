@@ -10,6 +10,9 @@
 
 namespace tcpdwell {
 
+// It is a descriptor whose connection is over.
+bool is_closed(const LeakGroup& group);
+
 // "ECONNRESET"; "errno 200" for what no connection ends with.
 std::string errno_name(std::uint16_t error);
 

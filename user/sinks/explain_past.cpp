@@ -15,7 +15,7 @@ namespace {
 
 std::string what_was_wrong(const LeakGroup& group) {
   const std::string_view it = is_one(group) ? "it" : "them";
-  if (group.state == State::Closed) return closed_in_the_past(group, size_text(group.unread_bytes));
+  if (is_closed(group)) return closed_in_the_past(group, size_text(group.unread_bytes));
   switch (group.cause) {
     case Cause::None: break;
     case Cause::NotAccepted:
