@@ -31,12 +31,12 @@
 
 enum tcpdwell_kind {
 	TCPDWELL_TRANSITION = 1, /* inet_sock_set_state of a full socket */
-	TCPDWELL_TIMEWAIT, /* a minisock (inet_timewait_sock): its timer, or a segment for it */
-	TCPDWELL_REQUEST,  /* a request sock (half-open connection): its timer */
-	TCPDWELL_ACCEPT,   /* a process got a socket from accept() */
-	TCPDWELL_RESET,	   /* an RST was sent for a full socket */
-	TCPDWELL_SYN,	   /* a SYN was sent again: the local port is known by now */
-	TCPDWELL_SNAPSHOT, /* a socket that was found in a walk through a network namespace */
+	TCPDWELL_TIMEWAIT,     /* a minisock (inet_timewait_sock): its timer, or a segment for it */
+	TCPDWELL_REQUEST,      /* a request sock (half-open connection): its timer */
+	TCPDWELL_ACCEPT,       /* a process got a socket from accept() */
+	TCPDWELL_RESET,	       /* an RST was sent for a full socket */
+	TCPDWELL_SYN,	       /* a SYN was sent again: the local port is known by now */
+	TCPDWELL_SNAPSHOT,     /* a socket that was found in a walk through a network namespace */
 	TCPDWELL_MPTCP_CHANGE, /* inet_sock_set_state of an MPTCP socket that was connected */
 	/* `run` only */
 	TCPDWELL_RELEASE = 16, /* the last descriptor of a connection that was over is closed */
@@ -327,7 +327,6 @@ struct tcpdwell_mptcp_subflow {
 	__u32 pad;
 };
 
-
 /* A descriptor of a process that is a TCP socket, or a listener that has not accepted it yet. */
 struct tcpdwell_holding {
 	__u64 cookie;
@@ -346,7 +345,7 @@ enum tcpdwell_dead_flags {
 
 /* A descriptor of a process whose connection is over. */
 struct tcpdwell_dead {
-	__u64 cookie; /* of MPTCP its first subflow's; if there is none the kernel address */
+	__u64 cookie;	 /* of MPTCP its first subflow's; if there is none the kernel address */
 	__u64 at_ns;	 /* when it was looked at */
 	__u64 active_ns; /* tcp_mstamp: when it ended, or leftover data was read after that */
 	struct tcpdwell_flow flow;

@@ -9,7 +9,8 @@
 namespace tcpdwell::life_story {
 
 // What a look finds of a connection that ended at `ended`.
-inline DeadSocket held(const Story& story, const Conn& conn, Nanos ended, std::uint32_t pid = kPid) {
+inline DeadSocket held(const Story& story, const Conn& conn, Nanos ended,
+                       std::uint32_t pid = kPid) {
   return {.cookie = conn.cookie(),
           .active = story.clock(ended),
           .active_exact = true,

@@ -221,16 +221,19 @@ TEST(Run, AnUnacceptedOneNeverCounts) {
 std::string longest(Story& story) {
   std::string all;
   for (const Longest& one : story.lifecycle().longest())
-    all += std::string(name(one.state)) + ' ' + text(one.dwell) + " of " +
-           text(one.socket.owner) + ' ';
+    all += std::string(name(one.state)) + ' ' + text(one.dwell) + " of " + text(one.socket.owner) +
+           ' ';
   return all;
 }
 
 TEST(Run, RemembersTheLongest) {
   Story story(for_run());
   stuck(story).moves(CloseWait, LastAck, 1300ms, by_command());
-  story.server(8).arrives(0ms).accepted(1ms).moves(Established, CloseWait, 1s).moves(
-      CloseWait, LastAck, 1200ms, by_command());
+  story.server(8)
+      .arrives(0ms)
+      .accepted(1ms)
+      .moves(Established, CloseWait, 1s)
+      .moves(CloseWait, LastAck, 1200ms, by_command());
   Conn client = story.client(9).establishes(0ms).moves(Established, FinWait1, 1s, half_closed_by());
   client.moves(FinWait1, FinWait2, 1s).minisock_starts(TimeWait, 1700ms);
   EXPECT_EQ(longest(story), "CLOSE_WAIT 300ms of 42 by accept FIN_WAIT_2 700ms of 42 by connect ");
@@ -240,8 +243,10 @@ TEST(Run, RemembersWhatIsOpenAtTheEndButNoOrphanAndNothingUnaccepted) {
   Story story(for_run());
   stuck(story);
   story.server(8).arrives(0ms).moves(Established, CloseWait, 100ms);
-  story.client(9).establishes(0ms).moves(Established, FinWait1, 0ms, closed_by()).moves(
-      FinWait1, FinWait2, 1ms, orphan());
+  story.client(9)
+      .establishes(0ms)
+      .moves(Established, FinWait1, 0ms, closed_by())
+      .moves(FinWait1, FinWait2, 1ms, orphan());
   story.finishes(1500ms);
   EXPECT_EQ(longest(story), "CLOSE_WAIT 500ms of 42 by accept ");
 }

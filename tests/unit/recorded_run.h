@@ -155,7 +155,8 @@ class TapedRun {
     DeadEvent look{.at = now_, .sockets = {}};
     for (const std::uint64_t cookie : cookies) {
       DeadSocket& socket = look.sockets.emplace_back();
-      socket = {.cookie = cookie, .at = now_, .active = now_ - 10min, .active_exact = cookie % 2 == 0};
+      socket = {
+          .cookie = cookie, .at = now_, .active = now_ - 10min, .active_exact = cookie % 2 == 0};
       socket.flow.local = {.addr = {10}, .port = static_cast<std::uint16_t>(40000 + cookie)};
       socket.flow.remote = {.addr = {10, 0, 0, 2}, .port = 80};
       socket.flow.netns_cookie = 1;

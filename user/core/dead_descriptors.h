@@ -33,10 +33,10 @@ class DeadDescriptors {
     std::optional<Nanos> not_before;  // ... but not before this
     Ended how = Ended::Unknown;
     bool connected = true;  // else connect() failed
-  bool mptcp = false;
-    bool at_once = false;   // another flag of it stood: its threshold has passed already
+    bool mptcp = false;
+    bool at_once = false;  // another flag of it stood: its threshold has passed already
     bool raised = false;
-    bool decided = true;    // the run is about it
+    bool decided = true;        // the run is about it
     Cause cause = Cause::None;  // of the raised flag
     Nanos found{};              // when the last look that found it began
     Nanos due{};                // when it wants to be looked at

@@ -344,11 +344,10 @@ std::optional<MptcpSubflow> decode_subflow(std::span<const std::byte> record) {
 std::optional<Holding> decode_holding(std::span<const std::byte> record) {
   const auto raw = read<tcpdwell_holding>(record);
   if (!raw) return std::nullopt;
-  return Holding{.cookie = raw->cookie,
-                 .holder = {.process = process_of(raw->task),
-                            .fd = raw->fd,
-                            .followed = raw->followed != 0},
-                 .of_listener = raw->of_listener != 0};
+  return Holding{
+      .cookie = raw->cookie,
+      .holder = {.process = process_of(raw->task), .fd = raw->fd, .followed = raw->followed != 0},
+      .of_listener = raw->of_listener != 0};
 }
 
 std::optional<DeadSocket> decode_dead(std::span<const std::byte> record) {
@@ -356,28 +355,27 @@ std::optional<DeadSocket> decode_dead(std::span<const std::byte> record) {
   if (!raw || !is_time(raw->at_ns) || raw->active_ns > raw->at_ns) return std::nullopt;
   const auto flow = flow_of(raw->flow);
   if (!flow) return std::nullopt;
-  return DeadSocket{.cookie = raw->cookie,
-                    .at = Nanos{static_cast<std::int64_t>(raw->at_ns)},
-                    .active = Nanos{static_cast<std::int64_t>(raw->active_ns)},
-                    .active_exact = (raw->flags & TCPDWELL_ACTIVE_EXACT) != 0,
-                    .connect_failed = (raw->flags & TCPDWELL_CONNECT_FAILED) != 0,
-                    .mptcp = (raw->flags & TCPDWELL_DEAD_MPTCP) != 0,
-                    .uncounted = (raw->flags & TCPDWELL_DEAD_UNCOUNTED) != 0,
-                    .flow = *flow,
-                    .sock_cgroup_id = raw->sock_cgroup_id,
-                    .received_ago = ago(raw->received_ago),
-                    .sent_ago = ago(raw->sent_ago),
-                    .unread = raw->unread,
-                    .err = raw->err,
-                    .holders = {{.process = process_of(raw->task),
-                                 .fd = raw->fd,
-                                 .followed = raw->followed != 0}}};
+  return DeadSocket{
+      .cookie = raw->cookie,
+      .at = Nanos{static_cast<std::int64_t>(raw->at_ns)},
+      .active = Nanos{static_cast<std::int64_t>(raw->active_ns)},
+      .active_exact = (raw->flags & TCPDWELL_ACTIVE_EXACT) != 0,
+      .connect_failed = (raw->flags & TCPDWELL_CONNECT_FAILED) != 0,
+      .mptcp = (raw->flags & TCPDWELL_DEAD_MPTCP) != 0,
+      .uncounted = (raw->flags & TCPDWELL_DEAD_UNCOUNTED) != 0,
+      .flow = *flow,
+      .sock_cgroup_id = raw->sock_cgroup_id,
+      .received_ago = ago(raw->received_ago),
+      .sent_ago = ago(raw->sent_ago),
+      .unread = raw->unread,
+      .err = raw->err,
+      .holders = {
+          {.process = process_of(raw->task), .fd = raw->fd, .followed = raw->followed != 0}}};
 }
 
 void join_holders(std::vector<DeadSocket>& sockets) {
-  std::stable_sort(
-      sockets.begin(), sockets.end(),
-      [](const DeadSocket& a, const DeadSocket& b) { return a.cookie < b.cookie; });
+  std::stable_sort(sockets.begin(), sockets.end(),
+                   [](const DeadSocket& a, const DeadSocket& b) { return a.cookie < b.cookie; });
   std::size_t kept = 0;
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     if (kept > 0 && sockets[kept - 1].cookie == sockets[i].cookie)

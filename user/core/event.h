@@ -254,14 +254,15 @@ struct ProcessesEvent {
   std::vector<ProcessFacts> processes;
 };
 
-// An MPTCP socket: what the application holds, while its TCP sockets (subflows) belong to the kernel.
+// An MPTCP socket: what the application holds, while its TCP sockets (subflows) belong to the
+// kernel.
 struct MptcpSocket {
   std::uint64_t object = 0;
   std::uint64_t cookie = 0;  // of the subflow that stands for it; 0: it has none
   State state = State::Closed;
-  bool dead = false;      // nobody holds it
-  bool attached = false;  // it has a struct socket
-  bool unread = false;    // there are unread bytes
+  bool dead = false;                          // nobody holds it
+  bool attached = false;                      // it has a struct socket
+  bool unread = false;                        // there are unread bytes
   std::optional<std::uint64_t> unread_bytes;  // nullopt: of an unknown number
   std::uint64_t unsent_bytes = 0;
   std::uint32_t subflows = 0;  // that are open
@@ -300,8 +301,8 @@ struct HoldersEvent {
 // A socket whose connection is over, or never came to be, and that processes still hold.
 struct DeadSocket {
   std::uint64_t cookie = 0;
-  Nanos at{};      // when it was looked at
-  Nanos active{};  // when it ended, or when leftover data was read after that
+  Nanos at{};                   // when it was looked at
+  Nanos active{};               // when it ended, or when leftover data was read after that
   bool active_exact = false;    // it is when it ended
   bool connect_failed = false;  // it never was connected
   bool mptcp = false;           // an MPTCP socket

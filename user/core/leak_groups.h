@@ -40,9 +40,10 @@ struct LeakGroup {
   State state = State::CloseWait;
   Cause cause = Cause::None;
   bool by_exit = false;
-  bool by_runtime = false;          // ... but for its runtime, just before
-  Ended ended = Ended::Unknown;     // of Closed; Unknown, too, if they ended in several ways
-  std::uint16_t pending_error = 0;  // ... that was not fetched from any of them; 0: none, or several
+  bool by_runtime = false;       // ... but for its runtime, just before
+  Ended ended = Ended::Unknown;  // of Closed; Unknown, too, if they ended in several ways
+  std::uint16_t pending_error =
+      0;  // ... that was not fetched from any of them; 0: none, or several
   bool mptcp = false;
   Family family = Family::Ipv4;
   std::uint16_t local_port = 0;  // 0: each has another one

@@ -152,7 +152,8 @@ void Lifecycle::found_dead(const DeadSocket& socket, Nanos look) {
   const bool over = socket.at - since >= threshold || may_be_over;
   const bool ours = !config_.exit_grace || is_held_by_followed(socket.holders);
   if ((over || entry->at_once) && ours) return raise_dead(*entry, socket);
-  dead_.put_off(*entry, std::max(since, ours ? Nanos{0} : socket.at) + std::max(threshold, Nanos{1ms}));
+  dead_.put_off(*entry,
+                std::max(since, ours ? Nanos{0} : socket.at) + std::max(threshold, Nanos{1ms}));
 }
 
 FlagRecord Lifecycle::dead_flag(const DeadEntry& entry, Nanos at) const {

@@ -75,9 +75,9 @@ void Lifecycle::on_event(const ReleaseEvent& event) {
   const Nanos since = std::max(entry->ended, event.active);
   if (entry->raised || event.at - since >= *threshold_of_closed()) {
     FlagRecord record = dead_flag(*entry, event.at);
-    record.cause = !entry->connected    ? Cause::ConnectFailed
-                   : event.unread > 0   ? Cause::DataUnread
-                                        : Cause::NotClosed;
+    record.cause = !entry->connected  ? Cause::ConnectFailed
+                   : event.unread > 0 ? Cause::DataUnread
+                                      : Cause::NotClosed;
     if (entry->connected) record.unread_bytes = event.unread;
     record.ended = entry->how;
     record.socket = entry->shown();

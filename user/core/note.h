@@ -29,9 +29,8 @@ struct Finished {
   bool truncated = false;  // EndRecord::truncated
 };
 
-using Note =
-    std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, LossEvent, ClockEvent, CgroupEvent,
-                 NamespaceEvent, InquiryEvent, HoldersEvent, ProcessesEvent, MptcpEvent, DeadEvent,
-                 Stopped, Finished>;
+using Note = std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, LossEvent, ClockEvent,
+                          CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent, ProcessesEvent,
+                          MptcpEvent, DeadEvent, Stopped, Finished>;
 
 }  // namespace tcpdwell

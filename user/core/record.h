@@ -167,12 +167,12 @@ struct FlagRecord {
   // Of the holders and of the other end, by pid; one may be missing.
   std::vector<ProcessFacts> processes;
   std::optional<OtherEnd> other_end;
-  bool mptcp = false;                     // it is the MPTCP socket's, which the connection stands for
+  bool mptcp = false;  // it is the MPTCP socket's, which the connection stands for
   std::optional<Process> inherited_from;  // see InquiryEvent
-  std::optional<AcceptQueue> queue;  // NotAccepted
-  Ended ended = Ended::Unknown;      // Closed: how the connection ended, where that was seen
-  std::uint16_t pending_error = 0;   // Closed: errno that the application has not fetched; 0: none
-  bool by_exit = false;              // `run`: nothing but the exit of its process closed it
+  std::optional<AcceptQueue> queue;       // NotAccepted
+  Ended ended = Ended::Unknown;           // Closed: how the connection ended, where that was seen
+  std::uint16_t pending_error = 0;  // Closed: errno that the application has not fetched; 0: none
+  bool by_exit = false;             // `run`: nothing but the exit of its process closed it
   // `run`: ... or the process so shortly before it that its runtime did it. 0: the exit itself.
   std::optional<Nanos> before_exit;
   bool slow = false;  // `run`: it took longer than its threshold, and was not left behind
@@ -252,11 +252,11 @@ struct EndRecord {
   std::uint64_t unseen = 0;     // transitions, at least, that no program saw and no counter counted
   std::uint64_t corrected = 0;  // ends that were none: the kernel was asked before they were told
   std::uint64_t mptcp_not_judged = 0;  // subflows whose MPTCP socket could not be looked at
-  std::uint64_t output_dropped = 0;  // lines; a sink fills it in, as it alone has all of them
-  std::uint64_t unrecorded = 0;      // frames that are missing in a recording; not printed
+  std::uint64_t output_dropped = 0;    // lines; a sink fills it in, as it alone has all of them
+  std::uint64_t unrecorded = 0;        // frames that are missing in a recording; not printed
   Nanos elapsed{};
   std::vector<Longest> longest;  // `run`: of each state that was seen; else empty
-  bool truncated = false;  // a replay: the recording does not tell the end
+  bool truncated = false;        // a replay: the recording does not tell the end
   std::optional<std::vector<WatchedState>> watched;  // nullopt: it was not `leaks`
 };
 

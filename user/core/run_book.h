@@ -67,7 +67,7 @@ class RunBook {
     Nanos at;
   };
   static constexpr std::size_t kMostExits = 256;
-  std::deque<Exit> exits_;  // the last ones
+  std::deque<Exit> exits_;        // the last ones
   std::vector<Longest> longest_;  // one for each state
 };
 

@@ -109,7 +109,8 @@ std::optional<Error> Walks::snapshot(const std::atomic<bool>& stop) const {
 std::uint32_t Walks::subflows_met() const { return impl_->skeleton->bss->subflows_met; }
 
 Result<std::vector<MptcpSubflow>> Walks::mptcp_subflows() const {
-  auto bytes = read_all(impl_->subflows, "walking through the MPTCP sockets of a network namespace");
+  auto bytes =
+      read_all(impl_->subflows, "walking through the MPTCP sockets of a network namespace");
   if (!bytes) return bytes.error();
   std::vector<MptcpSubflow> subflows;
   const std::span<const std::byte> all(*bytes);

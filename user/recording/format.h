@@ -71,12 +71,12 @@ enum class Entry : std::uint8_t {
   Stopped,
   Finished,
   Namespace,
-  Full,                // the last: --max-size was reached
-  DeadHolder = 24,     // of the next Dead: one descriptor
+  Full,             // the last: --max-size was reached
+  DeadHolder = 24,  // of the next Dead: one descriptor
   Dead,
-  Processes = 32,      // that the next Inquiries name
-  Surroundings,        // of the next Inquiry: the other end, and what else was asked beside it
-  MptcpSubflow = 40,   // of the next Mptcp
+  Processes = 32,     // that the next Inquiries name
+  Surroundings,       // of the next Inquiry: the other end, and what else was asked beside it
+  MptcpSubflow = 40,  // of the next Mptcp
   Mptcp,
 };
 

@@ -161,8 +161,7 @@ class NextStep {
   }
 
   std::string step_for_cause() const {
-    if (is_closed(group_))
-      return closed_next_step(group_, program(), strace("%network,close"));
+    if (is_closed(group_)) return closed_next_step(group_, program(), strace("%network,close"));
     const bool held = !group_.holders.empty() || !alive_;
     switch (group_.cause) {
       case Cause::None: return step_for_state();

@@ -31,8 +31,8 @@ void complete(FlagRecord& flag, const FlagRecord& earlier) {
 
 std::string whose(const Longest& longest) {
   const Flow& flow = longest.socket.flow;
-  std::string text = format_endpoint(flow.local, flow.family) + " → " +
-                     format_endpoint(flow.remote, flow.family);
+  std::string text =
+      format_endpoint(flow.local, flow.family) + " → " + format_endpoint(flow.remote, flow.family);
   if (longest.socket.owner) text = format_process(longest.socket.owner->process) + ' ' + text;
   return text;
 }
@@ -192,8 +192,7 @@ void RunReport::print_limits(const std::vector<Longest>& longest) {
   put(text);
 }
 
-void RunReport::print(const std::string& command, int status,
-                      const std::vector<Longest>& longest) {
+void RunReport::print(const std::string& command, int status, const std::vector<Longest>& longest) {
   std::string ended;
   append_printable(ended, command);
   put(fmt::format("{} ended with status {}", ended, status));
