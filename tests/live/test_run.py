@@ -196,44 +196,6 @@ def test_an_unrelated_process_leaks(netns, family):
     assert done.status == 0 and not done.flags, done
 
 
-# --- servers ----------------------------------------------------------------------------------
-
-def come_and_go(netns, family, port):
-    """A client that connects and closes; returns when the server's end has its FIN."""
-    with netns.inside():
-        client = socket.socket(FAMILIES[family])
-        with client:
-            client.connect((LOOPBACK[family], port))
-            local = client.getsockname()[:2]
-    wait_for_state(netns, (LOOPBACK[family], port), local, "CLOSE_WAIT")
-
-
-def serve(netns, scenario, family):
-    """A server with one client that came and went; what it said of itself, and what was found."""
-    command = leaky(scenario, address=LOOPBACK[family], wait=True, seconds=1.6)
-    with Run(command, *NO_GRACE, preexec=netns.enter) as running:
-        said = json.loads(running.line())
-        come_and_go(netns, family, said["local"][1])
-        return said, running.done(b"\n")
-
-
-@both_families
-def test_a_server_forgets_what_it_accepted(netns, family):
-    said, done = serve(netns, "accepted", family)
-    assert done.status == 1 and len(done.flags) == 1, done
-    flag = done.flags[0]
-    assert (flag["state"], flag["cause"], flag["role"]) == ("CLOSE_WAIT", "eof_read", "server")
-    assert flag["local"] == {"addr": LOOPBACK[family], "port": said["local"][1]}
-    assert [holder["pid"] for holder in flag["holders"]] == [said["pid"]]
-
-
-@both_families
-def test_what_nobody_accepted_is_no_leak(netns, family):
-    _, done = serve(netns, "not_accepted", family)
-    assert done.status == 0, done
-    assert all(flag["cause"] == "not_accepted" for flag in done.flags), done
-
-
 # --- the exit status ----------------------------------------------------------------------------
 
 @pytest.mark.parametrize("status", [0, 7])

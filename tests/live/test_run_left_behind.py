@@ -4,6 +4,7 @@ Programs as people write them: an interpreter closes what is left before it exit
 PHP), another does not (node).
 """
 import array
+import json
 import os
 import shutil
 import socket
@@ -12,12 +13,14 @@ import threading
 
 import pytest
 
-from lib import patience
+from lib import diag, patience
 from lib.netns import Netns
-from lib.run import Peer, python, run
+from lib.patience import wait_for
+from lib.run import FAMILIES, LOOPBACK, Peer, Run, leaky, python, run
 from lib.tracer import BINARY
 
 pytestmark = pytest.mark.hidden_events
+both_families = pytest.mark.parametrize("family", [4, 6], ids=["ipv4", "ipv6"])
 
 
 @pytest.fixture
@@ -212,6 +215,46 @@ def test_held_only_by_others(netns, tmp_path):
         for descriptor in received:
             os.close(descriptor)
     assert received and done.status == 0 and not done.flags, done
+
+
+# --- servers ----------------------------------------------------------------------------------
+
+def come_and_go(netns, family, port):
+    """A client that connects and closes; returns when the server's end has its FIN."""
+    with netns.inside():
+        client = socket.socket(FAMILIES[family])
+        with client:
+            client.connect((LOOPBACK[family], port))
+            local = client.getsockname()[:2]
+    with netns.inside():
+        wait_for(lambda: diag.state_of((LOOPBACK[family], port), local)
+                 == diag.NUMBERS["CLOSE_WAIT"], "CLOSE_WAIT")
+
+
+def serve(netns, scenario, family):
+    """A server with one client that came and went; what it said of itself, and what was found."""
+    command = leaky(scenario, address=LOOPBACK[family], wait=True, seconds=1.6)
+    with Run(command, "--exit-grace", "30s", preexec=netns.enter) as running:
+        said = json.loads(running.line())
+        come_and_go(netns, family, said["local"][1])
+        return said, running.done(b"\n")
+
+
+@both_families
+def test_a_server_forgets_what_it_accepted(netns, family):
+    said, done = serve(netns, "accepted", family)
+    assert done.status == 1 and len(done.flags) == 1, done
+    flag = done.flags[0]
+    assert (flag["state"], flag["cause"], flag["role"]) == ("CLOSE_WAIT", "eof_read", "server")
+    assert flag["local"] == {"addr": LOOPBACK[family], "port": said["local"][1]}
+    assert [holder["pid"] for holder in flag["holders"]] == [said["pid"]]
+
+
+@both_families
+def test_what_nobody_accepted_is_no_leak(netns, family):
+    _, done = serve(netns, "not_accepted", family)
+    assert done.status == 0, done
+    assert all(flag["cause"] == "not_accepted" for flag in done.flags), done
 
 
 # --- the report ------------------------------------------------------------------------------------

@@ -5,9 +5,10 @@
 #include <utility>
 #include <variant>
 
-#include "core/decode.h"
+#include "recording/dead_entry.h"
 #include "recording/mptcp_entry.h"
 #include "recording/pack.h"
+#include "recording/process_entry.h"
 
 namespace tcpdwell::recording {
 namespace {
@@ -18,17 +19,6 @@ constexpr std::size_t kMostHoldings = 8'000'000;
 static_assert(2 * PortSpan::kMost * sizeof(PortSpan) < kMostEntry - 256, "fit into an entry");
 
 using Bytes = std::span<const std::byte>;
-
-void put_process_facts(Packer& packer, const ProcessFacts& facts) {
-  packer.put(facts.pid);
-  packer.put(facts.state);
-  packer.put(facts.parent);
-  packer.put(facts.live_thread);
-  packer.put(facts.runtime);
-  packer.put(std::string_view(facts.program).substr(0, kLongestProgram));
-  packer.put(facts.descriptors);
-  packer.put(facts.descriptor_limit);
-}
 
 class Notes {
  public:
@@ -144,25 +134,7 @@ class Notes {
     end(Entry::Holding);
   }
   void add(const DeadSocket& socket, const Holder& holder) {
-    packer_.put(socket.cookie);
-    packer_.put(socket.at);
-    packer_.put(socket.active);
-    packer_.put(socket.active_exact);
-    packer_.put(socket.connect_failed);
-    packer_.put(socket.mptcp);
-    packer_.put(socket.uncounted);
-    packer_.put(socket.flow.local);
-    packer_.put(socket.flow.remote);
-    packer_.put(socket.flow.netns_cookie);
-    packer_.put(socket.flow.netns);
-    packer_.put(socket.flow.family);
-    packer_.put(socket.sock_cgroup_id);
-    packer_.put(socket.received_ago);
-    packer_.put(socket.sent_ago);
-    packer_.put(socket.unread);
-    packer_.put(socket.err);
-    packer_.put(holder.process);
-    packer_.put(holder.fd);
+    put_dead(packer_, socket, holder);
     end(Entry::DeadHolder);
   }
   void add(const MptcpSubflow& subflow) {
@@ -288,18 +260,8 @@ std::optional<NoteReader::Read> read_processes(Bytes bytes) {
   std::uint16_t count = 0;
   unpacker.get(event.at);
   unpacker.get(count);
-  for (; count > 0 && unpacker.ok(); --count) {
-    ProcessFacts& facts = event.processes.emplace_back();
-    unpacker.get(facts.pid);
-    unpacker.get(facts.state);
-    unpacker.get(facts.parent);
-    unpacker.get(facts.live_thread);
-    unpacker.get(facts.runtime, Runtime::Native, Runtime::Perl);
-    unpacker.get(facts.program);
-    unpacker.get(facts.descriptors);
-    unpacker.get(facts.descriptor_limit);
-    facts.program.resize(std::min(facts.program.size(), kLongestProgram));
-  }
+  for (; count > 0 && unpacker.ok(); --count)
+    event.processes.push_back(get_process_facts(unpacker));
   if (!is_time(unpacker, event.at)) return std::nullopt;
   return NoteReader::Read{std::move(event), {}};
 }
@@ -403,48 +365,6 @@ std::optional<NoteReader::Read> NoteReader::read_inquiry(Bytes bytes) {
   return Read{std::move(answer), subject};
 }
 
-void NoteReader::read_dead_holder(Bytes bytes) {
-  Unpacker unpacker(bytes);
-  DeadSocket socket;
-  Holder holder;
-  unpacker.get(socket.cookie);
-  unpacker.get(socket.at);
-  unpacker.get(socket.active);
-  unpacker.get(socket.active_exact);
-  unpacker.get(socket.connect_failed);
-  unpacker.get(socket.mptcp);
-  unpacker.get(socket.uncounted);
-  unpacker.get(socket.flow.local);
-  unpacker.get(socket.flow.remote);
-  unpacker.get(socket.flow.netns_cookie);
-  unpacker.get(socket.flow.netns);
-  unpacker.get(socket.flow.family);
-  unpacker.get(socket.sock_cgroup_id);
-  unpacker.get(socket.received_ago);
-  unpacker.get(socket.sent_ago);
-  unpacker.get(socket.unread);
-  unpacker.get(socket.err);
-  unpacker.get(holder.process);
-  unpacker.get(holder.fd);
-  if (!is_time(unpacker, socket.at) || socket.active.count() < 0 || socket.active > socket.at)
-    return;
-  socket.holders.push_back(holder);
-  if (dead_.size() < kMostHoldings) dead_.push_back(std::move(socket));
-}
-
-std::optional<NoteReader::Read> NoteReader::read_dead(Bytes bytes) {
-  Unpacker unpacker(bytes);
-  DeadEvent look;
-  std::uint64_t descriptors = 0;
-  unpacker.get(look.at);
-  unpacker.get(descriptors);
-  look.sockets = std::exchange(dead_, {});
-  // What is missing would seem to be closed.
-  if (!is_time(unpacker, look.at) || look.sockets.size() != descriptors) return std::nullopt;
-  join_holders(look.sockets);
-  return Read{std::move(look), {}};
-}
-
 std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
   switch (entry) {
     case Entry::Began: return Read{Began{}, {}};
@@ -460,8 +380,10 @@ std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
     case Entry::Holding: read_holding(bytes); return std::nullopt;
     case Entry::Holders: return read_holders(bytes);
     case Entry::Inquiry: return read_inquiry(bytes);
-    case Entry::DeadHolder: read_dead_holder(bytes); return std::nullopt;
-    case Entry::Dead: return read_dead(bytes);
+    case Entry::DeadHolder: dead_.add(bytes); return std::nullopt;
+    case Entry::Dead:
+      if (auto look = dead_.take(bytes)) return Read{std::move(*look), {}};
+      return std::nullopt;
     case Entry::MptcpSubflow: read_subflow(bytes); return std::nullopt;
     case Entry::Mptcp: return read_mptcp(bytes);
     case Entry::Processes: return read_processes(bytes);

@@ -11,6 +11,7 @@
 
 #include "core/lifecycle.h"
 #include "core/note.h"
+#include "recording/dead_entry.h"
 #include "recording/format.h"
 
 namespace tcpdwell::recording {
@@ -46,12 +47,10 @@ class NoteReader {
   std::optional<Read> read_mptcp(std::span<const std::byte> bytes);
   void read_subflow(std::span<const std::byte> bytes);
   void read_surroundings(std::span<const std::byte> bytes);
-  void read_dead_holder(std::span<const std::byte> bytes);
-  std::optional<Read> read_dead(std::span<const std::byte> bytes);
 
   std::vector<Holding> holdings_;
   std::vector<MptcpSubflow> subflows_;
-  std::vector<DeadSocket> dead_;
+  DeadReader dead_;
   InquiryEvent surroundings_;  // of the next one; only what its entry has
 };
 

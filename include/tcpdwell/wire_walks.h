@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Part of wire.h: what the iterators write, as it is read from their descriptor. */
+#ifndef TCPDWELL_WIRE_WALKS_H
+#define TCPDWELL_WIRE_WALKS_H
+
+/* A subflow, and the MPTCP socket that it belongs to. */
+struct tcpdwell_mptcp_subflow {
+	__u64 at_ns;
+	__u64 cookie; /* of the subflow */
+	struct tcpdwell_mptcp mptcp;
+	__u32 stands; /* for the MPTCP socket: it is its `subflow` */
+	__u32 pad;
+};
+
+/* A descriptor of a process that is a TCP socket, or a listener that has not accepted it yet. */
+struct tcpdwell_holding {
+	__u64 cookie;
+	struct tcpdwell_task task;
+	__s32 fd;
+	__u16 of_listener;
+	__u16 followed; /* `run`: the process is one of the command's */
+};
+
+enum tcpdwell_dead_flags {
+	TCPDWELL_CONNECT_FAILED = 1 << 0, /* it never was connected */
+	TCPDWELL_ACTIVE_EXACT = 1 << 1,	  /* active_ns is when it ended */
+	TCPDWELL_DEAD_MPTCP = 1 << 2,	  /* an MPTCP socket */
+	TCPDWELL_DEAD_UNCOUNTED = 1 << 3, /* there are unread bytes of an unknown number */
+};
+
+/* A descriptor of a process whose connection is over. */
+struct tcpdwell_dead {
+	__u64 cookie;	 /* of MPTCP its first subflow's; if there is none the kernel address */
+	__u64 at_ns;	 /* when it was looked at */
+	__u64 active_ns; /* tcp_mstamp: when it ended, or leftover data was read after that */
+	struct tcpdwell_flow flow;
+	__u64 sock_cgroup_id;
+	struct tcpdwell_task task;
+	__s32 fd;
+	__u32 received_ago, sent_ago; /* as in tcpdwell_snapshot */
+	__u32 unread;		      /* payload; a FIN does not count */
+	__u16 err;		      /* sk_err: nobody has fetched it yet */
+	__u8 flags;		      /* enum tcpdwell_dead_flags */
+	__u8 followed;		      /* as in tcpdwell_holding */
+	__u8 pad[4];
+};
+
+enum tcpdwell_place_kind {
+	TCPDWELL_PLACE_OF_TASK = 1,
+	TCPDWELL_PLACE_OF_SOCKET,   /* `fd` of `tid` is a socket in it */
+	TCPDWELL_PLACE_OF_FILE,	    /* `fd` of `tid` is the namespace itself */
+	TCPDWELL_PLACE_IN_LIST,	    /* the kernel has it; leads nowhere */
+	TCPDWELL_PLACE_END_OF_LIST, /* no namespace: all of them were looked at */
+};
+
+/* A network namespace, and who leads to it. */
+struct tcpdwell_place {
+	__u64 netns_cookie;
+	__u32 netns_inum;
+	__u32 tid; /* in the tracer's pid namespace */
+	__s32 fd;
+	__u32 kind; /* enum tcpdwell_place_kind */
+};
+
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp_subflow) == 88);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_holding) == 48);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_dead) == 144);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_place) == 24);
+
+#endif

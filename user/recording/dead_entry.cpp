@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recording/dead_entry.h"
+
+#include <utility>
+
+#include "core/decode.h"
+
+namespace tcpdwell::recording {
+
+void put_dead(Packer& packer, const DeadSocket& socket, const Holder& holder) {
+  packer.put(socket.cookie);
+  packer.put(socket.at);
+  packer.put(socket.active);
+  packer.put(socket.active_exact);
+  packer.put(socket.connect_failed);
+  packer.put(socket.mptcp);
+  packer.put(socket.uncounted);
+  packer.put(socket.flow.local);
+  packer.put(socket.flow.remote);
+  packer.put(socket.flow.netns_cookie);
+  packer.put(socket.flow.netns);
+  packer.put(socket.flow.family);
+  packer.put(socket.sock_cgroup_id);
+  packer.put(socket.received_ago);
+  packer.put(socket.sent_ago);
+  packer.put(socket.unread);
+  packer.put(socket.err);
+  packer.put(holder.process);
+  packer.put(holder.fd);
+}
+
+namespace {
+
+// A host has no more descriptors of sockets.
+constexpr std::size_t kMost = 8'000'000;
+
+DeadSocket get_dead(Unpacker& unpacker) {
+  DeadSocket socket;
+  Holder& holder = socket.holders.emplace_back();
+  unpacker.get(socket.cookie);
+  unpacker.get(socket.at);
+  unpacker.get(socket.active);
+  unpacker.get(socket.active_exact);
+  unpacker.get(socket.connect_failed);
+  unpacker.get(socket.mptcp);
+  unpacker.get(socket.uncounted);
+  unpacker.get(socket.flow.local);
+  unpacker.get(socket.flow.remote);
+  unpacker.get(socket.flow.netns_cookie);
+  unpacker.get(socket.flow.netns);
+  unpacker.get(socket.flow.family);
+  unpacker.get(socket.sock_cgroup_id);
+  unpacker.get(socket.received_ago);
+  unpacker.get(socket.sent_ago);
+  unpacker.get(socket.unread);
+  unpacker.get(socket.err);
+  unpacker.get(holder.process);
+  unpacker.get(holder.fd);
+  return socket;
+}
+
+}  // namespace
+
+void DeadReader::add(std::span<const std::byte> bytes) {
+  Unpacker unpacker(bytes);
+  DeadSocket socket = get_dead(unpacker);
+  const bool sane = socket.active.count() >= 0 && socket.active <= socket.at;
+  if (unpacker.ok() && sane && sockets_.size() < kMost) sockets_.push_back(std::move(socket));
+}
+
+std::optional<DeadEvent> DeadReader::take(std::span<const std::byte> bytes) {
+  Unpacker unpacker(bytes);
+  DeadEvent look;
+  std::uint64_t descriptors = 0;
+  unpacker.get(look.at);
+  unpacker.get(descriptors);
+  look.sockets = std::exchange(sockets_, {});
+  // What is missing would seem to be closed.
+  if (!unpacker.ok() || look.at.count() < 0 || look.sockets.size() != descriptors)
+    return std::nullopt;
+  join_holders(look.sockets);
+  return look;
+}
+
+}  // namespace tcpdwell::recording
