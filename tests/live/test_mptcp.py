@@ -308,6 +308,9 @@ def test_run_counts_what_its_command_left(netns, tmp_path):
         states = {each["state"] for each in flags if each["cause"] != "orphaned"}
         assert states == ({"CLOSE_WAIT"} if status else set())
         assert all(each["mptcp"] for each in flags)
+        end = json.loads((tmp_path / story).read_bytes().splitlines()[-1])
+        # The client is closed: nobody holds its FIN_WAIT_2.
+        assert {each["state"] for each in end["longest"]} == {"CLOSE_WAIT"}
 
 
 def has_ip_mptcp():

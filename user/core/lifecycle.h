@@ -281,7 +281,7 @@ class Lifecycle {
   void clear_dead(const DeadEntry& entry, Nanos at, Nanos error);
 
   // lifecycle_run.cpp: what `run` says
-  void note_longest(const Connection& connection, State state, Nanos dwell);
+  void note_longest(Id id, State state, Nanos dwell);
   void judge_leaving(Id id, const TransitionEvent& event);
   void judge(RunBook::Judged judged, bool by_exit, std::uint32_t closer);
   void tell(const RunBook::Judged& judged);

@@ -242,7 +242,7 @@ void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
 void Lifecycle::clear_flag(Id id, State from, const Dwell& dwell, Nanos at) {
   Connection& connection = table_[id];
   const bool raised = connection.flag == FlagStage::Raised;
-  if (config_.exit_grace) note_longest(connection, from, dwell.value);
+  if (config_.exit_grace) note_longest(id, from, dwell.value);
   connection.flag = FlagStage::None;
   ++connection.question;
   if (!raised) return;

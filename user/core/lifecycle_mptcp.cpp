@@ -75,6 +75,7 @@ void Lifecycle::on_event(const MptcpChangeEvent& event) {
     return watch(id);
   }
   if (event.socket.state == State::CloseWait) mptcp_closed_by_exit(id, event);
+  if (MptcpView* view = known_mptcp_of(id)) view->socket.dead |= event.socket.dead;
   leave_judged(id, event.at);
   if (event.to == State::Closed) {  // what is left of it is TCP
     mptcp_.erase(id);

@@ -10,8 +10,12 @@
 namespace tcpdwell {
 
 // It was in CLOSE_WAIT, or in FIN_WAIT_2 while a process held it, for so long.
-void Lifecycle::note_longest(const Connection& connection, State state, Nanos dwell) {
-  const bool held = state == State::CloseWait || (state == State::FinWait2 && !connection.orphan);
+void Lifecycle::note_longest(Id id, State state, Nanos dwell) {
+  const Connection& connection = table_[id];
+  const MptcpView* view = known_mptcp_of(id);
+  if (view != nullptr && !view->stands) return;
+  const bool orphan = view != nullptr ? view->is_orphan() : connection.orphan;
+  const bool held = state == State::CloseWait || (state == State::FinWait2 && !orphan);
   if (!held || !publisher_.passes(connection)) return;
   if (connection.role == Role::Server && connection.owner == 0) return;  // nobody accepted it
   run_.note({.state = state, .dwell = dwell, .socket = publisher_.described(connection)});
@@ -99,8 +103,10 @@ void Lifecycle::finish_run(Nanos now) {
   run_.settle(Nanos::max(), [this](const auto& judged) { tell(judged); });
   table_.for_each([&](Id id) {
     const Connection& connection = table_[id];
-    if (connection.carrier == Carrier::Full)
-      note_longest(connection, connection.state, now - connection.entered);
+    if (connection.carrier != Carrier::Full) return;
+    if (const MptcpView* view = known_mptcp_of(id))
+      return note_longest(id, view->state, now - view->begin.latest);
+    note_longest(id, connection.state, now - connection.entered);
   });
 }
 

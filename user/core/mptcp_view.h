@@ -24,6 +24,8 @@ struct MptcpView {
   MptcpSocket socket;             // as it was seen last
   bool fresh = false;             // that was since the last flag that was asked about
   bool counted = false;           // among those that could not be judged
+
+  bool is_orphan() const { return socket.dead || orphaned; }
 };
 
 // By the ids of their connections. An id is reused: an entry of an earlier connection is none.
