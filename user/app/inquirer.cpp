@@ -9,7 +9,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "kernel/port_range.h"
 #include "kernel/rights.h"
 #include "kernel/sock_diag.h"
 
@@ -20,7 +19,8 @@ using namespace std::chrono_literals;
 
 constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
-constexpr Nanos kMostWait = 1s;   // for the walks' share of the CPU
+constexpr Nanos kRangesAgain = 10s;
+constexpr Nanos kMostWait = 1s;       // for the walks' share of the CPU
 constexpr std::int64_t kShares = 20;  // one of which is theirs: 5 %
 
 Nanos thread_cpu_time() {
@@ -40,11 +40,26 @@ std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
   return cookies;
 }
 
-void add_port_range(std::uint64_t netns_cookie, std::vector<NamespaceEvent>& ranges) {
-  NamespaceEvent range = read_port_range();
-  range.at = monotonic_now();
-  range.netns_cookie = netns_cookie;
-  ranges.push_back(range);
+// Of those that were asked about, if only those are of interest.
+std::optional<Error> add_subflows(const Walks& walks, const std::vector<Question>* questions,
+                                  MptcpEvent& mptcp) {
+  auto subflows = walks.mptcp_subflows();
+  mptcp.at = monotonic_now();
+  if (!subflows) return subflows.error();
+  const auto is_asked_for = [&](const MptcpSubflow& subflow) {
+    return questions == nullptr ||
+           std::any_of(questions->begin(), questions->end(), [&](const Question& question) {
+             return question.mptcp && question.cookie == subflow.cookie;
+           });
+  };
+  std::copy_if(subflows->begin(), subflows->end(), std::back_inserter(mptcp.subflows),
+               is_asked_for);
+  return std::nullopt;
+}
+
+bool asks_for_mptcp(const std::vector<Question>& questions) {
+  return std::any_of(questions.begin(), questions.end(),
+                     [](const Question& question) { return question.mptcp; });
 }
 
 // A socket that was accepted between the two questions is held by whoever has it now.
@@ -114,13 +129,17 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   const Nanos before = thread_cpu_time();
   std::vector<std::uint64_t> closed;
   std::vector<NamespaceEvent> ranges;
+  MptcpEvent mptcp;
   std::optional<Error> error;
   for (const Namespaces::Name& name : namespaces_.find()) {
     if (stop_) return {};
     if (snapshot_of_ && *snapshot_of_ != name.inum) continue;
     const bool entered = namespaces_.enter(name.cookie, [&] {
+      const std::uint32_t met = walks_.subflows_met();
       if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
-      add_port_range(name.cookie, ranges);
+      ranges.push_back(port_reader_.read_here(name.cookie));
+      if (walks_.subflows_met() != met)
+        if (auto failed = add_subflows(walks_, nullptr, mptcp)) error = std::move(failed);
     });
     if (!entered) closed.push_back(name.cookie);
   }
@@ -133,9 +152,11 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
       error = holdings.error();
   }
   const Nanos cost = thread_cpu_time() - before;
-  return [this, not_entered, error, cost, ranges, holders = std::move(holders)] {
+  return [this, not_entered, error, cost, ranges, mptcp = std::move(mptcp),
+          holders = std::move(holders)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
     for (const NamespaceEvent& range : ranges) feed_.note(range);
+    if (!mptcp.subflows.empty()) feed_.note(mptcp);
     feed_.note(holders);
     feed_.note(SnapshotOver{});
     not_entered_ = not_entered;
@@ -146,13 +167,12 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   };
 }
 
-Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netns_cookies) {
+Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netns_cookies,
+                                          bool again) {
   const Nanos before = thread_cpu_time();
-  std::vector<NamespaceEvent> ranges;
-  for (const std::uint64_t cookie : netns_cookies) {
-    if (stop_) return {};
-    namespaces_.enter(cookie, [&] { add_port_range(cookie, ranges); });
-  }
+  std::vector<NamespaceEvent> ranges = port_reader_.read(netns_cookies);
+  if (again)
+    for (NamespaceEvent& range : port_reader_.read_again()) ranges.push_back(std::move(range));
   const Nanos cost = thread_cpu_time() - before;
   return [this, cost, ranges] {
     for (const NamespaceEvent& range : ranges) feed_.note(range);
@@ -164,9 +184,12 @@ Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netn
 void Inquirer::ask_for_port_ranges(Nanos now) {
   if (walking_ || now < next_ranges_) return;
   const auto unknown = lifecycle_.take_unknown_namespaces();
-  if (unknown.empty()) return;
+  if (next_ranges_again_.count() == 0) next_ranges_again_ = now + kRangesAgain;
+  const bool again = now >= next_ranges_again_;
+  if (unknown.empty() && !again) return;
   next_ranges_ = Nanos::max();  // until it is answered
-  worker_.ask([this, unknown] { return read_port_ranges(unknown); });
+  if (again) next_ranges_again_ = now + kRangesAgain;
+  worker_.ask([this, unknown, again] { return read_port_ranges(unknown, again); });
 }
 
 void Inquirer::tick(Nanos now) {
@@ -246,11 +269,14 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
                   .serial = questions[i].serial};
     places[questions[i].flow.netns_cookie].push_back(i);
   }
+  MptcpEvent mptcp;
   std::vector<std::uint64_t> closed;
   for (const auto& [netns, indices] : places) {
     const bool entered = namespaces_.enter(netns, [&, &which = indices] {
       std::vector<Question> here;
       for (const std::size_t i : which) here.push_back(questions[i]);
+      if (asks_for_mptcp(here))
+        if (auto failed = add_subflows(walks_, &here, mptcp)) refused = std::move(failed);
       auto found = ask_kernel(here);
       if (!found) refused = found.error();
       if (!found) return;
@@ -266,13 +292,14 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
     }
   const ProcessesEvent processes = find_holders(questions, answers);
   const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, refused, processes, answers = std::move(answers),
+  return [this, cost, refused, processes, mptcp = std::move(mptcp), answers = std::move(answers),
           unanswered = std::move(unanswered)] {
     asking_ = false;
     put_off(unanswered);
     if (refused && !std::exchange(refused_, true))
       spdlog::warn("{}: nothing can be flagged", refused->text());
     last_cost_ = cost;
+    if (!mptcp.subflows.empty()) feed_.note(mptcp);
     if (!processes.processes.empty()) feed_.note(processes);
     for (const InquiryEvent& answer : answers) feed_.note(answer);
   };

@@ -6,7 +6,7 @@
 // Flags that come due within 50 ms share one walk through all descriptors of the host. Walks take
 // 5 % of one CPU at the most: a flag waits, up to a second, before they take more. So do snapshots,
 // which put right what a loss of events left wrong. The port ranges of namespaces that appear are
-// read together, too: each may take a walk to be found.
+// read together, too: each may take a walk to be found. Known ones are read again every 10 s.
 #pragma once
 
 #include <atomic>
@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "app/port_reader.h"
 #include "core/feed.h"
 #include "kernel/cgroups.h"
 #include "kernel/namespaces.h"
@@ -64,7 +65,7 @@ class Inquirer {
   std::uint64_t still_there(const std::vector<std::uint64_t>& closed);
   Worker::Answer look_at_all(bool with_holders);
   void ask_for_port_ranges(Nanos now);
-  Worker::Answer read_port_ranges(const std::vector<std::uint64_t>& netns_cookies);
+  Worker::Answer read_port_ranges(const std::vector<std::uint64_t>& netns_cookies, bool again);
   ProcessesEvent find_holders(const std::vector<Question>& questions,
                               std::vector<InquiryEvent>& answers);
   Worker::Answer look_at(const std::vector<Question>& questions);
@@ -75,6 +76,7 @@ class Inquirer {
   OtherEnds other_ends_;
   CgroupNames cgroups_;
   std::atomic<bool> stop_ = false;
+  PortReader port_reader_{namespaces_, stop_};
   // The rest on the thread that owns it.
   Lifecycle& lifecycle_;
   Feed& feed_;
@@ -94,8 +96,9 @@ class Inquirer {
   Nanos last_walk_{-1};
   Nanos last_walk_cost_{};  // CPU time
   std::uint64_t not_entered_ = 0;
-  Nanos next_ranges_{};  // when port ranges may be asked for again
-  Worker worker_;        // the last: its thread ends before what it uses
+  Nanos next_ranges_{};        // when port ranges may be asked for again
+  Nanos next_ranges_again_{};  // ... those that are known
+  Worker worker_;              // the last: its thread ends before what it uses
 };
 
 }  // namespace tcpdwell

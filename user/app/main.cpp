@@ -55,7 +55,15 @@ std::unique_ptr<Sink> make_sink(const Options& options, Output& output) {
   return std::make_unique<TextSink>(output, kinds, text_style(options, output));
 }
 
+// The state of TCP says nothing about them.
+void warn_of_mptcp(const EndRecord& end) {
+  if (end.mptcp_not_judged > 0)
+    spdlog::warn("{} could not be judged: the MPTCP socket above could not be read",
+                 format_count(end.mptcp_not_judged, "MPTCP subflow"));
+}
+
 int lost_status(const Options& options, const EndRecord& end, const Output& output) {
+  warn_of_mptcp(end);
   if (end.lost > 0)
     spdlog::warn("{} were lost, {} of them transitions{}", format_count(end.lost, "event"),
                  end.transitions_lost, end.ring_full > 0 ? ". A larger --ring-size may help" : "");
@@ -213,8 +221,8 @@ int leaks(const Options& options) {
                          .ring_bytes = options.ring_bytes,
                          .watch = options.watch,
                          .duration = options.duration},
-                        sink, *output, [&](const When& when) {
-                          if (!options.json) table.print(when);
+                        sink, *output, [&](const EndRecord& look) {
+                          if (!options.json) table.print(look.when, *look.watched);
                           leaked = sink.leaked();
                           sink.begin_round();
                         });

@@ -15,5 +15,7 @@ namespace tcpdwell {
 bool decode(std::span<const std::byte> record, Event& event);
 // Of what the walk through descriptors wrote.
 std::optional<Holding> decode_holding(std::span<const std::byte> record);
+// ... of what the walk through the sockets of a network namespace wrote of MPTCP.
+std::optional<MptcpSubflow> decode_subflow(std::span<const std::byte> record);
 
 }  // namespace tcpdwell

@@ -4,6 +4,7 @@
 // differ only in where these come from.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -73,6 +74,8 @@ struct TransitionEvent {
   bool fastopen = false;
   bool unacked = false;
   bool followed = false;
+  bool silent = false;              // to CLOSED: no segment was sent in this life
+  bool timestamped = false;         // to CLOSED: the peer sent TCP timestamps
   std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
   std::optional<Process> task;
   std::optional<Tally> tally;
@@ -154,6 +157,13 @@ struct CgroupEvent {
   std::string path;
 };
 
+// Neighbouring ports; `last`: included.
+struct PortSpan {
+  static constexpr std::size_t kMost = 6'000;  // that an event has of a kind
+  std::uint16_t first = 0, last = 0;
+  bool operator==(const PortSpan&) const = default;
+};
+
 // Which ports a network namespace lets connect() choose from (ip_local_port_range). 0: it could not
 // be read.
 struct NamespaceEvent {
@@ -161,12 +171,32 @@ struct NamespaceEvent {
   std::uint64_t netns_cookie = 0;
   std::uint16_t port_low = 0, port_high = 0;  // high: included
   std::uint32_t reserved_ports = 0;           // of ip_local_reserved_ports, within the range
+  // Rising, within the range. `bound`: by listeners, and by what is bound and not connected.
+  std::vector<PortSpan> reserved, bound;
+  std::optional<std::uint8_t> tw_reuse;  // tcp_tw_reuse; nullopt: not known
+  std::uint32_t tw_reuse_delay_ms = 1000;
+  bool operator==(const NamespaceEvent&) const = default;
 };
 
 // A socket that the kernel has, found in a walk through all of one network namespace. Full sockets
 // are read under their lock and minisocks and requests while their timer runs, and the record is
 // queued in between: on either side of it in the stream is what happened before and after.
 enum class SocketKind : std::uint8_t { Full = 1, Minisock, Request };
+
+// What a full socket keeps of its past beside the three times below. From a record of an older
+// version it is not known.
+struct SocketStamps {
+  static constexpr std::int64_t kNever = INT64_MAX;
+  Nanos delivered{}, first_sent{};   // delivered_mstamp, first_tx_mstamp; 0: never
+  std::int64_t delack_ago = kNever;  // jiffies; negative: so many are left
+  std::uint32_t retrans_stamp = 0;   // the low 32 bits of a time in ms, or in us; 0: never
+  std::uint32_t unacked = 0;         // write_seq - snd_una; a SYN or FIN counts 1
+  bool known = false;
+  bool all_sent = false;  // snd_nxt == write_seq: what is not acknowledged was sent, at least once
+  bool usec_ts = false;   // retrans_stamp counts us
+  bool quickack_route = false;
+  bool deferred_syn = false;
+};
 
 struct SnapshotEvent {
   Nanos at{};
@@ -175,11 +205,14 @@ struct SnapshotEvent {
   std::uint64_t cookie = 0;  // 0: a minisock or request that has none
   Flow flow;
   State state = State::Closed;
-  bool attached = false;  // a full socket that has a struct socket
-  bool dead = false;      // ... that nobody holds
+  bool attached = false;    // a full socket that has a struct socket
+  bool dead = false;        // ... that nobody holds
+  bool mptcp = false;       // ... that is an MPTCP subflow
+  bool port_bound = false;  // somebody bound its port: connect() does not choose it
   std::uint64_t sock_cgroup_id = 0;
   // A full socket: jiffies since an acknowledgment or data came, or data was sent; nullopt: never.
   std::optional<std::uint32_t> acked_ago, received_ago, sent_ago;
+  SocketStamps stamps;
   Nanos syn_at{};  // a request: when its SYN came
   // A minisock
   std::int32_t left_jiffies = 0;
@@ -218,6 +251,43 @@ struct ProcessesEvent {
   std::vector<ProcessFacts> processes;
 };
 
+// An MPTCP socket: what the application holds, while its TCP sockets (subflows) belong to the kernel.
+struct MptcpSocket {
+  std::uint64_t object = 0;
+  std::uint64_t cookie = 0;  // of the subflow that stands for it; 0: it has none
+  State state = State::Closed;
+  bool dead = false;      // nobody holds it
+  bool attached = false;  // it has a struct socket
+  bool unread = false;    // there are unread bytes
+  std::optional<std::uint64_t> unread_bytes;  // nullopt: of an unknown number
+  std::uint64_t unsent_bytes = 0;
+  std::uint32_t subflows = 0;  // that are open
+  // Of its subflows the latest: as of SnapshotEvent.
+  std::optional<std::uint32_t> acked_ago, received_ago, sent_ago;
+};
+
+// sock:inet_sock_set_state of an MPTCP socket that was connected.
+struct MptcpChangeEvent {
+  Nanos at{};
+  MptcpSocket socket;  // before the change
+  State to = State::Closed;
+  bool exiting = false;
+};
+
+struct MptcpSubflow {
+  Nanos at{};
+  std::uint64_t cookie = 0;
+  bool stands = false;  // for its MPTCP socket: no other subflow does
+  MptcpSocket socket;
+};
+
+// Subflows that a walk through sockets found, all or those that were asked about; none where the
+// subflow and the MPTCP socket are ESTABLISHED both.
+struct MptcpEvent {
+  Nanos at{};
+  std::vector<MptcpSubflow> subflows;
+};
+
 // Who holds sockets that are older than the trace, in any order.
 struct HoldersEvent {
   Nanos at{};
@@ -226,6 +296,7 @@ struct HoldersEvent {
 
 using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent,
                            TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
-                           SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent>;
+                           SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent,
+                           MptcpChangeEvent, MptcpEvent>;
 
 }  // namespace tcpdwell

@@ -75,6 +75,7 @@ void Feed::take(const Finished& end) {
           .evicted = lifecycle_.evicted(),
           .unseen = lifecycle_.unseen(),
           .corrected = lifecycle_.corrected(),
+          .mptcp_not_judged = lifecycle_.mptcp_not_judged(),
           .elapsed = end.at - start_.when.mono,
           .truncated = end.truncated};
   sink_.write(end_);

@@ -83,8 +83,10 @@ std::string base_key(const FlagRecord& flag, bool relayed) {
   add(key, static_cast<std::uint8_t>(flag.cause));
   add(key, static_cast<std::uint8_t>(flag.kind));
   add(key, static_cast<std::uint8_t>(flag.by_exit));
+  add(key, static_cast<std::uint8_t>(is_of_unknown_age(flag)));
   add(key, static_cast<std::uint8_t>(relayed));
   add(key, static_cast<std::uint8_t>(flag.attached));
+  add(key, static_cast<std::uint8_t>(flag.mptcp));
   add(key, flag.socket.flow.netns);
   add(key, static_cast<std::uint8_t>(flag.socket.flow.family));
   const Process* last = nullptr;
@@ -230,6 +232,8 @@ void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, co
     group.state = flag.state;
     group.cause = flag.cause;
     group.by_exit = flag.by_exit;
+    group.certain = !is_of_unknown_age(flag);
+    group.mptcp = flag.mptcp;
     group.family = socket.flow.family;
     group.local_port = entry.place.is_server ? socket.flow.local.port : std::uint16_t{0};
     group.peer = socket.flow.remote;
@@ -256,11 +260,15 @@ void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, co
 // The true ages are all at least what is shown, so the oldest and the median are, too.
 void measure(LeakGroup& group, std::span<const FlagRecord> flags,
              std::span<const std::optional<std::size_t>> relays) {
-  std::optional<Nanos> error = Nanos{0};
+  std::optional<Nanos> error = Nanos{0}, at_most = Nanos{0};
   for (const std::size_t member : group.members) {
-    const std::optional<Nanos>& one = flags[member].dwell.error;
-    error = error && one ? std::optional(std::max(*error, *one)) : std::nullopt;
+    const FlagRecord& flag = flags[member];
+    error = error && flag.dwell.error ? std::optional(std::max(*error, *flag.dwell.error))
+                                      : std::nullopt;
+    const auto most = flag.dwell.error ? flag.dwell.value + *flag.dwell.error : flag.at_most;
+    at_most = at_most && most ? std::optional(std::max(*at_most, *most)) : std::nullopt;
   }
+  if (!error) group.at_most = at_most;
   std::stable_sort(group.members.begin(), group.members.end(), [&](std::size_t a, std::size_t b) {
     return flags[a].dwell.value > flags[b].dwell.value;
   });
@@ -283,7 +291,8 @@ void measure(LeakGroup& group, std::span<const FlagRecord> flags,
 
 bool worse(const LeakGroup& a, const LeakGroup& b) {
   const auto rank = [](const LeakGroup& group) {
-    return std::tuple(group.cause == Cause::Orphaned ? 0 : 1, group.count, group.oldest.value);
+    const int kind = group.cause == Cause::Orphaned ? 0 : group.certain ? 2 : 1;
+    return std::tuple(kind, group.count, group.oldest.value);
   };
   return rank(a) != rank(b) ? rank(a) > rank(b) : a.key < b.key;
 }

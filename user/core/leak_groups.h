@@ -40,6 +40,7 @@ struct LeakGroup {
   State state = State::CloseWait;
   Cause cause = Cause::None;
   bool by_exit = false;
+  bool mptcp = false;
   Family family = Family::Ipv4;
   std::uint16_t local_port = 0;  // 0: each has another one
   Endpoint peer;                 // its port is 0 where each has another one
@@ -71,6 +72,8 @@ struct LeakGroup {
   std::size_t count = 0;
   // If one of them is a lower bound, so are both.
   Dwell oldest, median;
+  bool certain = true;           // else their ages may be below the threshold
+  std::optional<Nanos> at_most;  // the oldest's age, if it is a lower bound; nullopt: no upper one
   std::optional<std::uint64_t> unread_bytes, unsent_bytes;  // summed; nullopt: of none is known
   std::uint64_t cookie = 0;                                 // of the oldest
   std::vector<std::size_t> members;  // indexes of what group_leaks() was given, oldest first
@@ -85,7 +88,8 @@ inline bool are_equal_processes(const LeakGroup& group) {
   return group.holders.size() > group.held_by;
 }
 
-// Of those that are raised. Worst first: most sockets, then oldest; the orphaned are last.
+// Of those that are raised. Worst first: most sockets, then oldest; those that are not certainly
+// stuck come later, and the orphaned are last.
 std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags);
 // Of one socket.
 LeakGroup group_of(const FlagRecord& flag);

@@ -31,6 +31,7 @@ struct Finished {
 
 using Note =
     std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, LossEvent, ClockEvent, CgroupEvent,
-                 NamespaceEvent, InquiryEvent, HoldersEvent, ProcessesEvent, Stopped, Finished>;
+                 NamespaceEvent, InquiryEvent, HoldersEvent, ProcessesEvent, MptcpEvent, Stopped,
+                 Finished>;
 
 }  // namespace tcpdwell

@@ -49,6 +49,10 @@ std::string_view name(Side side) {
   return "";
 }
 
+std::string_view name(ConnectFailure reason) {
+  return reason == ConnectFailure::NoPort ? "no_port" : "port_taken";
+}
+
 std::string_view name(Ended ended) {
   switch (ended) {
     case Ended::Unknown: return "unknown";
@@ -83,6 +87,11 @@ bool is_certainly_stuck(const FlagRecord& flag) {
   if (flag.dwell.value >= flag.threshold) return true;
   return flag.at_most && *flag.at_most >= flag.threshold &&
          *flag.at_most - flag.dwell.value <= kBoundsAgree;
+}
+
+bool is_of_unknown_age(const FlagRecord& flag) {
+  return !flag.dwell.error && !is_certainly_stuck(flag) &&
+         (!flag.at_most || *flag.at_most >= flag.threshold);
 }
 
 bool is_leak(const FlagRecord& flag) {

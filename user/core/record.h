@@ -167,6 +167,7 @@ struct FlagRecord {
   // Of the holders and of the other end, by pid; one may be missing.
   std::vector<ProcessFacts> processes;
   std::optional<OtherEnd> other_end;
+  bool mptcp = false;                     // it is the MPTCP socket's, which the connection stands for
   std::optional<Process> inherited_from;  // see InquiryEvent
   std::optional<AcceptQueue> queue;       // NotAccepted
   bool by_exit = false;                   // `run`: nothing but the exit of its process closed it
@@ -176,8 +177,29 @@ struct FlagRecord {
 // the upper one does. Else it is "age unknown, at most at_most".
 inline constexpr Nanos kBoundsAgree = std::chrono::seconds{1};
 bool is_certainly_stuck(const FlagRecord& flag);
+// The bounds leave open whether it passes.
+bool is_of_unknown_age(const FlagRecord& flag);
 // Whether it decides the exit status of `leaks` and `run`.
 bool is_leak(const FlagRecord& flag);
+
+// Why a connect() failed before a packet left.
+enum class ConnectFailure : std::uint8_t {
+  NoPort,     // EADDRNOTAVAIL: no local port was left to choose
+  PortTaken,  // the port that was bound has a connection to this destination already
+};
+std::string_view name(ConnectFailure reason);
+
+// connect() calls that failed since the last such record about the same. What is too much to be
+// told apart is told together: first destinations, then processes.
+struct FailedConnectsRecord {
+  When when;  // of the last one
+  // nullopt: several, or not known. Its pid is 0 where several have the name, or it is not visible.
+  std::optional<Process> process;
+  Flow flow;  // of its remote end and local address
+  bool one_destination = true;
+  ConnectFailure reason = ConnectFailure::NoPort;
+  std::uint64_t count = 0;
+};
 
 struct LostRecord {
   When when;
@@ -186,6 +208,16 @@ struct LostRecord {
   std::uint64_t transitions = 0;
   std::uint64_t at_most = 0;
   std::uint64_t resynced = 0;
+};
+
+// `leaks`: what is there in a state that has a threshold, whether it passes it or not.
+struct WatchedState {
+  FlagKind kind = FlagKind::State;
+  State state = State::CloseWait;
+  Nanos threshold{};
+  std::uint64_t sockets = 0;
+  Nanos oldest{};                 // a lower bound, if it is of unknown age; 0: there is none
+  std::uint64_t unknown_age = 0;  // those whose bounds leave open whether they pass
 };
 
 struct EndRecord {
@@ -207,14 +239,16 @@ struct EndRecord {
   std::uint64_t evicted = 0;     // lives that left the table for --max-connections
   std::uint64_t unseen = 0;     // transitions, at least, that no program saw and no counter counted
   std::uint64_t corrected = 0;  // ends that were none: the kernel was asked before they were told
+  std::uint64_t mptcp_not_judged = 0;  // subflows whose MPTCP socket could not be looked at
   std::uint64_t output_dropped = 0;  // lines; a sink fills it in, as it alone has all of them
   std::uint64_t unrecorded = 0;      // frames that are missing in a recording; not printed
   Nanos elapsed{};
   bool truncated = false;  // a replay: the recording does not tell the end
+  std::optional<std::vector<WatchedState>> watched;  // nullopt: it was not `leaks`
 };
 
-using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord, LostRecord,
-                            EndRecord>;
+using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord,
+                            FailedConnectsRecord, LostRecord, EndRecord>;
 
 // Where records go. Called on the thread that owns the table; must not throw.
 class Sink {
@@ -224,7 +258,8 @@ class Sink {
   // What it would drop unseen need not be made. Asked once, before the first record.
   struct Needs {
     bool transitions = true, connections = true;
-    bool whose = true;  // TransitionRecord::socket; else that is empty
+    bool whose = true;              // TransitionRecord::socket; else that is empty
+    bool failures_at_once = false;  // FailedConnectsRecord: at each tick, not now and then
   };
   virtual Needs needs() const noexcept { return {}; }
 };

@@ -54,7 +54,7 @@ Result<std::vector<Place>> read_places(const LinkPtr& link, std::string_view doi
 
 struct Walks::Impl {
   tcpdwell_bpf* skeleton;
-  LinkPtr sockets, holders, tasks, files, list;
+  LinkPtr sockets, subflows, holders, tasks, files, list;
   std::uint32_t pass = 0;  // of holders(); entries of earlier ones are not wanted
 };
 
@@ -68,6 +68,7 @@ Result<Walks> Walks::attach(tcpdwell_bpf& skeleton) {
   impl->skeleton = &skeleton;
   auto& progs = skeleton.progs;
   for (auto [program, link] : {std::pair{progs.snapshot, &impl->sockets},
+                               {progs.mptcp_sockets, &impl->subflows},
                                {progs.holders, &impl->holders},
                                {progs.places_of_tasks, &impl->tasks},
                                {progs.places_of_files, &impl->files},
@@ -102,6 +103,19 @@ std::optional<Error> Walks::snapshot(const std::atomic<bool>& stop) const {
     std::this_thread::sleep_for(500us);  // the reader of the ring is behind
   }
   return std::nullopt;
+}
+
+std::uint32_t Walks::subflows_met() const { return impl_->skeleton->bss->subflows_met; }
+
+Result<std::vector<MptcpSubflow>> Walks::mptcp_subflows() const {
+  auto bytes = read_all(impl_->subflows, "walking through the MPTCP sockets of a network namespace");
+  if (!bytes) return bytes.error();
+  std::vector<MptcpSubflow> subflows;
+  const std::span<const std::byte> all(*bytes);
+  for (std::size_t at = 0; at + sizeof(tcpdwell_mptcp_subflow) <= all.size();
+       at += sizeof(tcpdwell_mptcp_subflow))
+    if (auto subflow = decode_subflow(all.subspan(at))) subflows.push_back(*subflow);
+  return subflows;
 }
 
 // All in a few system calls.

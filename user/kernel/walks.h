@@ -48,6 +48,10 @@ class Walks {
   // All sockets of the network namespace that the calling thread is in, into the ring. Somebody
   // must drain it meanwhile: at half full this waits, until `stop`.
   std::optional<Error> snapshot(const std::atomic<bool>& stop) const;
+  // How many MPTCP subflows all walks by snapshot() have met so far.
+  std::uint32_t subflows_met() const;
+  // MPTCP subflows of the network namespace that the calling thread is in.
+  Result<std::vector<MptcpSubflow>> mptcp_subflows() const;
   // Who holds the sockets with these cookies, or their listener; none given: who holds any socket.
   Result<std::vector<Holding>> holders(std::span<const std::uint64_t> cookies);
   // Network namespaces of threads, of descriptors; the same one can be there many times.

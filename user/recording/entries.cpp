@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "recording/mptcp_entry.h"
 #include "recording/pack.h"
 
 namespace tcpdwell::recording {
@@ -12,6 +13,8 @@ namespace {
 
 // A file of nothing but these would fill the memory; a host has no more descriptors of sockets.
 constexpr std::size_t kMostHoldings = 8'000'000;
+
+static_assert(2 * PortSpan::kMost * sizeof(PortSpan) < kMostEntry - 256, "fit into an entry");
 
 using Bytes = std::span<const std::byte>;
 
@@ -72,6 +75,9 @@ class Notes {
     packer_.put(range.port_low);
     packer_.put(range.port_high);
     packer_.put(range.reserved_ports);
+    packer_.put(range.tw_reuse);
+    packer_.put(range.tw_reuse_delay_ms);
+    for (const auto* spans : {&range.reserved, &range.bound}) add(*spans);
     end(Entry::Namespace);
   }
   void operator()(const HoldersEvent& holders) {
@@ -79,6 +85,12 @@ class Notes {
     packer_.put(holders.at);
     packer_.put(static_cast<std::uint64_t>(holders.holdings.size()));
     end(Entry::Holders);
+  }
+  void operator()(const MptcpEvent& mptcp) {
+    for (const MptcpSubflow& subflow : mptcp.subflows) add(subflow);
+    packer_.put(mptcp.at);
+    packer_.put(static_cast<std::uint64_t>(mptcp.subflows.size()));
+    end(Entry::Mptcp);
   }
   void operator()(const ProcessesEvent& event) {
     packer_.put(event.at);
@@ -119,6 +131,18 @@ class Notes {
     packer_.put(holding.holder.process);
     packer_.put(holding.holder.fd);
     end(Entry::Holding);
+  }
+  void add(const MptcpSubflow& subflow) {
+    put_subflow(packer_, subflow);
+    end(Entry::MptcpSubflow);
+  }
+  void add(const std::vector<PortSpan>& spans) {
+    const auto count = static_cast<std::uint16_t>(std::min(spans.size(), PortSpan::kMost));
+    packer_.put(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      packer_.put(spans[i].first);
+      packer_.put(spans[i].last);
+    }
   }
   void add_surroundings(const InquiryEvent& answer) {
     if (!answer.other_end && !answer.inherited_from && answer.send_wait == SendWait::None) return;
@@ -198,6 +222,16 @@ std::optional<NoteReader::Read> read_cgroup(Bytes bytes) {
   return NoteReader::Read{std::move(cgroup), {}};
 }
 
+void read_spans(Unpacker& unpacker, std::vector<PortSpan>& spans) {
+  std::uint16_t count = 0;
+  unpacker.get(count);
+  for (; count > 0 && unpacker.ok(); --count) {
+    PortSpan& span = spans.emplace_back();
+    unpacker.get(span.first);
+    unpacker.get(span.last);
+  }
+}
+
 std::optional<NoteReader::Read> read_namespace(Bytes bytes) {
   Unpacker unpacker(bytes);
   NamespaceEvent range;
@@ -207,7 +241,12 @@ std::optional<NoteReader::Read> read_namespace(Bytes bytes) {
   unpacker.get(range.port_high);
   unpacker.get(range.reserved_ports);
   if (!is_time(unpacker, range.at)) return std::nullopt;
-  return NoteReader::Read{range, {}};
+  if (!unpacker.has_more()) return NoteReader::Read{std::move(range), {}};  // of an older version
+  unpacker.get(range.tw_reuse);
+  unpacker.get(range.tw_reuse_delay_ms);
+  for (auto* spans : {&range.reserved, &range.bound}) read_spans(unpacker, *spans);
+  if (!unpacker.ok()) return std::nullopt;
+  return NoteReader::Read{std::move(range), {}};
 }
 
 std::optional<NoteReader::Read> read_processes(Bytes bytes) {
@@ -277,6 +316,24 @@ std::optional<NoteReader::Read> NoteReader::read_holders(Bytes bytes) {
   return Read{std::move(holders), {}};
 }
 
+void NoteReader::read_subflow(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  const MptcpSubflow subflow = get_subflow(unpacker);
+  if (is_time(unpacker, subflow.at) && subflows_.size() < kMostHoldings)
+    subflows_.push_back(subflow);
+}
+
+std::optional<NoteReader::Read> NoteReader::read_mptcp(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  MptcpEvent mptcp;
+  std::uint64_t count = 0;
+  unpacker.get(mptcp.at);
+  unpacker.get(count);
+  mptcp.subflows = std::exchange(subflows_, {});
+  if (!is_time(unpacker, mptcp.at) || mptcp.subflows.size() != count) return std::nullopt;
+  return Read{std::move(mptcp), {}};
+}
+
 std::optional<NoteReader::Read> NoteReader::read_inquiry(Bytes bytes) {
   Unpacker unpacker(bytes);
   InquiryEvent answer;
@@ -328,6 +385,8 @@ std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
     case Entry::Holding: read_holding(bytes); return std::nullopt;
     case Entry::Holders: return read_holders(bytes);
     case Entry::Inquiry: return read_inquiry(bytes);
+    case Entry::MptcpSubflow: read_subflow(bytes); return std::nullopt;
+    case Entry::Mptcp: return read_mptcp(bytes);
     case Entry::Processes: return read_processes(bytes);
     case Entry::Surroundings: read_surroundings(bytes); return std::nullopt;
     case Entry::Kernel:

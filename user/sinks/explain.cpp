@@ -15,7 +15,12 @@ namespace {
 
 // "2m10s ago"; of several "the oldest 2m10s ago"
 std::string ago(const LeakGroup& group) {
-  return (is_one(group) ? "" : "the oldest ") + age_text(group.oldest) + " ago";
+  const std::string age =
+      group.certain || !group.at_most
+          ? age_text(group.oldest)
+          : fmt::format("between {} and {}", format_duration(group.oldest.value),
+                        format_duration(*group.at_most));
+  return (is_one(group) ? "" : "the oldest ") + age + " ago";
 }
 
 // "the peer closed 2m10s ago"

@@ -218,8 +218,37 @@ char* append(char* out, const FlagRecord& record) {
   out = queue(out, record.queue);
   out = put(out, ",\"by_exit\":");
   out = text(out, record.by_exit ? "true" : "false");
+  if (record.mptcp) out = put(out, ",\"mptcp\":true");
   out = put(out, '}');
   return out;
+}
+
+char* append(char* out, const FailedConnectsRecord& record) {
+  out = put(out, "{\"type\":\"connects_failed\",\"time\":\"");
+  out = head(out, record.when);
+  if (record.one_destination) {
+    out = put(out, ",\"netns\":");
+    out = number(out, record.flow.netns);
+    out = put(out, ",\"family\":");
+    out = word(out, record.flow.family == Family::Ipv4 ? "ipv4" : "ipv6");
+    out = put(out, ",\"local\":\"");
+    out = address(out, record.flow.local, record.flow.family);
+    out = put(out, "\",\"remote\":{\"addr\":\"");
+    out = address(out, record.flow.remote, record.flow.family);
+    out = put(out, "\",\"port\":");
+    out = number(out, record.flow.remote.port);
+    out = put(out, '}');
+  } else {
+    out = put(out, ",\"netns\":null,\"family\":null,\"local\":null,\"remote\":null");
+  }
+  out = put(out, ",\"owner\":");
+  out = owner(out,
+              record.process ? std::optional(Owner{*record.process, Via::Connect}) : std::nullopt);
+  out = put(out, ",\"reason\":");
+  out = word(out, name(record.reason));
+  out = put(out, ",\"count\":");
+  out = number(out, record.count);
+  return put(out, '}');
 }
 
 char* append(char* out, const LostRecord& record) {
@@ -237,6 +266,27 @@ char* append(char* out, const LostRecord& record) {
   out = number(out, record.resynced);
   out = put(out, '}');
   return out;
+}
+
+char* append(char* out, const std::vector<WatchedState>& watched) {
+  out = put(out, ",\"watched\":[");
+  Separator comma;
+  for (const WatchedState& state : watched) {
+    out = comma.put(out);
+    out = put(out, "{\"flag\":");
+    out = word(out, flag_name(state.kind, state.state));
+    for (const auto& [name, value] :
+         {std::pair<std::string_view, std::uint64_t>{"threshold_ns", state.threshold.count()},
+          {"sockets", state.sockets},
+          {"oldest_ns", state.oldest.count()},
+          {"unknown_age", state.unknown_age}}) {
+      out = put(out, ',');
+      out = quoted_key(out, name);
+      out = number(out, value);
+    }
+    out = put(out, '}');
+  }
+  return put(out, ']');
 }
 
 char* append(char* out, const EndRecord& record) {
@@ -265,8 +315,11 @@ char* append(char* out, const EndRecord& record) {
   out = number(out, record.unseen);
   out = put(out, ",\"corrected\":");
   out = number(out, record.corrected);
+  out = put(out, ",\"mptcp_not_judged\":");
+  out = number(out, record.mptcp_not_judged);
   out = put(out, ",\"output_dropped\":");
   out = number(out, record.output_dropped);
+  if (record.watched) out = append(out, *record.watched);
   if (record.truncated) out = put(out, ",\"truncated\":true");
   out = put(out, '}');
   return out;
@@ -275,6 +328,7 @@ char* append(char* out, const EndRecord& record) {
 // How long a line can get: our own words and numbers, and the bytes of others at their worst.
 constexpr std::size_t kPlain = 2048;
 constexpr std::size_t kHolder = 160;
+constexpr std::size_t kWatched = 192;
 
 std::size_t room_for(const SocketInfo& socket) { return kPlain + json_string_room(socket.cgroup); }
 std::size_t room_for(const TransitionRecord& record) { return room_for(record.socket); }
@@ -286,8 +340,11 @@ std::size_t room_for(const StartRecord& record) {
   return 2 * kPlain + json_string_room(record.version) + json_string_room(record.kernel) +
          json_string_room(record.host);
 }
+std::size_t room_for(const FailedConnectsRecord&) { return kPlain; }
 std::size_t room_for(const LostRecord&) { return kPlain; }
-std::size_t room_for(const EndRecord&) { return kPlain; }
+std::size_t room_for(const EndRecord& record) {
+  return kPlain + kWatched * (record.watched ? record.watched->size() : 0);
+}
 
 }  // namespace
 

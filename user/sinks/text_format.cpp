@@ -48,6 +48,11 @@ std::string format_number(std::uint64_t number) {
   return text;
 }
 
+std::string_view what_failed(ConnectFailure reason) {
+  return reason == ConnectFailure::NoPort ? "no local port is free (EADDRNOTAVAIL)"
+                                          : "the bound port has this connection already";
+}
+
 std::string format_count(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", format_number(count), noun, count == 1 ? "" : "s");
 }

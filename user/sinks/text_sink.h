@@ -43,6 +43,7 @@ class TextSink final : public Sink, public Observer {
   void append_raised(const LeakGroup& group, const FlagRecord& oldest);
   void print_raised();
   void append(const ConnectionRecord& record);
+  void append(const FailedConnectsRecord& record);
   void append(const LostRecord& record);
   void append(const EndRecord& record);
 
