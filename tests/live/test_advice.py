@@ -127,7 +127,7 @@ def test_a_trace_that_begins_with_many_prints_groups(stage):
 def test_the_maker_of_an_inherited_descriptor_is_told(stage):
     """The holder is the child, the one to blame is the service: both are named, and SOCK_CLOEXEC."""
     service, (child,) = stage.plays("inherited")
-    text = entry(stage.leaks("sleep"), "CLOSE_WAIT", "sleep")
+    text = entry(stage.leaks("sleep"), "CLOSE_WAIT  eof_read", "sleep")
     assert f"uploader[{service}], which listens on port" in text, text
     assert f"most likely accepted it and started sleep[{child}], which inherited" in text, text
     assert "let uploader open its sockets with SOCK_CLOEXEC" in text, text
