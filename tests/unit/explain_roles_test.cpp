@@ -167,7 +167,7 @@ FlagRecord closed_window(State state) {
 
 TEST(Roles, BehindAClosedWindowThePeerDoesNotRead) {
   EXPECT_THAT(what(closed_window(State::CloseWait)),
-              HasSubstr("the peer closed 2m10s ago, but 2,543,616 bytes are not sent: the peer "
+              HasSubstr("the peer closed 2m10s ago, but 2,543,616 bytes are unsent: the peer "
                         "answers, but takes no more data (its window is closed); fd 9 of"));
   EXPECT_THAT(next(closed_window(State::CloseWait)),
               HasSubstr("find out why the application at 10.0.0.2 does not read: ss -tinoe dst"));
@@ -175,7 +175,7 @@ TEST(Roles, BehindAClosedWindowThePeerDoesNotRead) {
   orphaned.holders.clear();
   orphaned.attached = false;
   EXPECT_EQ(what(orphaned),
-            "in FIN_WAIT_1 for 2m10s; 2,543,616 bytes are not sent: the peer answers, but takes no "
+            "in FIN_WAIT_1 for 2m10s; 2,543,616 bytes are unsent: the peer answers, but takes no "
             "more data (its window is closed); nobody holds it any more, and the kernel gives up "
             "by itself after some minutes");
   EXPECT_THAT(next(orphaned), AllOf(Not(HasSubstr("FIN is lost")), Not(HasSubstr("loses")),

@@ -17,6 +17,7 @@ std::vector<FlagRecord> with_ages(std::initializer_list<Nanos> ages) {
   std::vector<FlagRecord> flags;
   for (const Nanos age : ages) {
     flags.push_back(stuck_server(Cause::EofRead, static_cast<std::uint16_t>(50000 + flags.size())));
+    flags.back().threshold = 1s;
     flags.back().dwell = {age};
     flags.back().holders[0].fd = static_cast<std::int32_t>(9 + flags.size());
   }

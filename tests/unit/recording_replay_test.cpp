@@ -117,6 +117,9 @@ TEST_F(RecordingReplay, WithAFilterShowsWhatPassesAndItsFlags) {
   EXPECT_EQ(count(some.text, "\"port\":443"), count(printed, "\"port\":443"));
   EXPECT_EQ(count(some.text, "\"port\":80"), 0U);
   EXPECT_EQ(count(some.text, "\"event\":\"raised\""), 2U) << some.text;
+  EXPECT_EQ(some.end.passed.transitions, count(some.text, "\"type\":\"transition\""));
+  EXPECT_EQ(some.end.passed.connections, count(some.text, "\"type\":\"connection\""));
+  EXPECT_EQ(some.end.passed.open, 2U);
 }
 
 TEST_F(RecordingReplay, OfAFilteredRunIsThatRun) {

@@ -307,14 +307,16 @@ TEST_F(Text, AConnection) {
   record.dwell[index(State::TimeWait)] = Dwell{60s, 4ms};
   record.dwell[index(State::FinWait2)] = Dwell{2s, {}};
   record.opened_by = Side::Local;
-  record.closed_by = Side::Local;
+  record.closed_by = Side::Remote;
+  record.closer = owner_of(7, "nginx", Via::Close);
   record.ended = Ended::Fin;
   record.time_wait_ended = TimeWaitEnded::Expired;
   record.tally = Tally{.bytes_sent = 7, .bytes_received = 9};
   const std::string shown = line(record);
-  for (const char* part :
-       {"client opened by local, closed by local: fin, TIME_WAIT expired", "ESTABLISHED 50.0ms",
-        "FIN_WAIT_2 ≥2.000s", "TIME_WAIT ~60.000s", "sent 7 B, received 9 B", "curl[42]"})
+  for (const char* part : {"client opened by local, closed first by remote: fin, close() by "
+                           "nginx[7], TIME_WAIT expired",
+                           "ESTABLISHED 50.0ms", "FIN_WAIT_2 ≥2.000s", "TIME_WAIT ~60.000s",
+                           "sent 7 B, received 9 B", "curl[42]"})
     EXPECT_NE(shown.find(part), std::string::npos) << part << " in " << shown;
 }
 

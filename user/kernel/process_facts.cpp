@@ -205,10 +205,11 @@ std::optional<ProcessFacts> ProcessReader::look_at(const Process& process) {
     facts.live_thread = pid;
   // What belongs to the memory of a process went with its first thread.
   const std::uint32_t alive = facts.live_thread != 0 ? facts.live_thread : pid;
-  const std::string exe = read_exe(alive);
+  const std::string cmdline = read_text(proc(alive, "cmdline"));
+  std::string exe = read_exe(alive);
+  if (exe.empty()) exe = cmdline.substr(0, cmdline.find('\0'));  // it has more rights than we
   facts.runtime = runtime_of(alive, exe);
-  facts.program =
-      program_name(process.comm_view(), read_text(proc(alive, "cmdline")), exe, facts.runtime);
+  facts.program = program_name(process.comm_view(), cmdline, exe, facts.runtime);
   facts.descriptors = count_descriptors(alive);
   facts.descriptor_limit = descriptor_limit(alive);
   return facts;

@@ -61,11 +61,11 @@ std::uint64_t cookie_of(const inet_diag_msg& found) {
   return found.id.idiag_cookie[0] | std::uint64_t{found.id.idiag_cookie[1]} << 32U;
 }
 
-SendWait wait_of(std::uint8_t timer) {
+// The timer of a retransmission runs whenever data is on its way.
+SendWait wait_of(std::uint8_t timer, std::uint8_t retransmits) {
   constexpr std::uint8_t kRetransmit = 1, kWindowProbe = 4;
-  return timer == kRetransmit    ? SendWait::Retransmit
-         : timer == kWindowProbe ? SendWait::WindowProbe
-                                 : SendWait::None;
+  if (timer == kWindowProbe) return SendWait::WindowProbe;
+  return timer == kRetransmit && retransmits > 0 ? SendWait::Retransmit : SendWait::None;
 }
 
 // The kernel shows a minisock's substate in idiag_state; its timer is of kind 3 (TIME_WAIT).
@@ -83,7 +83,8 @@ void learn(InquiryEvent& answer, const inet_diag_msg& found) {
   answer.attached = answer.kind == SocketKind::Full && found.idiag_inode != 0;
   answer.receive_queue = found.idiag_rqueue;
   answer.send_queue = found.idiag_wqueue;
-  if (answer.kind == SocketKind::Full) answer.send_wait = wait_of(found.idiag_timer);
+  if (answer.kind == SocketKind::Full)
+    answer.send_wait = wait_of(found.idiag_timer, found.idiag_retrans);
 }
 
 class Diag {

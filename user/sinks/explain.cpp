@@ -73,7 +73,7 @@ std::string unsent(const LeakGroup& group, const Diagnosis& diagnosis) {
   const std::string data =
       fmt::format("{} {}", format_count(bytes, "byte"), bytes == 1 ? "is" : "are");
   if (diagnosis.window_closed)
-    return data + " not sent: the peer answers, but takes no more data (its window is closed)";
+    return data + " unsent: the peer answers, but takes no more data (its window is closed)";
   if (diagnosis.retransmits)
     return data + " sent again and again: no acknowledgment comes from the peer";
   return data + " not acknowledged by the peer";
