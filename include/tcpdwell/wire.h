@@ -210,6 +210,7 @@ enum tcpdwell_snapshot_flags {
 	TCPDWELL_IS_DEAD = 1 << 0,     /* as TCPDWELL_DEAD, TCPDWELL_ATTACHED */
 	TCPDWELL_IS_ATTACHED = 1 << 1, /* ... */
 	TCPDWELL_TIMESTAMPS = 1 << 2,  /* a minisock whose connection has TCP timestamps */
+	TCPDWELL_STAMPS = 1 << 3,      /* the record has stamps */
 	TCPDWELL_PORT_BOUND = 1 << 7,  /* somebody bound its port: connect() does not choose it */
 };
 
@@ -227,6 +228,33 @@ struct tcpdwell_snapshot {
 	__u8 state;	      /* TCP_*; of a minisock its substate */
 	__u8 flags;	      /* enum tcpdwell_snapshot_flags */
 	__u8 pad[2];
+};
+
+#define TCPDWELL_NO_JIFFIES 0x7fffffffffffffffLL /* of a time ago in 64 bits: never */
+
+enum tcpdwell_stamp_flags {
+	TCPDWELL_USEC_TS = 1 << 0,	  /* retrans_stamp counts us, not ms */
+	TCPDWELL_QUICKACK_ROUTE = 1 << 1, /* its route acknowledges everything at once */
+	TCPDWELL_DEFERRED_SYN = 1 << 2,	  /* TCP_FASTOPEN_CONNECT: the first data brings the SYN */
+};
+
+/* What a full socket keeps of its past, from which follows when its state began
+ * (user/core/state_begin.h). */
+struct tcpdwell_stamps {
+	__u64 delivered_us; /* delivered_mstamp, first_tx_mstamp: CLOCK_MONOTONIC in us; 0: never */
+	__u64 first_sent_us; /* ... */
+	__s64 delack_ago;    /* jiffies since the timer of delayed ACKs was due; negative: until */
+	__u32 retrans_stamp; /* the low 32 bits of CLOCK_MONOTONIC in ms or us; 0: never */
+	__u32 unacked;	     /* write_seq - snd_una; a SYN or FIN counts 1 */
+	__u32 unsent;	     /* write_seq - snd_nxt */
+	__u8 flags;	     /* enum tcpdwell_stamp_flags */
+	__u8 pad[3];
+};
+
+/* A snapshot grows by what its flags say. */
+struct tcpdwell_snapshot_full {
+	struct tcpdwell_snapshot base;
+	struct tcpdwell_stamps stamps;
 };
 
 /* What the iterators over processes write, as it is read from their descriptor. */
@@ -324,6 +352,8 @@ TCPDWELL_ASSERT(sizeof(struct tcpdwell_accept) == 64);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_reset) == 32);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_syn) == 80);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_snapshot) == 128);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_stamps) == 40);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_snapshot_full) == 168);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_holding) == 48);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_place) == 24);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_handler) == 16);

@@ -61,6 +61,7 @@ void add_holders(const std::vector<Question>& questions, const std::vector<Holdi
 Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed)
     : walks_(programs.walks()),
       namespaces_(walks_),
+      other_ends_(namespaces_),
       cgroups_(find_cgroup2_mount()),
       lifecycle_(lifecycle),
       feed_(feed) {
@@ -210,6 +211,24 @@ std::optional<Nanos> Inquirer::due() const {
   return std::max(together, std::min(affordable, first_waiting_ + kMostWait));
 }
 
+// Whose sockets they are, and what is around them.
+ProcessesEvent Inquirer::find_holders(const std::vector<Question>& questions,
+                                      std::vector<InquiryEvent>& answers) {
+  ProcessReader processes;
+  other_ends_.find(questions, answers);
+  auto cookies = held_cookies(questions, answers);
+  const auto others = other_ends_.cookies();
+  cookies.insert(cookies.end(), others.begin(), others.end());
+  if (cookies.empty()) return {};
+  auto holdings = walks_.holders(cookies);
+  if (!holdings) return {};
+  add_holders(questions, *holdings, answers);
+  for (const InquiryEvent& answer : answers)
+    for (const Holder& holder : answer.holders) processes.read(holder.process);
+  other_ends_.learn(*holdings, answers, processes);
+  return processes.event();
+}
+
 Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
   const Nanos before = thread_cpu_time();
   std::vector<InquiryEvent> answers(questions.size());
@@ -240,16 +259,16 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
       if (fate == Namespaces::Fate::Gone) answers[i].presence = Presence::Gone;
       if (fate == Namespaces::Fate::Going) unanswered.push_back(questions[i]);
     }
-  const auto cookies = held_cookies(questions, answers);
-  if (!cookies.empty())
-    if (auto holdings = walks_.holders(cookies)) add_holders(questions, *holdings, answers);
+  const ProcessesEvent processes = find_holders(questions, answers);
   const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, refused, answers = std::move(answers), unanswered = std::move(unanswered)] {
+  return [this, cost, refused, processes, answers = std::move(answers),
+          unanswered = std::move(unanswered)] {
     asking_ = false;
     put_off(unanswered);
     if (refused && !std::exchange(refused_, true))
       spdlog::warn("{}: nothing can be flagged", refused->text());
     last_cost_ = cost;
+    if (!processes.processes.empty()) feed_.note(processes);
     for (const InquiryEvent& answer : answers) feed_.note(answer);
   };
 }

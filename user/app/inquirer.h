@@ -18,6 +18,7 @@
 #include "core/feed.h"
 #include "kernel/cgroups.h"
 #include "kernel/namespaces.h"
+#include "kernel/other_ends.h"
 #include "kernel/programs.h"
 #include "util/worker.h"
 
@@ -65,11 +66,14 @@ class Inquirer {
   Worker::Answer look_at_all(bool with_holders);
   void ask_for_port_ranges(Nanos now);
   Worker::Answer read_port_ranges(const std::vector<std::uint64_t>& netns_cookies, bool again);
+  ProcessesEvent find_holders(const std::vector<Question>& questions,
+                              std::vector<InquiryEvent>& answers);
   Worker::Answer look_at(const std::vector<Question>& questions);
 
   // Used on the helper thread.
   Walks& walks_;
   Namespaces namespaces_;
+  OtherEnds other_ends_;
   CgroupNames cgroups_;
   std::atomic<bool> stop_ = false;
   PortReader port_reader_{namespaces_, stop_};

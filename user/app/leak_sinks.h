@@ -16,10 +16,10 @@ class RaisedOnly final : public Sink {
                        std::holds_alternative<ConnectionRecord>(record) ||
                        std::holds_alternative<FailedConnectsRecord>(record);
     if (moves || (flag && !flag->raised)) return;
-    if (flag && flag->cause != Cause::Orphaned) leaked_ = true;
+    if (flag && is_leak(*flag)) leaked_ = true;
     sink_.write(record);
   }
-  // Since the last begin_round(). The kernel ends an orphan by itself: it is no leak.
+  // Since the last begin_round().
   bool leaked() const { return leaked_; }
   void begin_round() { leaked_ = false; }
 

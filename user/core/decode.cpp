@@ -194,6 +194,27 @@ bool can_be_in(std::uint8_t socket_kind, State state) {
   }
 }
 
+// They are calculated with, as times are.
+constexpr std::uint64_t kLatestUs = INT64_MAX / 2 / 1000;
+constexpr std::int64_t kMostJiffies = std::int64_t{1} << 42U;
+
+SocketStamps stamps_of(const tcpdwell_stamps& raw) {
+  if (raw.delivered_us > kLatestUs || raw.first_sent_us > kLatestUs) return {};
+  SocketStamps stamps{.delivered = std::chrono::microseconds{raw.delivered_us},
+                      .first_sent = std::chrono::microseconds{raw.first_sent_us},
+                      .delack_ago = raw.delack_ago,
+                      .retrans_stamp = raw.retrans_stamp,
+                      .unacked = raw.unacked,
+                      .known = true,
+                      .all_sent = raw.unsent == 0,
+                      .usec_ts = (raw.flags & TCPDWELL_USEC_TS) != 0,
+                      .quickack_route = (raw.flags & TCPDWELL_QUICKACK_ROUTE) != 0,
+                      .deferred_syn = (raw.flags & TCPDWELL_DEFERRED_SYN) != 0};
+  if (raw.delack_ago > kMostJiffies || raw.delack_ago < -kMostJiffies)
+    stamps.delack_ago = SocketStamps::kNever;
+  return stamps;
+}
+
 bool snapshot(Bytes record, Event& out) {
   const auto raw = read<tcpdwell_snapshot>(record);
   if (!raw) return false;
@@ -201,6 +222,12 @@ bool snapshot(Bytes record, Event& out) {
   const auto flow = flow_of(raw->flow);
   if (!state || !can_be_in(raw->head.op, *state)) return false;
   if (!flow || raw->syn_ns > raw->head.at_ns) return false;
+  SocketStamps stamps;
+  if (raw->flags & TCPDWELL_STAMPS) {
+    const auto tail = read<tcpdwell_stamps>(record, offsetof(tcpdwell_snapshot_full, stamps));
+    if (!tail) return false;
+    stamps = stamps_of(*tail);
+  }
   out = SnapshotEvent{.at = at(raw->head),
                       .kind = static_cast<SocketKind>(raw->head.op),
                       .object = raw->object,
@@ -214,6 +241,7 @@ bool snapshot(Bytes record, Event& out) {
                       .acked_ago = ago(raw->acked_ago),
                       .received_ago = ago(raw->received_ago),
                       .sent_ago = ago(raw->sent_ago),
+                      .stamps = stamps,
                       .syn_at = Nanos{static_cast<std::int64_t>(raw->syn_ns)},
                       .left_jiffies = raw->left_jiffies,
                       .entry_stamp_ms = raw->entry_stamp_ms,

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/process_facts.h"
 #include "core/types.h"
 
 namespace tcpdwell {
@@ -27,6 +28,21 @@ struct Holding {
   std::uint64_t cookie = 0;
   Holder holder;
   bool of_listener = false;  // it holds the listener that has not accepted the socket yet
+};
+
+// The other end of a connection, if it is a socket of this host.
+struct OtherEnd {
+  Process process;  // that holds it; pid 0: none is seen
+  std::int32_t fd = -1;
+  State state = State::Closed;
+  std::uint32_t receive_queue = 0;  // as in InquiryEvent
+};
+
+// What unacknowledged bytes wait for, by the timer that runs.
+enum class SendWait : std::uint8_t {
+  None,         // for an acknowledgment, or not known
+  Retransmit,   // ... that did not come in time
+  WindowProbe,  // the peer is there and takes no more
 };
 
 struct Tally {
@@ -167,6 +183,21 @@ struct NamespaceEvent {
 // queued in between: on either side of it in the stream is what happened before and after.
 enum class SocketKind : std::uint8_t { Full = 1, Minisock, Request };
 
+// What a full socket keeps of its past beside the three times below. From a record of an older
+// version it is not known.
+struct SocketStamps {
+  static constexpr std::int64_t kNever = INT64_MAX;
+  Nanos delivered{}, first_sent{};   // delivered_mstamp, first_tx_mstamp; 0: never
+  std::int64_t delack_ago = kNever;  // jiffies; negative: so many are left
+  std::uint32_t retrans_stamp = 0;   // the low 32 bits of a time in ms, or in us; 0: never
+  std::uint32_t unacked = 0;         // write_seq - snd_una; a SYN or FIN counts 1
+  bool known = false;
+  bool all_sent = false;  // snd_nxt == write_seq: what is not acknowledged was sent, at least once
+  bool usec_ts = false;   // retrans_stamp counts us
+  bool quickack_route = false;
+  bool deferred_syn = false;
+};
+
 struct SnapshotEvent {
   Nanos at{};
   SocketKind kind = SocketKind::Full;
@@ -180,6 +211,7 @@ struct SnapshotEvent {
   std::uint64_t sock_cgroup_id = 0;
   // A full socket: jiffies since an acknowledgment or data came, or data was sent; nullopt: never.
   std::optional<std::uint32_t> acked_ago, received_ago, sent_ago;
+  SocketStamps stamps;
   Nanos syn_at{};  // a request: when its SYN came
   // A minisock
   std::int32_t left_jiffies = 0;
@@ -205,7 +237,17 @@ struct InquiryEvent {
   bool attached = false;            // a full socket that has a struct socket
   std::uint32_t receive_queue = 0;  // of a full socket: rcv_nxt - copied_seq; a FIN counts 1
   std::uint32_t send_queue = 0;     // ... write_seq - snd_una; a FIN counts 1
-  std::vector<Holder> holders;      // of its listener, if it is not attached
+  SendWait send_wait = SendWait::None;
+  std::vector<Holder> holders;  // of its listener, if it is not attached
+  std::optional<OtherEnd> other_end;
+  // Holds the listener of its port and not the socket, and is an ancestor of who holds it.
+  std::optional<Process> inherited_from;
+};
+
+// Of those that the InquiryEvents with the same or an earlier time name, as far as they still ran.
+struct ProcessesEvent {
+  Nanos at{};
+  std::vector<ProcessFacts> processes;
 };
 
 // Who holds sockets that are older than the trace, in any order.
@@ -214,8 +256,8 @@ struct HoldersEvent {
   std::vector<Holding> holdings;
 };
 
-using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, TransitionEvent,
-                           TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent, SynEvent,
-                           LossEvent, ClockEvent, CgroupEvent, NamespaceEvent>;
+using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent,
+                           TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
+                           SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent>;
 
 }  // namespace tcpdwell

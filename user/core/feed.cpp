@@ -69,6 +69,7 @@ void Feed::take(const Finished& end) {
           .ring_full = ring_full_,
           .connections = lifecycle_.connections_ended(),
           .open = lifecycle_.open(),
+          .passed = lifecycle_.passed(),
           .flags_raised = lifecycle_.flags_raised(),
           .flags_open = lifecycle_.flags_open(),
           .evicted = lifecycle_.evicted(),

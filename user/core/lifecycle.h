@@ -23,6 +23,8 @@
 #include "core/filter.h"
 #include "core/open_connection.h"
 #include "core/publisher.h"
+#include "core/state_begin.h"
+#include "core/state_memory.h"
 #include "core/table.h"
 #include "core/thresholds.h"
 #include "core/timer_wheel.h"
@@ -39,6 +41,9 @@ struct LifecycleConfig {
   // `run`: a followed socket that was in CLOSE_WAIT for so long is flagged when nothing but the
   // exit of its process closes it.
   std::optional<Nanos> exit_grace;
+  // `leaks`: what may be over its threshold is flagged, too: only the upper bound of its age is.
+  bool flags_uncertain = false;
+  StateMemory* memory = nullptr;  // what earlier looks knew; null: there are none
 };
 
 // Is a socket (still) there, in which state, and why? Asked before a flag is raised, before an end
@@ -71,6 +76,12 @@ class Lifecycle {
 
   std::uint64_t connections_ended() const { return ended_; }
   std::uint64_t open() const { return table_.size(); }
+  // Of all that, what the run is about. Looks at every connection.
+  EndRecord::Passed passed() const {
+    EndRecord::Passed passed = publisher_.passed();
+    table_.for_each([&](Id id) { passed.open += publisher_.passes(table_[id]) ? 1 : 0; });
+    return passed;
+  }
   // Transitions, at least, that must have happened and that neither came nor were counted as lost:
   // there are kernels on which some tasks hide from BPF what softirqs do meanwhile.
   std::uint64_t unseen() const { return unseen_; }
@@ -99,6 +110,8 @@ class Lifecycle {
       if (publisher_.passes(connection)) look(OpenConnection(connection, table_, publisher_));
     });
   }
+  // ... of those in the states that have a threshold, by state.
+  std::vector<WatchedState> watched_states(Nanos now) const;
   // Not while the first walk through all sockets is on: those that are older are missing.
   bool is_whole() const { return !first_walk_; }
   std::vector<Question> take_questions() { return std::exchange(questions_, {}); }
@@ -138,6 +151,7 @@ class Lifecycle {
   void on_event(const SnapshotEvent& event);
   void on_event(const InquiryEvent& event);
   void on_event(const HoldersEvent& event);
+  void on_event(const ProcessesEvent& event);
   void saw_cpu(std::uint32_t cpu, Nanos at);
   void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait);
   void give_up(Id id, Nanos at);
@@ -215,15 +229,15 @@ class Lifecycle {
   void found_request(const SnapshotEvent& event);
   Id former_self(const SnapshotEvent& event);
   void keep_found(Id id, const SnapshotEvent& event);
-  void date_full(Connection& connection, const SnapshotEvent& event) const;
+  void date(Connection& connection, StateBegin begin);
   void date_request(Connection& connection, const SnapshotEvent& event);
-  void date_minisock(Connection& connection, const SnapshotEvent& event);
 
   // lifecycle_flags.cpp
   void watch(Id id, Nanos orphaned = {});
   void flag_due(Id id);
   void ask(Id id, bool for_flag, bool for_end = false);
   std::optional<Nanos> threshold_of(const Connection& connection) const;
+  Nanos flagged_from(const Connection& connection) const;
   void wait_until(Id id, Nanos at);
   void stop_timer(Connection& connection);
   bool is_successor(Id id, const InquiryEvent& event);
@@ -265,6 +279,7 @@ class Lifecycle {
   Nanos stale_looked_{-1};
   TimerWheel timers_;
   std::vector<Question> questions_;
+  ProcessesEvent processes_;  // the last; by pid
   std::uint64_t flags_raised_ = 0, flags_open_ = 0;
   bool wants_snapshot_ = false;
   bool first_walk_ = false;      // through all sockets: it is on

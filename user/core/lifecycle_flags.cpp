@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flags: sockets that have been in a state for longer than its threshold, while they are.
 #include <algorithm>
+#include <array>
 #include <iterator>
+#include <set>
 
 #include "core/cause.h"
 #include "core/lifecycle.h"
@@ -48,12 +50,36 @@ bool by_pid_and_fd(const Holder& a, const Holder& b) {
   return std::pair(a.process.pid, a.fd) < std::pair(b.process.pid, b.fd);
 }
 
+const ProcessFacts* facts_of(const std::vector<ProcessFacts>& all, std::uint32_t pid) {
+  const auto it = std::lower_bound(
+      all.begin(), all.end(), pid,
+      [](const ProcessFacts& facts, std::uint32_t wanted) { return facts.pid < wanted; });
+  return it != all.end() && it->pid == pid ? &*it : nullptr;
+}
+
+// What is known of the processes that the record names.
+void add_facts(const std::vector<ProcessFacts>& all, FlagRecord& record) {
+  std::set<std::uint32_t> pids;
+  for (Holder& holder : record.holders) {
+    const ProcessFacts* facts = facts_of(all, holder.process.pid);
+    if (facts != nullptr) holder.state = facts->state;
+    pids.insert(holder.process.pid);
+  }
+  if (record.other_end && record.other_end->process.pid != 0)
+    pids.insert(record.other_end->process.pid);
+  for (const std::uint32_t pid : pids)
+    if (const ProcessFacts* facts = facts_of(all, pid)) record.processes.push_back(*facts);
+}
+
 // Raised at `at`, for the state that it is in.
 FlagRecord flag_of(const ConnectionTable& table, const Connection& connection, Nanos at) {
   FlagRecord record;
   record.state = connection.state;
   record.dwell = {at - connection.entered, std::nullopt};
-  if (connection.entered_known) record.dwell.error = table.entered_error(connection);
+  if (connection.entered_known)
+    record.dwell.error = table.entered_error(connection);
+  else if (const auto earliest = table.entered_earliest(connection))
+    record.at_most = at - *earliest;
   return record;
 }
 
@@ -67,7 +93,17 @@ void Lifecycle::watch(Id id, Nanos orphaned) {
   const auto threshold = threshold_of(connection);
   if (!threshold || connection.verdict == Verdict::Hide) return stop_timer(connection);
   const bool spared = config_.thresholds.since_orphaned && connection.state == State::FinWait2;
-  wait_until(id, std::max(connection.entered, spared ? orphaned : Nanos{}) + *threshold);
+  wait_until(id, std::max(flagged_from(connection), spared ? orphaned : Nanos{}) + *threshold);
+}
+
+// When its threshold begins to count: if it passes, the flag's is_certainly_stuck() says so; or
+// that is what must be found out.
+Nanos Lifecycle::flagged_from(const Connection& connection) const {
+  if (connection.entered_known) return connection.entered;
+  const auto earliest = table_.entered_earliest(connection);
+  const bool counts =
+      earliest && (config_.flags_uncertain || connection.entered - *earliest <= kBoundsAgree);
+  return counts ? *earliest : connection.entered;
 }
 
 std::optional<Nanos> Lifecycle::threshold_of(const Connection& connection) const {
@@ -198,9 +234,15 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
     record.unread_bytes = unread_bytes(facts);
     record.unsent_bytes = unsent_bytes(facts);
   }
+  record.send_wait = event.send_wait;
+  record.attached = !full || event.attached;
+  record.other_end = event.other_end;
+  record.inherited_from = event.inherited_from;
   std::copy_if(event.holders.begin(), event.holders.end(), std::back_inserter(record.holders),
                [](const Holder& holder) { return holder.process.pid != 0; });
   std::sort(record.holders.begin(), record.holders.end(), by_pid_and_fd);
+  // Facts that are older than the answer are of another one: those of this are lost.
+  if (event.at <= processes_.at) add_facts(processes_.processes, record);
   connection.flag_cause = record.cause;
   if (!publisher_.flagged(connection, event.at, std::move(record))) return;
   connection.flag = FlagStage::Raised;
@@ -227,6 +269,31 @@ void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
   publisher_.flagged(connection, at, std::move(record));
 }
 
+std::vector<WatchedState> Lifecycle::watched_states(Nanos now) const {
+  std::array<WatchedState, kStates> all{};
+  table_.for_each([&](Id id) {
+    const Connection& connection = table_[id];
+    const auto threshold = threshold_of(connection);
+    if (!threshold || connection.carrier == Carrier::Newborn || connection.doubt != Doubt::None ||
+        !publisher_.passes(connection))
+      return;
+    FlagRecord record = flag_of(table_, connection, now);
+    record.threshold = *threshold;
+    WatchedState& state = all[index(connection.state)];
+    ++state.sockets;
+    state.oldest = std::max(state.oldest, record.dwell.value);
+    if (is_of_unknown_age(record)) ++state.unknown_age;
+  });
+  std::vector<WatchedState> watched;
+  for (std::size_t i = 1; i < kStates; ++i) {
+    if (!config_.thresholds.of[i] || static_cast<State>(i) == State::Closed) continue;
+    watched.push_back(all[i]);
+    watched.back().state = static_cast<State>(i);
+    watched.back().threshold = *config_.thresholds.of[i];
+  }
+  return watched;
+}
+
 void Lifecycle::drop_flag(Id id) {
   table_[id].flag = FlagStage::None;
   stop_timer(table_[id]);
@@ -248,6 +315,12 @@ void Lifecycle::closed_by_exit(Id id, const TransitionEvent& event) {
   record.unread_bytes = unread_bytes(facts);
   record.by_exit = true;
   if (publisher_.flagged(connection, event.at, std::move(record))) ++flags_raised_;
+}
+
+void Lifecycle::on_event(const ProcessesEvent& event) {
+  processes_ = event;
+  std::sort(processes_.processes.begin(), processes_.processes.end(),
+            [](const ProcessFacts& a, const ProcessFacts& b) { return a.pid < b.pid; });
 }
 
 void Lifecycle::on_event(const HoldersEvent& event) {

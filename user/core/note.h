@@ -31,6 +31,6 @@ struct Finished {
 
 using Note =
     std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, LossEvent, ClockEvent, CgroupEvent,
-                 NamespaceEvent, InquiryEvent, HoldersEvent, Stopped, Finished>;
+                 NamespaceEvent, InquiryEvent, HoldersEvent, ProcessesEvent, Stopped, Finished>;
 
 }  // namespace tcpdwell

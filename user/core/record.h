@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "core/event.h"
-#include "core/process_facts.h"
 #include "core/thresholds.h"
 #include "core/types.h"
 
@@ -143,12 +142,6 @@ enum class Cause : std::uint8_t {
 };
 std::string_view name(Cause cause);
 
-// The other end of a connection, if it is a socket of this host.
-struct OtherEnd {
-  Process process;
-  State state = State::Closed;
-};
-
 // Of the listener whose queue a connection waits in.
 struct AcceptQueue {
   std::uint32_t length = 0, backlog = 0;
@@ -168,17 +161,23 @@ struct FlagRecord {
   std::optional<Nanos> at_most;  // of a dwell that is a lower bound; nullopt: there is no upper one
   Cause cause = Cause::None;
   std::optional<std::uint64_t> unread_bytes, unsent_bytes;  // nullopt: the kernel does not say
-  std::vector<Holder> holders;          // by pid and fd. NotAccepted: those of its listener
-  std::vector<ProcessFacts> processes;  // of the holders, by pid; one may be missing
+  SendWait send_wait = SendWait::None;                      // what its unsent bytes wait for
+  bool attached = true;         // a full socket: a descriptor led to it, or no one said otherwise
+  std::vector<Holder> holders;  // by pid and fd. NotAccepted: those of its listener
+  // Of the holders and of the other end, by pid; one may be missing.
+  std::vector<ProcessFacts> processes;
   std::optional<OtherEnd> other_end;
-  std::optional<AcceptQueue> queue;  // NotAccepted
-  bool by_exit = false;              // `run`: nothing but the exit of its process closed it
+  std::optional<Process> inherited_from;  // see InquiryEvent
+  std::optional<AcceptQueue> queue;       // NotAccepted
+  bool by_exit = false;                   // `run`: nothing but the exit of its process closed it
 };
 
 // Its age passes its threshold: the lower bound does, or both bounds are within kBoundsAgree and
 // the upper one does. Else it is "age unknown, at most at_most".
 inline constexpr Nanos kBoundsAgree = std::chrono::seconds{1};
 bool is_certainly_stuck(const FlagRecord& flag);
+// The bounds leave open whether it passes.
+bool is_of_unknown_age(const FlagRecord& flag);
 // Whether it decides the exit status of `leaks` and `run`.
 bool is_leak(const FlagRecord& flag);
 
@@ -210,6 +209,16 @@ struct LostRecord {
   std::uint64_t resynced = 0;
 };
 
+// `leaks`: what is there in a state that has a threshold, whether it passes it or not.
+struct WatchedState {
+  FlagKind kind = FlagKind::State;
+  State state = State::CloseWait;
+  Nanos threshold{};
+  std::uint64_t sockets = 0;
+  Nanos oldest{};                 // a lower bound, if it is of unknown age; 0: there is none
+  std::uint64_t unknown_age = 0;  // those whose bounds leave open whether they pass
+};
+
 struct EndRecord {
   When when;
   std::uint64_t events = 0;            // received from the kernel
@@ -219,6 +228,11 @@ struct EndRecord {
   std::uint64_t ring_full = 0;         // those of `lost` that the ring had no room for
   std::uint64_t connections = 0;       // lives that were seen to end, before any filter
   std::uint64_t open = 0;              // lives still open
+  struct Passed {                      // the filter; not in JSON
+    std::uint64_t transitions = 0;     // of connections, whatever the kernel tells them by
+    std::uint64_t connections = 0;     // that ended
+    std::uint64_t open = 0;
+  } passed;
   std::uint64_t flags_raised = 0;
   std::uint64_t flags_open = 0;  // those of them not cleared
   std::uint64_t evicted = 0;     // lives that left the table for --max-connections
@@ -228,6 +242,7 @@ struct EndRecord {
   std::uint64_t unrecorded = 0;      // frames that are missing in a recording; not printed
   Nanos elapsed{};
   bool truncated = false;  // a replay: the recording does not tell the end
+  std::optional<std::vector<WatchedState>> watched;  // nullopt: it was not `leaks`
 };
 
 using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord,

@@ -27,6 +27,8 @@ class Namespaces {
   };
   // Those that there are now. Forgets what was found before.
   std::vector<Name> find();
+  // Those that were found so far: there may be others by now.
+  std::vector<Name> known() const;
   // Calls `inside` with the calling thread in this namespace, and comes back. False: it is gone, or
   // nothing that may be followed leads there. One that was not found yet is looked for, but not
   // again and again.
@@ -51,5 +53,8 @@ class Namespaces {
   std::map<std::uint64_t, Nanos> closed_;           // when nothing led there last
   std::map<std::uint64_t, Nanos> missing_;          // when it was not in the kernel's list first
 };
+
+// Where those are mounted that are: `ip netns`, container runtimes. By inode number.
+std::map<std::uint32_t, std::string> mounted_namespaces();
 
 }  // namespace tcpdwell

@@ -61,6 +61,13 @@ std::uint64_t cookie_of(const inet_diag_msg& found) {
   return found.id.idiag_cookie[0] | std::uint64_t{found.id.idiag_cookie[1]} << 32U;
 }
 
+SendWait wait_of(std::uint8_t timer) {
+  constexpr std::uint8_t kRetransmit = 1, kWindowProbe = 4;
+  return timer == kRetransmit    ? SendWait::Retransmit
+         : timer == kWindowProbe ? SendWait::WindowProbe
+                                 : SendWait::None;
+}
+
 // The kernel shows a minisock's substate in idiag_state; its timer is of kind 3 (TIME_WAIT).
 void learn(InquiryEvent& answer, const inet_diag_msg& found) {
   constexpr std::uint8_t kTimeWaitTimer = 3;
@@ -76,6 +83,7 @@ void learn(InquiryEvent& answer, const inet_diag_msg& found) {
   answer.attached = answer.kind == SocketKind::Full && found.idiag_inode != 0;
   answer.receive_queue = found.idiag_rqueue;
   answer.send_queue = found.idiag_wqueue;
+  if (answer.kind == SocketKind::Full) answer.send_wait = wait_of(found.idiag_timer);
 }
 
 class Diag {
@@ -347,6 +355,19 @@ std::vector<std::uint16_t> bound_ports(std::uint16_t low, std::uint16_t high) {
       if (port >= low && port <= high) ports.push_back(port);
     });
   return ports;
+}
+
+std::vector<InquiryEvent> find_sockets(std::span<const Flow> flows) {
+  std::vector<InquiryEvent> answers(flows.size());
+  auto diag = Diag::open();
+  if (!diag) return answers;
+  std::vector<Question> questions(flows.size());
+  for (std::size_t i = 0; i < flows.size(); ++i) {
+    questions[i].flow = flows[i];
+    answers[i].presence = Presence::Gone;
+  }
+  find_each(*diag, questions, answers, 0);
+  return answers;
 }
 
 }  // namespace tcpdwell

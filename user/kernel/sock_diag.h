@@ -23,4 +23,8 @@ Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions
 // missing.
 std::vector<std::uint16_t> bound_ports(std::uint16_t low, std::uint16_t high);
 
+// The sockets that have these addresses, in their order; Present, or else it was not found. No
+// remote port: the listener there is meant. One that is bound to a device is not found.
+std::vector<InquiryEvent> find_sockets(std::span<const Flow> flows);
+
 }  // namespace tcpdwell

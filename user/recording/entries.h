@@ -32,14 +32,19 @@ class NoteReader {
   // nullopt: not a note, not whole yet, or not one that can be.
   std::optional<Read> read(Entry entry, std::span<const std::byte> bytes);
   // What came so far may lack something.
-  void lost() { holdings_.clear(); }
+  void lost() {
+    holdings_.clear();
+    surroundings_ = {};
+  }
 
  private:
   std::optional<Read> read_inquiry(std::span<const std::byte> bytes);
   std::optional<Read> read_holders(std::span<const std::byte> bytes);
   void read_holding(std::span<const std::byte> bytes);
+  void read_surroundings(std::span<const std::byte> bytes);
 
   std::vector<Holding> holdings_;
+  InquiryEvent surroundings_;  // of the next one; only what its entry has
 };
 
 }  // namespace tcpdwell::recording

@@ -69,7 +69,6 @@ class Unpacker {
  public:
   explicit Unpacker(std::span<const std::byte> in) : in_(in) {}
   bool ok() const { return ok_; }
-  bool at_end() const { return in_.empty(); }
   // An older version wrote less.
   bool has_more() const { return ok_ && !in_.empty(); }
 
