@@ -9,6 +9,7 @@
 #include "sinks/next_step.h"
 #include "sinks/text_format.h"
 #include "sinks/who_holds.h"
+#include "util/duration.h"
 
 namespace tcpdwell {
 namespace {
