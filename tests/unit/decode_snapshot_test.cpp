@@ -73,7 +73,10 @@ TEST(DecodeSnapshot, EachFlagIsItsOwn) {
   EXPECT_FALSE(decoded(raw).attached || decoded(raw).timestamps);
   raw.flags = TCPDWELL_TIMESTAMPS;
   EXPECT_TRUE(decoded(raw).timestamps);
-  EXPECT_FALSE(decoded(raw).attached || decoded(raw).dead);
+  EXPECT_FALSE(decoded(raw).attached || decoded(raw).dead || decoded(raw).port_bound);
+  raw.flags = TCPDWELL_PORT_BOUND;
+  EXPECT_TRUE(decoded(raw).port_bound);
+  EXPECT_FALSE(decoded(raw).timestamps || decoded(raw).dead);
 }
 
 TEST(DecodeSnapshot, WhatNeverHappenedIsNoTime) {

@@ -198,13 +198,12 @@ Nanos Lifecycle::unseen_since(Nanos at) const {
   return std::min(std::max(config_.began, last_loss_), at);
 }
 
-// connect() ended before a packet left: in the system call that began it. close() and a connect()
-// to AF_UNSPEC end SYN_SENT without an error, too, but after the SYN.
+// From SYN_SENT to CLOSED: connect() ended before a packet left, in the system call that began it.
+// close() and a connect() to AF_UNSPEC end SYN_SENT without an error, too, but after the SYN.
 std::optional<ConnectFailure> Lifecycle::connect_failure(Id id,
                                                          const TransitionEvent& event) const {
   const Connection& connection = table_[id];
-  if (event.from != State::SynSent || event.to != State::Closed || event.err != 0)
-    return std::nullopt;
+  if (event.err != 0) return std::nullopt;
   if (event.flow.local.port == 0 && connection.local_port == 0) return ConnectFailure::NoPort;
   if (!event.silent || event.shutdown != 0) return std::nullopt;
   if (connection.port_bound) return ConnectFailure::PortTaken;
@@ -234,9 +233,10 @@ void Lifecycle::tell_failed_connects(Nanos now) {
 }
 
 void Lifecycle::step(Id id, const TransitionEvent& event) {
-  if (const auto reason = connect_failure(id, event)) {
-    connect_failed(id, *reason, event.at);
-    if (*reason == ConnectFailure::NoPort) return forget(id);  // this was no connection
+  if (event.from == State::SynSent && event.to == State::Closed) {
+    const auto reason = connect_failure(id, event);
+    if (reason) connect_failed(id, *reason, event.at);
+    if (reason == ConnectFailure::NoPort) return forget(id);  // this was no connection
   }
   Connection& connection = table_[id];
   learn_flow(table_, connection, event.flow);

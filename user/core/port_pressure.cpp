@@ -123,8 +123,10 @@ std::uint32_t PortPressure::bound_in(std::uint64_t netns_cookie) const {
   return it == bound_.end() ? 0 : static_cast<std::uint32_t>(it->second.size());
 }
 
-// Of another range the looks tell nothing.
+// Of another range the looks tell nothing; nor do those at what is far from its end.
 void PortPressure::remember(const Destination& destination, const Use& use) {
+  constexpr std::uint32_t kFar = 100;
+  if (use.look.used() * kFar < use.look.capacity) return void(past_.erase(destination));
   Past& past = past_[destination];
   if (past.range != *use.space) past.looks.clear();
   past.range = *use.space;

@@ -46,9 +46,10 @@ std::uint32_t count_ports(const std::vector<PortSpan>& spans) {
 }
 
 bool PortSpace::is_reserved(std::uint16_t port) const {
-  return std::any_of(reserved_spans.begin(), reserved_spans.end(), [port](const PortSpan& span) {
-    return port >= span.first && port <= span.last;
-  });
+  const auto after = std::upper_bound(
+      reserved_spans.begin(), reserved_spans.end(), port,
+      [](std::uint16_t value, const PortSpan& span) { return value < span.first; });
+  return after != reserved_spans.begin() && port <= (after - 1)->last;
 }
 
 void PortRanges::make_room() {

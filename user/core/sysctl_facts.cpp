@@ -258,8 +258,9 @@ std::string port_range(std::string_view text, const Values& values) {
 
 // "", "8080,9000-9010"
 std::string reserved_ports(std::string_view text, const Values&) {
+  if (text.empty()) return "connect() without bind() chooses any of ip_local_port_range";
   const auto ports = count_ports(parse_ports(text, 1, UINT16_MAX));
-  if (ports == 0) return "connect() without bind() chooses any of ip_local_port_range";
+  if (ports == 0) return std::string(kStrange);
   return "connect() without bind() does not choose " +
          (ports == 1 ? "this one" : "these " + grouped(ports));
 }
