@@ -65,7 +65,7 @@ def uploads(client):
 def test_uploads(place):
     """CLOSE_WAIT at the server and FIN_WAIT_2 at the client while it works on the upload: below
     every threshold, so no flag would be right. `run` has 1 s for both; the server takes longer,
-    but closes all by itself: it passes."""
+    but closes all by itself: it is listed as slow, and passes."""
     with Health(place) as health:
         health.runs([*upload(1.5)], lambda: place.is_served(PORT), None)
         health.load(PORT, [uploads])

@@ -100,6 +100,23 @@ TEST(Roles, OfARelayTheOtherPeerMustClose) {
               HasSubstr("find out why the application at 10.0.0.9:5432 does not close its side"));
 }
 
+TEST(Roles, WhoWaitsForARelayIsSentToTheFarSide) {
+  FlagRecord flags[] = {stuck_server(), half_closed_client(), half_closed_client()};
+  FlagRecord& client = flags[2];
+  client.socket.flow.local = flags[0].socket.flow.remote;
+  client.socket.flow.remote = flags[0].socket.flow.local;
+  client.holders = {holder(1, "client", 3)};
+  client.other_end = OtherEnd{.process = {.pid = 4711}, .state = State::CloseWait};
+  for (const LeakGroup& group : group_leaks(flags)) {
+    if (group.holders.front().process.pid == 1) {
+      EXPECT_THAT(explain(group).next,
+                  AllOf(HasSubstr("seems to relay"),
+                        HasSubstr("the application at 10.0.0.9:5432 does not close"),
+                        Not(HasSubstr("strace"))));
+    }
+  }
+}
+
 TEST(Roles, OfAnInheritedDescriptorTheMakerIsToBlame) {
   FlagRecord flag = stuck_server();
   flag.socket.owner = owner_of(12, "uploader", Via::Accept);

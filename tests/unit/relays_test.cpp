@@ -38,6 +38,16 @@ TEST(Relays, SeveralConnectionsAtOnce) {
   EXPECT_EQ(find_relays(flags), (Partners{3, 2, 1, 0}));
 }
 
+TEST(Relays, WhoWaitsForARelayWaitsForTheFarSide) {
+  FlagRecord flags[] = {ended(60s), shut(59900ms), shut(60s, 1), shut(60s, 2)};
+  flags[2].socket.flow.local = flags[0].socket.flow.remote;
+  flags[2].socket.flow.remote = flags[0].socket.flow.local;
+  flags[2].holders = flags[3].holders = {holder(1, "client", 3)};
+  const auto partners = find_relays(flags);
+  EXPECT_EQ(partners, (Partners{1, 0, kNone, kNone}));
+  EXPECT_EQ(find_behind_relays(flags, partners), (Partners{kNone, kNone, 1, kNone}));
+}
+
 TEST(Relays, WhatWasShutDownBeforeOrLongAfterIsNone) {
   const FlagRecord before[] = {ended(60s), shut(70s)};
   EXPECT_EQ(find_relays(before), (Partners{kNone, kNone}));

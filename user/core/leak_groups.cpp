@@ -132,6 +132,7 @@ struct Entries {
   std::vector<std::string> bases;  // by Place::base
   std::vector<Entry> all;
   std::vector<std::optional<std::size_t>> relays;  // by flag: its partner
+  std::vector<std::optional<std::size_t>> behind;  // ... the far side of the relay at its other end
 
   std::string key_of(const Place& place) const {
     std::string key = bases[place.base] + (place.is_server ? 's' : 'c');
@@ -166,6 +167,7 @@ bool looks_like_server(const FlagRecord& flag, std::size_t same_port,
 Entries entries_of(std::span<const FlagRecord> flags) {
   Entries entries;
   entries.relays = find_relays(flags);
+  entries.behind = find_behind_relays(flags, entries.relays);
   absl::flat_hash_map<std::string, std::size_t> bases;
   Counts counts;
   for (std::size_t i = 0; i < flags.size(); ++i) {
@@ -265,8 +267,7 @@ void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, co
 }
 
 // The true ages are all at least what is shown, so the oldest and the median are, too.
-void measure(LeakGroup& group, std::span<const FlagRecord> flags,
-             std::span<const std::optional<std::size_t>> relays) {
+void measure(LeakGroup& group, std::span<const FlagRecord> flags, const Entries& entries) {
   std::optional<Nanos> error = Nanos{0}, at_most = Nanos{0};
   for (const std::size_t member : group.members) {
     const FlagRecord& flag = flags[member];
@@ -290,9 +291,13 @@ void measure(LeakGroup& group, std::span<const FlagRecord> flags,
   if (oldest.other_end && oldest.other_end->process.pid != 0)
     if (const ProcessFacts* facts = facts_of(oldest, oldest.other_end->process.pid))
       group.other_end_facts = *facts;
-  if (const auto partner = relays[group.members.front()]) {
+  if (const auto partner = entries.relays[group.members.front()]) {
     group.relay_peer = flags[*partner].socket.flow.remote;
     group.relay_family = flags[*partner].socket.flow.family;
+  }
+  if (const auto behind = entries.behind[group.members.front()]) {
+    group.behind_relay = flags[*behind].socket.flow.remote;
+    group.behind_relay_family = flags[*behind].socket.flow.family;
   }
 }
 
@@ -327,7 +332,7 @@ std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags) {
     }
     add_member(groups[it->second], indexes[it->second], flags[entry.index], entry);
   }
-  for (LeakGroup& group : groups) measure(group, flags, entries.relays);
+  for (LeakGroup& group : groups) measure(group, flags, entries);
   std::sort(groups.begin(), groups.end(), worse);
   return groups;
 }

@@ -69,6 +69,9 @@ struct LeakGroup {
   // Of the oldest, if its process relays: the peer on the other side.
   std::optional<Endpoint> relay_peer;
   Family relay_family = Family::Ipv4;
+  // Of the oldest, if its other end belongs to a relay: the peer on the far side of that one.
+  std::optional<Endpoint> behind_relay;
+  Family behind_relay_family = Family::Ipv4;
   bool attached = true;            // FlagRecord::attached; false: of none
   std::size_t closed_windows = 0;  // how many wait for a peer that takes no data
   std::size_t retransmitting = 0;  // ... for an acknowledgment that is overdue

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/relays.h"
 
+#include <absl/container/flat_hash_map.h>
+
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace tcpdwell {
 namespace {
@@ -91,6 +94,24 @@ std::vector<std::optional<std::size_t>> find_relays(std::span<const FlagRecord> 
   for (auto& [pid, sides] : by_process)
     if (!sides.ended.empty() && !sides.shut.empty()) pair_up(std::move(sides), flags, partners);
   return partners;
+}
+
+std::vector<std::optional<std::size_t>> find_behind_relays(
+    std::span<const FlagRecord> flags, std::span<const std::optional<std::size_t>> partners) {
+  absl::flat_hash_map<Flow, std::size_t> relayed;  // by the flow as the other end sees it
+  for (std::size_t i = 0; i < flags.size(); ++i) {
+    if (!partners[i] || flags[i].state != State::CloseWait) continue;
+    Flow seen = flags[i].socket.flow;
+    std::swap(seen.local, seen.remote);
+    relayed.emplace(seen, *partners[i]);
+  }
+  Partners behind(flags.size());
+  for (std::size_t i = 0; i < flags.size() && !relayed.empty(); ++i) {
+    if (!flags[i].raised || flags[i].state != State::FinWait2) continue;
+    const auto it = relayed.find(flags[i].socket.flow);
+    if (it != relayed.end()) behind[i] = it->second;
+  }
+  return behind;
 }
 
 }  // namespace tcpdwell

@@ -17,4 +17,9 @@ namespace tcpdwell {
 // all such sockets of the process have a partner: else it is chance.
 std::vector<std::optional<std::size_t>> find_relays(std::span<const FlagRecord> flags);
 
+// For each flag whose other end is a relay's, too: the index of the flag on the far side of that
+// relay, whose peer has to close. `partners` is what find_relays() returned.
+std::vector<std::optional<std::size_t>> find_behind_relays(
+    std::span<const FlagRecord> flags, std::span<const std::optional<std::size_t>> partners);
+
 }  // namespace tcpdwell

@@ -101,6 +101,10 @@ class NextStep {
   // If it is on this host, by what it does.
   std::string peer_has_to_act() const {
     const std::string process = other_process_text(group_);
+    if (group_.behind_relay && group_.other_end)
+      return fmt::format("{} seems to relay: find out why the application at {} does not close",
+                         process.empty() ? "the peer" : process,
+                         address_text(*group_.behind_relay, group_.behind_relay_family));
     const std::string_view does = diagnosis_.window_closed ? "read" : "close its side";
     if (process.empty() || !alive_)
       return fmt::format(

@@ -79,8 +79,9 @@ class Health:
                     if item["type"] == "lost" and item["cause"] != "recursion"]
         for answer in self._answers:
             assert (answer.status, answer.flags) == (0, []), answer
-        for argv, each in done:
-            assert (each.status, each.flags) == (0, []), (argv, each)
+        for argv, each in done:  # `run` has low thresholds; what is slow decides nothing
+            left = [item for item in each.flags if not item["slow"]]
+            assert (each.status, left) == (0, []), (argv, each)
         return objects[-1]
 
     @staticmethod
