@@ -58,8 +58,8 @@ static __always_inline void fill_stamps(struct tcpdwell_stamps *out, const struc
  * it: a listener's is its children's, too. */
 static __always_inline bool is_bound(const struct inet_bind_bucket *bucket)
 {
-	return bucket && (BPF_CORE_READ(bucket, fastreuse) >= 0 ||
-			  BPF_CORE_READ(bucket, fastreuseport) >= 0);
+	return bucket &&
+	       (BPF_CORE_READ(bucket, fastreuse) >= 0 || BPF_CORE_READ(bucket, fastreuseport) >= 0);
 }
 
 static __always_inline void snapshot_full(struct sock_common *skc, __u8 state)
