@@ -150,8 +150,24 @@ TEST(LeakGroups, OneLowerBoundMakesBothLowerBounds) {
   flags[0].dwell.error = 4ms;
   EXPECT_EQ(group_leaks(flags)[0].median.error, Nanos{4ms});
   flags[1].dwell.error = std::nullopt;
+  flags[1].threshold = 1s;  // which it passes
   EXPECT_EQ(group_leaks(flags)[0].oldest.error, std::nullopt) << "it may be older than the 9s";
   EXPECT_EQ(group_leaks(flags)[0].median.error, std::nullopt);
+}
+
+TEST(LeakGroups, WhatMayBeTooYoungIsAGroupOfItsOwn) {
+  std::vector<FlagRecord> flags = with_ages({70s, 1s, 4s});
+  for (FlagRecord& flag : flags) {
+    flag.threshold = 60s;
+    flag.dwell.error = std::nullopt;
+  }
+  flags[1].at_most = 2min;
+  flags[2].at_most = 3min;
+  const auto groups = group_leaks(flags);
+  ASSERT_EQ(groups.size(), 2U);
+  EXPECT_TRUE(groups[0].certain) << "first, though there are fewer of them";
+  EXPECT_FALSE(groups[1].certain);
+  EXPECT_EQ(groups[1].at_most, 3min) << "of the oldest";
 }
 
 TEST(LeakGroups, BytesAreSummedWhereTheyAreKnown) {

@@ -31,7 +31,7 @@ char* spread(char* out, const DwellSpread& dwell) {
   return put(out, '}');
 }
 
-char* append(char* out, const StatsRow& row) {
+char* element(char* out, const StatsRow& row) {
   out = put(out, "{\"key\":");
   if (row.key)
     out = write_json_string(out, *row.key);
@@ -66,7 +66,7 @@ char* forecast(char* out, const PortUse& use) {
   return left ? number(out, left->count()) : put(out, "null");
 }
 
-char* append(char* out, const PortUse& use) {
+char* element(char* out, const PortUse& use) {
   const Family family = use.site.family;
   out = put(out, "{\"netns\":");
   out = number(out, use.site.netns);
@@ -102,7 +102,7 @@ char* append(char* out, const PortUse& use) {
   return put(forecast(out, use), '}');
 }
 
-char* append(char* out, const FailedConnectsRecord& failed) {
+char* element(char* out, const FailedConnectsRecord& failed) {
   out = put(out, "{\"owner\":");
   out = owner(out,
               failed.process ? std::optional(Owner{*failed.process, Via::Connect}) : std::nullopt);
@@ -117,7 +117,7 @@ char* list(char* out, const std::vector<T>& all) {
   bool first = true;
   for (const T& one : all) {
     if (!std::exchange(first, false)) out = put(out, ',');
-    out = append(out, one);
+    out = element(out, one);
   }
   return out;
 }
