@@ -227,12 +227,55 @@ struct tcpdwell_snapshot {
 
 /* What the iterators over processes write, as it is read from their descriptor. */
 
-/* A descriptor of a process that is a TCP socket, or a listener that has not accepted it yet. */
+enum tcpdwell_holding_kind {
+	TCPDWELL_HOLDS,	       /* the socket with this cookie */
+	TCPDWELL_HOLDS_AT_END, /* a connection at a wanted end; the cookie is the end's number */
+};
+
+/* A descriptor of a process that is a TCP socket. */
 struct tcpdwell_holding {
 	__u64 cookie;
 	struct tcpdwell_task task;
 	__s32 fd;
-	__u32 of_listener;
+	__u32 kind; /* enum tcpdwell_holding_kind */
+};
+
+/* The local end of connections whose holders are wanted. */
+struct tcpdwell_end {
+	__u64 netns_cookie;
+	__u8 local[16]; /* zeros: any address */
+	__u16 port;
+	__u16 family; /* TCPDWELL_FAMILY_* */
+	__u32 pad;
+};
+
+struct tcpdwell_wanted_end {
+	__u32 pass; /* the walk that wants it */
+	__u32 number;
+};
+
+/* A listener in whose accept queue something waits that is asked about. */
+struct tcpdwell_listener {
+	__u64 cookie;
+	struct tcpdwell_flow flow; /* the remote end is zero */
+	__u32 length, backlog;	   /* it is full at backlog + 1 */
+	__u32 syns_dropped;	   /* sk_drops */
+	__u32 noted;		   /* connections of it that are in `queued` */
+	__u32 missed;		   /* ... that are not, as there was no room */
+	__u8 ipv6, only_ipv6;
+	__u8 pad[2];
+};
+
+/* A connection in an accept queue. */
+struct tcpdwell_queued {
+	__u64 listener; /* its cookie */
+	struct tcpdwell_flow flow;
+	__u64 queued_us; /* CLOCK_MONOTONIC in us, when it was queued; 0: not known */
+	__u64 sock_cgroup_id;
+	__u32 receive_queue; /* rcv_nxt - copied_seq; a FIN counts 1 */
+	__u32 send_queue;    /* write_seq - snd_una */
+	__u8 state;	     /* TCP_* */
+	__u8 pad[7];
 };
 
 enum tcpdwell_place_kind {
@@ -321,6 +364,9 @@ TCPDWELL_ASSERT(sizeof(struct tcpdwell_reset) == 32);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_syn) == 80);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_snapshot) == 128);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_holding) == 48);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_end) == 32);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_listener) == 88);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_queued) == 96);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_place) == 24);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_handler) == 16);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_flow, local_port) == 44);

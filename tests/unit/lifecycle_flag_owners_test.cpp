@@ -6,10 +6,9 @@
 namespace tcpdwell::life_story {
 namespace {
 
-HoldersEvent holders_of(std::uint64_t cookie, const std::vector<Holder>& holders,
-                        bool of_listener = false) {
+HoldersEvent holders_of(std::uint64_t cookie, const std::vector<Holder>& holders) {
   HoldersEvent event;
-  for (const Holder& holder : holders) event.holdings.push_back({cookie, holder, of_listener});
+  for (const Holder& holder : holders) event.holdings.push_back({cookie, holder});
   return event;
 }
 

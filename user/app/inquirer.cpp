@@ -21,6 +21,8 @@ using namespace std::chrono_literals;
 constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
 constexpr Nanos kMostWait = 1s;   // for the walks' share of the CPU
+constexpr Nanos kLeastQueuePause = 100ms, kMostQueuePause = 5s;
+constexpr Nanos kQueuePause = 500ms;  // at least, where nothing is due
 constexpr std::int64_t kShares = 20;  // one of which is theirs: 5 %
 
 Nanos thread_cpu_time() {
@@ -47,18 +49,16 @@ void add_port_range(std::uint64_t netns_cookie, std::vector<NamespaceEvent>& ran
   ranges.push_back(range);
 }
 
-// A socket that was accepted between the two questions is held by whoever has it now.
+// A socket that was accepted between the two questions is attached by now.
 void add_holders(const std::vector<Question>& questions, const std::vector<Holding>& holdings,
                  std::vector<InquiryEvent>& answers) {
   std::unordered_map<std::uint64_t, std::size_t> by_cookie;
   for (std::size_t i = questions.size(); i-- > 0;)  // of two about the same, the last counts
     by_cookie.emplace(questions[i].cookie, i);
-  for (const Holding& holding : holdings)
-    if (const auto it = by_cookie.find(holding.cookie); it != by_cookie.end())
-      answers[it->second].attached |= !holding.of_listener;
   for (const Holding& holding : holdings) {
     const auto it = by_cookie.find(holding.cookie);
-    if (it == by_cookie.end() || holding.of_listener == answers[it->second].attached) continue;
+    if (it == by_cookie.end()) continue;
+    answers[it->second].attached = true;
     answers[it->second].holders.push_back(holding.holder);
   }
 }
@@ -70,7 +70,9 @@ Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed)
       namespaces_(walks_),
       cgroups_(find_cgroup2_mount()),
       lifecycle_(lifecycle),
-      feed_(feed) {
+      feed_(feed),
+      tracing_(programs.sees().tracing) {
+  if (const auto threshold = lifecycle.thresholds().accept) queue_watch_.emplace(walks_, *threshold);
   worker_.ask([]() -> Worker::Answer {
     keep_only(~needed_by_loop_only());
     return {};
@@ -92,6 +94,7 @@ void Inquirer::ask_for_snapshot(Nanos now, bool with_holders) {
   snapshot_wanted_ = false;
   last_walk_ = now;
   feed_.note(SnapshotBegan{});
+  if (queue_watch_ && with_holders) feed_.note(QueueWalkBegan{});
   worker_.ask([this, with_holders] { return look_at_all(with_holders); });
 }
 
@@ -114,16 +117,23 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   std::vector<std::uint64_t> closed;
   std::vector<NamespaceEvent> ranges;
   std::optional<Error> error;
-  for (const Namespaces::Name& name : namespaces_.find()) {
+  const auto names = namespaces_.find();
+  const bool with_queues = queue_watch_ && with_holders;
+  if (with_queues) queue_watch_->begin_anew();
+  for (const Namespaces::Name& name : names) {
     if (stop_) return {};
     if (snapshot_of_ && *snapshot_of_ != name.inum) continue;
     const bool entered = namespaces_.enter(name.cookie, [&] {
       if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
       add_port_range(name.cookie, ranges);
+      if (!with_queues) return;
+      if (auto failed = queue_watch_->walk(name.cookie)) error = std::move(failed);
     });
     if (!entered) closed.push_back(name.cookie);
   }
   const std::uint64_t not_entered = closed.empty() ? 0 : still_there(closed);
+  std::optional<AcceptQueuesEvent> queues;
+  if (with_queues) queues = queue_watch_->end_walk();
   HoldersEvent holders{.at = monotonic_now(), .holdings = {}};
   if (with_holders) {
     if (auto holdings = walks_.holders({}))
@@ -132,10 +142,15 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
       error = holdings.error();
   }
   const Nanos cost = thread_cpu_time() - before;
-  return [this, not_entered, error, cost, ranges, holders = std::move(holders)] {
+  return [this, not_entered, error, cost, ranges, queues = std::move(queues),
+          holders = std::move(holders)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
     for (const NamespaceEvent& range : ranges) feed_.note(range);
     feed_.note(holders);
+    if (queues) {
+      next_queue_walk_ = next_queue_walk(*queues, Nanos{0});
+      feed_.note(*queues);
+    }
     feed_.note(SnapshotOver{});
     not_entered_ = not_entered;
     last_walk_cost_ = cost;
@@ -168,8 +183,55 @@ void Inquirer::ask_for_port_ranges(Nanos now) {
   worker_.ask([this, unknown] { return read_port_ranges(unknown); });
 }
 
+// A few times in the threshold; at once when something in a queue is due; and within the share.
+Nanos Inquirer::next_queue_walk(const AcceptQueuesEvent& event, Nanos cost) const {
+  const Nanos threshold = *lifecycle_.thresholds().accept;
+  Nanos next = event.at + std::clamp(threshold / 4, kQueuePause, kMostQueuePause);
+  if (event.next_queued) next = std::min(next, *event.next_queued + threshold + 1ms);
+  return std::max({next, monotonic_now() + kLeastQueuePause, event.at + kShares * cost});
+}
+
+void Inquirer::ask_for_queues(Nanos now) {
+  const bool known = !keeps_snapshots_ || snapshot_taken_;
+  if (!queue_watch_ || !tracing_ || !known || walking_ || walking_queues_ || now < next_queue_walk_)
+    return;
+  const auto namespaces = lifecycle_.take_listening_namespaces();
+  if (namespaces.empty()) {
+    next_queue_walk_ = now + kQueuePause;
+    return;
+  }
+  walking_queues_ = true;
+  feed_.note(QueueWalkBegan{});
+  worker_.ask([this, namespaces] { return look_into_queues(namespaces); });
+}
+
+Worker::Answer Inquirer::look_into_queues(const std::vector<std::uint64_t>& netns_cookies) {
+  const Nanos before = thread_cpu_time();
+  std::vector<std::uint64_t> closed;
+  std::optional<Error> refused;
+  queue_watch_->begin_walk();
+  for (const std::uint64_t cookie : netns_cookies) {
+    const bool entered = namespaces_.enter(cookie, [&] {
+      if (auto failed = queue_watch_->walk(cookie)) refused = std::move(failed);
+    });
+    if (!entered) closed.push_back(cookie);
+  }
+  for (const auto& [cookie, fate] : namespaces_.fates(closed))
+    if (fate == Namespaces::Fate::Gone) queue_watch_->gone(cookie);
+  AcceptQueuesEvent event = queue_watch_->end_walk();
+  const Nanos cost = thread_cpu_time() - before;
+  return [this, refused, cost, event = std::move(event)] {
+    walking_queues_ = false;
+    if (refused && !std::exchange(queues_refused_, true))
+      spdlog::warn("{}: connections that wait there are not flagged", refused->text());
+    next_queue_walk_ = next_queue_walk(event, cost);
+    feed_.note(event);
+  };
+}
+
 void Inquirer::tick(Nanos now) {
   ask_for_port_ranges(now);
+  ask_for_queues(now);
   for (const std::uint64_t id : lifecycle_.take_unknown_cgroups())
     worker_.ask([this, id]() -> Worker::Answer {
       return [this, event = CgroupEvent{monotonic_now(), id, cgroups_.path_of(id)}] {
@@ -179,7 +241,7 @@ void Inquirer::tick(Nanos now) {
   if (snapshot_is_due(now)) ask_for_snapshot(now, true);
   if (!put_off_.empty() && now >= put_off_until_) enqueue(std::exchange(put_off_, {}), now);
   enqueue(lifecycle_.take_questions(), now);
-  if (asking_ || waiting_.empty() || now < *due()) return;
+  if (asking_ || waiting_.empty() || now < *questions_due()) return;
   asking_ = true;
   last_asked_ = now;
   log_questions();
@@ -208,6 +270,12 @@ void Inquirer::put_off(const std::vector<Question>& questions) {
 }
 
 std::optional<Nanos> Inquirer::due() const {
+  const auto questions = questions_due();
+  if (!queue_watch_ || !tracing_ || walking_ || walking_queues_) return questions;
+  return std::min(questions.value_or(Nanos::max()), next_queue_walk_);
+}
+
+std::optional<Nanos> Inquirer::questions_due() const {
   if (asking_ || waiting_.empty()) return std::nullopt;
   const Nanos together = first_waiting_ + std::clamp(kPromise - last_cost_, Nanos{0}, kShare);
   if (last_asked_.count() < 0) return together;

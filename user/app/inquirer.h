@@ -5,7 +5,8 @@
 //
 // Flags that come due within 50 ms share one walk through all descriptors of the host. Walks take
 // 5 % of one CPU at the most: a flag waits, up to a second, before they take more. So do snapshots,
-// which put right what a loss of events left wrong. The port ranges of namespaces that appear are
+// which put right what a loss of events left wrong, and looks into accept queues, which come a few
+// times in the threshold of ACCEPT, and when something there is due. The port ranges of namespaces that appear are
 // read together, too: each may take a walk to be found.
 #pragma once
 
@@ -14,6 +15,7 @@
 #include <optional>
 #include <vector>
 
+#include "app/queue_watch.h"
 #include "core/feed.h"
 #include "kernel/cgroups.h"
 #include "kernel/namespaces.h"
@@ -65,11 +67,16 @@ class Inquirer {
   void ask_for_port_ranges(Nanos now);
   Worker::Answer read_port_ranges(const std::vector<std::uint64_t>& netns_cookies);
   Worker::Answer look_at(const std::vector<Question>& questions);
+  std::optional<Nanos> questions_due() const;
+  void ask_for_queues(Nanos now);
+  Worker::Answer look_into_queues(const std::vector<std::uint64_t>& netns_cookies);
+  Nanos next_queue_walk(const AcceptQueuesEvent& event, Nanos cost) const;
 
   // Used on the helper thread.
   Walks& walks_;
   Namespaces namespaces_;
   CgroupNames cgroups_;
+  std::optional<QueueWatch> queue_watch_;  // nullopt: nobody asks for accept queues
   std::atomic<bool> stop_ = false;
   // The rest on the thread that owns it.
   Lifecycle& lifecycle_;
@@ -90,6 +97,9 @@ class Inquirer {
   Nanos last_walk_{-1};
   Nanos last_walk_cost_{};  // CPU time
   std::uint64_t not_entered_ = 0;
+  const bool tracing_;
+  bool walking_queues_ = false, queues_refused_ = false;
+  Nanos next_queue_walk_{};
   Nanos next_ranges_{};  // when port ranges may be asked for again
   Worker worker_;        // the last: its thread ends before what it uses
 };

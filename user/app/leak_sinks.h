@@ -9,13 +9,17 @@ namespace tcpdwell {
 // Passes on what `leaks` and `run` have as JSON: start, raised flags, loss, end.
 class RaisedOnly final : public Sink {
  public:
-  explicit RaisedOnly(Sink& sink) : sink_(sink) {}
+  // What nobody accepted may decide nothing: it is no leak of a command's.
+  explicit RaisedOnly(Sink& sink, bool accept_decides = true)
+      : sink_(sink), accept_decides_(accept_decides) {}
   void write(const Record& record) noexcept override {
     const auto* flag = std::get_if<FlagRecord>(&record);
     const bool moves = std::holds_alternative<TransitionRecord>(record) ||
                        std::holds_alternative<ConnectionRecord>(record);
     if (moves || (flag && !flag->raised)) return;
-    if (flag && flag->cause != Cause::Orphaned) leaked_ = true;
+    const bool decides =
+        flag && flag->cause != Cause::Orphaned && (accept_decides_ || flag->kind != FlagKind::Accept);
+    if (decides) leaked_ = true;
     sink_.write(record);
   }
   // Since the last begin_round(). The kernel ends an orphan by itself: it is no leak.
@@ -24,6 +28,7 @@ class RaisedOnly final : public Sink {
 
  private:
   Sink& sink_;
+  const bool accept_decides_;
   bool leaked_ = false;
 };
 

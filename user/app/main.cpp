@@ -231,7 +231,7 @@ int run(const Options& options) {
   RunReport report(*output, text_style(options, *output));
   FlagsTo<RunReport> to_report(report);
   NdjsonSink json(*output, Kinds{});
-  RaisedOnly raised(json);
+  RaisedOnly raised(json, false);
   RunConfig config{.session = session_config(options),
                    .watch_accept = options.accept,
                    .ring_bytes = options.ring_bytes};

@@ -25,7 +25,6 @@ struct Holder {
 struct Holding {
   std::uint64_t cookie = 0;
   Holder holder;
-  bool of_listener = false;  // it holds the listener that has not accepted the socket yet
 };
 
 struct Tally {
@@ -189,7 +188,7 @@ struct InquiryEvent {
   bool attached = false;            // a full socket that has a struct socket
   std::uint32_t receive_queue = 0;  // of a full socket: rcv_nxt - copied_seq; a FIN counts 1
   std::uint32_t send_queue = 0;     // ... write_seq - snd_una; a FIN counts 1
-  std::vector<Holder> holders;      // of its listener, if it is not attached
+  std::vector<Holder> holders;
 };
 
 // Who holds sockets that are older than the trace, in any order.
@@ -198,8 +197,57 @@ struct HoldersEvent {
   std::vector<Holding> holdings;
 };
 
-using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, TransitionEvent,
-                           TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent, SynEvent,
-                           LossEvent, ClockEvent, CgroupEvent, NamespaceEvent>;
+// A connection that waits in an accept queue.
+struct QueuedChild {
+  std::uint64_t cookie = 0;
+  Flow flow;
+  State state = State::Established;  // Closed: it was reset
+  Nanos queued_at{};                 // 0: not known
+  std::uint64_t sock_cgroup_id = 0;
+  std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
+  std::uint32_t send_queue = 0;     // write_seq - snd_una
+};
+
+// A process and its parent.
+struct Parent {
+  std::uint32_t pid = 0, parent = 0;
+  bool operator==(const Parent&) const = default;
+};
+
+// What the whole network namespace counts (TcpExt of /proc/net/netstat).
+struct ListenCounters {
+  std::uint64_t overflows = 0;     // ListenOverflows
+  std::uint64_t cookies_sent = 0;  // SyncookiesSent
+};
+
+// A listener, and what has waited in its accept queue for longer than the threshold.
+struct ListenQueue {
+  std::uint64_t cookie = 0;
+  Flow flow;
+  std::uint32_t length = 0, backlog = 0;
+  std::uint32_t syns_dropped = 0;
+  bool whole = true;                 // else there are more that wait: nothing is said of them
+  std::vector<QueuedChild> fresh;    // not among those of an earlier walk
+  std::vector<std::uint64_t> known;  // cookies of the others
+  // As it was when something fresh was found, else empty.
+  bool asked = false;                    // what follows was asked for
+  std::vector<Holder> holders;           // of the listener
+  std::vector<std::uint32_t> accepted;   // who holds connections of its port: pids
+  std::vector<Parent> parents;           // of the holders, of their parents, and so on
+  std::optional<ListenCounters> counters;  // nullopt: not known
+};
+
+// A walk through the accept queues of these network namespaces.
+struct AcceptQueuesEvent {
+  Nanos at{};  // when the last of them was walked through
+  std::vector<std::uint64_t> namespaces;
+  std::vector<std::uint64_t> without_listeners;  // those of them that have none
+  std::vector<ListenQueue> queues;
+  std::optional<Nanos> next_queued;  // when the first was queued that is not over the threshold yet
+};
+
+using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, AcceptQueuesEvent,
+                           TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
+                           SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent>;
 
 }  // namespace tcpdwell

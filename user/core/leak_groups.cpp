@@ -31,6 +31,11 @@ void add_process(std::string& key, const Process& process) {
 // Who holds it, and what is wrong with it.
 std::string base_key(const FlagRecord& flag) {
   std::string key;
+  add(key, static_cast<std::uint8_t>(flag.kind));
+  if (flag.kind == FlagKind::Accept) {
+    add(key, flag.queue ? flag.queue->listener : 0);
+    return key;
+  }
   add(key, index(flag.state));
   add(key, static_cast<std::uint8_t>(flag.cause));
   add(key, static_cast<std::uint8_t>(flag.by_exit));
@@ -123,9 +128,16 @@ Entries entries_of(std::span<const FlagRecord> flags) {
   return entries;
 }
 
+bool should_accept(const FlagRecord& flag, const Holder& holder) {
+  if (flag.kind != FlagKind::Accept || !flag.queue) return true;
+  const auto& those = flag.queue->should_accept;
+  return std::binary_search(those.begin(), those.end(), holder.process.pid);
+}
+
 void add_holders(std::vector<LeakHolder>& holders, const FlagRecord& flag) {
   std::size_t at = 0;
   for (const Holder& holder : flag.holders) {
+    if (!should_accept(flag, holder)) continue;
     // The same processes in the same order in each socket of the group.
     if (at < holders.size() && !same_process(holders[at].process, holder.process)) ++at;
     if (at == holders.size()) holders.push_back({.process = holder.process, .fds = {}});
@@ -147,6 +159,7 @@ void add_bytes(std::optional<std::uint64_t>& sum, const std::optional<std::uint6
 void add_member(LeakGroup& group, const FlagRecord& flag, const Entry& entry) {
   const SocketInfo& socket = flag.socket;
   if (group.count == 0) {
+    group.kind = flag.kind;
     group.state = flag.state;
     group.cause = flag.cause;
     group.by_exit = flag.by_exit;
@@ -160,6 +173,12 @@ void add_member(LeakGroup& group, const FlagRecord& flag, const Entry& entry) {
   if (!same_owner(group.owner, socket.owner)) group.owner.reset();
   if (group.cgroup != socket.cgroup) group.cgroup.clear();
   ++group.count;
+  if (flag.kind == FlagKind::Accept) {  // of one listener, and the last that was flagged knows best
+    group.queue = flag.queue;
+    group.holders.clear();
+    group.peer_closed += flag.state == State::CloseWait ? 1U : 0U;
+    group.reset += flag.state == State::Closed ? 1U : 0U;
+  }
   add_holders(group.holders, flag);
   add_bytes(group.unread_bytes, flag.unread_bytes);
   add_bytes(group.unsent_bytes, flag.unsent_bytes);
@@ -202,13 +221,15 @@ std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags) {
   std::vector<LeakGroup> groups;
   for (const Entry& entry : entries.all) {
     const std::size_t apart = peers[entry.place.wider()];
-    const Place place = apart > kPeersApart ? entry.place.wider() : entry.place;
+    const bool together =
+        apart > kPeersApart || flags[entry.index].kind == FlagKind::Accept;
+    const Place place = together ? entry.place.wider() : entry.place;
     const auto [it, is_new] = groups_at.try_emplace(place, groups.size());
     if (is_new) {
       LeakGroup& group = groups.emplace_back();
       group.key = entries.key_of(place);
       group.wider_key = entries.key_of(place.wider());
-      group.peers = apart > kPeersApart ? apart : 1;
+      group.peers = together ? apart : 1;
     }
     add_member(groups[it->second], flags[entry.index], entry);
   }

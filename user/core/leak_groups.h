@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stuck sockets that have one reason: held by the same processes, in the same state, with the same
-// cause, at the same end. Pure.
+// cause, at the same end; or that wait in one accept queue, whatever their state and peer. Pure.
 //
 // A server's sockets share the local port and the peer's address; a client's share the peer's
 // address and port (its own port is another one each time). Where the role is not known (the socket
@@ -29,6 +29,7 @@ struct LeakHolder {
 };
 
 struct LeakGroup {
+  FlagKind kind = FlagKind::State;
   State state = State::CloseWait;
   Cause cause = Cause::None;
   bool by_exit = false;
@@ -36,7 +37,9 @@ struct LeakGroup {
   std::uint16_t local_port = 0;  // 0: each has another one
   Endpoint peer;                 // its port is 0 where each has another one
   std::size_t peers = 1;         // addresses; `peer` is any one of them
-  std::vector<LeakHolder> holders;
+  std::vector<LeakHolder> holders;   // Accept: those of them that should accept
+  std::optional<AcceptQueue> queue;  // Accept, as it was last
+  std::size_t peer_closed = 0, reset = 0;  // Accept: how many of them the peer has left since
   std::optional<Owner> owner;  // nullopt, too, if the sockets have several
   std::string cgroup;          // empty, too, if the sockets have several
 

@@ -162,7 +162,12 @@ void Lifecycle::on_event(const InquiryEvent& event) {
     put_right(event.at);
     return give_up(event.id, event.at);
   }
-  if (event.state == connection.state && for_flag) raise_flag(event.id, event);
+  if (event.state == connection.state && for_flag) {
+    if (waits_for_accept(event))
+      wait_until(event.id, event.at + threshold_of(connection).value_or(kAskAgain));
+    else
+      raise_flag(event.id, event);
+  }
   // A Fast Open child that nobody has accepted looks like a request to those who ask.
   const bool itself = connection.carrier == Carrier::Full && event.cookie == connection.cookie &&
                       event.state == State::SynReceived;
@@ -177,6 +182,21 @@ void Lifecycle::on_event(const InquiryEvent& event) {
   // Another object has taken its place, and we have not heard of it.
   wants_snapshot_ = true;
   if (for_flag && connection.flag == FlagStage::None) wait_until(event.id, event.at + kAskAgain);
+}
+
+// Nobody has it yet: whatever its state, the flag of its time in the queue is what there is to say.
+// In a recording of an older version no queue was looked into.
+bool Lifecycle::waits_for_accept(const InquiryEvent& event) const {
+  return config_.thresholds.accept && event.kind == SocketKind::Full && !event.attached &&
+         (event.state == State::Established || event.state == State::CloseWait);
+}
+
+// It was accepted: the flag of its state, which had to wait, may be due.
+void Lifecycle::watch_accepted(Id id, Nanos at) {
+  const Connection& connection = table_[id];
+  if (connection.flag != FlagStage::Waiting) return;
+  const auto threshold = threshold_of(connection);
+  if (threshold && connection.entered + *threshold <= at) watch(id);
 }
 
 void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
@@ -252,8 +272,7 @@ void Lifecycle::closed_by_exit(Id id, const TransitionEvent& event) {
 
 void Lifecycle::on_event(const HoldersEvent& event) {
   std::vector<const Holding*> held;
-  for (const Holding& holding : event.holdings)
-    if (!holding.of_listener) held.push_back(&holding);
+  for (const Holding& holding : event.holdings) held.push_back(&holding);
   std::sort(held.begin(), held.end(),
             [](const Holding* a, const Holding* b) { return a->cookie < b->cookie; });
   for (auto it = held.begin(); it != held.end();) {

@@ -19,6 +19,8 @@ struct Ticked {
 // A walk through all sockets: what it finds comes as SnapshotEvents in between.
 struct SnapshotBegan {};
 struct SnapshotOver {};
+// A walk through accept queues: its AcceptQueuesEvent comes later.
+struct QueueWalkBegan {};
 // What happened at or after it is no part of the run.
 struct Stopped {
   Nanos at{};
@@ -30,7 +32,8 @@ struct Finished {
 };
 
 using Note =
-    std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, LossEvent, ClockEvent, CgroupEvent,
-                 NamespaceEvent, InquiryEvent, HoldersEvent, Stopped, Finished>;
+    std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, QueueWalkBegan, LossEvent, ClockEvent,
+                 CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent, AcceptQueuesEvent,
+                 Stopped, Finished>;
 
 }  // namespace tcpdwell

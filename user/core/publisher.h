@@ -31,6 +31,12 @@ class Publisher {
   // `record` but for when and whose. False: the run is not about this connection.
   bool flagged(Connection& connection, Nanos at, FlagRecord record);
 
+  // The same of one that waits in an accept queue, whether or not it is in the table; `record` but
+  // for when and the cgroup. It is about a process if that holds the listener.
+  bool queued(const QueuedChild& child, bool followed, Nanos at, FlagRecord record);
+  // ... and of one that was shown, and waits no longer.
+  void left_queue(const QueuedChild& child, Nanos at, FlagRecord record);
+
   // Something became known (flow, owner, cgroup): decides, if it can be, and lets go of what was
   // held. `complete`: what is missing now will not come.
   void reconsider(Connection& connection, bool complete) {
@@ -54,6 +60,7 @@ class Publisher {
  private:
   std::uint64_t cgroup_id_of(const Connection& connection) const;
   const std::string* path_of(const Connection& connection);
+  const std::string* path_of(std::uint64_t cgroup_id);
   void describe(const Connection& connection, bool owned, SocketInfo& info);
   std::optional<Owner> owner_of(const Connection& connection) const;
   void decide(Connection& connection, bool complete);

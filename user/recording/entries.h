@@ -12,6 +12,7 @@
 #include "core/lifecycle.h"
 #include "core/note.h"
 #include "recording/format.h"
+#include "recording/queue_entries.h"
 
 namespace tcpdwell::recording {
 
@@ -32,7 +33,10 @@ class NoteReader {
   // nullopt: not a note, not whole yet, or not one that can be.
   std::optional<Read> read(Entry entry, std::span<const std::byte> bytes);
   // What came so far may lack something.
-  void lost() { holdings_.clear(); }
+  void lost() {
+    holdings_.clear();
+    queues_.lost();
+  }
 
  private:
   std::optional<Read> read_inquiry(std::span<const std::byte> bytes);
@@ -40,6 +44,7 @@ class NoteReader {
   void read_holding(std::span<const std::byte> bytes);
 
   std::vector<Holding> holdings_;
+  QueueReader queues_;
 };
 
 }  // namespace tcpdwell::recording

@@ -72,6 +72,13 @@ enum class Entry : std::uint8_t {
   Finished,
   Namespace,
   Full,  // the last: --max-size was reached
+  QueueWalkBegan = 32,
+  QueueNamespace,  // that was walked through; of the next AcceptQueues
+  QueueHolder,     // of the listener of the next AcceptQueue
+  Queued,          // in full; of the next AcceptQueue
+  StillQueued,     // cookies; of the next AcceptQueue
+  AcceptQueue,     // of the next AcceptQueues
+  AcceptQueues,    // what a walk through accept queues found
 };
 
 enum EntryFlags : std::uint8_t {

@@ -7,6 +7,7 @@
 
 #include "core/service.h"
 #include "sinks/escape.h"
+#include "sinks/explain_accept.h"
 #include "sinks/next_step.h"
 #include "sinks/text_format.h"
 #include "util/duration.h"
@@ -192,6 +193,7 @@ std::string in_the_past(const LeakGroup& group) {
 }
 
 std::string what_is_wrong(const LeakGroup& group, bool alive) {
+  if (group.kind == FlagKind::Accept) return explain_accept(group, alive);
   if (group.by_exit) return until_exit(group);
   if (!alive) return in_the_past(group);
   switch (group.cause) {

@@ -21,7 +21,7 @@ std::string port_text(const LeakGroup& group) {
 bool is_orphaned(const LeakGroup& group) { return group.cause == Cause::Orphaned; }
 
 std::string title(const LeakGroup& group) {
-  std::string text(name(group.state));
+  std::string text(flag_name(group.kind, group.state));
   if (group.cause != Cause::None) text += ' ' + cause_text(group.cause);
   if (group.local_port != 0) text += " on port " + std::to_string(group.local_port);
   text += ", peer " + peer_text(group);
@@ -80,7 +80,7 @@ void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapse
   for (const LeakGroup& group : groups) {
     std::vector<std::string> cells = {std::to_string(group.count)};
     if (!first_) cells.push_back(growth(group, elapsed));
-    for (std::string cell : {std::string(name(group.state)), cause_text(group.cause),
+    for (std::string cell : {std::string(flag_name(group.kind, group.state)), cause_text(group.cause),
                              port_text(group), peer_text(group), format_dwell(group.oldest),
                              format_dwell(group.median), holder_text(group)})
       cells.push_back(std::move(cell));

@@ -17,6 +17,11 @@ constexpr std::size_t kListed = 5;  // sockets of a group
 // CMD's own stderr goes to the same place.
 constexpr std::string_view kPrefix = "==tcpdwell== ";
 
+// What nobody accepted is no leak of the command's.
+bool is_none_of_its(const FlagRecord& flag) {
+  return flag.cause == Cause::Orphaned || flag.kind == FlagKind::Accept;
+}
+
 }  // namespace
 
 RunReport::Key RunReport::key_of(const FlagRecord& flag) {
@@ -48,7 +53,7 @@ void RunReport::add(const FlagRecord& flag) {
 std::size_t RunReport::leaked() const {
   absl::flat_hash_set<Key> sockets;
   for (const FlagRecord& flag : flags_.all()) {
-    if (flag.cause == Cause::Orphaned) continue;
+    if (is_none_of_its(flag)) continue;
     Key key = key_of(flag);
     key.state = State::Closed;  // one socket, whatever the state
     sockets.insert(key);
@@ -105,7 +110,7 @@ void RunReport::print(const std::string& command, int status) {
   std::vector<FlagRecord> leaks;
   std::vector<std::size_t> entries;
   for (std::size_t i = 0; i < flags_.size(); ++i) {
-    if (flags_[i].cause == Cause::Orphaned) continue;
+    if (is_none_of_its(flags_[i])) continue;
     leaks.push_back(flags_[i]);
     entries.push_back(i);
   }

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/explain_accept.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sinks/text_format.h"
+#include "util/duration.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::size_t kNamed = 3;
+
+std::string age_text(const LeakGroup& group) {
+  const std::string age = format_duration(group.oldest.value);
+  return group.oldest.error ? age : "at least " + age;
+}
+
+// "gunicorn[12]", "gunicorn[12], gunicorn[13] and 2 more"
+std::string acceptors(const LeakGroup& group) {
+  std::string text;
+  const std::size_t named = std::min(group.holders.size(), kNamed);
+  for (std::size_t i = 0; i < named; ++i) {
+    if (i > 0) text += i + 1 < group.holders.size() ? ", " : " and ";
+    text += format_process(group.holders[i].process);
+  }
+  if (group.holders.size() > named) text += fmt::format(" and {} more", group.holders.size() - named);
+  return text;
+}
+
+// "1 connection waits in the accept queue of port 80, for 12s"
+std::string waiting(const LeakGroup& group, bool alive) {
+  const std::string_view verb = alive ? (is_one(group) ? "waits" : "wait") : "waited";
+  return fmt::format("{} {} in the accept queue of port {}, {}{}",
+                     format_count(group.count, "connection"), verb, group.local_port,
+                     is_one(group) ? "for " : "the oldest for ", age_text(group));
+}
+
+// " (2 closed by the peer, 1 reset)"
+std::string left_by_peer(const LeakGroup& group) {
+  if (group.peer_closed + group.reset == 0) return "";
+  if (is_one(group))
+    return group.reset != 0 ? " (it was reset meanwhile)" : " (the peer has closed it meanwhile)";
+  std::string text;
+  if (group.peer_closed != 0) text = fmt::format("{} closed by the peer", group.peer_closed);
+  if (group.reset != 0)
+    text += fmt::format("{}{} reset", text.empty() ? "" : ", ", group.reset);
+  return fmt::format(" ({} meanwhile)", text);
+}
+
+std::string drops(const AcceptQueue& queue) {
+  std::string text;
+  if (queue.syns_dropped != 0)
+    text = fmt::format("; {} dropped at this listener", format_count(queue.syns_dropped, "SYN"));
+  if (!queue.counters || (queue.counters->overflows == 0 && queue.counters->cookies_sent == 0))
+    return text;
+  return text + fmt::format("{} in the whole network namespace: {} ListenOverflows, {} SYN cookies",
+                            text.empty() ? ";" : ",", queue.counters->overflows,
+                            queue.counters->cookies_sent);
+}
+
+std::string who(const LeakGroup& group) {
+  if (group.holders.empty() && group.queue && group.queue->hidden_holder)
+    return fmt::format("its listener is held in another pid namespace, by {}",
+                       format_process(*group.queue->hidden_holder));
+  if (group.holders.empty()) return "no process seen from here holds its listener";
+  const bool several = group.holders.size() > 1;
+  return fmt::format("{} {} not accepted {}: hung, at {} connection limit, or still starting",
+                     acceptors(group), several ? "have" : "has", is_one(group) ? "it" : "them",
+                     several ? "their" : "its");
+}
+
+}  // namespace
+
+std::string queue_text(const AcceptQueue& queue) {
+  return fmt::format("queue {} of backlog {}{}", queue.length, queue.backlog,
+                     queue.is_full() ? ": full" : "");
+}
+
+std::string explain_accept(const LeakGroup& group, bool alive) {
+  std::string text = waiting(group, alive) + left_by_peer(group);
+  if (!alive) {
+    const std::string those = acceptors(group);
+    return text + (those.empty() ? "; nobody accepted "
+                                 : fmt::format("; {} did not accept ", those)) +
+           (is_one(group) ? "it" : "them");
+  }
+  if (group.queue) text += "; " + queue_text(*group.queue) + drops(*group.queue);
+  return text + "; " + who(group);
+}
+
+}  // namespace tcpdwell
