@@ -116,6 +116,10 @@ static __always_inline void emit_end(struct sock *sk, const struct sock *plain,
 	if (!out)
 		return;
 	fill_transition(&out->base, sk, plain, flow, change);
+	if (!tp->segs_out)
+		out->base.more_flags |= TCPDWELL_SILENT;
+	if (tp->rx_opt.ts_recent_stamp)
+		out->base.more_flags |= TCPDWELL_TIMESTAMPED;
 	if (change->flags & TCPDWELL_TASK)
 		fill_current_task(&out->task);
 	else

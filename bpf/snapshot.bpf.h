@@ -19,6 +19,14 @@ static __always_inline __u32 jiffies_since(__u32 then)
 	return then ? (__u32)bpf_jiffies64() - then : TCPDWELL_NEVER;
 }
 
+/* connect() passes over a port that anybody bound, on whatever address, for as long as a socket has
+ * it: a listener's is its children's, too. */
+static __always_inline bool is_bound(const struct inet_bind_bucket *bucket)
+{
+	return bucket && (BPF_CORE_READ(bucket, fastreuse) >= 0 ||
+			  BPF_CORE_READ(bucket, fastreuseport) >= 0);
+}
+
 static __always_inline void snapshot_full(struct sock_common *skc, __u8 state)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(skc);
@@ -49,6 +57,8 @@ static __always_inline void snapshot_full(struct sock_common *skc, __u8 state)
 		out->flags |= TCPDWELL_IS_DEAD;
 	if (BPF_CORE_READ(sk, sk_socket))
 		out->flags |= TCPDWELL_IS_ATTACHED;
+	if (is_bound(BPF_CORE_READ(tp, inet_conn.icsk_bind_hash)))
+		out->flags |= TCPDWELL_PORT_BOUND;
 	submit(out);
 }
 
@@ -85,6 +95,8 @@ static __always_inline void snapshot_minisock(struct sock_common *skc)
 	out->state = BPF_CORE_READ(tw, tw_substate);
 	if (BPF_CORE_READ(ttw, tw_ts_recent_stamp))
 		out->flags |= TCPDWELL_TIMESTAMPS;
+	if (is_bound(BPF_CORE_READ(tw, tw_tb)))
+		out->flags |= TCPDWELL_PORT_BOUND;
 	submit(out);
 }
 

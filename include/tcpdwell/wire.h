@@ -83,6 +83,9 @@ enum tcpdwell_more_flags {
 	TCPDWELL_UNACKED = 1 << 0, /* the peer has not acknowledged all that was written */
 	TCPDWELL_FOLLOWED =
 		1 << 1, /* `run`: made by one of its processes, or a child of such a listener */
+	/* To TCP_CLOSE only: */
+	TCPDWELL_SILENT = 1 << 6,      /* no segment was sent in this life */
+	TCPDWELL_TIMESTAMPED = 1 << 7, /* the peer sent TCP timestamps */
 };
 
 struct tcpdwell_transition {
@@ -207,6 +210,7 @@ enum tcpdwell_snapshot_flags {
 	TCPDWELL_IS_DEAD = 1 << 0,     /* as TCPDWELL_DEAD, TCPDWELL_ATTACHED */
 	TCPDWELL_IS_ATTACHED = 1 << 1, /* ... */
 	TCPDWELL_TIMESTAMPS = 1 << 2,  /* a minisock whose connection has TCP timestamps */
+	TCPDWELL_PORT_BOUND = 1 << 7,  /* somebody bound its port: connect() does not choose it */
 };
 
 struct tcpdwell_snapshot {

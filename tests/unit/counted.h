@@ -45,8 +45,21 @@ class Counted final : private StatsOutput {
   }
   // connect() that is answered `answered` later.
   void connects(std::uint64_t cookie, Nanos at, Nanos answered = 1ms) {
-    tell(moves(State::Closed, State::SynSent, at, cookie));
+    auto syn = moves(State::Closed, State::SynSent, at, cookie);
+    syn.flow.local.port = 0;  // it is chosen now
+    tell(syn);
     tell(moves(State::SynSent, State::Established, at + answered, cookie));
+  }
+  // connect() fails with EADDRNOTAVAIL.
+  void finds_no_port(std::uint64_t cookie, std::uint16_t remote_port, Nanos at) {
+    auto syn = moves(State::Closed, State::SynSent, at, cookie);
+    auto back = moves(State::SynSent, State::Closed, at + 20us, cookie);
+    for (Flow* flow : {&syn.flow, &back.flow}) {
+      flow->local.port = 0;
+      flow->remote.port = remote_port;
+    }
+    tell(syn);
+    tell(back);
   }
   TimewaitEvent minisock(TimerOp op, Nanos at, std::uint64_t cookie = 1) const {
     TimewaitEvent event{.at = kBegan + at, .op = op, .object = 0x9000 + cookie, .cookie = cookie};
@@ -73,7 +86,8 @@ class Counted final : private StatsOutput {
                         .netns_cookie = 1,
                         .port_low = low,
                         .port_high = high,
-                        .reserved_ports = reserved});
+                        .reserved_ports = reserved,
+                        .tw_reuse = std::uint8_t{0}});
   }
 
   const StatsRow& row(State state) const {

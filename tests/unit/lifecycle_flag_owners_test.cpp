@@ -33,16 +33,12 @@ TEST(Holders, OfWhomNoneStandsOutAreNoOwner) {
   EXPECT_EQ(owner_after(holders_of(7, {})), "nobody");
 }
 
-TEST(Holders, OfTheListenerAreNoOwner) {
-  EXPECT_EQ(owner_after(holders_of(7, {held_by(42)}, true)), "nobody");
-}
-
 TEST(Holders, ComeInAnyOrder) {
   HoldersEvent event;
   for (const std::uint32_t pid : {42U, 43U})
     for (const std::uint64_t cookie : {8U, 7U})
-      event.holdings.push_back({cookie, held_by(pid), false});
-  event.holdings.push_back({6, held_by(44), false});
+      event.holdings.push_back({cookie, held_by(pid)});
+  event.holdings.push_back({6, held_by(44)});
   Story story;
   Conn last = story.server(6).found(CloseWait, 0ms), shared = story.server(7).found(CloseWait, 0ms);
   story.on(event);
@@ -75,7 +71,7 @@ TEST(Holders, DecideAboutASocketThatWaitsForItsOwner) {
   Conn mine = story.server(7).found(Established, 0ms);
   Conn other = story.server(8).found(Established, 0ms);
   HoldersEvent event = holders_of(7, {held_by(42)});
-  event.holdings.push_back({8, held_by(43), false});
+  event.holdings.push_back({8, held_by(43)});
   story.on(event);
   mine.moves(Established, CloseWait, 1s);
   other.moves(Established, CloseWait, 1s);

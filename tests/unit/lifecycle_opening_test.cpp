@@ -37,7 +37,8 @@ TEST(Opening, ConnectThatFindsNoPortIsNoConnection) {
   Story story;
   story.client(1).local_port(0).connects(0ms).moves(SynSent, Closed, 1ms);
   story.finishes(10s);
-  EXPECT_TRUE(story.records().empty());
+  ASSERT_EQ(story.records().size(), 1U) << "that it failed";
+  EXPECT_TRUE(std::holds_alternative<FailedConnectsRecord>(story.records()[0]));
   EXPECT_EQ(story.lifecycle().connections_ended(), 0U);
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }

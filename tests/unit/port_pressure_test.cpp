@@ -26,29 +26,51 @@ TEST(PortPressure, CountsTheClientsOfADestination) {
   EXPECT_EQ(use.range.size(), 90U);
   EXPECT_EQ(use.remote.port, 80);
   EXPECT_EQ(use.site.netns, 4026531840U);
-  EXPECT_EQ(use.time_left, std::nullopt) << "there is nothing to compare with";
+  EXPECT_EQ(use.reusable, 0U);
+  EXPECT_EQ(use.capacity(), 90U);
+}
+
+// Connects and closes `per_second` times a second, from `begin` on, and looks every ten seconds.
+void plays(Counted& counted, int per_second, int begin, int end) {
+  for (int second = begin; second < end; ++second) {
+    for (int i = 0; i < per_second; ++i) {
+      const auto cookie = static_cast<std::uint64_t>(second * per_second + i + 1);
+      const Nanos at = second * 1s + i * (1s / per_second);
+      counted.connects(cookie, at);
+      counted.closes(cookie, at + 10ms);
+    }
+    if ((second + 1) % 10 == 0) counted.wait(second * 1s + 1s);
+  }
 }
 
 TEST(PortPressure, SaysWhenAllAreInUse) {
   Counted counted;
-  counted.port_range(40000, 40099);
-  for (std::uint64_t cookie = 1; cookie <= 20; ++cookie) counted.connects(cookie, 1s);
-  counted.wait(10s);
-  for (std::uint64_t cookie = 21; cookie <= 40; ++cookie) counted.connects(cookie, 11s);
-  counted.wait(20s);
-  EXPECT_EQ(only(counted).time_left, 30s) << "60 left, 2 a second more";
-  counted.finish(20s + 1ms);
-  EXPECT_EQ(only(counted).time_left, Nanos{29'999'999'999} + 1ns)
-      << "too soon for a rate of its own";
+  counted.port_range(40000, 40199);
+  plays(counted, 5, 0, 20);
+  const PortForecast& said = only(counted).forecast;
+  EXPECT_EQ(said.outlook, Outlook::RunsOut);
+  EXPECT_NEAR(std::chrono::duration<double>(said.runs_out_in.value_or(0s)).count(), 20, 1);
 }
 
-TEST(PortPressure, WhatDoesNotGrowIsNeverExhausted) {
+TEST(PortPressure, SaysWhereItLevelsOff) {
   Counted counted;
-  counted.port_range(40000, 40099);
-  counted.connects(1, 1s);
-  counted.wait(10s);
-  counted.wait(20s);
-  EXPECT_EQ(only(counted).time_left, std::nullopt);
+  counted.port_range(40000, 40199);
+  plays(counted, 3, 0, 20);
+  const PortForecast& said = only(counted).forecast;
+  EXPECT_EQ(said.outlook, Outlook::LevelsOff);
+  EXPECT_NEAR(said.level, 183, 6);
+}
+
+TEST(PortPressure, AWiderRangeIsNoticed) {
+  Counted counted;
+  counted.port_range(40000, 40199);
+  plays(counted, 5, 0, 20);
+  counted.port_range(40000, 40499);
+  plays(counted, 5, 20, 30);
+  const PortUse& use = only(counted);
+  EXPECT_EQ(use.capacity(), 500U);
+  EXPECT_EQ(use.forecast.outlook, Outlook::LevelsOff);
+  EXPECT_NEAR(use.forecast.level, 305, 10);
 }
 
 TEST(PortPressure, WhatIsFullIsExhaustedNow) {
@@ -59,7 +81,99 @@ TEST(PortPressure, WhatIsFullIsExhaustedNow) {
   counted.port_range(40001, 40004);
   counted.wait(20s);
   EXPECT_EQ(only(counted).used, 4U);
-  EXPECT_EQ(only(counted).time_left, 0s);
+  EXPECT_EQ(only(counted).forecast.outlook, Outlook::Full);
+  EXPECT_EQ(only(counted).forecast.runs_out_in, 0s);
+}
+
+// Where it holds, a TIME_WAIT of a connection with timestamps takes no port after a second.
+TEST(PortPressure, ATimeWaitThatMayBeReusedIsNotUsed) {
+  const auto used = [](std::uint8_t reuse, bool timestamped, bool loopback) {
+    Counted counted;
+    counted.tell(NamespaceEvent{
+        .at = kBegan, .netns_cookie = 1, .port_low = 40000, .port_high = 40099, .tw_reuse = reuse});
+    for (std::uint64_t cookie = 1; cookie <= 2; ++cookie) {
+      auto syn = counted.moves(State::Closed, State::SynSent, 1s, cookie);
+      if (loopback) syn.flow.remote.addr = {127, 0, 0, 1};
+      syn.flow.local.port = 0;
+      auto open = counted.moves(State::SynSent, State::Established, 1s, cookie);
+      auto wait = counted.minisock(TimerOp::Start, cookie == 1 ? 2s : 9500ms, cookie);
+      auto gone = counted.moves(State::Established, State::Closed, 2s, cookie);
+      for (Flow* flow : {&open.flow, &wait.flow, &gone.flow})
+        flow->remote.addr = syn.flow.remote.addr;
+      gone.dead = true;
+      gone.timestamped = timestamped;
+      counted.tell(syn);
+      counted.tell(open);
+      counted.tell(wait);
+      counted.tell(gone);
+    }
+    counted.wait(10s);
+    EXPECT_EQ(only(counted).states[index(State::TimeWait)], 2U);
+    EXPECT_EQ(only(counted).used + only(counted).reusable, 2U);
+    return only(counted).used;
+  };
+  EXPECT_EQ(used(0, true, true), 2U);
+  EXPECT_EQ(used(1, true, false), 1U) << "the other is younger than a second";
+  EXPECT_EQ(used(1, false, false), 2U);
+  EXPECT_EQ(used(2, true, true), 1U);
+  EXPECT_EQ(used(2, true, false), 2U) << "2 is for loopback";
+}
+
+// connect() passes over a port that anybody bound, on whatever address and for whatever.
+TEST(PortPressure, WhatAnybodyBoundIsNoCapacity) {
+  Counted counted;
+  counted.tell(NamespaceEvent{.at = kBegan,
+                              .netns_cookie = 1,
+                              .port_low = 40000,
+                              .port_high = 40099,
+                              .reserved_ports = 10,
+                              .reserved = {{40090, 40099}},
+                              .bound = {{40050, 40051}, {50000, 50000}}});
+  auto listen = counted.moves(State::Closed, State::Listen, 1s, 2);
+  listen.flow = make_flow(40050, 0);  // known from both
+  counted.tell(listen);
+  auto request = counted.request(TimerOp::Start, 2s);
+  request.flow = make_flow(40060, 40000);
+  counted.tell(request);
+  auto bound = counted.moves(State::Closed, State::SynSent, 1s, 3);
+  bound.flow.local.port = 40070;
+  counted.tell(bound);
+  auto found = SnapshotEvent{.at = kBegan, .object = 5, .cookie = 5};
+  found.flow = make_flow(40080);
+  found.state = State::Established;
+  found.port_bound = true;
+  counted.tell(found);
+  auto automatic = counted.moves(State::Closed, State::SynSent, 1s, 4);
+  automatic.flow.local.port = 0;
+  counted.tell(automatic);
+  counted.tell(counted.moves(State::SynSent, State::Established, 1s, 4));
+  counted.wait(10s);
+  EXPECT_EQ(only(counted).used, 1U);
+  EXPECT_EQ(only(counted).range.size(), 90U);
+  EXPECT_EQ(only(counted).bound, 5U) << "40050, 40051, 40060, 40070, 40080";
+  EXPECT_EQ(only(counted).capacity(), 85U);
+}
+
+TEST(PortPressure, FailedConnectsAreOfTheirInterval) {
+  Counted counted({.rows = 1});
+  counted.port_range(40000, 40099);
+  for (std::uint64_t cookie = 1; cookie <= 9; ++cookie) counted.connects(cookie, 1s);
+  for (std::uint64_t cookie = 101; cookie <= 103; ++cookie) counted.finds_no_port(cookie, 81, 2s);
+  counted.wait(10s);
+  ASSERT_EQ(counted.said.back().ports.size(), 1U);
+  EXPECT_EQ(only(counted).remote.port, 81) << "what fails comes first";
+  EXPECT_EQ(only(counted).failed, 3U);
+  EXPECT_EQ(only(counted).used, 0U);
+  ASSERT_EQ(counted.said.back().connects_failed.size(), 1U);
+  EXPECT_EQ(counted.said.back().connects_failed[0].count, 3U);
+  EXPECT_EQ(counted.said.back().connects_failed[0].process->pid, 42U);
+  counted.wait(20s);
+  EXPECT_EQ(only(counted).remote.port, 80);
+  EXPECT_EQ(only(counted).failed, 0U);
+  EXPECT_TRUE(counted.said.back().connects_failed.empty());
+  counted.finish(21s);
+  EXPECT_EQ(only(counted).failed, 3U) << "in all";
+  EXPECT_EQ(counted.said.back().connects_failed[0].count, 3U);
 }
 
 TEST(PortPressure, ServersAndChosenPortsAreNotCounted) {
@@ -91,9 +205,9 @@ TEST(PortPressure, TheFullestComeFirst) {
   Counted counted({.rows = 2});
   counted.port_range(40000, 41000);
   for (std::uint64_t cookie = 1; cookie <= 9; ++cookie) {
-    auto syn = counted.moves(State::Closed, State::SynSent, 1s, cookie);
-    syn.flow.remote.port = static_cast<std::uint16_t>(cookie <= 2 ? 81 : cookie <= 5 ? 82 : 83);
-    counted.tell(syn);
+    auto open = counted.moves(State::SynSent, State::Established, 1s, cookie);
+    open.flow.remote.port = static_cast<std::uint16_t>(cookie <= 2 ? 81 : cookie <= 5 ? 82 : 83);
+    counted.tell(open);
   }
   counted.wait(10s);
   ASSERT_EQ(counted.said.back().ports.size(), 2U);
@@ -107,14 +221,14 @@ TEST(PortPressure, ManyDestinationsAreBounded) {
   Counted counted({.rows = 100'000});
   counted.port_range(1, 65535);
   for (std::uint32_t i = 0; i < 3 * PortPressure::kMost; ++i) {
-    auto syn = counted.moves(State::Closed, State::SynSent, 1s, i + 1);
-    syn.flow.local.port = static_cast<std::uint16_t>(1 + i % 60'000);
+    auto open = counted.moves(State::SynSent, State::Established, 1s, i + 1);
+    open.flow.local.port = static_cast<std::uint16_t>(1 + i % 60'000);
     if (i % 16 != 0) {
-      syn.flow.remote.addr = {10, 1, static_cast<std::uint8_t>(i >> 8U),
-                              static_cast<std::uint8_t>(i)};
-      syn.flow.remote.port = static_cast<std::uint16_t>(1 + (i >> 16U));
+      open.flow.remote.addr = {10, 1, static_cast<std::uint8_t>(i >> 8U),
+                               static_cast<std::uint8_t>(i)};
+      open.flow.remote.port = static_cast<std::uint16_t>(1 + (i >> 16U));
     }
-    counted.tell(syn);
+    counted.tell(open);
   }
   counted.wait(10s);
   EXPECT_LE(counted.said.back().ports.size(), PortPressure::kMost);

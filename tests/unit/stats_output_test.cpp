@@ -37,14 +37,14 @@ StatsRecord sample(GroupBy by, std::vector<StatsRow> rows) {
   return {.when = kWhen, .interval = 10s, .by = by, .rows = std::move(rows)};
 }
 
-PortUse port_use(std::uint32_t used, std::optional<Nanos> left) {
+PortUse port_use(std::uint32_t used, const PortForecast& forecast) {
   PortUse use{.remote = endpoint(Family::Ipv4, "10.0.0.2", 80), .used = used};
   use.site.local = endpoint(Family::Ipv4, "10.0.0.1", 0).addr;
   use.site.netns = 4026531840;
   use.states[index(State::TimeWait)] = used - 1;
   use.states[index(State::Established)] = 1;
   use.range = {32768, 60999, 32};
-  use.time_left = left;
+  use.forecast = forecast;
   return use;
 }
 
@@ -73,7 +73,7 @@ TEST(StatsJson, ARowAndARowOfNothing) {
       R"("inexact":2,"dwell_ns":{"min":5000,"p50":10000000,"p90":1000000000,"p99":2000000000,)"
       R"("max":61000000000}},)"
       R"({"key":"CLOSING","state":"CLOSING","entered":0,"left":0,"now":0,"flagged":0,)"
-      R"("inexact":0,"dwell_ns":null}],"ports":[]})"
+      R"("inexact":0,"dwell_ns":null}],"ports":[],"connects_failed":[]})"
       "\n");
 }
 
@@ -99,16 +99,46 @@ TEST(StatsJson, OtherIsMarked) {
               HasSubstr(R"({"key":"other","other":true,"state":"LISTEN")"));
 }
 
+const PortForecast kIn90s{.outlook = Outlook::RunsOut, .runs_out_in = 90s};
+const PortForecast kLevelsOff{.outlook = Outlook::LevelsOff, .level = 26'000};
+
 TEST(StatsJson, PortsInUse) {
   StatsRecord record = sample(GroupBy::State, {});
-  record.ports = {port_use(28'000, 90s), port_use(3, std::nullopt)};
+  record.ports = {port_use(28'000, kIn90s), port_use(3, kLevelsOff)};
+  record.ports[0].bound = 100;
   EXPECT_THAT(json(record),
               HasSubstr(R"("ports":[{"netns":4026531840,"family":"ipv4","local":"10.0.0.1",)"
                         R"("remote":{"addr":"10.0.0.2","port":80},"used":28000,)"
                         R"("states":{"ESTABLISHED":1,"TIME_WAIT":27999},)"
                         R"("range":{"low":32768,"high":60999,"reserved":32},"size":28200,)"
+                        R"("bound":100,"capacity":28100,"reusable":0,"failed":0,)"
+                        R"("forecast":"runs_out","levels_off_at":null,"if_held":false,)"
                         R"("exhausted_in_ns":90000000000},{)"));
-  EXPECT_THAT(json(record), HasSubstr(R"("exhausted_in_ns":null}]})"));
+  EXPECT_THAT(json(record),
+              HasSubstr(R"("forecast":"levels_off","levels_off_at":26000,"if_held":false,)"
+                        R"("exhausted_in_ns":null}],)"));
+  record.ports[0].failed = 7;
+  EXPECT_THAT(json(record), HasSubstr(R"("failed":7,"forecast":"exhausted","levels_off_at":null,)"
+                                      R"("if_held":false,"exhausted_in_ns":0})"));
+}
+
+FailedConnectsRecord failed(std::uint64_t count, ConnectFailure reason) {
+  return {.when = kWhen,
+          .process = owner_of(42, "curl").process,
+          .one_destination = false,
+          .reason = reason,
+          .count = count};
+}
+
+TEST(StatsJson, ConnectsFailed) {
+  StatsRecord record = sample(GroupBy::State, {});
+  record.connects_failed = {failed(25, ConnectFailure::NoPort),
+                            failed(1, ConnectFailure::PortTaken)};
+  record.connects_failed[1].process.reset();
+  EXPECT_THAT(json(record),
+              HasSubstr(R"("connects_failed":[{"owner":{"pid":42,"comm":"curl","uid":1000,)"
+                        R"("via":"connect"},"reason":"no_port","count":25},)"
+                        R"({"owner":null,"reason":"port_taken","count":1}]})"));
 }
 
 TEST(StatsJson, ThereIsRoomForTheLongest) {
@@ -117,13 +147,19 @@ TEST(StatsJson, ThereIsRoomForTheLongest) {
   longest.entered = longest.left = longest.now = longest.flagged = longest.inexact = UINT64_MAX;
   longest.dwell = {UINT64_MAX,   Nanos::max(), Nanos::max(),
                    Nanos::max(), Nanos::max(), Nanos::max()};
-  PortUse use = port_use(UINT32_MAX, Nanos::max());
+  PortForecast forecast = kIn90s;
+  forecast.runs_out_in = Nanos::max();
+  PortUse use = port_use(UINT32_MAX, forecast);
+  use.reusable = use.bound = UINT32_MAX;
+  use.failed = UINT64_MAX;
   use.site.family = Family::Ipv6;
   use.remote.addr = use.site.local =
       endpoint(Family::Ipv6, "1111:2222:3333:4444:5555:6666:7777:8888", 0).addr;
   use.states.fill(UINT32_MAX);
   StatsRecord record = sample(GroupBy::Cgroup, std::vector<StatsRow>(50, longest));
   record.ports.assign(50, use);
+  record.connects_failed.assign(50, failed(UINT64_MAX, ConnectFailure::PortTaken));
+  for (FailedConnectsRecord& each : record.connects_failed) each.process->comm.fill('\1');
   EXPECT_TRUE(json(record).ends_with("}]}\n"));
 }
 
@@ -169,13 +205,60 @@ TEST(StatsText, NamesOfOthersAreHarmless) {
 
 TEST(StatsText, PortsAreShownFromATenthOn) {
   StatsRecord record = sample(GroupBy::State, {});
-  record.ports = {port_use(14'100, 120s), port_use(2'820, std::nullopt), port_use(2'819, 1s)};
+  record.ports = {port_use(14'100, kIn90s), port_use(2'820, {}), port_use(2'819, kLevelsOff)};
   const std::string all = text(record);
-  EXPECT_THAT(all, HasSubstr("PORTS IN USE      OF       ALL IN USE IN  STATES\n"));
+  EXPECT_THAT(all, HasSubstr("PORTS IN USE      OF       FORECAST           STATES\n"));
   EXPECT_THAT(all, HasSubstr("10.0.0.1  10.0.0.2:80  4026531840        14,100  28,200  50%"));
-  EXPECT_THAT(all, HasSubstr("2m00s  ESTABLISHED 1, TIME_WAIT 14,099\n"));
-  EXPECT_THAT(all, HasSubstr("2,820  28,200  10%              -"));
+  EXPECT_THAT(all, HasSubstr("exhausted in 90 s  ESTABLISHED 1, TIME_WAIT 14,099\n"));
+  EXPECT_THAT(all, HasSubstr("2,820  28,200  10%  -"));
   EXPECT_THAT(all, Not(HasSubstr("2,819  28,200")));
+  EXPECT_THAT(all, Not(HasSubstr("ports fine")));
+}
+
+std::string forecast_of(const PortForecast& forecast, std::uint32_t used = 14'100) {
+  StatsRecord record = sample(GroupBy::State, {});
+  record.ports = {port_use(used, forecast)};
+  const std::string all = text(record);
+  const auto begin = all.find("50%  ") + 5;
+  return all.substr(begin, all.find("  EST", begin) - begin);
+}
+
+TEST(StatsText, WhatAForecastSays) {
+  EXPECT_EQ(forecast_of(kLevelsOff), "levels off at 26,000 of 28,200");
+  EXPECT_EQ(forecast_of({.outlook = Outlook::LevelsOff, .level = 28'000, .peaks = true}),
+            "levels off at 28,000 of 28,200, but may peak above");
+  EXPECT_EQ(forecast_of({.outlook = Outlook::LevelsOff, .level = 50}), "falls to 50 of 28,200");
+  EXPECT_EQ(forecast_of({.outlook = Outlook::NearLimit, .level = 28'300}),
+            "too near to say: 28,300 of 28,200");
+  EXPECT_EQ(forecast_of({.outlook = Outlook::Grows, .per_second = 0.5}), "grows by 30.0 a minute");
+  EXPECT_EQ(forecast_of({.outlook = Outlook::RunsOut, .runs_out_in = 200s, .if_held = true}),
+            "exhausted in 3m20s if none is closed");
+  EXPECT_EQ(forecast_of({.outlook = Outlook::Full, .runs_out_in = 0s}),
+            "all in use: the next connect() fails");
+}
+
+TEST(StatsText, ExhaustedIsShownHoweverFewAreInUse) {
+  StatsRecord record = sample(GroupBy::State, {});
+  record.ports = {port_use(5, kLevelsOff)};
+  record.ports[0].failed = 1'025;
+  record.connects_failed = {failed(1'025, ConnectFailure::NoPort)};
+  EXPECT_THAT(text(record), HasSubstr("EXHAUSTED: 1,025 connects failed in this interval"));
+  EXPECT_THAT(text(record), HasSubstr("CONNECTS FAILED  WHY                                    BY\n"
+                                      "          1,025  no local port is free (EADDRNOTAVAIL)  "
+                                      "curl[42]\n"));
+  record.total = true;
+  EXPECT_THAT(text(record), HasSubstr("EXHAUSTED: 1,025 connects failed  EST"));
+}
+
+TEST(StatsText, PortsThatAreFineAreSaidToBe) {
+  StatsRecord record = sample(GroupBy::State, {});
+  EXPECT_THAT(text(record), Not(HasSubstr("ports"))) << "nobody connects";
+  record.ports = {port_use(1'819, {.outlook = Outlook::LevelsOff, .level = 1'900})};
+  EXPECT_THAT(text(record),
+              HasSubstr("\nports fine, for connect() without bind(): at most 1,819 of "
+                        "28,200 are in use to one destination (10.0.0.2:80)\n"));
+  record.ports[0].forecast = {};
+  EXPECT_THAT(text(record), Not(HasSubstr("ports fine"))) << "it is not known";
 }
 
 TEST(StatsText, WhatWasLostIsSaid) {

@@ -9,7 +9,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "kernel/port_range.h"
 #include "kernel/rights.h"
 #include "kernel/sock_diag.h"
 
@@ -20,7 +19,8 @@ using namespace std::chrono_literals;
 
 constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
-constexpr Nanos kMostWait = 1s;   // for the walks' share of the CPU
+constexpr Nanos kRangesAgain = 10s;
+constexpr Nanos kMostWait = 1s;       // for the walks' share of the CPU
 constexpr Nanos kLeastQueuePause = 100ms, kMostQueuePause = 5s;
 constexpr Nanos kQueuePause = 500ms;  // at least, where nothing is due
 constexpr std::int64_t kShares = 20;  // one of which is theirs: 5 %
@@ -42,13 +42,6 @@ std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
   return cookies;
 }
 
-void add_port_range(std::uint64_t netns_cookie, std::vector<NamespaceEvent>& ranges) {
-  NamespaceEvent range = read_port_range();
-  range.at = monotonic_now();
-  range.netns_cookie = netns_cookie;
-  ranges.push_back(range);
-}
-
 // A socket that was accepted between the two questions is attached by now.
 void add_holders(const std::vector<Question>& questions, const std::vector<Holding>& holdings,
                  std::vector<InquiryEvent>& answers) {
@@ -68,6 +61,7 @@ void add_holders(const std::vector<Question>& questions, const std::vector<Holdi
 Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed)
     : walks_(programs.walks()),
       namespaces_(walks_),
+      other_ends_(namespaces_),
       cgroups_(find_cgroup2_mount()),
       lifecycle_(lifecycle),
       feed_(feed),
@@ -125,14 +119,14 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
     if (snapshot_of_ && *snapshot_of_ != name.inum) continue;
     const bool entered = namespaces_.enter(name.cookie, [&] {
       if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
-      add_port_range(name.cookie, ranges);
+      ranges.push_back(port_reader_.read_here(name.cookie));
       if (!with_queues) return;
       if (auto failed = queue_watch_->walk(name.cookie)) error = std::move(failed);
     });
     if (!entered) closed.push_back(name.cookie);
   }
   const std::uint64_t not_entered = closed.empty() ? 0 : still_there(closed);
-  std::optional<AcceptQueuesEvent> queues;
+  std::optional<QueueWatch::Found> queues;
   if (with_queues) queues = queue_watch_->end_walk();
   HoldersEvent holders{.at = monotonic_now(), .holdings = {}};
   if (with_holders) {
@@ -147,10 +141,7 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
     for (const NamespaceEvent& range : ranges) feed_.note(range);
     feed_.note(holders);
-    if (queues) {
-      next_queue_walk_ = next_queue_walk(*queues, Nanos{0});
-      feed_.note(*queues);
-    }
+    if (queues) tell(*queues, Nanos{0});
     feed_.note(SnapshotOver{});
     not_entered_ = not_entered;
     last_walk_cost_ = cost;
@@ -160,13 +151,12 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   };
 }
 
-Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netns_cookies) {
+Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netns_cookies,
+                                          bool again) {
   const Nanos before = thread_cpu_time();
-  std::vector<NamespaceEvent> ranges;
-  for (const std::uint64_t cookie : netns_cookies) {
-    if (stop_) return {};
-    namespaces_.enter(cookie, [&] { add_port_range(cookie, ranges); });
-  }
+  std::vector<NamespaceEvent> ranges = port_reader_.read(netns_cookies);
+  if (again)
+    for (NamespaceEvent& range : port_reader_.read_again()) ranges.push_back(std::move(range));
   const Nanos cost = thread_cpu_time() - before;
   return [this, cost, ranges] {
     for (const NamespaceEvent& range : ranges) feed_.note(range);
@@ -178,9 +168,12 @@ Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netn
 void Inquirer::ask_for_port_ranges(Nanos now) {
   if (walking_ || now < next_ranges_) return;
   const auto unknown = lifecycle_.take_unknown_namespaces();
-  if (unknown.empty()) return;
+  if (next_ranges_again_.count() == 0) next_ranges_again_ = now + kRangesAgain;
+  const bool again = now >= next_ranges_again_;
+  if (unknown.empty() && !again) return;
   next_ranges_ = Nanos::max();  // until it is answered
-  worker_.ask([this, unknown] { return read_port_ranges(unknown); });
+  if (again) next_ranges_again_ = now + kRangesAgain;
+  worker_.ask([this, unknown, again] { return read_port_ranges(unknown, again); });
 }
 
 // A few times in the threshold; at once when something in a queue is due; and within the share.
@@ -218,15 +211,20 @@ Worker::Answer Inquirer::look_into_queues(const std::vector<std::uint64_t>& netn
   }
   for (const auto& [cookie, fate] : namespaces_.fates(closed))
     if (fate == Namespaces::Fate::Gone) queue_watch_->gone(cookie);
-  AcceptQueuesEvent event = queue_watch_->end_walk();
+  QueueWatch::Found found = queue_watch_->end_walk();
   const Nanos cost = thread_cpu_time() - before;
-  return [this, refused, cost, event = std::move(event)] {
+  return [this, refused, cost, found = std::move(found)] {
     walking_queues_ = false;
     if (refused && !std::exchange(queues_refused_, true))
       spdlog::warn("{}: connections that wait there are not flagged", refused->text());
-    next_queue_walk_ = next_queue_walk(event, cost);
-    feed_.note(event);
+    tell(found, cost);
   };
+}
+
+void Inquirer::tell(const QueueWatch::Found& found, Nanos cost) {
+  next_queue_walk_ = next_queue_walk(found.queues, cost);
+  if (!found.processes.processes.empty()) feed_.note(found.processes);
+  feed_.note(found.queues);
 }
 
 void Inquirer::tick(Nanos now) {
@@ -283,6 +281,24 @@ std::optional<Nanos> Inquirer::questions_due() const {
   return std::max(together, std::min(affordable, first_waiting_ + kMostWait));
 }
 
+// Whose sockets they are, and what is around them.
+ProcessesEvent Inquirer::find_holders(const std::vector<Question>& questions,
+                                      std::vector<InquiryEvent>& answers) {
+  ProcessReader processes;
+  other_ends_.find(questions, answers);
+  auto cookies = held_cookies(questions, answers);
+  const auto others = other_ends_.cookies();
+  cookies.insert(cookies.end(), others.begin(), others.end());
+  if (cookies.empty()) return {};
+  auto holdings = walks_.holders(cookies);
+  if (!holdings) return {};
+  add_holders(questions, *holdings, answers);
+  for (const InquiryEvent& answer : answers)
+    for (const Holder& holder : answer.holders) processes.read(holder.process);
+  other_ends_.learn(*holdings, answers, processes);
+  return processes.event();
+}
+
 Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
   const Nanos before = thread_cpu_time();
   std::vector<InquiryEvent> answers(questions.size());
@@ -313,16 +329,16 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
       if (fate == Namespaces::Fate::Gone) answers[i].presence = Presence::Gone;
       if (fate == Namespaces::Fate::Going) unanswered.push_back(questions[i]);
     }
-  const auto cookies = held_cookies(questions, answers);
-  if (!cookies.empty())
-    if (auto holdings = walks_.holders(cookies)) add_holders(questions, *holdings, answers);
+  const ProcessesEvent processes = find_holders(questions, answers);
   const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, refused, answers = std::move(answers), unanswered = std::move(unanswered)] {
+  return [this, cost, refused, processes, answers = std::move(answers),
+          unanswered = std::move(unanswered)] {
     asking_ = false;
     put_off(unanswered);
     if (refused && !std::exchange(refused_, true))
       spdlog::warn("{}: nothing can be flagged", refused->text());
     last_cost_ = cost;
+    if (!processes.processes.empty()) feed_.note(processes);
     for (const InquiryEvent& answer : answers) feed_.note(answer);
   };
 }

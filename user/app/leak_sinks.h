@@ -15,7 +15,8 @@ class RaisedOnly final : public Sink {
   void write(const Record& record) noexcept override {
     const auto* flag = std::get_if<FlagRecord>(&record);
     const bool moves = std::holds_alternative<TransitionRecord>(record) ||
-                       std::holds_alternative<ConnectionRecord>(record);
+                       std::holds_alternative<ConnectionRecord>(record) ||
+                       std::holds_alternative<FailedConnectsRecord>(record);
     if (moves || (flag && !flag->raised)) return;
     const bool decides =
         flag && flag->cause != Cause::Orphaned && (accept_decides_ || flag->kind != FlagKind::Accept);

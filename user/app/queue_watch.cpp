@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "kernel/listen_counters.h"
-#include "kernel/process_parents.h"
+#include "kernel/process_facts.h"
 #include "kernel/programs.h"
 
 namespace tcpdwell {
@@ -18,6 +18,19 @@ void keep_each_once(std::vector<std::uint32_t>& pids) {
   std::sort(pids.begin(), pids.end());
   pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
   if (pids.size() > kMostProcesses) pids.resize(kMostProcesses);
+}
+
+// Of the holders, of their parents, and so on.
+std::vector<Parent> parents_of(const std::vector<std::uint32_t>& pids, ProcessReader& processes) {
+  std::vector<Parent> parents;
+  std::unordered_set<std::uint32_t> seen;
+  for (std::uint32_t pid : pids)
+    while (pid != 0 && seen.insert(pid).second && parents.size() < kMostProcesses) {
+      const std::uint32_t parent = processes.parent_of(pid);
+      if (parent != 0) parents.push_back({pid, parent});
+      pid = parent;
+    }
+  return parents;
 }
 
 }  // namespace
@@ -61,7 +74,7 @@ void QueueWatch::tell_news_only() {
   told_ = std::move(waiting);
 }
 
-void QueueWatch::ask_for_holders() {
+ProcessesEvent QueueWatch::ask_for_holders() {
   std::vector<WalkedQueue> news;
   std::vector<std::size_t> index;
   for (std::size_t i = 0; i < queues_.size(); ++i) {
@@ -73,7 +86,8 @@ void QueueWatch::ask_for_holders() {
     index.push_back(i);
   }
   auto holders = walks_.holders_of(news);
-  if (!holders) return;
+  if (!holders) return {};
+  ProcessReader processes;
   for (const Holding& holding : holders->holdings)
     for (std::size_t k = 0; k < news.size(); ++k)
       if (news[k].queue.cookie == holding.cookie) news[k].queue.holders.push_back(holding.holder);
@@ -82,24 +96,28 @@ void QueueWatch::ask_for_holders() {
   for (std::size_t k = 0; k < news.size(); ++k) {
     ListenQueue& queue = queues_[index[k]].queue;
     std::vector<std::uint32_t> pids;
-    for (const Holder& holder : news[k].queue.holders)
-      if (holder.process.pid != 0) pids.push_back(holder.process.pid);
+    for (const Holder& holder : news[k].queue.holders) {
+      if (holder.process.pid == 0) continue;
+      pids.push_back(holder.process.pid);
+      processes.read(holder.process);
+    }
     keep_each_once(pids);
     keep_each_once(news[k].queue.accepted);
-    queue.parents = parents_of(pids);
-    if (queue.parents.size() > kMostProcesses) queue.parents.resize(kMostProcesses);
+    queue.parents = parents_of(pids, processes);
     queue.holders = std::move(news[k].queue.holders);
     queue.accepted = std::move(news[k].queue.accepted);
     queue.asked = true;
   }
+  return processes.event();
 }
 
-AcceptQueuesEvent QueueWatch::end_walk() {
+QueueWatch::Found QueueWatch::end_walk() {
   tell_news_only();
-  ask_for_holders();
+  Found found{.processes = ask_for_holders(), .queues = {}};
   for (WalkedQueue& one : queues_) event_.queues.push_back(std::move(one.queue));
   queues_.clear();
-  return std::exchange(event_, {});
+  found.queues = std::exchange(event_, {});
+  return found;
 }
 
 }  // namespace tcpdwell

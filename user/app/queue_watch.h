@@ -34,11 +34,15 @@ class QueueWatch {
     event_.namespaces.push_back(netns_cookie);
     event_.without_listeners.push_back(netns_cookie);
   }
-  // What was found since begin_walk().
-  AcceptQueuesEvent end_walk();
+  // What was found since begin_walk(). Tell of the processes first.
+  struct Found {
+    ProcessesEvent processes;
+    AcceptQueuesEvent queues;
+  };
+  Found end_walk();
 
  private:
-  void ask_for_holders();
+  ProcessesEvent ask_for_holders();
   void tell_news_only();
 
   Walks& walks_;

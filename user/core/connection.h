@@ -68,7 +68,9 @@ struct Connection {
   std::array<Nanos, kPlain> spent{};  // in the states of `spent_in`
   std::uint64_t sock_cgroup_id = 0;
   std::array<std::uint8_t, 16> remote{};
-  std::uint32_t site = 0;
+  std::uint32_t site : 30 = 0;
+  bool port_bound : 1 = false;   // somebody bound its local port: connect() did not choose it
+  bool timestamped : 1 = false;  // a minisock: its connection had TCP timestamps
   std::uint16_t local_port = 0, remote_port = 0;
   std::uint32_t owner = 0, closer = 0;  // processes; 0: not known
   // Of the table's pools; 0: it has none. The upper bit of `tally` says which of the two it is.

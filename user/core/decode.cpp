@@ -93,6 +93,8 @@ bool transition(Bytes record, Event& out) {
   event.fastopen = (raw->flags & TCPDWELL_FASTOPEN) != 0;
   event.unacked = (raw->more_flags & TCPDWELL_UNACKED) != 0;
   event.followed = (raw->more_flags & TCPDWELL_FOLLOWED) != 0;
+  event.silent = (raw->more_flags & TCPDWELL_SILENT) != 0;
+  event.timestamped = (raw->more_flags & TCPDWELL_TIMESTAMPED) != 0;
   event.receive_queue = raw->receive_queue;
   if (raw->flags & TCPDWELL_TASK) {
     const auto task = read<tcpdwell_task>(record, offsetof(tcpdwell_transition_task, task));
@@ -207,6 +209,7 @@ bool snapshot(Bytes record, Event& out) {
                       .state = *state,
                       .attached = (raw->flags & TCPDWELL_IS_ATTACHED) != 0,
                       .dead = (raw->flags & TCPDWELL_IS_DEAD) != 0,
+                      .port_bound = (raw->flags & TCPDWELL_PORT_BOUND) != 0,
                       .sock_cgroup_id = raw->sock_cgroup_id,
                       .acked_ago = ago(raw->acked_ago),
                       .received_ago = ago(raw->received_ago),

@@ -4,12 +4,14 @@
 // differ only in where these come from.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "core/process_facts.h"
 #include "core/types.h"
 
 namespace tcpdwell {
@@ -25,6 +27,21 @@ struct Holder {
 struct Holding {
   std::uint64_t cookie = 0;
   Holder holder;
+};
+
+// The other end of a connection, if it is a socket of this host.
+struct OtherEnd {
+  Process process;  // that holds it; pid 0: none is seen
+  std::int32_t fd = -1;
+  State state = State::Closed;
+  std::uint32_t receive_queue = 0;  // as in InquiryEvent
+};
+
+// What unacknowledged bytes wait for, by the timer that runs.
+enum class SendWait : std::uint8_t {
+  None,         // for an acknowledgment, or not known
+  Retransmit,   // ... that did not come in time
+  WindowProbe,  // the peer is there and takes no more
 };
 
 struct Tally {
@@ -56,6 +73,8 @@ struct TransitionEvent {
   bool fastopen = false;
   bool unacked = false;
   bool followed = false;
+  bool silent = false;              // to CLOSED: no segment was sent in this life
+  bool timestamped = false;         // to CLOSED: the peer sent TCP timestamps
   std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
   std::optional<Process> task;
   std::optional<Tally> tally;
@@ -137,6 +156,13 @@ struct CgroupEvent {
   std::string path;
 };
 
+// Neighbouring ports; `last`: included.
+struct PortSpan {
+  static constexpr std::size_t kMost = 6'000;  // that an event has of a kind
+  std::uint16_t first = 0, last = 0;
+  bool operator==(const PortSpan&) const = default;
+};
+
 // Which ports a network namespace lets connect() choose from (ip_local_port_range). 0: it could not
 // be read.
 struct NamespaceEvent {
@@ -144,6 +170,11 @@ struct NamespaceEvent {
   std::uint64_t netns_cookie = 0;
   std::uint16_t port_low = 0, port_high = 0;  // high: included
   std::uint32_t reserved_ports = 0;           // of ip_local_reserved_ports, within the range
+  // Rising, within the range. `bound`: by listeners, and by what is bound and not connected.
+  std::vector<PortSpan> reserved, bound;
+  std::optional<std::uint8_t> tw_reuse;  // tcp_tw_reuse; nullopt: not known
+  std::uint32_t tw_reuse_delay_ms = 1000;
+  bool operator==(const NamespaceEvent&) const = default;
 };
 
 // A socket that the kernel has, found in a walk through all of one network namespace. Full sockets
@@ -158,8 +189,9 @@ struct SnapshotEvent {
   std::uint64_t cookie = 0;  // 0: a minisock or request that has none
   Flow flow;
   State state = State::Closed;
-  bool attached = false;  // a full socket that has a struct socket
-  bool dead = false;      // ... that nobody holds
+  bool attached = false;    // a full socket that has a struct socket
+  bool dead = false;        // ... that nobody holds
+  bool port_bound = false;  // somebody bound its port: connect() does not choose it
   std::uint64_t sock_cgroup_id = 0;
   // A full socket: jiffies since an acknowledgment or data came, or data was sent; nullopt: never.
   std::optional<std::uint32_t> acked_ago, received_ago, sent_ago;
@@ -188,7 +220,17 @@ struct InquiryEvent {
   bool attached = false;            // a full socket that has a struct socket
   std::uint32_t receive_queue = 0;  // of a full socket: rcv_nxt - copied_seq; a FIN counts 1
   std::uint32_t send_queue = 0;     // ... write_seq - snd_una; a FIN counts 1
+  SendWait send_wait = SendWait::None;
   std::vector<Holder> holders;
+  std::optional<OtherEnd> other_end;
+  // Holds the listener of its port and not the socket, and is an ancestor of who holds it.
+  std::optional<Process> inherited_from;
+};
+
+// Of those that the InquiryEvents with the same or an earlier time name, as far as they still ran.
+struct ProcessesEvent {
+  Nanos at{};
+  std::vector<ProcessFacts> processes;
 };
 
 // Who holds sockets that are older than the trace, in any order.
@@ -246,7 +288,7 @@ struct AcceptQueuesEvent {
   std::optional<Nanos> next_queued;  // when the first was queued that is not over the threshold yet
 };
 
-using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, AcceptQueuesEvent,
+using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent, AcceptQueuesEvent,
                            TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
                            SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent>;
 

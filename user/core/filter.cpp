@@ -148,6 +148,11 @@ bool Filter::wants(const TransitionRecord& record) const {
   return states.none() || states[index(record.from)] || states[index(record.to)];
 }
 
+// It was in SYN_SENT for a moment.
+bool Filter::wants(const FailedConnectsRecord&) const {
+  return !flags_only && (states.none() || states[index(State::SynSent)]);
+}
+
 bool Filter::wants(const ConnectionRecord& record) const {
   if (states.none() || states[index(State::Closed)]) return true;
   for (std::size_t i = 0; i < kStates; ++i)

@@ -55,6 +55,7 @@ struct Filter {
   bool wants(const TransitionRecord& record) const;
   bool wants(const FlagRecord& record) const;
   bool wants(const ConnectionRecord& record) const;
+  bool wants(const FailedConnectsRecord& record) const;
 };
 // `filter` passes every connection that `recorded` does, as far as that is plain.
 bool passes_all_of(const Filter& filter, const Filter& recorded);

@@ -215,6 +215,7 @@ void Lifecycle::tick(Nanos now) {
   timers_.advance(now, [this](Id id) { flag_due(id); });
   look_for_stale(now);
   if (now >= resynced_at_ + kPutRight) tell_put_right(now);
+  if (now >= failed_connects_due_ || publisher_.wants_failures_at_once()) tell_failed_connects(now);
   while (!silent_syns_.empty() && silent_syns_.front().at + kSilentSyn <= now) {
     const PendingSyn syn = silent_syns_.front();
     silent_syns_.pop_front();
@@ -227,6 +228,7 @@ void Lifecycle::tick(Nanos now) {
 void Lifecycle::finish(Nanos now) {
   tick(now);
   tell_put_right(now);
+  tell_failed_connects(now);
   settle_last_doubts(now);
   table_.for_each([this](Id id) {
     Connection& connection = table_[id];

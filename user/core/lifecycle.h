@@ -19,6 +19,7 @@
 
 #include "core/ending.h"
 #include "core/event.h"
+#include "core/failed_connects.h"
 #include "core/filter.h"
 #include "core/open_connection.h"
 #include "core/publisher.h"
@@ -87,6 +88,7 @@ class Lifecycle {
     return table_.port_ranges().take_unknown();
   }
   const PortRanges& port_ranges() const { return table_.port_ranges(); }
+  unsigned hz() const { return config_.hz; }
   // look(OpenConnection) for each that the kernel has now, and that the run is about: also what is
   // half open, and what is not told yet. Left out is what is over but for the reason, and a Fast
   // Open child before its handshake is complete: nobody knows its addresses.
@@ -142,7 +144,8 @@ class Lifecycle {
   void on_event(const SnapshotEvent& event);
   void on_event(const InquiryEvent& event);
   void on_event(const HoldersEvent& event);
-  void on_event(const AcceptQueuesEvent& event) { queues_.walked(event); }
+  void on_event(const ProcessesEvent& event);
+  void on_event(const AcceptQueuesEvent& event);
   void saw_cpu(std::uint32_t cpu, Nanos at);
   void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait);
   void give_up(Id id, Nanos at);
@@ -184,6 +187,9 @@ class Lifecycle {
   Id adopt_older(const TransitionEvent& event);
   Nanos unseen_since(Nanos at) const;
   void step(Id id, const TransitionEvent& event);
+  std::optional<ConnectFailure> connect_failure(Id id, const TransitionEvent& event) const;
+  void connect_failed(Id id, ConnectFailure reason, Nanos at);
+  void tell_failed_connects(Nanos now);
   void close_socket(Id id, const TransitionEvent& event);
   void leave_to_minisock(Id id, const TransitionEvent& event);
   void bridge_gap(Id id, State to, Nanos before);
@@ -256,8 +262,10 @@ class Lifecycle {
   std::deque<Deadline> asked_;   // those of them that wait for an answer, in the same order
   Nanos asked_requests_until_{}, asked_sockets_until_{};  // the bound of questions about ends
   std::deque<PendingSyn> silent_syns_;  // connect() calls whose port we have not seen yet
-  std::vector<Nanos> cpu_last_;         // when each CPU was heard of last
-  std::vector<Nanos> listener_reset_;   // ... and sent an RST for a listener
+  FailedConnects failed_connects_;      // that are not told yet
+  Nanos failed_connects_due_{};
+  std::vector<Nanos> cpu_last_;        // when each CPU was heard of last
+  std::vector<Nanos> listener_reset_;  // ... and sent an RST for a listener
   Nanos last_loss_{-1};
   std::uint64_t ended_ = 0;
   std::uint64_t unseen_ = 0;
@@ -268,6 +276,7 @@ class Lifecycle {
   Nanos stale_looked_{-1};
   TimerWheel timers_;
   std::vector<Question> questions_;
+  ProcessesEvent processes_;  // the last; by pid
   std::uint64_t flags_raised_ = 0, flags_open_ = 0;
   bool wants_snapshot_ = false;
   bool first_walk_ = false;      // through all sockets: it is on

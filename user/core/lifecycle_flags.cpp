@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "core/cause.h"
+#include "core/flag_processes.h"
 #include "core/lifecycle.h"
 
 namespace tcpdwell {
@@ -42,10 +43,6 @@ bool carries(Carrier carrier, SocketKind kind) {
 std::uint64_t cookie_now(const Connection& connection) {
   return connection.carrier == Carrier::Minisock && !connection.minisock_cookie ? 0
                                                                                 : connection.cookie;
-}
-
-bool by_pid_and_fd(const Holder& a, const Holder& b) {
-  return std::pair(a.process.pid, a.fd) < std::pair(b.process.pid, b.fd);
 }
 
 // Raised at `at`, for the state that it is in.
@@ -218,9 +215,15 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
     record.unread_bytes = unread_bytes(facts);
     record.unsent_bytes = unsent_bytes(facts);
   }
+  record.send_wait = event.send_wait;
+  record.attached = !full || event.attached;
+  record.other_end = event.other_end;
+  record.inherited_from = event.inherited_from;
   std::copy_if(event.holders.begin(), event.holders.end(), std::back_inserter(record.holders),
                [](const Holder& holder) { return holder.process.pid != 0; });
   std::sort(record.holders.begin(), record.holders.end(), by_pid_and_fd);
+  // Facts that are older than the answer are of another one: those of this are lost.
+  if (event.at <= processes_.at) add_facts(processes_.processes, record);
   connection.flag_cause = record.cause;
   if (!publisher_.flagged(connection, event.at, std::move(record))) return;
   connection.flag = FlagStage::Raised;
@@ -268,6 +271,18 @@ void Lifecycle::closed_by_exit(Id id, const TransitionEvent& event) {
   record.unread_bytes = unread_bytes(facts);
   record.by_exit = true;
   if (publisher_.flagged(connection, event.at, std::move(record))) ++flags_raised_;
+}
+
+void Lifecycle::on_event(const ProcessesEvent& event) {
+  processes_ = event;
+  std::sort(processes_.processes.begin(), processes_.processes.end(),
+            [](const ProcessFacts& a, const ProcessFacts& b) { return a.pid < b.pid; });
+}
+
+// Facts that are older than the walk are of another one: those of this are lost.
+void Lifecycle::on_event(const AcceptQueuesEvent& event) {
+  const bool fit = event.at <= processes_.at;
+  queues_.walked(event, fit ? processes_.processes : std::vector<ProcessFacts>{});
 }
 
 void Lifecycle::on_event(const HoldersEvent& event) {

@@ -221,6 +221,8 @@ void Lifecycle::keep_found(Id id, const SnapshotEvent& event) {
   Connection& connection = table_[id];
   if (!table_.has_flow(connection, event.flow)) table_.set_flow(connection, event.flow);
   connection.state = event.state;
+  connection.port_bound = event.port_bound;
+  connection.timestamped = event.timestamps;
   if (connection.carrier != Carrier::Request) publisher_.reconsider(connection, false);
   if (hidden_by_flow(id)) return forget(id);
   watch(id);

@@ -7,6 +7,12 @@
 namespace tcpdwell {
 namespace {
 
+using namespace std::chrono_literals;
+
+// Failed connects come in storms: the first waits for others, the next for a good deal more.
+constexpr Nanos kFailedShare = 1s;
+constexpr Nanos kFailedPause = 10s;
+
 // A disconnected socket has no addresses any more, an auto-bound one no port yet: what was known
 // stays known.
 void learn_flow(ConnectionTable& table, Connection& connection, const Flow& seen) {
@@ -64,6 +70,7 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
   connection.state = event.to;
   connection.entered = event.at;
   connection.sock_cgroup_id = event.sock_cgroup_id;
+  connection.port_bound = event.flow.local.port != 0;
   if (event.task) table_.set_owner(connection, *event.task, client ? Via::Connect : Via::Listen);
   if (client) silent_syns_.push_back({event.at, id, table_.generation(id)});
   connection.followed = event.followed;
@@ -191,13 +198,47 @@ Nanos Lifecycle::unseen_since(Nanos at) const {
   return std::min(std::max(config_.began, last_loss_), at);
 }
 
+// connect() ended before a packet left: in the system call that began it. close() and a connect()
+// to AF_UNSPEC end SYN_SENT without an error, too, but after the SYN.
+std::optional<ConnectFailure> Lifecycle::connect_failure(Id id,
+                                                         const TransitionEvent& event) const {
+  const Connection& connection = table_[id];
+  if (event.from != State::SynSent || event.to != State::Closed || event.err != 0)
+    return std::nullopt;
+  if (event.flow.local.port == 0 && connection.local_port == 0) return ConnectFailure::NoPort;
+  if (!event.silent || event.shutdown != 0) return std::nullopt;
+  if (connection.port_bound) return ConnectFailure::PortTaken;
+  // The port that is in the event was chosen in an earlier life. In the first one it is this one's:
+  // a SYN that was to go with the first data, say.
+  return table_.life(connection) > 0 ? std::optional(ConnectFailure::NoPort) : std::nullopt;
+}
+
+void Lifecycle::connect_failed(Id id, ConnectFailure reason, Nanos at) {
+  const Connection& connection = table_[id];
+  if (!publisher_.passes(connection)) return;
+  if (failed_connects_.empty())
+    failed_connects_due_ = std::max(failed_connects_due_ + kFailedPause, at + kFailedShare);
+  const Process* process = table_.owner(connection);
+  failed_connects_.add({.when = publisher_.when(at),
+                        .process = process ? std::optional(*process) : std::nullopt,
+                        .flow = table_.flow(connection),
+                        .reason = reason,
+                        .count = 1});
+}
+
+void Lifecycle::tell_failed_connects(Nanos now) {
+  if (failed_connects_.empty()) return;
+  failed_connects_due_ = now;
+  for (const FailedConnectsRecord& failed : failed_connects_.take())
+    publisher_.connects_failed(failed);
+}
+
 void Lifecycle::step(Id id, const TransitionEvent& event) {
-  Connection& connection = table_[id];
-  if (event.from == State::SynSent && event.to == State::Closed && event.err == 0 &&
-      event.flow.local.port == 0 && connection.local_port == 0) {
-    forget(id);  // connect() found no port: no packet left, this was no connection
-    return;
+  if (const auto reason = connect_failure(id, event)) {
+    connect_failed(id, *reason, event.at);
+    if (*reason == ConnectFailure::NoPort) return forget(id);  // this was no connection
   }
+  Connection& connection = table_[id];
   learn_flow(table_, connection, event.flow);
   learn_closer(table_, connection, event);
   connection.followed |= event.followed;
@@ -271,6 +312,7 @@ void Lifecycle::leave_to_minisock(Id id, const TransitionEvent& event) {
   if (event.to != State::Closed) return;
   if (connection.origin_unknown) table_.forget_flow(id);
   learn_flow(table_, connection, event.flow);
+  connection.timestamped = event.timestamped;
   if (event.tally) table_.set_tally(connection, *event.tally);
   if (connection.origin_lost)
     find_origin(id, event.from, std::get<TimewaitEvent>(table_.extra(connection).doubted));

@@ -33,7 +33,7 @@ struct Finished {
 
 using Note =
     std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, QueueWalkBegan, LossEvent, ClockEvent,
-                 CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent, AcceptQueuesEvent,
-                 Stopped, Finished>;
+                 CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent, ProcessesEvent,
+                 AcceptQueuesEvent, Stopped, Finished>;
 
 }  // namespace tcpdwell

@@ -22,6 +22,9 @@ class OpenConnection {
   Role role() const { return connection_.role; }
   const Site& site() const { return table_.site(connection_); }
   std::uint16_t local_port() const { return connection_.local_port; }  // 0: not chosen yet
+  bool port_bound() const { return connection_.port_bound; }           // as far as known
+  bool timestamped() const { return connection_.timestamped; }
+  Nanos entered() const { return connection_.entered; }  // its state; at the latest
   Endpoint remote() const { return {connection_.remote, connection_.remote_port}; }
   const Process* owner() const { return table_.owner(connection_); }  // nullptr: not known
   // Its path; nullptr: not known.

@@ -8,88 +8,158 @@
 namespace tcpdwell {
 namespace {
 
-// At this rate; nullopt: it does not grow, or not in any time that matters.
-std::optional<Nanos> time_left(std::uint32_t used, std::uint32_t size, double per_second) {
-  constexpr double kLongest = 100.0 * 365 * 86'400;
-  if (per_second <= 0) return std::nullopt;
-  const double left = size > used ? size - used : 0;
-  const double seconds = left / per_second;
-  if (seconds > kLongest) return std::nullopt;
-  return Nanos{static_cast<std::int64_t>(seconds * 1e9)};
+// As tcp_tw_reuse = 2 has it.
+bool is_loopback(const std::array<std::uint8_t, 16>& addr, Family family) {
+  if (family == Family::Ipv4) return addr[0] == 127;
+  static constexpr std::array<std::uint8_t, 16> kLoopback{0, 0, 0, 0, 0, 0, 0, 0,
+                                                          0, 0, 0, 0, 0, 0, 0, 1};
+  return addr == kLoopback;
+}
+
+// How soon it needs somebody.
+int urgency(const PortUse& use) {
+  if (use.failed != 0) return 3;
+  switch (use.forecast.outlook) {
+    case Outlook::Full:
+    case Outlook::RunsOut: return 2;
+    case Outlook::NearLimit: return 1;
+    default: return 0;
+  }
 }
 
 }  // namespace
 
-void PortPressure::begin(const PortRanges& ranges) {
-  ranges_ = &ranges;
-  last_netns_ = 0;
-  last_range_ = nullptr;
-  uses_.clear();
+void PortPressure::failed(const FailedConnectsRecord& record) {
+  if (record.reason != ConnectFailure::NoPort || !record.one_destination) return;
+  const Flow& flow = record.flow;
+  const Destination destination{flow.remote.addr,
+                                {.local = flow.local.addr,
+                                 .netns_cookie = flow.netns_cookie,
+                                 .netns = flow.netns,
+                                 .family = flow.family},
+                                flow.remote.port};
+  for (Failures* failures : {&failed_now_, &failed_ever_})
+    if (failures->size() < kMost || failures->contains(destination))
+      (*failures)[destination] += record.count;
 }
 
-const PortRange* PortPressure::range_of(const Site& site) {
-  if (site.netns_cookie != last_netns_) {
-    last_netns_ = site.netns_cookie;
-    last_range_ = ranges_->find(site.netns_cookie);
-  }
-  return last_range_;
+void PortPressure::begin(const PortRanges& ranges, Nanos now) {
+  ranges_ = &ranges;
+  now_ = now;
+  last_netns_ = 0;
+  last_space_ = nullptr;
+  uses_.clear();
+  bound_.clear();
+}
+
+// What is bound there and shows in no connection is noted at the first look.
+const PortSpace* PortPressure::space_of(std::uint64_t netns_cookie) {
+  if (netns_cookie == last_netns_) return last_space_;
+  last_netns_ = netns_cookie;
+  last_space_ = ranges_->find(netns_cookie);
+  if (last_space_ == nullptr || last_space_->bound.empty() || bound_.contains(netns_cookie))
+    return last_space_;
+  BoundPorts& bound = bound_[netns_cookie];
+  for (const PortSpan& span : last_space_->bound)
+    for (std::uint32_t port = span.first; port <= span.last; ++port)
+      if (last_space_->contains(static_cast<std::uint16_t>(port)))
+        bound.insert(static_cast<std::uint16_t>(port));
+  return last_space_;
 }
 
 void PortPressure::see(const OpenConnection& connection) {
-  if (connection.role() == Role::Server || connection.role() == Role::Listener) return;
   const Site& site = connection.site();
-  const PortRange* range = range_of(site);
+  const PortSpace* space = space_of(site.netns_cookie);
+  const std::uint16_t port = connection.local_port();
+  if (space == nullptr || !space->contains(port) || space->is_reserved(port)) return;
+  const bool serves = connection.role() == Role::Server || connection.role() == Role::Listener;
+  if (serves || connection.port_bound()) {
+    bound_[site.netns_cookie].insert(port);
+    return;
+  }
   const Endpoint remote = connection.remote();
-  if (range == nullptr || !range->contains(connection.local_port()) || remote.port == 0) return;
-  Use& use = use_of({remote.addr, site, remote.port});
-  use.range = *range;
-  ++use.used;
+  if (remote.port == 0) return;
+  Use& use = use_of({remote.addr, site, remote.port}, *space);
   ++use.states[index(connection.state())];
+  if (connection.state() == State::TimeWait)
+    count_waiting(use, connection);
+  else
+    ++use.look.held;
 }
 
-PortPressure::Use& PortPressure::use_of(const Destination& destination) {
-  const auto it = uses_.find(destination);
-  if (it != uses_.end()) return it->second;
+void PortPressure::count_waiting(Use& use, const OpenConnection& connection) const {
+  const Nanos age = now_ - connection.entered();
+  if (!use.reuses || !connection.timestamped())
+    use.look.add_lasting(age);
+  else if (age <= use.space->tw_reuse_delay)
+    ++use.look.brief;
+  else
+    ++use.reusable;
+}
+
+PortPressure::Use& PortPressure::use_of(const Destination& destination, const PortSpace& space) {
+  if (const auto it = uses_.find(destination); it != uses_.end()) return it->second;
   if (uses_.size() >= kMost) forget_small();
-  return uses_[destination];
+  Use& use = uses_[destination];
+  const Family family = destination.site.family;
+  const bool loopback =
+      is_loopback(destination.site.local, family) || is_loopback(destination.remote, family);
+  use.space = &space;
+  use.reuses = space.tw_reuse == 1 || (space.tw_reuse == 2 && loopback);
+  use.look.at = now_;
+  use.look.reuse_known = space.tw_reuse.has_value();
+  return use;
 }
 
 void PortPressure::forget_small() {
   for (std::uint32_t small = 1; uses_.size() > kMost / 2; small *= 2)
-    absl::erase_if(uses_, [&](const auto& entry) { return entry.second.used <= small; });
+    absl::erase_if(uses_, [&](const auto& entry) {
+      return entry.second.look.used() + entry.second.reusable <= small;
+    });
 }
 
-double PortPressure::growth(const Destination& destination, const Use& use, Nanos elapsed,
-                            Nanos least) const {
-  const auto it = before_.find(destination);
-  if (elapsed < least) return it == before_.end() ? 0 : it->second.per_second;
-  const double before = it == before_.end() ? 0 : it->second.used;
-  return (use.used - before) / std::chrono::duration<double>(elapsed).count();
+std::uint32_t PortPressure::bound_in(std::uint64_t netns_cookie) const {
+  const auto it = bound_.find(netns_cookie);
+  return it == bound_.end() ? 0 : static_cast<std::uint32_t>(it->second.size());
 }
 
-std::vector<PortUse> PortPressure::end(Nanos now, Nanos least, std::size_t rows) {
-  const Nanos elapsed = last_ ? now - *last_ : Nanos{0};
-  const bool is_long = !last_ || elapsed >= least;
+// Of another range the looks tell nothing.
+void PortPressure::remember(const Destination& destination, const Use& use) {
+  Past& past = past_[destination];
+  if (past.range != *use.space) past.looks.clear();
+  past.range = *use.space;
+  past.looks.add(use.look);
+}
+
+std::vector<PortUse> PortPressure::end(const TimeWaitLength& length, std::size_t rows, bool total) {
+  const Failures& failures = total ? failed_ever_ : failed_now_;
+  for (const auto& [destination, count] : failures)
+    if (const PortSpace* space = space_of(destination.site.netns_cookie))
+      use_of(destination, *space);
   std::vector<PortUse> all;
-  decltype(before_) seen;
-  for (const auto& [destination, use] : uses_) {
-    const double per_second = last_ ? growth(destination, use, elapsed, least) : 0;
-    seen[destination] = {use.used, per_second};
-    all.push_back({.site = destination.site,
-                   .remote = {destination.remote, destination.port},
-                   .used = use.used,
-                   .states = use.states,
-                   .range = use.range,
-                   .time_left = time_left(use.used, use.range.size(), per_second)});
+  for (auto& [destination, use] : uses_) {
+    const auto failed = failures.find(destination);
+    const std::uint32_t size = use.space->size();
+    PortUse said{.site = destination.site,
+                 .remote = {destination.remote, destination.port},
+                 .used = use.look.used(),
+                 .reusable = use.reusable,
+                 .states = use.states,
+                 .range = *use.space,
+                 .bound = std::min(bound_in(destination.site.netns_cookie), size),
+                 .failed = failed == failures.end() ? 0 : failed->second};
+    use.look.capacity = said.capacity();
+    const auto past = past_.find(destination);
+    const bool known = past != past_.end() && past->second.range == *use.space;
+    said.forecast = forecast(use.look, known ? past->second.looks : PortHistory(), length);
+    all.push_back(std::move(said));
   }
-  if (is_long) {
-    before_ = std::move(seen);
-    last_ = now;
-  }
+  absl::erase_if(past_, [this](const auto& entry) { return !uses_.contains(entry.first); });
+  for (const auto& [destination, use] : uses_) remember(destination, use);
   const auto fuller = [](const PortUse& a, const PortUse& b) {
     const auto key = [](const PortUse& use) {
-      return std::tuple(~use.used, use.site.netns, use.site.local, use.remote.addr, use.remote.port,
-                        use.site.netns_cookie);
+      return std::tuple(-urgency(use), ~use.used, use.site.netns, use.site.local, use.remote.addr,
+                        use.remote.port, use.site.netns_cookie);
     };
     return key(a) < key(b);
   };

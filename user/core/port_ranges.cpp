@@ -5,6 +5,12 @@
 
 namespace tcpdwell {
 
+bool PortSpace::is_reserved(std::uint16_t port) const {
+  return std::any_of(reserved_spans.begin(), reserved_spans.end(), [port](const PortSpan& span) {
+    return port >= span.first && port <= span.last;
+  });
+}
+
 void PortRanges::make_room() {
   if (ranges_.size() >= kMost) ranges_.clear();
   if (unknown_.size() >= kMost) unknown_.clear();  // nobody asks
@@ -20,15 +26,22 @@ void PortRanges::notice(std::uint64_t netns_cookie) {
 
 void PortRanges::learn(const NamespaceEvent& event) {
   if (!ranges_.contains(event.netns_cookie)) make_room();
-  PortRange range{event.port_low, event.port_high, event.reserved_ports};
+  PortSpace range;
+  range.low = event.port_low;
+  range.high = event.port_high;
+  range.reserved = event.reserved_ports;
+  range.reserved_spans = event.reserved;
+  range.bound = event.bound;
+  range.tw_reuse = event.tw_reuse;
+  range.tw_reuse_delay = std::chrono::milliseconds{event.tw_reuse_delay_ms};
   const auto width = static_cast<std::uint32_t>(range.high - range.low) + 1;
   if (range.low > range.high) range = {};
   range.reserved = std::min(range.reserved, width);
-  ranges_[event.netns_cookie] = range;
+  ranges_[event.netns_cookie] = std::move(range);
   std::erase(unknown_, event.netns_cookie);
 }
 
-const PortRange* PortRanges::find(std::uint64_t netns_cookie) const {
+const PortSpace* PortRanges::find(std::uint64_t netns_cookie) const {
   const auto it = ranges_.find(netns_cookie);
   return it == ranges_.end() || it->second.low == 0 ? nullptr : &it->second;
 }

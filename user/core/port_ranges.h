@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which local ports connect() may choose in each network namespace. Somebody else reads them
 // (net.ipv4.ip_local_port_range holds for both families): this keeps who has to be asked, and the
-// answers. Each is asked once, when the first connection in it is seen; what is changed there later
-// is not noticed.
+// answers. A namespace is asked for when the first connection in it is seen; whoever reads it looks
+// again now and then, and says what has changed.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,15 @@ struct PortRange {
   bool operator==(const PortRange&) const = default;
 };
 
+// What else decides on an automatic port.
+struct PortSpace : PortRange {
+  std::vector<PortSpan> reserved_spans;  // of an older recording: none, whatever `reserved` is
+  std::vector<PortSpan> bound;           // by whom no connection shows it
+  std::optional<std::uint8_t> tw_reuse;  // nullopt: not known
+  Nanos tw_reuse_delay = std::chrono::seconds{1};
+  bool is_reserved(std::uint16_t port) const;
+};
+
 class PortRanges {
  public:
   // There is a connection in it.
@@ -32,7 +42,7 @@ class PortRanges {
     if (netns_cookie != last_) notice(netns_cookie);
   }
   void learn(const NamespaceEvent& event);
-  const PortRange* find(std::uint64_t netns_cookie) const;  // nullptr: not known (yet)
+  const PortSpace* find(std::uint64_t netns_cookie) const;  // nullptr: not known (yet)
   // Cookies of namespaces that nobody has told of yet, each once.
   std::vector<std::uint64_t> take_unknown() { return std::exchange(unknown_, {}); }
 
@@ -42,7 +52,7 @@ class PortRanges {
   void notice(std::uint64_t netns_cookie);
   void make_room();
 
-  absl::flat_hash_map<std::uint64_t, PortRange> ranges_;  // unknown ones, too: they were asked for
+  absl::flat_hash_map<std::uint64_t, PortSpace> ranges_;  // unknown ones, too: they were asked for
   std::vector<std::uint64_t> unknown_;
   std::uint64_t last_ = 0;  // that was seen: the next is likely the same
 };

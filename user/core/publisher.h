@@ -48,6 +48,10 @@ class Publisher {
   bool passes(const Connection& connection) const;
   const std::string* known_path_of(const Connection& connection) const;  // nullptr: not known
 
+  bool wants_failures_at_once() const { return needs_.failures_at_once; }
+  void connects_failed(const FailedConnectsRecord& failed) {
+    if (filter_.wants(failed)) sink_.write(failed);
+  }
   void lost(const LossEvent& event, std::uint64_t resynced);
   void clock(Nanos offset) { clock_offset_ = offset; }
   void cgroup(std::uint64_t id, std::string path);

@@ -6,6 +6,7 @@
 
 #include "core/acceptors.h"
 #include "core/cause.h"
+#include "core/flag_processes.h"
 
 namespace tcpdwell {
 namespace {
@@ -15,10 +16,6 @@ using namespace std::chrono_literals;
 constexpr Nanos kStampError = 1us;            // the kernel stamps in microseconds
 constexpr std::uint32_t kMostLooked = 65'536;  // connections, for who accepted: a few milliseconds
 constexpr std::size_t kMostLeft = 1'000'000;
-
-bool by_pid_and_fd(const Holder& a, const Holder& b) {
-  return std::pair(a.process.pid, a.fd) < std::pair(b.process.pid, b.fd);
-}
 
 std::optional<Nanos> error_of(bool dated) {
   return dated ? std::optional(kStampError) : std::nullopt;
@@ -72,7 +69,8 @@ std::vector<std::uint32_t> QueueFlags::acceptors_of(const ListenQueue& queue) co
   return choose_acceptors(pids, fits ? seen : queue.accepted, queue.parents);
 }
 
-std::shared_ptr<QueueFlags::Listener> QueueFlags::learn(const ListenQueue& queue) {
+std::shared_ptr<QueueFlags::Listener> QueueFlags::learn(
+    const ListenQueue& queue, const std::vector<ProcessFacts>& processes) {
   auto& listener = listeners_[queue.cookie];
   if (!listener) listener = std::make_shared<Listener>();
   AcceptQueue& known = listener->queue;
@@ -85,6 +83,7 @@ std::shared_ptr<QueueFlags::Listener> QueueFlags::learn(const ListenQueue& queue
   known.should_accept = acceptors_of(queue);
   known.hidden_holder.reset();
   listener->holders.clear();
+  listener->processes = processes;
   for (const Holder& holder : queue.holders)
     if (holder.process.pid != 0)
       listener->holders.push_back(holder);
@@ -100,14 +99,15 @@ void QueueFlags::leaves(std::uint64_t cookie) {
   left_meanwhile_.insert(cookie);
 }
 
-void QueueFlags::walked(const AcceptQueuesEvent& event) {
+void QueueFlags::walked(const AcceptQueuesEvent& event,
+                        const std::vector<ProcessFacts>& processes) {
   for (const std::uint64_t cookie : event.without_listeners)
     if (const auto it = namespaces_.find(cookie); it != namespaces_.end() && !it->second)
       namespaces_.erase(it);
   absl::flat_hash_set<std::uint64_t> partly;  // listeners whose queue is not known to its end
   for (const ListenQueue& queue : event.queues) {
     if (left_meanwhile_.contains(queue.cookie)) continue;
-    const auto listener = learn(queue);
+    const auto listener = learn(queue, processes);
     if (!queue.whole) partly.insert(queue.cookie);
     for (const QueuedChild& child : queue.fresh)
       if (!left_meanwhile_.contains(child.cookie)) found(child, listener, event.at);
@@ -178,6 +178,7 @@ void QueueFlags::raise(Waiting& waiting, Nanos at) {
   }
   record.holders = waiting.listener->holders;
   record.queue = waiting.listener->queue;
+  add_facts(waiting.listener->processes, record);
   waiting.raised = publisher_.queued(child, waiting.in_table && table_[id].followed, at,
                                      std::move(record));
   if (!waiting.raised) return;
@@ -187,7 +188,8 @@ void QueueFlags::raise(Waiting& waiting, Nanos at) {
 
 State QueueFlags::state_of(const Waiting& waiting) const {
   const ConnectionTable::Id id = table_.by_cookie(waiting.child.cookie);
-  if (id != ConnectionTable::kNone) return table_[id].state;
+  if (id != ConnectionTable::kNone)
+    return table_[id].doubt == Doubt::Closed ? State::Closed : table_[id].state;
   return waiting.in_table ? State::Closed : waiting.child.state;
 }
 

@@ -30,7 +30,8 @@ class QueueFlags {
 
   // Its AcceptQueuesEvent comes later; there may be several under way.
   void walk_begins() { ++walks_; }
-  void walked(const AcceptQueuesEvent& event);
+  // `processes`: facts of the holders that it names, by pid, as far as they are known.
+  void walked(const AcceptQueuesEvent& event, const std::vector<ProcessFacts>& processes);
   void accepted(const AcceptEvent& event) {
     if (walks_ != 0) leaves(event.cookie);
     if (!waiting_.empty()) clear_accepted(event);
@@ -50,6 +51,7 @@ class QueueFlags {
   struct Listener {
     AcceptQueue queue;
     std::vector<Holder> holders;
+    std::vector<ProcessFacts> processes;
   };
   struct Waiting {
     QueuedChild child;
@@ -60,7 +62,8 @@ class QueueFlags {
     bool dated = true;  // else it was queued at child.queued_at at the latest
     Nanos walked{};     // when the last walk found it
   };
-  std::shared_ptr<Listener> learn(const ListenQueue& queue);
+  std::shared_ptr<Listener> learn(const ListenQueue& queue,
+                                  const std::vector<ProcessFacts>& processes);
   std::vector<std::uint32_t> acceptors_of(const ListenQueue& queue) const;
   std::vector<std::uint32_t> accepted_at(const Flow& listener) const;
   void leaves(std::uint64_t cookie);

@@ -49,6 +49,10 @@ std::string_view name(Side side) {
   return "";
 }
 
+std::string_view name(ConnectFailure reason) {
+  return reason == ConnectFailure::NoPort ? "no_port" : "port_taken";
+}
+
 std::string_view name(Ended ended) {
   switch (ended) {
     case Ended::Unknown: return "unknown";

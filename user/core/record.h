@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "core/event.h"
-#include "core/process_facts.h"
 #include "core/thresholds.h"
 #include "core/types.h"
 
@@ -143,12 +142,6 @@ enum class Cause : std::uint8_t {
 };
 std::string_view name(Cause cause);
 
-// The other end of a connection, if it is a socket of this host.
-struct OtherEnd {
-  Process process;
-  State state = State::Closed;
-};
-
 // Of the listener whose queue a connection waits in.
 struct AcceptQueue {
   std::uint64_t listener = 0;                // its cookie
@@ -173,11 +166,15 @@ struct FlagRecord {
   std::optional<Nanos> at_most;  // of a dwell that is a lower bound; nullopt: there is no upper one
   Cause cause = Cause::None;
   std::optional<std::uint64_t> unread_bytes, unsent_bytes;  // nullopt: the kernel does not say
-  std::vector<Holder> holders;          // by pid and fd. NotAccepted: those of its listener
-  std::vector<ProcessFacts> processes;  // of the holders, by pid; one may be missing
+  SendWait send_wait = SendWait::None;                      // what its unsent bytes wait for
+  bool attached = true;         // a full socket: a descriptor led to it, or no one said otherwise
+  std::vector<Holder> holders;  // by pid and fd. NotAccepted: those of its listener
+  // Of the holders and of the other end, by pid; one may be missing.
+  std::vector<ProcessFacts> processes;
   std::optional<OtherEnd> other_end;
-  std::optional<AcceptQueue> queue;  // NotAccepted
-  bool by_exit = false;              // `run`: nothing but the exit of its process closed it
+  std::optional<Process> inherited_from;  // see InquiryEvent
+  std::optional<AcceptQueue> queue;       // NotAccepted
+  bool by_exit = false;                   // `run`: nothing but the exit of its process closed it
 };
 
 // Its age passes its threshold: the lower bound does, or both bounds are within kBoundsAgree and
@@ -186,6 +183,25 @@ inline constexpr Nanos kBoundsAgree = std::chrono::seconds{1};
 bool is_certainly_stuck(const FlagRecord& flag);
 // Whether it decides the exit status of `leaks` and `run`.
 bool is_leak(const FlagRecord& flag);
+
+// Why a connect() failed before a packet left.
+enum class ConnectFailure : std::uint8_t {
+  NoPort,     // EADDRNOTAVAIL: no local port was left to choose
+  PortTaken,  // the port that was bound has a connection to this destination already
+};
+std::string_view name(ConnectFailure reason);
+
+// connect() calls that failed since the last such record about the same. What is too much to be
+// told apart is told together: first destinations, then processes.
+struct FailedConnectsRecord {
+  When when;  // of the last one
+  // nullopt: several, or not known. Its pid is 0 where several have the name, or it is not visible.
+  std::optional<Process> process;
+  Flow flow;  // of its remote end and local address
+  bool one_destination = true;
+  ConnectFailure reason = ConnectFailure::NoPort;
+  std::uint64_t count = 0;
+};
 
 struct LostRecord {
   When when;
@@ -216,8 +232,8 @@ struct EndRecord {
   bool truncated = false;  // a replay: the recording does not tell the end
 };
 
-using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord, LostRecord,
-                            EndRecord>;
+using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord,
+                            FailedConnectsRecord, LostRecord, EndRecord>;
 
 // Where records go. Called on the thread that owns the table; must not throw.
 class Sink {
@@ -227,7 +243,8 @@ class Sink {
   // What it would drop unseen need not be made. Asked once, before the first record.
   struct Needs {
     bool transitions = true, connections = true;
-    bool whose = true;  // TransitionRecord::socket; else that is empty
+    bool whose = true;              // TransitionRecord::socket; else that is empty
+    bool failures_at_once = false;  // FailedConnectsRecord: at each tick, not now and then
   };
   virtual Needs needs() const noexcept { return {}; }
 };

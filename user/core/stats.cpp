@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "core/dwell_order.h"
+#include "core/kernel_time.h"
+#include "core/tcp_timeouts.h"
 
 namespace tcpdwell {
 namespace {
@@ -58,6 +60,7 @@ bool Stats::wants(State state) const {
 void Stats::write(const Record& record) noexcept {
   if (const auto* transition = std::get_if<TransitionRecord>(&record)) return count(*transition);
   if (const auto* flag = std::get_if<FlagRecord>(&record)) return count(*flag);
+  if (const auto* failed = std::get_if<FailedConnectsRecord>(&record)) return count(*failed);
   if (std::holds_alternative<ConnectionRecord>(record)) return;
   if (const auto* start = std::get_if<StartRecord>(&record)) {
     began_ = last_ = start->when.mono;
@@ -87,9 +90,18 @@ void Stats::count(const FlagRecord& record) {
   ++groups_.at(key_.of(record.socket)).interval[index(record.state)].cleared;
 }
 
-void Stats::walk(const Lifecycle& lifecycle) {
+// Where each failed is told with its ports; here it is who.
+void Stats::count(const FailedConnectsRecord& record) {
+  ports_.failed(record);
+  FailedConnectsRecord anywhere = record;
+  anywhere.one_destination = false;
+  anywhere.flow = {};
+  for (FailedConnects* failed : {&failed_now_, &failed_ever_}) failed->add(anywhere);
+}
+
+void Stats::walk(Nanos now, const Lifecycle& lifecycle) {
   groups_.begin_walk();
-  ports_.begin(lifecycle.port_ranges());
+  ports_.begin(lifecycle.port_ranges(), now);
   lifecycle.for_each_open([this](const OpenConnection& connection) {
     ports_.see(connection);
     if (!wants(connection.state())) return;
@@ -107,6 +119,8 @@ void Stats::ticked(Nanos now, const Lifecycle& lifecycle) noexcept {
   }
   out_.write(record(now, lifecycle, false));
   groups_.end_interval();
+  ports_.end_interval();
+  failed_now_.clear();
   ++intervals_;
   last_ = now;
   next_ = began_ + ((now - began_) / config_.interval + 1) * config_.interval;
@@ -119,13 +133,15 @@ void Stats::finished(Nanos now, const Lifecycle& lifecycle) noexcept {
 }
 
 StatsRecord Stats::record(Nanos now, const Lifecycle& lifecycle, bool total) {
-  walk(lifecycle);
+  walk(now, lifecycle);
+  const TimerBounds waits = timer_bounds(kTimeWaitLength, lifecycle.hz());
   StatsRecord record{.when = lifecycle.when(now),
                      .interval = now - (total ? began_ : last_),
                      .by = config_.by,
                      .total = total,
                      .rows = rows(total),
-                     .ports = ports_.end(now, config_.interval / 2, config_.rows)};
+                     .ports = ports_.end({waits.min, waits.max}, config_.rows, total),
+                     .connects_failed = (total ? failed_ever_ : failed_now_).all()};
   if (config_.histogram)
     record.histogram.emplace(*config_.histogram, distribution(*config_.histogram, total));
   return record;

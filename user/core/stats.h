@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/failed_connects.h"
 #include "core/group_key.h"
 #include "core/observer.h"
 #include "core/port_pressure.h"
@@ -39,7 +40,7 @@ class Stats final : public Sink, public Observer {
 
   void write(const Record& record) noexcept override;
   Needs needs() const noexcept override {
-    return {.connections = false, .whose = config_.by != GroupBy::State};
+    return {.connections = false, .whose = config_.by != GroupBy::State, .failures_at_once = true};
   }
   void ticked(Nanos now, const Lifecycle& lifecycle) noexcept override;
   // What was since the last interval is in the total only.
@@ -51,8 +52,9 @@ class Stats final : public Sink, public Observer {
  private:
   void count(const TransitionRecord& record);
   void count(const FlagRecord& record);
+  void count(const FailedConnectsRecord& record);
   bool wants(State state) const;
-  void walk(const Lifecycle& lifecycle);
+  void walk(Nanos now, const Lifecycle& lifecycle);
   StatsRecord record(Nanos now, const Lifecycle& lifecycle, bool total);
   std::vector<StatsRow> rows(bool total) const;
   Histogram distribution(State state, bool total) const;
@@ -63,7 +65,8 @@ class Stats final : public Sink, public Observer {
   GroupKey key_;
   StatsGroups groups_;
   PortPressure ports_;
-  Nanos began_{}, last_{};  // of the run, and of the interval
+  FailedConnects failed_now_, failed_ever_;  // in the interval, and in all
+  Nanos began_{}, last_{};                   // of the run, and of the interval
   std::optional<Nanos> next_;
   std::uint64_t intervals_ = 0;
 };

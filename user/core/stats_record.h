@@ -13,6 +13,7 @@
 
 #include "core/connection.h"
 #include "core/histogram.h"
+#include "core/port_forecast.h"
 #include "core/port_ranges.h"
 #include "core/record.h"
 
@@ -56,10 +57,14 @@ struct StatsRow {
 struct PortUse {
   Site site;
   Endpoint remote;
-  std::uint32_t used = 0;
-  std::array<std::uint32_t, kStates> states{};  // `used`, by State
+  std::uint32_t used = 0;                       // that connect() cannot choose now
+  std::uint32_t reusable = 0;                   // in TIME_WAIT, and connect() may take them over
+  std::array<std::uint32_t, kStates> states{};  // `used` and `reusable`, by State
   PortRange range;
-  std::optional<Nanos> time_left;  // until all are in use, at the present rate; nullopt: never
+  std::uint32_t bound = 0;   // of range.size(): somebody bound them
+  std::uint64_t failed = 0;  // connects that found no port, in the interval
+  PortForecast forecast;
+  std::uint32_t capacity() const { return range.size() - bound; }
 };
 
 struct StatsRecord {
@@ -68,7 +73,8 @@ struct StatsRecord {
   GroupBy by = GroupBy::State;
   bool total = false;          // of the whole run
   std::vector<StatsRow> rows;  // the busiest group first, its states in the order of a life
-  std::vector<PortUse> ports;  // the fullest first
+  std::vector<PortUse> ports;  // what fails or will fail first, then the fullest
+  std::vector<FailedConnectsRecord> connects_failed;  // in the interval; by process and reason
   // All dwells in the state that was asked for, of all groups; nullopt: none was.
   std::optional<std::pair<State, Histogram>> histogram;
 };

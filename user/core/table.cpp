@@ -163,10 +163,12 @@ void ConnectionTable::set_flow(Connection& connection, const Flow& flow) {
   connection.remote = flow.remote.addr;
   const std::uint32_t before = connection.site;
   port_ranges_.see(flow.netns_cookie);
+  // There are no more sites than connections, and of those far less than a bit field counts.
   connection.site = sites_.refer({.local = flow.local.addr,
                                   .netns_cookie = flow.netns_cookie,
                                   .netns = flow.netns,
-                                  .family = flow.family});
+                                  .family = flow.family}) &
+                    0x3fff'ffffU;
   sites_.release(before);
 }
 

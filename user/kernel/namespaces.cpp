@@ -138,6 +138,10 @@ std::vector<Namespaces::Name> Namespaces::find() {
     for (const Place& place : *places) add(place);
   if (auto places = walks_.places_of_files())
     for (const Place& place : *places) add(place);
+  return known();
+}
+
+std::vector<Namespaces::Name> Namespaces::known() const {
   std::vector<Name> names;
   for (const auto& [cookie, ways] : ways_) names.push_back({cookie, ways.front().place.netns});
   return names;

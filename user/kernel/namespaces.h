@@ -27,10 +27,14 @@ class Namespaces {
   };
   // Those that there are now. Forgets what was found before.
   std::vector<Name> find();
+  // Those that were found so far: there may be others by now.
+  std::vector<Name> known() const;
   // Calls `inside` with the calling thread in this namespace, and comes back. False: it is gone, or
   // nothing that may be followed leads there. One that was not found yet is looked for, but not
   // again and again.
   bool enter(std::uint64_t cookie, const std::function<void()>& inside);
+  // The same by a way that is known already: without a search.
+  bool enter_known(std::uint64_t cookie, const std::function<void()>& inside);
   // What became of those that cannot be entered. They may well be there: then nothing is said of
   // them. Going: no socket is left but minisocks, which the kernel is about to drop.
   enum class Fate : std::uint8_t { Going, Gone };
@@ -43,7 +47,6 @@ class Namespaces {
   };
   void add(const Place& place, std::string mount = {});
   void add_mounts();
-  bool enter_known(std::uint64_t cookie, const std::function<void()>& inside);
 
   Walks& walks_;
   std::map<std::uint64_t, std::vector<Way>> ways_;  // by cookie, a few each

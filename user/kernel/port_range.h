@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which ports connect() may choose in a network namespace.
+// Which ports connect() may choose in a network namespace, and whether it may reuse a TIME_WAIT.
 #pragma once
 
 #include "core/event.h"

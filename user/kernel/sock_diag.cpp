@@ -61,6 +61,13 @@ std::uint64_t cookie_of(const inet_diag_msg& found) {
   return found.id.idiag_cookie[0] | std::uint64_t{found.id.idiag_cookie[1]} << 32U;
 }
 
+SendWait wait_of(std::uint8_t timer) {
+  constexpr std::uint8_t kRetransmit = 1, kWindowProbe = 4;
+  return timer == kRetransmit    ? SendWait::Retransmit
+         : timer == kWindowProbe ? SendWait::WindowProbe
+                                 : SendWait::None;
+}
+
 // The kernel shows a minisock's substate in idiag_state; its timer is of kind 3 (TIME_WAIT).
 void learn(InquiryEvent& answer, const inet_diag_msg& found) {
   constexpr std::uint8_t kTimeWaitTimer = 3;
@@ -76,6 +83,7 @@ void learn(InquiryEvent& answer, const inet_diag_msg& found) {
   answer.attached = answer.kind == SocketKind::Full && found.idiag_inode != 0;
   answer.receive_queue = found.idiag_rqueue;
   answer.send_queue = found.idiag_wqueue;
+  if (answer.kind == SocketKind::Full) answer.send_wait = wait_of(found.idiag_timer);
 }
 
 class Diag {
@@ -222,12 +230,9 @@ struct Missing {
   }
 };
 
-// Searches the kernel's list of all sockets in `states` for those that are not found yet. False: it
-// is not whole. A v4-mapped one is in the list of IPv6.
-bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Question> questions,
-            std::span<InquiryEvent> answers, bool with_ends) {
-  const Missing missing(questions, answers, with_ends);
-  if (missing.empty()) return true;
+// Calls look(message) for all sockets in `states`. False: that were not all.
+template <typename Look>
+bool list_all(Diag& diag, Family family, std::uint32_t states, Look&& look) {
   Request request{};
   request.header.nlmsg_len = sizeof request;
   request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
@@ -242,11 +247,21 @@ bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Que
     const bool over = header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR;
     if (over && error_of(header) != 0) diag.refused = error_of(header);
     if (over) return false;
-    if (!is_diag(header)) return true;
-    if (const auto found = missing.find(message(header))) learn(answers[*found], message(header));
+    if (is_diag(header)) look(message(header));
     return true;
   });
   return received && whole && diag.refused == 0;
+}
+
+// Searches the kernel's list of all sockets in `states` for those that are not found yet. False: it
+// is not whole. A v4-mapped one is in the list of IPv6.
+bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Question> questions,
+            std::span<InquiryEvent> answers, bool with_ends) {
+  const Missing missing(questions, answers, with_ends);
+  if (missing.empty()) return true;
+  return list_all(diag, family, states, [&](const inet_diag_msg& message) {
+    if (const auto found = missing.find(message)) learn(answers[*found], message);
+  });
 }
 
 // Most are in the state that they are thought to be in.
@@ -325,6 +340,33 @@ Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions
   if (!sure)
     for (InquiryEvent& answer : answers)
       if (answer.presence == Presence::Gone) answer.presence = Presence::Unknown;
+  return answers;
+}
+
+std::vector<std::uint16_t> bound_ports(std::uint16_t low, std::uint16_t high) {
+  constexpr std::uint32_t kListening = 1U << index(State::Listen);
+  constexpr std::uint32_t kBoundInactive = 1U << 13U;  // TCP_BOUND_INACTIVE, of sock_diag alone
+  std::vector<std::uint16_t> ports;
+  auto diag = Diag::open();
+  if (!diag) return ports;
+  for (const Family family : {Family::Ipv4, Family::Ipv6})
+    list_all(*diag, family, kListening | kBoundInactive, [&](const inet_diag_msg& found) {
+      const std::uint16_t port = ntohs(found.id.idiag_sport);
+      if (port >= low && port <= high) ports.push_back(port);
+    });
+  return ports;
+}
+
+std::vector<InquiryEvent> find_sockets(std::span<const Flow> flows) {
+  std::vector<InquiryEvent> answers(flows.size());
+  auto diag = Diag::open();
+  if (!diag) return answers;
+  std::vector<Question> questions(flows.size());
+  for (std::size_t i = 0; i < flows.size(); ++i) {
+    questions[i].flow = flows[i];
+    answers[i].presence = Presence::Gone;
+  }
+  find_each(*diag, questions, answers, 0);
   return answers;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recording/entries.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -12,7 +13,20 @@ namespace {
 // A file of nothing but these would fill the memory; a host has no more descriptors of sockets.
 constexpr std::size_t kMostHoldings = 8'000'000;
 
+static_assert(2 * PortSpan::kMost * sizeof(PortSpan) < kMostEntry - 256, "fit into an entry");
+
 using Bytes = std::span<const std::byte>;
+
+void put_process_facts(Packer& packer, const ProcessFacts& facts) {
+  packer.put(facts.pid);
+  packer.put(facts.state);
+  packer.put(facts.parent);
+  packer.put(facts.live_thread);
+  packer.put(facts.runtime);
+  packer.put(std::string_view(facts.program).substr(0, kLongestProgram));
+  packer.put(facts.descriptors);
+  packer.put(facts.descriptor_limit);
+}
 
 class Notes {
  public:
@@ -62,6 +76,9 @@ class Notes {
     packer_.put(range.port_low);
     packer_.put(range.port_high);
     packer_.put(range.reserved_ports);
+    packer_.put(range.tw_reuse);
+    packer_.put(range.tw_reuse_delay_ms);
+    for (const auto* spans : {&range.reserved, &range.bound}) add(*spans);
     end(Entry::Namespace);
   }
   void operator()(const HoldersEvent& holders) {
@@ -70,8 +87,15 @@ class Notes {
     packer_.put(static_cast<std::uint64_t>(holders.holdings.size()));
     end(Entry::Holders);
   }
+  void operator()(const ProcessesEvent& event) {
+    packer_.put(event.at);
+    packer_.put(static_cast<std::uint16_t>(event.processes.size()));
+    for (const ProcessFacts& facts : event.processes) put_process_facts(packer_, facts);
+    end(Entry::Processes);
+  }
   void operator()(const InquiryEvent& answer) {
     for (const Holder& holder : answer.holders) add({.holder = holder});
+    add_surroundings(answer);
     packer_.put(answer.at);
     packer_.put(answer.id);
     packer_.put(answer.generation);
@@ -102,6 +126,27 @@ class Notes {
     packer_.put(holding.holder.process);
     packer_.put(holding.holder.fd);
     end(Entry::Holding);
+  }
+  void add(const std::vector<PortSpan>& spans) {
+    const auto count = static_cast<std::uint16_t>(std::min(spans.size(), PortSpan::kMost));
+    packer_.put(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      packer_.put(spans[i].first);
+      packer_.put(spans[i].last);
+    }
+  }
+  void add_surroundings(const InquiryEvent& answer) {
+    if (!answer.other_end && !answer.inherited_from && answer.send_wait == SendWait::None) return;
+    packer_.put(answer.send_wait);
+    packer_.put(answer.other_end.has_value());
+    if (answer.other_end) {
+      packer_.put(answer.other_end->process);
+      packer_.put(answer.other_end->fd);
+      packer_.put(answer.other_end->state);
+      packer_.put(answer.other_end->receive_queue);
+    }
+    packer_.put(answer.inherited_from);
+    end(Entry::Surroundings);
   }
   void end(Entry entry) {
     put_(entry, bytes_);
@@ -168,6 +213,16 @@ std::optional<NoteReader::Read> read_cgroup(Bytes bytes) {
   return NoteReader::Read{std::move(cgroup), {}};
 }
 
+void read_spans(Unpacker& unpacker, std::vector<PortSpan>& spans) {
+  std::uint16_t count = 0;
+  unpacker.get(count);
+  for (; count > 0 && unpacker.ok(); --count) {
+    PortSpan& span = spans.emplace_back();
+    unpacker.get(span.first);
+    unpacker.get(span.last);
+  }
+}
+
 std::optional<NoteReader::Read> read_namespace(Bytes bytes) {
   Unpacker unpacker(bytes);
   NamespaceEvent range;
@@ -177,7 +232,34 @@ std::optional<NoteReader::Read> read_namespace(Bytes bytes) {
   unpacker.get(range.port_high);
   unpacker.get(range.reserved_ports);
   if (!is_time(unpacker, range.at)) return std::nullopt;
-  return NoteReader::Read{range, {}};
+  if (!unpacker.has_more()) return NoteReader::Read{std::move(range), {}};  // of an older version
+  unpacker.get(range.tw_reuse);
+  unpacker.get(range.tw_reuse_delay_ms);
+  for (auto* spans : {&range.reserved, &range.bound}) read_spans(unpacker, *spans);
+  if (!unpacker.ok()) return std::nullopt;
+  return NoteReader::Read{std::move(range), {}};
+}
+
+std::optional<NoteReader::Read> read_processes(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  ProcessesEvent event;
+  std::uint16_t count = 0;
+  unpacker.get(event.at);
+  unpacker.get(count);
+  for (; count > 0 && unpacker.ok(); --count) {
+    ProcessFacts& facts = event.processes.emplace_back();
+    unpacker.get(facts.pid);
+    unpacker.get(facts.state);
+    unpacker.get(facts.parent);
+    unpacker.get(facts.live_thread);
+    unpacker.get(facts.runtime, Runtime::Native, Runtime::Perl);
+    unpacker.get(facts.program);
+    unpacker.get(facts.descriptors);
+    unpacker.get(facts.descriptor_limit);
+    facts.program.resize(std::min(facts.program.size(), kLongestProgram));
+  }
+  if (!is_time(unpacker, event.at)) return std::nullopt;
+  return NoteReader::Read{std::move(event), {}};
 }
 
 }  // namespace
@@ -195,6 +277,23 @@ void NoteReader::read_holding(Bytes bytes) {
   unpacker.get(holding.holder.process);
   unpacker.get(holding.holder.fd);
   if (unpacker.ok() && holdings_.size() < kMostHoldings) holdings_.push_back(holding);
+}
+
+void NoteReader::read_surroundings(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  InquiryEvent answer;
+  bool known = false;
+  unpacker.get(answer.send_wait, SendWait::None, SendWait::WindowProbe);
+  unpacker.get(known);
+  if (known) {
+    OtherEnd& end = answer.other_end.emplace();
+    unpacker.get(end.process);
+    unpacker.get(end.fd);
+    unpacker.get(end.state, State::Established, State::Closing);
+    unpacker.get(end.receive_queue);
+  }
+  unpacker.get(answer.inherited_from);
+  surroundings_ = unpacker.ok() ? std::move(answer) : InquiryEvent{};
 }
 
 std::optional<NoteReader::Read> NoteReader::read_holders(Bytes bytes) {
@@ -236,6 +335,10 @@ std::optional<NoteReader::Read> NoteReader::read_inquiry(Bytes bytes) {
     unpacker.get(entered);
   }
   const auto holdings = std::exchange(holdings_, {});
+  InquiryEvent beside = std::exchange(surroundings_, {});
+  answer.send_wait = beside.send_wait;
+  answer.other_end = beside.other_end;
+  answer.inherited_from = beside.inherited_from;
   if (!is_time(unpacker, answer.at) || holdings.size() != count) return std::nullopt;
   for (const Holding& holding : holdings) answer.holders.push_back(holding.holder);
   return Read{std::move(answer), subject};
@@ -256,6 +359,8 @@ std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
     case Entry::Holding: read_holding(bytes); return std::nullopt;
     case Entry::Holders: return read_holders(bytes);
     case Entry::Inquiry: return read_inquiry(bytes);
+    case Entry::Processes: return read_processes(bytes);
+    case Entry::Surroundings: read_surroundings(bytes); return std::nullopt;
     case Entry::QueueWalkBegan: return Read{QueueWalkBegan{}, {}};
     case Entry::QueueNamespace:
     case Entry::QueueHolder:

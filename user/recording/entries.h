@@ -35,6 +35,7 @@ class NoteReader {
   // What came so far may lack something.
   void lost() {
     holdings_.clear();
+    surroundings_ = {};
     queues_.lost();
   }
 
@@ -42,8 +43,10 @@ class NoteReader {
   std::optional<Read> read_inquiry(std::span<const std::byte> bytes);
   std::optional<Read> read_holders(std::span<const std::byte> bytes);
   void read_holding(std::span<const std::byte> bytes);
+  void read_surroundings(std::span<const std::byte> bytes);
 
   std::vector<Holding> holdings_;
+  InquiryEvent surroundings_;  // of the next one; only what its entry has
   QueueReader queues_;
 };
 

@@ -14,6 +14,7 @@ struct Kinds {
     if (std::holds_alternative<TransitionRecord>(record)) return transitions;
     if (std::holds_alternative<FlagRecord>(record)) return flags;
     if (std::holds_alternative<ConnectionRecord>(record)) return connections;
+    if (std::holds_alternative<FailedConnectsRecord>(record)) return transitions || connections;
     return true;
   }
 };

@@ -157,7 +157,7 @@ char* other_end(char* out, const std::optional<OtherEnd>& end) {
   out = put(out, "{\"pid\":");
   out = end->process.pid != 0 ? number(out, end->process.pid) : put(out, "null");
   out = put(out, ",\"comm\":");
-  out = write_json_string(out, end->process.comm_view());
+  out = end->process.pid != 0 ? write_json_string(out, end->process.comm_view()) : put(out, "null");
   out = put(out, ",\"state\":");
   out = word(out, name(end->state));
   return put(out, '}');
@@ -171,6 +171,9 @@ char* queue(char* out, const std::optional<AcceptQueue>& queue) {
   out = number(out, queue->backlog);
   out = put(out, ",\"syns_dropped\":");
   out = number(out, queue->syns_dropped);
+  out = put(out, ",\"listener\":\"");
+  out = hex(out, queue->listener);
+  out = put(out, '"');
   out = put(out, ",\"netns_listen_overflows\":");
   out = queue->counters ? number(out, queue->counters->overflows) : put(out, "null");
   out = put(out, ",\"netns_syn_cookies_sent\":");
@@ -230,6 +233,34 @@ char* append(char* out, const FlagRecord& record) {
   out = text(out, record.by_exit ? "true" : "false");
   out = put(out, '}');
   return out;
+}
+
+char* append(char* out, const FailedConnectsRecord& record) {
+  out = put(out, "{\"type\":\"connects_failed\",\"time\":\"");
+  out = head(out, record.when);
+  if (record.one_destination) {
+    out = put(out, ",\"netns\":");
+    out = number(out, record.flow.netns);
+    out = put(out, ",\"family\":");
+    out = word(out, record.flow.family == Family::Ipv4 ? "ipv4" : "ipv6");
+    out = put(out, ",\"local\":\"");
+    out = address(out, record.flow.local, record.flow.family);
+    out = put(out, "\",\"remote\":{\"addr\":\"");
+    out = address(out, record.flow.remote, record.flow.family);
+    out = put(out, "\",\"port\":");
+    out = number(out, record.flow.remote.port);
+    out = put(out, '}');
+  } else {
+    out = put(out, ",\"netns\":null,\"family\":null,\"local\":null,\"remote\":null");
+  }
+  out = put(out, ",\"owner\":");
+  out = owner(out,
+              record.process ? std::optional(Owner{*record.process, Via::Connect}) : std::nullopt);
+  out = put(out, ",\"reason\":");
+  out = word(out, name(record.reason));
+  out = put(out, ",\"count\":");
+  out = number(out, record.count);
+  return put(out, '}');
 }
 
 char* append(char* out, const LostRecord& record) {
@@ -298,6 +329,7 @@ std::size_t room_for(const StartRecord& record) {
   return 2 * kPlain + json_string_room(record.version) + json_string_room(record.kernel) +
          json_string_room(record.host);
 }
+std::size_t room_for(const FailedConnectsRecord&) { return kPlain; }
 std::size_t room_for(const LostRecord&) { return kPlain; }
 std::size_t room_for(const EndRecord&) { return kPlain; }
 

@@ -5,6 +5,7 @@
 
 #include "core/dwell_order.h"
 #include "sinks/escape.h"
+#include "sinks/json_socket.h"
 
 namespace tcpdwell {
 namespace {
@@ -51,6 +52,20 @@ char* append(char* out, const StatsRow& row) {
   return put(out, '}');
 }
 
+char* forecast(char* out, const PortUse& use) {
+  const PortForecast& said = use.forecast;
+  const bool levels = said.outlook == Outlook::LevelsOff || said.outlook == Outlook::NearLimit;
+  const auto left = use.failed != 0 ? std::optional(Nanos{0}) : said.runs_out_in;
+  out = put(out, ",\"forecast\":");
+  out = word(out, use.failed != 0 ? "exhausted" : name(said.outlook));
+  out = put(out, ",\"levels_off_at\":");
+  out = levels && use.failed == 0 ? number(out, said.level) : put(out, "null");
+  out = put(out, ",\"if_held\":");
+  out = text(out, said.if_held && use.failed == 0 ? "true" : "false");
+  out = put(out, ",\"exhausted_in_ns\":");
+  return left ? number(out, left->count()) : put(out, "null");
+}
+
 char* append(char* out, const PortUse& use) {
   const Family family = use.site.family;
   out = put(out, "{\"netns\":");
@@ -80,11 +95,20 @@ char* append(char* out, const PortUse& use) {
   out = member(out, "reserved", use.range.reserved);
   out = put(out, '}');
   out = member(out, "size", use.range.size());
-  out = put(out, ",\"exhausted_in_ns\":");
-  if (use.time_left)
-    out = number(out, use.time_left->count());
-  else
-    out = put(out, "null");
+  out = member(out, "bound", use.bound);
+  out = member(out, "capacity", use.capacity());
+  out = member(out, "reusable", use.reusable);
+  out = member(out, "failed", use.failed);
+  return put(forecast(out, use), '}');
+}
+
+char* append(char* out, const FailedConnectsRecord& failed) {
+  out = put(out, "{\"owner\":");
+  out = owner(out,
+              failed.process ? std::optional(Owner{*failed.process, Via::Connect}) : std::nullopt);
+  out = put(out, ",\"reason\":");
+  out = word(out, name(failed.reason));
+  out = member(out, "count", failed.count);
   return put(out, '}');
 }
 
@@ -101,7 +125,7 @@ char* list(char* out, const std::vector<T>& all) {
 // How long it can get.
 std::size_t room_for(const StatsRecord& record) {
   constexpr std::size_t kHead = 512, kRow = 512, kPort = 1024;
-  std::size_t room = kHead + kPort * record.ports.size();
+  std::size_t room = kHead + kPort * (record.ports.size() + record.connects_failed.size());
   for (const StatsRow& row : record.rows) room += kRow + (row.key ? json_string_room(*row.key) : 0);
   return room;
 }
@@ -123,6 +147,8 @@ void StatsJson::write(const StatsRecord& record) noexcept {
   out = list(out, record.rows);
   out = put(out, "],\"ports\":[");
   out = list(out, record.ports);
+  out = put(out, "],\"connects_failed\":[");
+  out = list(out, record.connects_failed);
   line_.end(put(out, "]}\n"));
   output_.write(line_.text(), record.total);
 }

@@ -17,14 +17,6 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::uint32_t kNoteworthy = 10;  // one of so many ports in use
-constexpr std::uint32_t kTight = 2;
-
-// "1,234,567"
-std::string grouped(std::uint64_t count) {
-  std::string text = std::to_string(count);
-  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
-  return text;
-}
 
 std::string upper(std::string_view text) {
   std::string all(text);
@@ -43,11 +35,11 @@ std::string key_text(const StatsRow& row) {
 void add_row(TextTable& table, const StatsRow& row, std::vector<std::string> cells) {
   cells.emplace_back(name(row.state));
   for (const std::uint64_t count : {row.entered, row.left, row.now, row.flagged})
-    cells.push_back(grouped(count));
+    cells.push_back(format_number(count));
   const DwellSpread& dwell = row.dwell;
   for (const Nanos value : {dwell.min, dwell.p50, dwell.p90, dwell.p99, dwell.max})
     cells.push_back(dwell.count == 0 ? "-" : format_duration(value));
-  cells.push_back(grouped(row.inexact));
+  cells.push_back(format_number(row.inexact));
   table.add(std::move(cells), row.flagged != 0 ? ansi::kRed : std::string_view{});
 }
 
@@ -55,8 +47,62 @@ std::string states_text(const PortUse& use) {
   std::string text;
   for (const State state : kDwellOrder)
     if (const auto count = use.states[index(state)]; count != 0)
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name(state), grouped(count));
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name(state), format_number(count));
+  if (use.reusable != 0) text += fmt::format(" ({} reusable)", format_number(use.reusable));
   return text;
+}
+
+// Of what is a forecast nobody needs fractions.
+std::string about(Nanos time) {
+  const auto seconds = std::chrono::round<std::chrono::seconds>(time);
+  return seconds < std::chrono::seconds{100} ? fmt::format("{} s", seconds.count())
+                                             : format_duration(seconds);
+}
+
+std::string growth_text(double per_second) {
+  if (per_second >= 1) return fmt::format("{:.1f} a second", per_second);
+  if (per_second >= 1.0 / 60) return fmt::format("{:.1f} a minute", per_second * 60);
+  return fmt::format("{:.1f} an hour", per_second * 3600);
+}
+
+std::string level_text(const PortUse& use) {
+  return fmt::format("{} of {}", format_number(use.forecast.level), format_number(use.capacity()));
+}
+
+std::string forecast_text(const PortUse& use, bool total) {
+  if (use.failed != 0)
+    return fmt::format("EXHAUSTED: {} {} failed{}", format_number(use.failed),
+                       use.failed == 1 ? "connect" : "connects", total ? "" : " in this interval");
+  const PortForecast& forecast = use.forecast;
+  switch (forecast.outlook) {
+    case Outlook::Unknown: return "-";
+    case Outlook::LevelsOff:
+      return (forecast.level * 5 < use.used * 4 ? "falls to " : "levels off at ") +
+             level_text(use) + (forecast.peaks ? ", but may peak above" : "");
+    case Outlook::NearLimit: return "too near to say: " + level_text(use);
+    case Outlook::Grows: return "grows by " + growth_text(forecast.per_second);
+    case Outlook::RunsOut:
+      return "exhausted in " + about(forecast.runs_out_in.value_or(Nanos{0})) +
+             (forecast.if_held ? " if none is closed" : "");
+    case Outlook::Full: return "all in use: the next connect() fails";
+  }
+  return "-";
+}
+
+bool is_urgent(const PortUse& use) {
+  const Outlook outlook = use.forecast.outlook;
+  return use.failed != 0 || outlook == Outlook::Full || outlook == Outlook::RunsOut ||
+         outlook == Outlook::NearLimit;
+}
+
+// Of the fullest.
+std::string fine_text(const PortUse& use) {
+  if (use.forecast.outlook == Outlook::Unknown) return {};
+  return fmt::format(
+      "\nports fine, for connect() without bind(): at most {} of {} are in use to one destination "
+      "({})\n",
+      format_number(use.used), format_number(use.capacity()),
+      format_endpoint(use.remote, use.site.family));
 }
 
 }  // namespace
@@ -97,30 +143,42 @@ std::string StatsText::ports(const StatsRecord& record) const {
                    {"PORTS IN USE", true},
                    {"OF", true},
                    {"", true},
-                   {"ALL IN USE IN", true},
+                   {"FORECAST"},
                    {"STATES"}});
   bool any = false;
   for (const PortUse& use : record.ports) {
-    const std::uint32_t size = use.range.size();
-    if (use.used * kNoteworthy < size) continue;
+    const std::uint32_t capacity = use.capacity();
+    if (use.used * kNoteworthy < capacity && !is_urgent(use)) continue;
     any = true;
     table.add({format_address({use.site.local, 0}, use.site.family),
                format_endpoint(use.remote, use.site.family), std::to_string(use.site.netns),
-               grouped(use.used), grouped(size),
-               fmt::format("{}%", size == 0 ? 100 : std::uint64_t{use.used} * 100 / size),
-               use.time_left ? format_duration(*use.time_left) : "-", states_text(use)},
-              use.used * kTight >= size ? ansi::kRed : ansi::kYellow);
+               format_number(use.used), format_number(capacity),
+               fmt::format("{}%", capacity == 0 ? 100 : std::uint64_t{use.used} * 100 / capacity),
+               forecast_text(use, record.total), states_text(use)},
+              is_urgent(use) ? ansi::kRed : ansi::kYellow);
   }
-  return any ? '\n' + table.text(style_.header, style_.color) : std::string();
+  if (any) return '\n' + table.text(style_.header, style_.color);
+  return record.ports.empty() ? std::string() : fine_text(record.ports.front());
+}
+
+std::string StatsText::connects_failed(const StatsRecord& record) const {
+  if (record.connects_failed.empty()) return {};
+  TextTable table({{"CONNECTS FAILED", true}, {"WHY"}, {"BY"}});
+  for (const FailedConnectsRecord& failed : record.connects_failed)
+    table.add({format_number(failed.count), std::string(what_failed(failed.reason)),
+               failed.process ? format_process(*failed.process) : "-"},
+              ansi::kRed);
+  return '\n' + table.text(style_.header, style_.color);
 }
 
 // All of it at once: a reader that stalls gets whole tables.
 void StatsText::write(const StatsRecord& record) noexcept {
-  std::string text = head(record) + table(record) + ports(record);
+  std::string text = head(record) + table(record) + ports(record) + connects_failed(record);
   if (record.histogram) {
     const auto& [state, dwells] = *record.histogram;
-    text += fmt::format("\n{}, {} exact\n", name(state),
-                        dwells.count() == 1 ? "1 dwell" : grouped(dwells.count()) + " dwells");
+    text +=
+        fmt::format("\n{}, {} exact\n", name(state),
+                    dwells.count() == 1 ? "1 dwell" : format_number(dwells.count()) + " dwells");
     text += draw_histogram(dwells);
   }
   output_.write(text + '\n', record.total);
@@ -130,9 +188,9 @@ void StatsText::write(const Record& record) noexcept {
   const auto* lost = std::get_if<LostRecord>(&record);
   if (lost == nullptr || lost->events == 0) return;
   output_.write(fmt::format("{}{} LOST {} events, {} of them transitions ({}){}\n",
-                            style_.color ? ansi::kRed : "", clock_.format(lost->when), lost->events,
-                            lost->transitions, name(lost->cause),
-                            style_.color ? ansi::kReset : ""));
+                            style_.color ? ansi::kRed : "", clock_.format(lost->when),
+                            format_number(lost->events), format_number(lost->transitions),
+                            name(lost->cause), style_.color ? ansi::kReset : ""));
 }
 
 }  // namespace tcpdwell

@@ -5,8 +5,8 @@
 //   STATE        ENTERED    LEFT   NOW  FLAGGED     MIN     P50     P90     P99     MAX  INEXACT
 //   ESTABLISHED    5,100   5,099    12        0  89.0us  1.20ms  2.11ms  41.0ms  3.001s        0
 //
-// Below it the destinations that a tenth of the local ports is in use to, and the histogram that
-// was asked for.
+// Below it the destinations that ports run out for, or that a tenth of them is in use to (none: a
+// line that says so); who had connects fail; and the histogram that was asked for.
 #pragma once
 
 #include <string>
@@ -28,6 +28,7 @@ class StatsText final : public Sink, public StatsOutput {
   std::string head(const StatsRecord& record);
   std::string table(const StatsRecord& record) const;
   std::string ports(const StatsRecord& record) const;
+  std::string connects_failed(const StatsRecord& record) const;
 
   Output& output_;
   TextStyle style_;

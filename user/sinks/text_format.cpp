@@ -46,6 +46,17 @@ std::string LocalClock::format(const When& when) {
   return fmt::format("{}.{:03}", text_, when.unix_time.count() / 1'000'000 % 1000);
 }
 
+std::string format_number(std::uint64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  return text;
+}
+
+std::string_view what_failed(ConnectFailure reason) {
+  return reason == ConnectFailure::NoPort ? "no local port is free (EADDRNOTAVAIL)"
+                                          : "the bound port has this connection already";
+}
+
 std::string format_count(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }

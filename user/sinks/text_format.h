@@ -38,6 +38,10 @@ class LocalClock {
   std::string text_;
 };
 
+// "1,234,567"
+std::string format_number(std::uint64_t number);
+// Why connect() calls failed before a packet left.
+std::string_view what_failed(ConnectFailure reason);
 // "1 socket", "2 sockets"
 std::string format_count(std::size_t count, std::string_view noun);
 // On the screen: characters, not bytes (none of ours is wide).

@@ -188,6 +188,29 @@ void TextSink::append(const FlagRecord& record) {
   put_note("next: " + explanation.next);
 }
 
+// How many connects it stands for, not a line for each: they come in storms.
+void TextSink::append(const FailedConnectsRecord& record) {
+  const Flow& flow = record.flow;
+  put_time(record.when);
+  if (record.one_destination) {
+    go_to(kLocal);
+    put(format_address(flow.local, flow.family));
+    go_to(kRemote);
+    put(format_endpoint(flow.remote, flow.family));
+  }
+  go_to(kChange);
+  color(kRed);
+  put("CONNECT FAILED");
+  color(kReset);
+  put(fmt::format(", {}: {}", record.count == 1 ? "once" : format_number(record.count) + " times",
+                  what_failed(record.reason)));
+  go_to(kOwner);
+  if (record.process)
+    put(format_process(*record.process));
+  else
+    put("-");
+}
+
 void TextSink::append(const LostRecord& record) {
   put_time(record.when);
   go_to(kLocal);

@@ -32,6 +32,7 @@ class TextSink final : public Sink {
   void append(const TransitionRecord& record);
   void append(const FlagRecord& record);
   void append(const ConnectionRecord& record);
+  void append(const FailedConnectsRecord& record);
   void append(const LostRecord& record);
   void append(const EndRecord& record);
 

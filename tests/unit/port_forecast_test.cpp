@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a forecast says of connections that come and go as the test has it, and that it is silent
+// where it cannot know. Each client is played second by second, as a kernel would have it.
+#include "core/port_forecast.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <functional>
+#include <string>
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr double kStep = 0.05;  // seconds
+
+// A client that closes first, and what is seen of it every ten seconds.
+class Client {
+ public:
+  std::uint32_t capacity = 200;
+  double held_for = 0;  // seconds; a connection is open for so long
+  bool never_closes = false;
+  bool reuses = false;  // a TIME_WAIT after a second
+  bool reuse_known = true;
+  double look_every = 10;
+  std::function<double(double)> rate;  // new connections a second
+  bool ran_out = false;
+
+  explicit Client(double per_second) : rate([=](double) { return per_second; }) {}
+  explicit Client(std::function<double(double)> per_second) : rate(std::move(per_second)) {}
+
+  // Until then; the last look is at that time.
+  PortForecast at(double seconds) {
+    while (now_ < seconds - kStep / 2) step();
+    return look();
+  }
+  std::uint32_t used() const { return static_cast<std::uint32_t>(open_.size() + lasting()); }
+
+ private:
+  std::size_t lasting() const {
+    if (!reuses) return waiting_.size();
+    return static_cast<std::size_t>(std::count_if(
+        waiting_.begin(), waiting_.end(), [this](double since) { return now_ - since <= 1; }));
+  }
+  void step() {
+    now_ += kStep;
+    while (!waiting_.empty() && now_ - waiting_.front() >= 61) waiting_.pop_front();
+    while (!never_closes && !open_.empty() && now_ - open_.front() >= held_for) {
+      waiting_.push_back(open_.front() + held_for);
+      open_.pop_front();
+    }
+    for (owed_ += rate(now_) * kStep; owed_ >= 1; --owed_) {
+      if (used() >= capacity) {
+        ran_out = true;
+        continue;
+      }
+      if (reuses && open_.size() + waiting_.size() >= capacity) waiting_.pop_front();
+      open_.push_back(now_);
+    }
+    if (now_ >= next_look_) {
+      next_look_ += look_every;
+      look();
+    }
+  }
+  PortForecast look() {
+    PortLook look;
+    look.at = nanos(now_);
+    look.capacity = capacity;
+    look.held = static_cast<std::uint32_t>(open_.size());
+    look.reuse_known = reuse_known;
+    for (const double since : waiting_) {
+      const bool may_go = reuses && now_ - since > 1;
+      if (reuses && !may_go) ++look.brief;
+      if (!reuses) look.add_lasting(nanos(now_ - since));
+    }
+    const PortForecast said = forecast(look, history_, {60s, 62048ms});
+    history_.add(look);
+    return said;
+  }
+  static Nanos nanos(double seconds) { return Nanos{static_cast<std::int64_t>(seconds * 1e9)}; }
+
+  double now_ = 0, owed_ = 0, next_look_ = 10;
+  std::deque<double> open_, waiting_;
+  PortHistory history_;
+};
+
+std::string text(const PortForecast& said) {
+  std::string text(name(said.outlook));
+  if (said.level != 0) text += " " + std::to_string(said.level);
+  if (said.runs_out_in)
+    text += " in " +
+            std::to_string(std::chrono::round<std::chrono::seconds>(*said.runs_out_in).count());
+  if (said.if_held) text += " if held";
+  if (said.peaks) text += ", peaks";
+  return text;
+}
+
+TEST(PortForecast, ThreeASecondLevelOffBelowTwoHundred) {
+  for (const double when : {10, 20, 30, 60, 70, 100, 150}) {
+    Client client(3.0);
+    const PortForecast said = client.at(when);
+    EXPECT_EQ(said.outlook, Outlook::LevelsOff) << when << ": " << text(said);
+    EXPECT_NEAR(said.level, 183, 6) << when << ": " << text(said);
+    client.at(150);
+    EXPECT_FALSE(client.ran_out);
+  }
+}
+
+TEST(PortForecast, FiveASecondRunOutAfterForty) {
+  for (const double when : {10, 20, 30}) {
+    const PortForecast said = Client(5.0).at(when);
+    ASSERT_EQ(said.outlook, Outlook::RunsOut) << when << ": " << text(said);
+    EXPECT_NEAR(std::chrono::duration<double>(*said.runs_out_in).count(), 40 - when, 2);
+    EXPECT_FALSE(said.if_held);
+  }
+  EXPECT_EQ(text(Client(5.0).at(45)), "full in 0");
+}
+
+// What it says of any rate after half a minute happens, or does not.
+TEST(PortForecast, IsTrueOfEveryRate) {
+  for (double rate = 0.5; rate <= 10; rate += 0.25) {
+    Client client(rate);
+    const PortForecast said = client.at(30);
+    client.at(150);
+    const bool runs_out = said.outlook == Outlook::RunsOut || said.outlook == Outlook::Full;
+    const bool levels_off = said.outlook == Outlook::LevelsOff && !said.peaks;
+    EXPECT_TRUE(!runs_out || client.ran_out) << rate << ": " << text(said);
+    EXPECT_TRUE(!levels_off || !client.ran_out) << rate << ": " << text(said);
+    EXPECT_NE(said.outlook, Outlook::Unknown) << rate;
+    EXPECT_NE(said.outlook, Outlook::Grows) << rate;
+  }
+}
+
+TEST(PortForecast, AtTheVeryLimitItDoesNotDecide) {
+  const PortForecast said = Client(3.26).at(120);
+  EXPECT_TRUE(said.outlook == Outlook::NearLimit || said.peaks) << text(said);
+}
+
+TEST(PortForecast, TooFewSamplesAreSilent) {
+  EXPECT_EQ(Client(20.0).at(3).outlook, Outlook::Unknown);
+  Client none(0.0);
+  EXPECT_EQ(text(none.at(30)), "levels_off") << "nobody comes: 0 are in use";
+}
+
+TEST(PortForecast, ABurstIsNoExhaustion) {
+  const auto burst = [](double now) { return now < 2 ? 75.0 : 0.0; };
+  for (const double when : {4, 6, 8, 10, 15, 20, 40, 60})
+    EXPECT_NE(Client(burst).at(when).outlook, Outlook::RunsOut) << when;
+  const PortForecast said = Client(burst).at(20);
+  EXPECT_EQ(text(said), "levels_off") << "at 0";
+}
+
+// A burst is still waiting while others come.
+TEST(PortForecast, WhatIsLeftOfABurstCounts) {
+  const auto burst = [](double now) { return now < 2 ? 75.0 : 2.0; };
+  Client client(burst);
+  const PortForecast said = client.at(20);
+  client.at(60);
+  EXPECT_TRUE(client.ran_out);
+  EXPECT_EQ(said.outlook, Outlook::RunsOut) << text(said) << ": 2 x 61 would do, 150 + 2 x 40 not";
+}
+
+TEST(PortForecast, ARateThatRoseIsTakenAsItIsNow) {
+  const auto rising = [](double now) { return now < 60 ? 1.0 : 8.0; };
+  EXPECT_EQ(Client(rising).at(60).outlook, Outlook::LevelsOff);
+  EXPECT_EQ(Client(rising).at(72).outlook, Outlook::RunsOut);
+  const auto falling = [](double now) { return now < 15 ? 8.0 : 1.0; };
+  Client client(falling);
+  EXPECT_EQ(client.at(14).outlook, Outlook::RunsOut);
+  EXPECT_NE(client.at(30).outlook, Outlook::RunsOut);
+}
+
+TEST(PortForecast, UnevenRatesAreNotForeseen) {
+  const auto waves = [](double now) { return std::fmod(now, 30) < 3 ? 20.0 : 0.0; };
+  for (double when = 10; when < 120; when += 10) {
+    Client client(waves);
+    const PortForecast said = client.at(when);
+    EXPECT_NE(said.outlook, Outlook::RunsOut) << when << ": 120 are in use at the most";
+  }
+}
+
+// tcp_tw_reuse: what is older than a second is free.
+TEST(PortForecast, WithReuseTimeWaitsDoNotAddUp) {
+  for (const double rate : {3.0, 10.0, 50.0}) {
+    Client client(rate);
+    client.reuses = true;
+    for (const double when : {10, 30, 60, 100}) {
+      const PortForecast said = client.at(when);
+      EXPECT_EQ(said.outlook, Outlook::LevelsOff) << rate << " at " << when << ": " << text(said);
+      EXPECT_NEAR(said.level, rate, 3);
+    }
+    EXPECT_FALSE(client.ran_out);
+  }
+  Client client(250.0);
+  client.reuses = true;
+  EXPECT_EQ(text(client.at(10)), "full in 0");
+}
+
+TEST(PortForecast, WhereReuseIsNotKnownNothingRunsOut) {
+  Client client(5.0);
+  client.reuse_known = false;
+  EXPECT_EQ(client.at(10).outlook, Outlook::Unknown);
+  EXPECT_EQ(client.at(50).outlook, Outlook::Unknown) << "all in TIME_WAIT: that may be no matter";
+  Client slow(1.0);
+  slow.reuse_known = false;
+  EXPECT_EQ(slow.at(30).outlook, Outlook::LevelsOff) << "they last in any case";
+}
+
+TEST(PortForecast, HeldOnesThatAreClosedLater) {
+  Client client(1.0);
+  client.held_for = 20;
+  for (double when = 10; when <= 150; when += 10) {
+    const PortForecast said = client.at(when);
+    EXPECT_NE(said.outlook, Outlook::RunsOut) << when << ": " << text(said);
+  }
+  const PortForecast said = client.at(160);
+  EXPECT_EQ(said.outlook, Outlook::LevelsOff) << text(said);
+  EXPECT_NEAR(said.level, 81, 4);
+  EXPECT_FALSE(client.ran_out);
+}
+
+TEST(PortForecast, ALeakRunsOutIfNobodyCloses) {
+  Client client(1.0);
+  client.never_closes = true;
+  EXPECT_EQ(client.at(40).outlook, Outlook::Grows) << "too early to say";
+  const PortForecast said = client.at(120);
+  ASSERT_EQ(said.outlook, Outlook::RunsOut) << text(said);
+  EXPECT_TRUE(said.if_held);
+  EXPECT_NEAR(std::chrono::duration<double>(*said.runs_out_in).count(), 80, 3);
+}
+
+TEST(PortForecast, ASlowLeakShowsInTime) {
+  Client client(1.0 / 20);
+  client.never_closes = true;
+  client.capacity = 1000;
+  PortForecast said;
+  for (double when = 10; when <= 3600; when += 10) said = client.at(when);
+  EXPECT_EQ(said.outlook, Outlook::Grows) << text(said);
+  EXPECT_NEAR(said.per_second, 0.05, 0.01);
+}
+
+TEST(PortForecast, OpenOnesWithoutAPastAreNotJudged) {
+  PortLook look{.at = 1s, .capacity = 200, .held = 100};
+  EXPECT_EQ(forecast(look, {}, {}).outlook, Outlook::Unknown) << "do they stay?";
+  look.held = 10;
+  EXPECT_EQ(text(forecast(look, {}, {})), "levels_off 10");
+  look.held = look.capacity = 0;
+  EXPECT_EQ(text(forecast(look, {}, {})), "full in 0") << "all are bound or reserved";
+}
+
+TEST(PortHistory, GrowsWithTheLogarithmOfTime) {
+  PortHistory history;
+  for (int i = 0; i < 100'000; ++i) history.add({.at = i * 10s, .held = 7});
+  EXPECT_LT(history.size(), 80U);
+  const PortLook look{.at = 100'000 * 10s, .held = 7};
+  EXPECT_EQ(history.span(look), 100'000 * 10s);
+  EXPECT_FALSE(history.growth(look));
+  EXPECT_EQ(history.held(look).low, 7U);
+}
+
+}  // namespace
+}  // namespace tcpdwell

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/port_reader.h"
+
+#include <algorithm>
+
+#include "kernel/port_range.h"
+#include "kernel/programs.h"
+
+namespace tcpdwell {
+namespace {
+
+bool says_the_same(const NamespaceEvent& a, NamespaceEvent b) {
+  b.at = a.at;
+  return a == b;
+}
+
+}  // namespace
+
+NamespaceEvent PortReader::read_here(std::uint64_t netns_cookie) {
+  NamespaceEvent event = read_port_range();
+  event.at = monotonic_now();
+  event.netns_cookie = netns_cookie;
+  if (told_.size() >= kMost) told_.clear();
+  if (event.port_low != 0) told_[netns_cookie] = event;
+  return event;
+}
+
+std::vector<NamespaceEvent> PortReader::read(const std::vector<std::uint64_t>& netns_cookies) {
+  std::vector<NamespaceEvent> events;
+  for (const std::uint64_t cookie : netns_cookies) {
+    if (stop_) break;
+    namespaces_.enter(cookie, [&] { events.push_back(read_here(cookie)); });
+  }
+  return events;
+}
+
+std::vector<std::uint64_t> PortReader::next_in_turn() {
+  std::vector<std::uint64_t> cookies;
+  auto it = told_.upper_bound(last_);
+  for (std::size_t i = std::min(told_.size(), kAtOnce); i > 0; --i) {
+    if (it == told_.end()) it = told_.begin();
+    cookies.push_back((it++)->first);
+  }
+  if (!cookies.empty()) last_ = cookies.back();
+  return cookies;
+}
+
+// The way to some may be gone, with a process, say. All of them share one search for another.
+std::vector<NamespaceEvent> PortReader::read_again() {
+  std::vector<NamespaceEvent> events;
+  std::vector<std::uint64_t> closed;
+  const auto look = [&](std::uint64_t cookie) {
+    return stop_ || namespaces_.enter_known(cookie, [&] {
+      const NamespaceEvent before = told_[cookie];
+      NamespaceEvent event = read_here(cookie);
+      if (!says_the_same(event, before)) events.push_back(std::move(event));
+    });
+  };
+  for (const std::uint64_t cookie : next_in_turn())
+    if (!look(cookie)) closed.push_back(cookie);
+  if (!closed.empty()) namespaces_.find();
+  for (const std::uint64_t cookie : closed)
+    if (!look(cookie)) told_.erase(cookie);
+  return events;
+}
+
+}  // namespace tcpdwell

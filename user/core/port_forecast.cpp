@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/port_forecast.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+using Seconds = std::chrono::duration<double>;
+
+constexpr Nanos kSpacing = 4500ms;    // of looks that are kept
+constexpr Nanos kShortest = 5s;       // of a rate
+constexpr Nanos kShortestHeld = 20s;  // of a growth
+constexpr Nanos kMinute = 60s;
+constexpr std::size_t kRecent = 10;  // seconds
+constexpr std::size_t kLast = 3;
+constexpr double kLongest = 100.0 * 365 * 86'400;
+constexpr int kSteps = static_cast<int>(PortLook::kAges);
+constexpr std::array<std::size_t, 5> kWindows{5, 10, 20, 40, 60};
+
+double seconds(Nanos time) { return Seconds(time).count(); }
+
+// Of new ones in TIME_WAIT, a second. `low` and `high`: over all windows of the last minute.
+struct Rates {
+  double low = 0, about = 0, high = 0;
+  // A rate of the last minute stands for the next one.
+  bool is_even() const { return high - low <= about / 2; }
+};
+
+std::uint32_t younger_than(const PortLook& look, std::size_t age) {
+  return std::accumulate(look.ages.begin(), look.ages.begin() + static_cast<std::ptrdiff_t>(age),
+                         std::uint32_t{0});
+}
+
+// nullopt: the first came a moment ago.
+std::optional<Rates> rates_of(const PortLook& look) {
+  if (look.lasting == 0) return Rates{};
+  if (look.oldest < kShortest) return std::nullopt;
+  const double all_of = std::min(seconds(look.oldest), seconds(kMinute));
+  const double all = younger_than(look, 60) / all_of;
+  const double recent_of = std::min(all_of, static_cast<double>(kRecent));
+  const double recent = younger_than(look, kRecent);
+  const double expected = all * recent_of;
+  // It has changed: what was before is of no interest.
+  const bool changed = std::abs(recent - expected) > 2 * std::sqrt(expected) + 1;
+  Rates rates{.about = changed ? recent / recent_of : all};
+  rates.low = rates.high = rates.about;
+  for (const std::size_t window : kWindows) {
+    if (static_cast<double>(window) > all_of || (changed && window > kRecent)) break;
+    const double count = younger_than(look, window), of = static_cast<double>(window);
+    rates.low = std::min(rates.low, std::max(count - 1, 0.0) / of);
+    // TIME_WAIT adds up a minute: the peak of a moment is no matter.
+    if (window >= kRecent || all_of < kRecent) rates.high = std::max(rates.high, (count + 1) / of);
+  }
+  // Is it still going on?
+  const double last = younger_than(look, kLast), of = static_cast<double>(kLast);
+  if (last + 1 < rates.about * of / 2) rates.low = std::min(rates.low, last / of);
+  return rates;
+}
+
+struct Course {
+  double held = 0, brief = 0;
+  double growth = 0;  // of the held ones, a second
+  double rate = 0;    // into TIME_WAIT
+  double length = 0;  // of TIME_WAIT, in seconds
+};
+
+double used_after(const PortLook& look, const Course& course, int second) {
+  double lasting = course.rate * std::min<double>(second, course.length);
+  for (std::size_t age = 0; age < look.ages.size(); ++age)
+    if (static_cast<double>(age) + second < course.length) lasting += look.ages[age];
+  return course.held + course.growth * second + course.brief + lasting;
+}
+
+// When all are taken; nullopt: never, or not in any time that matters.
+std::optional<double> runs_out(const PortLook& look, const Course& course) {
+  double before = used_after(look, course, 0);
+  for (int second = 1; second <= kSteps; ++second) {
+    const double used = used_after(look, course, second);
+    if (used >= look.capacity)
+      return second - 1 + std::clamp((look.capacity - before) / (used - before), 0.0, 1.0);
+    before = used;
+  }
+  if (course.growth <= 0) return std::nullopt;
+  const double left = kSteps + (look.capacity - before) / course.growth;
+  return left < kLongest ? std::optional(left) : std::nullopt;
+}
+
+Nanos nanos(double seconds) { return Nanos{static_cast<std::int64_t>(seconds * 1e9)}; }
+
+// How it comes out at each of the rates.
+struct Courses {
+  Course low, about, high;
+};
+
+Courses courses_of(const PortLook& look, const PortHistory& history, const Rates& rates,
+                   const TimeWaitLength& length) {
+  const auto held = history.held(look), brief = history.brief(look);
+  const double min = seconds(length.min), max = seconds(length.max);
+  return {.low = {.held = static_cast<double>(held.low),
+                  .brief = static_cast<double>(brief.low),
+                  .rate = rates.low,
+                  .length = min},
+          .about = {.held = static_cast<double>(look.held),
+                    .brief = static_cast<double>(look.brief),
+                    .rate = rates.about,
+                    .length = (min + max) / 2},
+          .high = {.held = static_cast<double>(held.high),
+                   .brief = static_cast<double>(brief.high),
+                   .rate = rates.high,
+                   .length = max}};
+}
+
+std::uint32_t level_of(const Course& course) {
+  return static_cast<std::uint32_t>(
+      std::lround(course.held + course.brief + course.rate * course.length));
+}
+
+PortForecast ends(std::optional<double> at, double rate, bool if_held) {
+  return {.outlook = Outlook::RunsOut,
+          .runs_out_in = nanos(at.value_or(0)),
+          .if_held = if_held,
+          .per_second = rate};
+}
+
+// As many are held as now, give or take.
+PortForecast steady(const PortLook& look, const Courses& courses, const Rates& rates) {
+  const bool may_be_reused = !look.reuse_known;
+  PortForecast said{.level = level_of(courses.about), .per_second = rates.about};
+  const auto about = runs_out(look, courses.about);
+  if (runs_out(look, courses.low) && about)
+    return may_be_reused ? PortForecast{} : ends(about, rates.about, false);
+  const bool may_run_out = runs_out(look, courses.high).has_value();
+  if (may_run_out && (!rates.is_even() || may_be_reused)) return {};
+  said.outlook = about ? Outlook::NearLimit : Outlook::LevelsOff;
+  said.peaks = !about && may_run_out;
+  return said;
+}
+
+}  // namespace
+
+std::string_view name(Outlook outlook) {
+  switch (outlook) {
+    case Outlook::Unknown: return "unknown";
+    case Outlook::LevelsOff: return "levels_off";
+    case Outlook::NearLimit: return "near_limit";
+    case Outlook::Grows: return "grows";
+    case Outlook::RunsOut: return "runs_out";
+    case Outlook::Full: return "full";
+  }
+  return "unknown";
+}
+
+void PortLook::add_lasting(Nanos age) {
+  age = std::max(age, Nanos{0});
+  ++lasting;
+  ++ages[std::min<std::size_t>(static_cast<std::size_t>(age / 1s), kAges - 1)];
+  oldest = std::max(oldest, age);
+}
+
+void PortHistory::add(const PortLook& look) {
+  if (!samples_.empty() && look.at - samples_.back().at < kSpacing) return;
+  samples_.push_back({look.at, look.held, look.brief});
+  thin_out();
+}
+
+// From a look to the next but one is a quarter of the time that has passed since, at least; the
+// nearest stay.
+void PortHistory::thin_out() {
+  constexpr std::size_t kNearest = 8;
+  if (samples_.size() <= kNearest) return;
+  const Nanos now = samples_.back().at;
+  for (std::size_t i = samples_.size() - kNearest; i-- > 1;)
+    if (samples_[i + 1].at - samples_[i - 1].at < (now - samples_[i + 1].at) / 4)
+      samples_.erase(samples_.begin() + static_cast<std::ptrdiff_t>(i));
+}
+
+std::vector<PortHistory::Sample> PortHistory::series(const PortLook& look) const {
+  auto all = samples_;
+  if (all.empty() || all.back().at < look.at) all.push_back({look.at, look.held, look.brief});
+  return all;
+}
+
+PortHistory::Bounds PortHistory::held(const PortLook& look) const {
+  Bounds bounds{look.held, look.held};
+  for (const Sample& sample : samples_)
+    if (look.at - sample.at <= kMinute)
+      bounds = {std::min(bounds.low, sample.held), std::max(bounds.high, sample.held)};
+  return bounds;
+}
+
+PortHistory::Bounds PortHistory::brief(const PortLook& look) const {
+  Bounds bounds{look.brief, look.brief};
+  for (const Sample& sample : samples_)
+    if (look.at - sample.at <= kMinute)
+      bounds = {std::min(bounds.low, sample.brief), std::max(bounds.high, sample.brief)};
+  return bounds;
+}
+
+Nanos PortHistory::span(const PortLook& look) const {
+  return samples_.empty() ? Nanos{0} : look.at - samples_.front().at;
+}
+
+// Over the longest span in whose second half they grew about as in the first; dips that chance
+// explains are none.
+std::optional<PortHistory::Growth> PortHistory::growth(const PortLook& look) const {
+  const auto all = series(look);
+  const Sample& last = all.back();
+  std::size_t first = all.size() - 1;
+  while (first > 0 && all[first - 1].held <= all[first].held + std::sqrt(all[first].held)) --first;
+  for (; first + 3 <= all.size(); ++first) {
+    const Sample& begin = all[first];
+    const Nanos span = last.at - begin.at;
+    if (span < kShortestHeld) return std::nullopt;
+    const double more = static_cast<double>(last.held) - begin.held;
+    if (more < std::max(4.0, 3 * std::sqrt(begin.held))) continue;
+    const auto middle = std::find_if(
+        all.begin() + static_cast<std::ptrdiff_t>(first), all.end() - 1,
+        [&](const Sample& sample) { return sample.at >= begin.at + span / 2 - kSpacing / 2; });
+    if (middle->at == begin.at || middle->at == last.at) continue;
+    const double whole = more / seconds(span);
+    const double half =
+        (static_cast<double>(last.held) - middle->held) / seconds(last.at - middle->at);
+    if (half >= whole / 2 && half <= whole * 1.5) return Growth{half, span};
+  }
+  return std::nullopt;
+}
+
+PortForecast forecast(const PortLook& look, const PortHistory& history,
+                      const TimeWaitLength& length) {
+  const bool may_be_reused = !look.reuse_known && look.held < look.capacity;
+  if (look.used() >= look.capacity && !may_be_reused)
+    return {.outlook = Outlook::Full, .runs_out_in = Nanos{0}};
+  const auto rates = rates_of(look);
+  if (!rates) return {};
+  Courses courses = courses_of(look, history, *rates, length);
+  if (const auto growth = history.growth(look)) {
+    if (runs_out(look, courses.low)) return steady(look, courses, *rates);
+    courses.about.growth = growth->per_second;
+    const auto at = runs_out(look, courses.about);
+    // What comes in a longer time than they have grown for is another matter.
+    if (at && nanos(*at) <= growth->span) return ends(at, growth->per_second, true);
+    return {.outlook = Outlook::Grows, .per_second = growth->per_second};
+  }
+  // Whether these are closed at all will be seen.
+  constexpr std::uint32_t kMany = 10;
+  if (history.span(look) < kShortestHeld && look.held * kMany > look.capacity) return {};
+  return steady(look, courses, *rates);
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The other ends of connections, where they are sockets of this host too, and the listeners of
+// their ports: found by their addresses, so that one walk through all descriptors shows who holds
+// them along with the sockets themselves. Use it on a helper thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "core/event.h"
+#include "core/lifecycle.h"
+#include "kernel/namespaces.h"
+#include "kernel/process_facts.h"
+
+namespace tcpdwell {
+
+class OtherEnds {
+ public:
+  explicit OtherEnds(Namespaces& namespaces) : namespaces_(namespaces) {}
+
+  // Of the sockets whose flag is due and that are there: `answers` are those to `questions`.
+  void find(std::span<const Question> questions, std::span<InquiryEvent> answers);
+  // Whose holders are of interest, beside those of the sockets.
+  std::vector<std::uint64_t> cookies() const;
+  // Fills in what `holdings` say of them.
+  void learn(std::span<const Holding> holdings, std::span<InquiryEvent> answers,
+             ProcessReader& processes) const;
+
+ private:
+  using Address = std::array<std::uint8_t, 16>;
+  struct Asked {
+    std::size_t answer = 0;
+    Flow flow;
+  };
+  void find_ends(const std::vector<Asked>& asked, std::uint64_t netns_cookie,
+                 std::span<InquiryEvent> answers);
+  void find_listeners(const std::vector<Asked>& asked);
+  void find_elsewhere(const std::vector<Asked>& asked, std::span<InquiryEvent> answers);
+  void read_addresses();
+
+  Namespaces& namespaces_;
+  std::map<Address, std::vector<std::uint64_t>> owners_;  // namespaces that have this address
+  Nanos addresses_read_{-1};
+  // Of one round.
+  std::unordered_map<std::uint64_t, std::size_t> ends_;  // cookie -> answer
+  std::unordered_map<std::uint64_t, std::vector<std::size_t>> listeners_;
+};
+
+}  // namespace tcpdwell
