@@ -42,13 +42,19 @@ static __always_inline __u64 queued_us(const struct tcp_sock *tp)
 	return bpf_core_field_exists(tp->rcvq_space.time) ? BPF_CORE_READ(tp, rcvq_space.time) : 0;
 }
 
+static __always_inline void fill_flow_of_child(struct tcpdwell_flow *flow, const struct sock *child)
+{
+	const struct inet_sock *inet = (const void *)child;
+
+	probe_flow(flow, &child->__sk_common);
+	if (!flow->local_port) /* taken back when it was reset */
+		flow->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
+}
+
 static __always_inline void fill_queued(struct tcpdwell_queued *out, const struct sock *child)
 {
 	const struct tcp_sock *tp = (const void *)child;
 
-	probe_flow(&out->flow, &child->__sk_common);
-	if (!out->flow.local_port) /* taken back when it was reset */
-		out->flow.local_port = bpf_ntohs(BPF_CORE_READ(tp, inet_conn.icsk_inet.inet_sport));
 	out->sock_cgroup_id = BPF_CORE_READ(child, sk_cgrp_data.cgroup, kn, id);
 	out->receive_queue = BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq);
 	out->send_queue = BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_una);
@@ -65,15 +71,17 @@ static long note_queued(__u32 index, struct queue_walk *walk)
 
 	walk->req = req->dl_next;
 	out.queued_us = queued_us((const void *)child);
+	fill_flow_of_child(&out.flow, child);
+	if (!flow_passes(&out.flow))
+		return !walk->req;
 	if (out.queued_us > queue_cutoff_us) {
+		queue_young++;
 		if (!queue_next_us || out.queued_us < queue_next_us)
 			queue_next_us = out.queued_us;
 		return !walk->req;
 	}
 	fill_queued(&out, child);
 	cookie = cookie_of_child(child);
-	if (!flow_passes(&out.flow))
-		return !walk->req;
 	if (!cookie || bpf_map_update_elem(&queued, &cookie, &out, BPF_ANY))
 		walk->missed++;
 	else

@@ -15,7 +15,8 @@ enum aspects {
 enum facts {
 	SYN_DATA_ACKED = 1 << 8,
 	SHUT_BOTH_WAYS = 1 << 9,
-	HAS_ERROR = 1 << 10
+	HAS_ERROR = 1 << 10,
+	OF_KERNEL = 1 << 11 /* a listener */
 };
 
 static __always_inline __u32 facts_of(const struct sock *sk, const struct tcp_sock *tp, int to)
@@ -32,8 +33,11 @@ static __always_inline __u32 facts_of(const struct sock *sk, const struct tcp_so
 		if (file && to != TCP_ESTABLISHED && file_is_dead(file))
 			facts |= TCPDWELL_CLOSING;
 	}
-	if (BPF_CORE_READ_BITFIELD(tp, is_mptcp))
+	if (BPF_CORE_READ_BITFIELD(tp, is_mptcp)) {
 		facts |= TCPDWELL_MPTCP;
+		if (to == TCP_LISTEN && is_of_kernel(tp))
+			facts |= OF_KERNEL;
+	}
 	if (BPF_CORE_READ_BITFIELD(tp, syn_data_acked))
 		facts |= SYN_DATA_ACKED;
 	if (sk->sk_shutdown == 3)
@@ -48,6 +52,8 @@ static __always_inline __u32 facts_of(const struct sock *sk, const struct tcp_so
 static __always_inline bool made_by_task(int from, int to, __u32 facts)
 {
 	if (facts & TCPDWELL_MPTCP && from != TCP_CLOSE && from != TCP_LISTEN)
+		return false;
+	if (facts & OF_KERNEL)
 		return false;
 	switch (to) {
 	case TCP_SYN_SENT:

@@ -59,4 +59,10 @@ static __always_inline __u32 probe_tw_entry_stamp(const struct inet_timewait_soc
 	return bpf_core_field_exists(tw->tw_entry_stamp) ? BPF_CORE_READ(tw, tw_entry_stamp) : 0;
 }
 
+/* 6.7 has connections whose TCP timestamps, and retrans_stamp, count microseconds. */
+static __always_inline bool stamps_in_usec(const struct tcp_sock *tp)
+{
+	return bpf_core_field_exists(tp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD(tp, tcp_usec_ts);
+}
+
 #endif

@@ -93,7 +93,7 @@ int holders(struct bpf_iter__task_file *ctx)
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (family != AF_INET_ && family != AF_INET6_)
 		return 0;
-	sk = tcp_of(sk);
+	sk = stands_for(sk);
 	if (!sk)
 		return 0;
 	out.cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);

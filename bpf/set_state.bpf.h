@@ -234,7 +234,7 @@ static __always_inline bool was_seen(const struct work *work, __u64 name)
 /* `sk` is trusted, for helpers that demand it. From 6.3 on the verifier searches all of the kernel's
  * types by name, several times, for each pointer that is read from what is trusted: a second for
  * this program. So what is read is read from the same socket as bpf_skc_to_tcp_sock() returns it.
- * That is NULL for MPTCP sockets, which make events of their own, some with a foreign cookie.
+ * That is NULL for MPTCP sockets, whose changes are events of another kind.
  * `twin`: of the main program, and looks for `name` in what that remembers. */
 static __always_inline void emit_transition(struct sock *sk, int from, int to, struct work *work,
 					    bool twin, __u64 name)
@@ -245,12 +245,19 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to, s
 	struct tcpdwell_flow flow = {};
 	__u32 aspects;
 
-	if (!tp)
+	if (!tp && !is_mptcp_change(sk, from))
 		return;
 	if (twin) {
 		if (was_seen(work, name))
 			return;
 		__sync_fetch_and_add(&shared.nested_transitions, 1);
+	}
+	if (!tp) {
+		emit_mptcp_change(sk, from, to);
+		if (!twin)
+			work->seen[++work->last % SEEN] =
+				name_of(sk, from, to, &work->address);
+		return;
 	}
 	aspects = aspects_of(from, to, facts_of(plain, tp, to));
 	change.flags = aspects;

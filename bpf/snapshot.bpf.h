@@ -19,32 +19,73 @@ static __always_inline __u32 jiffies_since(__u32 then)
 	return then ? (__u32)bpf_jiffies64() - then : TCPDWELL_NEVER;
 }
 
+/* The metrics of a route are an array behind a pointer whose low bits are flags. */
+#define ROUTE_METRICS_FLAGS 3UL
+
+static __always_inline bool acks_at_once(const struct sock *sk)
+{
+	const struct dst_entry *route = BPF_CORE_READ(sk, sk_dst_cache);
+	const __u32 *metrics;
+	__u32 quickack = 0;
+
+	if (!route)
+		return false;
+	metrics = (const __u32 *)(BPF_CORE_READ(route, _metrics) & ~ROUTE_METRICS_FLAGS);
+	/* What cannot be read may be: the ages are then less exact, not wrong. */
+	return bpf_probe_read_kernel(&quickack, sizeof(quickack), metrics + RTAX_QUICKACK - 1) ||
+	       quickack;
+}
+
+static __always_inline void fill_stamps(struct tcpdwell_stamps *out, const struct tcp_sock *tp)
+{
+	__u64 delack = tp->inet_conn.icsk_delack_timer.expires;
+
+	out->delivered_us = tp->delivered_mstamp;
+	out->first_sent_us = tp->first_tx_mstamp;
+	out->delack_ago = delack ? (__s64)(bpf_jiffies64() - delack) : TCPDWELL_NO_JIFFIES;
+	out->retrans_stamp = tp->retrans_stamp;
+	out->unacked = tp->write_seq - tp->snd_una;
+	out->unsent = tp->write_seq - tp->snd_nxt;
+	if (stamps_in_usec(tp))
+		out->flags |= TCPDWELL_USEC_TS;
+	if (acks_at_once((const struct sock *)tp))
+		out->flags |= TCPDWELL_QUICKACK_ROUTE;
+	if (BPF_CORE_READ_BITFIELD(tp, fastopen_connect))
+		out->flags |= TCPDWELL_DEFERRED_SYN;
+}
+
 /* connect() passes over a port that anybody bound, on whatever address, for as long as a socket has
  * it: a listener's is its children's, too. */
 static __always_inline bool is_bound(const struct inet_bind_bucket *bucket)
 {
-	return bucket && (BPF_CORE_READ(bucket, fastreuse) >= 0 ||
-			  BPF_CORE_READ(bucket, fastreuseport) >= 0);
+	return bucket &&
+	       (BPF_CORE_READ(bucket, fastreuse) >= 0 || BPF_CORE_READ(bucket, fastreuseport) >= 0);
 }
 
 static __always_inline void snapshot_full(struct sock_common *skc, __u8 state)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(skc);
 	struct tcpdwell_flow flow = {};
+	struct tcpdwell_snapshot_full *record;
 	struct tcpdwell_snapshot *out;
 	const struct sock *sk;
 	__u64 cookie;
 
-	if (!tp || state == TCP_CLOSE || !wants_state(state))
+	if (!tp || state == TCP_CLOSE)
+		return;
+	if (BPF_CORE_READ_BITFIELD(tp, is_mptcp))
+		subflows_met++;
+	if (!wants_state(state) && !is_subflow_of(tp, snapshot_states))
 		return;
 	sk = (const struct sock *)tp;
 	probe_flow(&flow, skc);
 	if (!flow_passes(&flow))
 		return;
 	cookie = bpf_get_socket_cookie(skc); /* and makes one: its minisock will have it */
-	out = reserve(sizeof(*out), TCPDWELL_SNAPSHOT, TCPDWELL_FULL);
-	if (!out)
+	record = reserve(sizeof(*record), TCPDWELL_SNAPSHOT, TCPDWELL_FULL);
+	if (!record)
 		return;
+	out = &record->base;
 	out->object = (__u64)tp;
 	out->cookie = cookie;
 	out->flow = flow;
@@ -57,9 +98,13 @@ static __always_inline void snapshot_full(struct sock_common *skc, __u8 state)
 		out->flags |= TCPDWELL_IS_DEAD;
 	if (BPF_CORE_READ(sk, sk_socket))
 		out->flags |= TCPDWELL_IS_ATTACHED;
+	if (BPF_CORE_READ_BITFIELD(tp, is_mptcp))
+		out->flags |= TCPDWELL_IS_MPTCP;
 	if (is_bound(BPF_CORE_READ(tp, inet_conn.icsk_bind_hash)))
 		out->flags |= TCPDWELL_PORT_BOUND;
-	submit(out);
+	out->flags |= TCPDWELL_STAMPS;
+	fill_stamps(&record->stamps, tp);
+	submit(record);
 }
 
 static __always_inline bool is_pending(const struct timer_list *timer)

@@ -26,6 +26,7 @@
 #include "filter.bpf.h"
 #include "task.bpf.h"
 #include "follow.bpf.h"
+#include "mptcp.bpf.h"
 #include "aspects.bpf.h"
 #include "set_state.bpf.h"
 #include "stack.bpf.h"

@@ -37,6 +37,7 @@ enum tcpdwell_kind {
 	TCPDWELL_RESET,	   /* an RST was sent for a full socket */
 	TCPDWELL_SYN,	   /* a SYN was sent again: the local port is known by now */
 	TCPDWELL_SNAPSHOT, /* a socket that was found in a walk through a network namespace */
+	TCPDWELL_MPTCP_CHANGE, /* inet_sock_set_state of an MPTCP socket that was connected */
 };
 
 struct tcpdwell_head {
@@ -210,6 +211,8 @@ enum tcpdwell_snapshot_flags {
 	TCPDWELL_IS_DEAD = 1 << 0,     /* as TCPDWELL_DEAD, TCPDWELL_ATTACHED */
 	TCPDWELL_IS_ATTACHED = 1 << 1, /* ... */
 	TCPDWELL_TIMESTAMPS = 1 << 2,  /* a minisock whose connection has TCP timestamps */
+	TCPDWELL_STAMPS = 1 << 3,      /* the record has stamps */
+	TCPDWELL_IS_MPTCP = 1 << 6,    /* an MPTCP subflow */
 	TCPDWELL_PORT_BOUND = 1 << 7,  /* somebody bound its port: connect() does not choose it */
 };
 
@@ -229,7 +232,75 @@ struct tcpdwell_snapshot {
 	__u8 pad[2];
 };
 
-/* What the iterators over processes write, as it is read from their descriptor. */
+#define TCPDWELL_NO_JIFFIES 0x7fffffffffffffffLL /* of a time ago in 64 bits: never */
+
+enum tcpdwell_stamp_flags {
+	TCPDWELL_USEC_TS = 1 << 0,	  /* retrans_stamp counts us, not ms */
+	TCPDWELL_QUICKACK_ROUTE = 1 << 1, /* its route acknowledges everything at once */
+	TCPDWELL_DEFERRED_SYN = 1 << 2,	  /* TCP_FASTOPEN_CONNECT: the first data brings the SYN */
+};
+
+/* What a full socket keeps of its past, from which follows when its state began
+ * (user/core/state_begin.h). */
+struct tcpdwell_stamps {
+	__u64 delivered_us; /* delivered_mstamp, first_tx_mstamp: CLOCK_MONOTONIC in us; 0: never */
+	__u64 first_sent_us; /* ... */
+	__s64 delack_ago;    /* jiffies since the timer of delayed ACKs was due; negative: until */
+	__u32 retrans_stamp; /* the low 32 bits of CLOCK_MONOTONIC in ms or us; 0: never */
+	__u32 unacked;	     /* write_seq - snd_una; a SYN or FIN counts 1 */
+	__u32 unsent;	     /* write_seq - snd_nxt */
+	__u8 flags;	     /* enum tcpdwell_stamp_flags */
+	__u8 pad[3];
+};
+
+/* A snapshot grows by what its flags say. */
+struct tcpdwell_snapshot_full {
+	struct tcpdwell_snapshot base;
+	struct tcpdwell_stamps stamps;
+};
+
+enum tcpdwell_mptcp_flags {
+	TCPDWELL_MPTCP_IS_DEAD = 1 << 0,     /* as TCPDWELL_DEAD, TCPDWELL_ATTACHED */
+	TCPDWELL_MPTCP_IS_ATTACHED = 1 << 1, /* ... */
+	TCPDWELL_MPTCP_UNREAD = 1 << 2,	     /* there are unread bytes */
+	TCPDWELL_MPTCP_UNCOUNTED = 1 << 3,   /* ... of an unknown number */
+	TCPDWELL_MPTCP_EXITING = 1 << 4,     /* a change: as TCPDWELL_EXITING */
+};
+
+/* An MPTCP socket. */
+struct tcpdwell_mptcp {
+	__u64 object;
+	__u64 subflow; /* address of the TCP socket that stands for it; 0: it has none */
+	__u64 cookie;  /* of that; 0: nobody has asked for it */
+	__u64 unread;
+	__u64 unsent;
+	/* Of its subflows the latest: as in tcpdwell_snapshot. */
+	__u32 acked_ago, received_ago, sent_ago;
+	__u32 subflows; /* that are open */
+	__u8 state;	/* TCP_* */
+	__u8 shutdown;	/* sk_shutdown */
+	__u8 flags;	/* enum tcpdwell_mptcp_flags */
+	__u8 pad[5];
+};
+
+struct tcpdwell_mptcp_change {
+	struct tcpdwell_head head;
+	struct tcpdwell_mptcp mptcp; /* before the change */
+	__u8 to;		     /* TCP_* */
+	__u8 pad[7];
+};
+
+/* What the iterators write, as it is read from their descriptor. */
+
+/* A subflow, and the MPTCP socket that it belongs to. */
+struct tcpdwell_mptcp_subflow {
+	__u64 at_ns;
+	__u64 cookie; /* of the subflow */
+	struct tcpdwell_mptcp mptcp;
+	__u32 stands; /* for the MPTCP socket: it is its `subflow` */
+	__u32 pad;
+};
+
 
 enum tcpdwell_holding_kind {
 	TCPDWELL_HOLDS,	       /* the socket with this cookie */
@@ -367,6 +438,11 @@ TCPDWELL_ASSERT(sizeof(struct tcpdwell_accept) == 64);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_reset) == 32);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_syn) == 80);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_snapshot) == 128);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_stamps) == 40);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_snapshot_full) == 168);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp) == 64);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp_change) == 88);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp_subflow) == 88);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_holding) == 48);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_end) == 32);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_listener) == 88);

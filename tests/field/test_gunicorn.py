@@ -15,9 +15,12 @@ from support.place import LOOPBACK
 
 PORT, WORKERS, BACKLOG = 8000, 2, 4
 HERE = os.path.join(os.path.dirname(__file__), "programs")
-COMMAND = [program("gunicorn"), "--workers", WORKERS, "--timeout", 0, "--bind", f"127.0.0.1:{PORT}",
-           "--bind", f"[::1]:{PORT}", "--chdir", HERE, "--log-level", "warning",
-           "gunicorn_app:app"]
+
+
+def gunicorn(*more):
+    return [program("gunicorn"), "--workers", WORKERS, "--timeout", 0, "--bind",
+            f"127.0.0.1:{PORT}", "--bind", f"[::1]:{PORT}", "--chdir", HERE, "--log-level",
+            "warning", *more, "gunicorn_app:app"]
 
 
 def is_ready(place, master):
@@ -29,7 +32,7 @@ def test_hung_workers(place, family):
     """All workers hang in a request; who comes later waits in the accept queue, full at last.
     A flag ACCEPT is right: nobody will take them. None is right for the requests that hang, their
     clients wait. The arbiter (the master) holds the listener, too, but never accepts."""
-    arbiter = place.start([*COMMAND, "--backlog", BACKLOG])
+    arbiter = place.start(gunicorn("--backlog", BACKLOG))
     wait_for(lambda: is_ready(place, arbiter.pid), "gunicorn's workers")
     workers = children_of(arbiter.pid)
     with Judge(place) as judge:
@@ -47,8 +50,7 @@ def test_hung_workers(place, family):
         assert "full" in text, text
         # The client of a request that hangs goes away: its worker's socket is stuck, too.
         _, gone = timed(hanging[0].close)
-        rows = wait_for(lambda: place.rows("CLOSE_WAIT", PORT, held_by=workers), "CLOSE_WAIT")
-        assert len(rows) == 1
+        rows = place.wait_for_rows(1, "CLOSE_WAIT", PORT, held_by=workers)
         text = judge.verdict(expected + held("CLOSE_WAIT", "eof_unread", rows, gone))
         assert looked_at(text) <= set(workers), text
 
@@ -66,6 +68,6 @@ def hangs(place, family):
 def test_healthy(place):
     """No flag would be right: every connection is served and closed within a second or so."""
     with Health(place) as health:
-        health.runs(COMMAND, lambda: bool(place.is_served(PORT)))
+        health.runs(gunicorn(), lambda: place.is_served(PORT))
         health.load(PORT)
         health.verdict()

@@ -4,16 +4,18 @@
 import glob
 import os
 import pathlib
+import signal
 
 import pytest
-from lib.clock import Bracket, now
+from lib.clock import MS, Bracket, now
 from lib.patience import wait_for
+from lib.run import Run
 from real.needs import program
 from real.servers import children_of
 from support.backend import Backend, echo
 from support.clients import fastcgi_answer, fastcgi_ask
 from support.health import Health
-from support.judge import Judge, held, looked_at, names, unaccepted
+from support.judge import Judge, groups, held, looked_at, names, unaccepted
 
 PORT, BACKEND, BACKLOG = 9000, 7000, 4
 PROGRAMS = pathlib.Path(__file__).with_name("programs")
@@ -60,8 +62,7 @@ def test_all_children_busy(place, folder):
     with Judge(place) as judge:
         for _ in children:
             asks(place, "hang.php")
-        wait_for(lambda: len(place.rows("ESTABLISHED", PORT, held_by=children)) == 2
-                 and not place.waiting(PORT), "the children to hang")
+        place.wait_for_rows(2, "ESTABLISHED", PORT, held_by=children)
         began = now()
         for _ in range(3):
             asks(place, "hello.php")
@@ -86,19 +87,37 @@ def test_persistent_backend(place, folder):
             client.close()
         began = now()
         backend.closes_all()
-        rows = wait_for(lambda: all_of(place.rows("CLOSE_WAIT", None, BACKEND, children), 4),
-                        "the children's CLOSE_WAIT")
+        rows = place.wait_for_rows(4, "CLOSE_WAIT", None, BACKEND, children)
         expected = held("CLOSE_WAIT", "eof_unread", rows, Bracket(began, now()), unread=0)
         text = judge.verdict(expected)
         comm = pathlib.Path(f"/proc/{children[0]}/comm").read_text().strip()
         assert f"4 processes of {comm}" in text, text
-        assert sum(comm in line for line in text.splitlines()) == 1, f"more than a group:\n{text}"
+        assert len(groups(text, comm)) == 1, text
         assert looked_at(text) <= set(children), text
         assert not names(text, master), text
 
 
-def all_of(rows, number):
-    return rows if len(rows) == number else None
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGQUIT], ids=["term", "quit"])
+def test_run_with_a_persistent_backend(place, folder, how):
+    """`run` fails it: the children had the sockets in CLOSE_WAIT until they ended. SIGTERM ends
+    them at once; at SIGQUIT each closes all just before it exits, which comes to the same."""
+    command = [str(part) for part in php_fpm(folder, 4, 128)]
+    with Run(command, preexec=place.enter, start_new_session=True) as run, \
+            Backend(place, BACKEND, echo) as backend:
+        wait_for(lambda: place.is_served(PORT), "php-fpm")
+        master, = children_of(run.process.pid)
+        wait_for(lambda: len(children_of(master)) == 4, "php-fpm's children")
+        for client in [asks(place, "persistent.php") for _ in range(4)]:
+            assert fastcgi_answer(client).startswith("ping")
+            client.close()
+        backend.closes_all()
+        place.wait_for_rows(4, "CLOSE_WAIT", None, BACKEND)
+        passed = now() + 1500 * MS  # the threshold of a second
+        wait_for(lambda: now() > passed, "the threshold")
+        os.kill(master, how)
+        done = run.wait()
+    flags = [(item["flag"], item["cause"], item["remote"]["port"]) for item in done.flags]
+    assert (done.status, flags) == (1, [("CLOSE_WAIT", "eof_unread", BACKEND)] * 4), done
 
 
 def fastcgi(script):

@@ -105,6 +105,36 @@ TEST(FlagOption, ComesFromAFileToo) {
       "FIN_WAIT_2=60000 CLOSED=60000 CLOSE_WAIT=5000 LAST_ACK=6000 ACCEPT=10000 orphan=65000");
 }
 
+TEST(FlagOption, ThatCanListNothingIsRefused) {
+  EXPECT_THAT(error({"leaks", "--flag", "LISTEN=5s"}),
+              StartsWith("--flag: LISTEN can list nothing"));
+  EXPECT_THAT(error({"leaks", "--flag", "LISTEN=5s", "--watch", "1s", "-d", "5s"}),
+              StartsWith("--flag: LISTEN can list nothing"));
+  options({"leaks", "--flag", "LISTEN=5s", "--watch", "1s"});
+  options({"leaks", "--flag", "LISTEN=5s", "--watch", "1s", "-d", "6s"});
+  options({"--flag", "LISTEN=5s"});
+  for (const char* state : {"ESTABLISHED", "SYN_SENT", "SYN_RECEIVED", "FIN_WAIT_1", "FIN_WAIT_2",
+                            "TIME_WAIT", "CLOSE_WAIT", "LAST_ACK", "CLOSING", "ACCEPT"})
+    options({"leaks", "--flag", std::string(state) + "=5s"});
+}
+
+TEST(FlagOption, OfAStateThatIsFilteredOutIsRefused) {
+  const char* none = "--state: none of these has a threshold";
+  EXPECT_THAT(error({"leaks", "--state", "LAST_ACK"}), StartsWith(none));
+  EXPECT_THAT(error({"run", "--state", "LAST_ACK", "--", "true"}), StartsWith(none));
+  EXPECT_THAT(error({"--only", "flag", "--state", "LAST_ACK"}), StartsWith(none));
+  options({"leaks", "--state", "LAST_ACK", "--flag", "LAST_ACK=5s"});
+  options({"leaks", "--state", "LAST_ACK,CLOSE_WAIT"});
+  options({"leaks", "--state", "ESTABLISHED"});  // in an accept queue
+  options({"--state", "LAST_ACK"});
+}
+
+TEST(NoFlagsOption, LeavesNothingOfFlagsAlone) {
+  EXPECT_THAT(error({"--no-flags", "--only", "flag"}),
+              StartsWith("--only: flag prints nothing with --no-flags"));
+  options({"--no-flags", "--only", "flag,connection"});
+}
+
 TEST(NoFlagsOption, LeavesNoThreshold) { EXPECT_EQ(thresholds({"--no-flags"}), ""); }
 
 TEST(NoFlagsOption, ExcludesFlag) {

@@ -107,6 +107,69 @@ TEST(DecodeSnapshot, OfARequest) {
   EXPECT_EQ(got.syn_at, Nanos{8'000'000'000});
 }
 
+tcpdwell_snapshot_full with_stamps() {
+  tcpdwell_snapshot_full raw{.base = snapshot(), .stamps = {}};
+  raw.base.flags = TCPDWELL_STAMPS;
+  raw.stamps = {.delivered_us = 8'000'000,
+                .first_sent_us = 7'000'000,
+                .delack_ago = -9,
+                .retrans_stamp = 0xffff'ffff,
+                .unacked = 1,
+                .unsent = 0,
+                .flags = 0,
+                .pad = {}};
+  return raw;
+}
+
+SocketStamps stamps_of(const tcpdwell_snapshot_full& raw) {
+  const auto event = decoded(bytes(raw));
+  EXPECT_TRUE(event);
+  return event ? std::get<SnapshotEvent>(*event).stamps : SocketStamps{};
+}
+
+TEST(DecodeSnapshot, OfAFullSocketHasItsStamps) {
+  const SocketStamps got = stamps_of(with_stamps());
+  EXPECT_TRUE(got.known && got.all_sent);
+  EXPECT_EQ(got.delivered, Nanos{8'000'000'000});
+  EXPECT_EQ(got.first_sent, Nanos{7'000'000'000});
+  EXPECT_EQ(got.delack_ago, -9);
+  EXPECT_EQ(got.retrans_stamp, 0xffff'ffffU);
+  EXPECT_EQ(got.unacked, 1U);
+  EXPECT_FALSE(got.usec_ts || got.quickack_route || got.deferred_syn);
+}
+
+TEST(DecodeSnapshot, EachFlagOfItsStampsIsItsOwn) {
+  auto raw = with_stamps();
+  raw.stamps.flags = TCPDWELL_USEC_TS;
+  EXPECT_TRUE(stamps_of(raw).usec_ts);
+  EXPECT_FALSE(stamps_of(raw).quickack_route || stamps_of(raw).deferred_syn);
+  raw.stamps.flags = TCPDWELL_QUICKACK_ROUTE;
+  EXPECT_TRUE(stamps_of(raw).quickack_route);
+  EXPECT_FALSE(stamps_of(raw).usec_ts || stamps_of(raw).deferred_syn);
+  raw.stamps.flags = TCPDWELL_DEFERRED_SYN;
+  EXPECT_TRUE(stamps_of(raw).deferred_syn);
+  EXPECT_FALSE(stamps_of(raw).usec_ts || stamps_of(raw).quickack_route);
+}
+
+TEST(DecodeSnapshot, OfAnOlderVersionHasNoStamps) {
+  EXPECT_FALSE(decoded(snapshot()).stamps.known);
+}
+
+TEST(DecodeSnapshot, StampsThatAreNotThereOrCannotBe) {
+  const auto all = bytes(with_stamps());
+  for (std::size_t size = 0; size < all.size(); ++size)
+    EXPECT_FALSE(decoded(std::span(all).first(size))) << size;
+  auto raw = with_stamps();
+  raw.stamps.delack_ago = TCPDWELL_NO_JIFFIES;
+  EXPECT_EQ(stamps_of(raw).delack_ago, SocketStamps::kNever);
+  raw.stamps.delack_ago = INT64_MIN;
+  EXPECT_EQ(stamps_of(raw).delack_ago, SocketStamps::kNever);
+  raw.stamps.unsent = 1;
+  EXPECT_FALSE(stamps_of(raw).all_sent);
+  raw.stamps.delivered_us = UINT64_MAX;
+  EXPECT_FALSE(stamps_of(raw).known) << "times are calculated with";
+}
+
 TEST(DecodeSnapshot, EveryTruncationIsRefused) {
   const auto raw = snapshot();
   for (std::size_t size = 0; size < sizeof raw; ++size)

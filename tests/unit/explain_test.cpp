@@ -31,16 +31,17 @@ TEST(Explain, TheClassicalLeak) {
   EXPECT_EQ(what(flag),
             "the peer closed 2m10s ago; nothing is left to read, and fd 9 of python3[4711] in "
             "web.service is still open");
-  EXPECT_EQ(next(flag),
-            "find where python3 is done with a connection but does not close() it: strace -f -e "
-            "trace=%network,close -p 4711");
+  EXPECT_EQ(
+      next(flag),
+      "find where python3 is done with a connection but does not close() it: strace -f -p 4711 -e "
+      "trace=read,readv,recvfrom,recvmsg,shutdown,close");
 }
 
 TEST(Explain, DataThatNobodyReads) {
   FlagRecord flag = stuck_server(Cause::DataUnread);
   flag.unread_bytes = 4096;
   EXPECT_EQ(what(flag),
-            "the peer closed 2m10s ago; 4096 bytes that came before are unread, and fd 9 of "
+            "the peer closed 2m10s ago; 4,096 bytes that came before are unread, and fd 9 of "
             "python3[4711] in web.service is still open");
   EXPECT_EQ(next(flag), "see what python3 is doing instead of read(): strace -f -p 4711");
   flag.unread_bytes = 1;
@@ -53,17 +54,20 @@ TEST(Explain, DataThatThePeerDoesNotTake) {
   FlagRecord flag = stuck_server(Cause::Sending);
   flag.unsent_bytes = 70000;
   EXPECT_EQ(what(flag),
-            "the peer closed 2m10s ago, but has not acknowledged 70000 bytes of ours yet; fd 9 of "
+            "the peer closed 2m10s ago, but 70,000 bytes are not acknowledged by the peer; fd 9 of "
             "python3[4711] in web.service is still open");
   EXPECT_EQ(next(flag),
             "see whether the peer takes data and the network carries it: ss -tino dst 10.0.0.2");
 }
 
 TEST(Explain, AnEndOfStreamThatNobodyFetches) {
-  const FlagRecord flag = stuck_server(Cause::EofUnread);
+  FlagRecord flag = stuck_server(Cause::EofUnread);
   EXPECT_EQ(what(flag),
             "the peer closed 2m10s ago; all data has been read, but not the end of stream behind "
             "it, and fd 9 of python3[4711] in web.service is still open");
+  EXPECT_EQ(next(flag), "see what python3 is doing instead of read(): strace -f -p 4711")
+      << "a server waits for its clients to say something";
+  flag.socket.role = Role::Client;
   EXPECT_THAT(next(flag), HasSubstr("let python3 watch its idle connections for reading"));
 }
 
@@ -78,7 +82,10 @@ TEST(Explain, AConnectionThatNobodyAccepts) {
   EXPECT_THAT(what(flag), HasSubstr("nginx[7] and nginx[8] in web.service have not accepted it"));
   EXPECT_THAT(what(flag), Not(HasSubstr("must close"))) << "one of them accepting it is enough";
   flag.holders.clear();
-  EXPECT_THAT(what(flag), HasSubstr(": the listening application has not accepted it"));
+  EXPECT_THAT(
+      what(flag),
+      HasSubstr(": the listening application (in a pid namespace that is not seen from here, or "
+                "with no descriptor) has not accepted it"));
 }
 
 TEST(Explain, AHalfClosedConnection) {
@@ -182,7 +189,7 @@ TEST(Explain, AGroup) {
             "the peer closed 12 connections, the oldest 2m10s ago; nothing is left to read, and 12 "
             "descriptors of python3[4711] (fd 9, 10, 11, …) in web.service are still open");
   EXPECT_THAT(explain(twelve(stuck_server(Cause::DataUnread))).what,
-              HasSubstr("; 1200 bytes that came before are unread"));
+              HasSubstr("; 1,200 bytes that came before are unread"));
   EXPECT_THAT(explain(twelve(stuck_server(Cause::NotAccepted))).what,
               HasSubstr("and they are still in the accept queue of port 8080: python3[4711] in "
                         "web.service has not accepted them"));

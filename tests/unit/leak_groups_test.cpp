@@ -165,7 +165,7 @@ TEST(LeakGroups, BytesAreSummedWhereTheyAreKnown) {
 
 TEST(LeakGroups, SeveralOwnersOrServicesAreNoneOfThem) {
   std::vector<FlagRecord> flags = with_ages({1s, 2s});
-  flags[1].socket.owner = owner_of(1, "parent");
+  flags[1].socket.owner = owner_of(1, "parent", Via::Close);
   flags[1].socket.cgroup = "/other";
   const LeakGroup group = group_leaks(flags)[0];
   EXPECT_FALSE(group.owner);
@@ -194,6 +194,58 @@ TEST(LeakGroups, HoldersOutsideTheTracersPidNamespaceAreToldApartByName) {
   const auto groups = group_leaks(flags);
   ASSERT_EQ(groups.size(), 2U);
   EXPECT_EQ(groups[0].holders.size(), 2U);
+}
+
+// Each of the processes 101, 102, ... holds one.
+std::vector<FlagRecord> of_workers(std::uint32_t count, std::string_view comm = "php-fpm8.2") {
+  std::vector<FlagRecord> flags;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t pid = 101 + i;
+    flags.push_back(stuck_server(Cause::EofUnread, static_cast<std::uint16_t>(50000 + i)));
+    flags.back().socket.owner = owner_of(pid, comm, Via::Accept);
+    flags.back().holders = {holder(pid, comm, 4)};
+    flags.back().processes = {{.pid = pid, .state = 'S', .parent = 100, .live_thread = pid}};
+  }
+  return flags;
+}
+
+TEST(LeakGroups, WorkersOfOneServerAreOneGroup) {
+  const auto groups = group_leaks(of_workers(24));
+  ASSERT_EQ(groups.size(), 1U);
+  EXPECT_EQ(groups[0].count, 24U);
+  EXPECT_EQ(groups[0].holders.size(), 24U);
+  EXPECT_EQ(groups[0].held_by, 1U);
+  EXPECT_TRUE(are_equal_processes(groups[0]));
+}
+
+TEST(LeakGroups, WorkersThatDifferAreApart) {
+  auto flags = of_workers(6);
+  flags[1].processes[0].parent = 99;
+  flags[2].processes[0].state = 'T';
+  flags[3].processes[0].program = "php-fpm8.2-something";
+  flags[4].processes.clear();
+  flags[5].cause = Cause::DataUnread;
+  EXPECT_EQ(group_leaks(flags).size(), 6U);
+}
+
+TEST(LeakGroups, WhereInitIsTheParentTheCgroupTellsThemApart) {
+  auto flags = of_workers(3);
+  for (FlagRecord& flag : flags) flag.processes[0].parent = 1;
+  flags[0].holders[0].process.cgroup_id = flags[1].holders[0].process.cgroup_id = 7;
+  flags[2].holders[0].process.cgroup_id = 8;
+  EXPECT_EQ(group_leaks(flags).size(), 2U);
+}
+
+TEST(LeakGroups, OfAGroupThatSeveralProcessesShareEachMustClose) {
+  auto flags = of_workers(2);
+  for (FlagRecord& flag : flags) {
+    flag.holders = {holder(101, "php-fpm8.2", 4), holder(102, "php-fpm8.2", 4)};
+    flag.processes = {{.pid = 101, .parent = 100}, {.pid = 102, .parent = 100}};
+  }
+  const auto groups = group_leaks(flags);
+  ASSERT_EQ(groups.size(), 1U);
+  EXPECT_EQ(groups[0].held_by, 2U);
+  EXPECT_FALSE(are_equal_processes(groups[0]));
 }
 
 // Quadratic grouping would take a minute under the sanitizers; this takes half a second there.

@@ -27,7 +27,7 @@ class LeakReports : public testing::Test {
   // What the round wrote, that many seconds after the first.
   std::string round(const std::vector<FlagRecord>& flags, Nanos after = 0s) {
     for (const FlagRecord& flag : flags) report_.add(flag);
-    report_.print({.mono = kWhen.mono + after, .unix_time = kWhen.unix_time + after});
+    report_.print({.mono = kWhen.mono + after, .unix_time = kWhen.unix_time + after}, {});
     const std::string all = captured_.text();
     std::string now = all.substr(read_);
     read_ = all.size();
@@ -60,7 +60,7 @@ TEST_F(LeakReports, ARound) {
       "       the peer closed 3 connections, the oldest at least 2m30s ago; nothing is left to "
       "read, and 3 descriptors of python3[4711] (fd 9, 10, 11) in web.service are still open\n"
       "       next: find where python3 is done with a connection but does not close() it: strace "
-      "-f -e trace=%network,close -p 4711\n"
+      "-f -p 4711 -e trace=read,readv,recvfrom,recvmsg,shutdown,close\n"
       "    1  FIN_WAIT_2  half_closed         any  10.0.0.9:5432    2m10s    2m10s  python3[4711]\n"
       "       this side was shut down 2m10s ago and the peer has not closed since; fd 9 of "
       "python3[4711] in web.service is still open, and while that is so no timeout ends this\n"
@@ -154,12 +154,12 @@ TEST(LeakReportStyle, QuietHasNoHeaderAndColorIsAskedFor) {
   Captured plain, colored;
   LeakReport quiet(plain.output(), TextStyle{.color = false, .header = false});
   quiet.add(stuck_server());
-  quiet.print(kWhen);
+  quiet.print(kWhen, {});
   EXPECT_TRUE(plain.text().starts_with("1  CLOSE_WAIT  eof_read  8080  10.0.0.2  2m10s"))
       << plain.text();
   LeakReport color(colored.output(), TextStyle{.color = true, .header = true});
   color.add(stuck_server());
-  color.print(kWhen);
+  color.print(kWhen, {});
   EXPECT_THAT(colored.text(), HasSubstr("\n\033[31m    1  CLOSE_WAIT"));
   EXPECT_THAT(colored.text(), HasSubstr("python3[4711]\033[0m\n"));
 }
@@ -173,6 +173,58 @@ TEST_F(LeakReports, HostileNamesDoNotReachTheTerminal) {
     EXPECT_EQ(hostile_byte_in_lines(round({flag})), "");
     EXPECT_EQ(hostile_byte_in_lines(round({})), "") << "nor as what is gone";
   }
+}
+
+// Between 3 s and 5 minutes old.
+FlagRecord of_unknown_age() {
+  FlagRecord flag = stuck_server(Cause::EofRead);
+  flag.threshold = 60s;
+  flag.dwell = {3s, {}};
+  flag.at_most = 5min;
+  return flag;
+}
+
+TEST_F(LeakReports, WhatMayBeStuckIsListedAndIsNoLeak) {
+  const std::string text = round({of_unknown_age()});
+  EXPECT_THAT(text, HasSubstr("at most 5m00s"));
+  EXPECT_THAT(text, HasSubstr("the peer closed between 3.000s and 5m00s ago"));
+  EXPECT_THAT(text, HasSubstr("nothing is stuck; 1 socket of unknown age that may be"));
+  EXPECT_FALSE(report_.leaked());
+}
+
+TEST_F(LeakReports, WhatIsCertainlyStuckStandsBeforeWhatMayBe) {
+  std::vector<FlagRecord> flags = several(1);
+  flags.resize(4, of_unknown_age());
+  const std::string text = round(flags);
+  EXPECT_LT(text.find("2m10s"), text.find("at most 5m00s"));
+  EXPECT_THAT(text, HasSubstr("1 socket stuck, 1 group; 3 sockets of unknown age that may be"));
+  EXPECT_TRUE(report_.leaked());
+}
+
+TEST_F(LeakReports, WhatMayBeStuckIsNotGoneWhenItIs) {
+  round({of_unknown_age()});
+  EXPECT_THAT(round(several(1), 10s), Not(HasSubstr("gone")));
+}
+
+TEST_F(LeakReports, BoundsThatAreCloseAreAsGoodAsAnAge) {
+  FlagRecord flag = of_unknown_age();
+  flag.dwell.value = 59'600ms;
+  flag.at_most = 60'100ms;
+  EXPECT_THAT(round({flag}), HasSubstr("1 socket stuck, 1 group"));
+  EXPECT_TRUE(report_.leaked());
+}
+
+TEST_F(LeakReports, NothingSaysWhatItNearlyWas) {
+  const std::vector<WatchedState> watched = {{.state = State::FinWait2, .threshold = 60s},
+                                             {.state = State::CloseWait,
+                                              .threshold = 60s,
+                                              .sockets = 12,
+                                              .oldest = 3200ms,
+                                              .unknown_age = 1}};
+  report_.print(kWhen, watched);
+  EXPECT_THAT(captured_.text(),
+              HasSubstr(" nothing is stuck: 0 in FIN_WAIT_2; 12 in CLOSE_WAIT, the oldest ≥3.200s, "
+                        "1 of unknown age\n"));
 }
 
 }  // namespace

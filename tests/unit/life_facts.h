@@ -76,6 +76,7 @@ struct Found {
   Nanos left = 60s;                                      // a minisock
   std::uint32_t stamp_ms = 0;
   bool timestamps = false;
+  SocketStamps stamps = {};  // a full socket
 };
 
 // What comes with a request's timer.

@@ -225,6 +225,7 @@ class Conn {
     event.acked_ago = facts.acked_ago;
     event.received_ago = facts.received_ago;
     event.sent_ago = facts.sent_ago;
+    event.stamps = facts.stamps;
     return emit(event);
   }
   Conn& minisock_found(State substate, Nanos at, Found facts = {}) {

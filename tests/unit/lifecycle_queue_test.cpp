@@ -264,6 +264,29 @@ TEST(AcceptQueues, AreLookedIntoWhereAListenerIs) {
   EXPECT_THAT(story.lifecycle().take_listening_namespaces(), IsEmpty());
 }
 
+TEST(AcceptQueues, SayWhatIsInThemAlsoIfNothingIsDue) {
+  LifecycleConfig config;
+  config.thresholds.accept = 10s;
+  Story story(config);
+  const Conn conn = story.server(7);
+  AcceptQueuesEvent event;
+  event.at = story.clock(12s);
+  event.namespaces = {1};
+  event.young = 3;
+  event.next_queued = story.clock(5s);
+  story.on(event);
+  auto watched = story.lifecycle().watched_states(story.clock(12s));
+  ASSERT_EQ(watched.size(), 1U);
+  EXPECT_EQ(watched[0].kind, FlagKind::Accept);
+  EXPECT_EQ(watched[0].sockets, 3U);
+  EXPECT_EQ(watched[0].oldest, Nanos{7s});
+  event.queues = {queue_of({waits_since(story, conn, 1s)})};
+  story.on(event);
+  watched = story.lifecycle().watched_states(story.clock(12s));
+  EXPECT_EQ(watched[0].sockets, 4U);
+  EXPECT_EQ(watched[0].oldest, Nanos{11s});
+}
+
 TEST(AcceptQueues, AnOlderListenerCountsToo) {
   Story story(flagging_accept(10s));
   story.listener(kListener).found(Listen, 0s);

@@ -219,6 +219,29 @@ TEST(Ndjson, OnlyLeavesStartLostAndEnd) {
   EXPECT_TRUE(text.ends_with("}\n"));
 }
 
+TEST(Ndjson, TheEndOfLeaksSaysWhatIsThere) {
+  EndRecord end{.when = kWhen};
+  end.watched = {
+      {.state = State::FinWait2, .threshold = 60s},
+      {.state = State::CloseWait, .threshold = 30s, .sockets = 12, .oldest = 3s, .unknown_age = 1}};
+  EXPECT_NE(json(end).find(
+                R"(,"watched":[{"flag":"FIN_WAIT_2","threshold_ns":60000000000,"sockets":0,)"
+                R"("oldest_ns":0,"unknown_age":0},{"flag":"CLOSE_WAIT","threshold_ns":30000000000,)"
+                R"("sockets":12,"oldest_ns":3000000000,"unknown_age":1}]})"),
+            std::string::npos)
+      << json(end);
+}
+
+TEST(Ndjson, TheLongestEndHasRoom) {
+  EndRecord end{.when = kWhen};
+  end.watched.emplace(kStates, WatchedState{.state = State::SynReceived,
+                                            .threshold = Nanos{INT64_MAX},
+                                            .sockets = UINT64_MAX,
+                                            .oldest = Nanos{INT64_MAX},
+                                            .unknown_age = UINT64_MAX});
+  EXPECT_EQ(json(end).back(), '}');
+}
+
 TEST(Ndjson, OnlyOneKind) {
   Captured captured;
   NdjsonSink sink(captured.output(), Kinds{.transitions = false, .connections = true});

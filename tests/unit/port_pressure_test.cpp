@@ -265,6 +265,15 @@ TEST(PortRanges, AreBounded) {
   EXPECT_EQ(ranges.take_unknown().size(), 1U) << "forgotten, and asked for again";
 }
 
+TEST(PortRanges, AListOfPorts) {
+  const auto spans = [](std::string_view list) { return parse_ports(list, 100, 200); };
+  EXPECT_EQ(spans("80,100,110-120,190-300"),
+            (std::vector<PortSpan>{{100, 100}, {110, 120}, {190, 200}}));
+  EXPECT_EQ(count_ports(spans("80,100,110-120,190-300")), 23U);
+  for (const std::string_view nothing : {"", "\n", "x", "120-110", "-5", "150-"})
+    EXPECT_TRUE(spans(nothing).empty()) << nothing;
+}
+
 TEST(PortRanges, NonsenseIsNotKnown) {
   PortRanges ranges;
   ranges.learn({.netns_cookie = 1, .port_low = 5, .port_high = 4});

@@ -44,8 +44,10 @@ class Lines final : public Sink {
   void write(const Record& record) noexcept override {
     write_json(line_, record);
     text += line_.text();
+    if (const auto* flag = std::get_if<FlagRecord>(&record)) flags.push_back(*flag);
   }
   std::string text;
+  std::vector<FlagRecord> flags;  // text that they refer to is gone
 
  private:
   JsonLine line_;
@@ -113,6 +115,21 @@ class TapedRun {
   }
   // The kernel answers what the table wants to know: it is there, and two processes hold it.
   void answer(std::uint32_t pid = 42) { answer_with({holder(pid, 5), holder(pid + 1, 6)}); }
+  // ... what is around it, too.
+  void answer_with_surroundings() {
+    ProcessesEvent processes{.at = now_, .processes = {}};
+    processes.processes.push_back({.pid = 42,
+                                   .state = 'T',
+                                   .parent = 41,
+                                   .live_thread = 43,
+                                   .runtime = Runtime::Go,
+                                   .program = "app-with-a-long-name",
+                                   .descriptors = 1000,
+                                   .descriptor_limit = 1024});
+    feed_.note(processes);
+    surroundings_ = true;
+    answer_with({holder(42, 5)});
+  }
   // ... that it is there, as a minisock.
   void answer_with_minisocks() { answer_with({}, SocketKind::Minisock); }
   void answer_with_holders(std::int32_t many) {
@@ -160,6 +177,8 @@ class TapedRun {
     event.at = now_;
     event.namespaces = {1};
     event.queues = {queue};
+    event.young = 2;
+    event.next_queued = now_ - 1ms;
     if (fresh.empty() && known.empty()) event.queues.clear();
     feed_.note(event);
   }
@@ -172,22 +191,33 @@ class TapedRun {
     return lines_.text;
   }
   const std::string& said() const { return lines_.text; }
+  const std::vector<FlagRecord>& flags() const { return lines_.flags; }
   std::uint64_t open() const { return lifecycle_.open(); }
 
  private:
   void answer_with(const std::vector<Holder>& holders, SocketKind kind = SocketKind::Full) {
-    for (const Question& question : lifecycle_.take_questions())
-      feed_.note(InquiryEvent{.at = now_,
-                              .id = question.id,
-                              .generation = question.generation,
-                              .serial = question.serial,
-                              .presence = Presence::Present,
-                              .kind = kind,
-                              .state = question.state,
-                              .cookie = question.cookie,
-                              .attached = true,
-                              .receive_queue = 1,
-                              .holders = holders});
+    for (const Question& question : lifecycle_.take_questions()) {
+      InquiryEvent answer{.at = now_,
+                          .id = question.id,
+                          .generation = question.generation,
+                          .serial = question.serial,
+                          .presence = Presence::Present,
+                          .kind = kind,
+                          .state = question.state,
+                          .cookie = question.cookie,
+                          .attached = true,
+                          .receive_queue = 1,
+                          .holders = holders};
+      if (surroundings_) {
+        answer.send_wait = SendWait::WindowProbe;
+        answer.other_end = OtherEnd{.process = holder(50, 7).process,
+                                    .fd = 7,
+                                    .state = State::FinWait2,
+                                    .receive_queue = 9};
+        answer.inherited_from = holder(40, 0).process;
+      }
+      feed_.note(answer);
+    }
   }
   static Holder holder(std::uint32_t pid, std::int32_t fd) {
     Holder holder{.process = {.pid = pid, .uid = 1000, .cgroup_id = 7}, .fd = fd};
@@ -240,6 +270,7 @@ class TapedRun {
 
   recording::Setting setting_;
   Lines lines_;
+  bool surroundings_ = false;
   Nanos now_ = kBegan;
 
  public:
@@ -253,6 +284,7 @@ class TapedRun {
 struct Replay {
   std::string error;  // it could not be replayed at all
   std::string text;
+  std::vector<FlagRecord> flags;
   EndRecord end;
   std::uint64_t damaged = 0;
   bool truncated = false, full = false, late = false;
@@ -276,6 +308,7 @@ inline Replay replay(std::vector<std::unique_ptr<recording::Source>> sources, Fi
   (*player)->begin(feed, lifecycle, same);
   while (*(*player)->step()) continue;
   return {.text = lines.text,
+          .flags = lines.flags,
           .end = feed.end(),
           .damaged = (*player)->damaged(),
           .truncated = (*player)->truncated(),

@@ -89,6 +89,28 @@ TEST_F(RecordingReplay, OfTwoThousandHoldersHasThemAll) {
   EXPECT_TRUE(replay({path_}).text == printed) << "they take more than a frame";
 }
 
+TEST_F(RecordingReplay, KnowsWhatWasAroundASocket) {
+  TapedRun run({.path = path_});
+  run.leaves_in_close_wait(1);
+  run.wait(2s);
+  run.answer_with_surroundings();
+  const std::string printed = run.finish();
+  EXPECT_EQ(count(printed, "\"state\":\"T\""), 1U) << printed;
+  EXPECT_EQ(count(printed, R"("other_end":{"pid":50,"comm":"app","state":"FIN_WAIT_2"})"), 1U);
+  const Replay again = replay({path_});
+  EXPECT_EQ(again.text, printed);
+  ASSERT_EQ(run.flags().size(), 1U);
+  ASSERT_EQ(again.flags.size(), 1U);
+  const FlagRecord &there = run.flags()[0], &here = again.flags[0];
+  ASSERT_EQ(there.processes.size(), 1U);
+  EXPECT_EQ(here.processes, there.processes);
+  EXPECT_EQ(here.send_wait, SendWait::WindowProbe);
+  ASSERT_TRUE(here.other_end);
+  EXPECT_EQ(here.other_end->fd, 7);
+  EXPECT_EQ(here.other_end->receive_queue, 9U);
+  EXPECT_EQ(here.inherited_from, there.inherited_from);
+}
+
 TEST_F(RecordingReplay, WithAFilterShowsWhatPassesAndItsFlags) {
   const std::string printed = run();
   Filter filter;

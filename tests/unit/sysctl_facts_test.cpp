@@ -133,9 +133,26 @@ TEST(SysctlFacts, KeepaliveIsOneTime) {
 
 TEST(SysctlFacts, PortsAreConnectionsASecond) {
   EXPECT_THAT(effect({{"ip_local_port_range", "32768\t60999"}}),
-              AllOf(StartsWith("28232 ports"), HasSubstr("471 new ones a second")));
-  EXPECT_THAT(effect({{"ip_local_port_range", "40000 40000"}}), StartsWith("1 port"));
+              AllOf(StartsWith("28,232 ports"), HasSubstr("455 new ones a second")))
+      << "28,232 / 62.048 s";
+  EXPECT_THAT(effect({{"ip_local_port_range", "40000 40000"}}), StartsWith("1 port "));
+  EXPECT_THAT(effect({{"ip_local_port_range", "40000 40019"}}), HasSubstr("0.3 new ones a second"));
   EXPECT_EQ(effect({{"ip_local_port_range", "9\t7"}}), "a value that tcpdwell cannot explain");
+}
+
+TEST(SysctlFacts, ReservedPortsAreNoneOfTheRange) {
+  EXPECT_THAT(effect({{"ip_local_port_range", "40000\t40199"},
+                      {"ip_local_reserved_ports", "8080,40000-40009,40190-50000"}}),
+              StartsWith("180 ports"));
+  EXPECT_THAT(effect({{"ip_local_reserved_ports", "8080,9000-9010"}}), HasSubstr("these 12"));
+  EXPECT_THAT(effect({{"ip_local_reserved_ports", ""}}), HasSubstr("any of ip_local_port_range"));
+}
+
+TEST(SysctlFacts, WhoReusesTimeWaitsNeedsFewerPorts) {
+  EXPECT_THAT(effect({{"ip_local_port_range", "32768\t60999"}, {"tcp_tw_reuse", "2"}}),
+              HasSubstr("over loopback"));
+  EXPECT_THAT(effect({{"ip_local_port_range", "32768\t60999"}, {"tcp_tw_reuse", "0"}}),
+              Not(HasSubstr("reuse")));
 }
 
 TEST(SysctlFacts, EachValueOfASwitchHasItsMeaning) {

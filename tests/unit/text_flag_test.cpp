@@ -24,6 +24,7 @@ std::string text(const Record& record, bool color = false, const Kinds& kinds = 
   Captured captured;
   TextSink sink(captured.output(), kinds, TextStyle{.color = color, .header = true});
   sink.write(record);
+  sink.write(EndRecord{});  // what was raised together is known by now
   return captured.text();
 }
 
@@ -41,7 +42,7 @@ TEST(TextFlag, Raised) {
                 "web.service is still open" +
                 std::string(kBelow) +
                 "next: find where python3 is done with a connection but does not close() it: "
-                "strace -f -e trace=%network,close -p 4711\n");
+                "strace -f -p 4711 -e trace=read,readv,recvfrom,recvmsg,shutdown,close\n");
 }
 
 TEST(TextFlag, StandsInTheColumnsOfTransitions) {
@@ -93,6 +94,34 @@ TEST(TextFlag, ClearedIsOneLine) {
   EXPECT_EQ(text(cleared(stuck_server(), 140s)),
             "03:04:05.006 10.0.0.1:8080      10.0.0.2:50000    CLOSE_WAIT eof_read cleared   "
             "2m20s python3[4711]\n");
+}
+
+std::string text_of(const std::vector<FlagRecord>& flags) {
+  ::setenv("TZ", "UTC", 1);
+  ::tzset();
+  Captured captured;
+  TextSink sink(captured.output(), Kinds{}, TextStyle{});
+  for (const FlagRecord& flag : flags) sink.write(flag);
+  sink.write(EndRecord{});
+  return captured.text();
+}
+
+TEST(TextFlag, ThoseThatAreRaisedTogetherAreGroups) {
+  std::vector<FlagRecord> flags;
+  for (std::uint16_t port = 0; port < 150; ++port)
+    flags.push_back(stuck_server(Cause::EofRead, static_cast<std::uint16_t>(50000 + port)));
+  flags.push_back(half_closed_client());
+  const std::string shown = text_of(flags);
+  EXPECT_EQ(count_of(shown, "\n"), 6U) << shown;
+  EXPECT_THAT(shown, HasSubstr("03:04:05.006 :8080              10.0.0.2          STUCK CLOSE_WAIT "
+                               "eof_read ×150"));
+  EXPECT_THAT(shown, HasSubstr("the peer closed 150 connections, the oldest 2m10s ago"));
+  EXPECT_THAT(shown, HasSubstr("10.0.0.9:5432     STUCK FIN_WAIT_2 half_closed"));
+}
+
+TEST(TextFlag, WhatComesAfterStandsBelow) {
+  const std::string shown = text_of({stuck_server(), cleared(stuck_server(), 140s)});
+  EXPECT_LT(shown.find("STUCK CLOSE_WAIT"), shown.find("CLOSE_WAIT eof_read cleared")) << shown;
 }
 
 TEST(TextFlag, Ipv6) {

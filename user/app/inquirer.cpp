@@ -42,6 +42,28 @@ std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
   return cookies;
 }
 
+// Of those that were asked about, if only those are of interest.
+std::optional<Error> add_subflows(const Walks& walks, const std::vector<Question>* questions,
+                                  MptcpEvent& mptcp) {
+  auto subflows = walks.mptcp_subflows();
+  mptcp.at = monotonic_now();
+  if (!subflows) return subflows.error();
+  const auto is_asked_for = [&](const MptcpSubflow& subflow) {
+    return questions == nullptr ||
+           std::any_of(questions->begin(), questions->end(), [&](const Question& question) {
+             return question.mptcp && question.cookie == subflow.cookie;
+           });
+  };
+  std::copy_if(subflows->begin(), subflows->end(), std::back_inserter(mptcp.subflows),
+               is_asked_for);
+  return std::nullopt;
+}
+
+bool asks_for_mptcp(const std::vector<Question>& questions) {
+  return std::any_of(questions.begin(), questions.end(),
+                     [](const Question& question) { return question.mptcp; });
+}
+
 // A socket that was accepted between the two questions is attached by now.
 void add_holders(const std::vector<Question>& questions, const std::vector<Holding>& holdings,
                  std::vector<InquiryEvent>& answers) {
@@ -110,6 +132,7 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   const Nanos before = thread_cpu_time();
   std::vector<std::uint64_t> closed;
   std::vector<NamespaceEvent> ranges;
+  MptcpEvent mptcp;
   std::optional<Error> error;
   const auto names = namespaces_.find();
   const bool with_queues = queue_watch_ && with_holders;
@@ -118,8 +141,11 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
     if (stop_) return {};
     if (snapshot_of_ && *snapshot_of_ != name.inum) continue;
     const bool entered = namespaces_.enter(name.cookie, [&] {
+      const std::uint32_t met = walks_.subflows_met();
       if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
       ranges.push_back(port_reader_.read_here(name.cookie));
+      if (walks_.subflows_met() != met)
+        if (auto failed = add_subflows(walks_, nullptr, mptcp)) error = std::move(failed);
       if (!with_queues) return;
       if (auto failed = queue_watch_->walk(name.cookie)) error = std::move(failed);
     });
@@ -136,10 +162,12 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
       error = holdings.error();
   }
   const Nanos cost = thread_cpu_time() - before;
-  return [this, not_entered, error, cost, ranges, queues = std::move(queues),
+  return [this, not_entered, error, cost, ranges, mptcp = std::move(mptcp),
+          queues = std::move(queues),
           holders = std::move(holders)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
     for (const NamespaceEvent& range : ranges) feed_.note(range);
+    if (!mptcp.subflows.empty()) feed_.note(mptcp);
     feed_.note(holders);
     if (queues) tell(*queues, Nanos{0});
     feed_.note(SnapshotOver{});
@@ -311,11 +339,14 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
                   .serial = questions[i].serial};
     places[questions[i].flow.netns_cookie].push_back(i);
   }
+  MptcpEvent mptcp;
   std::vector<std::uint64_t> closed;
   for (const auto& [netns, indices] : places) {
     const bool entered = namespaces_.enter(netns, [&, &which = indices] {
       std::vector<Question> here;
       for (const std::size_t i : which) here.push_back(questions[i]);
+      if (asks_for_mptcp(here))
+        if (auto failed = add_subflows(walks_, &here, mptcp)) refused = std::move(failed);
       auto found = ask_kernel(here);
       if (!found) refused = found.error();
       if (!found) return;
@@ -331,13 +362,14 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
     }
   const ProcessesEvent processes = find_holders(questions, answers);
   const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, refused, processes, answers = std::move(answers),
+  return [this, cost, refused, processes, mptcp = std::move(mptcp), answers = std::move(answers),
           unanswered = std::move(unanswered)] {
     asking_ = false;
     put_off(unanswered);
     if (refused && !std::exchange(refused_, true))
       spdlog::warn("{}: nothing can be flagged", refused->text());
     last_cost_ = cost;
+    if (!mptcp.subflows.empty()) feed_.note(mptcp);
     if (!processes.processes.empty()) feed_.note(processes);
     for (const InquiryEvent& answer : answers) feed_.note(answer);
   };

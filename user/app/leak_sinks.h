@@ -18,12 +18,11 @@ class RaisedOnly final : public Sink {
                        std::holds_alternative<ConnectionRecord>(record) ||
                        std::holds_alternative<FailedConnectsRecord>(record);
     if (moves || (flag && !flag->raised)) return;
-    const bool decides =
-        flag && flag->cause != Cause::Orphaned && (accept_decides_ || flag->kind != FlagKind::Accept);
-    if (decides) leaked_ = true;
+    const bool decides = accept_decides_ || (flag && flag->kind != FlagKind::Accept);
+    if (flag && decides && is_leak(*flag)) leaked_ = true;
     sink_.write(record);
   }
-  // Since the last begin_round(). The kernel ends an orphan by itself: it is no leak.
+  // Since the last begin_round().
   bool leaked() const { return leaked_; }
   void begin_round() { leaked_ = false; }
 

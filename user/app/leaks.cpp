@@ -49,11 +49,15 @@ std::uint32_t flagged_states(const Thresholds& thresholds) {
 class Looks {
  public:
   Looks(const LeaksConfig& config, Programs& programs, Output& output)
-      : config_(config), programs_(programs), output_(output) {}
+      : session_(config.session), programs_(programs), output_(output) {
+    session_.flags_uncertain = true;
+    session_.memory = &memory_;
+  }
 
   // nullopt: it was not completed.
   Result<std::optional<EndRecord>> one(Sink& sink) {
-    Session session(config_.session, programs_, sink, output_);
+    memory_.begin_look();
+    Session session(session_, programs_, sink, output_);
     if (const auto error = session.begin()) return *error;
     session.watch(signals_.fd());
     bool settled = false;
@@ -65,13 +69,16 @@ class Looks {
     if (const auto count = session.namespaces_not_entered())
       spdlog::warn("cannot enter {}: their sockets are not listed",
                    format_count(count, "network namespace"));
-    const EndRecord end = session.finish(programs_);
+    auto watched = session.watched_states();
+    EndRecord end = session.finish(programs_);
+    end.watched = std::move(watched);
     lost_ += end.lost;
     ring_full_ += end.ring_full;
-    const bool none_entered = config_.session.filter.netns && session.namespaces_not_entered() > 0;
+    const bool none_entered = session_.filter.netns && session.namespaces_not_entered() > 0;
     const bool complete =
         settled && !session.snapshot_failed() && !session.refused() && !none_entered;
-    return complete ? std::optional(end) : std::nullopt;
+    if (!complete) memory_.drop_look();
+    return complete ? std::optional(std::move(end)) : std::nullopt;
   }
 
   bool interrupted() const { return over_; }
@@ -98,7 +105,8 @@ class Looks {
     return over_;
   }
 
-  const LeaksConfig& config_;
+  SessionConfig session_;
+  StateMemory memory_;
   Programs& programs_;
   Output& output_;
   Signals signals_;
@@ -109,7 +117,7 @@ class Looks {
 }  // namespace
 
 Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
-                                            const std::function<void(const When&)>& looked) {
+                                            const std::function<void(const EndRecord&)>& looked) {
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .trace = false,
                                     .ring_bytes = ring_size(config.ring_bytes),
@@ -129,7 +137,7 @@ Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sin
     if (*end) {
       last = *end;
       all.pass_flags();
-      looked(last->when);
+      looked(*last);
     }
     all.drop_flags();
     if (output.flush_through() != Output::Status::Ok) break;  // the next look may be in an hour

@@ -16,11 +16,11 @@ struct LeaksConfig {
   std::optional<Nanos> duration;  // of all of them together
 };
 
-// Every look that was completed writes its flags to `sink`; then `looked` is called. A start record
-// comes before the first, an end record after the last, which is returned. nullopt: none was
-// completed, and nothing is known: a signal came or the kernel refused an answer, which a line on
-// stderr has told, or nobody reads the output any more.
+// Every look that was completed writes its flags to `sink`; then `looked` is called with its end. A
+// start record comes before the first, an end record after the last, which is returned. nullopt:
+// none was completed, and nothing is known: a signal came or the kernel refused an answer, which a
+// line on stderr has told, or nobody reads the output any more.
 Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
-                                            const std::function<void(const When&)>& looked);
+                                            const std::function<void(const EndRecord&)>& looked);
 
 }  // namespace tcpdwell

@@ -15,6 +15,7 @@
 #include "app/options.h"
 #include "app/replay.h"
 #include "app/run.h"
+#include "app/surroundings.h"
 #include "app/tracer.h"
 #include "sinks/leak_report.h"
 #include "sinks/ndjson_sink.h"
@@ -44,7 +45,8 @@ bool wants_color(const Options& options, const Output& output) {
 }
 
 TextStyle text_style(const Options& options, const Output& output) {
-  return {.color = wants_color(options, output), .header = !options.quiet};
+  static const Surroundings here = read_surroundings();
+  return {.color = wants_color(options, output), .header = !options.quiet, .here = &here};
 }
 
 std::unique_ptr<Sink> make_sink(const Options& options, Output& output) {
@@ -53,7 +55,15 @@ std::unique_ptr<Sink> make_sink(const Options& options, Output& output) {
   return std::make_unique<TextSink>(output, kinds, text_style(options, output));
 }
 
+// The state of TCP says nothing about them.
+void warn_of_mptcp(const EndRecord& end) {
+  if (end.mptcp_not_judged > 0)
+    spdlog::warn("{} could not be judged: the MPTCP socket above could not be read",
+                 format_count(end.mptcp_not_judged, "MPTCP subflow"));
+}
+
 int lost_status(const Options& options, const EndRecord& end, const Output& output) {
+  warn_of_mptcp(end);
   if (end.lost > 0)
     spdlog::warn("{} were lost, {} of them transitions{}", format_count(end.lost, "event"),
                  end.transitions_lost, end.ring_full > 0 ? ". A larger --ring-size may help" : "");
@@ -80,8 +90,9 @@ std::string corrected(const EndRecord& end) {
 
 int report(const Options& options, const EndRecord& end, const Output& output) {
   if (!options.quiet && !options.json)
-    spdlog::info("{}, {} ended, {} open{}", format_count(end.transitions, "transition"),
-                 format_count(end.connections, "connection"), end.open, corrected(end));
+    spdlog::info("{}, {} ended, {} open{}", format_count(end.passed.transitions, "transition"),
+                 format_count(end.passed.connections, "connection"), format_number(end.passed.open),
+                 corrected(end));
   return lost_status(options, end, output);
 }
 
@@ -162,6 +173,7 @@ int replay(const Options& options) {
     config.enough = printer->enough(options);
   } else {
     sink = make_sink(options, *output);
+    config.observer = dynamic_cast<Observer*>(sink.get());
   }
   auto end = replay(config, printer ? printer->stats : *sink, *output);
   return end ? report(options, *end, *output) : fail(end.error());
@@ -171,13 +183,14 @@ int trace(const Options& options) {
   auto output = Output::open(options.output, options.output_buffer);
   if (!output) return fail(output.error());
   const auto sink = make_sink(options, *output);
-  auto end = trace({.session = session_config(options),
-                    .watch_accept = options.accept,
-                    .ring_bytes = options.ring_bytes,
-                    .duration = options.duration,
-                    .ready_file = options.ready_file,
-                    .record = recorder_config(options)},
-                   *sink, *output);
+  TracerConfig config{.session = session_config(options),
+                      .watch_accept = options.accept,
+                      .ring_bytes = options.ring_bytes,
+                      .duration = options.duration,
+                      .ready_file = options.ready_file,
+                      .record = recorder_config(options)};
+  config.session.observer = dynamic_cast<Observer*>(sink.get());
+  auto end = trace(config, *sink, *output);
   return end ? report(options, *end, *output) : fail(end.error());
 }
 
@@ -208,8 +221,8 @@ int leaks(const Options& options) {
                          .ring_bytes = options.ring_bytes,
                          .watch = options.watch,
                          .duration = options.duration},
-                        sink, *output, [&](const When& when) {
-                          if (!options.json) table.print(when);
+                        sink, *output, [&](const EndRecord& look) {
+                          if (!options.json) table.print(look.when, *look.watched);
                           leaked = sink.leaked();
                           sink.begin_round();
                         });

@@ -91,6 +91,40 @@ void refuse_pointless(const CLI::App& app, Verb verb, bool is_stats, const Raw& 
   check_recording(app, verb, raw);
 }
 
+// In an accept queue a connection may be in others, too, but not for long.
+bool may_be_flagged(const Thresholds& thresholds, State state) {
+  const bool queued = thresholds.accept && (state == State::Established ||
+                                            state == State::CloseWait || state == State::Closed);
+  return queued || thresholds.of[index(state)];
+}
+
+bool prints_flags_alone(const Options& options) {
+  if (options.verb == Verb::Leaks || options.verb == Verb::Run) return true;
+  return options.verb == Verb::Trace && options.only && options.only->flags &&
+         !options.only->transitions && !options.only->connections;
+}
+
+// Options that leave nothing that can ever be printed.
+void check_flags(const Options& options) {
+  const Thresholds& thresholds = options.thresholds;
+  if (const auto listen = thresholds.of[index(State::Listen)];
+      listen && options.verb == Verb::Leaks &&
+      (!options.watch || (options.duration && *options.duration <= *listen)))
+    throw CLI::ValidationError("--flag",
+                               "LISTEN can list nothing, as the kernel does not keep since when a "
+                               "socket listens: add --watch D, and let it run for longer");
+  if (!prints_flags_alone(options)) return;
+  bool any = false, any_asked = false;
+  for (std::size_t i = 1; i < kStates; ++i) {
+    const bool may_be = may_be_flagged(thresholds, static_cast<State>(i));
+    any = any || may_be;
+    any_asked = any_asked || (may_be && options.filter.states.test(i));
+  }
+  if (!any) throw CLI::ValidationError("--only", "flag prints nothing with --no-flags");
+  if (options.filter.states.any() && !any_asked)
+    throw CLI::ValidationError("--state", "none of these has a threshold: add --flag STATE=D");
+}
+
 void add_run_values(Options& options, const Raw& raw) {
   options.user = raw.user;
   options.exit_grace = std::chrono::milliseconds{100};
@@ -218,6 +252,7 @@ std::variant<Options, Show, UsageError> parse_options(int argc, const char* cons
     Options options = options_of(raw, verb_of(commands));
     options.replays_stats = commands.replay_stats->parsed();
     options.command = std::move(command);
+    check_flags(options);
     check_command(options, argc != all);
     return options;
   } catch (const CLI::CallForHelp&) {

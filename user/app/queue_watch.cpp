@@ -46,6 +46,7 @@ std::optional<Error> QueueWatch::walk(std::uint64_t netns_cookie) {
   if (!found) return found.error();
   event_.namespaces.push_back(netns_cookie);
   if (found->listeners == 0) event_.without_listeners.push_back(netns_cookie);
+  event_.young += found->young;
   if (found->next_queued)
     event_.next_queued = std::min(event_.next_queued.value_or(Nanos::max()), *found->next_queued);
   if (found->queues.empty()) return std::nullopt;

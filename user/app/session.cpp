@@ -66,7 +66,9 @@ LifecycleConfig lifecycle_config(const SessionConfig& config, const Programs& pr
           .sees_cancellers = programs.sees().cancellers,
           .max_connections = config.max_connections,
           .thresholds = config.thresholds,
-          .exit_grace = config.exit_grace};
+          .exit_grace = config.exit_grace,
+          .flags_uncertain = config.flags_uncertain,
+          .memory = config.memory};
 }
 
 }  // namespace

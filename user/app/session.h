@@ -28,6 +28,8 @@ struct SessionConfig {
   std::size_t max_connections = 4'000'000;
   bool snapshot = true;                     // begin with the sockets that are there
   std::optional<Nanos> exit_grace;          // see LifecycleConfig
+  bool flags_uncertain = false;             // ...
+  StateMemory* memory = nullptr;            // ...
   bool needs_reader = true;                 // over when nobody reads the output any more
   recording::Recorder* recorder = nullptr;  // keeps the run; null: nobody does
   Observer* observer = nullptr;             // must outlive the session
@@ -55,6 +57,10 @@ class Session {
   bool is_ready() const { return !config_.snapshot || inquirer_.snapshot_taken(); }
   // ... and those of them whose flag was due are flagged.
   bool is_settled(Nanos now);
+  // Those in the states that have a threshold.
+  std::vector<WatchedState> watched_states() const {
+    return lifecycle_.watched_states(monotonic_now());
+  }
   // ... but not all of them: a warning has said why.
   bool snapshot_failed() const { return inquirer_.snapshot_failed(); }
   recording::Recorder* recorder() const { return config_.recorder; }

@@ -152,6 +152,8 @@ struct StateTime {
 struct Extra {
   std::vector<Change> held;  // until the verdict, and until the local port is known
   Nanos entered_error{};
+  // If `entered` is not known: the earliest it can have been; nullopt: anything before.
+  std::optional<Nanos> entered_earliest;
   std::array<Nanos, Connection::kPlain> errors{};  // of Connection::spent
   // Instead of `spent`, where there are more states than it has room for.
   std::unique_ptr<std::array<StateTime, kStates>> times;

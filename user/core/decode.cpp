@@ -194,6 +194,27 @@ bool can_be_in(std::uint8_t socket_kind, State state) {
   }
 }
 
+// They are calculated with, as times are.
+constexpr std::uint64_t kLatestUs = INT64_MAX / 2 / 1000;
+constexpr std::int64_t kMostJiffies = std::int64_t{1} << 42U;
+
+SocketStamps stamps_of(const tcpdwell_stamps& raw) {
+  if (raw.delivered_us > kLatestUs || raw.first_sent_us > kLatestUs) return {};
+  SocketStamps stamps{.delivered = std::chrono::microseconds{raw.delivered_us},
+                      .first_sent = std::chrono::microseconds{raw.first_sent_us},
+                      .delack_ago = raw.delack_ago,
+                      .retrans_stamp = raw.retrans_stamp,
+                      .unacked = raw.unacked,
+                      .known = true,
+                      .all_sent = raw.unsent == 0,
+                      .usec_ts = (raw.flags & TCPDWELL_USEC_TS) != 0,
+                      .quickack_route = (raw.flags & TCPDWELL_QUICKACK_ROUTE) != 0,
+                      .deferred_syn = (raw.flags & TCPDWELL_DEFERRED_SYN) != 0};
+  if (raw.delack_ago > kMostJiffies || raw.delack_ago < -kMostJiffies)
+    stamps.delack_ago = SocketStamps::kNever;
+  return stamps;
+}
+
 bool snapshot(Bytes record, Event& out) {
   const auto raw = read<tcpdwell_snapshot>(record);
   if (!raw) return false;
@@ -201,6 +222,12 @@ bool snapshot(Bytes record, Event& out) {
   const auto flow = flow_of(raw->flow);
   if (!state || !can_be_in(raw->head.op, *state)) return false;
   if (!flow || raw->syn_ns > raw->head.at_ns) return false;
+  SocketStamps stamps;
+  if (raw->flags & TCPDWELL_STAMPS) {
+    const auto tail = read<tcpdwell_stamps>(record, offsetof(tcpdwell_snapshot_full, stamps));
+    if (!tail) return false;
+    stamps = stamps_of(*tail);
+  }
   out = SnapshotEvent{.at = at(raw->head),
                       .kind = static_cast<SocketKind>(raw->head.op),
                       .object = raw->object,
@@ -209,15 +236,49 @@ bool snapshot(Bytes record, Event& out) {
                       .state = *state,
                       .attached = (raw->flags & TCPDWELL_IS_ATTACHED) != 0,
                       .dead = (raw->flags & TCPDWELL_IS_DEAD) != 0,
+                      .mptcp = (raw->flags & TCPDWELL_IS_MPTCP) != 0,
                       .port_bound = (raw->flags & TCPDWELL_PORT_BOUND) != 0,
                       .sock_cgroup_id = raw->sock_cgroup_id,
                       .acked_ago = ago(raw->acked_ago),
                       .received_ago = ago(raw->received_ago),
                       .sent_ago = ago(raw->sent_ago),
+                      .stamps = stamps,
                       .syn_at = Nanos{static_cast<std::int64_t>(raw->syn_ns)},
                       .left_jiffies = raw->left_jiffies,
                       .entry_stamp_ms = raw->entry_stamp_ms,
                       .timestamps = (raw->flags & TCPDWELL_TIMESTAMPS) != 0};
+  return true;
+}
+
+std::optional<MptcpSocket> mptcp_socket(const tcpdwell_mptcp& raw) {
+  const auto state = to_state(raw.state);
+  if (!state) return std::nullopt;
+  MptcpSocket socket{.object = raw.object,
+                     .cookie = raw.cookie,
+                     .state = *state,
+                     .dead = (raw.flags & TCPDWELL_MPTCP_IS_DEAD) != 0,
+                     .attached = (raw.flags & TCPDWELL_MPTCP_IS_ATTACHED) != 0,
+                     .unread = (raw.flags & TCPDWELL_MPTCP_UNREAD) != 0,
+                     .unread_bytes = raw.unread,
+                     .unsent_bytes = raw.unsent,
+                     .subflows = raw.subflows,
+                     .acked_ago = ago(raw.acked_ago),
+                     .received_ago = ago(raw.received_ago),
+                     .sent_ago = ago(raw.sent_ago)};
+  if (raw.flags & TCPDWELL_MPTCP_UNCOUNTED) socket.unread_bytes.reset();
+  return socket;
+}
+
+bool mptcp_change(Bytes record, Event& out) {
+  const auto raw = read<tcpdwell_mptcp_change>(record);
+  if (!raw) return false;
+  const auto socket = mptcp_socket(raw->mptcp);
+  const auto to = to_state(raw->to);
+  if (!socket || !to) return false;
+  out = MptcpChangeEvent{.at = at(raw->head),
+                         .socket = *socket,
+                         .to = *to,
+                         .exiting = (raw->mptcp.flags & TCPDWELL_MPTCP_EXITING) != 0};
   return true;
 }
 
@@ -234,8 +295,20 @@ bool decode(std::span<const std::byte> record, Event& event) {
     case TCPDWELL_RESET: return reset(record, event);
     case TCPDWELL_SYN: return syn(record, event);
     case TCPDWELL_SNAPSHOT: return snapshot(record, event);
+    case TCPDWELL_MPTCP_CHANGE: return mptcp_change(record, event);
     default: return false;
   }
+}
+
+std::optional<MptcpSubflow> decode_subflow(std::span<const std::byte> record) {
+  const auto raw = read<tcpdwell_mptcp_subflow>(record);
+  if (!raw) return std::nullopt;
+  const auto socket = mptcp_socket(raw->mptcp);
+  if (!socket) return std::nullopt;
+  return MptcpSubflow{.at = Nanos{static_cast<std::int64_t>(raw->at_ns)},
+                      .cookie = raw->cookie,
+                      .stands = raw->stands != 0,
+                      .socket = *socket};
 }
 
 std::optional<Holding> decode_holding(std::span<const std::byte> record) {

@@ -33,5 +33,7 @@ struct WalkedChild {
   QueuedChild child;  // but for its cookie
 };
 std::optional<WalkedChild> decode_queued(std::span<const std::byte> record);
+// ... of what the walk through the sockets of a network namespace wrote of MPTCP.
+std::optional<MptcpSubflow> decode_subflow(std::span<const std::byte> record);
 
 }  // namespace tcpdwell

@@ -182,6 +182,21 @@ struct NamespaceEvent {
 // queued in between: on either side of it in the stream is what happened before and after.
 enum class SocketKind : std::uint8_t { Full = 1, Minisock, Request };
 
+// What a full socket keeps of its past beside the three times below. From a record of an older
+// version it is not known.
+struct SocketStamps {
+  static constexpr std::int64_t kNever = INT64_MAX;
+  Nanos delivered{}, first_sent{};   // delivered_mstamp, first_tx_mstamp; 0: never
+  std::int64_t delack_ago = kNever;  // jiffies; negative: so many are left
+  std::uint32_t retrans_stamp = 0;   // the low 32 bits of a time in ms, or in us; 0: never
+  std::uint32_t unacked = 0;         // write_seq - snd_una; a SYN or FIN counts 1
+  bool known = false;
+  bool all_sent = false;  // snd_nxt == write_seq: what is not acknowledged was sent, at least once
+  bool usec_ts = false;   // retrans_stamp counts us
+  bool quickack_route = false;
+  bool deferred_syn = false;
+};
+
 struct SnapshotEvent {
   Nanos at{};
   SocketKind kind = SocketKind::Full;
@@ -191,10 +206,12 @@ struct SnapshotEvent {
   State state = State::Closed;
   bool attached = false;    // a full socket that has a struct socket
   bool dead = false;        // ... that nobody holds
+  bool mptcp = false;       // ... that is an MPTCP subflow
   bool port_bound = false;  // somebody bound its port: connect() does not choose it
   std::uint64_t sock_cgroup_id = 0;
   // A full socket: jiffies since an acknowledgment or data came, or data was sent; nullopt: never.
   std::optional<std::uint32_t> acked_ago, received_ago, sent_ago;
+  SocketStamps stamps;
   Nanos syn_at{};  // a request: when its SYN came
   // A minisock
   std::int32_t left_jiffies = 0;
@@ -231,6 +248,43 @@ struct InquiryEvent {
 struct ProcessesEvent {
   Nanos at{};
   std::vector<ProcessFacts> processes;
+};
+
+// An MPTCP socket: what the application holds, while its TCP sockets (subflows) belong to the kernel.
+struct MptcpSocket {
+  std::uint64_t object = 0;
+  std::uint64_t cookie = 0;  // of the subflow that stands for it; 0: it has none
+  State state = State::Closed;
+  bool dead = false;      // nobody holds it
+  bool attached = false;  // it has a struct socket
+  bool unread = false;    // there are unread bytes
+  std::optional<std::uint64_t> unread_bytes;  // nullopt: of an unknown number
+  std::uint64_t unsent_bytes = 0;
+  std::uint32_t subflows = 0;  // that are open
+  // Of its subflows the latest: as of SnapshotEvent.
+  std::optional<std::uint32_t> acked_ago, received_ago, sent_ago;
+};
+
+// sock:inet_sock_set_state of an MPTCP socket that was connected.
+struct MptcpChangeEvent {
+  Nanos at{};
+  MptcpSocket socket;  // before the change
+  State to = State::Closed;
+  bool exiting = false;
+};
+
+struct MptcpSubflow {
+  Nanos at{};
+  std::uint64_t cookie = 0;
+  bool stands = false;  // for its MPTCP socket: no other subflow does
+  MptcpSocket socket;
+};
+
+// Subflows that a walk through sockets found, all or those that were asked about; none where the
+// subflow and the MPTCP socket are ESTABLISHED both.
+struct MptcpEvent {
+  Nanos at{};
+  std::vector<MptcpSubflow> subflows;
 };
 
 // Who holds sockets that are older than the trace, in any order.
@@ -281,15 +335,18 @@ struct ListenQueue {
 
 // A walk through the accept queues of these network namespaces.
 struct AcceptQueuesEvent {
-  Nanos at{};  // when the last of them was walked through
+  Nanos at{};  // what is told of was there, and had been for the threshold
   std::vector<std::uint64_t> namespaces;
   std::vector<std::uint64_t> without_listeners;  // those of them that have none
   std::vector<ListenQueue> queues;
-  std::optional<Nanos> next_queued;  // when the first was queued that is not over the threshold yet
+  // What is not over the threshold yet: how many, and when the first of them was queued.
+  std::uint64_t young = 0;
+  std::optional<Nanos> next_queued;
 };
 
 using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent, AcceptQueuesEvent,
                            TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
-                           SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent>;
+                           SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent,
+                           MptcpChangeEvent, MptcpEvent>;
 
 }  // namespace tcpdwell

@@ -71,11 +71,13 @@ void Feed::take(const Finished& end) {
           .ring_full = ring_full_,
           .connections = lifecycle_.connections_ended(),
           .open = lifecycle_.open(),
+          .passed = lifecycle_.passed(),
           .flags_raised = lifecycle_.flags_raised(),
           .flags_open = lifecycle_.flags_open(),
           .evicted = lifecycle_.evicted(),
           .unseen = lifecycle_.unseen(),
           .corrected = lifecycle_.corrected(),
+          .mptcp_not_judged = lifecycle_.mptcp_not_judged(),
           .elapsed = end.at - start_.when.mono,
           .truncated = end.truncated};
   sink_.write(end_);

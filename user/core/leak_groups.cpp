@@ -9,6 +9,8 @@
 #include <tuple>
 #include <utility>
 
+#include "core/relays.h"
+
 namespace tcpdwell {
 namespace {
 
@@ -16,6 +18,13 @@ template <typename Int>
 void add(std::string& key, Int value) {
   for (std::size_t i = 0; i < sizeof value; ++i)
     key += static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xffU);
+}
+
+const ProcessFacts* facts_of(const FlagRecord& flag, std::uint32_t pid) {
+  const auto it = std::lower_bound(
+      flag.processes.begin(), flag.processes.end(), pid,
+      [](const ProcessFacts& facts, std::uint32_t wanted) { return facts.pid < wanted; });
+  return it != flag.processes.end() && it->pid == pid ? &*it : nullptr;
 }
 
 bool same_process(const Process& a, const Process& b) {
@@ -28,8 +37,47 @@ void add_process(std::string& key, const Process& process) {
   key += '\0';
 }
 
+void add_word(std::string& key, std::string_view word) {
+  add(key, static_cast<std::uint32_t>(word.size()));
+  key += word;
+}
+
+bool is_stopped(char state) { return state == 'T' || state == 't'; }
+
+// The same for equal processes.
+void add_equal(std::string& key, const FlagRecord& flag, const Process& process) {
+  const ProcessFacts* facts = facts_of(flag, process.pid);
+  if (facts == nullptr) return add_process(key, process);
+  add_word(key, process.comm_view());
+  add_word(key, facts->program);
+  add(key, static_cast<std::uint8_t>(is_stopped(facts->state)));
+  const bool siblings = facts->parent > 1;
+  add(key, static_cast<std::uint8_t>(siblings));
+  if (siblings)
+    add(key, facts->parent);
+  else
+    add(key, process.cgroup_id);
+}
+
+bool is_held_by(const FlagRecord& flag, std::uint32_t pid) {
+  return std::any_of(flag.holders.begin(), flag.holders.end(),
+                     [pid](const Holder& holder) { return holder.process.pid == pid; });
+}
+
+// Who made it, if others have it now.
+const Process* maker_of(const FlagRecord& flag) {
+  if (flag.holders.empty() || is_held_by(flag, 0) || !flag.attached ||
+      flag.cause == Cause::NotAccepted)
+    return nullptr;
+  const auto& owner = flag.socket.owner;
+  if (!owner || owner->via == Via::Close || owner->via == Via::Fd)
+    return flag.inherited_from ? &*flag.inherited_from : nullptr;
+  const bool elsewhere = owner->process.pid != 0 && !is_held_by(flag, owner->process.pid);
+  return elsewhere ? &owner->process : nullptr;
+}
+
 // Who holds it, and what is wrong with it.
-std::string base_key(const FlagRecord& flag) {
+std::string base_key(const FlagRecord& flag, bool relayed) {
   std::string key;
   add(key, static_cast<std::uint8_t>(flag.kind));
   if (flag.kind == FlagKind::Accept) {
@@ -38,13 +86,22 @@ std::string base_key(const FlagRecord& flag) {
   }
   add(key, index(flag.state));
   add(key, static_cast<std::uint8_t>(flag.cause));
+  add(key, static_cast<std::uint8_t>(flag.kind));
   add(key, static_cast<std::uint8_t>(flag.by_exit));
+  add(key, static_cast<std::uint8_t>(is_of_unknown_age(flag)));
+  add(key, static_cast<std::uint8_t>(relayed));
+  add(key, static_cast<std::uint8_t>(flag.attached));
+  add(key, static_cast<std::uint8_t>(flag.mptcp));
   add(key, flag.socket.flow.netns);
   add(key, static_cast<std::uint8_t>(flag.socket.flow.family));
   const Process* last = nullptr;
   for (const Holder& holder : flag.holders) {  // by pid
-    if (!last || !same_process(*last, holder.process)) add_process(key, holder.process);
+    if (!last || !same_process(*last, holder.process)) add_equal(key, flag, holder.process);
     last = &holder.process;
+  }
+  if (const Process* maker = maker_of(flag)) {
+    key += 'm';
+    add_word(key, maker->comm_view());
   }
   if (flag.holders.empty() && flag.socket.owner) {
     key += 'o';
@@ -77,6 +134,7 @@ struct Entry {
 struct Entries {
   std::vector<std::string> bases;  // by Place::base
   std::vector<Entry> all;
+  std::vector<std::optional<std::size_t>> relays;  // by flag: its partner
 
   std::string key_of(const Place& place) const {
     std::string key = bases[place.base] + (place.is_server ? 's' : 'c');
@@ -110,11 +168,13 @@ bool looks_like_server(const FlagRecord& flag, std::size_t same_port,
 
 Entries entries_of(std::span<const FlagRecord> flags) {
   Entries entries;
+  entries.relays = find_relays(flags);
   absl::flat_hash_map<std::string, std::size_t> bases;
   Counts counts;
   for (std::size_t i = 0; i < flags.size(); ++i) {
     if (!flags[i].raised) continue;
-    const auto [it, is_new] = bases.try_emplace(base_key(flags[i]), entries.bases.size());
+    const auto [it, is_new] =
+        bases.try_emplace(base_key(flags[i], entries.relays[i].has_value()), entries.bases.size());
     if (is_new) entries.bases.push_back(it->first);
     entries.all.push_back({.index = i, .place = as_client(it->second, flags[i].socket.flow)});
     ++counts[entries.all.back().place];
@@ -134,17 +194,31 @@ bool should_accept(const FlagRecord& flag, const Holder& holder) {
   return std::binary_search(those.begin(), those.end(), holder.process.pid);
 }
 
-void add_holders(std::vector<LeakHolder>& holders, const FlagRecord& flag) {
-  std::size_t at = 0;
-  for (const Holder& holder : flag.holders) {
+// Which process of a group is where, while the group is made. One whose pid is not visible is known
+// by its name.
+using HolderIndex = absl::flat_hash_map<std::pair<std::uint32_t, std::string_view>, std::size_t>;
+
+void add_holders(LeakGroup& group, HolderIndex& index, const FlagRecord& flag) {
+  std::size_t processes = 0;
+  const Process* last = nullptr;
+  for (const Holder& holder : flag.holders) {  // by pid
     if (!should_accept(flag, holder)) continue;
-    // The same processes in the same order in each socket of the group.
-    if (at < holders.size() && !same_process(holders[at].process, holder.process)) ++at;
-    if (at == holders.size()) holders.push_back({.process = holder.process, .fds = {}});
-    LeakHolder& process = holders[at];
+    if (!last || !same_process(*last, holder.process)) ++processes;
+    last = &holder.process;
+    const std::uint32_t pid = holder.process.pid;
+    const auto [it, is_new] = index.try_emplace(
+        {pid, pid != 0 ? std::string_view{} : holder.process.comm_view()}, group.holders.size());
+    if (is_new) {
+      const ProcessFacts* facts = facts_of(flag, holder.process.pid);
+      group.holders.push_back({.process = holder.process,
+                               .facts = facts ? std::optional(*facts) : std::nullopt,
+                               .fds = {}});
+    }
+    LeakHolder& process = group.holders[it->second];
     ++process.descriptors;
     if (holder.fd >= 0 && process.fds.size() < kExampleFds) process.fds.push_back(holder.fd);
   }
+  group.held_by = processes;
 }
 
 bool same_owner(const std::optional<Owner>& a, const std::optional<Owner>& b) {
@@ -156,19 +230,32 @@ void add_bytes(std::optional<std::uint64_t>& sum, const std::optional<std::uint6
   if (more) sum = sum.value_or(0) + *more;
 }
 
-void add_member(LeakGroup& group, const FlagRecord& flag, const Entry& entry) {
+void add_maker(LeakGroup& group, const FlagRecord& flag) {
+  const Process* maker = maker_of(flag);
+  if (maker == nullptr) return;
+  if (!group.maker) group.maker = *maker;
+  if (group.maker->pid != maker->pid) group.maker->pid = 0;
+  group.maker_is_likely = flag.inherited_from && maker == &*flag.inherited_from;
+}
+
+void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, const Entry& entry) {
   const SocketInfo& socket = flag.socket;
   if (group.count == 0) {
     group.kind = flag.kind;
     group.state = flag.state;
     group.cause = flag.cause;
     group.by_exit = flag.by_exit;
+    group.certain = !is_of_unknown_age(flag);
+    group.mptcp = flag.mptcp;
     group.family = socket.flow.family;
     group.local_port = entry.place.is_server ? socket.flow.local.port : std::uint16_t{0};
     group.peer = socket.flow.remote;
     if (entry.place.is_server) group.peer.port = 0;
     group.owner = socket.owner;
     group.cgroup = socket.cgroup;
+    group.role = entry.place.is_server ? Role::Server : Role::Client;
+    group.netns = socket.flow.netns;
+    group.attached = flag.attached;
   }
   if (!same_owner(group.owner, socket.owner)) group.owner.reset();
   if (group.cgroup != socket.cgroup) group.cgroup.clear();
@@ -176,22 +263,32 @@ void add_member(LeakGroup& group, const FlagRecord& flag, const Entry& entry) {
   if (flag.kind == FlagKind::Accept) {  // of one listener, and the last that was flagged knows best
     group.queue = flag.queue;
     group.holders.clear();
+    index.clear();
     group.peer_closed += flag.state == State::CloseWait ? 1U : 0U;
     group.reset += flag.state == State::Closed ? 1U : 0U;
   }
-  add_holders(group.holders, flag);
+  add_holders(group, index, flag);
+  add_maker(group, flag);
+  if (flag.other_end) ++group.other_ends;
+  if (flag.send_wait == SendWait::WindowProbe) ++group.closed_windows;
+  if (flag.send_wait == SendWait::Retransmit) ++group.retransmitting;
   add_bytes(group.unread_bytes, flag.unread_bytes);
   add_bytes(group.unsent_bytes, flag.unsent_bytes);
   group.members.push_back(entry.index);
 }
 
 // The true ages are all at least what is shown, so the oldest and the median are, too.
-void measure(LeakGroup& group, std::span<const FlagRecord> flags) {
-  std::optional<Nanos> error = Nanos{0};
+void measure(LeakGroup& group, std::span<const FlagRecord> flags,
+             std::span<const std::optional<std::size_t>> relays) {
+  std::optional<Nanos> error = Nanos{0}, at_most = Nanos{0};
   for (const std::size_t member : group.members) {
-    const std::optional<Nanos>& one = flags[member].dwell.error;
-    error = error && one ? std::optional(std::max(*error, *one)) : std::nullopt;
+    const FlagRecord& flag = flags[member];
+    error = error && flag.dwell.error ? std::optional(std::max(*error, *flag.dwell.error))
+                                      : std::nullopt;
+    const auto most = flag.dwell.error ? flag.dwell.value + *flag.dwell.error : flag.at_most;
+    at_most = at_most && most ? std::optional(std::max(*at_most, *most)) : std::nullopt;
   }
+  if (!error) group.at_most = at_most;
   std::stable_sort(group.members.begin(), group.members.end(), [&](std::size_t a, std::size_t b) {
     return flags[a].dwell.value > flags[b].dwell.value;
   });
@@ -200,12 +297,22 @@ void measure(LeakGroup& group, std::span<const FlagRecord> flags) {
   const Nanos upper = age(group.members.size() % 2 != 0 ? middle : middle - 1);
   group.oldest = {age(0), error};
   group.median = {age(middle) + (upper - age(middle)) / 2, error};
-  group.cookie = flags[group.members.front()].socket.cookie;
+  const FlagRecord& oldest = flags[group.members.front()];
+  group.cookie = oldest.socket.cookie;
+  group.other_end = oldest.other_end;
+  if (oldest.other_end && oldest.other_end->process.pid != 0)
+    if (const ProcessFacts* facts = facts_of(oldest, oldest.other_end->process.pid))
+      group.other_end_facts = *facts;
+  if (const auto partner = relays[group.members.front()]) {
+    group.relay_peer = flags[*partner].socket.flow.remote;
+    group.relay_family = flags[*partner].socket.flow.family;
+  }
 }
 
 bool worse(const LeakGroup& a, const LeakGroup& b) {
   const auto rank = [](const LeakGroup& group) {
-    return std::tuple(group.cause == Cause::Orphaned ? 0 : 1, group.count, group.oldest.value);
+    const int kind = group.cause == Cause::Orphaned ? 0 : group.certain ? 2 : 1;
+    return std::tuple(kind, group.count, group.oldest.value);
   };
   return rank(a) != rank(b) ? rank(a) > rank(b) : a.key < b.key;
 }
@@ -219,6 +326,7 @@ std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags) {
   for (const auto& [index, place] : entries.all)
     if (seen.insert(place).second) ++peers[place.wider()];
   std::vector<LeakGroup> groups;
+  std::vector<HolderIndex> indexes;
   for (const Entry& entry : entries.all) {
     const std::size_t apart = peers[entry.place.wider()];
     const bool together =
@@ -227,13 +335,14 @@ std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags) {
     const auto [it, is_new] = groups_at.try_emplace(place, groups.size());
     if (is_new) {
       LeakGroup& group = groups.emplace_back();
+      indexes.emplace_back();
       group.key = entries.key_of(place);
       group.wider_key = entries.key_of(place.wider());
       group.peers = together ? apart : 1;
     }
-    add_member(groups[it->second], flags[entry.index], entry);
+    add_member(groups[it->second], indexes[it->second], flags[entry.index], entry);
   }
-  for (LeakGroup& group : groups) measure(group, flags);
+  for (LeakGroup& group : groups) measure(group, flags, entries.relays);
   std::sort(groups.begin(), groups.end(), worse);
   return groups;
 }

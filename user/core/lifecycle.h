@@ -21,9 +21,12 @@
 #include "core/event.h"
 #include "core/failed_connects.h"
 #include "core/filter.h"
+#include "core/mptcp_view.h"
 #include "core/open_connection.h"
 #include "core/publisher.h"
 #include "core/queue_flags.h"
+#include "core/state_begin.h"
+#include "core/state_memory.h"
 #include "core/table.h"
 #include "core/thresholds.h"
 #include "core/timer_wheel.h"
@@ -40,6 +43,9 @@ struct LifecycleConfig {
   // `run`: a followed socket that was in CLOSE_WAIT for so long is flagged when nothing but the
   // exit of its process closes it.
   std::optional<Nanos> exit_grace;
+  // `leaks`: what may be over its threshold is flagged, too: only the upper bound of its age is.
+  bool flags_uncertain = false;
+  StateMemory* memory = nullptr;  // what earlier looks knew; null: there are none
 };
 
 // Is a socket (still) there, in which state, and why? Asked before a flag is raised, before an end
@@ -53,6 +59,7 @@ struct Question {
   State state = State::Closed;
   bool for_flag = false;  // else it is of no interest who holds it
   bool for_end = false;   // only what is connected is of interest, no listener
+  bool mptcp = false;     // a subflow: its MPTCP socket is to be looked at, too (MptcpEvent)
 };
 
 class Lifecycle {
@@ -72,6 +79,12 @@ class Lifecycle {
 
   std::uint64_t connections_ended() const { return ended_; }
   std::uint64_t open() const { return table_.size(); }
+  // Of all that, what the run is about. Looks at every connection.
+  EndRecord::Passed passed() const {
+    EndRecord::Passed passed = publisher_.passed();
+    table_.for_each([&](Id id) { passed.open += publisher_.passes(table_[id]) ? 1 : 0; });
+    return passed;
+  }
   // Transitions, at least, that must have happened and that neither came nor were counted as lost:
   // there are kernels on which some tasks hide from BPF what softirqs do meanwhile.
   std::uint64_t unseen() const { return unseen_; }
@@ -82,6 +95,8 @@ class Lifecycle {
   When when(Nanos at) const { return publisher_.when(at); }
   std::uint64_t flags_raised() const { return flags_raised_ + queues_.raised(); }
   std::uint64_t flags_open() const { return flags_open_ + queues_.open(); }
+  // Subflows whose flag was due, and whose MPTCP socket could not be looked at.
+  std::uint64_t mptcp_not_judged() const { return mptcp_not_judged_; }
   std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.take_unknown_cgroups(); }
   // Cookies of namespaces whose port range nobody has told yet (NamespaceEvent), each once.
   std::vector<std::uint64_t> take_unknown_namespaces() {
@@ -100,6 +115,8 @@ class Lifecycle {
       if (publisher_.passes(connection)) look(OpenConnection(connection, table_, publisher_));
     });
   }
+  // ... of those in the states that have a threshold, by state.
+  std::vector<WatchedState> watched_states(Nanos now) const;
   // Not while the first walk through all sockets is on: those that are older are missing.
   bool is_whole() const { return !first_walk_; }
   std::vector<Question> take_questions() { return std::exchange(questions_, {}); }
@@ -144,6 +161,8 @@ class Lifecycle {
   void on_event(const SnapshotEvent& event);
   void on_event(const InquiryEvent& event);
   void on_event(const HoldersEvent& event);
+  void on_event(const MptcpChangeEvent& event);
+  void on_event(const MptcpEvent& event);
   void on_event(const ProcessesEvent& event);
   void on_event(const AcceptQueuesEvent& event);
   void saw_cpu(std::uint32_t cpu, Nanos at);
@@ -223,15 +242,15 @@ class Lifecycle {
   void found_request(const SnapshotEvent& event);
   Id former_self(const SnapshotEvent& event);
   void keep_found(Id id, const SnapshotEvent& event);
-  void date_full(Connection& connection, const SnapshotEvent& event) const;
+  void date(Connection& connection, StateBegin begin);
   void date_request(Connection& connection, const SnapshotEvent& event);
-  void date_minisock(Connection& connection, const SnapshotEvent& event);
 
   // lifecycle_flags.cpp
   void watch(Id id, Nanos orphaned = {});
   void flag_due(Id id);
   void ask(Id id, bool for_flag, bool for_end = false);
   std::optional<Nanos> threshold_of(const Connection& connection) const;
+  Nanos flagged_from(const Connection& connection) const;
   void wait_until(Id id, Nanos at);
   void stop_timer(Connection& connection);
   bool is_successor(Id id, const InquiryEvent& event);
@@ -239,8 +258,24 @@ class Lifecycle {
   void watch_accepted(Id id, Nanos at);
   void raise_flag(Id id, const InquiryEvent& event);
   void left(Id id, State from, const Dwell& dwell, Nanos at);
+  void clear_flag(Id id, State from, const Dwell& dwell, Nanos at);
   void drop_flag(Id id);
   void closed_by_exit(Id id, const TransitionEvent& event);
+
+  // lifecycle_mptcp.cpp: subflows of MPTCP sockets
+  MptcpView* mptcp_of(Id id);
+  MptcpView* known_mptcp_of(Id id);
+  void is_subflow(Id id);
+  static Dwell mptcp_dwell(const MptcpView& view, Nanos at);
+  void leave_judged(Id id, Nanos at);
+  void found_mptcp(Id id, const MptcpSubflow& subflow);
+  void date_mptcp(MptcpView& view, const MptcpSubflow& subflow, const Connection& tcp) const;
+  std::optional<Nanos> threshold_of(const MptcpView& view) const;
+  std::optional<Nanos> mptcp_due(const MptcpView& view) const;
+  void watch_mptcp(Id id, const MptcpView& view);
+  void mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event);
+  FlagRecord mptcp_flag(const MptcpView& view, Nanos at) const;
+  void mptcp_closed_by_exit(Id id, const MptcpChangeEvent& event);
 
   struct Deadline {
     Nanos at;
@@ -278,6 +313,8 @@ class Lifecycle {
   std::vector<Question> questions_;
   ProcessesEvent processes_;  // the last; by pid
   std::uint64_t flags_raised_ = 0, flags_open_ = 0;
+  MptcpViews mptcp_;
+  std::uint64_t mptcp_not_judged_ = 0;
   bool wants_snapshot_ = false;
   bool first_walk_ = false;      // through all sockets: it is on
   bool walked_ = false;          // one was begun

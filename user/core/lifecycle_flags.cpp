@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flags: sockets that have been in a state for longer than its threshold, while they are.
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 #include "core/cause.h"
@@ -50,7 +51,10 @@ FlagRecord flag_of(const ConnectionTable& table, const Connection& connection, N
   FlagRecord record;
   record.state = connection.state;
   record.dwell = {at - connection.entered, std::nullopt};
-  if (connection.entered_known) record.dwell.error = table.entered_error(connection);
+  if (connection.entered_known)
+    record.dwell.error = table.entered_error(connection);
+  else if (const auto earliest = table.entered_earliest(connection))
+    record.at_most = at - *earliest;
   return record;
 }
 
@@ -61,10 +65,21 @@ void Lifecycle::watch(Id id, Nanos orphaned) {
   Connection& connection = table_[id];
   if (connection.flag == FlagStage::Raised) return;
   connection.flag = FlagStage::None;
+  if (const MptcpView* view = known_mptcp_of(id)) return watch_mptcp(id, *view);
   const auto threshold = threshold_of(connection);
   if (!threshold || connection.verdict == Verdict::Hide) return stop_timer(connection);
   const bool spared = config_.thresholds.since_orphaned && connection.state == State::FinWait2;
-  wait_until(id, std::max(connection.entered, spared ? orphaned : Nanos{}) + *threshold);
+  wait_until(id, std::max(flagged_from(connection), spared ? orphaned : Nanos{}) + *threshold);
+}
+
+// When its threshold begins to count: if it passes, the flag's is_certainly_stuck() says so; or
+// that is what must be found out.
+Nanos Lifecycle::flagged_from(const Connection& connection) const {
+  if (connection.entered_known) return connection.entered;
+  const auto earliest = table_.entered_earliest(connection);
+  const bool counts =
+      earliest && (config_.flags_uncertain || connection.entered - *earliest <= kBoundsAgree);
+  return counts ? *earliest : connection.entered;
 }
 
 std::optional<Nanos> Lifecycle::threshold_of(const Connection& connection) const {
@@ -104,7 +119,8 @@ void Lifecycle::ask(Id id, bool for_flag, bool for_end) {
                         .flow = table_.flow(connection),
                         .state = connection.state,
                         .for_flag = for_flag,
-                        .for_end = for_end});
+                        .for_end = for_end,
+                        .mptcp = for_flag && mptcp_of(id) != nullptr});
 }
 
 // A minisock becomes nothing else, and a request no minisock; and what was asked for by its
@@ -159,12 +175,12 @@ void Lifecycle::on_event(const InquiryEvent& event) {
     put_right(event.at);
     return give_up(event.id, event.at);
   }
-  if (event.state == connection.state && for_flag) {
-    if (waits_for_accept(event))
-      wait_until(event.id, event.at + threshold_of(connection).value_or(kAskAgain));
-    else
-      raise_flag(event.id, event);
-  }
+  if (MptcpView* view = for_flag ? mptcp_of(event.id) : nullptr)
+    mptcp_answered(event.id, *view, event);
+  else if (event.state == connection.state && for_flag && waits_for_accept(event))
+    wait_until(event.id, event.at + threshold_of(connection).value_or(kAskAgain));
+  else if (event.state == connection.state && for_flag)
+    raise_flag(event.id, event);
   // A Fast Open child that nobody has accepted looks like a request to those who ask.
   const bool itself = connection.carrier == Carrier::Full && event.cookie == connection.cookie &&
                       event.state == State::SynReceived;
@@ -208,16 +224,18 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
   publisher_.reconsider(connection, false);
   if (connection.carrier == Carrier::Request && connection.entered_known)
     publisher_.opened(connection, State::Listen, Why::Syn);
-  FlagRecord record = flag_of(table_, connection, event.at);
-  record.threshold = threshold_of(connection).value_or(Nanos{});
-  record.cause = cause_of(facts);
-  if (full) {
-    record.unread_bytes = unread_bytes(facts);
-    record.unsent_bytes = unsent_bytes(facts);
+  const MptcpView* view = known_mptcp_of(id);
+  FlagRecord record =
+      view != nullptr ? mptcp_flag(*view, event.at) : flag_of(table_, connection, event.at);
+  if (view == nullptr) {
+    record.threshold = threshold_of(connection).value_or(Nanos{});
+    record.cause = cause_of(facts);
+    if (full) record.unread_bytes = unread_bytes(facts);
+    if (full) record.unsent_bytes = unsent_bytes(facts);
+    record.attached = !full || event.attached;
+    record.other_end = event.other_end;
   }
   record.send_wait = event.send_wait;
-  record.attached = !full || event.attached;
-  record.other_end = event.other_end;
   record.inherited_from = event.inherited_from;
   std::copy_if(event.holders.begin(), event.holders.end(), std::back_inserter(record.holders),
                [](const Holder& holder) { return holder.process.pid != 0; });
@@ -227,13 +245,21 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
   connection.flag_cause = record.cause;
   if (!publisher_.flagged(connection, event.at, std::move(record))) return;
   connection.flag = FlagStage::Raised;
-  connection.flagged_as_orphan = connection.orphan;
+  connection.flagged_as_orphan = view != nullptr ? view->socket.dead : connection.orphan;
   ++flags_raised_;
   ++flags_open_;
 }
 
-// It left `from`, in which it was for `dwell`.
+// It left `from`, in which it was for `dwell`. Of a subflow only the end matters.
 void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
+  if (known_mptcp_of(id) == nullptr) return clear_flag(id, from, dwell, at);
+  if (table_[id].state != State::Closed) return;
+  leave_judged(id, at);
+  mptcp_.erase(id);
+  wants_snapshot_ = true;  // another subflow may stand for it now
+}
+
+void Lifecycle::clear_flag(Id id, State from, const Dwell& dwell, Nanos at) {
   Connection& connection = table_[id];
   const bool raised = connection.flag == FlagStage::Raised;
   connection.flag = FlagStage::None;
@@ -242,6 +268,7 @@ void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
   --flags_open_;
   FlagRecord record;
   record.raised = false;
+  record.mptcp = known_mptcp_of(id) != nullptr;
   record.state = from;
   record.threshold =
       config_.thresholds.for_state(from, connection.flagged_as_orphan).value_or(Nanos{});
@@ -250,7 +277,34 @@ void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
   publisher_.flagged(connection, at, std::move(record));
 }
 
+std::vector<WatchedState> Lifecycle::watched_states(Nanos now) const {
+  std::array<WatchedState, kStates> all{};
+  table_.for_each([&](Id id) {
+    const Connection& connection = table_[id];
+    const auto threshold = threshold_of(connection);
+    if (!threshold || connection.carrier == Carrier::Newborn || connection.doubt != Doubt::None ||
+        !publisher_.passes(connection))
+      return;
+    FlagRecord record = flag_of(table_, connection, now);
+    record.threshold = *threshold;
+    WatchedState& state = all[index(connection.state)];
+    ++state.sockets;
+    state.oldest = std::max(state.oldest, record.dwell.value);
+    if (is_of_unknown_age(record)) ++state.unknown_age;
+  });
+  std::vector<WatchedState> watched;
+  for (std::size_t i = 1; i < kStates; ++i) {
+    if (!config_.thresholds.of[i] || static_cast<State>(i) == State::Closed) continue;
+    watched.push_back(all[i]);
+    watched.back().state = static_cast<State>(i);
+    watched.back().threshold = *config_.thresholds.of[i];
+  }
+  if (const auto queued = queues_.watched(now)) watched.push_back(*queued);
+  return watched;
+}
+
 void Lifecycle::drop_flag(Id id) {
+  if (!mptcp_.empty()) mptcp_.erase(id);
   table_[id].flag = FlagStage::None;
   stop_timer(table_[id]);
 }

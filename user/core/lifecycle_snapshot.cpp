@@ -5,20 +5,11 @@
 // trace.
 #include <algorithm>
 
-#include "core/kernel_time.h"
 #include "core/lifecycle.h"
+#include "core/state_begin.h"
+#include "core/state_memory.h"
 
 namespace tcpdwell {
-namespace {
-
-using namespace std::chrono_literals;
-
-// Jiffies that have surely passed since a field was set: it was set within the first of them.
-std::uint32_t at_least(const std::optional<std::uint32_t>& ago) {
-  return ago && *ago > 0 ? *ago - 1 : 0;
-}
-
-}  // namespace
 
 // Every socket that is there from now until snapshot_ended() is found by it.
 void Lifecycle::snapshot_begins() {
@@ -48,23 +39,18 @@ void Lifecycle::on_event(const SnapshotEvent& event) {
   }
 }
 
-// The latest it can have entered its state (see kernel fields: rcv_tstamp, lrcvtime, lsndtime).
-// What ends with a segment from the peer is as old as its last acknowledgment, at least; what is
-// ESTABLISHED is as old as whatever it did; what we sent a FIN in tells nothing.
-void Lifecycle::date_full(Connection& connection, const SnapshotEvent& event) const {
-  std::uint32_t ago = 0;
-  switch (event.state) {
-    case State::CloseWait:
-    case State::FinWait2:
-    case State::Closing: ago = at_least(event.acked_ago); break;
-    case State::Established:
-      ago = std::max(
-          {at_least(event.acked_ago), at_least(event.received_ago), at_least(event.sent_ago)});
-      break;
-    default: break;
+// Bounds that were known before only become narrower.
+void Lifecycle::date(Connection& connection, StateBegin begin) {
+  if (begin.is_exact()) {
+    const Nanos half = (begin.latest - *begin.earliest) / 2;
+    connection.entered = begin.latest - half;
+    connection.entered_known = true;
+    table_.set_entered_error(connection, half);
+    return;
   }
-  connection.entered = std::max(event.at - jiffies(ago), Nanos{0});
+  connection.entered = begin.latest;
   connection.entered_known = false;
+  table_.set_entered_earliest(connection, begin.earliest);
 }
 
 // What a child that we do not know was before, if we know that.
@@ -93,9 +79,8 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
       return bridge_gap(id, event.state, event.at);
     }
     if (connection.entered_known) return;
-    const Nanos before = connection.entered;
-    date_full(connection, event);
-    connection.entered = std::min(connection.entered, before);
+    const StateBegin before{connection.entered, table_.entered_earliest(connection)};
+    date(connection, before.narrowed_by(begin_of_socket(event, config_.hz)));
     if (connection.flag != FlagStage::Asked) watch(id);
     return;
   }
@@ -118,35 +103,19 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
     connection.opened_by = Side::Local;
   connection.closed_by = first_fin(event.state);
   connection.sock_cgroup_id = event.sock_cgroup_id;
-  date_full(connection, event);
+  StateBegin begin = begin_of_socket(event, config_.hz);
+  if (config_.memory != nullptr) begin = config_.memory->recall(event, begin);
+  date(connection, begin);
+  if (event.mptcp && event.state != State::Established) is_subflow(id);
   keep_found(id, event);
-}
-
-// The stamp is when TIME_WAIT began where the connection has timestamps (a later FIN moves it),
-// else when the minisock was made. The timer says when it was armed last, which may not be the
-// first time.
-void Lifecycle::date_minisock(Connection& connection, const SnapshotEvent& event) {
-  const Nanos armed = event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
-  const bool stamped = event.entry_stamp_ms != 0;
-  const Nanos stamp = stamped ? unwrap_ms(event.entry_stamp_ms, event.at) : Nanos{0};
-  connection.entered_known = false;
-  if (event.state == State::FinWait2) {
-    connection.entered = stamped ? stamp : event.at;
-  } else if (stamped && (event.timestamps || armed - stamp <= jiffies(2))) {
-    connection.entered = stamp;
-    connection.entered_known = true;
-    table_.set_entered_error(connection, 1ms);
-  } else {
-    connection.entered = armed + jiffies(1);  // at the latest: a tick is where it was counted from
-  }
-  connection.entered = std::clamp(connection.entered, Nanos{0}, event.at);
 }
 
 void Lifecycle::date_request(Connection& connection, const SnapshotEvent& event) {
   if (event.syn_at.count() == 0) return;
   connection.entered = event.syn_at;
   connection.entered_known = true;
-  table_.set_entered_error(connection, 1us);  // of the clock that the kernel stamped it with
+  table_.set_entered_error(
+      connection, std::chrono::microseconds{1});  // of the clock that the kernel stamped it with
 }
 
 void Lifecycle::found_minisock(const SnapshotEvent& event) {
@@ -179,7 +148,7 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
   } else {
     id = create();
     table_[id].cookie = event.cookie;
-    date_minisock(table_[id], event);
+    date(table_[id], begin_of_minisock(event, config_.hz));
   }
   table_.index_object(id, event.object);
   Connection& connection = table_[id];

@@ -243,6 +243,7 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
   learn_closer(table_, connection, event);
   connection.followed |= event.followed;
   connection.orphan |= event.closing || event.dead;
+  if (event.mptcp && event.to != State::Established && event.to != State::Closed) is_subflow(id);
   if (connection.state != event.from) bridge_gap(id, event.from, event.at);
   if (event.from == event.to) {  // close() after shutdown(): whose threshold is another
     watch(id, event.at);

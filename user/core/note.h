@@ -34,6 +34,6 @@ struct Finished {
 using Note =
     std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, QueueWalkBegan, LossEvent, ClockEvent,
                  CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent, ProcessesEvent,
-                 AcceptQueuesEvent, Stopped, Finished>;
+                 MptcpEvent, AcceptQueuesEvent, Stopped, Finished>;
 
 }  // namespace tcpdwell

@@ -2,8 +2,48 @@
 #include "core/port_ranges.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace tcpdwell {
+
+namespace {
+
+// The number that `text` begins with, which is taken off; -1: none.
+int take_number(std::string_view& text) {
+  int value = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{}) return -1;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return value;
+}
+
+}  // namespace
+
+std::vector<PortSpan> parse_ports(std::string_view list, std::uint16_t low, std::uint16_t high) {
+  std::vector<PortSpan> spans;
+  while (spans.size() < PortSpan::kMost) {
+    const int first = take_number(list);
+    int last = first;
+    if (first >= 0 && list.starts_with('-')) {
+      list.remove_prefix(1);
+      last = take_number(list);
+    }
+    if (first < 0 || last < first) break;
+    const int from = std::max<int>(first, low), to = std::min<int>(last, high);
+    if (from <= to)
+      spans.push_back({static_cast<std::uint16_t>(from), static_cast<std::uint16_t>(to)});
+    if (!list.starts_with(',')) break;
+    list.remove_prefix(1);
+  }
+  return spans;
+}
+
+std::uint32_t count_ports(const std::vector<PortSpan>& spans) {
+  std::uint32_t count = 0;
+  for (const PortSpan& span : spans)
+    count += static_cast<std::uint32_t>(span.last - span.first) + 1;
+  return count;
+}
 
 bool PortSpace::is_reserved(std::uint16_t port) const {
   return std::any_of(reserved_spans.begin(), reserved_spans.end(), [port](const PortSpan& span) {

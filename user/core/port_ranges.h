@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,11 @@ struct PortSpace : PortRange {
   Nanos tw_reuse_delay = std::chrono::seconds{1};
   bool is_reserved(std::uint16_t port) const;
 };
+
+// Of a list as in ip_local_reserved_ports, "8080,9000-9010", by rising port: what of it is within
+// [low, high], PortSpan::kMost spans at the most.
+std::vector<PortSpan> parse_ports(std::string_view list, std::uint16_t low, std::uint16_t high);
+std::uint32_t count_ports(const std::vector<PortSpan>& spans);
 
 class PortRanges {
  public:

@@ -100,7 +100,9 @@ void Publisher::left_queue(const QueuedChild& child, Nanos at, FlagRecord record
 void Publisher::ended(Connection& connection, Nanos at, Ended ended,
                       std::optional<TimeWaitEnded> time_wait) {
   reconsider(connection, true);
-  if (connection.verdict != Verdict::Show || !needs_.connections) return;
+  if (connection.verdict != Verdict::Show) return;
+  ++passed_.connections;
+  if (!needs_.connections) return;
   Record any(std::in_place_type<ConnectionRecord>);
   auto& record = *std::get_if<ConnectionRecord>(&any);
   record.when = when(at);
@@ -168,6 +170,7 @@ void Publisher::publish(Connection& connection, const Change& change) {
 }
 
 void Publisher::tell(const Connection& connection, const Change& change) {
+  ++passed_.transitions;
   if (!needs_.transitions) return;
   auto& transition = *std::get_if<TransitionRecord>(&told_);
   transition.when = when(change.at);

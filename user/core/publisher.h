@@ -57,6 +57,9 @@ class Publisher {
   void cgroup(std::uint64_t id, std::string path);
   When when(Nanos at) const { return {at, clock_offset_.count() ? at + clock_offset_ : Nanos{0}}; }
 
+  // What the run was about so far; `open` is not counted.
+  const EndRecord::Passed& passed() const { return passed_; }
+
   // Ids of cgroups whose path nobody has told yet, each once.
   std::vector<std::uint64_t> take_unknown_cgroups();
   const Filter& filter() const { return filter_; }
@@ -79,6 +82,7 @@ class Publisher {
   const Sink::Needs needs_;
   ConnectionTable& table_;
   Nanos clock_offset_{};
+  EndRecord::Passed passed_;
   // It is not small, and every field of it is written for each that is told.
   Record told_{std::in_place_type<TransitionRecord>};
   // What the one that was moved to CLOSED last spent in the state before.

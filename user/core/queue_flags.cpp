@@ -93,6 +93,20 @@ std::shared_ptr<QueueFlags::Listener> QueueFlags::learn(
   return listener;
 }
 
+std::optional<WatchedState> QueueFlags::watched(Nanos now) const {
+  if (!threshold_) return std::nullopt;
+  WatchedState state{.kind = FlagKind::Accept,
+                     .state = State::Established,
+                     .threshold = *threshold_,
+                     .sockets = waiting_.size() + young_};
+  if (next_queued_) state.oldest = now - *next_queued_;
+  for (const auto& [cookie, waiting] : waiting_) {
+    state.oldest = std::max(state.oldest, now - waiting.child.queued_at);
+    if (!waiting.dated && !waiting.raised) ++state.unknown_age;
+  }
+  return state;
+}
+
 void QueueFlags::leaves(std::uint64_t cookie) {
   // A recording may lack the end of a walk.
   if (left_meanwhile_.size() >= kMostLeft) left_meanwhile_.clear();
@@ -104,6 +118,8 @@ void QueueFlags::walked(const AcceptQueuesEvent& event,
   for (const std::uint64_t cookie : event.without_listeners)
     if (const auto it = namespaces_.find(cookie); it != namespaces_.end() && !it->second)
       namespaces_.erase(it);
+  young_ = event.young;
+  next_queued_ = event.next_queued;
   absl::flat_hash_set<std::uint64_t> partly;  // listeners whose queue is not known to its end
   for (const ListenQueue& queue : event.queues) {
     if (left_meanwhile_.contains(queue.cookie)) continue;

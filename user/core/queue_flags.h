@@ -43,6 +43,8 @@ class QueueFlags {
   void heard_of_listener(std::uint64_t netns_cookie) { namespaces_[netns_cookie] = true; }
   std::vector<std::uint64_t> take_namespaces();
 
+  // What the last walk found, whether or not it passes the threshold. nullopt: there is none.
+  std::optional<WatchedState> watched(Nanos now) const;
   std::uint64_t raised() const { return raised_; }  // flags, in all
   std::uint64_t open() const { return open_; }      // those of them not cleared
 
@@ -84,6 +86,8 @@ class QueueFlags {
   std::size_t walks_ = 0;                              // under way
   absl::flat_hash_set<std::uint64_t> left_meanwhile_;  // cookies, also of closed listeners
   absl::flat_hash_map<std::uint64_t, bool> namespaces_;  // by cookie: heard of since it was taken
+  std::uint64_t young_ = 0;  // of the last walk, as in its event
+  std::optional<Nanos> next_queued_;
   std::uint64_t raised_ = 0, open_ = 0;
 };
 

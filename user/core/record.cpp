@@ -89,6 +89,11 @@ bool is_certainly_stuck(const FlagRecord& flag) {
          *flag.at_most - flag.dwell.value <= kBoundsAgree;
 }
 
+bool is_of_unknown_age(const FlagRecord& flag) {
+  return !flag.dwell.error && !is_certainly_stuck(flag) &&
+         (!flag.at_most || *flag.at_most >= flag.threshold);
+}
+
 bool is_leak(const FlagRecord& flag) {
   return flag.cause != Cause::Orphaned && flag.cause != Cause::ConnectFailed &&
          is_certainly_stuck(flag);

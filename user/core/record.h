@@ -172,6 +172,7 @@ struct FlagRecord {
   // Of the holders and of the other end, by pid; one may be missing.
   std::vector<ProcessFacts> processes;
   std::optional<OtherEnd> other_end;
+  bool mptcp = false;                     // it is the MPTCP socket's, which the connection stands for
   std::optional<Process> inherited_from;  // see InquiryEvent
   std::optional<AcceptQueue> queue;       // NotAccepted
   bool by_exit = false;                   // `run`: nothing but the exit of its process closed it
@@ -181,6 +182,8 @@ struct FlagRecord {
 // the upper one does. Else it is "age unknown, at most at_most".
 inline constexpr Nanos kBoundsAgree = std::chrono::seconds{1};
 bool is_certainly_stuck(const FlagRecord& flag);
+// The bounds leave open whether it passes.
+bool is_of_unknown_age(const FlagRecord& flag);
 // Whether it decides the exit status of `leaks` and `run`.
 bool is_leak(const FlagRecord& flag);
 
@@ -212,6 +215,16 @@ struct LostRecord {
   std::uint64_t resynced = 0;
 };
 
+// `leaks`: what is there in a state that has a threshold, whether it passes it or not.
+struct WatchedState {
+  FlagKind kind = FlagKind::State;
+  State state = State::CloseWait;
+  Nanos threshold{};
+  std::uint64_t sockets = 0;
+  Nanos oldest{};                 // a lower bound, if it is of unknown age; 0: there is none
+  std::uint64_t unknown_age = 0;  // those whose bounds leave open whether they pass
+};
+
 struct EndRecord {
   When when;
   std::uint64_t events = 0;            // received from the kernel
@@ -221,15 +234,22 @@ struct EndRecord {
   std::uint64_t ring_full = 0;         // those of `lost` that the ring had no room for
   std::uint64_t connections = 0;       // lives that were seen to end, before any filter
   std::uint64_t open = 0;              // lives still open
+  struct Passed {                      // the filter; not in JSON
+    std::uint64_t transitions = 0;     // of connections, whatever the kernel tells them by
+    std::uint64_t connections = 0;     // that ended
+    std::uint64_t open = 0;
+  } passed;
   std::uint64_t flags_raised = 0;
   std::uint64_t flags_open = 0;  // those of them not cleared
   std::uint64_t evicted = 0;     // lives that left the table for --max-connections
   std::uint64_t unseen = 0;     // transitions, at least, that no program saw and no counter counted
   std::uint64_t corrected = 0;  // ends that were none: the kernel was asked before they were told
+  std::uint64_t mptcp_not_judged = 0;  // subflows whose MPTCP socket could not be looked at
   std::uint64_t output_dropped = 0;  // lines; a sink fills it in, as it alone has all of them
   std::uint64_t unrecorded = 0;      // frames that are missing in a recording; not printed
   Nanos elapsed{};
   bool truncated = false;  // a replay: the recording does not tell the end
+  std::optional<std::vector<WatchedState>> watched;  // nullopt: it was not `leaks`
 };
 
 using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord,

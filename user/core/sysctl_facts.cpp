@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cstdint>
 
+#include "core/kernel_time.h"
+#include "core/port_ranges.h"
 #include "core/tcp_timeouts.h"
 
 namespace tcpdwell {
@@ -212,13 +214,63 @@ std::string keepalive_probes(std::int64_t value, const Values&) {
   return std::to_string(value) + " probes in a row may stay without an answer";
 }
 
+constexpr std::string_view kStrange = "a value that tcpdwell cannot explain";
+constexpr std::string_view kReserved = "net.ipv4.ip_local_reserved_ports";
+
+std::string grouped(std::int64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  return text;
+}
+
+// How many new connections a second there can be for ever, if each ends in TIME_WAIT here.
+std::string lasting_rate(std::int64_t ports, const Values& values) {
+  const double lasts =
+      std::chrono::duration<double>(timer_bounds(kTimeWaitLength, values.hz()).max).count();
+  const auto tenths = static_cast<std::int64_t>(static_cast<double>(ports) / lasts * 10);
+  std::string rate = grouped(tenths / 10);
+  if (tenths < 100) rate += '.' + std::to_string(tenths % 10);
+  std::string text = "with a TIME_WAIT for each, " + rate + " new ones a second do not use them up";
+  const auto reuse = values.number("tcp_tw_reuse").value_or(0);
+  if (reuse == 1) text += ", and more where tcp_tw_reuse frees a TIME_WAIT";
+  if (reuse == 2) text += ", and more over loopback, where tcp_tw_reuse frees a TIME_WAIT";
+  return text;
+}
+
+// "32768\t60999"
+std::string port_range(std::string_view text, const Values& values) {
+  const auto gap = text.find_first_of(" \t");
+  const auto first = to_number(text.substr(0, gap));
+  const auto begin = text.find_first_not_of(" \t", gap);
+  if (!first || begin == text.npos) return std::string(kStrange);
+  const auto last = to_number(text.substr(begin));
+  if (!last || *last < *first || *last > UINT16_MAX) return std::string(kStrange);
+  const std::string* list = values.text(kReserved);
+  const std::uint32_t reserved =
+      list ? count_ports(parse_ports(*list, static_cast<std::uint16_t>(*first),
+                                     static_cast<std::uint16_t>(*last)))
+           : 0;
+  const std::int64_t ports = *last - *first + 1 - reserved;
+  return grouped(ports) + (ports == 1 ? " port" : " ports") +
+         " for connect() without bind() to one address and port, less those that anybody bound: " +
+         lasting_rate(ports, values);
+}
+
+// "", "8080,9000-9010"
+std::string reserved_ports(std::string_view text, const Values&) {
+  const auto ports = count_ports(parse_ports(text, 1, UINT16_MAX));
+  if (ports == 0) return "connect() without bind() chooses any of ip_local_port_range";
+  return "connect() without bind() does not choose " +
+         (ports == 1 ? "this one" : "these " + grouped(ports));
+}
+
 struct Sysctl {
   std::string_view name;
   std::string (*effect)(std::int64_t, const Values&);  // nullptr: not one number
   std::string_view absent = "this kernel has none";
+  std::string (*effect_of_text)(std::string_view, const Values&) = nullptr;
 };
 
-constexpr std::string_view kPorts = "net.ipv4.ip_local_port_range";
 constexpr auto kAll = std::to_array<Sysctl>({
     {"net.ipv4.tcp_fin_timeout", fin_timeout},
     {"net.ipv4.tcp_tw_reuse", tw_reuse},
@@ -242,7 +294,8 @@ constexpr auto kAll = std::to_array<Sysctl>({
     {"net.ipv4.tcp_keepalive_time", keepalive_time},
     {"net.ipv4.tcp_keepalive_intvl", keepalive_interval},
     {"net.ipv4.tcp_keepalive_probes", keepalive_probes},
-    {kPorts, nullptr},
+    {"net.ipv4.ip_local_port_range", nullptr, "this kernel has none", port_range},
+    {kReserved, nullptr, "this kernel has none", reserved_ports},
 });
 constexpr auto kSysctlNames = [] {
   std::array<std::string_view, kAll.size()> names;
@@ -250,26 +303,9 @@ constexpr auto kSysctlNames = [] {
   return names;
 }();
 
-constexpr std::string_view kStrange = "a value that tcpdwell cannot explain";
-
-// "32768\t60999"
-std::string port_range(std::string_view text) {
-  const auto gap = text.find_first_of(" \t");
-  const auto first = to_number(text.substr(0, gap));
-  const auto begin = text.find_first_not_of(" \t", gap);
-  if (!first || begin == text.npos) return std::string(kStrange);
-  const auto last = to_number(text.substr(begin));
-  if (!last || *last < *first) return std::string(kStrange);
-  const std::int64_t ports = *last - *first + 1;
-  return std::to_string(ports) + (ports == 1 ? " port" : " ports") +
-         " for connections to one address and port: with a TIME_WAIT for each that is not "
-         "reused, at most " +
-         std::to_string((ports + 59) / 60) + " new ones a second";
-}
-
 std::string effect_of(const Sysctl& sysctl, const std::string* text, const Values& values) {
   if (!text) return std::string(sysctl.absent);
-  if (!sysctl.effect) return port_range(*text);
+  if (sysctl.effect_of_text) return sysctl.effect_of_text(*text, values);
   const auto number = to_number(*text);
   return number ? sysctl.effect(*number, values) : std::string(kStrange);
 }

@@ -76,6 +76,7 @@ void ConnectionTable::release(Connection& connection) {
   extra.held.clear();
   if (extra.held.capacity() > kFewHeld) extra.held.shrink_to_fit();
   extra.entered_error = {};
+  extra.entered_earliest.reset();
   extra.errors = {};
   extra.times.reset();
   extra.life = 0;
@@ -260,8 +261,8 @@ void ConnectionTable::tidy(Connection& connection) {
   Extra& extra = extras_[connection.extra];
   const bool needed = !extra.held.empty() || connection.doubt != Doubt::None ||
                       connection.origin_lost || extra.times || extra.life != 0 ||
-                      extra.entered_error != Nanos{0} || extra.errors != decltype(extra.errors){} ||
-                      extra.syn_ack_retransmits != 0;
+                      extra.entered_error != Nanos{0} || extra.entered_earliest ||
+                      extra.errors != decltype(extra.errors){} || extra.syn_ack_retransmits != 0;
   if (needed) return;
   extra.doubted = std::monostate{};
   extras_.give_up(std::exchange(connection.extra, 0));
@@ -282,7 +283,19 @@ Nanos ConnectionTable::entered_error(const Connection& connection) const {
 }
 
 void ConnectionTable::set_entered_error(Connection& connection, Nanos error) {
-  if (error != Nanos{0} || connection.extra != 0) extra(connection).entered_error = error;
+  if (error == Nanos{0} && connection.extra == 0) return;
+  extra(connection).entered_error = error;
+  extra(connection).entered_earliest.reset();
+}
+
+std::optional<Nanos> ConnectionTable::entered_earliest(const Connection& connection) const {
+  return connection.extra == 0 ? std::nullopt : extras_[connection.extra].entered_earliest;
+}
+
+void ConnectionTable::set_entered_earliest(Connection& connection, std::optional<Nanos> earliest) {
+  if (!earliest && connection.extra == 0) return;
+  extra(connection).entered_error = {};
+  extra(connection).entered_earliest = earliest;
 }
 
 void ConnectionTable::spend(Connection& connection, State state, Nanos dwell, Nanos error,

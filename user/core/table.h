@@ -82,6 +82,10 @@ class ConnectionTable {
   void set_life(Connection& connection, std::uint32_t life);
   Nanos entered_error(const Connection& connection) const;
   void set_entered_error(Connection& connection, Nanos error);
+  // Of one whose `entered` is only the latest it can have been; nullopt: there is no such bound.
+  // With an error there is none.
+  std::optional<Nanos> entered_earliest(const Connection& connection) const;
+  void set_entered_earliest(Connection& connection, std::optional<Nanos> earliest);
   // It was in `state`, which it leaves, for so long.
   void spend(Connection& connection, State state, Nanos dwell, Nanos error, bool lower_bound);
   // Indexed by State.

@@ -10,10 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <fstream>
 #include <optional>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 #include "kernel/programs.h"
 
@@ -56,14 +58,17 @@ bool is_network_namespace(int fd) {
 
 // A bind mount keeps a namespace alive: `ip netns`, container runtimes. Octal escapes stand for
 // blanks in mountinfo.
-std::vector<std::string> namespace_mounts() {
-  std::vector<std::string> paths;
+std::vector<std::pair<std::uint32_t, std::string>> namespace_mounts() {
+  std::vector<std::pair<std::uint32_t, std::string>> mounts;
   std::ifstream file("/proc/self/mountinfo");
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
     std::string id, parent, device, root, path;
     words >> id >> parent >> device >> root >> path;
-    if (!root.starts_with("net:[")) continue;
+    constexpr std::string_view kPrefix = "net:[";
+    if (!root.starts_with(kPrefix)) continue;
+    std::uint32_t inum = 0;
+    std::from_chars(root.data() + kPrefix.size(), root.data() + root.size(), inum);
     std::string plain;
     for (std::size_t i = 0; i < path.size(); ++i) {
       if (path[i] == '\\' && i + 3 < path.size()) {
@@ -73,9 +78,9 @@ std::vector<std::string> namespace_mounts() {
         plain += path[i];
       }
     }
-    paths.push_back(std::move(plain));
+    mounts.emplace_back(inum, std::move(plain));
   }
-  return paths;
+  return mounts;
 }
 
 // In the namespace of `fd` for as long as it lives.
@@ -117,7 +122,7 @@ void Namespaces::add(const Place& place, std::string mount) {
 }
 
 void Namespaces::add_mounts() {
-  for (std::string& path : namespace_mounts()) {
+  for (auto& [inum, path] : namespace_mounts()) {
     const UniqueFd file = open_path(path);
     struct stat info {};
     if (!file || ::fstat(file.get(), &info) != 0) continue;
@@ -189,6 +194,12 @@ bool Namespaces::enter_known(std::uint64_t cookie, const std::function<void()>& 
     return true;
   }
   return false;
+}
+
+std::map<std::uint32_t, std::string> mounted_namespaces() {
+  std::map<std::uint32_t, std::string> mounted;
+  for (auto& [inum, path] : namespace_mounts()) mounted.emplace(inum, std::move(path));
+  return mounted;
 }
 
 }  // namespace tcpdwell

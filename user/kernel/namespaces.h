@@ -54,4 +54,7 @@ class Namespaces {
   std::map<std::uint64_t, Nanos> missing_;          // when it was not in the kernel's list first
 };
 
+// Where those are mounted that are: `ip netns`, container runtimes. By inode number.
+std::map<std::uint32_t, std::string> mounted_namespaces();
+
 }  // namespace tcpdwell

@@ -16,14 +16,18 @@
 namespace tcpdwell {
 namespace {
 
+constexpr std::size_t kLongest = 512U << 10U;
+
 std::optional<std::string> read_value(std::string_view name) {
   std::string path = "/proc/sys/" + std::string(name);
   std::replace(path.begin() + sizeof "/proc/sys", path.end(), '.', '/');
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::array<char, 256> text{};
-  const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : -1;
-  if (size <= 0) return std::nullopt;
-  std::string value(text.data(), static_cast<std::size_t>(size));
+  std::string value;
+  std::array<char, 4096> text{};  // ip_local_reserved_ports may be long
+  for (ssize_t size = 0; file && value.size() < kLongest;
+       value.append(text.data(), static_cast<std::size_t>(size)))
+    if (size = ::read(file.get(), text.data(), text.size()); size <= 0) break;
+  if (value.empty()) return std::nullopt;
   value.erase(value.find_last_not_of('\n') + 1);
   return value;
 }

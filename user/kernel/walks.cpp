@@ -79,7 +79,7 @@ std::vector<tcpdwell_end> ends_of(const WalkedQueue& walked) {
 
 struct Walks::Impl {
   tcpdwell_bpf* skeleton;
-  LinkPtr sockets, queues, holders, tasks, files, list;
+  LinkPtr sockets, subflows, queues, holders, tasks, files, list;
   std::uint32_t pass = 0;  // of holders(); entries of earlier ones are not wanted
 };
 
@@ -94,6 +94,7 @@ Result<Walks> Walks::attach(tcpdwell_bpf& skeleton) {
   auto& progs = skeleton.progs;
   for (auto [program, link] : {std::pair{progs.snapshot, &impl->sockets},
                                {progs.accept_queues, &impl->queues},
+                               {progs.mptcp_sockets, &impl->subflows},
                                {progs.holders, &impl->holders},
                                {progs.places_of_tasks, &impl->tasks},
                                {progs.places_of_files, &impl->files},
@@ -128,6 +129,19 @@ std::optional<Error> Walks::snapshot(const std::atomic<bool>& stop) const {
     std::this_thread::sleep_for(500us);  // the reader of the ring is behind
   }
   return std::nullopt;
+}
+
+std::uint32_t Walks::subflows_met() const { return impl_->skeleton->bss->subflows_met; }
+
+Result<std::vector<MptcpSubflow>> Walks::mptcp_subflows() const {
+  auto bytes = read_all(impl_->subflows, "walking through the MPTCP sockets of a network namespace");
+  if (!bytes) return bytes.error();
+  std::vector<MptcpSubflow> subflows;
+  const std::span<const std::byte> all(*bytes);
+  for (std::size_t at = 0; at + sizeof(tcpdwell_mptcp_subflow) <= all.size();
+       at += sizeof(tcpdwell_mptcp_subflow))
+    if (auto subflow = decode_subflow(all.subspan(at))) subflows.push_back(*subflow);
+  return subflows;
 }
 
 // All in a few system calls.
@@ -220,7 +234,7 @@ Result<QueueWalk> Walks::accept_queues(Nanos cutoff) {
   constexpr std::string_view kDoing = "walking through the accept queues of a network namespace";
   auto& shared = *impl_->skeleton->bss;
   shared.queue_cutoff_us = static_cast<std::uint64_t>(cutoff.count() / 1000);
-  shared.queue_next_us = 0;
+  shared.queue_next_us = shared.queue_young = 0;
   shared.queue_listeners = shared.queues_over = 0;
   const UniqueFd walk(bpf_iter_create(bpf_link__fd(impl_->queues.get())));
   if (!walk) return system_error(kDoing);
@@ -244,6 +258,7 @@ Result<QueueWalk> Walks::accept_queues(Nanos cutoff) {
     used -= at;
   }
   found.listeners = shared.queue_listeners;
+  found.young = shared.queue_young;
   if (shared.queue_next_us != 0)
     found.next_queued = std::chrono::microseconds{shared.queue_next_us};
   if (const auto error = collect_queued(found)) return *error;

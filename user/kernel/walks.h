@@ -39,7 +39,8 @@ struct Place {
 struct QueueWalk {
   std::vector<WalkedQueue> queues;  // with what was queued up to the cutoff, the oldest first
   std::uint32_t listeners = 0;      // all of them
-  std::optional<Nanos> next_queued;  // the first thing after the cutoff
+  std::uint64_t young = 0;           // what was queued after the cutoff
+  std::optional<Nanos> next_queued;  // the first of that
 };
 
 // Who holds listeners, and who holds connections of their ports.
@@ -62,6 +63,10 @@ class Walks {
   // All sockets of the network namespace that the calling thread is in, into the ring. Somebody
   // must drain it meanwhile: at half full this waits, until `stop`.
   std::optional<Error> snapshot(const std::atomic<bool>& stop) const;
+  // How many MPTCP subflows all walks by snapshot() have met so far.
+  std::uint32_t subflows_met() const;
+  // MPTCP subflows of the network namespace that the calling thread is in.
+  Result<std::vector<MptcpSubflow>> mptcp_subflows() const;
   // What was queued up to `cutoff` in the network namespace that the calling thread is in. A listener
   // is locked while its queue is looked at.
   Result<QueueWalk> accept_queues(Nanos cutoff);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "recording/mptcp_entry.h"
 #include "recording/pack.h"
 
 namespace tcpdwell::recording {
@@ -87,6 +88,12 @@ class Notes {
     packer_.put(static_cast<std::uint64_t>(holders.holdings.size()));
     end(Entry::Holders);
   }
+  void operator()(const MptcpEvent& mptcp) {
+    for (const MptcpSubflow& subflow : mptcp.subflows) add(subflow);
+    packer_.put(mptcp.at);
+    packer_.put(static_cast<std::uint64_t>(mptcp.subflows.size()));
+    end(Entry::Mptcp);
+  }
   void operator()(const ProcessesEvent& event) {
     packer_.put(event.at);
     packer_.put(static_cast<std::uint16_t>(event.processes.size()));
@@ -126,6 +133,10 @@ class Notes {
     packer_.put(holding.holder.process);
     packer_.put(holding.holder.fd);
     end(Entry::Holding);
+  }
+  void add(const MptcpSubflow& subflow) {
+    put_subflow(packer_, subflow);
+    end(Entry::MptcpSubflow);
   }
   void add(const std::vector<PortSpan>& spans) {
     const auto count = static_cast<std::uint16_t>(std::min(spans.size(), PortSpan::kMost));
@@ -308,6 +319,24 @@ std::optional<NoteReader::Read> NoteReader::read_holders(Bytes bytes) {
   return Read{std::move(holders), {}};
 }
 
+void NoteReader::read_subflow(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  const MptcpSubflow subflow = get_subflow(unpacker);
+  if (is_time(unpacker, subflow.at) && subflows_.size() < kMostHoldings)
+    subflows_.push_back(subflow);
+}
+
+std::optional<NoteReader::Read> NoteReader::read_mptcp(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  MptcpEvent mptcp;
+  std::uint64_t count = 0;
+  unpacker.get(mptcp.at);
+  unpacker.get(count);
+  mptcp.subflows = std::exchange(subflows_, {});
+  if (!is_time(unpacker, mptcp.at) || mptcp.subflows.size() != count) return std::nullopt;
+  return Read{std::move(mptcp), {}};
+}
+
 std::optional<NoteReader::Read> NoteReader::read_inquiry(Bytes bytes) {
   Unpacker unpacker(bytes);
   InquiryEvent answer;
@@ -359,6 +388,8 @@ std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
     case Entry::Holding: read_holding(bytes); return std::nullopt;
     case Entry::Holders: return read_holders(bytes);
     case Entry::Inquiry: return read_inquiry(bytes);
+    case Entry::MptcpSubflow: read_subflow(bytes); return std::nullopt;
+    case Entry::Mptcp: return read_mptcp(bytes);
     case Entry::Processes: return read_processes(bytes);
     case Entry::Surroundings: read_surroundings(bytes); return std::nullopt;
     case Entry::QueueWalkBegan: return Read{QueueWalkBegan{}, {}};

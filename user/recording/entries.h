@@ -35,6 +35,7 @@ class NoteReader {
   // What came so far may lack something.
   void lost() {
     holdings_.clear();
+    subflows_.clear();
     surroundings_ = {};
     queues_.lost();
   }
@@ -43,6 +44,11 @@ class NoteReader {
   std::optional<Read> read_inquiry(std::span<const std::byte> bytes);
   std::optional<Read> read_holders(std::span<const std::byte> bytes);
   void read_holding(std::span<const std::byte> bytes);
+  std::optional<Read> read_mptcp(std::span<const std::byte> bytes);
+  void read_subflow(std::span<const std::byte> bytes);
+
+  std::vector<Holding> holdings_;
+  std::vector<MptcpSubflow> subflows_;
   void read_surroundings(std::span<const std::byte> bytes);
 
   std::vector<Holding> holdings_;

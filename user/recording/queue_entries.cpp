@@ -95,6 +95,8 @@ class Pieces {
     packer_.put(event.at);
     packer_.put(static_cast<std::uint64_t>(event.namespaces.size()));
     packer_.put(static_cast<std::uint64_t>(event.queues.size()));
+    packer_.put(event.young);
+    packer_.put(event.next_queued);
     end(Entry::AcceptQueues);
   }
 
@@ -205,6 +207,8 @@ std::optional<AcceptQueuesEvent> QueueReader::read_all(Bytes bytes) {
   unpacker.get(event.at);
   unpacker.get(namespaces);
   unpacker.get(queues);
+  unpacker.get(event.young);
+  unpacker.get(event.next_queued);
   // With one of them missing, what waits in it would seem to have been accepted.
   if (!unpacker.ok() || event.at.count() < 0 || event.namespaces.size() != namespaces ||
       event.queues.size() != queues)

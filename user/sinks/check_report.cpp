@@ -16,6 +16,8 @@
 namespace tcpdwell {
 namespace {
 
+constexpr std::size_t kLongestValue = 24;  // in text: a list of ports has no end
+
 // --- JSON ---------------------------------------------------------------------------------------
 
 std::string quoted(std::string_view text) {
@@ -108,6 +110,7 @@ std::string sysctls_text(const CheckReport& report, const TextStyle& style) {
     std::string value = printable(fact.value.value_or("-"));
     // The one that has a tab between two numbers.
     if (const auto tab = value.find("\\x09"); tab != value.npos) value.replace(tab, 4, " ");
+    if (value.size() > kLongestValue) value.replace(kLongestValue - 3, value.npos, "...");
     table.add({fact.name, std::move(value), fact.effect}, fact.value ? "" : ansi::kDim);
   }
   return fmt::format("sysctls of network namespace {}:\n", report.netns) +

@@ -3,110 +3,40 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "core/service.h"
-#include "sinks/escape.h"
+#include "core/diagnosis.h"
+#include "sinks/commands.h"
 #include "sinks/explain_accept.h"
+#include "sinks/explain_past.h"
 #include "sinks/next_step.h"
 #include "sinks/text_format.h"
-#include "util/duration.h"
+#include "sinks/who_holds.h"
 
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kNamedHolders = 3;
-
-std::string duration_text(const Dwell& dwell) {
-  const std::string_view about = !dwell.error ? "at least " : dwell.error->count() ? "about " : "";
-  return std::string(about) + format_duration(dwell.value);
-}
-
 // "2m10s ago"; of several "the oldest 2m10s ago"
 std::string ago(const LeakGroup& group) {
-  return (is_one(group) ? "" : "the oldest ") + duration_text(group.oldest) + " ago";
-}
-
-// " in nginx.service", where it is known to be that of the holders, too.
-std::string in_service(const LeakGroup& group) {
-  const std::string service = service_of(group.cgroup);
-  if (service.empty()) return "";
-  if (group.owner && !group.holders.empty()) {
-    const std::uint64_t owner = group.owner->process.cgroup_id;
-    const std::uint64_t holder = group.holders.front().process.cgroup_id;
-    if (owner != 0 && holder != 0 && owner != holder) return "";
-  }
-  std::string text = " in ";
-  append_printable(text, service);
-  return text;
-}
-
-std::string joined(const LeakGroup& group, std::string (*text_of)(const LeakHolder&)) {
-  std::string text;
-  const std::size_t named = std::min(group.holders.size(), kNamedHolders);
-  for (std::size_t i = 0; i < named; ++i) {
-    if (i > 0) text += i + 1 < group.holders.size() ? ", " : " and ";
-    text += text_of(group.holders[i]);
-  }
-  if (group.holders.size() > named)
-    text += fmt::format(" and {} more", group.holders.size() - named);
-  return text + in_service(group);
-}
-
-std::string fd_list(const LeakHolder& holder) {
-  std::string text;
-  for (const std::int32_t fd : holder.fds) text += (text.empty() ? "" : ", ") + std::to_string(fd);
-  if (holder.descriptors > holder.fds.size()) text += ", …";
-  return text;
-}
-
-// "fd 9 of python3[4711]", "12 descriptors of python3[4711] (9, 10, 11, …)"
-std::string descriptors_of(const LeakHolder& holder) {
-  std::string process = format_process(holder.process);
-  if (holder.fds.empty()) return process;
-  if (holder.descriptors == 1) return fmt::format("fd {} of {}", holder.fds[0], process);
-  return fmt::format("{} descriptors of {} (fd {})", holder.descriptors, process, fd_list(holder));
-}
-
-std::string process_of(const LeakHolder& holder) { return format_process(holder.process); }
-
-std::string size_text(const std::optional<std::uint64_t>& bytes) {
-  return bytes && *bytes != 0 ? fmt::format("{} byte{}", *bytes, *bytes == 1 ? "" : "s") : "data";
-}
-
-// A clause: who keeps it open.
-std::string who_holds(const LeakGroup& group) {
-  if (group.holders.empty()) {
-    std::string text = is_one(group) ? "no process seen from here has it open"
-                                     : "no process seen from here has them open";
-    text +=
-        " (it may be on its way through a unix socket, registered with io_uring, used by the "
-        "kernel itself, or in another pid namespace)";
-    if (group.owner) text += "; its owner was " + format_process(group.owner->process);
-    return text;
-  }
-  const bool several = group.holders.size() > 1 || group.holders.front().descriptors > 1;
-  std::string text = joined(group, descriptors_of);
-  text += several ? " are still open" : " is still open";
-  if (group.holders.size() == 1 && is_one(group) && several) text += " on it: all must be closed";
-  if (group.holders.size() > 1)
-    text += fmt::format(
-        ": {} processes must close {} (children inherit descriptors)",
-        group.holders.size() == 2 ? "both" : fmt::format("all {}", group.holders.size()),
-        is_one(group) ? "it" : "them");
-  return text;
+  const std::string age =
+      group.certain || !group.at_most
+          ? age_text(group.oldest)
+          : fmt::format("between {} and {}", format_duration(group.oldest.value),
+                        format_duration(*group.at_most));
+  return (is_one(group) ? "" : "the oldest ") + age + " ago";
 }
 
 // "the peer closed 2m10s ago"
 std::string peer_closed(const LeakGroup& group) {
   if (is_one(group)) return "the peer closed " + ago(group);
-  return fmt::format("the peer closed {} connections, {}", group.count, ago(group));
+  return fmt::format("the peer closed {}, {}", format_count(group.count, "connection"), ago(group));
 }
 
 std::string not_accepted(const LeakGroup& group) {
-  std::string who = joined(group, process_of);
   const bool several = group.holders.size() > 1;
-  if (who.empty() || group.holders.empty()) who = "the listening application";
+  std::string who = processes_text(group);
+  if (group.holders.empty())
+    who =
+        "the listening application (in a pid namespace that is not seen from here, or with no "
+        "descriptor)";
   return fmt::format("{}, and {} still in the accept queue of port {}: {} {} not accepted {}",
                      peer_closed(group), is_one(group) ? "it is" : "they are", group.local_port,
                      who, several ? "have" : "has", is_one(group) ? "it" : "them");
@@ -116,7 +46,8 @@ std::string not_accepted(const LeakGroup& group) {
 std::string shut_down(const LeakGroup& group) {
   return fmt::format(
       "{} shut down {} and the peer has not closed since",
-      is_one(group) ? "this side was" : fmt::format("this side of {} connections was", group.count),
+      is_one(group) ? "this side was"
+                    : fmt::format("this side of {} was", format_count(group.count, "connection")),
       is_one(group) ? ago(group) : '(' + ago(group) + ')');
 }
 
@@ -133,79 +64,72 @@ std::string orphaned(const LeakGroup& group) {
   return text + fmt::format(", and the kernel ends {} by itself (net.ipv4.tcp_fin_timeout)", it);
 }
 
-// "in CLOSE_WAIT for 3.2s"
-std::string how_long(const LeakGroup& group) {
-  if (is_one(group))
-    return fmt::format("in {} for {}", name(group.state), duration_text(group.oldest));
-  return fmt::format("{} sockets in {}, the oldest for {}", group.count, name(group.state),
-                     duration_text(group.oldest));
+// A clause about data that does not get away. Empty: there is none.
+std::string unsent(const LeakGroup& group, const Diagnosis& diagnosis) {
+  const std::uint64_t bytes = group.unsent_bytes.value_or(0);
+  if (bytes == 0) return "";
+  const std::string data =
+      fmt::format("{} {}", format_count(bytes, "byte"), bytes == 1 ? "is" : "are");
+  if (diagnosis.window_closed)
+    return data + " not sent: the peer answers, but takes no more data (its window is closed)";
+  if (diagnosis.retransmits)
+    return data + " sent again and again: no acknowledgment comes from the peer";
+  return data + " not acknowledged by the peer";
+}
+
+// An orphan's data is tried for a while; nothing but the process ends a socket that is held.
+std::string how_it_ends(const LeakGroup& group, const Diagnosis& diagnosis) {
+  if (!group.attached)
+    return "; nobody holds " + std::string(is_one(group) ? "it" : "them") +
+           " any more, and the kernel gives up by itself after some minutes";
+  if (group.holders.empty()) return "";
+  return "; " + who_holds(group) +
+         (diagnosis.window_closed ? ", and while that is so no timeout ends this" : "");
 }
 
 // A state whose reason is not judged, or the kernel could not be asked.
-std::string only_how_long(const LeakGroup& group) {
+std::string only_how_long(const LeakGroup& group, const Diagnosis& diagnosis) {
   std::string text = how_long(group);
-  if (!group.holders.empty())
+  if (const std::string data = unsent(group, diagnosis); !data.empty()) {
+    text += "; " + data + how_it_ends(group, diagnosis);
+  } else if (!group.holders.empty()) {
     text += "; " + who_holds(group);
-  else if (group.owner)
+  } else if (group.owner) {
     text += "; owner " + format_process(group.owner->process) + in_service(group);
-  return text;
-}
-
-std::string what_was_wrong(const LeakGroup& group) {
-  const std::string_view it = is_one(group) ? "it" : "them";
-  switch (group.cause) {
-    case Cause::None: break;
-    case Cause::NotAccepted:
-      return fmt::format("nobody accepted {} from the queue of port {}", it, group.local_port);
-    case Cause::DataUnread:
-      return size_text(group.unread_bytes) + " before the end of stream not read";
-    case Cause::Sending: return size_text(group.unsent_bytes) + " not acknowledged by the peer";
-    case Cause::EofUnread: return "all data read, but not the end of stream behind it";
-    case Cause::EofRead: return "nothing was left to read";
-    case Cause::HalfClosed: return "this side was shut down, and the peer did not close";
-    case Cause::Orphaned: return fmt::format("nobody held {} any more", it);
-    case Cause::NotClosed: return "the connection was over, and the descriptor was not closed";
-    case Cause::ConnectFailed: return "connect() failed, and the descriptor was not closed";
   }
-  return {};
-}
-
-std::string until_exit(const LeakGroup& group) {
-  std::string who = "the process";
-  if (!group.holders.empty())
-    who = joined(group, process_of);
-  else if (group.owner)
-    who = format_process(group.owner->process) + in_service(group);
-  std::string text = fmt::format("{}{} until {} exited; nothing else closed {}", how_long(group),
-                                 is_one(group) ? "" : ",", who, is_one(group) ? "it" : "them");
-  if (group.unread_bytes.value_or(0) != 0)
-    text += fmt::format("; {} never read", size_text(group.unread_bytes));
   return text;
 }
 
-// Its processes may be gone, and the socket closed.
-std::string in_the_past(const LeakGroup& group) {
-  std::string text = how_long(group);
-  if (const std::string wrong = what_was_wrong(group); !wrong.empty()) text += "; " + wrong;
-  if (group.holders.empty()) return text;
-  if (group.cause == Cause::NotAccepted) return text + "; listener " + joined(group, process_of);
-  return text + "; held by " + joined(group, descriptors_of);
+// The process waits for another peer than the one that closed. That is a conclusion from the times:
+// said as one.
+std::string relayed(const LeakGroup& group) {
+  const std::string relay = processes_text(group);
+  const std::string other = address_text(*group.relay_peer, group.relay_family);
+  if (group.cause == Cause::HalfClosed)
+    return fmt::format("{}; {} seems to relay: its peer {} had closed right before",
+                       shut_down(group), relay, other);
+  return fmt::format(
+      "{}; {} seems to relay: it passed that on to {} and waits for that peer to close, too; {}",
+      peer_closed(group), relay, other, who_holds(group));
 }
 
-std::string what_is_wrong(const LeakGroup& group, bool alive) {
-  if (group.kind == FlagKind::Accept) return explain_accept(group, alive);
-  if (group.by_exit) return until_exit(group);
-  if (!alive) return in_the_past(group);
+std::string sending(const LeakGroup& group, const Diagnosis& diagnosis) {
+  std::string data = unsent(group, diagnosis);
+  if (data.empty()) data = "data is not acknowledged by the peer";
+  return fmt::format("{}, but {}; {}", peer_closed(group), data, who_holds(group));
+}
+
+std::string what_is_wrong(const LeakGroup& group, const Diagnosis& diagnosis) {
+  if (group.kind == FlagKind::Accept) return explain_accept(group, true);
+  if (group.relay_peer) return relayed(group);
   switch (group.cause) {
-    case Cause::None: return only_how_long(group);
+    case Cause::None: return only_how_long(group, diagnosis);
     case Cause::NotAccepted: return not_accepted(group);
     case Cause::DataUnread:
       return fmt::format("{}; {} that came before {} unread, and {}", peer_closed(group),
                          size_text(group.unread_bytes),
                          group.unread_bytes.value_or(0) > 1 ? "are" : "is", who_holds(group));
-    case Cause::Sending:
-      return fmt::format("{}, but has not acknowledged {} of ours yet; {}", peer_closed(group),
-                         size_text(group.unsent_bytes), who_holds(group));
+    case Cause::Sending: return sending(group, diagnosis);
     case Cause::EofUnread:
       return fmt::format("{}; all data has been read, but not the end of stream behind it, and {}",
                          peer_closed(group), who_holds(group));
@@ -224,8 +148,14 @@ std::string what_is_wrong(const LeakGroup& group, bool alive) {
 
 }  // namespace
 
-Explanation explain(const LeakGroup& group, bool alive) {
-  return {.what = what_is_wrong(group, alive), .next = next_step(group, alive && !group.by_exit)};
+Explanation explain(const LeakGroup& group, bool alive, const Surroundings* here) {
+  if (group.by_exit || !alive)
+    return {.what = in_the_past(group) + netns_text(group, here),
+            .next = next_step_in_the_past(group)};
+  const Diagnosis diagnosis = diagnose(group);
+  return {.what = what_is_wrong(group, diagnosis) + more_about_holders(group, diagnosis) +
+                  other_end_text(group) + netns_text(group, here),
+          .next = next_step(group, diagnosis, here)};
 }
 
 std::string cause_text(Cause cause) {
@@ -235,14 +165,17 @@ std::string cause_text(Cause cause) {
 std::string holder_text(const LeakGroup& group) {
   if (group.holders.empty())
     return group.owner ? '(' + format_process(group.owner->process) + ')' : "-";
-  std::string text = format_process(group.holders.front().process);
+  if (are_equal_processes(group))
+    return fmt::format("{}× {}", format_number(group.holders.size()),
+                       program_text(group.holders.front()));
+  std::string text = process_text(group.holders.front());
   if (group.holders.size() > 1) text += fmt::format(" +{}", group.holders.size() - 1);
   return text;
 }
 
 std::string peer_text(const LeakGroup& group) {
   const std::string port = group.peer.port != 0 ? ':' + std::to_string(group.peer.port) : "";
-  if (group.peers > 1) return fmt::format("{} addresses{}", group.peers, port);
+  if (group.peers > 1) return fmt::format("{} addresses{}", format_number(group.peers), port);
   const std::string address = format_address(group.peer, group.family);
   return group.family == Family::Ipv6 && !port.empty() ? '[' + address + ']' + port
                                                        : address + port;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/leak_groups.h"
+#include "sinks/surroundings.h"
 
 namespace tcpdwell {
 
@@ -14,12 +15,13 @@ struct Explanation {
   std::string next;
 };
 
-// `alive`: its processes can still be looked at.
-Explanation explain(const LeakGroup& group, bool alive = true);
+// `alive`: its processes can still be looked at. `here`: where the reader is; null: not known.
+Explanation explain(const LeakGroup& group, bool alive = true, const Surroundings* here = nullptr);
 
 // "eof_read", ... ; "-" for none.
 std::string cause_text(Cause cause);
-// Short, for a column: "python3[4711] +2", "-"
+// Short, for a column: "python3[4711] +2" where all of them hold each socket, "24× php-fpm8.2"
+// where each holds some, "-"
 std::string holder_text(const LeakGroup& group);
 // "10.0.0.2:80", "10.0.0.2", "214 addresses"
 std::string peer_text(const LeakGroup& group);

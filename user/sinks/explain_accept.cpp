@@ -3,31 +3,17 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "core/diagnosis.h"
 #include "sinks/text_format.h"
+#include "sinks/who_holds.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kNamed = 3;
-
-std::string age_text(const LeakGroup& group) {
+std::string age_of(const LeakGroup& group) {
   const std::string age = format_duration(group.oldest.value);
   return group.oldest.error ? age : "at least " + age;
-}
-
-// "gunicorn[12]", "gunicorn[12], gunicorn[13] and 2 more"
-std::string acceptors(const LeakGroup& group) {
-  std::string text;
-  const std::size_t named = std::min(group.holders.size(), kNamed);
-  for (std::size_t i = 0; i < named; ++i) {
-    if (i > 0) text += i + 1 < group.holders.size() ? ", " : " and ";
-    text += format_process(group.holders[i].process);
-  }
-  if (group.holders.size() > named) text += fmt::format(" and {} more", group.holders.size() - named);
-  return text;
 }
 
 // "1 connection waits in the accept queue of port 80, for 12s"
@@ -35,7 +21,7 @@ std::string waiting(const LeakGroup& group, bool alive) {
   const std::string_view verb = alive ? (is_one(group) ? "waits" : "wait") : "waited";
   return fmt::format("{} {} in the accept queue of port {}, {}{}",
                      format_count(group.count, "connection"), verb, group.local_port,
-                     is_one(group) ? "for " : "the oldest for ", age_text(group));
+                     is_one(group) ? "for " : "the oldest for ", age_of(group));
 }
 
 // " (2 closed by the peer, 1 reset)"
@@ -67,9 +53,11 @@ std::string who(const LeakGroup& group) {
                        format_process(*group.queue->hidden_holder));
   if (group.holders.empty()) return "no process seen from here holds its listener";
   const bool several = group.holders.size() > 1;
-  return fmt::format("{} {} not accepted {}: hung, at {} connection limit, or still starting",
-                     acceptors(group), several ? "have" : "has", is_one(group) ? "it" : "them",
-                     several ? "their" : "its");
+  std::string text = fmt::format("{} {} not accepted {}", processes_text(group),
+                                 several ? "have" : "has", is_one(group) ? "it" : "them");
+  if (diagnose(group).halt != Halt::None) return text;  // the reason is told apart
+  return text + fmt::format(": hung, at {} connection limit, or still starting",
+                            several ? "their" : "its");
 }
 
 }  // namespace
@@ -82,9 +70,9 @@ std::string queue_text(const AcceptQueue& queue) {
 std::string explain_accept(const LeakGroup& group, bool alive) {
   std::string text = waiting(group, alive) + left_by_peer(group);
   if (!alive) {
-    const std::string those = acceptors(group);
-    return text + (those.empty() ? "; nobody accepted "
-                                 : fmt::format("; {} did not accept ", those)) +
+    return text +
+           (group.holders.empty() ? "; nobody accepted "
+                                  : fmt::format("; {} did not accept ", processes_text(group))) +
            (is_one(group) ? "it" : "them");
   }
   if (group.queue) text += "; " + queue_text(*group.queue) + drops(*group.queue);

@@ -8,6 +8,7 @@
 
 #include "sinks/explain.h"
 #include "sinks/text_table.h"
+#include "util/duration.h"
 
 namespace tcpdwell {
 namespace {
@@ -19,6 +20,31 @@ std::string port_text(const LeakGroup& group) {
 }
 
 bool is_orphaned(const LeakGroup& group) { return group.cause == Cause::Orphaned; }
+
+// Where only the upper bound of the age passes the threshold, that is what counts.
+std::string oldest_text(const LeakGroup& group) {
+  if (!group.certain && group.at_most) return "at most " + format_duration(*group.at_most);
+  return format_dwell(group.oldest);
+}
+
+// "12 in CLOSE_WAIT, the oldest ≥3.2s, 1 of unknown age"
+std::string watched_text(const WatchedState& state) {
+  std::string text = state.kind == FlagKind::Accept
+                         ? fmt::format("{} in accept queues", state.sockets)
+                         : fmt::format("{} in {}", state.sockets, name(state.state));
+  if (state.oldest.count() > 0)
+    text += fmt::format(", the oldest ≥{}", format_duration(state.oldest));
+  if (state.unknown_age > 0) text += fmt::format(", {} of unknown age", state.unknown_age);
+  return text;
+}
+
+// What was nearly listed: ": 12 in CLOSE_WAIT, the oldest ≥3.2s; 0 in accept queues"
+std::string nearly_text(std::span<const WatchedState> watched) {
+  std::string text;
+  for (const WatchedState& state : watched)
+    text += (text.empty() ? ": " : "; ") + watched_text(state);
+  return text;
+}
 
 std::string title(const LeakGroup& group) {
   std::string text(flag_name(group.kind, group.state));
@@ -35,17 +61,18 @@ void LeakReport::add(const FlagRecord& flag) {
   if (flag.raised) flags_.add(flag);
 }
 
-void LeakReport::print(const When& when) {
+void LeakReport::print(const When& when, std::span<const WatchedState> watched) {
   const std::vector<LeakGroup> groups = group_leaks(flags_.all());
-  leaked_ = !std::all_of(groups.begin(), groups.end(), is_orphaned);
+  leaked_ = std::any_of(flags_.all().begin(), flags_.all().end(), is_leak);
   Memory now;
   for (const LeakGroup& group : groups) {
     if (group.key != group.wider_key) now[group.wider_key].count += group.count;
-    now[group.key] = {group.count, title(group), group.wider_key};
+    // What is not certainly stuck is not gone when it is, or when it is known not to be.
+    now[group.key] = {group.count, group.certain ? title(group) : "", group.wider_key};
   }
   if (!groups.empty()) print_groups(groups, when.mono - last_);
   print_gone(now);
-  print_summary(groups, when);
+  print_summary(groups, when, watched);
   flags_.clear();
   memory_ = std::move(now);
   last_ = when.mono;
@@ -78,13 +105,13 @@ void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapse
     columns.push_back({name, right});
   TextTable table(std::move(columns));
   for (const LeakGroup& group : groups) {
-    std::vector<std::string> cells = {std::to_string(group.count)};
+    std::vector<std::string> cells = {format_number(group.count)};
     if (!first_) cells.push_back(growth(group, elapsed));
-    for (std::string cell : {std::string(flag_name(group.kind, group.state)), cause_text(group.cause),
-                             port_text(group), peer_text(group), format_dwell(group.oldest),
-                             format_dwell(group.median), holder_text(group)})
+    for (std::string cell :
+         {std::string(flag_name(group.kind, group.state)), cause_text(group.cause), port_text(group),
+          peer_text(group), oldest_text(group), format_dwell(group.median), holder_text(group)})
       cells.push_back(std::move(cell));
-    const Explanation explanation = explain(group);
+    const Explanation explanation = explain(group, true, style_.here);
     table.add(std::move(cells), color_of(group.cause),
               {std::string(kIndent) + explanation.what,
                std::string(kIndent) + "next: " + explanation.next});
@@ -107,14 +134,25 @@ void LeakReport::print_gone(const Memory& now) {
   for (const std::string& line : lines) output_.write(line, true);
 }
 
-void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When& when) {
-  std::size_t stuck = 0, orphaned = 0;
-  for (const LeakGroup& group : groups) (is_orphaned(group) ? orphaned : stuck) += group.count;
-  const auto stuck_groups = static_cast<std::size_t>(
-      std::count_if(groups.begin(), groups.end(), std::not_fn(is_orphaned)));
+void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When& when,
+                               std::span<const WatchedState> watched) {
+  std::size_t stuck = 0, stuck_groups = 0, orphaned = 0, unknown = 0;
+  for (const LeakGroup& group : groups) {
+    if (is_orphaned(group)) {
+      orphaned += group.count;
+    } else if (!group.certain) {
+      unknown += group.count;
+    } else {
+      stuck += group.count;
+      ++stuck_groups;
+    }
+  }
   std::string text = stuck == 0 ? "nothing is stuck"
                                 : fmt::format("{} stuck, {}", format_count(stuck, "socket"),
                                               format_count(stuck_groups, "group"));
+  if (groups.empty()) text += nearly_text(watched);
+  if (unknown != 0)
+    text += fmt::format("; {} of unknown age that may be", format_count(unknown, "socket"));
   if (orphaned != 0)
     text += fmt::format("; {} in FIN_WAIT_2 that the kernel will end by itself",
                         format_count(orphaned, "orphaned socket"));

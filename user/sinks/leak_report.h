@@ -6,6 +6,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,10 @@ class LeakReport {
   LeakReport(Output& output, const TextStyle& style) : output_(output), style_(style) {}
   // Cleared flags are no leaks: ignored.
   void add(const FlagRecord& flag);
-  // Writes the round and begins the next one.
-  void print(const When& when);
-  // The last round that was printed had a stuck socket that the kernel will not end by itself.
+  // Writes the round and begins the next one. `watched`: what there is in the states that may be
+  // flagged, whether it is or not.
+  void print(const When& when, std::span<const WatchedState> watched);
+  // The last round that was printed had a socket that decides the exit status.
   bool leaked() const { return leaked_; }
 
  private:
@@ -39,7 +41,8 @@ class LeakReport {
   std::string growth(const LeakGroup& group, Nanos elapsed) const;
   void print_groups(const std::vector<LeakGroup>& groups, Nanos elapsed);
   void print_gone(const Memory& now);
-  void print_summary(const std::vector<LeakGroup>& groups, const When& when);
+  void print_summary(const std::vector<LeakGroup>& groups, const When& when,
+                     std::span<const WatchedState> watched);
 
   Output& output_;
   TextStyle style_;

@@ -231,6 +231,7 @@ char* append(char* out, const FlagRecord& record) {
   out = queue(out, record.queue);
   out = put(out, ",\"by_exit\":");
   out = text(out, record.by_exit ? "true" : "false");
+  if (record.mptcp) out = put(out, ",\"mptcp\":true");
   out = put(out, '}');
   return out;
 }
@@ -280,6 +281,27 @@ char* append(char* out, const LostRecord& record) {
   return out;
 }
 
+char* append(char* out, const std::vector<WatchedState>& watched) {
+  out = put(out, ",\"watched\":[");
+  Separator comma;
+  for (const WatchedState& state : watched) {
+    out = comma.put(out);
+    out = put(out, "{\"flag\":");
+    out = word(out, flag_name(state.kind, state.state));
+    for (const auto& [name, value] :
+         {std::pair<std::string_view, std::uint64_t>{"threshold_ns", state.threshold.count()},
+          {"sockets", state.sockets},
+          {"oldest_ns", state.oldest.count()},
+          {"unknown_age", state.unknown_age}}) {
+      out = put(out, ',');
+      out = quoted_key(out, name);
+      out = number(out, value);
+    }
+    out = put(out, '}');
+  }
+  return put(out, ']');
+}
+
 char* append(char* out, const EndRecord& record) {
   out = put(out, "{\"type\":\"end\",\"time\":\"");
   out = head(out, record.when);
@@ -306,8 +328,11 @@ char* append(char* out, const EndRecord& record) {
   out = number(out, record.unseen);
   out = put(out, ",\"corrected\":");
   out = number(out, record.corrected);
+  out = put(out, ",\"mptcp_not_judged\":");
+  out = number(out, record.mptcp_not_judged);
   out = put(out, ",\"output_dropped\":");
   out = number(out, record.output_dropped);
+  if (record.watched) out = append(out, *record.watched);
   if (record.truncated) out = put(out, ",\"truncated\":true");
   out = put(out, '}');
   return out;
@@ -317,6 +342,7 @@ char* append(char* out, const EndRecord& record) {
 constexpr std::size_t kPlain = 2048;
 constexpr std::size_t kHolder = 160;
 constexpr std::size_t kPid = 11;
+constexpr std::size_t kWatched = 192;
 
 std::size_t room_for(const SocketInfo& socket) { return kPlain + json_string_room(socket.cgroup); }
 std::size_t room_for(const TransitionRecord& record) { return room_for(record.socket); }
@@ -331,7 +357,9 @@ std::size_t room_for(const StartRecord& record) {
 }
 std::size_t room_for(const FailedConnectsRecord&) { return kPlain; }
 std::size_t room_for(const LostRecord&) { return kPlain; }
-std::size_t room_for(const EndRecord&) { return kPlain; }
+std::size_t room_for(const EndRecord& record) {
+  return kPlain + kWatched * (record.watched ? record.watched->size() : 0);
+}
 
 }  // namespace
 

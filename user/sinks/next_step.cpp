@@ -3,126 +3,203 @@
 
 #include <fmt/format.h>
 
-#include <cctype>
-
-#include "core/service.h"
+#include "sinks/commands.h"
 #include "sinks/escape.h"
 #include "sinks/explain.h"
+#include "sinks/text_format.h"
+#include "sinks/who_holds.h"
 
 namespace tcpdwell {
 namespace {
 
-// The program to look at; "the application" if nothing is known.
-std::string program(const LeakGroup& group) {
-  std::string text;
-  if (!group.holders.empty())
-    append_printable(text, group.holders.front().process.comm_view());
-  else if (group.owner)
-    append_printable(text, group.owner->process.comm_view());
-  return text.empty() ? "the application" : text;
-}
+class NextStep {
+ public:
+  NextStep(const LeakGroup& group, const Diagnosis& diagnosis, const Surroundings* here, bool alive)
+      : group_(group), diagnosis_(diagnosis), here_(here), alive_(alive) {}
 
-// A process to look at: the owner may have exited long ago. 0: none.
-std::uint32_t pid_of(const LeakGroup& group) {
-  return group.holders.empty() ? 0 : group.holders.front().process.pid;
-}
-
-// As ss understands it.
-std::string ss_filter(const LeakGroup& group) {
-  if (group.peers == 1) {
-    std::string address = format_address(group.peer, group.family);
-    if (group.family == Family::Ipv6) address = '[' + address + ']';
-    return "dst " + address + (group.peer.port != 0 ? ':' + std::to_string(group.peer.port) : "");
+  std::string text() const {
+    if (alive_ && diagnosis_.halt != Halt::None) return wake_up();
+    switch (diagnosis_.culprit) {
+      case Culprit::Maker: return no_inheritance();
+      case Culprit::RelayPeer: return other_side_of_relay();
+      case Culprit::Peer: return peer_has_to_act();
+      case Culprit::Network:
+      case Culprit::Nobody:
+      case Culprit::Holder: break;
+    }
+    return step_for_cause();
   }
-  std::string state(name(group.state));
-  for (char& c : state)
-    c = c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return "state " + state;
-}
 
-// `ss` where the socket is: a container has a network namespace of its own.
-std::string ss(const LeakGroup& group, bool alive, std::string_view options) {
-  if (!alive) return "";
-  const std::string service = service_of(group.cgroup);
-  const bool container =
-      !service.empty() && !service.ends_with(".service") && !service.ends_with(".scope");
-  const std::uint32_t pid = pid_of(group);
-  const std::string enter = container && pid != 0 ? fmt::format("nsenter -t {} -n ", pid) : "";
-  return fmt::format(": {}ss {} {}", enter, options, ss_filter(group));
-}
-
-std::string strace(const LeakGroup& group, bool alive, std::string_view options = "") {
-  const std::uint32_t pid = pid_of(group);
-  return alive && pid != 0 ? fmt::format(": strace -f {}-p {}", options, pid) : "";
-}
-
-// In flight over a unix socket, in an io_uring, in the kernel: no descriptor says so.
-std::string find_holder(const LeakGroup& group) {
-  return fmt::format("find what still uses {}{}", is_one(group) ? "it" : "them",
-                     ss(group, true, "-tnpoe"));
-}
-
-std::string step_for_state(const LeakGroup& group, bool alive) {
-  switch (group.state) {
-    case State::SynSent:
-      return "find out why the peer does not answer: is it up, is a firewall in between?";
-    case State::SynReceived:
-      return "find out why the client does not finish the handshake: a scan, a SYN flood, or "
-             "answers that get lost?";
-    case State::TimeWait:
-      return "nothing: the kernel ends it after 60s, and it only keeps the port pair from being "
-             "used again";
-    case State::Listen: return "nothing: a listener is meant to stay";
-    case State::FinWait1:
-    case State::LastAck:
-    case State::Closing:
-      return fmt::format("see whether the network loses the FIN or the peer is gone{}",
-                         ss(group, alive, "-tno"));
-    default:
-      return fmt::format("see what it {} for{}", alive ? "waits" : "was waiting",
-                         ss(group, alive, "-tnpoe"));
+ private:
+  // The program to look at; "the application" if nothing is known.
+  std::string program() const {
+    std::string text;
+    if (diagnosis_.process != nullptr)
+      text = program_text(*diagnosis_.process);
+    else if (group_.owner)
+      append_printable(text, group_.owner->process.comm_view());
+    return text.empty() ? "the application" : text;
   }
-}
+  static std::string after_colon(const std::string& command) {
+    return command.empty() ? "" : ": " + command;
+  }
+  std::string ss(std::string_view options) const {
+    return alive_ ? after_colon(ss_command(group_, here_, diagnosis_.process, options)) : "";
+  }
+  const ProcessFacts* facts() const {
+    return diagnosis_.process->facts ? &*diagnosis_.process->facts : nullptr;
+  }
+  std::string strace(std::string_view calls) const {
+    if (!alive_ || diagnosis_.process == nullptr) return "";
+    return after_colon(strace_command(diagnosis_.process->process, facts(), calls));
+  }
+  std::string threads() const {
+    if (!alive_ || diagnosis_.process == nullptr) return "";
+    return after_colon(threads_command(diagnosis_.process->process, facts(), here_));
+  }
+
+  std::string wake_up() const {
+    const LeakHolder& process = *diagnosis_.process;
+    const std::string who = process_text(process);
+    switch (diagnosis_.halt) {
+      case Halt::Stopped:
+        return fmt::format("find out who stopped {}, then let it go on: kill -CONT {}", who,
+                           process.process.pid);
+      case Halt::Traced:
+        return fmt::format("see which process traces {}: grep TracerPid /proc/{}/status", who,
+                           process.facts->live_thread);
+      case Halt::InKernel:
+        return fmt::format("see what {} waits for in the kernel: cat /proc/{}/stack", who,
+                           process.facts->live_thread);
+      case Halt::None: break;
+    }
+    return "";
+  }
+
+  std::string no_inheritance() const {
+    std::string maker;
+    append_printable(maker, group_.maker->comm_view());
+    return fmt::format(
+        "let {} open its sockets with SOCK_CLOEXEC (accept4(), socket()) or set FD_CLOEXEC, so "
+        "that "
+        "the programs that it starts do not inherit them; until {} {}, {} open",
+        maker, are_equal_processes(group_) ? "these children" : program(),
+        are_equal_processes(group_) ? "end" : "ends",
+        is_one(group_) ? "this one stays" : "these stay");
+  }
+
+  std::string other_side_of_relay() const {
+    std::string text = fmt::format(
+        "find out why the application at {} does not close its side; a timeout for half-closed "
+        "connections in {} bounds this",
+        address_text(*group_.relay_peer, group_.relay_family), program());
+    if (program().starts_with("haproxy")) text += " (timeout client-fin, timeout server-fin)";
+    return text;
+  }
+
+  // If it is on this host, by what it does.
+  std::string peer_has_to_act() const {
+    const std::string process = other_process_text(group_);
+    const std::string_view does = diagnosis_.window_closed ? "read" : "close its side";
+    if (process.empty() || !alive_)
+      return fmt::format(
+          "find out why {} does not {}{}",
+          group_.peers == 1 ? "the application at " + peer_text(group_) : "the peers", does,
+          ss("-tinoe"));
+    const Process& other = group_.other_end->process;
+    const ProcessFacts* facts = group_.other_end_facts ? &*group_.other_end_facts : nullptr;
+    const bool stopped = facts != nullptr && facts->state == 'T';
+    if (stopped)
+      return fmt::format("find out who stopped {}, then let it go on: kill -CONT {}", process,
+                         other.pid);
+    const std::string command = diagnosis_.window_closed
+                                    ? threads_command(other, facts, here_)
+                                    : strace_command(other, facts, kReadingCalls);
+    return fmt::format("find out why {} does not {}{}", process, does, after_colon(command));
+  }
+
+  // In flight over a unix socket, in an io_uring, in the kernel: no descriptor says so.
+  std::string find_holder() const {
+    return fmt::format("find what still uses {}{}", is_one(group_) ? "it" : "them", ss("-tnpoe"));
+  }
+
+  std::string watch_idle() const {
+    return fmt::format(
+        "let {} watch its idle connections for reading (a pool often does not) "
+        "and close() one when read() returns 0",
+        program());
+  }
+
+  std::string not_read() const {
+    const bool pool = group_.role == Role::Client && group_.cause == Cause::EofUnread;
+    if (pool) return watch_idle();
+    return fmt::format("see what {} is doing instead of read(){}", program(), threads());
+  }
+
+  std::string step_for_network() const {
+    if (group_.cause == Cause::None && group_.unsent_bytes.value_or(0) == 0)
+      return fmt::format("see whether the network loses the FIN or the peer is gone{}", ss("-tno"));
+    return fmt::format("see whether the peer takes data and the network carries it{}", ss("-tino"));
+  }
+
+  std::string step_for_state() const {
+    switch (group_.state) {
+      case State::SynSent:
+        return "find out why the peer does not answer: is it up, is a firewall in between?";
+      case State::SynReceived:
+        return "find out why the client does not finish the handshake: a scan, a SYN flood, or "
+               "answers that get lost?";
+      case State::TimeWait:
+        return "nothing: the kernel ends it after 60s, and it only keeps the port pair from being "
+               "used again";
+      case State::Listen: return "nothing: a listener is meant to stay";
+      default: break;
+    }
+    if (diagnosis_.culprit == Culprit::Network) return step_for_network();
+    return fmt::format("see what it {} for{}", alive_ ? "waits" : "was waiting", ss("-tnpoe"));
+  }
+
+  std::string step_for_cause() const {
+    const bool held = !group_.holders.empty() || !alive_;
+    switch (group_.cause) {
+      case Cause::None: return step_for_state();
+      case Cause::NotAccepted:
+        return fmt::format("see what {} is doing instead of accept(){}", program(), threads());
+      case Cause::DataUnread: return held ? not_read() : find_holder();
+      case Cause::Sending: return step_for_network();
+      case Cause::EofUnread: return held ? not_read() : find_holder();
+      case Cause::EofRead:
+        if (!held) return find_holder();
+        return fmt::format("find where {} is done with a connection but does not close() it{}",
+                           program(), strace(kReadingCalls));
+      case Cause::HalfClosed:
+        return fmt::format(
+            "let {} wait for the peer with a timeout after shutdown(), and then close()",
+            program());
+      case Cause::NotClosed:
+      case Cause::ConnectFailed:
+        return fmt::format("find where {} handles the error but does not close(){}", program(),
+                           strace("%network,close"));
+      case Cause::Orphaned:
+        return fmt::format(
+            "nothing to do on this host; if there are many, find out why {} does not "
+            "close its side",
+            group_.peers == 1 ? peer_text(group_) : "the peer");
+    }
+    return {};
+  }
+
+  const LeakGroup& group_;
+  const Diagnosis& diagnosis_;
+  const Surroundings* here_;
+  bool alive_;
+};
 
 }  // namespace
 
-std::string next_step(const LeakGroup& group, bool alive) {
-  const std::string who = program(group);
-  switch (group.cause) {
-    case Cause::None: return step_for_state(group, alive);
-    case Cause::NotAccepted:
-      return fmt::format("see what {} is doing instead of accept(){}", who, strace(group, alive));
-    case Cause::DataUnread:
-      return fmt::format("see what {} is doing instead of read(){}", who, strace(group, alive));
-    case Cause::Sending:
-      return fmt::format("see whether the peer takes data and the network carries it{}",
-                         ss(group, alive, "-tino"));
-    case Cause::EofUnread:
-      if (group.holders.empty() && alive) return find_holder(group);
-      return fmt::format(
-          "let {} watch its idle connections for reading (a pool often does not) "
-          "and close() one when read() returns 0",
-          who);
-    case Cause::EofRead:
-      if (group.holders.empty() && alive) return find_holder(group);
-      return fmt::format("find where {} is done with a connection but does not close() it{}", who,
-                         strace(group, alive, "-e trace=%network,close "));
-    case Cause::HalfClosed:
-      return fmt::format(
-          "let {} wait for the peer with a timeout after shutdown(), and then "
-          "close()",
-          who);
-    case Cause::NotClosed:
-    case Cause::ConnectFailed:
-      return fmt::format("find where {} handles the error but does not close(){}", who,
-                         strace(group, alive, "-e trace=%network,close "));
-    case Cause::Orphaned:
-      return fmt::format(
-          "nothing to do on this host; if there are many, find out why {} does not "
-          "close its side",
-          group.peers == 1 ? peer_text(group) : "the peer");
-  }
-  return {};
+std::string next_step(const LeakGroup& group, const Diagnosis& diagnosis, const Surroundings* here,
+                      bool alive) {
+  return NextStep(group, diagnosis, here, alive).text();
 }
 
 }  // namespace tcpdwell

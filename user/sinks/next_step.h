@@ -4,11 +4,15 @@
 
 #include <string>
 
+#include "core/diagnosis.h"
 #include "core/leak_groups.h"
+#include "sinks/surroundings.h"
 
 namespace tcpdwell {
 
-// Printable. `alive`: its processes can still be looked at.
-std::string next_step(const LeakGroup& group, bool alive);
+// Printable. `here` may be null. `alive`: its processes can still be looked at; else no command is
+// told.
+std::string next_step(const LeakGroup& group, const Diagnosis& diagnosis, const Surroundings* here,
+                      bool alive = true);
 
 }  // namespace tcpdwell

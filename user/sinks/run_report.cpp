@@ -100,7 +100,7 @@ void RunReport::print_group(const LeakGroup& group, const std::vector<std::size_
     put(line_of(entries[group.members[i]]));
   if (group.members.size() > kListed)
     put(fmt::format("    and {} more", group.members.size() - kListed));
-  const Explanation explanation = explain(group, false);
+  const Explanation explanation = explain(group, false, style_.here);
   put("  " + explanation.what);
   put("  next: " + explanation.next);
   put("");

@@ -58,7 +58,7 @@ std::string_view what_failed(ConnectFailure reason) {
 }
 
 std::string format_count(std::size_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+  return fmt::format("{} {}{}", format_number(count), noun, count == 1 ? "" : "s");
 }
 
 std::size_t display_width(std::string_view text) {

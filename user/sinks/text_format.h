@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <ctime>
 #include <string>
 #include <string_view>
@@ -11,9 +12,12 @@
 
 namespace tcpdwell {
 
+struct Surroundings;
+
 struct TextStyle {
   bool color = false;
   bool header = true;
+  const Surroundings* here = nullptr;  // must outlive what is written; null: not known
 };
 
 namespace ansi {
@@ -42,7 +46,7 @@ class LocalClock {
 std::string format_number(std::uint64_t number);
 // Why connect() calls failed before a packet left.
 std::string_view what_failed(ConnectFailure reason);
-// "1 socket", "2 sockets"
+// "1 socket", "1,234 sockets"
 std::string format_count(std::size_t count, std::string_view noun);
 // On the screen: characters, not bytes (none of ours is wide).
 std::size_t display_width(std::string_view text);

@@ -51,9 +51,34 @@ bool is_remarkable(Why why) {
 
 void TextSink::write(const Record& record) noexcept {
   if (!kinds_.want(record)) return;
+  const auto* flag = std::get_if<FlagRecord>(&record);
+  if (flag != nullptr && flag->raised) return raised_.add(*flag);
+  print_raised();
+  begin_line();
+  std::visit([this](const auto& r) { append(r); }, record);
+  end_line();
+}
+
+void TextSink::ticked(Nanos, const Lifecycle&) noexcept { print_raised(); }
+
+void TextSink::finished(Nanos, const Lifecycle&) noexcept { print_raised(); }
+
+void TextSink::print_raised() {
+  if (raised_.size() == 0) return;
+  for (const LeakGroup& group : group_leaks(raised_.all())) {
+    begin_line();
+    append_raised(group, raised_[group.members.front()]);
+    end_line();
+  }
+  raised_.clear();
+}
+
+void TextSink::begin_line() {
   line_.clear();
   column_ = 0;
-  std::visit([this](const auto& r) { append(r); }, record);
+}
+
+void TextSink::end_line() {
   if (line_.empty()) return;
   line_ += '\n';
   output_.write(line_);
@@ -147,8 +172,10 @@ void TextSink::append(const ConnectionRecord& record) {
   put_time(record.when);
   put_flow(record.socket);
   go_to(kChange);
-  put(fmt::format("{} opened by {}, closed by {}: {}", name(record.socket.role),
+  put(fmt::format("{} opened by {}, closed first by {}: {}", name(record.socket.role),
                   name(record.opened_by), name(record.closed_by), name(record.ended)));
+  // On this end, first or not.
+  if (record.closer) put(", close() by " + format_process(record.closer->process));
   if (record.time_wait_ended) put(fmt::format(", TIME_WAIT {}", name(*record.time_wait_ended)));
   for (const State state : kDwellOrder) {
     const auto& dwell = record.dwell[index(state)];
@@ -156,8 +183,8 @@ void TextSink::append(const ConnectionRecord& record) {
     put(fmt::format(", {} {}", name(state), format_dwell(*dwell)));
   }
   if (record.tally)
-    put(fmt::format(", sent {} B, received {} B", record.tally->bytes_sent,
-                    record.tally->bytes_received));
+    put(fmt::format(", sent {} B, received {} B", format_number(record.tally->bytes_sent),
+                    format_number(record.tally->bytes_received)));
   put(", ");
   put_owner(record.socket.owner);
 }
@@ -166,24 +193,54 @@ void TextSink::append(const FlagRecord& record) {
   put_time(record.when);
   put_flow(record.socket);
   go_to(kChange);
-  color(record.raised ? color_of(record.cause) : kGreen);
-  if (record.raised) put("STUCK ");
+  color(kGreen);
   put(flag_name(record.kind, record.state));
   if (record.cause != Cause::None) {
     put(" ");
     put(name(record.cause));
   }
-  if (!record.raised) put(" cleared");
+  put(" cleared");
   color(kReset);
   put_dwell(record.dwell);
   go_to(kOwner);
-  if (!record.raised) return put_owner(record.socket.owner);
-  const LeakGroup alone = group_of(record);
-  if (alone.holders.empty())
-    put_owner(record.socket.owner);
+  put_owner(record.socket.owner);
+}
+
+// What they have in common.
+void TextSink::put_ends(const LeakGroup& group) {
+  go_to(kLocal);
+  put(group.local_port != 0 ? ':' + std::to_string(group.local_port) : "any");
+  go_to(kRemote);
+  put(peer_text(group));
+}
+
+void TextSink::append_raised(const LeakGroup& group, const FlagRecord& oldest) {
+  put_time(oldest.when);
+  if (is_one(group))
+    put_flow(oldest.socket);
   else
-    put(holder_text(alone));
-  const Explanation explanation = explain(alone);
+    put_ends(group);
+  go_to(kChange);
+  color(color_of(group.cause));
+  put("STUCK ");
+  put(flag_name(oldest.kind, oldest.state));
+  if (group.cause != Cause::None) {
+    put(" ");
+    put(name(group.cause));
+  }
+  if (!is_one(group)) {
+    const std::string count = format_number(group.count);
+    put(" ×" + count, 2 + count.size());
+  }
+  color(kReset);
+  put_dwell(group.oldest);
+  go_to(kOwner);
+  const std::string holder = group.holders.empty() ? "" : holder_text(group);
+  if (holder.empty())
+    put_owner(group.owner);
+  else
+    put(holder, display_width(holder));
+  const Explanation explanation = explain(group, true, style_.here);
   put_note(explanation.what);
   put_note("next: " + explanation.next);
 }

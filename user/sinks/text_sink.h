@@ -6,11 +6,17 @@
 //
 // The dwell is the time in the left state: `~` before it says that it is not exact, `≥` that it is
 // a lower bound. A flag has a line of the same columns, and two below it: what is wrong, and what
-// to do next. Connections are printed only where asked for (--only connection).
+// to do next. Flags that are raised together and have one reason are one such entry ("×24"): they
+// wait for the next tick, or for the next line. Connections are printed only where asked for
+// (--only connection).
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "core/kept_flags.h"
+#include "core/leak_groups.h"
+#include "core/observer.h"
 #include "core/record.h"
 #include "sinks/kinds.h"
 #include "sinks/output.h"
@@ -18,11 +24,14 @@
 
 namespace tcpdwell {
 
-class TextSink final : public Sink {
+class TextSink final : public Sink, public Observer {
  public:
   TextSink(Output& output, const Kinds& kinds, const TextStyle& style)
       : output_(output), kinds_(kinds), style_(style) {}
   void write(const Record& record) noexcept override;
+  void ticked(Nanos now, const Lifecycle& lifecycle) noexcept override;
+  void finished(Nanos now, const Lifecycle& lifecycle) noexcept override;
+  std::optional<Nanos> due() const noexcept override { return std::nullopt; }
   Needs needs() const noexcept override {
     return {.transitions = kinds_.transitions, .connections = kinds_.connections};
   }
@@ -30,17 +39,22 @@ class TextSink final : public Sink {
  private:
   void append(const StartRecord& record);
   void append(const TransitionRecord& record);
-  void append(const FlagRecord& record);
+  void append(const FlagRecord& record);  // that is cleared
+  void append_raised(const LeakGroup& group, const FlagRecord& oldest);
+  void print_raised();
   void append(const ConnectionRecord& record);
   void append(const FailedConnectsRecord& record);
   void append(const LostRecord& record);
   void append(const EndRecord& record);
 
+  void begin_line();
+  void end_line();
   void put(std::string_view text, std::size_t width);  // `width`: of the text, on the screen
   void put(std::string_view ascii) { put(ascii, ascii.size()); }
   void go_to(std::size_t column);
   void put_time(const When& when);
   void put_flow(const SocketInfo& socket);
+  void put_ends(const LeakGroup& group);
   void put_states(const TransitionRecord& record);
   void put_dwell(const Dwell& dwell);
   void put_owner(const std::optional<Owner>& owner);
@@ -53,6 +67,7 @@ class TextSink final : public Sink {
   std::string line_;  // reused
   std::size_t column_ = 0;
   LocalClock clock_;
+  KeptFlags raised_;  // together, and not printed yet
 };
 
 }  // namespace tcpdwell

@@ -70,8 +70,8 @@ class Health:
             self._answers.append(leaks(self.place, thresholds=LOW))
 
     def verdict(self):
-        """Ends the programs."""
-        done = [self._end(*each) for each in self._runs]
+        """Ends the programs, the last one first."""
+        done = [self._end(*each) for each in reversed(self._runs)]
         objects = self.tracer.stop()
         flags = [item for item in objects if item["type"] == "flag"]
         assert not flags, [(item, self.witness.denies(item)) for item in flags]

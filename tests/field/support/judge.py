@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple, Optional
 
 from lib import patience
-from lib.clock import MS, SECOND, Bracket, now
+from lib.clock import MS, Bracket
 from lib.lifecycle import endpoints
 from lib.tracer import BINARY, Tracer, parse_line
 
@@ -130,7 +130,7 @@ class Judge:
         """The trace, `leaks`, and a trace that comes late must tell these and nothing else.
         Returns what `leaks` says in text."""
         self.ripens(expected)
-        self._orphans |= {(row.local, row.remote) for row in self.place.sockets()
+        self._orphans |= {(row.local, row.remote) for row in [*self.place.sockets(), *self.place.msks()]
                           if row.state == "FIN_WAIT_2" and row.inode == 0}
         answer = leaks(self.place, thresholds=asked)
         self._agrees(expected, answer.flags, "leaks")
@@ -198,7 +198,8 @@ def _differences(stuck, item):
     compare("cause", stuck.cause, item["cause"])
     compare("remote port", stuck.remote_port, item["remote"]["port"])
     compare("unread", stuck.unread, item["unread_bytes"])
-    compare("queue", stuck.queue, item.get("queue"))
+    queue = item["queue"] or {}
+    compare("queue", stuck.queue, {name: queue.get(name) for name in stuck.queue or ()})
     compare("holders", stuck.holders,
             frozenset((each["pid"], each["fd"]) for each in item["holders"]))
     return found + list(_wrong_age(stuck.since, item))
@@ -220,15 +221,31 @@ def _wrong_age(since, item):
         yield f"the age is {(earliest - since.hi) / MS:.0f} ms too low"
 
 
+def other_end(item):
+    """(pid, state) of the other end, which is a socket of this host."""
+    end = item["other_end"]
+    assert end, f"other_end is missing: {brief(item)}"
+    return end["pid"], end["state"]
+
+
 def looked_at(text):
     """The processes that the commands in the text look at."""
     return set(map(int, LOOKS_AT.findall(text)))
 
 
+def groups(text, *words):
+    """The lines of the table that have all of these words: a group each."""
+    return [line for line in text.splitlines()
+            if re.match(r" *[\d,]+ +[A-Z_0-9]+ ", line) and all(word in line for word in words)]
+
+
+def paragraph(text, *words):
+    """The one group with these words, with what is said about it."""
+    line, = groups(text, *words)
+    rest = text.partition(line)[2]
+    return line + re.split(r"\n(?! {7})", rest, maxsplit=1)[0]
+
+
 def names(text, number):
     """True if this number stands in the text as a number of its own."""
     return re.search(NUMBER.format(number), text) is not None
-
-
-def age_s(since):
-    return (now() - since.hi) / SECOND

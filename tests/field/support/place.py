@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lib import ss
 from lib.netns import sysctl
-from lib.patience import STALLED_S, Stalled, ended
+from lib.patience import STALLED_S, Stalled, ended, wait_for
 from real.space import LISTEN, Space
 
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
@@ -97,6 +97,12 @@ class Place(Space):
             and (inodes is None or row.inode in inodes)
         ]
 
+    def wait_for_rows(self, number, state, *which, **more):
+        """rows(), once there are so many: an acknowledgment may be late by 40 ms."""
+        wait_for(lambda: len(self.rows(state, *which, **more)) == number, f"{number} {state}",
+                 lambda: [row[:3] for row in self.sockets()])
+        return self.rows(state, *which, **more)
+
     def waiting(self, port):
         """Those that nobody has accepted: they have no file yet."""
         return [
@@ -114,9 +120,13 @@ class Place(Space):
         )
         return row.unread, row.unsent
 
+    def msks(self):
+        """MPTCP's sockets; those of TCP below them have no file."""
+        return ss.rows(self._netns, time_wait=False, mptcp=True)
+
     def dead(self, pids):
         """What these processes hold of TCP and ss does not list any more."""
-        listed = {row.inode for row in self.sockets()}
+        listed = {row.inode for row in [*self.sockets(), *self.msks()]}
         return [
             Dead(inode, frozenset(holders))
             for inode, holders in descriptors(pids, only_tcp=True).items()

@@ -25,9 +25,9 @@ def endpoint(text):
     return address, 0 if port == "*" else int(port)
 
 
-def rows(netns, cookies=True, time_wait=True):
-    """All of one namespace. Asked for cookies, the kernel makes those that it has not made yet."""
-    command = ["ss", "-tanHO" + ("e" if cookies else "")]
+def rows(netns, cookies=True, time_wait=True, mptcp=False):
+    """All of one namespace, of TCP or of MPTCP. Asked for cookies, the kernel makes those that it has not made yet."""
+    command = ["ss", ("-ManHO" if mptcp else "-tanHO") + ("e" if cookies else "")]
     with netns.inside():
         done = subprocess.run(command if time_wait else [*command, "exclude", "time-wait"],
                               capture_output=True, text=True, check=True)

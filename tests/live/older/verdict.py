@@ -7,6 +7,7 @@ from lib.life import ANY
 from lib.lifecycle import endpoints
 
 SLACK_NS = 2 * MS
+STAMPED_NS = 11 * MS  # how far off a state's begin may be from the stamp that tells it
 # What the kernel knows of the beginning: to the jiffy; or that no segment came since; or nothing.
 # Where minisocks are not stamped, TIME_WAIT may have begun before its timer was armed last.
 EXACT = {"TIME_WAIT", "SYN_RECEIVED"} if stamps_minisocks() else {"SYN_RECEIVED"}
@@ -62,7 +63,7 @@ class Verdict:
         if dwell is None:
             self.problems.append(f"{self.state} has no dwell")
         elif error is not None:
-            self._true(error <= 2 * self.jiffy, shown)
+            self._true(error <= max(2 * self.jiffy, STAMPED_NS), shown)
             self._true(dwell in truth.around(error + slack), shown)
         else:
             unknown = self.state not in EXACT or self.life.begin_unknown_of == self.state

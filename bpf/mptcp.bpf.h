@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* MPTCP. An application has an MPTCP socket; its TCP sockets (subflows) belong to the kernel. A close
+ * sends a DATA_FIN, and the subflow stays ESTABLISHED: what is stuck, and why, only the MPTCP socket
+ * shows. It makes no connection of its own: its first subflow stands for it, or the first that is
+ * open.
+ *
+ * The MPTCP socket is read without its lock: what may have changed meanwhile is said to be unknown. */
+#ifndef TCPDWELL_MPTCP_BPF_H
+#define TCPDWELL_MPTCP_BPF_H
+
+#define MAX_SUBFLOWS 8 /* MPTCP_PM_ADDR_MAX */
+#define STATES_BEFORE_ESTABLISHED \
+	(1 << TCP_LISTEN | 1 << TCP_CLOSE | 1 << TCP_SYN_SENT | 1 << TCP_SYN_RECV)
+
+/* Until 6.14 what was read from subflows moved on to a queue of the MPTCP socket's own. */
+struct mptcp_sock___own_queue {
+	struct sk_buff_head receive_queue;
+} __attribute__((preserve_access_index));
+
+/* Since 6.19 there is a backlog between the subflows and the queue. */
+struct mptcp_sock___backlog {
+	struct list_head backlog_list;
+} __attribute__((preserve_access_index));
+
+/* How many subflows a walk through sockets met. */
+__u32 subflows_met = 0;
+
+/* The socket of which `tp`, whose is_mptcp is set, is a subflow. */
+static __always_inline const struct mptcp_sock *mptcp_of(const struct tcp_sock *tp)
+{
+	const struct mptcp_subflow_context *context;
+
+	if (!bpf_core_type_exists(struct mptcp_sock))
+		return NULL;
+	context = BPF_CORE_READ(tp, inet_conn.icsk_ulp_data);
+	return (const void *)BPF_CORE_READ(context, conn);
+}
+
+static __always_inline __u8 state_of(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_state);
+}
+
+/* `ip mptcp endpoint add ... signal` makes a listener of the kernel: whoever typed it is no owner. */
+static __always_inline bool is_of_kernel(const struct tcp_sock *tp)
+{
+	const struct sock *sk = (const void *)mptcp_of(tp);
+
+	return sk && BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock);
+}
+
+static __always_inline bool is_subflow_of(const struct tcp_sock *tp, __u32 states)
+{
+	const struct sock *sk;
+
+	if (!BPF_CORE_READ_BITFIELD(tp, is_mptcp))
+		return false;
+	sk = (const void *)mptcp_of(tp);
+	return sk && states >> state_of(sk) & 1;
+}
+
+struct subflows {
+	const struct sock *first_open;
+	__u32 count; /* of those that are open */
+	__u32 unacked;
+	__u32 now, acked_ago, received_ago, sent_ago;
+	bool unread;
+};
+
+static __always_inline void keep_latest(const struct subflows *all, __u32 *ago, __u32 stamp)
+{
+	if (stamp && all->now - stamp < *ago)
+		*ago = all->now - stamp;
+}
+
+static __always_inline void look_at_subflow(struct subflows *all, const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const void *)sk;
+	__u8 state = state_of(sk);
+	__u32 fin, queue;
+
+	if (state == TCP_CLOSE)
+		return;
+	if (!all->first_open)
+		all->first_open = sk;
+	all->count++;
+	fin = BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE_BIT & 1;
+	queue = BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq);
+	all->unread |= queue > fin;
+	fin = state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK || state == TCP_CLOSING;
+	queue = BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_una);
+	all->unacked += queue && fin ? queue - 1 : queue;
+	keep_latest(all, &all->acked_ago, BPF_CORE_READ(tp, rcv_tstamp));
+	keep_latest(all, &all->received_ago, BPF_CORE_READ(tp, inet_conn.icsk_ack.lrcvtime));
+	keep_latest(all, &all->sent_ago, BPF_CORE_READ(tp, lsndtime));
+}
+
+static __always_inline void look_at_subflows(struct subflows *all, const struct mptcp_sock *msk)
+{
+	const struct list_head *end = (const void *)&msk->conn_list;
+	const struct list_head *node = BPF_CORE_READ(msk, conn_list.next);
+	const struct sock *first = BPF_CORE_READ(msk, first);
+
+	all->now = bpf_jiffies64();
+	all->acked_ago = all->received_ago = all->sent_ago = TCPDWELL_NEVER;
+	for (__u32 i = 0; i < MAX_SUBFLOWS; i++) {
+		const struct mptcp_subflow_context *context = (const void *)node;
+		const struct sock *sk;
+
+		if (!node || node == end)
+			break;
+		context = (const void *)node - bpf_core_field_offset(context->node);
+		sk = BPF_CORE_READ(context, tcp_sock);
+		if (sk)
+			look_at_subflow(all, sk);
+		node = BPF_CORE_READ(context, node.next);
+	}
+	if (first && state_of(first) != TCP_CLOSE)
+		all->first_open = first;
+}
+
+/* What was received first and not read yet; NULL: nothing. */
+static __always_inline const struct sk_buff *first_unread(const struct mptcp_sock *msk)
+{
+	const struct mptcp_sock___own_queue *old = (const void *)msk;
+	const struct sock *sk = (const void *)msk;
+	const struct sk_buff *skb;
+
+	if (bpf_core_field_exists(old->receive_queue)) {
+		skb = BPF_CORE_READ(old, receive_queue.next);
+		if ((const void *)skb != (const void *)&old->receive_queue)
+			return skb;
+	}
+	skb = BPF_CORE_READ(sk, sk_receive_queue.next);
+	return (const void *)skb == (const void *)&sk->sk_receive_queue ? NULL : skb;
+}
+
+static __always_inline bool has_backlog(const struct mptcp_sock *msk)
+{
+	const struct mptcp_sock___backlog *new = (const void *)msk;
+
+	return bpf_core_field_exists(new->backlog_list) &&
+	       (const void *)BPF_CORE_READ(new, backlog_list.next) !=
+		       (const void *)&new->backlog_list;
+}
+
+/* A DATA_FIN takes a number, like a FIN. */
+static __always_inline __u64 without_fin(__u64 queue, bool fin)
+{
+	return queue && fin ? queue - 1 : queue;
+}
+
+/* What a reader has taken is no longer in the mapping of the first buffer. Data that did not get as far
+ * as the queue may be there twice, on two subflows. */
+static __always_inline void fill_unread(struct tcpdwell_mptcp *out, const struct mptcp_sock *msk,
+					const struct subflows *all)
+{
+	bool fin = 1 << out->state & (1 << TCP_CLOSE_WAIT | 1 << TCP_LAST_ACK | 1 << TCP_CLOSING);
+	__u64 received = BPF_CORE_READ(msk, ack_seq);
+	const struct sk_buff *skb = first_unread(msk);
+	const struct mptcp_skb_cb *mapping = (const void *)&skb->cb;
+
+	if (skb && bpf_core_type_exists(struct mptcp_skb_cb))
+		out->unread = without_fin(received - BPF_CORE_READ(mapping, map_seq), fin);
+	if (skb)
+		out->flags |= TCPDWELL_MPTCP_UNREAD;
+	if (all->unread || has_backlog(msk))
+		out->flags |= TCPDWELL_MPTCP_UNREAD | TCPDWELL_MPTCP_UNCOUNTED;
+	if (!bpf_core_type_exists(struct mptcp_skb_cb) || first_unread(msk) != skb ||
+	    BPF_CORE_READ(msk, ack_seq) != received)
+		out->flags |= TCPDWELL_MPTCP_UNCOUNTED;
+}
+
+/* The TCP socket that stands for what an application holds; NULL: it is neither TCP nor MPTCP. */
+static __always_inline const struct sock *stands_for(const struct sock *sk)
+{
+	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+	struct subflows all = {};
+
+	if (protocol == IPPROTO_TCP_)
+		return sk;
+	if (protocol != IPPROTO_MPTCP_ || !bpf_core_type_exists(struct mptcp_sock))
+		return NULL;
+	look_at_subflows(&all, (const struct mptcp_sock *)sk);
+	return all.first_open;
+}
+
+/* After a fallback to TCP nobody acknowledges at the level of MPTCP: what a subflow took is in its own
+ * queue. On several subflows the same data can be in flight twice, but then there was no fallback. */
+static __always_inline __u64 unsent_of(const struct mptcp_sock *msk, const struct subflows *all)
+{
+	__u64 written = BPF_CORE_READ(msk, write_seq);
+	bool fin = BPF_CORE_READ(msk, snd_data_fin_enable);
+	__u64 unsent = without_fin(written - BPF_CORE_READ(msk, snd_una), fin);
+	__u64 in_both = without_fin(written - BPF_CORE_READ(msk, snd_nxt), fin) + all->unacked;
+
+	return all->count == 1 && in_both > unsent ? in_both : unsent;
+}
+
+/* All of `out` but its object, which is there. A global function is verified once. */
+__noinline int fill_mptcp(struct tcpdwell_mptcp *out)
+{
+	const struct mptcp_sock *msk;
+	const struct sock *subflow;
+	struct subflows all = {};
+	const struct sock *sk;
+
+	if (!out || !bpf_core_type_exists(struct mptcp_sock))
+		return 0;
+	msk = (const void *)out->object;
+	sk = (const void *)out->object;
+	look_at_subflows(&all, msk);
+	subflow = all.first_open; /* no struct of the kernel's holds it */
+	out->subflow = (__u64)subflow;
+	if (subflow)
+		out->cookie = BPF_CORE_READ(subflow, __sk_common.skc_cookie.counter);
+	out->state = state_of(sk);
+	out->shutdown = BPF_CORE_READ(sk, sk_shutdown);
+	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_DEAD_BIT))
+		out->flags |= TCPDWELL_MPTCP_IS_DEAD;
+	if (BPF_CORE_READ(sk, sk_socket))
+		out->flags |= TCPDWELL_MPTCP_IS_ATTACHED;
+	out->subflows = all.count;
+	out->acked_ago = all.acked_ago;
+	out->received_ago = all.received_ago;
+	out->sent_ago = all.sent_ago;
+	fill_unread(out, msk, &all);
+	out->unsent = unsent_of(msk, &all);
+	return 0;
+}
+
+static __always_inline bool mptcp_passes(const struct tcpdwell_mptcp *mptcp)
+{
+	const struct sock *sk = (const void *)mptcp->subflow;
+	struct tcpdwell_flow flow = {};
+
+	if (!filters || !sk)
+		return true;
+	probe_flow(&flow, &sk->__sk_common);
+	return flow_passes(&flow);
+}
+
+/* Of no interest: how it was connected, and listeners. */
+static __always_inline bool is_mptcp_change(const struct sock *sk, int from)
+{
+	return !(STATES_BEFORE_ESTABLISHED >> from & 1) &&
+	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP_;
+}
+
+static __always_inline void emit_mptcp_change(const struct sock *sk, int from, int to)
+{
+	struct tcpdwell_mptcp_change *out =
+		reserve(sizeof(*out), TCPDWELL_MPTCP_CHANGE, 0);
+
+	if (!out)
+		return;
+	out->mptcp.object = (__u64)sk;
+	fill_mptcp(&out->mptcp);
+	out->mptcp.state = from;
+	out->to = to;
+	if (bpf_get_current_task_btf()->flags & PF_EXITING_)
+		out->mptcp.flags |= TCPDWELL_MPTCP_EXITING;
+	if (mptcp_passes(&out->mptcp))
+		submit(out);
+	else
+		bpf_ringbuf_discard(out, BPF_RB_NO_WAKEUP);
+}
+
+/* Each subflow in a network namespace with what it is a part of, unless both are ESTABLISHED. */
+SEC("iter/tcp")
+int mptcp_sockets(struct bpf_iter__tcp *ctx)
+{
+	struct tcpdwell_mptcp_subflow out = {};
+	struct sock_common *skc = ctx->sk_common;
+	const struct mptcp_sock *msk;
+	struct tcp_sock *tp;
+
+	if (!skc || skc->skc_state == TCP_TIME_WAIT || skc->skc_state == TCP_NEW_SYN_RECV ||
+	    skc->skc_state == TCP_LISTEN)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(skc);
+	if (!tp || !BPF_CORE_READ_BITFIELD(tp, is_mptcp))
+		return 0;
+	msk = mptcp_of(tp);
+	if (!msk || (skc->skc_state == TCP_ESTABLISHED &&
+		     state_of((const struct sock *)msk) == TCP_ESTABLISHED))
+		return 0;
+	out.at_ns = bpf_ktime_get_ns();
+	out.cookie = bpf_get_socket_cookie(skc);
+	out.mptcp.object = (__u64)msk;
+	fill_mptcp(&out.mptcp);
+	out.stands = out.mptcp.subflow == (__u64)tp;
+	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	return 0;
+}
+
+#endif

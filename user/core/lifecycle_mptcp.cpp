@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// MPTCP: connections that are subflows. Their states are those of TCP, as of all others; their flags
+// are those of the MPTCP socket, which one of its subflows stands for.
+#include <algorithm>
+
+#include "core/cause.h"
+#include "core/lifecycle.h"
+
+namespace tcpdwell {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Nanos kAskAgain = 1s;
+constexpr std::int64_t kStampsWrap = std::int64_t{1} << 32;  // jiffies
+
+// MPTCP does not keep whether the end of stream was read.
+Cause cause_of_socket(const MptcpSocket& socket) {
+  const std::uint32_t unread = socket.unread ? 1 : 0, fin = 1;
+  const StuckFacts facts{.state = socket.state,
+                         .attached = socket.attached,
+                         .receive_queue = unread + (socket.unread ? fin : 0),
+                         .send_queue = socket.unsent_bytes > 0 ? 1U : 0U};
+  return cause_of(facts);
+}
+
+}  // namespace
+
+MptcpView* Lifecycle::mptcp_of(Id id) {
+  return mptcp_.empty() ? nullptr : mptcp_.find(id, table_.generation(id));
+}
+
+// nullptr, too, if no more is known than that it is a subflow.
+MptcpView* Lifecycle::known_mptcp_of(Id id) {
+  MptcpView* view = mptcp_of(id);
+  return view != nullptr && view->known ? view : nullptr;
+}
+
+// Its TCP is no longer just open: from now on the MPTCP socket counts, if that can be looked at.
+void Lifecycle::is_subflow(Id id) { mptcp_.at(id, table_.generation(id)); }
+
+Dwell Lifecycle::mptcp_dwell(const MptcpView& view, Nanos at) {
+  return {std::max(at - view.entered, Nanos{0}),
+          view.entered_known ? std::optional(Nanos{0}) : std::nullopt};
+}
+
+// The state that its flags were about until `at` is over.
+void Lifecycle::leave_judged(Id id, Nanos at) {
+  const Connection& connection = table_[id];
+  if (const MptcpView* view = known_mptcp_of(id))
+    return clear_flag(id, view->state, mptcp_dwell(*view, at), at);
+  Dwell dwell{at - connection.entered, std::nullopt};
+  if (connection.entered_known) dwell.error = table_.entered_error(connection);
+  clear_flag(id, connection.state, dwell, at);
+}
+
+void Lifecycle::on_event(const MptcpChangeEvent& event) {
+  const Id id = table_.by_cookie(event.socket.cookie);
+  if (id == kNone || table_[id].carrier != Carrier::Full) return;
+  if (table_[id].doubt == Doubt::Closed) return;
+  table_.touch(id);
+  if (event.socket.state == event.to) {  // close() after shutdown()
+    if (MptcpView* view = known_mptcp_of(id)) view->orphaned = event.at;
+    return watch(id);
+  }
+  if (event.socket.state == State::CloseWait) mptcp_closed_by_exit(id, event);
+  leave_judged(id, event.at);
+  if (event.to == State::Closed) {  // what is left of it is TCP
+    mptcp_.erase(id);
+    return watch(id);
+  }
+  MptcpView& view = mptcp_.at(id, table_.generation(id));
+  view = {.generation = view.generation,
+          .known = true,
+          .state = event.to,
+          .entered = event.at,
+          .entered_known = true,
+          .not_before = {},
+          .orphaned = {},
+          .socket = event.socket,
+          .counted = view.counted};
+  watch(id);
+}
+
+// The latest and the earliest that it can have entered its state. The DATA_FIN of the peer is the
+// last that came in the stream, and an acknowledgment, too; ours is the last that was sent.
+void Lifecycle::date_mptcp(MptcpView& view, const MptcpSubflow& subflow,
+                           const Connection& tcp) const {
+  const MptcpSocket& socket = subflow.socket;
+  std::optional<std::uint32_t> before;
+  if (socket.state == State::CloseWait) before = socket.received_ago;
+  if (socket.state == State::FinWait2) before = socket.sent_ago;
+  Nanos entered = subflow.at;
+  if (before && socket.acked_ago && *socket.acked_ago > 0)
+    entered -= jiffies(*socket.acked_ago - 1);
+  // TCP follows: its FIN comes with the DATA_FIN, after a fallback in place of it, or later.
+  if (tcp.state == socket.state) entered = std::min(entered, tcp.entered);
+  entered = std::max(entered, Nanos{0});
+  if (view.entered.count() == 0 || entered < view.entered) view.entered = entered;
+  view.not_before.reset();
+  if (before && subflow.at < jiffies(kStampsWrap))
+    view.not_before = std::clamp(subflow.at - jiffies(*before + 1), Nanos{0}, view.entered);
+}
+
+void Lifecycle::found_mptcp(Id id, const MptcpSubflow& subflow) {
+  const MptcpSocket& socket = subflow.socket;
+  if (socket.state == State::Closed) {  // what is left of it is TCP
+    if (known_mptcp_of(id) != nullptr) leave_judged(id, subflow.at);
+    return mptcp_.erase(id);
+  }
+  MptcpView* view = known_mptcp_of(id);
+  const State judged = view != nullptr ? view->state : table_[id].state;
+  if (judged != socket.state) {
+    if (view != nullptr) put_right(subflow.at);
+    leave_judged(id, subflow.at);
+  }
+  const bool anew = view == nullptr || judged != socket.state;
+  view = &mptcp_.at(id, table_.generation(id));
+  if (anew)
+    *view = {.generation = view->generation,
+             .known = true,
+             .state = socket.state,
+             .not_before = {},
+             .orphaned = {},
+             .socket = {},
+             .counted = view->counted};
+  view->stands = subflow.stands;
+  view->socket = socket;
+  view->fresh = true;
+  if (!view->entered_known) date_mptcp(*view, subflow, table_[id]);
+}
+
+void Lifecycle::on_event(const MptcpEvent& event) {
+  for (const MptcpSubflow& subflow : event.subflows) {
+    const Id id = table_.by_cookie(subflow.cookie);
+    if (id == kNone || table_[id].carrier != Carrier::Full) continue;
+    if (table_[id].doubt == Doubt::Closed) continue;
+    found_mptcp(id, subflow);
+    if (table_[id].flag != FlagStage::Asked) watch(id);
+  }
+}
+
+std::optional<Nanos> Lifecycle::threshold_of(const MptcpView& view) const {
+  return config_.thresholds.for_state(view.state, view.socket.dead);
+}
+
+// When it has passed its threshold; nullopt: never.
+std::optional<Nanos> Lifecycle::mptcp_due(const MptcpView& view) const {
+  const auto threshold = threshold_of(view);
+  if (!threshold || !view.stands) return std::nullopt;
+  const bool spared = config_.thresholds.since_orphaned && view.state == State::FinWait2;
+  return std::max(view.entered, spared ? view.orphaned.value_or(Nanos{}) : Nanos{}) + *threshold;
+}
+
+// The clock of the MPTCP socket's state.
+void Lifecycle::watch_mptcp(Id id, const MptcpView& view) {
+  const auto due = mptcp_due(view);
+  if (!due || table_[id].verdict == Verdict::Hide) return stop_timer(table_[id]);
+  wait_until(id, *due);
+}
+
+// The kernel was asked about a subflow, and its MPTCP socket looked at just before that.
+void Lifecycle::mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event) {
+  if (!std::exchange(view.fresh, false)) {
+    if (!std::exchange(view.counted, true)) ++mptcp_not_judged_;
+    return wait_until(id, event.at + kAskAgain);
+  }
+  const auto due = mptcp_due(view);
+  if (!due) return;
+  if (event.at < *due) return wait_until(id, *due);  // it was orphaned meanwhile
+  raise_flag(id, event);
+}
+
+// Of the other end only the state of its TCP would be known: so it is left out.
+FlagRecord Lifecycle::mptcp_flag(const MptcpView& view, Nanos at) const {
+  const MptcpSocket& socket = view.socket;
+  FlagRecord record;
+  record.mptcp = true;
+  record.state = view.state;
+  record.dwell = mptcp_dwell(view, at);
+  if (!view.entered_known && view.not_before) record.at_most = at - *view.not_before;
+  record.threshold = threshold_of(view).value_or(Nanos{});
+  record.cause = cause_of_socket(socket);
+  record.unread_bytes = socket.unread_bytes;
+  record.unsent_bytes = socket.unsent_bytes;
+  record.attached = socket.attached;
+  return record;
+}
+
+// `run`: as of closed_by_exit().
+void Lifecycle::mptcp_closed_by_exit(Id id, const MptcpChangeEvent& event) {
+  Connection& connection = table_[id];
+  const MptcpView* view = known_mptcp_of(id);
+  if (!config_.exit_grace || !event.exiting || connection.flag == FlagStage::Raised) return;
+  if (view == nullptr || event.at - view->entered < *config_.exit_grace) return;
+  MptcpView seen = *view;
+  seen.socket = event.socket;
+  FlagRecord record = mptcp_flag(seen, event.at);
+  record.threshold = *config_.exit_grace;
+  record.by_exit = true;
+  if (publisher_.flagged(connection, event.at, std::move(record))) ++flags_raised_;
+}
+
+}  // namespace tcpdwell

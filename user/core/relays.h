@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which stuck sockets are the two sides of a relay (HAProxy, ssh, socat): one process that hands
+// the end of stream of one peer on to another, and waits for that one. Pure.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/record.h"
+
+namespace tcpdwell {
+
+// For each flag the index of the one on the other side of the relay. A CLOSE_WAIT where all is read
+// belongs to a FIN_WAIT_2 of the same process that began right after it; and that only where nearly
+// all such sockets of the process have a partner: else it is chance.
+std::vector<std::optional<std::size_t>> find_relays(std::span<const FlagRecord> flags);
+
+}  // namespace tcpdwell

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stuck sockets whose processes may be gone, as in the report of `run`; and what all sentences
+// about stuck sockets share.
+#pragma once
+
+#include <string>
+
+#include "core/leak_groups.h"
+
+namespace tcpdwell {
+
+// All of it is printable.
+std::string in_the_past(const LeakGroup& group);
+std::string next_step_in_the_past(const LeakGroup& group);
+
+// "2m10s", "at least 2m10s", "about 2m10s"
+std::string age_text(const Dwell& dwell);
+// "in CLOSE_WAIT for 3.2s"
+std::string how_long(const LeakGroup& group);
+// "4,096 bytes", "data" where it is not known how much
+std::string size_text(const std::optional<std::uint64_t>& bytes);
+
+}  // namespace tcpdwell

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Clauses about the processes of a group: who has its sockets open, how they came to that, what
+// keeps them from doing anything. All of it is printable.
+#pragma once
+
+#include <string>
+
+#include "core/diagnosis.h"
+#include "core/leak_groups.h"
+
+namespace tcpdwell {
+
+// "python3[4711]", or its program's name where that says more.
+std::string process_text(const LeakHolder& holder);
+std::string program_text(const LeakHolder& holder);
+// " in nginx.service", where it is known to be that of the holders, too.
+std::string in_service(const LeakGroup& group);
+// "fd 9 of python3[4711] and fd 9 of worker[4712] in web.service"
+std::string descriptors_text(const LeakGroup& group);
+// "nginx[7] and nginx[8] in web.service"
+std::string processes_text(const LeakGroup& group);
+// "... is still open", or that nobody is seen to have it open.
+std::string who_holds(const LeakGroup& group);
+// "; uploader[12] accepted it, ...": what else there is to say of them. May be empty.
+std::string more_about_holders(const LeakGroup& group, const Diagnosis& diagnosis);
+// "; the other end is fd 5 of client[123] in FIN_WAIT_2". May be empty.
+std::string other_end_text(const LeakGroup& group);
+// "client[123]"; empty: no process is seen at the other end.
+std::string other_process_text(const LeakGroup& group);
+
+}  // namespace tcpdwell
