@@ -265,11 +265,12 @@ class Lifecycle {
   // lifecycle_mptcp.cpp: subflows of MPTCP sockets
   MptcpView* mptcp_of(Id id);
   MptcpView* known_mptcp_of(Id id);
+  const MptcpView* known_mptcp_of(Id id) const;
   void is_subflow(Id id);
   static Dwell mptcp_dwell(const MptcpView& view, Nanos at);
   void leave_judged(Id id, Nanos at);
   void found_mptcp(Id id, const MptcpSubflow& subflow);
-  void date_mptcp(MptcpView& view, const MptcpSubflow& subflow, const Connection& tcp) const;
+  StateBegin begin_of_mptcp(Id id, const MptcpSubflow& subflow) const;
   std::optional<Nanos> threshold_of(const MptcpView& view) const;
   std::optional<Nanos> mptcp_due(const MptcpView& view) const;
   void watch_mptcp(Id id, const MptcpView& view);

@@ -281,13 +281,16 @@ std::vector<WatchedState> Lifecycle::watched_states(Nanos now) const {
   std::array<WatchedState, kStates> all{};
   table_.for_each([&](Id id) {
     const Connection& connection = table_[id];
-    const auto threshold = threshold_of(connection);
+    const MptcpView* view = known_mptcp_of(id);
+    if (view != nullptr && !view->stands) return;
+    const auto threshold = view != nullptr ? threshold_of(*view) : threshold_of(connection);
     if (!threshold || connection.carrier == Carrier::Newborn || connection.doubt != Doubt::None ||
         !publisher_.passes(connection))
       return;
-    FlagRecord record = flag_of(table_, connection, now);
+    FlagRecord record =
+        view != nullptr ? mptcp_flag(*view, now) : flag_of(table_, connection, now);
     record.threshold = *threshold;
-    WatchedState& state = all[index(connection.state)];
+    WatchedState& state = all[index(record.state)];
     ++state.sockets;
     state.oldest = std::max(state.oldest, record.dwell.value);
     if (is_of_unknown_age(record)) ++state.unknown_age;

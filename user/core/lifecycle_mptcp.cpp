@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/cause.h"
+#include "core/kernel_time.h"
 #include "core/lifecycle.h"
 
 namespace tcpdwell {
@@ -11,8 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kAskAgain = 1s;
-constexpr std::int64_t kStampsWrap = std::int64_t{1} << 32;  // jiffies
+constexpr Nanos kAskSoon = 1s;
 
 // MPTCP does not keep whether the end of stream was read.
 Cause cause_of_socket(const MptcpSocket& socket) {
@@ -30,6 +30,12 @@ MptcpView* Lifecycle::mptcp_of(Id id) {
   return mptcp_.empty() ? nullptr : mptcp_.find(id, table_.generation(id));
 }
 
+const MptcpView* Lifecycle::known_mptcp_of(Id id) const {
+  if (mptcp_.empty()) return nullptr;
+  const MptcpView* view = mptcp_.find(id, table_.generation(id));
+  return view != nullptr && view->known ? view : nullptr;
+}
+
 // nullptr, too, if no more is known than that it is a subflow.
 MptcpView* Lifecycle::known_mptcp_of(Id id) {
   MptcpView* view = mptcp_of(id);
@@ -40,8 +46,8 @@ MptcpView* Lifecycle::known_mptcp_of(Id id) {
 void Lifecycle::is_subflow(Id id) { mptcp_.at(id, table_.generation(id)); }
 
 Dwell Lifecycle::mptcp_dwell(const MptcpView& view, Nanos at) {
-  return {std::max(at - view.entered, Nanos{0}),
-          view.entered_known ? std::optional(Nanos{0}) : std::nullopt};
+  return {std::max(at - view.begin.latest, Nanos{0}),
+          view.begin_known ? std::optional(Nanos{0}) : std::nullopt};
 }
 
 // The state that its flags were about until `at` is over.
@@ -73,33 +79,33 @@ void Lifecycle::on_event(const MptcpChangeEvent& event) {
   view = {.generation = view.generation,
           .known = true,
           .state = event.to,
-          .entered = event.at,
-          .entered_known = true,
-          .not_before = {},
+          .begin = {.latest = event.at, .earliest = event.at},
+          .begin_known = true,
           .orphaned = {},
           .socket = event.socket,
           .counted = view.counted};
   watch(id);
 }
 
-// The latest and the earliest that it can have entered its state. The DATA_FIN of the peer is the
-// last that came in the stream, and an acknowledgment, too; ours is the last that was sent.
-void Lifecycle::date_mptcp(MptcpView& view, const MptcpSubflow& subflow,
-                           const Connection& tcp) const {
+// The DATA_FIN of the peer is the last that came in the stream, and is an acknowledgment, too; ours is
+// the last that was sent, and the state began when it was acknowledged.
+StateBegin Lifecycle::begin_of_mptcp(Id id, const MptcpSubflow& subflow) const {
   const MptcpSocket& socket = subflow.socket;
-  std::optional<std::uint32_t> before;
-  if (socket.state == State::CloseWait) before = socket.received_ago;
-  if (socket.state == State::FinWait2) before = socket.sent_ago;
-  Nanos entered = subflow.at;
-  if (before && socket.acked_ago && *socket.acked_ago > 0)
-    entered -= jiffies(*socket.acked_ago - 1);
+  const Connection& tcp = table_[id];
+  const JiffyTimes jiffies(subflow.at, config_.hz);
+  StateBegin begin{.latest = subflow.at, .earliest = {}};
+  if (socket.state == State::CloseWait || socket.state == State::FinWait2) {
+    if (socket.acked_ago) begin.latest = jiffies.latest(socket.acked_ago);
+    begin.earliest = jiffies.earliest(socket.state == State::CloseWait ? socket.received_ago
+                                                                       : socket.sent_ago);
+  }
   // TCP follows: its FIN comes with the DATA_FIN, after a fallback in place of it, or later.
-  if (tcp.state == socket.state) entered = std::min(entered, tcp.entered);
-  entered = std::max(entered, Nanos{0});
-  if (view.entered.count() == 0 || entered < view.entered) view.entered = entered;
-  view.not_before.reset();
-  if (before && subflow.at < jiffies(kStampsWrap))
-    view.not_before = std::clamp(subflow.at - jiffies(*before + 1), Nanos{0}, view.entered);
+  if (tcp.state == socket.state) begin.latest = std::min(begin.latest, tcp.entered);
+  if (begin.earliest) begin.earliest = std::min(*begin.earliest, begin.latest);
+  if (config_.memory == nullptr) return begin;
+  SnapshotEvent found{.cookie = subflow.cookie, .flow = table_.flow(tcp)};
+  found.state = socket.state;
+  return config_.memory->recall(found, begin);
 }
 
 void Lifecycle::found_mptcp(Id id, const MptcpSubflow& subflow) {
@@ -120,14 +126,16 @@ void Lifecycle::found_mptcp(Id id, const MptcpSubflow& subflow) {
     *view = {.generation = view->generation,
              .known = true,
              .state = socket.state,
-             .not_before = {},
+             .begin = {},
              .orphaned = {},
              .socket = {},
              .counted = view->counted};
   view->stands = subflow.stands;
   view->socket = socket;
   view->fresh = true;
-  if (!view->entered_known) date_mptcp(*view, subflow, table_[id]);
+  if (view->begin_known) return;
+  const StateBegin begin = begin_of_mptcp(id, subflow);
+  view->begin = anew ? begin : begin.narrowed_by(view->begin);
 }
 
 void Lifecycle::on_event(const MptcpEvent& event) {
@@ -149,7 +157,11 @@ std::optional<Nanos> Lifecycle::mptcp_due(const MptcpView& view) const {
   const auto threshold = threshold_of(view);
   if (!threshold || !view.stands) return std::nullopt;
   const bool spared = config_.thresholds.since_orphaned && view.state == State::FinWait2;
-  return std::max(view.entered, spared ? view.orphaned.value_or(Nanos{}) : Nanos{}) + *threshold;
+  const auto& [latest, earliest] = view.begin;
+  const bool counts =
+      earliest && (config_.flags_uncertain || latest - *earliest <= kBoundsAgree);
+  const Nanos from = counts ? *earliest : latest;  // as of flagged_from()
+  return std::max(from, spared ? view.orphaned.value_or(Nanos{}) : Nanos{}) + *threshold;
 }
 
 // The clock of the MPTCP socket's state.
@@ -163,7 +175,7 @@ void Lifecycle::watch_mptcp(Id id, const MptcpView& view) {
 void Lifecycle::mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event) {
   if (!std::exchange(view.fresh, false)) {
     if (!std::exchange(view.counted, true)) ++mptcp_not_judged_;
-    return wait_until(id, event.at + kAskAgain);
+    return wait_until(id, event.at + kAskSoon);
   }
   const auto due = mptcp_due(view);
   if (!due) return;
@@ -178,7 +190,7 @@ FlagRecord Lifecycle::mptcp_flag(const MptcpView& view, Nanos at) const {
   record.mptcp = true;
   record.state = view.state;
   record.dwell = mptcp_dwell(view, at);
-  if (!view.entered_known && view.not_before) record.at_most = at - *view.not_before;
+  if (!view.begin_known && view.begin.earliest) record.at_most = at - *view.begin.earliest;
   record.threshold = threshold_of(view).value_or(Nanos{});
   record.cause = cause_of_socket(socket);
   record.unread_bytes = socket.unread_bytes;
@@ -192,7 +204,7 @@ void Lifecycle::mptcp_closed_by_exit(Id id, const MptcpChangeEvent& event) {
   Connection& connection = table_[id];
   const MptcpView* view = known_mptcp_of(id);
   if (!config_.exit_grace || !event.exiting || connection.flag == FlagStage::Raised) return;
-  if (view == nullptr || event.at - view->entered < *config_.exit_grace) return;
+  if (view == nullptr || event.at - view->begin.latest < *config_.exit_grace) return;
   MptcpView seen = *view;
   seen.socket = event.socket;
   FlagRecord record = mptcp_flag(seen, event.at);

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "core/event.h"
+#include "core/state_begin.h"
 
 namespace tcpdwell {
 
@@ -17,13 +18,12 @@ struct MptcpView {
   bool known = false;            // what follows is; else only that it is a subflow
   bool stands = true;            // for the MPTCP socket: the others are never flagged
   State state = State::Established;
-  Nanos entered{};  // the state; at the latest, if it is not known exactly
-  bool entered_known = false;
-  std::optional<Nanos> not_before;  // ... and at the earliest; nullopt: there is no bound
-  std::optional<Nanos> orphaned;    // when the application closed it after shutdown()
-  MptcpSocket socket;               // as it was seen last
-  bool fresh = false;               // that was since the last flag that was asked about
-  bool counted = false;             // among those that could not be judged
+  StateBegin begin;               // of the state
+  bool begin_known = false;       // exactly: it is `begin.latest`
+  std::optional<Nanos> orphaned;  // when the application closed it after shutdown()
+  MptcpSocket socket;             // as it was seen last
+  bool fresh = false;             // that was since the last flag that was asked about
+  bool counted = false;           // among those that could not be judged
 };
 
 // By the ids of their connections. An id is reused: an entry of an earlier connection is none.

@@ -46,12 +46,10 @@ class NoteReader {
   void read_holding(std::span<const std::byte> bytes);
   std::optional<Read> read_mptcp(std::span<const std::byte> bytes);
   void read_subflow(std::span<const std::byte> bytes);
-
-  std::vector<Holding> holdings_;
-  std::vector<MptcpSubflow> subflows_;
   void read_surroundings(std::span<const std::byte> bytes);
 
   std::vector<Holding> holdings_;
+  std::vector<MptcpSubflow> subflows_;
   InquiryEvent surroundings_;  // of the next one; only what its entry has
   QueueReader queues_;
 };

@@ -80,7 +80,9 @@ std::string ss_command(const LeakGroup& group, const Surroundings* here, const L
     else if (here != nullptr)
       return "";
   }
-  return fmt::format("{}ss {} {}", enter, options, ss_filter(group));
+  std::string shown(options);
+  if (group.mptcp) std::replace(shown.begin(), shown.end(), 't', 'M');
+  return fmt::format("{}ss {} {}", enter, shown, ss_filter(group));
 }
 
 std::string strace_command(const Process& process, const ProcessFacts* facts,

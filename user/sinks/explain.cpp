@@ -10,6 +10,7 @@
 #include "sinks/next_step.h"
 #include "sinks/text_format.h"
 #include "sinks/who_holds.h"
+#include "util/duration.h"
 
 namespace tcpdwell {
 namespace {
@@ -61,7 +62,8 @@ std::string orphaned(const LeakGroup& group) {
   const std::string_view it = is_one(group) ? "it" : "them";
   std::string text = shut_down(group) + "; nobody holds " + std::string(it) + " any more";
   if (group.owner) text += fmt::format(" (owner was {})", format_process(group.owner->process));
-  return text + fmt::format(", and the kernel ends {} by itself (net.ipv4.tcp_fin_timeout)", it);
+  return text + fmt::format(", and the kernel ends {} by itself ({})", it,
+                            group.mptcp ? "net.mptcp.close_timeout" : "net.ipv4.tcp_fin_timeout");
 }
 
 // A clause about data that does not get away. Empty: there is none.
@@ -134,7 +136,8 @@ std::string what_is_wrong(const LeakGroup& group, const Diagnosis& diagnosis) {
       return fmt::format("{}; all data has been read, but not the end of stream behind it, and {}",
                          peer_closed(group), who_holds(group));
     case Cause::EofRead:
-      return fmt::format("{}; nothing is left to read, and {}", peer_closed(group),
+      return fmt::format("{}; nothing is left to read{}, and {}", peer_closed(group),
+                         group.mptcp ? " (but the end of stream, perhaps: MPTCP does not tell)" : "",
                          who_holds(group));
     case Cause::HalfClosed: return half_closed(group);
     case Cause::Orphaned: return orphaned(group);
@@ -156,6 +159,10 @@ Explanation explain(const LeakGroup& group, bool alive, const Surroundings* here
   return {.what = what_is_wrong(group, diagnosis) + more_about_holders(group, diagnosis) +
                   other_end_text(group) + netns_text(group, here),
           .next = next_step(group, diagnosis, here)};
+}
+
+std::string state_text(const LeakGroup& group) {
+  return std::string(flag_name(group.kind, group.state)) + (group.mptcp ? " (MPTCP)" : "");
 }
 
 std::string cause_text(Cause cause) {

@@ -18,6 +18,8 @@ struct Explanation {
 // `alive`: its processes can still be looked at. `here`: where the reader is; null: not known.
 Explanation explain(const LeakGroup& group, bool alive = true, const Surroundings* here = nullptr);
 
+// "CLOSE_WAIT", or of an MPTCP socket "CLOSE_WAIT (MPTCP)"
+std::string state_text(const LeakGroup& group);
 // "eof_read", ... ; "-" for none.
 std::string cause_text(Cause cause);
 // Short, for a column: "python3[4711] +2" where all of them hold each socket, "24× php-fpm8.2"

@@ -47,7 +47,7 @@ std::string nearly_text(std::span<const WatchedState> watched) {
 }
 
 std::string title(const LeakGroup& group) {
-  std::string text(flag_name(group.kind, group.state));
+  std::string text = state_text(group);
   if (group.cause != Cause::None) text += ' ' + cause_text(group.cause);
   if (group.local_port != 0) text += " on port " + std::to_string(group.local_port);
   text += ", peer " + peer_text(group);
@@ -108,7 +108,7 @@ void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapse
     std::vector<std::string> cells = {format_number(group.count)};
     if (!first_) cells.push_back(growth(group, elapsed));
     for (std::string cell :
-         {std::string(flag_name(group.kind, group.state)), cause_text(group.cause), port_text(group),
+         {state_text(group), cause_text(group.cause), port_text(group),
           peer_text(group), oldest_text(group), format_dwell(group.median), holder_text(group)})
       cells.push_back(std::move(cell));
     const Explanation explanation = explain(group, true, style_.here);

@@ -92,7 +92,7 @@ std::string RunReport::line_of(std::size_t entry) const {
 
 void RunReport::print_group(const LeakGroup& group, const std::vector<std::size_t>& entries) {
   std::string head =
-      fmt::format("{} in {}", format_count(group.count, "socket"), name(group.state));
+      fmt::format("{} in {}", format_count(group.count, "socket"), state_text(group));
   if (group.cause != Cause::None) head += ' ' + cause_text(group.cause);
   if (const std::string holder = holder_text(group); holder != "-") head += "  " + holder;
   put(head, color_of(group.cause));

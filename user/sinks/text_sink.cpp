@@ -199,6 +199,7 @@ void TextSink::append(const FlagRecord& record) {
     put(" ");
     put(name(record.cause));
   }
+  if (record.mptcp) put(" (MPTCP)");
   put(" cleared");
   color(kReset);
   put_dwell(record.dwell);
@@ -228,6 +229,7 @@ void TextSink::append_raised(const LeakGroup& group, const FlagRecord& oldest) {
     put(" ");
     put(name(group.cause));
   }
+  if (group.mptcp) put(" (MPTCP)");
   if (!is_one(group)) {
     const std::string count = format_number(group.count);
     put(" ×" + count, 2 + count.size());
