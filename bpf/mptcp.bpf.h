@@ -249,8 +249,7 @@ static __always_inline bool is_mptcp_change(const struct sock *sk, int from)
 
 static __always_inline void emit_mptcp_change(const struct sock *sk, int from, int to)
 {
-	struct tcpdwell_mptcp_change *out =
-		reserve(sizeof(*out), TCPDWELL_MPTCP_CHANGE, 0);
+	struct tcpdwell_mptcp_change *out = reserve(sizeof(*out), TCPDWELL_MPTCP_CHANGE, 0);
 
 	if (!out)
 		return;

@@ -255,8 +255,7 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to, s
 	if (!tp) {
 		emit_mptcp_change(sk, from, to);
 		if (!twin)
-			work->seen[++work->last % SEEN] =
-				name_of(sk, from, to, &work->address);
+			work->seen[++work->last % SEEN] = name_of(sk, from, to, &work->address);
 		return;
 	}
 	aspects = aspects_of(from, to, facts_of(plain, tp, to));

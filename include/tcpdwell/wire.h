@@ -31,12 +31,12 @@
 
 enum tcpdwell_kind {
 	TCPDWELL_TRANSITION = 1, /* inet_sock_set_state of a full socket */
-	TCPDWELL_TIMEWAIT, /* a minisock (inet_timewait_sock): its timer, or a segment for it */
-	TCPDWELL_REQUEST,  /* a request sock (half-open connection): its timer */
-	TCPDWELL_ACCEPT,   /* a process got a socket from accept() */
-	TCPDWELL_RESET,	   /* an RST was sent for a full socket */
-	TCPDWELL_SYN,	   /* a SYN was sent again: the local port is known by now */
-	TCPDWELL_SNAPSHOT, /* a socket that was found in a walk through a network namespace */
+	TCPDWELL_TIMEWAIT,     /* a minisock (inet_timewait_sock): its timer, or a segment for it */
+	TCPDWELL_REQUEST,      /* a request sock (half-open connection): its timer */
+	TCPDWELL_ACCEPT,       /* a process got a socket from accept() */
+	TCPDWELL_RESET,	       /* an RST was sent for a full socket */
+	TCPDWELL_SYN,	       /* a SYN was sent again: the local port is known by now */
+	TCPDWELL_SNAPSHOT,     /* a socket that was found in a walk through a network namespace */
 	TCPDWELL_MPTCP_CHANGE, /* inet_sock_set_state of an MPTCP socket that was connected */
 };
 
@@ -300,7 +300,6 @@ struct tcpdwell_mptcp_subflow {
 	__u32 stands; /* for the MPTCP socket: it is its `subflow` */
 	__u32 pad;
 };
-
 
 enum tcpdwell_holding_kind {
 	TCPDWELL_HOLDS,	       /* the socket with this cookie */

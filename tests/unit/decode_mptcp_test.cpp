@@ -108,11 +108,10 @@ TEST(DecodeMptcp, ARecordingKeepsAllOfIt) {
   written.subflows.back().socket.unread_bytes.reset();
   recording::NoteReader reader;
   std::optional<recording::NoteReader::Read> read;
-  recording::pack(written, nullptr,
-                  [&](recording::Entry entry, auto entry_bytes) {
-                    EXPECT_FALSE(read) << "the last is the whole";
-                    read = reader.read(entry, entry_bytes);
-                  });
+  recording::pack(written, nullptr, [&](recording::Entry entry, auto entry_bytes) {
+    EXPECT_FALSE(read) << "the last is the whole";
+    read = reader.read(entry, entry_bytes);
+  });
   ASSERT_TRUE(read);
   const auto& got = std::get<MptcpEvent>(read->note);
   EXPECT_EQ(got.at, written.at);

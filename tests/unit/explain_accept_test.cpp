@@ -25,11 +25,9 @@ FlagRecord queued(std::uint16_t peer_port = 50000, State state = State::Establis
   flag.threshold = 10s;
   flag.dwell = {12s, 1us};
   flag.socket.owner.reset();
+  flag.socket.cgroup = {};
   flag.holders = {holder(7, "gunicorn", 5), holder(8, "gunicorn", 5), holder(9, "gunicorn", 5)};
-  flag.queue = AcceptQueue{.listener = 77,
-                           .length = 3,
-                           .backlog = 2,
-                           .should_accept = {8, 9}};
+  flag.queue = AcceptQueue{.listener = 77, .length = 3, .backlog = 2, .should_accept = {8, 9}};
   return flag;
 }
 
@@ -135,8 +133,9 @@ TEST(ExplainAccept, JsonHasTheQueueAndAllHolders) {
   EXPECT_THAT(std::string(line.text()), HasSubstr(R"("pid":7,)"));
   EXPECT_THAT(
       std::string(line.text()),
-      HasSubstr(R"("queue":{"length":3,"backlog":2,"syns_dropped":0,"listener":"4d",)"
-                R"("netns_listen_overflows":12,"netns_syn_cookies_sent":3,"should_accept":[8,9]})"));
+      HasSubstr(
+          R"("queue":{"length":3,"backlog":2,"syns_dropped":0,"listener":"4d",)"
+          R"("netns_listen_overflows":12,"netns_syn_cookies_sent":3,"should_accept":[8,9]})"));
   flag.queue->counters.reset();
   write_json(line, flag);
   EXPECT_THAT(std::string(line.text()), HasSubstr(R"("netns_listen_overflows":null,)"));

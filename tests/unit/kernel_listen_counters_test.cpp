@@ -17,10 +17,9 @@ TEST(ListenCounters, AreFoundByTheirNames) {
 }
 
 TEST(ListenCounters, AreNotGuessed) {
-  for (const char* text :
-       {"", "TcpExt:", "TcpExt: SyncookiesSent ListenOverflows\n",
-        "TcpExt: SyncookiesSent ListenOverflows\nTcpExt: 1\n",
-        "TcpExt: SyncookiesSent ListenOverflows\nTcpExt: x y\n", "\n\n\n"})
+  for (const char* text : {"", "TcpExt:", "TcpExt: SyncookiesSent ListenOverflows\n",
+                           "TcpExt: SyncookiesSent ListenOverflows\nTcpExt: 1\n",
+                           "TcpExt: SyncookiesSent ListenOverflows\nTcpExt: x y\n", "\n\n\n"})
     EXPECT_FALSE(listen_counters_in(text)) << text;
 }
 

@@ -36,8 +36,7 @@ TEST(Holders, OfWhomNoneStandsOutAreNoOwner) {
 TEST(Holders, ComeInAnyOrder) {
   HoldersEvent event;
   for (const std::uint32_t pid : {42U, 43U})
-    for (const std::uint64_t cookie : {8U, 7U})
-      event.holdings.push_back({cookie, held_by(pid)});
+    for (const std::uint64_t cookie : {8U, 7U}) event.holdings.push_back({cookie, held_by(pid)});
   event.holdings.push_back({6, held_by(44)});
   Story story;
   Conn last = story.server(6).found(CloseWait, 0ms), shared = story.server(7).found(CloseWait, 0ms);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Subflows of MPTCP sockets: what is flagged is the MPTCP socket, and the subflow only stands for it.
+// Subflows of MPTCP sockets: what is flagged is the MPTCP socket, and the subflow only stands for
+// it.
 #include <cerrno>
 
 #include "flag_story.h"

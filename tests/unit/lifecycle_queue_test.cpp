@@ -133,8 +133,7 @@ TEST(AcceptFlag, EndsWithItsListener) {
   Story story(flagging_accept(10s));
   Conn listener = story.listener(kListener).listens(0s);
   Conn late = story.server(8).arrives(2s), early = story.server(7).arrives(1s);
-  walk_finds(story, 20s,
-             {queue_of({waits_since(story, late, 2s), waits_since(story, early, 1s)})});
+  walk_finds(story, 20s, {queue_of({waits_since(story, late, 2s), waits_since(story, early, 1s)})});
   listener.closes(Listen, 21s);
   EXPECT_EQ(accept_flags(story),
             "ACCEPT raised 18000ms, ACCEPT raised 19000ms, ACCEPT cleared 20000ms, ACCEPT cleared "

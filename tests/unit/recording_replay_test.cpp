@@ -60,6 +60,7 @@ TEST_F(RecordingReplay, OfManyFramesIsTheSame) {
 TEST_F(RecordingReplay, OfAcceptQueuesIsTheSame) {
   recording::Setting asked = setting();
   asked.config.thresholds.accept = 1s;
+  asked.start.thresholds.emplace_back("ACCEPT", 1s);
   TapedRun run({.path = path_}, asked);
   std::vector<std::uint64_t> all(5000);
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = 1000 + i;

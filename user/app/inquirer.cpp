@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
 constexpr Nanos kRangesAgain = 10s;
-constexpr Nanos kMostWait = 1s;       // for the walks' share of the CPU
+constexpr Nanos kMostWait = 1s;  // for the walks' share of the CPU
 constexpr Nanos kLeastQueuePause = 100ms, kMostQueuePause = 5s;
 constexpr Nanos kQueuePause = 500ms;  // at least, where nothing is due
 constexpr std::int64_t kShares = 20;  // one of which is theirs: 5 %
@@ -88,7 +88,8 @@ Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed)
       lifecycle_(lifecycle),
       feed_(feed),
       tracing_(programs.sees().tracing) {
-  if (const auto threshold = lifecycle.thresholds().accept) queue_watch_.emplace(walks_, *threshold);
+  if (const auto threshold = lifecycle.thresholds().accept)
+    queue_watch_.emplace(walks_, *threshold);
   worker_.ask([]() -> Worker::Answer {
     keep_only(~needed_by_loop_only());
     return {};
@@ -163,8 +164,7 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   }
   const Nanos cost = thread_cpu_time() - before;
   return [this, not_entered, error, cost, ranges, mptcp = std::move(mptcp),
-          queues = std::move(queues),
-          holders = std::move(holders)] {
+          queues = std::move(queues), holders = std::move(holders)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
     for (const NamespaceEvent& range : ranges) feed_.note(range);
     if (!mptcp.subflows.empty()) feed_.note(mptcp);

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
 #include <system_error>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks into the accept queues of network namespaces, and asks who should accept where something has
-// waited for too long. Of a helper thread.
+// Looks into the accept queues of network namespaces, and asks who should accept where something
+// has waited for too long. Of a helper thread.
 //
 // What was found is told in full once; while it waits, only that it does. A walk costs tens of
 // microseconds a namespace; the walk through all descriptors, for the holders, is done only when

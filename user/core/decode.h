@@ -13,8 +13,8 @@ namespace tcpdwell {
 
 // Into `event`, in place. False: it is none, and `event` may be anything.
 bool decode(std::span<const std::byte> record, Event& event);
-// Of what the walk through descriptors wrote: who holds a socket, or a connection at the end of this
-// number.
+// Of what the walk through descriptors wrote: who holds a socket, or a connection at the end of
+// this number.
 std::optional<Holding> decode_holding(std::span<const std::byte> record);
 struct HeldEnd {
   std::size_t number = 0;

@@ -250,14 +250,15 @@ struct ProcessesEvent {
   std::vector<ProcessFacts> processes;
 };
 
-// An MPTCP socket: what the application holds, while its TCP sockets (subflows) belong to the kernel.
+// An MPTCP socket: what the application holds, while its TCP sockets (subflows) belong to the
+// kernel.
 struct MptcpSocket {
   std::uint64_t object = 0;
   std::uint64_t cookie = 0;  // of the subflow that stands for it; 0: it has none
   State state = State::Closed;
-  bool dead = false;      // nobody holds it
-  bool attached = false;  // it has a struct socket
-  bool unread = false;    // there are unread bytes
+  bool dead = false;                          // nobody holds it
+  bool attached = false;                      // it has a struct socket
+  bool unread = false;                        // there are unread bytes
   std::optional<std::uint64_t> unread_bytes;  // nullopt: of an unknown number
   std::uint64_t unsent_bytes = 0;
   std::uint32_t subflows = 0;  // that are open
@@ -326,10 +327,10 @@ struct ListenQueue {
   std::vector<QueuedChild> fresh;    // not among those of an earlier walk
   std::vector<std::uint64_t> known;  // cookies of the others
   // As it was when something fresh was found, else empty.
-  bool asked = false;                    // what follows was asked for
-  std::vector<Holder> holders;           // of the listener
-  std::vector<std::uint32_t> accepted;   // who holds connections of its port: pids
-  std::vector<Parent> parents;           // of the holders, of their parents, and so on
+  bool asked = false;                      // what follows was asked for
+  std::vector<Holder> holders;             // of the listener
+  std::vector<std::uint32_t> accepted;     // who holds connections of its port: pids
+  std::vector<Parent> parents;             // of the holders, of their parents, and so on
   std::optional<ListenCounters> counters;  // nullopt: not known
 };
 
@@ -344,9 +345,9 @@ struct AcceptQueuesEvent {
   std::optional<Nanos> next_queued;
 };
 
-using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent, AcceptQueuesEvent,
-                           TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
-                           SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent,
-                           MptcpChangeEvent, MptcpEvent>;
+using Event =
+    std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent, AcceptQueuesEvent,
+                 TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent, SynEvent,
+                 LossEvent, ClockEvent, CgroupEvent, NamespaceEvent, MptcpChangeEvent, MptcpEvent>;
 
 }  // namespace tcpdwell

@@ -329,8 +329,7 @@ std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags) {
   std::vector<HolderIndex> indexes;
   for (const Entry& entry : entries.all) {
     const std::size_t apart = peers[entry.place.wider()];
-    const bool together =
-        apart > kPeersApart || flags[entry.index].kind == FlagKind::Accept;
+    const bool together = apart > kPeersApart || flags[entry.index].kind == FlagKind::Accept;
     const Place place = together ? entry.place.wider() : entry.place;
     const auto [it, is_new] = groups_at.try_emplace(place, groups.size());
     if (is_new) {

@@ -50,8 +50,8 @@ struct LeakGroup {
   std::uint32_t netns = 0;
   std::optional<AcceptQueue> queue;        // Accept, as it was last
   std::size_t peer_closed = 0, reset = 0;  // Accept: how many of them the peer has left since
-  // Accept: those that should accept. Else all processes that hold one of them, in the order of the sockets' holders. Each socket is held
-  // by `held_by` of them: those must all close it.
+  // Accept: those that should accept. Else all processes that hold one of them, in the order of the
+  // sockets' holders. Each socket is held by `held_by` of them: those must all close it.
   std::vector<LeakHolder> holders;
   std::size_t held_by = 0;
   std::optional<Owner> owner;  // nullopt, too, if the sockets have several

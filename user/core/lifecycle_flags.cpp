@@ -287,8 +287,7 @@ std::vector<WatchedState> Lifecycle::watched_states(Nanos now) const {
     if (!threshold || connection.carrier == Carrier::Newborn || connection.doubt != Doubt::None ||
         !publisher_.passes(connection))
       return;
-    FlagRecord record =
-        view != nullptr ? mptcp_flag(*view, now) : flag_of(table_, connection, now);
+    FlagRecord record = view != nullptr ? mptcp_flag(*view, now) : flag_of(table_, connection, now);
     record.threshold = *threshold;
     WatchedState& state = all[index(record.state)];
     ++state.sockets;

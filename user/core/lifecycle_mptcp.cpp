@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// MPTCP: connections that are subflows. Their states are those of TCP, as of all others; their flags
-// are those of the MPTCP socket, which one of its subflows stands for.
+// MPTCP: connections that are subflows. Their states are those of TCP, as of all others; their
+// flags are those of the MPTCP socket, which one of its subflows stands for.
 #include <algorithm>
 
 #include "core/cause.h"
@@ -87,8 +87,8 @@ void Lifecycle::on_event(const MptcpChangeEvent& event) {
   watch(id);
 }
 
-// The DATA_FIN of the peer is the last that came in the stream, and is an acknowledgment, too; ours is
-// the last that was sent, and the state began when it was acknowledged.
+// The DATA_FIN of the peer is the last that came in the stream, and is an acknowledgment, too; ours
+// is the last that was sent, and the state began when it was acknowledged.
 StateBegin Lifecycle::begin_of_mptcp(Id id, const MptcpSubflow& subflow) const {
   const MptcpSocket& socket = subflow.socket;
   const Connection& tcp = table_[id];
@@ -96,8 +96,8 @@ StateBegin Lifecycle::begin_of_mptcp(Id id, const MptcpSubflow& subflow) const {
   StateBegin begin{.latest = subflow.at, .earliest = {}};
   if (socket.state == State::CloseWait || socket.state == State::FinWait2) {
     if (socket.acked_ago) begin.latest = jiffies.latest(socket.acked_ago);
-    begin.earliest = jiffies.earliest(socket.state == State::CloseWait ? socket.received_ago
-                                                                       : socket.sent_ago);
+    begin.earliest =
+        jiffies.earliest(socket.state == State::CloseWait ? socket.received_ago : socket.sent_ago);
   }
   // TCP follows: its FIN comes with the DATA_FIN, after a fallback in place of it, or later.
   if (tcp.state == socket.state) begin.latest = std::min(begin.latest, tcp.entered);
@@ -158,8 +158,7 @@ std::optional<Nanos> Lifecycle::mptcp_due(const MptcpView& view) const {
   if (!threshold || !view.stands) return std::nullopt;
   const bool spared = config_.thresholds.since_orphaned && view.state == State::FinWait2;
   const auto& [latest, earliest] = view.begin;
-  const bool counts =
-      earliest && (config_.flags_uncertain || latest - *earliest <= kBoundsAgree);
+  const bool counts = earliest && (config_.flags_uncertain || latest - *earliest <= kBoundsAgree);
   const Nanos from = counts ? *earliest : latest;  // as of flagged_from()
   return std::max(from, spared ? view.orphaned.value_or(Nanos{}) : Nanos{}) + *threshold;
 }

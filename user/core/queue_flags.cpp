@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kStampError = 1us;            // the kernel stamps in microseconds
+constexpr Nanos kStampError = 1us;             // the kernel stamps in microseconds
 constexpr std::uint32_t kMostLooked = 65'536;  // connections, for who accepted: a few milliseconds
 constexpr std::size_t kMostLeft = 1'000'000;
 
@@ -48,7 +48,8 @@ std::vector<std::uint32_t> QueueFlags::accepted_at(const Flow& listener) const {
   const ConnectionTable::Id ids = std::min(table_.ids(), kMostLooked);
   for (ConnectionTable::Id id = 0; id < ids; ++id) {
     const Connection& one = table_[id];
-    if (!one.used || one.local_port != listener.local.port || one.owner_via != Via::Accept) continue;
+    if (!one.used || one.local_port != listener.local.port || one.owner_via != Via::Accept)
+      continue;
     const Site& site = table_.site(one);
     const bool fits = is_zero(listener.local) || same(site.local, listener.local.addr);
     const Process* owner = table_.owner(one);
@@ -195,8 +196,8 @@ void QueueFlags::raise(Waiting& waiting, Nanos at) {
   record.holders = waiting.listener->holders;
   record.queue = waiting.listener->queue;
   add_facts(waiting.listener->processes, record);
-  waiting.raised = publisher_.queued(child, waiting.in_table && table_[id].followed, at,
-                                     std::move(record));
+  waiting.raised =
+      publisher_.queued(child, waiting.in_table && table_[id].followed, at, std::move(record));
   if (!waiting.raised) return;
   ++raised_;
   ++open_;
@@ -238,8 +239,7 @@ void QueueFlags::clear_accepted(const AcceptEvent& event) {
 void QueueFlags::listener_closed(std::uint64_t cookie, Nanos at) {
   if (walks_ != 0) leaves(cookie);
   if (!listeners_.contains(cookie)) return;
-  clear_all(
-      [&](const Waiting& waiting) { return waiting.listener->queue.listener == cookie; }, at);
+  clear_all([&](const Waiting& waiting) { return waiting.listener->queue.listener == cookie; }, at);
   listeners_.erase(cookie);
 }
 

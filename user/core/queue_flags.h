@@ -81,12 +81,12 @@ class QueueFlags {
   Publisher& publisher_;
   template <typename Is>
   void clear_all(Is&& is, Nanos at);
-  absl::flat_hash_map<std::uint64_t, Waiting> waiting_;  // by cookie
+  absl::flat_hash_map<std::uint64_t, Waiting> waiting_;                      // by cookie
   absl::flat_hash_map<std::uint64_t, std::shared_ptr<Listener>> listeners_;  // by cookie
-  std::size_t walks_ = 0;                              // under way
-  absl::flat_hash_set<std::uint64_t> left_meanwhile_;  // cookies, also of closed listeners
+  std::size_t walks_ = 0;                                                    // under way
+  absl::flat_hash_set<std::uint64_t> left_meanwhile_;    // cookies, also of closed listeners
   absl::flat_hash_map<std::uint64_t, bool> namespaces_;  // by cookie: heard of since it was taken
-  std::uint64_t young_ = 0;  // of the last walk, as in its event
+  std::uint64_t young_ = 0;                              // of the last walk, as in its event
   std::optional<Nanos> next_queued_;
   std::uint64_t raised_ = 0, open_ = 0;
 };

@@ -172,7 +172,7 @@ struct FlagRecord {
   // Of the holders and of the other end, by pid; one may be missing.
   std::vector<ProcessFacts> processes;
   std::optional<OtherEnd> other_end;
-  bool mptcp = false;                     // it is the MPTCP socket's, which the connection stands for
+  bool mptcp = false;  // it is the MPTCP socket's, which the connection stands for
   std::optional<Process> inherited_from;  // see InquiryEvent
   std::optional<AcceptQueue> queue;       // NotAccepted
   bool by_exit = false;                   // `run`: nothing but the exit of its process closed it
@@ -245,8 +245,8 @@ struct EndRecord {
   std::uint64_t unseen = 0;     // transitions, at least, that no program saw and no counter counted
   std::uint64_t corrected = 0;  // ends that were none: the kernel was asked before they were told
   std::uint64_t mptcp_not_judged = 0;  // subflows whose MPTCP socket could not be looked at
-  std::uint64_t output_dropped = 0;  // lines; a sink fills it in, as it alone has all of them
-  std::uint64_t unrecorded = 0;      // frames that are missing in a recording; not printed
+  std::uint64_t output_dropped = 0;    // lines; a sink fills it in, as it alone has all of them
+  std::uint64_t unrecorded = 0;        // frames that are missing in a recording; not printed
   Nanos elapsed{};
   bool truncated = false;  // a replay: the recording does not tell the end
   std::optional<std::vector<WatchedState>> watched;  // nullopt: it was not `leaks`

@@ -134,7 +134,8 @@ std::optional<Error> Walks::snapshot(const std::atomic<bool>& stop) const {
 std::uint32_t Walks::subflows_met() const { return impl_->skeleton->bss->subflows_met; }
 
 Result<std::vector<MptcpSubflow>> Walks::mptcp_subflows() const {
-  auto bytes = read_all(impl_->subflows, "walking through the MPTCP sockets of a network namespace");
+  auto bytes =
+      read_all(impl_->subflows, "walking through the MPTCP sockets of a network namespace");
   if (!bytes) return bytes.error();
   std::vector<MptcpSubflow> subflows;
   const std::span<const std::byte> all(*bytes);
@@ -280,8 +281,9 @@ std::optional<Error> Walks::collect_queued(QueueWalk& walk) const {
   std::uint32_t position = 0;
   for (bool first = true, over = false; !over; first = false) {
     auto count = static_cast<std::uint32_t>(cookies.size());
-    const int rc = bpf_map_lookup_and_delete_batch(map, first ? nullptr : &position, &position,
-                                                   cookies.data(), children.data(), &count, nullptr);
+    const int rc =
+        bpf_map_lookup_and_delete_batch(map, first ? nullptr : &position, &position, cookies.data(),
+                                        children.data(), &count, nullptr);
     if (rc != 0 && errno == ENOSPC) {  // a bucket of the map has more
       cookies.resize(cookies.size() * 2);
       children.resize(cookies.size());

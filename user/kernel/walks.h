@@ -37,8 +37,8 @@ struct Place {
 
 // What waits in the accept queues of a network namespace.
 struct QueueWalk {
-  std::vector<WalkedQueue> queues;  // with what was queued up to the cutoff, the oldest first
-  std::uint32_t listeners = 0;      // all of them
+  std::vector<WalkedQueue> queues;   // with what was queued up to the cutoff, the oldest first
+  std::uint32_t listeners = 0;       // all of them
   std::uint64_t young = 0;           // what was queued after the cutoff
   std::optional<Nanos> next_queued;  // the first of that
 };
@@ -67,8 +67,8 @@ class Walks {
   std::uint32_t subflows_met() const;
   // MPTCP subflows of the network namespace that the calling thread is in.
   Result<std::vector<MptcpSubflow>> mptcp_subflows() const;
-  // What was queued up to `cutoff` in the network namespace that the calling thread is in. A listener
-  // is locked while its queue is looked at.
+  // What was queued up to `cutoff` in the network namespace that the calling thread is in. A
+  // listener is locked while its queue is looked at.
   Result<QueueWalk> accept_queues(Nanos cutoff);
   Result<ListenerHolders> holders_of(std::span<const WalkedQueue> queues);
   // Who holds the sockets with these cookies; none given: who holds any socket.

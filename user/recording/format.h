@@ -71,10 +71,10 @@ enum class Entry : std::uint8_t {
   Stopped,
   Finished,
   Namespace,
-  Full,                // the last: --max-size was reached
-  Processes = 32,      // that the next Inquiries name
-  Surroundings,        // of the next Inquiry: the other end, and what else was asked beside it
-  MptcpSubflow = 40,   // of the next Mptcp
+  Full,               // the last: --max-size was reached
+  Processes = 32,     // that the next Inquiries name
+  Surroundings,       // of the next Inquiry: the other end, and what else was asked beside it
+  MptcpSubflow = 40,  // of the next Mptcp
   Mptcp,
   QueueWalkBegan = 48,
   QueueNamespace,  // that was walked through; of the next AcceptQueues

@@ -194,8 +194,8 @@ void QueueReader::read_queue(Bytes bytes) {
   unpacker.get(fresh);
   unpacker.get(known);
   ListenQueue queue = std::exchange(queue_, {});
-  const bool complete = queue.holders.size() == holders && queue.fresh.size() == fresh &&
-                        queue.known.size() == known;
+  const bool complete =
+      queue.holders.size() == holders && queue.fresh.size() == fresh && queue.known.size() == known;
   if (unpacker.ok() && complete) event_.queues.push_back(std::move(queue));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a walk through accept queues found, as entries of a recording, and back: in pieces, as a queue
-// can hold thousands.
+// What a walk through accept queues found, as entries of a recording, and back: in pieces, as a
+// queue can hold thousands.
 #pragma once
 
 #include <cstddef>

@@ -136,9 +136,10 @@ std::string what_is_wrong(const LeakGroup& group, const Diagnosis& diagnosis) {
       return fmt::format("{}; all data has been read, but not the end of stream behind it, and {}",
                          peer_closed(group), who_holds(group));
     case Cause::EofRead:
-      return fmt::format("{}; nothing is left to read{}, and {}", peer_closed(group),
-                         group.mptcp ? " (but the end of stream, perhaps: MPTCP does not tell)" : "",
-                         who_holds(group));
+      return fmt::format(
+          "{}; nothing is left to read{}, and {}", peer_closed(group),
+          group.mptcp ? " (but the end of stream, perhaps: MPTCP does not tell)" : "",
+          who_holds(group));
     case Cause::HalfClosed: return half_closed(group);
     case Cause::Orphaned: return orphaned(group);
     case Cause::NotClosed:

@@ -31,8 +31,7 @@ std::string left_by_peer(const LeakGroup& group) {
     return group.reset != 0 ? " (it was reset meanwhile)" : " (the peer has closed it meanwhile)";
   std::string text;
   if (group.peer_closed != 0) text = fmt::format("{} closed by the peer", group.peer_closed);
-  if (group.reset != 0)
-    text += fmt::format("{}{} reset", text.empty() ? "" : ", ", group.reset);
+  if (group.reset != 0) text += fmt::format("{}{} reset", text.empty() ? "" : ", ", group.reset);
   return fmt::format(" ({} meanwhile)", text);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is wrong with connections that nobody accepts, in words. The listener's descriptor is none of
-// theirs: nothing here says that anybody should close it.
+// What is wrong with connections that nobody accepts, in words. The listener's descriptor is none
+// of theirs: nothing here says that anybody should close it.
 #pragma once
 
 #include <string>

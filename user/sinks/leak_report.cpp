@@ -108,8 +108,8 @@ void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapse
     std::vector<std::string> cells = {format_number(group.count)};
     if (!first_) cells.push_back(growth(group, elapsed));
     for (std::string cell :
-         {state_text(group), cause_text(group.cause), port_text(group),
-          peer_text(group), oldest_text(group), format_dwell(group.median), holder_text(group)})
+         {state_text(group), cause_text(group.cause), port_text(group), peer_text(group),
+          oldest_text(group), format_dwell(group.median), holder_text(group)})
       cells.push_back(std::move(cell));
     const Explanation explanation = explain(group, true, style_.here);
     table.add(std::move(cells), color_of(group.cause),

@@ -27,9 +27,7 @@ std::string format_process(const Process& process) {
 // What is off by less than the last digit shown is exact.
 std::string format_dwell(const Dwell& dwell) {
   constexpr int kShown = 100'000;
-  const std::string_view mark = !dwell.error                              ? "≥"
-                                : *dwell.error > dwell.value / kShown ? "~"
-                                                                          : "";
+  const std::string_view mark = !dwell.error ? "≥" : *dwell.error > dwell.value / kShown ? "~" : "";
   return std::string(mark) + format_duration(dwell.value);
 }
 
