@@ -30,8 +30,10 @@ std::string left_by_peer(const LeakGroup& group) {
   if (is_one(group))
     return group.reset != 0 ? " (it was reset meanwhile)" : " (the peer has closed it meanwhile)";
   std::string text;
-  if (group.peer_closed != 0) text = fmt::format("{} closed by the peer", group.peer_closed);
-  if (group.reset != 0) text += fmt::format("{}{} reset", text.empty() ? "" : ", ", group.reset);
+  if (group.peer_closed != 0)
+    text = fmt::format("{} closed by the peer", format_number(group.peer_closed));
+  if (group.reset != 0)
+    text += fmt::format("{}{} reset", text.empty() ? "" : ", ", format_number(group.reset));
   return fmt::format(" ({} meanwhile)", text);
 }
 
@@ -42,8 +44,8 @@ std::string drops(const AcceptQueue& queue) {
   if (!queue.counters || (queue.counters->overflows == 0 && queue.counters->cookies_sent == 0))
     return text;
   return text + fmt::format("{} in the whole network namespace: {} ListenOverflows, {} SYN cookies",
-                            text.empty() ? ";" : ",", queue.counters->overflows,
-                            queue.counters->cookies_sent);
+                            text.empty() ? ";" : ",", format_number(queue.counters->overflows),
+                            format_number(queue.counters->cookies_sent));
 }
 
 std::string who(const LeakGroup& group) {
@@ -62,8 +64,8 @@ std::string who(const LeakGroup& group) {
 }  // namespace
 
 std::string queue_text(const AcceptQueue& queue) {
-  return fmt::format("queue {} of backlog {}{}", queue.length, queue.backlog,
-                     queue.is_full() ? ": full" : "");
+  return fmt::format("queue {} of backlog {}{}", format_number(queue.length),
+                     format_number(queue.backlog), queue.is_full() ? ": full" : "");
 }
 
 std::string explain_accept(const LeakGroup& group, bool alive) {
