@@ -133,8 +133,8 @@ TEST(OptionNetns, SelfAndItsPathAreTheInode) {
 
 TEST(OptionNetns, ANameIsOneThatIpNetnsLists) {
   EXPECT_THAT(error({"--netns", "no-such-namespace"}),
-              StartsWith("--netns: cannot open /run/netns/no-such-namespace: No such file or directory (list "
-            "them with: ip netns)"));
+              StartsWith("--netns: cannot open /run/netns/no-such-namespace: No such file or "
+                         "directory (list them with: ip netns)"));
   EXPECT_THAT(error({"--netns", ".."}), HasSubstr("is not a network namespace"));
 }
 
