@@ -40,6 +40,15 @@ const volatile __u64 snapshot_limit_spilled = 0;
 
 /* Holders: of all sockets, or only of those whose cookie has this pass in `wanted`; 0: of all */
 __u32 holders_pass = 0;
+__u32 holders_ends = 0; /* ... and of connections at the ends of `wanted_ends`, too */
+
+/* Accept queues: a walk notes what was queued up to the cutoff, counts what was later and says when
+ * the first of that was queued, and counts listeners. */
+__u64 queue_cutoff_us = 0;
+__u64 queue_next_us = 0; /* 0: nothing was later */
+__u64 queue_young = 0;
+__u32 queue_listeners = 0;
+__u32 queues_over = 0; /* all listeners were passed */
 
 /* Whether `filter` says anything. Known when the programs load: where it does not, what compares
  * with it is not even there. */

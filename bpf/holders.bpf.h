@@ -3,9 +3,6 @@
 #ifndef TCPDWELL_HOLDERS_BPF_H
 #define TCPDWELL_HOLDERS_BPF_H
 
-#define MAX_ACCEPT_QUEUE 65535 /* somaxconn was a u16 for long */
-#define MAX_UNROLLED_QUEUE 128
-
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -21,38 +18,59 @@ static __always_inline bool is_wanted(__u64 cookie)
 	return pass && *pass == holders_pass;
 }
 
-struct queue_walk {
-	struct seq_file *seq;
-	const struct request_sock *req;
-	struct tcpdwell_holding *out;
-};
+/* Local ends whose connections' holders are wanted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 12);
+	__type(key, struct tcpdwell_end);
+	__type(value, struct tcpdwell_wanted_end);
+} wanted_ends SEC(".maps");
 
-/* One connection that waits to be accepted; 1: it was the last. */
-static long holder_of_queued(__u32 index, struct queue_walk *walk)
+/* A process may hold thousands of connections at an end: the first is enough. */
+struct {
+	__u32 pass, tgid, number;
+} last_told = {};
+
+static __always_inline struct tcpdwell_wanted_end *find_end(const struct tcpdwell_end *end)
 {
-	const struct request_sock *req = walk->req;
-	const struct sock *child = BPF_CORE_READ(req, sk);
+	struct tcpdwell_wanted_end *found = bpf_map_lookup_elem(&wanted_ends, end);
 
-	walk->out->cookie = BPF_CORE_READ(child, __sk_common.skc_cookie.counter);
-	if (walk->out->cookie && !BPF_CORE_READ(child, sk_socket) && is_wanted(walk->out->cookie))
-		bpf_seq_write(walk->seq, walk->out, sizeof(*walk->out));
-	walk->req = BPF_CORE_READ(req, dl_next);
-	return !walk->req;
+	return found && found->pass == holders_pass ? found : NULL;
 }
 
-/* The queue is read without its lock: an entry may be gone while it is looked at, but then its
- * socket is held by whoever accepted it. bpf_loop() came with 5.17; before, only the head of a long
- * queue is seen. */
-static __always_inline void holders_of_queue(struct queue_walk *walk)
+/* Whom a connection of another process at this end tells something about: see user/core/acceptors.h */
+static __always_inline void tell_end(struct seq_file *seq, const struct task_struct *task,
+				     const struct sock *sk, struct tcpdwell_holding *out)
 {
-	walk->out->of_listener = 1;
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
-		bpf_loop(MAX_ACCEPT_QUEUE, holder_of_queued, walk, 0);
+	struct tcpdwell_wanted_end *found;
+	struct tcpdwell_flow flow = {};
+	struct tcpdwell_end end = {};
+	__u32 tgid = task->tgid;
+
+	probe_flow(&flow, &sk->__sk_common);
+	if (!flow.local_port)
 		return;
+	end.netns_cookie = flow.netns_cookie;
+	end.port = flow.local_port;
+	end.family = flow.family;
+	__builtin_memcpy(end.local, flow.local, sizeof(end.local));
+	found = find_end(&end);
+	if (!found) {
+		__builtin_memset(end.local, 0, sizeof(end.local));
+		found = find_end(&end);
 	}
-	for (__u32 i = 0; i < MAX_UNROLLED_QUEUE; i++)
-		if (holder_of_queued(i, walk))
-			break;
+	if (!found || (last_told.pass == holders_pass && last_told.tgid == tgid &&
+		       last_told.number == found->number))
+		return;
+	out->kind = TCPDWELL_HOLDS_AT_END;
+	out->cookie = found->number;
+	fill_task(&out->task, task);
+	if (bpf_seq_write(seq, out, sizeof(*out)))
+		return; /* no room: it comes again */
+	last_told.pass = holders_pass;
+	last_told.tgid = tgid;
+	last_told.number = found->number;
 }
 
 SEC("iter/task_file")
@@ -62,9 +80,8 @@ int holders(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct tcpdwell_holding out = {};
 	const struct sock *sk;
-	struct queue_walk walk = {};
 	struct socket *socket;
-	bool listens, wants;
+	bool wants, listens;
 	__u16 family;
 
 	if (!task || !file)
@@ -80,22 +97,16 @@ int holders(struct bpf_iter__task_file *ctx)
 	if (!sk)
 		return 0;
 	out.cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	listens = holders_pass && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
+	listens = BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
 	wants = out.cookie && (!holders_pass || is_wanted(out.cookie));
-	if (!listens && !wants)
-		return 0;
 	out.fd = ctx->fd;
 	out.followed = follows && is_followed_task(task);
-	fill_task(&out.task, task);
-	if (wants)
+	if (wants) {
+		fill_task(&out.task, task);
 		bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
-	walk.req = BPF_CORE_READ((const struct inet_connection_sock *)sk,
-				 icsk_accept_queue.rskq_accept_head);
-	if (listens && walk.req) {
-		walk.seq = ctx->meta->seq;
-		walk.out = &out;
-		holders_of_queue(&walk);
 	}
+	if (holders_pass && holders_ends && !listens)
+		tell_end(ctx->meta->seq, task, sk, &out);
 	return 0;
 }
 

@@ -36,6 +36,7 @@
 #include "reset.bpf.h"
 #include "accept.bpf.h"
 #include "snapshot.bpf.h"
+#include "accept_queue.bpf.h"
 #include "holders.bpf.h"
 #include "dead.bpf.h"
 #include "places.bpf.h"

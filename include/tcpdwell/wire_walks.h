@@ -12,13 +12,56 @@ struct tcpdwell_mptcp_subflow {
 	__u32 pad;
 };
 
-/* A descriptor of a process that is a TCP socket, or a listener that has not accepted it yet. */
+enum tcpdwell_holding_kind {
+	TCPDWELL_HOLDS,	       /* the socket with this cookie */
+	TCPDWELL_HOLDS_AT_END, /* a connection at a wanted end; the cookie is the end's number */
+};
+
+/* A descriptor of a process that is a TCP socket. */
 struct tcpdwell_holding {
 	__u64 cookie;
 	struct tcpdwell_task task;
 	__s32 fd;
-	__u16 of_listener;
+	__u16 kind;	/* enum tcpdwell_holding_kind */
 	__u16 followed; /* `run`: the process is one of the command's */
+};
+
+/* The local end of connections whose holders are wanted. */
+struct tcpdwell_end {
+	__u64 netns_cookie;
+	__u8 local[16]; /* zeros: any address */
+	__u16 port;
+	__u16 family; /* TCPDWELL_FAMILY_* */
+	__u32 pad;
+};
+
+struct tcpdwell_wanted_end {
+	__u32 pass; /* the walk that wants it */
+	__u32 number;
+};
+
+/* A listener in whose accept queue something waits that is asked about. */
+struct tcpdwell_listener {
+	__u64 cookie;
+	struct tcpdwell_flow flow; /* the remote end is zero */
+	__u32 length, backlog;	   /* it is full at backlog + 1 */
+	__u32 syns_dropped;	   /* sk_drops */
+	__u32 noted;		   /* connections of it that are in `queued` */
+	__u32 missed;		   /* ... that are not, as there was no room */
+	__u8 ipv6, only_ipv6;
+	__u8 pad[2];
+};
+
+/* A connection in an accept queue. */
+struct tcpdwell_queued {
+	__u64 listener; /* its cookie */
+	struct tcpdwell_flow flow;
+	__u64 queued_us; /* CLOCK_MONOTONIC in us, when it was queued; 0: not known */
+	__u64 sock_cgroup_id;
+	__u32 receive_queue; /* rcv_nxt - copied_seq; a FIN counts 1 */
+	__u32 send_queue;    /* write_seq - snd_una */
+	__u8 state;	     /* TCP_* */
+	__u8 pad[7];
 };
 
 enum tcpdwell_dead_flags {
@@ -64,6 +107,9 @@ struct tcpdwell_place {
 
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp_subflow) == 88);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_holding) == 48);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_end) == 32);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_listener) == 88);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_queued) == 96);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_dead) == 144);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_place) == 24);
 

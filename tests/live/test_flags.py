@@ -16,7 +16,7 @@ from stuck.verdict import Verdict
 
 OWN, OTHER = "own", "other"  # the tracer's own network namespace, and another one
 TRACED, OLDER = "traced", "older"  # made while tracing, or before
-THRESHOLDS = ("--flag", "CLOSE_WAIT=1s", "--flag", "FIN_WAIT_2=1s")
+THRESHOLDS = ("--flag", "CLOSE_WAIT=1s", "--flag", "FIN_WAIT_2=1s", "--flag", "ACCEPT=1s")
 STORIES = {f"{story.__name__}-ipv{family}-{place}": (story, place, family)
            for story in CAUSES + HOLDERS for family in (4, 6) for place in (OWN, OTHER)}
 
@@ -103,10 +103,10 @@ def test_stuck(run, name, age, hidden):
 @pytest.mark.parametrize("age", [TRACED, OLDER])
 def test_nothing_else_is_flagged(run, age):
     """In these namespaces: each socket once, and no other."""
-    promised = sorted((stuck.netns, stuck.cookie, stuck.state)
+    promised = sorted((stuck.netns, stuck.cookie, stuck.flag)
                       for each in run.cast.stuck.values() for stuck in each)
     for event in ("raised", "cleared"):
-        got = sorted((item["netns"], item["cookie"] or "", item["state"])
+        got = sorted((item["netns"], item["cookie"] or "", item["flag"])
                      for item in flags(run.objects[age], event) if item["netns"] in run.inums)
         assert got == promised, event
 
@@ -117,7 +117,8 @@ def test_end_counts_them(run, age):
     raised, cleared = (len(flags(objects, event)) for event in ("raised", "cleared"))
     end = objects[-1]
     assert (end["flags_raised"], end["flags_open"]) == (raised, raised - cleared)
-    assert objects[0]["thresholds_ns"] == {"CLOSE_WAIT": 10**9, "FIN_WAIT_2": 10**9}
+    assert objects[0]["thresholds_ns"] == {"CLOSE_WAIT": 10**9, "FIN_WAIT_2": 10**9,
+                                           "ACCEPT": 10**9, "CLOSED": 60 * 10**9}
 
 
 def test_how_late(run):

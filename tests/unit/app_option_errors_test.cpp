@@ -131,6 +131,13 @@ TEST(OptionNetns, SelfAndItsPathAreTheInode) {
   EXPECT_EQ(options({"--netns", std::to_string(info.st_ino)}).filter.netns, info.st_ino);
 }
 
+TEST(OptionNetns, ANameIsOneThatIpNetnsLists) {
+  EXPECT_THAT(error({"--netns", "no-such-namespace"}),
+              StartsWith("--netns: cannot open /run/netns/no-such-namespace: No such file or "
+                         "directory (list them with: ip netns)"));
+  EXPECT_THAT(error({"--netns", ".."}), HasSubstr("is not a network namespace"));
+}
+
 TEST(OptionNetns, AnythingElseIsRefused) {
   const File file;
   for (const std::string& path :

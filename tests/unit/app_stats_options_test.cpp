@@ -71,6 +71,7 @@ TEST(StatsOptions, WhatGoesWithATraceGoesWithStats) {
 }
 
 TEST(StatsOptions, WhatWouldDoNothingIsRefused) {
+  EXPECT_NE(error({"stats", "--flag", "ACCEPT=1s"}).find("no row for ACCEPT"), std::string::npos);
   EXPECT_THAT(error({"stats", "--only", "flag"}), StartsWith("--only: does not go with stats"));
   for (const char* option : {"--by=owner", "--rows=3", "--histogram=LISTEN"}) {
     error({option});

@@ -247,13 +247,17 @@ TEST(DecodeHolding, SaysWhoHoldsWhat) {
   EXPECT_EQ(got->holder.process.cgroup_id, 77U);
   EXPECT_EQ(got->holder.process.comm_view(), "sixteen bytes !!");
   EXPECT_EQ(got->holder.fd, 9);
-  EXPECT_FALSE(got->of_listener);
+  EXPECT_FALSE(decode_held_end(bytes(raw)));
 }
 
-TEST(DecodeHolding, OfAListener) {
+TEST(DecodeHolding, OfAConnectionAtAnEnd) {
   auto raw = holding();
-  raw.of_listener = 1;
-  EXPECT_TRUE(decode_holding(bytes(raw))->of_listener);
+  raw.kind = TCPDWELL_HOLDS_AT_END;
+  EXPECT_FALSE(decode_holding(bytes(raw)));
+  const auto got = decode_held_end(bytes(raw));
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->number, 7U);
+  EXPECT_EQ(got->pid, 42U);
 }
 
 TEST(DecodeHolding, EveryTruncationIsRefused) {

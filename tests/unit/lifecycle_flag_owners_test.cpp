@@ -6,10 +6,9 @@
 namespace tcpdwell::life_story {
 namespace {
 
-HoldersEvent holders_of(std::uint64_t cookie, const std::vector<Holder>& holders,
-                        bool of_listener = false) {
+HoldersEvent holders_of(std::uint64_t cookie, const std::vector<Holder>& holders) {
   HoldersEvent event;
-  for (const Holder& holder : holders) event.holdings.push_back({cookie, holder, of_listener});
+  for (const Holder& holder : holders) event.holdings.push_back({cookie, holder});
   return event;
 }
 
@@ -34,16 +33,11 @@ TEST(Holders, OfWhomNoneStandsOutAreNoOwner) {
   EXPECT_EQ(owner_after(holders_of(7, {})), "nobody");
 }
 
-TEST(Holders, OfTheListenerAreNoOwner) {
-  EXPECT_EQ(owner_after(holders_of(7, {held_by(42)}, true)), "nobody");
-}
-
 TEST(Holders, ComeInAnyOrder) {
   HoldersEvent event;
   for (const std::uint32_t pid : {42U, 43U})
-    for (const std::uint64_t cookie : {8U, 7U})
-      event.holdings.push_back({cookie, held_by(pid), false});
-  event.holdings.push_back({6, held_by(44), false});
+    for (const std::uint64_t cookie : {8U, 7U}) event.holdings.push_back({cookie, held_by(pid)});
+  event.holdings.push_back({6, held_by(44)});
   Story story;
   Conn last = story.server(6).found(CloseWait, 0ms), shared = story.server(7).found(CloseWait, 0ms);
   story.on(event);
@@ -76,7 +70,7 @@ TEST(Holders, DecideAboutASocketThatWaitsForItsOwner) {
   Conn mine = story.server(7).found(Established, 0ms);
   Conn other = story.server(8).found(Established, 0ms);
   HoldersEvent event = holders_of(7, {held_by(42)});
-  event.holdings.push_back({8, held_by(43), false});
+  event.holdings.push_back({8, held_by(43)});
   story.on(event);
   mine.moves(Established, CloseWait, 1s);
   other.moves(Established, CloseWait, 1s);

@@ -79,7 +79,9 @@ inline recording::Setting setting(Filter filter = {}) {
 class TapedRun {
  public:
   explicit TapedRun(const recording::RecorderConfig& config, Filter filter = {})
-      : setting_(setting(std::move(filter))),
+      : TapedRun(config, setting(std::move(filter))) {}
+  TapedRun(const recording::RecorderConfig& config, const recording::Setting& asked)
+      : setting_(asked),
         recorder(std::move(*recording::Recorder::open(config))),
         lifecycle_(setting_.config, setting_.filter, lines_),
         feed_(setting_.start, lifecycle_, lines_, recorder.get()) {
@@ -147,7 +149,7 @@ class TapedRun {
     raw.flags = TCPDWELL_IS_ATTACHED;
     raw.acked_ago = raw.received_ago = raw.sent_ago = 100;
     put(raw);
-    feed_.note(HoldersEvent{now_, {{cookie, holder(42, 5), false}}});
+    feed_.note(HoldersEvent{now_, {{cookie, holder(42, 5)}}});
     feed_.note(SnapshotOver{});
   }
   // A look at all descriptors: these are open, and their connections over. Two processes hold each.
@@ -167,6 +169,37 @@ class TapedRun {
       socket.holders = {holder(42, 5), holder(43, 6)};
     }
     feed_.note(look);
+  }
+  // A walk through accept queues finds `fresh` for the first time, and `known` again.
+  void finds_in_queue(const std::vector<std::uint64_t>& fresh,
+                      const std::vector<std::uint64_t>& known = {}) {
+    feed_.note(QueueWalkBegan{});
+    ListenQueue queue;
+    queue.cookie = 900;
+    queue.flow = flow_of(900);
+    queue.length = static_cast<std::uint32_t>(fresh.size() + known.size());
+    queue.backlog = 2;
+    queue.syns_dropped = 3;
+    for (const std::uint64_t cookie : fresh)
+      queue.fresh.push_back({.cookie = cookie,
+                             .flow = flow_of(cookie),
+                             .state = State::CloseWait,
+                             .queued_at = kBegan + 1ms,
+                             .receive_queue = 8});
+    queue.known = known;
+    queue.asked = !fresh.empty();
+    queue.holders = {holder(42, 5), holder(43, 6)};
+    queue.accepted = {43};
+    queue.parents = {{43, 42}, {42, 1}};
+    queue.counters = ListenCounters{.overflows = 11, .cookies_sent = 12};
+    AcceptQueuesEvent event;
+    event.at = now_;
+    event.namespaces = {1};
+    event.queues = {queue};
+    event.young = 2;
+    event.next_queued = now_ - 1ms;
+    if (fresh.empty() && known.empty()) event.queues.clear();
+    feed_.note(event);
   }
   void rubbish() { feed_.record(std::as_bytes(std::span("rubbish"))); }
   // What the run printed.
@@ -209,6 +242,14 @@ class TapedRun {
     Holder holder{.process = {.pid = pid, .uid = 1000, .cgroup_id = 7}, .fd = fd};
     std::strcpy(holder.process.comm.data(), "app");
     return holder;
+  }
+  static Flow flow_of(std::uint64_t cookie) {
+    Flow flow;
+    flow.local = {.addr = {10, 0, 0, 1}, .port = 80};
+    flow.remote = {.addr = {10, 0, 0, 2}, .port = static_cast<std::uint16_t>(40000 + cookie)};
+    flow.netns_cookie = 1;
+    flow.netns = 4026531840;
+    return flow;
   }
   static tcpdwell_flow flow(std::uint64_t cookie) {
     tcpdwell_flow flow{};

@@ -77,6 +77,29 @@ TEST_F(RecordingReplay, OfManyFramesIsTheSame) {
   EXPECT_EQ(again.damaged, 0U);
 }
 
+TEST_F(RecordingReplay, OfAcceptQueuesIsTheSame) {
+  recording::Setting asked = setting();
+  asked.config.thresholds.accept = 1s;
+  asked.start.thresholds.emplace_back("ACCEPT", 1s);
+  TapedRun run({.path = path_}, asked);
+  std::vector<std::uint64_t> all(5000);
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = 1000 + i;
+  run.wait(2s);
+  run.finds_in_queue(all);
+  run.wait(1s);
+  run.finds_in_queue({7}, all);
+  all.pop_back();
+  run.wait(1s);
+  run.finds_in_queue({}, all);
+  const std::string printed = run.finish();
+  EXPECT_EQ(count(printed, "\"event\":\"raised\",\"flag\":\"ACCEPT\""), 5001U);
+  EXPECT_EQ(count(printed, "\"event\":\"cleared\",\"flag\":\"ACCEPT\""), 2U);
+  EXPECT_EQ(count(printed, "\"should_accept\":[43]"), 5001U);
+  const Replay again = replay({path_});
+  EXPECT_TRUE(again.text == printed);
+  EXPECT_EQ(again.damaged, 0U);
+}
+
 TEST_F(RecordingReplay, OfTwoThousandHoldersHasThemAll) {
   TapedRun run({.path = path_});
   run.leaves_in_close_wait(1);

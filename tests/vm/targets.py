@@ -11,6 +11,7 @@ BASIC = ("active_close or passive_close or simultaneous_close or orphan_gets_fin
          "or reused or reset_in or reset_of or ack_never or refused or linger_zero")
 # What depends on the kernel; the options, the texts and the like need not be tested on each.
 SCENARIOS = ["test_lifecycle.py", "test_flags.py", "test_snapshot.py", "test_leaks.py::test_json",
+             "test_accept_queue.py", "test_accept_trace.py",
              "test_ages.py::test_the_truth_is_between_the_bounds",
              "test_ages.py::test_what_is_old_enough_is_a_leak",
              "test_ages.py::test_what_may_be_old_enough_is_listed_and_no_leak", "test_mptcp.py",

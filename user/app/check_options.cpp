@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "app/option_values.h"
+
 namespace tcpdwell {
 namespace {
 
@@ -36,7 +38,7 @@ void hide_pointless_for_check(CLI::App& app) {
 
 std::string netns_path(const std::string& text) {
   if (text == "self") return "/proc/thread-self/ns/net";
-  return text.find_first_not_of("0123456789") == text.npos ? std::string() : text;
+  return text.find_first_not_of("0123456789") == text.npos ? std::string() : netns_file(text);
 }
 
 }  // namespace tcpdwell

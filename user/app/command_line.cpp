@@ -57,7 +57,9 @@ void add_filters(CLI::App& app, Raw& raw) {
   app.add_option("--cgroup", raw.cgroup, "Owner's cgroup: this one or one below it")
       ->type_name("PATH")
       ->group("Filters");
-  app.add_option("--netns", raw.netns, "Network namespace: inode number, self, or a path")
+  app.add_option(
+         "--netns", raw.netns,
+         "Network namespace: a name as `ip netns` lists it, a path, an inode number, or self")
       ->type_name("NS")
       ->group("Filters");
   list("--state", raw.states, "Transitions that leave or enter one of these", "S,...");

@@ -20,7 +20,9 @@ using namespace std::chrono_literals;
 constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
 constexpr Nanos kRangesAgain = 10s;
-constexpr Nanos kMostWait = 1s;       // for the walks' share of the CPU
+constexpr Nanos kMostWait = 1s;  // for the walks' share of the CPU
+constexpr Nanos kLeastQueuePause = 100ms, kMostQueuePause = 5s;
+constexpr Nanos kQueuePause = 500ms;  // at least, where nothing is due
 constexpr std::int64_t kShares = 20;  // one of which is theirs: 5 %
 
 Nanos thread_cpu_time() {
@@ -62,18 +64,16 @@ bool asks_for_mptcp(const std::vector<Question>& questions) {
                      [](const Question& question) { return question.mptcp; });
 }
 
-// A socket that was accepted between the two questions is held by whoever has it now.
+// A socket that was accepted between the two questions is attached by now.
 void add_holders(const std::vector<Question>& questions, const std::vector<Holding>& holdings,
                  std::vector<InquiryEvent>& answers) {
   std::unordered_map<std::uint64_t, std::size_t> by_cookie;
   for (std::size_t i = questions.size(); i-- > 0;)  // of two about the same, the last counts
     by_cookie.emplace(questions[i].cookie, i);
-  for (const Holding& holding : holdings)
-    if (const auto it = by_cookie.find(holding.cookie); it != by_cookie.end())
-      answers[it->second].attached |= !holding.of_listener;
   for (const Holding& holding : holdings) {
     const auto it = by_cookie.find(holding.cookie);
-    if (it == by_cookie.end() || holding.of_listener == answers[it->second].attached) continue;
+    if (it == by_cookie.end()) continue;
+    answers[it->second].attached = true;
     answers[it->second].holders.push_back(holding.holder);
   }
 }
@@ -86,7 +86,10 @@ Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed)
       other_ends_(namespaces_),
       cgroups_(find_cgroup2_mount()),
       lifecycle_(lifecycle),
-      feed_(feed) {
+      feed_(feed),
+      tracing_(programs.sees().tracing) {
+  if (const auto threshold = lifecycle.thresholds().accept)
+    queue_watch_.emplace(walks_, *threshold);
   worker_.ask([]() -> Worker::Answer {
     keep_only(~needed_by_loop_only());
     return {};
@@ -108,6 +111,7 @@ void Inquirer::ask_for_snapshot(Nanos now, bool with_holders) {
   snapshot_wanted_ = false;
   last_walk_ = now;
   feed_.note(SnapshotBegan{});
+  if (queue_watch_ && with_holders) feed_.note(QueueWalkBegan{});
   worker_.ask([this, with_holders] { return look_at_all(with_holders); });
 }
 
@@ -131,7 +135,10 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   std::vector<NamespaceEvent> ranges;
   MptcpEvent mptcp;
   std::optional<Error> error;
-  for (const Namespaces::Name& name : namespaces_.find()) {
+  const auto names = namespaces_.find();
+  const bool with_queues = queue_watch_ && with_holders;
+  if (with_queues) queue_watch_->begin_anew();
+  for (const Namespaces::Name& name : names) {
     if (stop_) return {};
     if (snapshot_of_ && *snapshot_of_ != name.inum) continue;
     const bool entered = namespaces_.enter(name.cookie, [&] {
@@ -140,10 +147,14 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
       ranges.push_back(port_reader_.read_here(name.cookie));
       if (walks_.subflows_met() != met)
         if (auto failed = add_subflows(walks_, nullptr, mptcp)) error = std::move(failed);
+      if (!with_queues) return;
+      if (auto failed = queue_watch_->walk(name.cookie)) error = std::move(failed);
     });
     if (!entered) closed.push_back(name.cookie);
   }
   const std::uint64_t not_entered = closed.empty() ? 0 : still_there(closed);
+  std::optional<QueueWatch::Found> queues;
+  if (with_queues) queues = queue_watch_->end_walk();
   HoldersEvent holders{.at = monotonic_now(), .holdings = {}};
   std::optional<DeadLook> dead;
   if (with_holders) {
@@ -160,12 +171,14 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   }
   const Nanos cost = thread_cpu_time() - before;
   return [this, not_entered, error, cost, ranges, mptcp = std::move(mptcp),
-          holders = std::move(holders), dead = std::move(dead)] {
+          queues = std::move(queues), holders = std::move(holders),
+          dead = std::move(dead)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
     for (const NamespaceEvent& range : ranges) feed_.note(range);
     if (!mptcp.subflows.empty()) feed_.note(mptcp);
     feed_.note(holders);
     if (dead) tell(*dead);
+    if (queues) tell(*queues, Nanos{0});
     feed_.note(SnapshotOver{});
     not_entered_ = not_entered;
     last_walk_cost_ = cost;
@@ -244,9 +257,61 @@ Worker::Answer Inquirer::find_dead() {
   };
 }
 
+// A few times in the threshold; at once when something in a queue is due; and within the share.
+Nanos Inquirer::next_queue_walk(const AcceptQueuesEvent& event, Nanos cost) const {
+  const Nanos threshold = *lifecycle_.thresholds().accept;
+  Nanos next = event.at + std::clamp(threshold / 4, kQueuePause, kMostQueuePause);
+  if (event.next_queued) next = std::min(next, *event.next_queued + threshold + 1ms);
+  return std::max({next, monotonic_now() + kLeastQueuePause, event.at + kShares * cost});
+}
+
+void Inquirer::ask_for_queues(Nanos now) {
+  const bool known = !keeps_snapshots_ || snapshot_taken_;
+  if (!queue_watch_ || !tracing_ || !known || walking_ || walking_queues_ || now < next_queue_walk_)
+    return;
+  const auto namespaces = lifecycle_.take_listening_namespaces();
+  if (namespaces.empty()) {
+    next_queue_walk_ = now + kQueuePause;
+    return;
+  }
+  walking_queues_ = true;
+  feed_.note(QueueWalkBegan{});
+  worker_.ask([this, namespaces] { return look_into_queues(namespaces); });
+}
+
+Worker::Answer Inquirer::look_into_queues(const std::vector<std::uint64_t>& netns_cookies) {
+  const Nanos before = thread_cpu_time();
+  std::vector<std::uint64_t> closed;
+  std::optional<Error> refused;
+  queue_watch_->begin_walk();
+  for (const std::uint64_t cookie : netns_cookies) {
+    const bool entered = namespaces_.enter(cookie, [&] {
+      if (auto failed = queue_watch_->walk(cookie)) refused = std::move(failed);
+    });
+    if (!entered) closed.push_back(cookie);
+  }
+  for (const auto& [cookie, fate] : namespaces_.fates(closed))
+    if (fate == Namespaces::Fate::Gone) queue_watch_->gone(cookie);
+  QueueWatch::Found found = queue_watch_->end_walk();
+  const Nanos cost = thread_cpu_time() - before;
+  return [this, refused, cost, found = std::move(found)] {
+    walking_queues_ = false;
+    if (refused && !std::exchange(queues_refused_, true))
+      spdlog::warn("{}: connections that wait there are not flagged", refused->text());
+    tell(found, cost);
+  };
+}
+
+void Inquirer::tell(const QueueWatch::Found& found, Nanos cost) {
+  next_queue_walk_ = next_queue_walk(found.queues, cost);
+  if (!found.processes.processes.empty()) feed_.note(found.processes);
+  feed_.note(found.queues);
+}
+
 void Inquirer::tick(Nanos now) {
   ask_for_port_ranges(now);
   look_for_dead(now);
+  ask_for_queues(now);
   for (const std::uint64_t id : lifecycle_.take_unknown_cgroups())
     worker_.ask([this, id]() -> Worker::Answer {
       return [this, event = CgroupEvent{monotonic_now(), id, cgroups_.path_of(id)}] {
@@ -287,9 +352,11 @@ void Inquirer::put_off(const std::vector<Question>& questions) {
 std::optional<Nanos> Inquirer::due() const {
   const auto questions = questions_due();
   const auto look = looking_ || walking_ ? std::nullopt : lifecycle_.dead_look_due();
-  if (!look) return questions;
-  const Nanos affordable = std::max(*look, next_look_);
-  return questions ? std::min(*questions, affordable) : affordable;
+  Nanos due = questions.value_or(Nanos::max());
+  if (look) due = std::min(due, std::max(*look, next_look_));
+  if (queue_watch_ && tracing_ && !walking_ && !walking_queues_)
+    due = std::min(due, next_queue_walk_);
+  return due == Nanos::max() ? std::nullopt : std::optional(due);
 }
 
 std::optional<Nanos> Inquirer::questions_due() const {

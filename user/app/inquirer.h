@@ -5,8 +5,10 @@
 //
 // Flags that come due within 50 ms share one walk through all descriptors of the host. Walks take
 // 5 % of one CPU at the most: a flag waits, up to a second, before they take more. So do snapshots,
-// which put right what a loss of events left wrong. The port ranges of namespaces that appear are
-// read together, too: each may take a walk to be found. Known ones are read again every 10 s.
+// which put right what a loss of events left wrong, and looks into accept queues, which come a few
+// times in the threshold of ACCEPT, and when something there is due. The port ranges of namespaces
+// that appear are read together, too: each may take a walk to be found. Known ones are read again
+// every 10 s.
 #pragma once
 
 #include <atomic>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "app/port_reader.h"
+#include "app/queue_watch.h"
 #include "core/feed.h"
 #include "kernel/cgroups.h"
 #include "kernel/namespaces.h"
@@ -82,12 +85,18 @@ class Inquirer {
   ProcessesEvent find_holders(const std::vector<Question>& questions,
                               std::vector<InquiryEvent>& answers);
   Worker::Answer look_at(const std::vector<Question>& questions);
+  std::optional<Nanos> questions_due() const;
+  void ask_for_queues(Nanos now);
+  Worker::Answer look_into_queues(const std::vector<std::uint64_t>& netns_cookies);
+  void tell(const QueueWatch::Found& found, Nanos cost);
+  Nanos next_queue_walk(const AcceptQueuesEvent& event, Nanos cost) const;
 
   // Used on the helper thread.
   Walks& walks_;
   Namespaces namespaces_;
   OtherEnds other_ends_;
   CgroupNames cgroups_;
+  std::optional<QueueWatch> queue_watch_;  // nullopt: nobody asks for accept queues
   std::atomic<bool> stop_ = false;
   PortReader port_reader_{namespaces_, stop_};
   // The rest on the thread that owns it.
@@ -109,6 +118,9 @@ class Inquirer {
   Nanos last_walk_{-1};
   Nanos last_walk_cost_{};  // CPU time
   std::uint64_t not_entered_ = 0;
+  const bool tracing_;
+  bool walking_queues_ = false, queues_refused_ = false;
+  Nanos next_queue_walk_{};
   Nanos next_ranges_{};        // when port ranges may be asked for again
   Nanos next_ranges_again_{};  // ... those that are known
   bool looking_ = false;       // at descriptors whose connection is over

@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <charconv>
 #include <filesystem>
+#include <system_error>
 
 #include "kernel/cgroups.h"
 #include "recording/recorder.h"
@@ -192,17 +194,28 @@ std::uint64_t count_value(const std::string& option, const std::string& text) {
   return *value;
 }
 
+std::string netns_file(const std::string& text) {
+  if (text == "self") return "/proc/self/ns/net";
+  return text.find('/') == std::string::npos ? "/run/netns/" + text : text;
+}
+
 std::uint32_t netns_value(const std::string& text) {
   if (const auto inode = number(text); inode && *inode != 0 && *inode <= UINT32_MAX)
     return static_cast<std::uint32_t>(*inode);
-  const std::string path = text == "self" ? "/proc/self/ns/net" : text;
+  const std::string path = netns_file(text);
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const int failed = errno;
+  const bool named = text.find('/') == std::string::npos && text != "self";
+  if (!file && named)
+    throw CLI::ValidationError("--netns", "cannot open " + path + ": " +
+                                              std::generic_category().message(failed) +
+                                              " (list them with: ip netns)");
   struct stat info {};
   if (!file || ::fstat(file.get(), &info) != 0 ||
       ::ioctl(file.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
     refuse("--netns", text,
-           "a network namespace (inode number, \"self\", or a path such as "
-           "/run/netns/NAME)");
+           "a network namespace (a name that `ip netns` lists, a path, an inode number, or "
+           "\"self\")");
   return static_cast<std::uint32_t>(info.st_ino);
 }
 

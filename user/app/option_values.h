@@ -38,6 +38,8 @@ std::uint64_t recording_size_value(const std::string& text);
 unsigned rotate_value(const std::string& text);
 std::uint64_t count_value(const std::string& option, const std::string& text);
 // An inode number, "self", or a path such as /run/netns/NAME.
+// The file that leads to it.
+std::string netns_file(const std::string& text);
 std::uint32_t netns_value(const std::string& text);
 // A path below the cgroup v2 root, or one below its mount point.
 std::string cgroup_value(const std::string& text);

@@ -36,7 +36,10 @@ Thresholds thresholds_of(const Raw& raw, Verb verb) {
   if (raw.no_flags) return {};
   Thresholds thresholds =
       default_thresholds(verb == Verb::Run ? std::chrono::seconds{1} : std::chrono::seconds{60});
+  if (verb == Verb::Stats) thresholds.accept.reset();
   for (const std::string& text : raw.flags) set_flag(text, thresholds);
+  if (verb == Verb::Stats && thresholds.accept)
+    throw CLI::ValidationError("--flag", "stats counts by state: it has no row for ACCEPT");
   return thresholds;
 }
 

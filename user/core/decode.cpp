@@ -343,11 +343,10 @@ std::optional<MptcpSubflow> decode_subflow(std::span<const std::byte> record) {
 
 std::optional<Holding> decode_holding(std::span<const std::byte> record) {
   const auto raw = read<tcpdwell_holding>(record);
-  if (!raw) return std::nullopt;
+  if (!raw || raw->kind != TCPDWELL_HOLDS) return std::nullopt;
   return Holding{
       .cookie = raw->cookie,
-      .holder = {.process = process_of(raw->task), .fd = raw->fd, .followed = raw->followed != 0},
-      .of_listener = raw->of_listener != 0};
+      .holder = {.process = process_of(raw->task), .fd = raw->fd, .followed = raw->followed != 0}};
 }
 
 std::optional<DeadSocket> decode_dead(std::span<const std::byte> record) {
@@ -384,6 +383,44 @@ void join_holders(std::vector<DeadSocket>& sockets) {
       sockets[kept - 1] = std::move(sockets[i]);
   }
   sockets.erase(sockets.begin() + static_cast<std::ptrdiff_t>(kept), sockets.end());
+}
+
+std::optional<HeldEnd> decode_held_end(std::span<const std::byte> record) {
+  const auto raw = read<tcpdwell_holding>(record);
+  if (!raw || raw->kind != TCPDWELL_HOLDS_AT_END) return std::nullopt;
+  return HeldEnd{.number = raw->cookie, .pid = raw->task.pid};
+}
+
+std::optional<WalkedQueue> decode_listener(std::span<const std::byte> record) {
+  const auto raw = read<tcpdwell_listener>(record);
+  const auto flow = raw ? flow_of(raw->flow) : std::nullopt;
+  if (!flow) return std::nullopt;
+  WalkedQueue walked;
+  walked.queue.cookie = raw->cookie;
+  walked.queue.flow = *flow;
+  walked.queue.length = raw->length;
+  walked.queue.backlog = raw->backlog;
+  walked.queue.syns_dropped = raw->syns_dropped;
+  walked.queue.whole = raw->missed == 0;
+  walked.takes_ipv4 = raw->ipv6 != 0 && raw->only_ipv6 == 0 && is_zero(flow->local);
+  walked.noted = raw->noted;
+  return walked;
+}
+
+std::optional<WalkedChild> decode_queued(std::span<const std::byte> record) {
+  constexpr std::uint64_t kLatest = INT64_MAX / 2'000;
+  const auto raw = read<tcpdwell_queued>(record);
+  const auto flow = raw ? flow_of(raw->flow) : std::nullopt;
+  const auto state = raw ? to_state(raw->state) : std::nullopt;
+  if (!flow || !state || raw->queued_us > kLatest) return std::nullopt;
+  WalkedChild walked{.listener = raw->listener, .child = {}};
+  walked.child.flow = *flow;
+  walked.child.state = *state;
+  walked.child.queued_at = std::chrono::microseconds{raw->queued_us};
+  walked.child.sock_cgroup_id = raw->sock_cgroup_id;
+  walked.child.receive_queue = raw->receive_queue;
+  walked.child.send_queue = raw->send_queue;
+  return walked;
 }
 
 }  // namespace tcpdwell

@@ -28,7 +28,6 @@ struct Holder {
 struct Holding {
   std::uint64_t cookie = 0;
   Holder holder;
-  bool of_listener = false;  // it holds the listener that has not accepted the socket yet
 };
 
 // The other end of a connection, if it is a socket of this host.
@@ -242,7 +241,7 @@ struct InquiryEvent {
   std::uint32_t receive_queue = 0;  // of a full socket: rcv_nxt - copied_seq; a FIN counts 1
   std::uint32_t send_queue = 0;     // ... write_seq - snd_una; a FIN counts 1
   SendWait send_wait = SendWait::None;
-  std::vector<Holder> holders;  // of its listener, if it is not attached
+  std::vector<Holder> holders;
   std::optional<OtherEnd> other_end;
   // Holds the listener of its port and not the socket, and is an ancestor of who holds it.
   std::optional<Process> inherited_from;
@@ -338,9 +337,61 @@ struct ExitEvent {
   std::uint32_t pid = 0;
 };
 
-using Event = std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent,
-                           TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent,
-                           SynEvent, LossEvent, ClockEvent, CgroupEvent, NamespaceEvent,
-                           MptcpChangeEvent, MptcpEvent, DeadEvent, ReleaseEvent, ExitEvent>;
+// A connection that waits in an accept queue.
+struct QueuedChild {
+  std::uint64_t cookie = 0;
+  Flow flow;
+  State state = State::Established;  // Closed: it was reset
+  Nanos queued_at{};                 // 0: not known
+  std::uint64_t sock_cgroup_id = 0;
+  std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
+  std::uint32_t send_queue = 0;     // write_seq - snd_una
+};
+
+// A process and its parent.
+struct Parent {
+  std::uint32_t pid = 0, parent = 0;
+  bool operator==(const Parent&) const = default;
+};
+
+// What the whole network namespace counts (TcpExt of /proc/net/netstat).
+struct ListenCounters {
+  std::uint64_t overflows = 0;     // ListenOverflows
+  std::uint64_t cookies_sent = 0;  // SyncookiesSent
+};
+
+// A listener, and what has waited in its accept queue for longer than the threshold.
+struct ListenQueue {
+  std::uint64_t cookie = 0;
+  Flow flow;
+  std::uint32_t length = 0, backlog = 0;
+  std::uint32_t syns_dropped = 0;
+  bool whole = true;                 // else there are more that wait: nothing is said of them
+  std::vector<QueuedChild> fresh;    // not among those of an earlier walk
+  std::vector<std::uint64_t> known;  // cookies of the others
+  // As it was when something fresh was found, else empty.
+  bool asked = false;                      // what follows was asked for
+  std::vector<Holder> holders;             // of the listener
+  std::vector<std::uint32_t> accepted;     // who holds connections of its port: pids
+  std::vector<Parent> parents;             // of the holders, of their parents, and so on
+  std::optional<ListenCounters> counters;  // nullopt: not known
+};
+
+// A walk through the accept queues of these network namespaces.
+struct AcceptQueuesEvent {
+  Nanos at{};  // what is told of was there, and had been for the threshold
+  std::vector<std::uint64_t> namespaces;
+  std::vector<std::uint64_t> without_listeners;  // those of them that have none
+  std::vector<ListenQueue> queues;
+  // What is not over the threshold yet: how many, and when the first of them was queued.
+  std::uint64_t young = 0;
+  std::optional<Nanos> next_queued;
+};
+
+using Event =
+    std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent, AcceptQueuesEvent,
+                 TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent, SynEvent,
+                 LossEvent, ClockEvent, CgroupEvent, NamespaceEvent, MptcpChangeEvent, MptcpEvent,
+                 DeadEvent, ReleaseEvent, ExitEvent>;
 
 }  // namespace tcpdwell

@@ -49,6 +49,8 @@ void Feed::take(const SnapshotBegan&) { lifecycle_.snapshot_begins(); }
 
 void Feed::take(const SnapshotOver&) { lifecycle_.snapshot_ended(); }
 
+void Feed::take(const QueueWalkBegan&) { lifecycle_.queue_walk_begins(); }
+
 void Feed::take(const LossEvent& loss) {
   lost_ += loss.events;
   transitions_lost_ += loss.transitions;

@@ -56,6 +56,7 @@ class Feed {
   void take(const Ticked& tick);
   void take(const SnapshotBegan&);
   void take(const SnapshotOver&);
+  void take(const QueueWalkBegan&);
   void take(const LossEvent& loss);
   void take(const Stopped& stop);
   void take(const Finished& end);

@@ -80,6 +80,11 @@ const Process* maker_of(const FlagRecord& flag) {
 // Who holds it, and what is wrong with it.
 std::string base_key(const FlagRecord& flag, bool relayed) {
   std::string key;
+  add(key, static_cast<std::uint8_t>(flag.kind));
+  if (flag.kind == FlagKind::Accept) {
+    add(key, flag.queue ? flag.queue->listener : 0);
+    return key;
+  }
   add(key, index(flag.state));
   add(key, static_cast<std::uint8_t>(flag.cause));
   add(key, static_cast<std::uint8_t>(flag.kind));
@@ -187,6 +192,12 @@ Entries entries_of(std::span<const FlagRecord> flags) {
   return entries;
 }
 
+bool should_accept(const FlagRecord& flag, const Holder& holder) {
+  if (flag.kind != FlagKind::Accept || !flag.queue) return true;
+  const auto& those = flag.queue->should_accept;
+  return std::binary_search(those.begin(), those.end(), holder.process.pid);
+}
+
 // Which process of a group is where, while the group is made. One whose pid is not visible is known
 // by its name.
 using HolderIndex = absl::flat_hash_map<std::pair<std::uint32_t, std::string_view>, std::size_t>;
@@ -195,6 +206,7 @@ void add_holders(LeakGroup& group, HolderIndex& index, const FlagRecord& flag) {
   std::size_t processes = 0;
   const Process* last = nullptr;
   for (const Holder& holder : flag.holders) {  // by pid
+    if (!should_accept(flag, holder)) continue;
     if (!last || !same_process(*last, holder.process)) ++processes;
     last = &holder.process;
     const std::uint32_t pid = holder.process.pid;
@@ -233,6 +245,7 @@ void add_maker(LeakGroup& group, const FlagRecord& flag) {
 void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, const Entry& entry) {
   const SocketInfo& socket = flag.socket;
   if (group.count == 0) {
+    group.kind = flag.kind;
     group.state = flag.state;
     group.cause = flag.cause;
     group.by_exit = flag.by_exit;
@@ -256,6 +269,13 @@ void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, co
   if (group.ended != flag.ended) group.ended = Ended::Unknown;
   if (group.pending_error != flag.pending_error) group.pending_error = 0;
   ++group.count;
+  if (flag.kind == FlagKind::Accept) {  // of one listener, and the last that was flagged knows best
+    group.queue = flag.queue;
+    group.holders.clear();
+    index.clear();
+    group.peer_closed += flag.state == State::CloseWait ? 1U : 0U;
+    group.reset += flag.state == State::Closed ? 1U : 0U;
+  }
   add_holders(group, index, flag);
   add_maker(group, flag);
   if (flag.other_end) ++group.other_ends;
@@ -321,14 +341,15 @@ std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags) {
   std::vector<HolderIndex> indexes;
   for (const Entry& entry : entries.all) {
     const std::size_t apart = peers[entry.place.wider()];
-    const Place place = apart > kPeersApart ? entry.place.wider() : entry.place;
+    const bool together = apart > kPeersApart || flags[entry.index].kind == FlagKind::Accept;
+    const Place place = together ? entry.place.wider() : entry.place;
     const auto [it, is_new] = groups_at.try_emplace(place, groups.size());
     if (is_new) {
       LeakGroup& group = groups.emplace_back();
       indexes.emplace_back();
       group.key = entries.key_of(place);
       group.wider_key = entries.key_of(place.wider());
-      group.peers = apart > kPeersApart ? apart : 1;
+      group.peers = together ? apart : 1;
     }
     add_member(groups[it->second], indexes[it->second], flags[entry.index], entry);
   }

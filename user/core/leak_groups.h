@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stuck sockets that have one reason: held by equal processes, in the same state, with the same
-// cause, at the same end. Pure.
+// cause, at the same end; or that wait in one accept queue, whatever their state and peer. Pure.
 //
 // Processes are equal if they run the same program and have the same parent (or, where that is init
 // or not known, the same cgroup): the workers of a server. Of processes that nothing is known of
@@ -37,6 +37,7 @@ struct LeakHolder {
 };
 
 struct LeakGroup {
+  FlagKind kind = FlagKind::State;
   State state = State::CloseWait;
   Cause cause = Cause::None;
   bool by_exit = false;
@@ -51,8 +52,10 @@ struct LeakGroup {
   std::size_t peers = 1;         // addresses; `peer` is any one of them
   Role role = Role::Unknown;     // Client or Server; the likely one where no event told
   std::uint32_t netns = 0;
-  // All processes that hold one of them, in the order of the sockets' holders. Each socket is held
-  // by `held_by` of them: those must all close it.
+  std::optional<AcceptQueue> queue;        // Accept, as it was last
+  std::size_t peer_closed = 0, reset = 0;  // Accept: how many of them the peer has left since
+  // Accept: those that should accept. Else all processes that hold one of them, in the order of the
+  // sockets' holders. Each socket is held by `held_by` of them: those must all close it.
   std::vector<LeakHolder> holders;
   std::size_t held_by = 0;
   std::optional<Owner> owner;  // nullopt, too, if the sockets have several

@@ -42,6 +42,7 @@ Lifecycle::Lifecycle(const LifecycleConfig& config, const Filter& filter, Sink& 
     : config_(config),
       table_(config.max_connections),
       publisher_(filter, sink, table_),
+      queues_(config.thresholds.accept, table_, publisher_),
       timers_(config.began) {}
 
 void Lifecycle::on(const Event& event) {
@@ -70,6 +71,7 @@ void Lifecycle::expect_soon(const Event& event) const {
 }
 
 void Lifecycle::on_event(const AcceptEvent& event) {
+  queues_.accepted(event);
   Id id = table_.by_cookie(event.cookie);
   if (id == kNone) {  // a Fast Open child can be accepted before its second transition
     id = table_.by_object(event.object);
@@ -83,6 +85,7 @@ void Lifecycle::on_event(const AcceptEvent& event) {
   const bool undecided = connection.verdict == Verdict::NotYet;
   publisher_.reconsider(connection, false);
   if (undecided && connection.flag == FlagStage::None) watch(id);  // its flag may have come due
+  watch_accepted(id, event.at);
 }
 
 void Lifecycle::on_event(const ResetEvent& event) {

@@ -25,6 +25,7 @@
 #include "core/mptcp_view.h"
 #include "core/open_connection.h"
 #include "core/publisher.h"
+#include "core/queue_flags.h"
 #include "core/run_book.h"
 #include "core/state_begin.h"
 #include "core/state_memory.h"
@@ -94,8 +95,8 @@ class Lifecycle {
   std::uint64_t corrected() const { return corrected_; }
   std::uint64_t evicted() const { return table_.evicted(); }
   When when(Nanos at) const { return publisher_.when(at); }
-  std::uint64_t flags_raised() const { return flags_raised_; }
-  std::uint64_t flags_open() const { return flags_open_; }
+  std::uint64_t flags_raised() const { return flags_raised_ + queues_.raised(); }
+  std::uint64_t flags_open() const { return flags_open_ + queues_.open(); }
   // Subflows whose flag was due, and whose MPTCP socket could not be looked at.
   std::uint64_t mptcp_not_judged() const { return mptcp_not_judged_; }
   std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.take_unknown_cgroups(); }
@@ -143,6 +144,11 @@ class Lifecycle {
   // What the walk finds comes as SnapshotEvents in between.
   void snapshot_begins();
   void snapshot_ended();
+  // A walk through accept queues: what it finds comes as one AcceptQueuesEvent.
+  void queue_walk_begins() { queues_.walk_begins(); }
+  // Where there may be listeners; in an accept queue longer than the threshold is too long.
+  std::vector<std::uint64_t> take_listening_namespaces() { return queues_.take_namespaces(); }
+  const Thresholds& thresholds() const { return config_.thresholds; }
   // When a flag may be due, if that is within `horizon`.
   std::optional<Nanos> next_flag(Nanos horizon) const { return timers_.next_within(horizon); }
 
@@ -170,6 +176,7 @@ class Lifecycle {
   void on_event(const MptcpChangeEvent& event);
   void on_event(const MptcpEvent& event);
   void on_event(const ProcessesEvent& event);
+  void on_event(const AcceptQueuesEvent& event);
   void saw_cpu(std::uint32_t cpu, Nanos at);
   void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait);
   void give_up(Id id, Nanos at);
@@ -259,6 +266,8 @@ class Lifecycle {
   void wait_until(Id id, Nanos at);
   void stop_timer(Connection& connection);
   bool is_successor(Id id, const InquiryEvent& event);
+  bool waits_for_accept(const InquiryEvent& event) const;
+  void watch_accepted(Id id, Nanos at);
   void raise_flag(Id id, const InquiryEvent& event);
   void left(Id id, State from, const Dwell& dwell, Nanos at);
   void clear_flag(Id id, State from, const Dwell& dwell, Nanos at);
@@ -318,6 +327,7 @@ class Lifecycle {
   LifecycleConfig config_;
   ConnectionTable table_;
   Publisher publisher_;
+  QueueFlags queues_;
   std::deque<Deadline> doubts_;  // in the order of their time
   std::deque<Deadline> asked_;   // those of them that wait for an answer, in the same order
   Nanos asked_requests_until_{}, asked_sockets_until_{};  // the bound of questions about ends

@@ -2,8 +2,10 @@
 // Flags: sockets that have been in a state for longer than its threshold, while they are.
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "core/cause.h"
+#include "core/flag_processes.h"
 #include "core/holders.h"
 #include "core/lifecycle.h"
 
@@ -174,6 +176,8 @@ void Lifecycle::on_event(const InquiryEvent& event) {
   }
   if (MptcpView* view = for_flag ? mptcp_of(event.id) : nullptr)
     mptcp_answered(event.id, *view, event);
+  else if (event.state == connection.state && for_flag && waits_for_accept(event))
+    wait_until(event.id, event.at + threshold_of(connection).value_or(kAskAgain));
   else if (event.state == connection.state && for_flag)
     raise_flag(event.id, event);
   // A Fast Open child that nobody has accepted looks like a request to those who ask.
@@ -190,6 +194,21 @@ void Lifecycle::on_event(const InquiryEvent& event) {
   // Another object has taken its place, and we have not heard of it.
   wants_snapshot_ = true;
   if (for_flag && connection.flag == FlagStage::None) wait_until(event.id, event.at + kAskAgain);
+}
+
+// Nobody has it yet: whatever its state, the flag of its time in the queue is what there is to say.
+// In a recording of an older version no queue was looked into.
+bool Lifecycle::waits_for_accept(const InquiryEvent& event) const {
+  return config_.thresholds.accept && event.kind == SocketKind::Full && !event.attached &&
+         (event.state == State::Established || event.state == State::CloseWait);
+}
+
+// It was accepted: the flag of its state, which had to wait, may be due.
+void Lifecycle::watch_accepted(Id id, Nanos at) {
+  const Connection& connection = table_[id];
+  if (connection.flag != FlagStage::Waiting) return;
+  const auto threshold = threshold_of(connection);
+  if (threshold && connection.entered + *threshold <= at) watch(id);
 }
 
 void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
@@ -285,6 +304,7 @@ std::vector<WatchedState> Lifecycle::watched_states(Nanos now) const {
     watched.back().state = static_cast<State>(i);
     watched.back().threshold = *config_.thresholds.of[i];
   }
+  if (const auto queued = queues_.watched(now)) watched.push_back(*queued);
   return watched;
 }
 
@@ -300,10 +320,15 @@ void Lifecycle::on_event(const ProcessesEvent& event) {
             [](const ProcessFacts& a, const ProcessFacts& b) { return a.pid < b.pid; });
 }
 
+// Facts that are older than the walk are of another one: those of this are lost.
+void Lifecycle::on_event(const AcceptQueuesEvent& event) {
+  const bool fit = event.at <= processes_.at;
+  queues_.walked(event, fit ? processes_.processes : std::vector<ProcessFacts>{});
+}
+
 void Lifecycle::on_event(const HoldersEvent& event) {
   std::vector<const Holding*> held;
-  for (const Holding& holding : event.holdings)
-    if (!holding.of_listener) held.push_back(&holding);
+  for (const Holding& holding : event.holdings) held.push_back(&holding);
   std::sort(held.begin(), held.end(),
             [](const Holding* a, const Holding* b) { return a->cookie < b->cookie; });
   for (auto it = held.begin(); it != held.end();) {

@@ -68,6 +68,7 @@ Lifecycle::Id Lifecycle::former_self(const SnapshotEvent& event) {
 }
 
 void Lifecycle::found_full(const SnapshotEvent& event) {
+  if (event.state == State::Listen) queues_.heard_of_listener(event.flow.netns_cookie);
   Id id = table_.by_cookie(event.cookie);
   if (id != kNone) {
     Connection& connection = table_[id];

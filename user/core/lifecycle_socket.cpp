@@ -75,6 +75,7 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
   if (event.task) table_.set_owner(connection, *event.task, client ? Via::Connect : Via::Listen);
   if (client) silent_syns_.push_back({event.at, id, table_.generation(id)});
   connection.followed = event.followed;
+  if (!client) queues_.heard_of_listener(event.flow.netns_cookie);
   publisher_.opened(connection, State::Closed, client ? Why::Connect : Why::Listen);
   watch(id);
   if (hidden_by_flow(id)) forget(id);
@@ -289,6 +290,7 @@ void Lifecycle::find_lost_origin(Id id, Nanos at) {
 void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
   Connection& connection = table_[id];
   if (event.tally) table_.set_tally(connection, *event.tally);
+  if (event.from == State::Listen) queues_.listener_closed(event.cookie, event.at);
   const bool watched = config_.watches_resets && needs_reset_facts(event);
   if (!connection.reset_sent && (watched || leads_to_minisock(event)))
     return doubt(id, Doubt::Closed, event);

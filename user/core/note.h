@@ -19,6 +19,8 @@ struct Ticked {
 // A walk through all sockets: what it finds comes as SnapshotEvents in between.
 struct SnapshotBegan {};
 struct SnapshotOver {};
+// A walk through accept queues: its AcceptQueuesEvent comes later.
+struct QueueWalkBegan {};
 // What happened at or after it is no part of the run.
 struct Stopped {
   Nanos at{};
@@ -29,8 +31,9 @@ struct Finished {
   bool truncated = false;  // EndRecord::truncated
 };
 
-using Note = std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, LossEvent, ClockEvent,
-                          CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent, ProcessesEvent,
-                          MptcpEvent, DeadEvent, Stopped, Finished>;
+using Note = std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, QueueWalkBegan, LossEvent,
+                          ClockEvent, CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent,
+                          ProcessesEvent, MptcpEvent, AcceptQueuesEvent, DeadEvent,
+                          Stopped, Finished>;
 
 }  // namespace tcpdwell

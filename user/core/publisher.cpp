@@ -97,6 +97,37 @@ Verdict Publisher::judge(const SocketInfo& socket, std::uint64_t cgroup_id) {
   return filter_.on_owner(socket.owner, cgroup, true);
 }
 
+bool Publisher::queued(const QueuedChild& child, bool followed, Nanos at, FlagRecord record) {
+  const std::string* path = path_of(child.sock_cgroup_id);
+  const std::optional<std::string> cgroup = path ? std::optional(*path) : std::nullopt;
+  const auto passes = [&](const std::optional<Owner>& owner) {
+    return filter_.on_owner(owner, cgroup, true) == Verdict::Show;
+  };
+  const bool wanted =
+      filter_.on_flow(child.flow, true) == Verdict::Show &&
+      filter_.on_followed(followed, true) == Verdict::Show &&
+      (passes(std::nullopt) ||
+       std::any_of(record.holders.begin(), record.holders.end(), [&](const Holder& holder) {
+         return passes(Owner{holder.process, Via::Fd});
+       }));
+  if (!wanted) return false;
+  record.when = when(at);
+  record.socket.cgroup = path ? std::string_view(*path) : std::string_view();
+  if (filter_.wants(record)) sink_.write(record);
+  return true;
+}
+
+// Shown by the state in which it was when it was flagged.
+void Publisher::left_queue(const QueuedChild& child, Nanos at, FlagRecord record) {
+  const std::string* path = path_of(child.sock_cgroup_id);
+  record.when = when(at);
+  record.socket.cgroup = path ? std::string_view(*path) : std::string_view();
+  const State state = std::exchange(record.state, child.state);
+  if (!filter_.wants(record)) return;
+  record.state = state;
+  sink_.write(record);
+}
+
 void Publisher::ended(Connection& connection, Nanos at, Ended ended,
                       std::optional<TimeWaitEnded> time_wait) {
   reconsider(connection, true);

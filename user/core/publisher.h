@@ -39,6 +39,11 @@ class Publisher {
   // Whether the run is about a socket that no connection of the table is known of. NotYet: the path
   // of its cgroup is asked for.
   Verdict judge(const SocketInfo& socket, std::uint64_t cgroup_id);
+  // The same of one that waits in an accept queue, whether or not it is in the table; `record` but
+  // for when and the cgroup. It is about a process if that holds the listener.
+  bool queued(const QueuedChild& child, bool followed, Nanos at, FlagRecord record);
+  // ... and of one that was shown, and waits no longer.
+  void left_queue(const QueuedChild& child, Nanos at, FlagRecord record);
 
   // Something became known (flow, owner, cgroup): decides, if it can be, and lets go of what was
   // held. `complete`: what is missing now will not come.

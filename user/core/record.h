@@ -144,8 +144,13 @@ std::string_view name(Cause cause);
 
 // Of the listener whose queue a connection waits in.
 struct AcceptQueue {
-  std::uint32_t length = 0, backlog = 0;
-  std::uint32_t syns_dropped = 0;  // at this listener, since it was made
+  std::uint64_t listener = 0;                // its cookie
+  std::uint32_t length = 0, backlog = 0;     // full at backlog + 1
+  std::uint32_t syns_dropped = 0;            // at this listener, since it was made
+  std::optional<ListenCounters> counters;    // of the whole namespace; nullopt: not known
+  std::vector<std::uint32_t> should_accept;  // pids, in order: some of the holders
+  std::optional<Process> hidden_holder;      // it has no number here: in another pid namespace
+  bool is_full() const { return length > backlog; }
 };
 
 // A connection has been in a flagged state for longer than its threshold, or left it since.

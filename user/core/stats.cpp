@@ -86,7 +86,7 @@ void Stats::count(const TransitionRecord& record) {
 
 // One that is raised is found by the next walk, unless it is cleared before.
 void Stats::count(const FlagRecord& record) {
-  if (record.raised || !wants(record.state)) return;
+  if (record.raised || record.kind != FlagKind::State || !wants(record.state)) return;
   ++groups_.at(key_.of(record.socket)).interval[index(record.state)].cleared;
 }
 

@@ -170,7 +170,6 @@ void OtherEnds::learn(std::span<const Holding> holdings, std::span<InquiryEvent>
   std::unordered_map<std::size_t, Holder> ends;  // of several holders the first
   std::unordered_map<std::size_t, std::map<std::uint32_t, Process>> listening;
   for (const Holding& holding : holdings) {
-    if (holding.of_listener) continue;
     if (const auto it = ends_.find(holding.cookie); it != ends_.end()) {
       const auto [end, is_new] = ends.emplace(it->second, holding.holder);
       if (!is_new && is_before(holding.holder, end->second)) end->second = holding.holder;

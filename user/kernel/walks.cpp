@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <map>
 #include <thread>
+#include <unordered_map>
 
 #include "core/decode.h"
 #include "kernel/iterator.h"
@@ -50,11 +52,34 @@ Result<std::vector<Place>> read_places(const LinkPtr& link, std::string_view doi
   return places;
 }
 
+template <typename Work>
+void for_each_holding(std::span<const std::byte> all, Work&& work) {
+  for (std::size_t at = 0; at + sizeof(tcpdwell_holding) <= all.size();
+       at += sizeof(tcpdwell_holding))
+    work(all.subspan(at, sizeof(tcpdwell_holding)));
+}
+
+// Where its connections have their local end.
+std::vector<tcpdwell_end> ends_of(const WalkedQueue& walked) {
+  const Flow& flow = walked.queue.flow;
+  tcpdwell_end end{};
+  end.netns_cookie = flow.netns_cookie;
+  end.port = flow.local.port;
+  end.family = static_cast<__u16>(flow.family);
+  std::memcpy(end.local, flow.local.addr.data(), sizeof end.local);
+  std::vector<tcpdwell_end> ends = {end};
+  if (walked.takes_ipv4) {
+    end.family = TCPDWELL_FAMILY_IPV4;
+    ends.push_back(end);
+  }
+  return ends;
+}
+
 }  // namespace
 
 struct Walks::Impl {
   tcpdwell_bpf* skeleton;
-  LinkPtr sockets, subflows, holders, dead, tasks, files, list;
+  LinkPtr sockets, subflows, queues, holders, dead, tasks, files, list;
   std::uint32_t pass = 0;  // of holders(); entries of earlier ones are not wanted
 };
 
@@ -68,6 +93,7 @@ Result<Walks> Walks::attach(tcpdwell_bpf& skeleton) {
   impl->skeleton = &skeleton;
   auto& progs = skeleton.progs;
   for (auto [program, link] : {std::pair{progs.snapshot, &impl->sockets},
+                               {progs.accept_queues, &impl->queues},
                                {progs.mptcp_sockets, &impl->subflows},
                                {progs.holders, &impl->holders},
                                {progs.dead_descriptors, &impl->dead},
@@ -138,6 +164,14 @@ void Walks::forget(std::span<const std::uint64_t> cookies) {
   for (const std::uint64_t cookie : cookies) bpf_map_delete_elem(map, &cookie);
 }
 
+// `cookies`: of sockets; with none, all are wanted.
+Result<std::vector<std::byte>> Walks::read_holders(std::span<const std::uint64_t> cookies,
+                                                   bool with_ends) {
+  impl_->skeleton->bss->holders_pass = cookies.empty() ? 0 : impl_->pass;
+  impl_->skeleton->bss->holders_ends = with_ends ? 1 : 0;
+  return read_all(impl_->holders, "walking through the descriptors of all processes");
+}
+
 Result<std::vector<Holding>> Walks::holders(std::span<const std::uint64_t> cookies) {
   if (!cookies.empty()) {
     if (++impl_->pass == 0) impl_->pass = 1;
@@ -146,15 +180,13 @@ Result<std::vector<Holding>> Walks::holders(std::span<const std::uint64_t> cooki
       return *error;
     }
   }
-  impl_->skeleton->bss->holders_pass = cookies.empty() ? 0 : impl_->pass;
-  auto bytes = read_all(impl_->holders, "walking through the descriptors of all processes");
+  auto bytes = read_holders(cookies, false);
   if (!cookies.empty()) forget(cookies);
   if (!bytes) return bytes.error();
   std::vector<Holding> holdings;
-  const std::span<const std::byte> all(*bytes);
-  for (std::size_t at = 0; at + sizeof(tcpdwell_holding) <= all.size();
-       at += sizeof(tcpdwell_holding))
-    if (auto holding = decode_holding(all.subspan(at))) holdings.push_back(*holding);
+  for_each_holding(*bytes, [&](std::span<const std::byte> record) {
+    if (auto holding = decode_holding(record)) holdings.push_back(*holding);
+  });
   return holdings;
 }
 
@@ -167,6 +199,125 @@ Result<std::vector<DeadSocket>> Walks::dead_descriptors() const {
     if (auto socket = decode_dead(all.subspan(at))) sockets.push_back(std::move(*socket));
   join_holders(sockets);
   return sockets;
+}
+
+Result<ListenerHolders> Walks::holders_of(std::span<const WalkedQueue> queues) {
+  std::vector<std::uint64_t> cookies;
+  for (const WalkedQueue& one : queues) cookies.push_back(one.queue.cookie);
+  if (cookies.empty()) return ListenerHolders{};
+  if (++impl_->pass == 0) impl_->pass = 1;
+  // Listeners that share a port share its connections.
+  const int map = bpf_map__fd(impl_->skeleton->maps.wanted_ends);
+  std::map<std::array<std::byte, sizeof(tcpdwell_end)>, std::vector<std::size_t>> sharers;
+  std::vector<std::vector<std::size_t>> by_number;
+  for (std::size_t i = 0; i < queues.size(); ++i)
+    for (const tcpdwell_end& end : ends_of(queues[i])) {
+      std::array<std::byte, sizeof end> key;
+      std::memcpy(key.data(), &end, sizeof end);
+      sharers[key].push_back(i);
+    }
+  std::optional<Error> error = want(cookies);
+  for (const auto& [key, those] : sharers) {
+    const tcpdwell_wanted_end wanted{.pass = impl_->pass,
+                                     .number = static_cast<std::uint32_t>(by_number.size())};
+    by_number.push_back(those);
+    // Where there is no room for more, it is chosen by who is whose parent.
+    bpf_map_update_elem(map, key.data(), &wanted, BPF_ANY);
+  }
+  ListenerHolders found;
+  if (!error) {
+    auto bytes = read_holders(cookies, true);
+    if (!bytes) error = bytes.error();
+    if (bytes)
+      for_each_holding(*bytes, [&](std::span<const std::byte> record) {
+        if (auto holding = decode_holding(record)) found.holdings.push_back(*holding);
+        const auto held = decode_held_end(record);
+        if (!held || held->number >= by_number.size()) return;
+        for (const std::size_t i : by_number[held->number])
+          found.connections.push_back({.number = i, .pid = held->pid});
+      });
+  }
+  forget(cookies);
+  for (const auto& [key, those] : sharers) bpf_map_delete_elem(map, key.data());
+  if (error) return *error;
+  return found;
+}
+
+Result<QueueWalk> Walks::accept_queues(Nanos cutoff) {
+  constexpr std::string_view kDoing = "walking through the accept queues of a network namespace";
+  auto& shared = *impl_->skeleton->bss;
+  shared.queue_cutoff_us = static_cast<std::uint64_t>(cutoff.count() / 1000);
+  shared.queue_next_us = shared.queue_young = 0;
+  shared.queue_listeners = shared.queues_over = 0;
+  const UniqueFd walk(bpf_iter_create(bpf_link__fd(impl_->queues.get())));
+  if (!walk) return system_error(kDoing);
+  QueueWalk found;
+  alignas(tcpdwell_listener) std::array<std::byte, 128 * sizeof(tcpdwell_listener)> block;
+  std::size_t used = 0;
+  while (true) {
+    const ssize_t got = ::read(walk.get(), block.data() + used, block.size() - used);
+    if (got < 0 && errno == EINTR) continue;
+    // The program ends the walk at the first socket that is no listener.
+    if (got < 0 && errno == EAGAIN && shared.queues_over == 0) continue;
+    if (got < 0 && errno != EAGAIN) return system_error(kDoing);
+    if (got <= 0) break;
+    used += static_cast<std::size_t>(got);
+    const std::span<const std::byte> bytes(block.data(), used);
+    std::size_t at = 0;
+    for (; at + sizeof(tcpdwell_listener) <= used; at += sizeof(tcpdwell_listener))
+      if (auto listener = decode_listener(bytes.subspan(at)))
+        found.queues.push_back(std::move(*listener));
+    std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end(), block.begin());
+    used -= at;
+  }
+  found.listeners = shared.queue_listeners;
+  found.young = shared.queue_young;
+  if (shared.queue_next_us != 0)
+    found.next_queued = std::chrono::microseconds{shared.queue_next_us};
+  if (const auto error = collect_queued(found)) return *error;
+  return found;
+}
+
+// The children are in a map, which is empty afterwards.
+std::optional<Error> Walks::collect_queued(QueueWalk& walk) const {
+  std::unordered_map<std::uint64_t, ListenQueue*> by_cookie;
+  std::uint64_t noted = 0;
+  for (WalkedQueue& one : walk.queues) {
+    by_cookie[one.queue.cookie] = &one.queue;
+    noted += one.noted;
+  }
+  if (noted == 0) return std::nullopt;
+  const int map = bpf_map__fd(impl_->skeleton->maps.queued);
+  std::vector<std::uint64_t> cookies(1024);
+  std::vector<tcpdwell_queued> children(cookies.size());
+  std::uint32_t position = 0;
+  for (bool first = true, over = false; !over; first = false) {
+    auto count = static_cast<std::uint32_t>(cookies.size());
+    const int rc =
+        bpf_map_lookup_and_delete_batch(map, first ? nullptr : &position, &position, cookies.data(),
+                                        children.data(), &count, nullptr);
+    if (rc != 0 && errno == ENOSPC) {  // a bucket of the map has more
+      cookies.resize(cookies.size() * 2);
+      children.resize(cookies.size());
+      continue;
+    }
+    over = rc != 0;
+    if (rc != 0 && errno != ENOENT) return system_error("reading what waits in accept queues");
+    for (std::uint32_t i = 0; i < count; ++i) {
+      auto child = decode_queued(std::as_bytes(std::span(&children[i], 1)));
+      if (!child) continue;
+      const auto it = by_cookie.find(child->listener);
+      if (it == by_cookie.end()) continue;
+      child->child.cookie = cookies[i];
+      it->second->fresh.push_back(child->child);
+    }
+  }
+  for (WalkedQueue& one : walk.queues)
+    std::sort(one.queue.fresh.begin(), one.queue.fresh.end(),
+              [](const QueuedChild& a, const QueuedChild& b) {
+                return std::pair(a.queued_at, a.cookie) < std::pair(b.queued_at, b.cookie);
+              });
+  return std::nullopt;
 }
 
 Result<std::vector<Place>> Walks::find_in_list(std::span<const std::uint64_t> cookies) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "core/decode.h"
 #include "core/event.h"
 #include "util/result.h"
 
@@ -34,6 +35,20 @@ struct Place {
   int fd = -1;
 };
 
+// What waits in the accept queues of a network namespace.
+struct QueueWalk {
+  std::vector<WalkedQueue> queues;   // with what was queued up to the cutoff, the oldest first
+  std::uint32_t listeners = 0;       // all of them
+  std::uint64_t young = 0;           // what was queued after the cutoff
+  std::optional<Nanos> next_queued;  // the first of that
+};
+
+// Who holds listeners, and who holds connections of their ports.
+struct ListenerHolders {
+  std::vector<Holding> holdings;
+  std::vector<HeldEnd> connections;  // by the index of the queue; a pid may be there twice
+};
+
 class Walks {
  public:
   // `skeleton` is loaded and outlives it.
@@ -52,7 +67,11 @@ class Walks {
   std::uint32_t subflows_met() const;
   // MPTCP subflows of the network namespace that the calling thread is in.
   Result<std::vector<MptcpSubflow>> mptcp_subflows() const;
-  // Who holds the sockets with these cookies, or their listener; none given: who holds any socket.
+  // What was queued up to `cutoff` in the network namespace that the calling thread is in. A
+  // listener is locked while its queue is looked at.
+  Result<QueueWalk> accept_queues(Nanos cutoff);
+  Result<ListenerHolders> holders_of(std::span<const WalkedQueue> queues);
+  // Who holds the sockets with these cookies; none given: who holds any socket.
   Result<std::vector<Holding>> holders(std::span<const std::uint64_t> cookies);
   // Descriptors of all processes whose connection is over, or never came to be; by cookie.
   Result<std::vector<DeadSocket>> dead_descriptors() const;
@@ -69,6 +88,9 @@ class Walks {
   Result<std::vector<Place>> find_in_list(std::span<const std::uint64_t> cookies);
   std::optional<Error> want(std::span<const std::uint64_t> cookies);
   void forget(std::span<const std::uint64_t> cookies);
+  Result<std::vector<std::byte>> read_holders(std::span<const std::uint64_t> cookies,
+                                              bool with_ends);
+  std::optional<Error> collect_queued(QueueWalk& walk) const;
   std::unique_ptr<Impl> impl_;
 };
 

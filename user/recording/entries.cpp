@@ -27,6 +27,8 @@ class Notes {
   void operator()(const Began&) { end(Entry::Began); }
   void operator()(const SnapshotBegan&) { end(Entry::SnapshotBegan); }
   void operator()(const SnapshotOver&) { end(Entry::SnapshotOver); }
+  void operator()(const QueueWalkBegan&) { end(Entry::QueueWalkBegan); }
+  void operator()(const AcceptQueuesEvent& queues) { pack_queues(queues, put_); }
   void operator()(const Ticked& tick) {
     packer_.put(tick.at);
     end(Entry::Ticked);
@@ -128,7 +130,7 @@ class Notes {
  private:
   void add(const Holding& holding) {
     packer_.put(holding.cookie);
-    packer_.put(holding.of_listener);
+    packer_.put(false);  // reserved
     packer_.put(holding.holder.process);
     packer_.put(holding.holder.fd);
     end(Entry::Holding);
@@ -276,7 +278,8 @@ void NoteReader::read_holding(Bytes bytes) {
   Unpacker unpacker(bytes);
   Holding holding;
   unpacker.get(holding.cookie);
-  unpacker.get(holding.of_listener);
+  bool reserved = false;
+  unpacker.get(reserved);
   unpacker.get(holding.holder.process);
   unpacker.get(holding.holder.fd);
   if (unpacker.ok() && holdings_.size() < kMostHoldings) holdings_.push_back(holding);
@@ -388,6 +391,15 @@ std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
     case Entry::Mptcp: return read_mptcp(bytes);
     case Entry::Processes: return read_processes(bytes);
     case Entry::Surroundings: read_surroundings(bytes); return std::nullopt;
+    case Entry::QueueWalkBegan: return Read{QueueWalkBegan{}, {}};
+    case Entry::QueueNamespace:
+    case Entry::QueueHolder:
+    case Entry::Queued:
+    case Entry::StillQueued:
+    case Entry::AcceptQueue:
+    case Entry::AcceptQueues:
+      if (auto queues = queues_.read(entry, bytes)) return Read{std::move(*queues), {}};
+      return std::nullopt;
     case Entry::Kernel:
     case Entry::Setting:
     case Entry::Full: return std::nullopt;

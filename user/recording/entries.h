@@ -13,6 +13,7 @@
 #include "core/note.h"
 #include "recording/dead_entry.h"
 #include "recording/format.h"
+#include "recording/queue_entries.h"
 
 namespace tcpdwell::recording {
 
@@ -38,6 +39,7 @@ class NoteReader {
     dead_.clear();
     subflows_.clear();
     surroundings_ = {};
+    queues_.lost();
   }
 
  private:
@@ -52,6 +54,7 @@ class NoteReader {
   std::vector<MptcpSubflow> subflows_;
   DeadReader dead_;
   InquiryEvent surroundings_;  // of the next one; only what its entry has
+  QueueReader queues_;
 };
 
 }  // namespace tcpdwell::recording

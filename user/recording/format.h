@@ -78,6 +78,13 @@ enum class Entry : std::uint8_t {
   Surroundings,       // of the next Inquiry: the other end, and what else was asked beside it
   MptcpSubflow = 40,  // of the next Mptcp
   Mptcp,
+  QueueWalkBegan = 48,
+  QueueNamespace,  // that was walked through; of the next AcceptQueues
+  QueueHolder,     // of the listener of the next AcceptQueue
+  Queued,          // in full; of the next AcceptQueue
+  StillQueued,     // cookies; of the next AcceptQueue
+  AcceptQueue,     // of the next AcceptQueues
+  AcceptQueues,    // what a walk through accept queues found
 };
 
 enum EntryFlags : std::uint8_t {

@@ -5,6 +5,7 @@
 
 #include "core/diagnosis.h"
 #include "sinks/commands.h"
+#include "sinks/explain_accept.h"
 #include "sinks/explain_closed.h"
 #include "sinks/explain_past.h"
 #include "sinks/next_step.h"
@@ -124,6 +125,7 @@ std::string sending(const LeakGroup& group, const Diagnosis& diagnosis) {
 std::string what_is_wrong(const LeakGroup& group, const Diagnosis& diagnosis) {
   if (is_closed(group))
     return closed_text(group, ago(group), who_holds(group), size_text(group.unread_bytes));
+  if (group.kind == FlagKind::Accept) return explain_accept(group, true);
   if (group.relay_peer) return relayed(group);
   switch (group.cause) {
     case Cause::None: return only_how_long(group, diagnosis);
@@ -162,7 +164,7 @@ Explanation explain(const LeakGroup& group, bool alive, const Surroundings* here
 }
 
 std::string state_text(const LeakGroup& group) {
-  return std::string(name(group.state)) + (group.mptcp ? " (MPTCP)" : "");
+  return std::string(flag_name(group.kind, group.state)) + (group.mptcp ? " (MPTCP)" : "");
 }
 
 std::string cause_text(Cause cause) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/diagnosis.h"
+#include "sinks/explain_accept.h"
 #include "sinks/explain_closed.h"
 #include "sinks/next_step.h"
 #include "sinks/text_format.h"
@@ -65,6 +66,7 @@ std::string size_text(const std::optional<std::uint64_t>& bytes) {
 }
 
 std::string in_the_past(const LeakGroup& group) {
+  if (group.kind == FlagKind::Accept) return explain_accept(group, false);
   if (group.by_exit) return until_exit(group);
   std::string text = how_long(group);
   if (const std::string wrong = what_was_wrong(group); !wrong.empty()) text += "; " + wrong;

@@ -30,14 +30,16 @@ std::string oldest_text(const LeakGroup& group) {
 
 // "12 in CLOSE_WAIT, the oldest ≥3.2s, 1 of unknown age"
 std::string watched_text(const WatchedState& state) {
-  std::string text = fmt::format("{} in {}", state.sockets, flag_name(state.kind, state.state));
+  std::string text = state.kind == FlagKind::Accept
+                         ? fmt::format("{} in accept queues", state.sockets)
+                         : fmt::format("{} in {}", state.sockets, name(state.state));
   if (state.oldest.count() > 0)
     text += fmt::format(", the oldest ≥{}", format_duration(state.oldest));
   if (state.unknown_age > 0) text += fmt::format(", {} of unknown age", state.unknown_age);
   return text;
 }
 
-// What was nearly listed: ": 12 in CLOSE_WAIT, the oldest ≥3.2s; 0 in FIN_WAIT_2"
+// What was nearly listed: ": 12 in CLOSE_WAIT, the oldest ≥3.2s; 0 in accept queues"
 std::string nearly_text(std::span<const WatchedState> watched) {
   std::string text;
   for (const WatchedState& state : watched)

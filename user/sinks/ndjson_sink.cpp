@@ -172,7 +172,20 @@ char* queue(char* out, const std::optional<AcceptQueue>& queue) {
   out = number(out, queue->backlog);
   out = put(out, ",\"syns_dropped\":");
   out = number(out, queue->syns_dropped);
-  return put(out, '}');
+  out = put(out, ",\"listener\":\"");
+  out = hex(out, queue->listener);
+  out = put(out, '"');
+  out = put(out, ",\"netns_listen_overflows\":");
+  out = queue->counters ? number(out, queue->counters->overflows) : put(out, "null");
+  out = put(out, ",\"netns_syn_cookies_sent\":");
+  out = queue->counters ? number(out, queue->counters->cookies_sent) : put(out, "null");
+  out = put(out, ",\"should_accept\":[");
+  Separator comma;
+  for (const std::uint32_t pid : queue->should_accept) {
+    out = comma.put(out);
+    out = number(out, pid);
+  }
+  return put(out, "]}");
 }
 
 char* append(char* out, const FlagRecord& record) {
@@ -355,13 +368,15 @@ char* append(char* out, const EndRecord& record) {
 // How long a line can get: our own words and numbers, and the bytes of others at their worst.
 constexpr std::size_t kPlain = 2048;
 constexpr std::size_t kHolder = 160;
+constexpr std::size_t kPid = 11;
 constexpr std::size_t kWatched = 192;
 
 std::size_t room_for(const SocketInfo& socket) { return kPlain + json_string_room(socket.cgroup); }
 std::size_t room_for(const TransitionRecord& record) { return room_for(record.socket); }
 std::size_t room_for(const ConnectionRecord& record) { return room_for(record.socket); }
 std::size_t room_for(const FlagRecord& record) {
-  return room_for(record.socket) + kHolder * record.holders.size();
+  const std::size_t pids = record.queue ? record.queue->should_accept.size() : 0;
+  return room_for(record.socket) + kHolder * record.holders.size() + kPid * pids;
 }
 std::size_t room_for(const StartRecord& record) {
   return 2 * kPlain + json_string_room(record.version) + json_string_room(record.kernel) +

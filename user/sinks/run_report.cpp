@@ -43,6 +43,7 @@ RunReport::Key RunReport::key_of(const FlagRecord& flag) {
   return {.cookie = flag.socket.cookie,
           .life = flag.socket.life,
           .state = flag.state,
+          .kind = flag.kind,
           .flow = flag.socket.cookie != 0 ? Flow{} : flag.socket.flow};
 }
 
@@ -87,6 +88,7 @@ std::size_t RunReport::leaked() const {
     if (fate_of(i) != Fate::LeftBehind) continue;
     Key key = key_of(flags_[i]);
     key.state = State::Closed;  // one socket, whatever the state
+    key.kind = FlagKind::State;
     sockets.insert(key);
   }
   return sockets.size();

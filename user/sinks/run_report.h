@@ -44,11 +44,12 @@ class RunReport {
     std::uint64_t cookie;
     std::uint32_t life;
     State state;
+    FlagKind kind;
     Flow flow;  // where there is no cookie
     bool operator==(const Key&) const = default;
     template <typename H>
     friend H AbslHashValue(H hash, const Key& key) {
-      return H::combine(std::move(hash), key.cookie, key.life, key.state, key.flow);
+      return H::combine(std::move(hash), key.cookie, key.life, key.state, key.kind, key.flow);
     }
   };
   static Key key_of(const FlagRecord& flag);

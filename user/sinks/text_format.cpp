@@ -24,8 +24,10 @@ std::string format_process(const Process& process) {
   return text;
 }
 
+// What is off by less than the last digit shown is exact.
 std::string format_dwell(const Dwell& dwell) {
-  const std::string_view mark = !dwell.error ? "≥" : dwell.error->count() != 0 ? "~" : "";
+  constexpr int kShown = 100'000;
+  const std::string_view mark = !dwell.error ? "≥" : *dwell.error > dwell.value / kShown ? "~" : "";
   return std::string(mark) + format_duration(dwell.value);
 }
 

@@ -18,7 +18,7 @@ def not_accepted(stage):
     """The client has come and gone; nobody calls accept()."""
     talk = stage.talk(accept=False)
     at = talk.client_closes()
-    talk.server.gets_stuck("CLOSE_WAIT", "not_accepted", at, holders=held(talk.listener))
+    talk.server_waits(at, held(talk.listener))
     yield
     readable(talk.listener).accept()[0].close()
 

@@ -129,7 +129,7 @@ def listener_shared(stage):
     twin = Child(_holding(talk.listener, talk.client.sock), b"twin")
     holders = twin.told()
     at = talk.client_closes()
-    talk.server.gets_stuck("CLOSE_WAIT", "not_accepted", at, holders + held(talk.listener))
+    talk.server_waits(at, holders + held(talk.listener))
     yield
     talk.listener.accept()[0].close()
     _let_go(twin)
@@ -158,7 +158,7 @@ def reuse_port_twins(stage):
     holders = twin.told()
     mine = bool(select.select([first], [], [], 0)[0])
     assert mine != bool(holders), "one of the two has it"
-    talk.server.gets_stuck("CLOSE_WAIT", "not_accepted", at, holders or held(first))
+    talk.server_waits(at, holders or held(first))
     yield
     if mine:
         first.accept()[0].close()

@@ -40,6 +40,11 @@ class Stuck:
     role: str = "unknown"
     unread: Optional[int] = None  # bytes that the application has not read, where that is sure
     quiet: bool = True  # no segment came since then: even a latecomer can tell its age
+    accept: bool = False  # it waits in an accept queue, since it `entered` that
+
+    @property
+    def flag(self):
+        return "ACCEPT" if self.accept else self.state
 
     def __str__(self):
         return (f"{self.state} {self.cause} {self.local[0]}:{self.local[1]} "
@@ -57,6 +62,14 @@ class End:
     def comes_to(self, state, since):
         """Polls until the kernel says so; the bracket of when it happened."""
         return wait_for_state(self.local, self.remote, state, since)
+
+    def waits_for_accept(self, state, since, holders, queued):
+        """Promises a flag for the time in the queue, whatever has become of it there."""
+        self.comes_to(state, since)
+        self.cookie = diag.cookie_of(self.local, self.remote)
+        self.stage.stuck.append(
+            Stuck(state, "not_accepted", self.stage.family, self.stage.netns.inum, self.local,
+                  self.remote, self.cookie, queued, holders, None, self.role, accept=True))
 
     def gets_stuck(self, state, cause, since, holders=None, **more):
         """Promises a flag. Without `holders` it is this process, by the socket's own fd."""
@@ -97,13 +110,19 @@ class Talk:
         sock = socket.socket(FAMILY[stage.family])
         set_options(sock, client_options)
         there = listener.getsockname()[:2]
+        began = now()
         sock.connect(there)
+        self.queued = Bracket(began, now())
         here = sock.getsockname()[:2]
         self.client = End(stage, sock, here, there, me("connect"), "client")
         self.server = End(stage, None, there, here, None, "server")
         if accept:
             self.server.sock, _ = listener.accept()
             self.server.owner, self.server.cookie = me("accept"), cookie_of(self.server.sock)
+
+    def server_waits(self, since, holders):
+        """Its client has gone, and nobody accepts it."""
+        self.server.waits_for_accept("CLOSE_WAIT", since, holders, self.queued)
 
     def client_closes(self):
         """An orphan in FIN_WAIT_2 remains; returns when it began to leave."""
