@@ -4,11 +4,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <ctime>
 #include <map>
 #include <unordered_map>
 #include <utility>
 
+#include "app/cpu_share.h"
 #include "kernel/rights.h"
 #include "kernel/sock_diag.h"
 
@@ -20,16 +20,6 @@ using namespace std::chrono_literals;
 constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
 constexpr Nanos kRangesAgain = 10s;
-constexpr Nanos kMostWait = 1s;  // for the walks' share of the CPU
-constexpr Nanos kLeastQueuePause = 100ms, kMostQueuePause = 5s;
-constexpr Nanos kQueuePause = 500ms;  // at least, where nothing is due
-constexpr std::int64_t kShares = 20;  // one of which is theirs: 5 %
-
-Nanos thread_cpu_time() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return std::chrono::seconds{now.tv_sec} + Nanos{now.tv_nsec};
-}
 
 // Cookies whose holders are of interest: minisocks and requests have none.
 std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
@@ -171,8 +161,7 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   }
   const Nanos cost = thread_cpu_time() - before;
   return [this, not_entered, error, cost, ranges, mptcp = std::move(mptcp),
-          queues = std::move(queues), holders = std::move(holders),
-          dead = std::move(dead)] {
+          queues = std::move(queues), holders = std::move(holders), dead = std::move(dead)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
     for (const NamespaceEvent& range : ranges) feed_.note(range);
     if (!mptcp.subflows.empty()) feed_.note(mptcp);
@@ -211,101 +200,6 @@ void Inquirer::ask_for_port_ranges(Nanos now) {
   next_ranges_ = Nanos::max();  // until it is answered
   if (again) next_ranges_again_ = now + kRangesAgain;
   worker_.ask([this, unknown, again] { return read_port_ranges(unknown, again); });
-}
-
-bool Inquirer::is_look_due(Nanos now) const {
-  if (looking_) return true;
-  const auto due = lifecycle_.dead_look_due();
-  return due && *due <= now;
-}
-
-// Not while a snapshot is taken: it looks at them, too.
-void Inquirer::look_for_dead(Nanos now) {
-  if (looking_ || walking_ || now < next_look_ || !is_look_due(now)) return;
-  looking_ = true;
-  worker_.ask([this] { return find_dead(); });
-}
-
-Result<Inquirer::DeadLook> Inquirer::dead_descriptors() const {
-  DeadLook look{.dead = {.at = monotonic_now(), .sockets = {}}, .processes = {}};
-  auto sockets = walks_.dead_descriptors();
-  if (!sockets) return sockets.error();
-  look.dead.sockets = std::move(*sockets);
-  ProcessReader processes;
-  for (const DeadSocket& socket : look.dead.sockets)
-    for (const Holder& holder : socket.holders) processes.read(holder.process);
-  look.processes = processes.event();
-  return look;
-}
-
-void Inquirer::tell(const DeadLook& look) {
-  if (!look.processes.processes.empty()) feed_.note(look.processes);
-  feed_.note(look.dead);
-}
-
-Worker::Answer Inquirer::find_dead() {
-  const Nanos before = thread_cpu_time();
-  auto look = dead_descriptors();
-  const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, look = std::move(look)]() mutable {
-    looking_ = false;
-    const Nanos apart = look ? lifecycle_.dead_looks_apart() : kMostWait;
-    next_look_ = monotonic_now() + std::max(kShares * cost, apart);
-    if (look) return tell(*look);
-    if (!std::exchange(refused_, true))
-      spdlog::warn("{}: what is over and still open is not flagged", look.error().text());
-  };
-}
-
-// A few times in the threshold; at once when something in a queue is due; and within the share.
-Nanos Inquirer::next_queue_walk(const AcceptQueuesEvent& event, Nanos cost) const {
-  const Nanos threshold = *lifecycle_.thresholds().accept;
-  Nanos next = event.at + std::clamp(threshold / 4, kQueuePause, kMostQueuePause);
-  if (event.next_queued) next = std::min(next, *event.next_queued + threshold + 1ms);
-  return std::max({next, monotonic_now() + kLeastQueuePause, event.at + kShares * cost});
-}
-
-void Inquirer::ask_for_queues(Nanos now) {
-  const bool known = !keeps_snapshots_ || snapshot_taken_;
-  if (!queue_watch_ || !tracing_ || !known || walking_ || walking_queues_ || now < next_queue_walk_)
-    return;
-  const auto namespaces = lifecycle_.take_listening_namespaces();
-  if (namespaces.empty()) {
-    next_queue_walk_ = now + kQueuePause;
-    return;
-  }
-  walking_queues_ = true;
-  feed_.note(QueueWalkBegan{});
-  worker_.ask([this, namespaces] { return look_into_queues(namespaces); });
-}
-
-Worker::Answer Inquirer::look_into_queues(const std::vector<std::uint64_t>& netns_cookies) {
-  const Nanos before = thread_cpu_time();
-  std::vector<std::uint64_t> closed;
-  std::optional<Error> refused;
-  queue_watch_->begin_walk();
-  for (const std::uint64_t cookie : netns_cookies) {
-    const bool entered = namespaces_.enter(cookie, [&] {
-      if (auto failed = queue_watch_->walk(cookie)) refused = std::move(failed);
-    });
-    if (!entered) closed.push_back(cookie);
-  }
-  for (const auto& [cookie, fate] : namespaces_.fates(closed))
-    if (fate == Namespaces::Fate::Gone) queue_watch_->gone(cookie);
-  QueueWatch::Found found = queue_watch_->end_walk();
-  const Nanos cost = thread_cpu_time() - before;
-  return [this, refused, cost, found = std::move(found)] {
-    walking_queues_ = false;
-    if (refused && !std::exchange(queues_refused_, true))
-      spdlog::warn("{}: connections that wait there are not flagged", refused->text());
-    tell(found, cost);
-  };
-}
-
-void Inquirer::tell(const QueueWatch::Found& found, Nanos cost) {
-  next_queue_walk_ = next_queue_walk(found.queues, cost);
-  if (!found.processes.processes.empty()) feed_.note(found.processes);
-  feed_.note(found.queues);
 }
 
 void Inquirer::tick(Nanos now) {

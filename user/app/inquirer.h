@@ -85,7 +85,6 @@ class Inquirer {
   ProcessesEvent find_holders(const std::vector<Question>& questions,
                               std::vector<InquiryEvent>& answers);
   Worker::Answer look_at(const std::vector<Question>& questions);
-  std::optional<Nanos> questions_due() const;
   void ask_for_queues(Nanos now);
   Worker::Answer look_into_queues(const std::vector<std::uint64_t>& netns_cookies);
   void tell(const QueueWatch::Found& found, Nanos cost);

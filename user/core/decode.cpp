@@ -6,61 +6,13 @@
 #include <cstring>
 #include <utility>
 
+#include "core/decode_fields.h"
 #include "tcpdwell/wire.h"
 
 namespace tcpdwell {
 namespace {
 
-using Bytes = std::span<const std::byte>;
-
-// Ring records are 8-byte aligned, no more, and a recording's are not: always a copy.
-template <typename Raw>
-std::optional<Raw> read(Bytes record, std::size_t at = 0) {
-  if (record.size() < at + sizeof(Raw)) return std::nullopt;
-  Raw raw;
-  std::memcpy(&raw, record.data() + at, sizeof raw);
-  return raw;
-}
-
-// Damaged, or not ours: times and CPUs are calculated with and counted up to.
-bool is_time(std::uint64_t ns) {
-  constexpr std::uint64_t kLatest = INT64_MAX / 2;  // 146 years after boot
-  return ns < kLatest;
-}
-
-bool is_plausible(const tcpdwell_head& head) {
-  constexpr std::uint32_t kMaxCpus = 1U << 16;
-  return head.version == TCPDWELL_WIRE_VERSION && is_time(head.at_ns) && head.cpu < kMaxCpus;
-}
-
-Nanos at(const tcpdwell_head& head) { return Nanos{static_cast<std::int64_t>(head.at_ns)}; }
-
-bool is_flow(const tcpdwell_flow& raw) {
-  return raw.family == TCPDWELL_FAMILY_IPV4 || raw.family == TCPDWELL_FAMILY_IPV6;
-}
-
-void fill(Flow& flow, const tcpdwell_flow& raw) {
-  std::memcpy(flow.local.addr.data(), raw.local, sizeof raw.local);
-  std::memcpy(flow.remote.addr.data(), raw.remote, sizeof raw.remote);
-  flow.local.port = raw.local_port;
-  flow.remote.port = raw.remote_port;
-  flow.netns_cookie = raw.netns_cookie;
-  flow.netns = raw.netns_inum;
-  flow.family = static_cast<Family>(raw.family);
-}
-
-std::optional<Flow> flow_of(const tcpdwell_flow& raw) {
-  if (!is_flow(raw)) return std::nullopt;
-  std::optional<Flow> flow(std::in_place);
-  fill(*flow, raw);
-  return flow;
-}
-
-Process process_of(const tcpdwell_task& raw) {
-  Process process{.pid = raw.pid, .uid = raw.uid, .cgroup_id = raw.cgroup_id};
-  std::memcpy(process.comm.data(), raw.comm, sizeof raw.comm);
-  return process;
-}
+using namespace decoding;
 
 Tally tally_of(const tcpdwell_tally& raw) {
   return {.bytes_sent = raw.bytes_sent,
@@ -189,10 +141,6 @@ bool syn(Bytes record, Event& out) {
   return true;
 }
 
-std::optional<std::uint32_t> ago(std::uint32_t jiffies) {
-  return jiffies == TCPDWELL_NEVER ? std::nullopt : std::optional(jiffies);
-}
-
 bool can_be_in(std::uint8_t socket_kind, State state) {
   switch (socket_kind) {
     case TCPDWELL_FULL: return true;
@@ -278,25 +226,6 @@ bool exit(Bytes record, Event& out) {
   return true;
 }
 
-std::optional<MptcpSocket> mptcp_socket(const tcpdwell_mptcp& raw) {
-  const auto state = to_state(raw.state);
-  if (!state) return std::nullopt;
-  MptcpSocket socket{.object = raw.object,
-                     .cookie = raw.cookie,
-                     .state = *state,
-                     .dead = (raw.flags & TCPDWELL_MPTCP_IS_DEAD) != 0,
-                     .attached = (raw.flags & TCPDWELL_MPTCP_IS_ATTACHED) != 0,
-                     .unread = (raw.flags & TCPDWELL_MPTCP_UNREAD) != 0,
-                     .unread_bytes = raw.unread,
-                     .unsent_bytes = raw.unsent,
-                     .subflows = raw.subflows,
-                     .acked_ago = ago(raw.acked_ago),
-                     .received_ago = ago(raw.received_ago),
-                     .sent_ago = ago(raw.sent_ago)};
-  if (raw.flags & TCPDWELL_MPTCP_UNCOUNTED) socket.unread_bytes.reset();
-  return socket;
-}
-
 bool mptcp_change(Bytes record, Event& out) {
   const auto raw = read<tcpdwell_mptcp_change>(record);
   if (!raw) return false;
@@ -328,99 +257,6 @@ bool decode(std::span<const std::byte> record, Event& event) {
     case TCPDWELL_MPTCP_CHANGE: return mptcp_change(record, event);
     default: return false;
   }
-}
-
-std::optional<MptcpSubflow> decode_subflow(std::span<const std::byte> record) {
-  const auto raw = read<tcpdwell_mptcp_subflow>(record);
-  if (!raw) return std::nullopt;
-  const auto socket = mptcp_socket(raw->mptcp);
-  if (!socket) return std::nullopt;
-  return MptcpSubflow{.at = Nanos{static_cast<std::int64_t>(raw->at_ns)},
-                      .cookie = raw->cookie,
-                      .stands = raw->stands != 0,
-                      .socket = *socket};
-}
-
-std::optional<Holding> decode_holding(std::span<const std::byte> record) {
-  const auto raw = read<tcpdwell_holding>(record);
-  if (!raw || raw->kind != TCPDWELL_HOLDS) return std::nullopt;
-  return Holding{
-      .cookie = raw->cookie,
-      .holder = {.process = process_of(raw->task), .fd = raw->fd, .followed = raw->followed != 0}};
-}
-
-std::optional<DeadSocket> decode_dead(std::span<const std::byte> record) {
-  const auto raw = read<tcpdwell_dead>(record);
-  if (!raw || !is_time(raw->at_ns) || raw->active_ns > raw->at_ns) return std::nullopt;
-  const auto flow = flow_of(raw->flow);
-  if (!flow) return std::nullopt;
-  return DeadSocket{
-      .cookie = raw->cookie,
-      .at = Nanos{static_cast<std::int64_t>(raw->at_ns)},
-      .active = Nanos{static_cast<std::int64_t>(raw->active_ns)},
-      .active_exact = (raw->flags & TCPDWELL_ACTIVE_EXACT) != 0,
-      .connect_failed = (raw->flags & TCPDWELL_CONNECT_FAILED) != 0,
-      .mptcp = (raw->flags & TCPDWELL_DEAD_MPTCP) != 0,
-      .uncounted = (raw->flags & TCPDWELL_DEAD_UNCOUNTED) != 0,
-      .flow = *flow,
-      .sock_cgroup_id = raw->sock_cgroup_id,
-      .received_ago = ago(raw->received_ago),
-      .sent_ago = ago(raw->sent_ago),
-      .unread = raw->unread,
-      .err = raw->err,
-      .holders = {
-          {.process = process_of(raw->task), .fd = raw->fd, .followed = raw->followed != 0}}};
-}
-
-void join_holders(std::vector<DeadSocket>& sockets) {
-  std::stable_sort(sockets.begin(), sockets.end(),
-                   [](const DeadSocket& a, const DeadSocket& b) { return a.cookie < b.cookie; });
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < sockets.size(); ++i) {
-    if (kept > 0 && sockets[kept - 1].cookie == sockets[i].cookie)
-      sockets[kept - 1].holders.push_back(sockets[i].holders.front());
-    else if (kept++ != i)
-      sockets[kept - 1] = std::move(sockets[i]);
-  }
-  sockets.erase(sockets.begin() + static_cast<std::ptrdiff_t>(kept), sockets.end());
-}
-
-std::optional<HeldEnd> decode_held_end(std::span<const std::byte> record) {
-  const auto raw = read<tcpdwell_holding>(record);
-  if (!raw || raw->kind != TCPDWELL_HOLDS_AT_END) return std::nullopt;
-  return HeldEnd{.number = raw->cookie, .pid = raw->task.pid};
-}
-
-std::optional<WalkedQueue> decode_listener(std::span<const std::byte> record) {
-  const auto raw = read<tcpdwell_listener>(record);
-  const auto flow = raw ? flow_of(raw->flow) : std::nullopt;
-  if (!flow) return std::nullopt;
-  WalkedQueue walked;
-  walked.queue.cookie = raw->cookie;
-  walked.queue.flow = *flow;
-  walked.queue.length = raw->length;
-  walked.queue.backlog = raw->backlog;
-  walked.queue.syns_dropped = raw->syns_dropped;
-  walked.queue.whole = raw->missed == 0;
-  walked.takes_ipv4 = raw->ipv6 != 0 && raw->only_ipv6 == 0 && is_zero(flow->local);
-  walked.noted = raw->noted;
-  return walked;
-}
-
-std::optional<WalkedChild> decode_queued(std::span<const std::byte> record) {
-  constexpr std::uint64_t kLatest = INT64_MAX / 2'000;
-  const auto raw = read<tcpdwell_queued>(record);
-  const auto flow = raw ? flow_of(raw->flow) : std::nullopt;
-  const auto state = raw ? to_state(raw->state) : std::nullopt;
-  if (!flow || !state || raw->queued_us > kLatest) return std::nullopt;
-  WalkedChild walked{.listener = raw->listener, .child = {}};
-  walked.child.flow = *flow;
-  walked.child.state = *state;
-  walked.child.queued_at = std::chrono::microseconds{raw->queued_us};
-  walked.child.sock_cgroup_id = raw->sock_cgroup_id;
-  walked.child.receive_queue = raw->receive_queue;
-  walked.child.send_queue = raw->send_queue;
-  return walked;
 }
 
 }  // namespace tcpdwell

@@ -31,13 +31,15 @@ bool is_held_by_followed(const std::vector<Holder>& holders) {
                      [](const Holder& holder) { return holder.followed; });
 }
 
+bool by_pid_and_fd(const Holder& a, const Holder& b) {
+  return std::pair(a.process.pid, a.fd) < std::pair(b.process.pid, b.fd);
+}
+
 std::vector<Holder> visible_holders(const std::vector<Holder>& holders) {
   std::vector<Holder> visible;
   std::copy_if(holders.begin(), holders.end(), std::back_inserter(visible),
                [](const Holder& holder) { return holder.process.pid != 0; });
-  std::sort(visible.begin(), visible.end(), [](const Holder& a, const Holder& b) {
-    return std::pair(a.process.pid, a.fd) < std::pair(b.process.pid, b.fd);
-  });
+  std::sort(visible.begin(), visible.end(), by_pid_and_fd);
   return visible;
 }
 

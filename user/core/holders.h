@@ -14,6 +14,7 @@ namespace tcpdwell {
 const Process* only_holder(const std::vector<Holder>& holders);
 // `run`: one of them is a process of the command.
 bool is_held_by_followed(const std::vector<Holder>& holders);
+bool by_pid_and_fd(const Holder& a, const Holder& b);
 // By pid and fd.
 std::vector<Holder> visible_holders(const std::vector<Holder>& holders);
 

@@ -5,7 +5,6 @@
 #include <iterator>
 
 #include "core/cause.h"
-#include "core/flag_processes.h"
 #include "core/holders.h"
 #include "core/lifecycle.h"
 

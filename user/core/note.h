@@ -31,9 +31,9 @@ struct Finished {
   bool truncated = false;  // EndRecord::truncated
 };
 
-using Note = std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, QueueWalkBegan, LossEvent,
-                          ClockEvent, CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent,
-                          ProcessesEvent, MptcpEvent, AcceptQueuesEvent, DeadEvent,
-                          Stopped, Finished>;
+using Note =
+    std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, QueueWalkBegan, LossEvent, ClockEvent,
+                 CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent, ProcessesEvent,
+                 MptcpEvent, AcceptQueuesEvent, DeadEvent, Stopped, Finished>;
 
 }  // namespace tcpdwell

@@ -6,7 +6,7 @@
 
 #include "core/acceptors.h"
 #include "core/cause.h"
-#include "core/flag_processes.h"
+#include "core/holders.h"
 
 namespace tcpdwell {
 namespace {

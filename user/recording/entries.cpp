@@ -7,6 +7,7 @@
 
 #include "recording/dead_entry.h"
 #include "recording/mptcp_entry.h"
+#include "recording/namespace_entry.h"
 #include "recording/pack.h"
 #include "recording/process_entry.h"
 
@@ -15,8 +16,6 @@ namespace {
 
 // A file of nothing but these would fill the memory; a host has no more descriptors of sockets.
 constexpr std::size_t kMostHoldings = 8'000'000;
-
-static_assert(2 * PortSpan::kMost * sizeof(PortSpan) < kMostEntry - 256, "fit into an entry");
 
 using Bytes = std::span<const std::byte>;
 
@@ -63,14 +62,7 @@ class Notes {
     end(Entry::Cgroup);
   }
   void operator()(const NamespaceEvent& range) {
-    packer_.put(range.at);
-    packer_.put(range.netns_cookie);
-    packer_.put(range.port_low);
-    packer_.put(range.port_high);
-    packer_.put(range.reserved_ports);
-    packer_.put(range.tw_reuse);
-    packer_.put(range.tw_reuse_delay_ms);
-    for (const auto* spans : {&range.reserved, &range.bound}) add(*spans);
+    put_namespace(packer_, range);
     end(Entry::Namespace);
   }
   void operator()(const HoldersEvent& holders) {
@@ -142,14 +134,6 @@ class Notes {
   void add(const MptcpSubflow& subflow) {
     put_subflow(packer_, subflow);
     end(Entry::MptcpSubflow);
-  }
-  void add(const std::vector<PortSpan>& spans) {
-    const auto count = static_cast<std::uint16_t>(std::min(spans.size(), PortSpan::kMost));
-    packer_.put(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      packer_.put(spans[i].first);
-      packer_.put(spans[i].last);
-    }
   }
   void add_surroundings(const InquiryEvent& answer) {
     if (!answer.other_end && !answer.inherited_from && answer.send_wait == SendWait::None) return;
@@ -229,30 +213,10 @@ std::optional<NoteReader::Read> read_cgroup(Bytes bytes) {
   return NoteReader::Read{std::move(cgroup), {}};
 }
 
-void read_spans(Unpacker& unpacker, std::vector<PortSpan>& spans) {
-  std::uint16_t count = 0;
-  unpacker.get(count);
-  for (; count > 0 && unpacker.ok(); --count) {
-    PortSpan& span = spans.emplace_back();
-    unpacker.get(span.first);
-    unpacker.get(span.last);
-  }
-}
-
 std::optional<NoteReader::Read> read_namespace(Bytes bytes) {
   Unpacker unpacker(bytes);
-  NamespaceEvent range;
-  unpacker.get(range.at);
-  unpacker.get(range.netns_cookie);
-  unpacker.get(range.port_low);
-  unpacker.get(range.port_high);
-  unpacker.get(range.reserved_ports);
+  NamespaceEvent range = get_namespace(unpacker);
   if (!is_time(unpacker, range.at)) return std::nullopt;
-  if (!unpacker.has_more()) return NoteReader::Read{std::move(range), {}};  // of an older version
-  unpacker.get(range.tw_reuse);
-  unpacker.get(range.tw_reuse_delay_ms);
-  for (auto* spans : {&range.reserved, &range.bound}) read_spans(unpacker, *spans);
-  if (!unpacker.ok()) return std::nullopt;
   return NoteReader::Read{std::move(range), {}};
 }
 

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parts that several records share, read from bytes that may be anything.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <optional>
+#include <span>
+
+#include "core/event.h"
+#include "tcpdwell/wire.h"
+
+namespace tcpdwell::decoding {
+
+using Bytes = std::span<const std::byte>;
+
+// Ring records are 8-byte aligned, no more, and a recording's are not: always a copy.
+template <typename Raw>
+std::optional<Raw> read(Bytes record, std::size_t at = 0) {
+  if (record.size() < at + sizeof(Raw)) return std::nullopt;
+  Raw raw;
+  std::memcpy(&raw, record.data() + at, sizeof raw);
+  return raw;
+}
+
+// Damaged, or not ours: times and CPUs are calculated with and counted up to.
+inline bool is_time(std::uint64_t ns) {
+  constexpr std::uint64_t kLatest = INT64_MAX / 2;  // 146 years after boot
+  return ns < kLatest;
+}
+
+inline bool is_plausible(const tcpdwell_head& head) {
+  constexpr std::uint32_t kMaxCpus = 1U << 16;
+  return head.version == TCPDWELL_WIRE_VERSION && is_time(head.at_ns) && head.cpu < kMaxCpus;
+}
+
+inline Nanos at(const tcpdwell_head& head) { return Nanos{static_cast<std::int64_t>(head.at_ns)}; }
+
+inline bool is_flow(const tcpdwell_flow& raw) {
+  return raw.family == TCPDWELL_FAMILY_IPV4 || raw.family == TCPDWELL_FAMILY_IPV6;
+}
+
+inline void fill(Flow& flow, const tcpdwell_flow& raw) {
+  std::memcpy(flow.local.addr.data(), raw.local, sizeof raw.local);
+  std::memcpy(flow.remote.addr.data(), raw.remote, sizeof raw.remote);
+  flow.local.port = raw.local_port;
+  flow.remote.port = raw.remote_port;
+  flow.netns_cookie = raw.netns_cookie;
+  flow.netns = raw.netns_inum;
+  flow.family = static_cast<Family>(raw.family);
+}
+
+inline std::optional<Flow> flow_of(const tcpdwell_flow& raw) {
+  if (!is_flow(raw)) return std::nullopt;
+  std::optional<Flow> flow(std::in_place);
+  fill(*flow, raw);
+  return flow;
+}
+
+inline Process process_of(const tcpdwell_task& raw) {
+  Process process{.pid = raw.pid, .uid = raw.uid, .cgroup_id = raw.cgroup_id};
+  std::memcpy(process.comm.data(), raw.comm, sizeof raw.comm);
+  return process;
+}
+
+inline std::optional<std::uint32_t> ago(std::uint32_t jiffies) {
+  return jiffies == TCPDWELL_NEVER ? std::nullopt : std::optional(jiffies);
+}
+
+inline std::optional<MptcpSocket> mptcp_socket(const tcpdwell_mptcp& raw) {
+  const auto state = to_state(raw.state);
+  if (!state) return std::nullopt;
+  MptcpSocket socket{.object = raw.object,
+                     .cookie = raw.cookie,
+                     .state = *state,
+                     .dead = (raw.flags & TCPDWELL_MPTCP_IS_DEAD) != 0,
+                     .attached = (raw.flags & TCPDWELL_MPTCP_IS_ATTACHED) != 0,
+                     .unread = (raw.flags & TCPDWELL_MPTCP_UNREAD) != 0,
+                     .unread_bytes = raw.unread,
+                     .unsent_bytes = raw.unsent,
+                     .subflows = raw.subflows,
+                     .acked_ago = ago(raw.acked_ago),
+                     .received_ago = ago(raw.received_ago),
+                     .sent_ago = ago(raw.sent_ago)};
+  if (raw.flags & TCPDWELL_MPTCP_UNCOUNTED) socket.unread_bytes.reset();
+  return socket;
+}
+
+}  // namespace tcpdwell::decoding
