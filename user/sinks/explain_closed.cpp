@@ -47,8 +47,9 @@ std::string begin(const LeakGroup& group, std::string_view ago) {
 }  // namespace
 
 bool is_closed(const LeakGroup& group) {
-  return group.state == State::Closed || group.cause == Cause::NotClosed ||
-         group.cause == Cause::ConnectFailed;
+  return group.kind == FlagKind::State &&
+         (group.state == State::Closed || group.cause == Cause::NotClosed ||
+          group.cause == Cause::ConnectFailed);
 }
 
 std::string errno_name(std::uint16_t error) {

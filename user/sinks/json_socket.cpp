@@ -140,4 +140,33 @@ char* change(char* to, State before, State after) {
   });
 }
 
+char* quoted_key(char* out, std::string_view name) {
+  out = put(out, '"');
+  out = text(out, name);
+  out = put(out, "\":");
+  return out;
+}
+
+char* head(char* out, const When& when) {
+  out = time(out, when.unix_time);
+  out = put(out, "\",\"mono_ns\":");
+  return mono_ns(out, when.mono);
+}
+
+char* error(char* out, const std::optional<Nanos>& error) {
+  if (error)
+    out = number(out, error->count());
+  else
+    out = put(out, "null");
+  return out;
+}
+
+char* count_or_null(char* out, const std::optional<std::uint64_t>& count) {
+  if (count)
+    out = number(out, *count);
+  else
+    out = put(out, "null");
+  return out;
+}
+
 }  // namespace tcpdwell::json

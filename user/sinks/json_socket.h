@@ -16,4 +16,21 @@ char* owner(char* to, const std::optional<Owner>& owner);
 // ,"from": to the value of "to".
 char* change(char* to, State before, State after);
 
+// "2026-…Z","mono_ns":N: after "time":" .
+char* head(char* to, const When& when);
+char* error(char* to, const std::optional<Nanos>& error);
+char* count_or_null(char* to, const std::optional<std::uint64_t>& count);
+// "name":
+char* quoted_key(char* to, std::string_view name);
+
+// Between the members of an object whose first one is not known beforehand.
+struct Separator {
+  bool first = true;
+  char* put(char* out) {
+    if (!first) *out++ = ',';
+    first = false;
+    return out;
+  }
+};
+
 }  // namespace tcpdwell::json
