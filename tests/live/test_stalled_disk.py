@@ -108,7 +108,7 @@ def test_what_the_buffer_has_no_room_for_is_dropped_by_whole_lines(disk, tmp_pat
     lines = 8 * CONNECTIONS + 3  # 6 transitions and 2 ends each; 3 of the listener
     assert there < lines / 2, "1 MiB holds less than 2,000 of them"
     assert there + end["output_dropped"] + 2 * end["lost"] + end["unseen"] >= lines
-    assert f"dropped {end['output_dropped']} lines" in said, said
+    assert f"dropped {end['output_dropped']:,} lines" in said, said
 
 
 def test_ctrl_c_waits_for_the_disk(disk, tmp_path):
