@@ -29,7 +29,7 @@ def promised(**facts):
 
 def printed():
     flag = {**COMMON, "type": "flag", "flag": "CLOSE_WAIT", "state": "CLOSE_WAIT", "threshold_ns": SECOND,
-            "error_ns": 0, "cause": "data_unread"}
+            "error_ns": 0, "at_most_ns": None, "cause": "data_unread"}
     holders = [{"pid": 8, "fd": 4, "comm": "worker"}, {"pid": 7, "fd": 4, "comm": "server"}]
     end = BEGAN + 3 * SECOND
     return [{**COMMON, "type": "transition", "from": "ESTABLISHED", "to": "CLOSE_WAIT",
