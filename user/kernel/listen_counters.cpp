@@ -9,7 +9,7 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::string_view kPrefix = "TcpExt:";
+constexpr std::string_view kGroup = "TcpExt:";
 
 std::string_view take_until(std::string_view& text, char end) {
   const auto at = text.find(end);
@@ -21,8 +21,8 @@ std::string_view take_until(std::string_view& text, char end) {
 std::string_view take_line(std::string_view& text) {
   while (!text.empty()) {
     std::string_view line = take_until(text, '\n');
-    if (!line.starts_with(kPrefix)) continue;
-    line.remove_prefix(std::min(kPrefix.size() + 1, line.size()));
+    if (!line.starts_with(kGroup)) continue;
+    line.remove_prefix(std::min(kGroup.size() + 1, line.size()));
     return line;
   }
   return {};
