@@ -159,7 +159,8 @@ TEST(DecodeSnapshot, OfAnOlderVersionHasNoStamps) {
 }
 
 TEST(DecodeSnapshot, StampsThatAreNotThereOrCannotBe) {
-  const auto all = bytes(with_stamps());
+  const auto whole = with_stamps();
+  const auto all = bytes(whole);
   for (std::size_t size = 0; size < all.size(); ++size)
     EXPECT_FALSE(decoded(std::span(all).first(size))) << size;
   auto raw = with_stamps();
