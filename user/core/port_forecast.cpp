@@ -68,18 +68,32 @@ struct Course {
   double length = 0;  // of TIME_WAIT, in seconds
 };
 
-double used_after(const PortLook& look, const Course& course, int second) {
-  double lasting = course.rate * std::min<double>(second, course.length);
+// How many in TIME_WAIT are younger than each whole number of seconds.
+using Younger = std::array<std::uint32_t, PortLook::kAges + 1>;
+
+Younger younger(const PortLook& look) {
+  Younger counts{};
   for (std::size_t age = 0; age < look.ages.size(); ++age)
-    if (static_cast<double>(age) + second < course.length) lasting += look.ages[age];
-  return course.held + course.growth * second + course.brief + lasting;
+    counts[age + 1] = counts[age] + look.ages[age];
+  return counts;
+}
+
+double used_after(const Younger& counts, const Course& course, int second) {
+  const double left = std::ceil(std::max(course.length - second, 0.0));
+  const auto there = std::min(static_cast<std::size_t>(left), PortLook::kAges);
+  return course.held + course.growth * second + course.brief + counts[there] +
+         course.rate * std::min<double>(second, course.length);
 }
 
 // When all are taken; nullopt: never, or not in any time that matters.
 std::optional<double> runs_out(const PortLook& look, const Course& course) {
-  double before = used_after(look, course, 0);
+  // Most destinations are far from it.
+  const double most = course.held + course.brief + look.lasting + course.rate * course.length;
+  if (course.growth <= 0 && most < look.capacity) return std::nullopt;
+  const Younger counts = younger(look);
+  double before = used_after(counts, course, 0);
   for (int second = 1; second <= kSteps; ++second) {
-    const double used = used_after(look, course, second);
+    const double used = used_after(counts, course, second);
     if (used >= look.capacity)
       return second - 1 + std::clamp((look.capacity - before) / (used - before), 0.0, 1.0);
     before = used;

@@ -139,6 +139,8 @@ std::vector<PortUse> PortPressure::end(const TimeWaitLength& length, std::size_t
     if (const PortSpace* space = space_of(destination.site.netns_cookie))
       use_of(destination, *space);
   std::vector<PortUse> all;
+  all.reserve(uses_.size());
+  const PortHistory none;
   for (auto& [destination, use] : uses_) {
     const auto failed = failures.find(destination);
     const std::uint32_t size = use.space->size();
@@ -153,7 +155,7 @@ std::vector<PortUse> PortPressure::end(const TimeWaitLength& length, std::size_t
     use.look.capacity = said.capacity();
     const auto past = past_.find(destination);
     const bool known = past != past_.end() && past->second.range == *use.space;
-    said.forecast = forecast(use.look, known ? past->second.looks : PortHistory(), length);
+    said.forecast = forecast(use.look, known ? past->second.looks : none, length);
     all.push_back(std::move(said));
   }
   absl::erase_if(past_, [this](const auto& entry) { return !uses_.contains(entry.first); });
