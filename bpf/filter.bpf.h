@@ -47,9 +47,14 @@ static __always_inline bool addr_matches(const struct tcpdwell_flow *flow)
 	return false;
 }
 
-static __always_inline bool place_passes(__u32 netns_inum)
+/* The number of a namespace is used again when it is gone, its cookie never. The cookie is known
+ * a moment after the programs are attached. */
+static __always_inline bool place_passes(__u32 netns_inum, __u64 netns_cookie)
 {
-	return !filters || !filter.netns_inum || filter.netns_inum == netns_inum;
+	if (!filters || !filter.netns_inum)
+		return true;
+	return filter.netns_inum == netns_inum &&
+	       (!shared.netns_cookie || shared.netns_cookie == netns_cookie);
 }
 
 static __always_inline bool flow_passes(const struct tcpdwell_flow *flow)
@@ -58,7 +63,7 @@ static __always_inline bool flow_passes(const struct tcpdwell_flow *flow)
 
 	if (!filters)
 		return true;
-	if (!place_passes(flow->netns_inum))
+	if (!place_passes(flow->netns_inum, flow->netns_cookie))
 		return false;
 	if (filter.family && known && filter.family != flow->family)
 		return false;
@@ -80,7 +85,7 @@ static __always_inline bool transition_passes(const struct tcpdwell_flow *flow, 
 {
 	if (flow_passes(flow))
 		return true;
-	if (!place_passes(flow->netns_inum))
+	if (!place_passes(flow->netns_inum, flow->netns_cookie))
 		return false;
 	if (from == TCP_SYN_SENT)
 		return filter.ports || filter.local_ports;

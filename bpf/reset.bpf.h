@@ -15,11 +15,14 @@ static __always_inline bool is_full_tcp(const struct sock *sk)
 static __always_inline int emit_reset(struct sock *sk, __u8 op)
 {
 	struct tcpdwell_reset *out;
+	const struct net *net;
 	__u64 cookie;
 
-	if (!sk || !is_full_tcp(sk) ||
-	    !place_passes(TYPED(struct sock, sk)->__sk_common.skc_net.net->ns.inum))
+	if (!sk || !is_full_tcp(sk))
 		return 0; /* before 6.10 only full socks come here, later also none and minisocks */
+	net = TYPED(struct sock, sk)->__sk_common.skc_net.net;
+	if (!place_passes(net->ns.inum, net->net_cookie))
+		return 0;
 	cookie = bpf_get_socket_cookie(sk);
 	out = reserve(sizeof(*out), TCPDWELL_RESET, op);
 	if (!out)

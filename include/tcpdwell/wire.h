@@ -315,13 +315,6 @@ struct tcpdwell_mptcp_change {
 	__u8 pad[7];
 };
 
-/* The function that the timer of such a socket calls. */
-struct tcpdwell_handler {
-	__u64 function;
-	__u32 kind; /* TCPDWELL_MINISOCK or TCPDWELL_REQUEST_SOCK */
-	__u32 pad;
-};
-
 /* tcpdwell_shared.phase: the number of the phase, and above it, in an odd phase, the low bits of the
  * second ring's producer position when that phase began. */
 #define TCPDWELL_PHASE_BITS 16
@@ -335,7 +328,8 @@ struct tcpdwell_shared {
 	__u32 wakeup;
 	__u32 children_late; /* a child has no flow of its own when it is announced (before 6.18) */
 	__u64 phase;	     /* even: records go to the first ring; odd: to the second */
-	__u64 pad[6];
+	__u64 netns_cookie;  /* of filter.netns_inum; 0: not known */
+	__u64 pad[5];
 	/* Written by every event there is no room for. */
 	__u64 lost_events;	/* a full ring; with lost_transitions */
 	__u64 lost_transitions; /* of inet_sock_set_state */
@@ -389,7 +383,6 @@ TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp) == 64);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp_change) == 88);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_release) == 72);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_exit) == 24);
-TCPDWELL_ASSERT(sizeof(struct tcpdwell_handler) == 16);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_flow, local_port) == 44);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_transition, flow) == 32);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_transition, from) == 102);

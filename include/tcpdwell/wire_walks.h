@@ -105,6 +105,13 @@ struct tcpdwell_place {
 	__u32 kind; /* enum tcpdwell_place_kind */
 };
 
+/* The function that the timer of such a socket calls. */
+struct tcpdwell_handler {
+	__u64 function;
+	__u32 kind; /* TCPDWELL_MINISOCK or TCPDWELL_REQUEST_SOCK */
+	__u32 pad;
+};
+
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp_subflow) == 88);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_holding) == 48);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_end) == 32);
@@ -112,5 +119,6 @@ TCPDWELL_ASSERT(sizeof(struct tcpdwell_listener) == 88);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_queued) == 96);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_dead) == 144);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_place) == 24);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_handler) == 16);
 
 #endif

@@ -148,5 +148,12 @@ TEST(Escape, NoPairOfBytesGetsThrough) {
     }
 }
 
+TEST(Printable, ShowsWhatCannotBeSeen) {
+  // Zero width space, word joiner, soft hyphen, byte order mark, Hangul filler, a tag.
+  for (const std::string_view bytes : {"\xe2\x80\x8b", "\xe2\x81\xa0", "\xc2\xad", "\xef\xbb\xbf",
+                                       "\xe3\x85\xa4", "\xf3\xa0\x81\x81"})
+    EXPECT_EQ(printable(bytes).size(), 4 * bytes.size()) << printable(bytes);
+}
+
 }  // namespace
 }  // namespace tcpdwell

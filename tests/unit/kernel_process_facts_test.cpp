@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <array>
+
+#include <array>
 #include <cstring>
 
 namespace tcpdwell {
@@ -91,8 +93,10 @@ Process this_process() {
 
 TEST(ProcessReader, ReadsThisProcess) {
   ProcessReader reader;
-  const ProcessFacts* facts = reader.read(this_process());
-  ASSERT_NE(facts, nullptr);
+  reader.read(this_process());
+  const ProcessesEvent event = reader.event();
+  ASSERT_EQ(event.processes.size(), 1U);
+  const ProcessFacts* facts = event.processes.data();
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_EQ(facts->state, 'R');
@@ -101,15 +105,29 @@ TEST(ProcessReader, ReadsThisProcess) {
   EXPECT_EQ(facts->runtime, Runtime::Native);
   EXPECT_EQ(facts->descriptor_limit, limit.rlim_cur);
   EXPECT_GE(facts->descriptors.value_or(0), 3U);
-  EXPECT_EQ(reader.event().processes.size(), 1U);
+}
+
+TEST(ProcessMemory, SaysWhatTheCommandLineIs) {
+  const MemoryQuestion us{
+      .pid = static_cast<std::uint32_t>(::getpid()), .started = 1, .exe = "/usr/bin/unit"};
+  const MemoryQuestion nobody{.pid = 0x7fffffff, .started = 1, .exe = "/usr/bin/python3"};
+  for (int time = 0; time < 2; ++time) {  // read, and kept
+    const auto facts = memory_facts(std::array{us, nobody});
+    ASSERT_EQ(facts.size(), 2U);
+    EXPECT_NE(facts[0].cmdline.find("unit_tests"), std::string::npos);
+    EXPECT_EQ(facts[0].exe, us.exe);
+    EXPECT_EQ(facts[0].runtime, Runtime::Native);
+    EXPECT_EQ(facts[1].cmdline, "");
+    EXPECT_EQ(facts[1].runtime, Runtime::Python);
+  }
 }
 
 TEST(ProcessReader, TellsNothingOfAnotherProcessThatHasThePidNow) {
   ProcessReader reader;
   Process process = this_process();
   process.comm = {'o', 't', 'h', 'e', 'r'};
-  EXPECT_EQ(reader.read(process), nullptr);
-  EXPECT_EQ(reader.read(Process{}), nullptr);
+  reader.read(process);
+  reader.read(Process{});
   EXPECT_TRUE(reader.event().processes.empty());
 }
 

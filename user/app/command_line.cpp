@@ -9,6 +9,10 @@ namespace {
 void add_output_options(CLI::App& app, Raw& raw) {
   app.add_flag("-j,--json", raw.json, "NDJSON: one object a line");
   app.add_option("-o,--output", raw.output, "Write to FILE; reopened on SIGHUP")->type_name("FILE");
+  app.add_option(
+         "--mode", raw.mode,
+         "Permissions of the files that are made: -o, --record, --ready-file (default 0600)")
+      ->type_name("OCTAL");
   app.add_option("--output-buffer", raw.output_buffer,
                  "Buffer for a slow disk or reader; if it is full, whole lines are dropped and "
                  "counted (64K to 1G; default: a 64th of the memory)")

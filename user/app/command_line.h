@@ -24,6 +24,7 @@ struct Raw {
   std::string interval, count, by, rows, histogram;
   std::string record, replay, max_size, rotate;
   bool zstd = false;
+  std::string mode;
   std::vector<std::string> only, ports, local_ports, remote_ports, addrs, pids, states;
 };
 

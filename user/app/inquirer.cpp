@@ -88,9 +88,9 @@ Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed)
 
 Inquirer::~Inquirer() { stop_ = true; }
 
-void Inquirer::keep_snapshots(std::optional<std::uint32_t> netns) {
+void Inquirer::keep_snapshots(std::optional<std::uint64_t> netns_cookie) {
   keeps_snapshots_ = true;
-  snapshot_of_ = netns;
+  snapshot_of_ = netns_cookie;
   ask_for_snapshot(monotonic_now(), true);
 }
 
@@ -125,12 +125,12 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   std::vector<NamespaceEvent> ranges;
   MptcpEvent mptcp;
   std::optional<Error> error;
-  const auto names = namespaces_.find();
+  auto names = namespaces_.find();
+  if (snapshot_of_) names = {{.cookie = *snapshot_of_}};  // found or not: it may be our own
   const bool with_queues = queue_watch_ && with_holders;
   if (with_queues) queue_watch_->begin_anew();
   for (const Namespaces::Name& name : names) {
     if (stop_) return {};
-    if (snapshot_of_ && *snapshot_of_ != name.inum) continue;
     const bool entered = namespaces_.enter(name.cookie, [&] {
       const std::uint32_t met = walks_.subflows_met();
       if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
@@ -142,7 +142,7 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
     });
     if (!entered) closed.push_back(name.cookie);
   }
-  const std::uint64_t not_entered = closed.empty() ? 0 : still_there(closed);
+  const bool missing = snapshot_of_ && !closed.empty() && !namespaces_.fates(closed).empty();
   std::optional<QueueWatch::Found> queues;
   if (with_queues) queues = queue_watch_->end_walk();
   HoldersEvent holders{.at = monotonic_now(), .holdings = {}};
@@ -159,8 +159,11 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
         error = look.error();
     }
   }
+  std::uint64_t not_entered = 0;
+  if (!closed.empty() && !missing)
+    not_entered = !snapshot_of_ ? still_there(closed) : error ? 0 : 1;  // what failed is told once
   const Nanos cost = thread_cpu_time() - before;
-  return [this, not_entered, error, cost, ranges, mptcp = std::move(mptcp),
+  return [this, not_entered, missing, error, cost, ranges, mptcp = std::move(mptcp),
           queues = std::move(queues), holders = std::move(holders), dead = std::move(dead)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
     for (const NamespaceEvent& range : ranges) feed_.note(range);
@@ -170,6 +173,7 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
     if (queues) tell(*queues, Nanos{0});
     feed_.note(SnapshotOver{});
     not_entered_ = not_entered;
+    netns_missing_ = missing;
     last_walk_cost_ = cost;
     snapshot_taken_ = true;
     snapshot_failed_ = error.has_value();
@@ -202,7 +206,22 @@ void Inquirer::ask_for_port_ranges(Nanos now) {
   worker_.ask([this, unknown, again] { return read_port_ranges(unknown, again); });
 }
 
+// A minisock may outlive it for a moment: it is gone when nothing of it is left.
+void Inquirer::look_after_netns(Nanos now) {
+  if (!snapshot_of_ || netns_gone_ || now < next_netns_look_) return;
+  next_netns_look_ = Nanos::max();  // until it is answered
+  worker_.ask([this, cookie = *snapshot_of_]() -> Worker::Answer {
+    const auto fates = namespaces_.fates(std::span(&cookie, 1));
+    const bool gone = fates.contains(cookie) && fates.at(cookie) == Namespaces::Fate::Gone;
+    return [this, gone] {
+      netns_gone_ = gone;
+      next_netns_look_ = monotonic_now() + kMostWait;
+    };
+  });
+}
+
 void Inquirer::tick(Nanos now) {
+  look_after_netns(now);
   ask_for_port_ranges(now);
   look_for_dead(now);
   ask_for_queues(now);

@@ -33,9 +33,9 @@ class Inquirer {
   Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed);
   ~Inquirer();
 
-  // Every socket of every network namespace that can be entered, or of that one (inode number);
+  // Every socket of every network namespace that can be entered, or of that one (by its cookie);
   // from then on again whenever the table wants it. Needs somebody who drains the ring.
-  void keep_snapshots(std::optional<std::uint32_t> netns);
+  void keep_snapshots(std::optional<std::uint64_t> netns_cookie);
   // ... and once more, when it is time.
   void want_snapshot() { snapshot_wanted_ = true; }
   // ... and once more, at once; not who holds them. Not while walking().
@@ -56,6 +56,9 @@ class Inquirer {
   // The kernel was asked about sockets, and did not answer.
   bool refused() const { return refused_; }
   std::uint64_t namespaces_not_entered() const { return not_entered_; }
+  // The only namespace of interest is not there any more.
+  bool netns_gone() const { return netns_gone_; }
+  bool netns_missing() const { return netns_missing_; }  // the last snapshot did not find it
   // Nothing is waiting to be asked, or to be answered.
   bool idle(Nanos now) const {
     return waiting_.empty() && put_off_.empty() && !asking_ && !is_look_due(now);
@@ -67,6 +70,7 @@ class Inquirer {
   void enqueue(const std::vector<Question>& questions, Nanos now);
   void put_off(const std::vector<Question>& questions);
   bool snapshot_is_due(Nanos now) const;
+  void look_after_netns(Nanos now);
   std::uint64_t still_there(const std::vector<std::uint64_t>& closed);
   Worker::Answer look_at_all(bool with_holders);
   bool is_look_due(Nanos now) const;
@@ -109,7 +113,7 @@ class Inquirer {
   Nanos last_asked_{-1};
   Nanos last_cost_{};  // CPU time
   bool keeps_snapshots_ = false;
-  std::optional<std::uint32_t> snapshot_of_;  // nullopt: all
+  std::optional<std::uint64_t> snapshot_of_;  // by cookie; nullopt: all
   bool walking_ = false;
   bool snapshot_wanted_ = false;  // by others than the table
   bool snapshot_taken_ = false, snapshot_failed_ = false;
@@ -120,6 +124,8 @@ class Inquirer {
   const bool tracing_;
   bool walking_queues_ = false, queues_refused_ = false;
   Nanos next_queue_walk_{};
+  bool netns_gone_ = false, netns_missing_ = false;
+  Nanos next_netns_look_{};
   Nanos next_ranges_{};        // when port ranges may be asked for again
   Nanos next_ranges_again_{};  // ... those that are known
   bool looking_ = false;       // at descriptors whose connection is over

@@ -4,9 +4,11 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <csignal>
 
 #include "app/kernel_filter.h"
+#include "app/netns_choice.h"
 #include "app/privileges.h"
 #include "core/kept_flags.h"
 #include "sinks/text_format.h"
@@ -48,8 +50,10 @@ std::uint32_t flagged_states(const Thresholds& thresholds) {
 
 class Looks {
  public:
-  Looks(const LeaksConfig& config, Programs& programs, Output& output)
+  Looks(const LeaksConfig& config, std::optional<std::uint64_t> netns_cookie, Programs& programs,
+        Output& output)
       : session_(config.session), programs_(programs), output_(output) {
+    session_.netns_cookie = netns_cookie;
     session_.flags_uncertain = true;
     session_.memory = &memory_;
   }
@@ -69,6 +73,8 @@ class Looks {
     if (const auto count = session.namespaces_not_entered())
       spdlog::warn("cannot enter {}: their sockets are not listed",
                    format_count(count, "network namespace"));
+    if (session.netns_missing() && !std::exchange(gone_, true))
+      spdlog::error("network namespace {} is gone", *session_.filter.netns);
     auto watched = session.watched_states();
     EndRecord end = session.finish(programs_);
     end.watched = std::move(watched);
@@ -76,24 +82,27 @@ class Looks {
     ring_full_ += end.ring_full;
     const bool none_entered = session_.filter.netns && session.namespaces_not_entered() > 0;
     const bool complete =
-        settled && !session.snapshot_failed() && !session.refused() && !none_entered;
+        settled && !session.snapshot_failed() && !session.refused() && !none_entered && !gone_;
     if (!complete) memory_.drop_look();
     return complete ? std::optional(std::move(end)) : std::nullopt;
   }
 
   bool interrupted() const { return over_; }
+  bool netns_gone() const { return gone_; }   // the one that was asked for
   void add_losses_to(EndRecord& end) const {  // those of all looks
     end.lost = lost_;
     end.ring_full = ring_full_;
   }
 
-  // True if a signal came instead.
+  // True if a signal came instead, or nobody reads the output any more.
   bool pause(Nanos until) {
     while (!over_ && monotonic_now() < until) {
-      pollfd signal{.fd = signals_.fd(), .events = POLLIN, .revents = 0};
+      std::array<pollfd, 2> news{pollfd{.fd = signals_.fd(), .events = POLLIN, .revents = 0},
+                                 pollfd{.fd = output_.fd(), .events = 0, .revents = 0}};
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - monotonic_now());
-      ::poll(&signal, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
-      heed_signals();
+      ::poll(news.data(), news.size(), static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+      const bool unread = (news[1].revents & (POLLERR | POLLHUP)) != 0;
+      over_ = heed_signals() || unread;
     }
     return over_;
   }
@@ -110,7 +119,7 @@ class Looks {
   Programs& programs_;
   Output& output_;
   Signals signals_;
-  bool over_ = false;
+  bool over_ = false, gone_ = false;
   std::uint64_t lost_ = 0, ring_full_ = 0;
 };
 
@@ -123,12 +132,14 @@ Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sin
                                     .ring_bytes = ring_size(config.ring_bytes),
                                     .snapshot_states = flagged_states(config.session.thresholds)});
   if (!programs) return programs.error();
+  auto netns = keep_to_netns(*programs, config.session.filter, config.session.netns_path);
+  if (!netns) return netns.error();
   auto promises =
       settle_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
                                 .opens_files = output.is_reopened()});
   if (!promises) return promises.error();
   OneRun all(sink);
-  Looks looks(config, *programs, output);
+  Looks looks(config, *netns, *programs, output);
   const Nanos began = monotonic_now();
   std::optional<EndRecord> last;
   for (std::int64_t round = 1;; ++round) {
@@ -140,6 +151,7 @@ Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sin
       looked(*last);
     }
     all.drop_flags();
+    if (looks.netns_gone()) break;
     if (output.flush_through() != Output::Status::Ok) break;  // the next look may be in an hour
     const Nanos next = began + (config.watch ? *config.watch * round : Nanos{0});
     if (!config.watch || (config.duration && next >= began + *config.duration)) break;

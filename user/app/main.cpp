@@ -10,8 +10,10 @@
 #include <utility>
 
 #include "app/check.h"
+#include "app/failure.h"
 #include "app/leak_sinks.h"
 #include "app/leaks.h"
+#include "app/limits.h"
 #include "app/options.h"
 #include "app/replay.h"
 #include "app/run.h"
@@ -98,6 +100,7 @@ int report(const Options& options, const EndRecord& end, const Output& output) {
 
 SessionConfig session_config(const Options& options) {
   SessionConfig config{.filter = options.filter,
+                       .netns_path = options.netns_path,
                        .thresholds = options.thresholds,
                        .max_connections = options.max_connections};
   config.filter.flags_only = options.verb == Verb::Leaks || options.verb == Verb::Run;
@@ -131,6 +134,7 @@ int record(const Options& options) {
                       .ring_bytes = options.ring_bytes,
                       .duration = options.duration,
                       .ready_file = options.ready_file,
+                      .files = options.files,
                       .record = recorder_config(options),
                       .only_record = true};
   config.session.needs_reader = false;
@@ -162,8 +166,11 @@ int replay(const Options& options) {
   ReplayConfig config{.path = options.recording, .filter = options.filter};
   if (options.thresholds_given) config.thresholds = options.thresholds;
   if (options.max_connections_given) config.max_connections = options.max_connections;
-  if (const auto error = why_no_replay(config, options.output)) return fail(*error);
-  auto output = Output::open(options.output);
+  auto recording = open_recording(config);
+  if (!recording) return fail(recording.error());
+  FilePolicy files = options.files;
+  files.in_use.insert(files.in_use.end(), recording->files.begin(), recording->files.end());
+  auto output = Output::open(options.output, 0, files);
   if (!output) return fail(output.error());
   std::unique_ptr<Sink> sink;
   std::optional<StatsPrinter> printer;
@@ -175,12 +182,12 @@ int replay(const Options& options) {
     sink = make_sink(options, *output);
     config.observer = dynamic_cast<Observer*>(sink.get());
   }
-  auto end = replay(config, printer ? printer->stats : *sink, *output);
+  auto end = replay(config, *recording, printer ? printer->stats : *sink, *output);
   return end ? report(options, *end, *output) : fail(end.error());
 }
 
 int trace(const Options& options) {
-  auto output = Output::open(options.output, options.output_buffer);
+  auto output = Output::open(options.output, options.output_buffer, options.files);
   if (!output) return fail(output.error());
   const auto sink = make_sink(options, *output);
   TracerConfig config{.session = session_config(options),
@@ -188,6 +195,7 @@ int trace(const Options& options) {
                       .ring_bytes = options.ring_bytes,
                       .duration = options.duration,
                       .ready_file = options.ready_file,
+                      .files = options.files,
                       .record = recorder_config(options)};
   config.session.observer = dynamic_cast<Observer*>(sink.get());
   auto end = trace(config, *sink, *output);
@@ -195,14 +203,15 @@ int trace(const Options& options) {
 }
 
 int stats(const Options& options) {
-  auto output = Output::open(options.output, options.output_buffer);
+  auto output = Output::open(options.output, options.output_buffer, options.files);
   if (!output) return fail(output.error());
   StatsPrinter printer(options, *output);
   TracerConfig config{.session = session_config(options),
                       .watch_accept = options.accept,
                       .ring_bytes = options.ring_bytes,
                       .duration = options.duration,
-                      .ready_file = options.ready_file};
+                      .ready_file = options.ready_file,
+                      .files = options.files};
   config.session.observer = &printer.stats;
   config.enough = printer.enough(options);
   auto end = trace(config, printer.stats, *output);
@@ -210,7 +219,7 @@ int stats(const Options& options) {
 }
 
 int leaks(const Options& options) {
-  auto output = Output::open(options.output, options.output_buffer);
+  auto output = Output::open(options.output, options.output_buffer, options.files);
   if (!output) return fail(output.error());
   LeakReport table(*output, text_style(options, *output));
   FlagsTo<LeakReport> to_table(table);
@@ -236,10 +245,11 @@ int leaks(const Options& options) {
 int run(const Options& options) {
   auto command = Command::fork(options.command, options.user);
   if (!command) return fail(command.error(), kOwnFailure);
+  if (const auto error = settle_limits(kDescriptorsOfATrace)) return fail(*error, kOwnFailure);
   give_away_stdin_and_stdout();
   auto output = options.output.empty()
                     ? Result<Output>(Output(STDERR_FILENO, options.output_buffer))
-                    : Output::open(options.output, options.output_buffer);
+                    : Output::open(options.output, options.output_buffer, options.files);
   if (!output) return fail(output.error(), kOwnFailure);
   RunReport report(*output, text_style(options, *output), options.thresholds, options.exit_grace);
   NdjsonSink json(*output, Kinds{});
@@ -269,7 +279,7 @@ int run(const Options& options) {
 
 int check(const Options& options) {
   ::signal(SIGPIPE, SIG_IGN);  // a closed pipe ends it quietly
-  auto output = Output::open(options.output);
+  auto output = Output::open(options.output, 0, options.files);
   if (!output) return fail(output.error());
   CheckConfig config;
   if (options.filter.netns)
@@ -282,20 +292,13 @@ int check(const Options& options) {
   return refusal ? fail(*refusal) : kDone;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const auto parsed = parse_options(argc, argv);
-  if (const auto* show = std::get_if<Show>(&parsed)) {
-    std::fputs(show->text.c_str(), stdout);
-    return kDone;
+int perform(const Options& options) {
+  if (options.verb != Verb::Run) {  // which forks first
+    const std::size_t descriptors = options.verb == Verb::Replay  ? kDescriptorsOfAReplay
+                                    : options.verb == Verb::Leaks ? kDescriptorsOfALook
+                                                                  : kDescriptorsOfATrace;
+    if (const auto error = settle_limits(descriptors)) return fail(*error);
   }
-  if (const auto* error = std::get_if<UsageError>(&parsed)) {
-    std::fprintf(stderr, "tcpdwell: %s\n", error->line.c_str());
-    return error->verb == Verb::Run ? kOwnFailure : kFailed;
-  }
-  const auto& options = std::get<Options>(parsed);
-  set_up_log(options);
   switch (options.verb) {
     case Verb::Trace: return trace(options);
     case Verb::Stats: return stats(options);
@@ -306,4 +309,36 @@ int main(int argc, char** argv) {
     case Verb::Replay: return replay(options);
   }
   return kFailed;
+}
+
+int show(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return kDone;
+  const Error error = system_error("writing to standard output");
+  std::fprintf(stderr, "tcpdwell: %s\n", error.text().c_str());
+  return kFailed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int status = kFailed;
+  end_with_status<kFailed>();
+  try {
+    const auto parsed = parse_options(argc, argv);
+    if (const auto* text = std::get_if<Show>(&parsed)) return show(text->text);
+    if (const auto* error = std::get_if<UsageError>(&parsed)) {
+      std::fprintf(stderr, "tcpdwell: %s\n", error->line.c_str());
+      return error->verb == Verb::Run ? kOwnFailure : kFailed;
+    }
+    const auto& options = std::get<Options>(parsed);
+    if (options.verb == Verb::Run) {
+      status = kOwnFailure;
+      end_with_status<kOwnFailure>();
+    }
+    set_up_log(options);
+    return perform(options);
+  } catch (...) {
+    tell_what_was_thrown();
+    return status;
+  }
 }

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/option_values.h"
 
-#include <fcntl.h>
-#include <linux/nsfs.h>
-#include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -15,6 +10,7 @@
 #include <system_error>
 
 #include "kernel/cgroups.h"
+#include "kernel/netns_files.h"
 #include "recording/recorder.h"
 #include "tcpdwell/wire.h"
 #include "util/duration.h"
@@ -181,6 +177,15 @@ std::uint64_t recording_size_value(const std::string& text) {
   return *value;
 }
 
+mode_t mode_value(const std::string& text) {
+  unsigned mode = 0;
+  const char* end = text.data() + text.size();
+  const auto [parsed_to, error] = std::from_chars(text.data(), end, mode, 8);
+  if (error != std::errc{} || parsed_to != end || mode > 0777 || (mode & 0200U) == 0)
+    refuse("--mode", text, "permissions in octal with which we can write (0600 to 0777)");
+  return mode;
+}
+
 unsigned rotate_value(const std::string& text) {
   const auto value = number(text);
   if (!value || *value == 0 || *value > 1000) refuse("--rotate", text, "a number from 1 to 1000");
@@ -203,16 +208,19 @@ std::uint32_t netns_value(const std::string& text) {
   if (const auto inode = number(text); inode && *inode != 0 && *inode <= UINT32_MAX)
     return static_cast<std::uint32_t>(*inode);
   const std::string path = netns_file(text);
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const UniqueFd file = open_netns_path(path);
   const int failed = errno;
   const bool named = text.find('/') == std::string::npos && text != "self";
-  if (!file && named)
+  if (!file && named && failed != EINVAL)
     throw CLI::ValidationError("--netns", "cannot open " + path + ": " +
                                               std::generic_category().message(failed) +
                                               " (list them with: ip netns)");
+  errno = failed;
   struct stat info {};
-  if (!file || ::fstat(file.get(), &info) != 0 ||
-      ::ioctl(file.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
+  if (!file && errno != EINVAL && errno != ENOENT)
+    throw CLI::ValidationError(
+        "--netns", "cannot open " + text + ": " + std::generic_category().message(errno));
+  if (!file || ::fstat(file.get(), &info) != 0)
     refuse("--netns", text,
            "a network namespace (a name that `ip netns` lists, a path, an inode number, or "
            "\"self\")");

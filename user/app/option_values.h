@@ -3,6 +3,8 @@
 // would be right: CLI11's way to refuse a value.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -35,6 +37,7 @@ std::size_t output_buffer_value(const std::string& text);
 // Of a recording: not too small for a frame.
 std::uint64_t recording_size_value(const std::string& text);
 // How many older files, 1 to 1000.
+mode_t mode_value(const std::string& text);
 unsigned rotate_value(const std::string& text);
 std::uint64_t count_value(const std::string& option, const std::string& text);
 // An inode number, "self", or a path such as /run/netns/NAME.

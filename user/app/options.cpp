@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/options.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <vector>
@@ -79,6 +81,8 @@ void check_recording(const CLI::App& app, Verb verb, const Raw& raw) {
 
 // An option that would do nothing is a mistake of whoever gave it.
 void refuse_pointless(const CLI::App& app, Verb verb, bool is_stats, const Raw& raw) {
+  if (!raw.mode.empty() && raw.output.empty() && raw.record.empty() && raw.ready_file.empty())
+    throw CLI::RequiresError("--mode", "a file to be made: --output, --record or --ready-file");
   if (verb == Verb::Check) return refuse_pointless_for_check(app);
   for (const std::string& option : pointless_for(verb, raw))
     if (app.count(option) != 0)
@@ -171,6 +175,7 @@ Options options_of(const Raw& raw, Verb verb) {
                   .only = std::nullopt,
                   .filter = filter_of(raw, verb)};
   options.netns_path = netns_path(raw.netns);
+  if (!raw.mode.empty()) options.files.mode = mode_value(raw.mode);
   options.thresholds = thresholds_of(raw, verb);
   if (raw.color == "always") options.color = Color::Always;
   if (raw.color == "never") options.color = Color::Never;
@@ -202,6 +207,12 @@ void check_command(const Options& options, bool dashes) {
     throw CLI::ValidationError("run", "needs a command: tcpdwell run [OPTIONS] -- CMD [ARG...]");
   if (options.verb != Verb::Run && dashes)
     throw CLI::ValidationError("--", "a command goes with run only");
+}
+
+// What the options were read from is not written to.
+void keep_safe(const std::string& path, FilePolicy& files) {
+  struct stat info {};
+  if (!path.empty() && ::stat(path.c_str(), &info) == 0) files.in_use.push_back(id_of(info));
 }
 
 // CLI11's words, but for those that do not say what they mean.
@@ -250,6 +261,8 @@ std::variant<Options, Show, UsageError> parse_options(int argc, const char* cons
     const bool is_stats = commands.stats->parsed() || commands.replay_stats->parsed();
     refuse_pointless(app, verb_of(commands), is_stats, raw);
     Options options = options_of(raw, verb_of(commands));
+    if (app.get_config_ptr()->count() != 0)
+      keep_safe(app.get_config_ptr()->as<std::string>(), options.files);
     options.replays_stats = commands.replay_stats->parsed();
     options.command = std::move(command);
     check_flags(options);

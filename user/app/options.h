@@ -12,6 +12,7 @@
 #include "core/stats.h"
 #include "core/thresholds.h"
 #include "sinks/kinds.h"
+#include "util/made_file.h"
 
 namespace tcpdwell {
 
@@ -31,6 +32,7 @@ struct Options {
   std::string output;             // empty: stdout
   std::size_t output_buffer = 0;  // bytes; 0: by the machine
   std::string ready_file;         // empty: none
+  FilePolicy files;               // of all that are made
   std::optional<Kinds> only;
   Filter filter;
   std::string netns_path;        // of filter.netns; empty: it was named by its number

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
+
+#include "kernel/clock.h"
 
 namespace tcpdwell {
 namespace {
@@ -28,7 +29,7 @@ void Pump::notice_ring_loss() {
   const std::uint64_t events = load(shared_->lost_events);
   if (events == noticed_) return;
   noticed_ = events;
-  const Nanos now = std::chrono::steady_clock::now().time_since_epoch();
+  const Nanos now = monotonic_now();
   feed_.note(LossEvent{.at = now, .cause = LossCause::RingFull, .counted = false});
 }
 

@@ -2,15 +2,14 @@
 #include "app/replay.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include "app/signals.h"
 #include "recording/player.h"
 #include "sinks/text_format.h"
 
@@ -18,6 +17,7 @@ namespace tcpdwell {
 namespace {
 
 using recording::FileSource;
+using recording::InterruptibleSource;
 using recording::Player;
 using recording::Reader;
 
@@ -25,28 +25,45 @@ using recording::Reader;
 constexpr std::size_t kMostWaiting = 4U << 20U;
 constexpr std::chrono::milliseconds kLook{50};  // at signals
 
-Result<Reader> open_part(const std::string& path) {
-  auto source = FileSource::open(path);
-  if (!source) return source.error();
-  return Reader::open(std::move(*source), path);
-}
+// Opens the parts of a run.
+class Parts {
+ public:
+  explicit Parts(Interrupt& interrupt) : interrupt_(interrupt) {}
 
-// The file, and before it those of the same run that were rotated away, without a gap.
-Result<std::vector<Reader>> find_parts(const std::string& path) {
-  std::vector<Reader> parts;
-  auto newest = open_part(path);
-  if (!newest) return newest.error();
-  parts.push_back(std::move(*newest));
-  for (unsigned i = 1; parts.back().header().part != 0; ++i) {
-    auto older = open_part(path + '.' + std::to_string(i));
-    const auto& newer = parts.back().header();
-    if (!older && older.error().code && older.error().code.value() != ENOENT) return older.error();
-    if (!older || older->header().run != newer.run || older->header().part + 1 != newer.part) break;
-    parts.push_back(std::move(*older));
+  // The file, and before it those of the same run that were rotated away, without a gap.
+  Result<std::vector<Reader>> find(const std::string& path) {
+    std::vector<Reader> parts;
+    auto newest = open(path);
+    if (!newest) return newest.error();
+    parts.push_back(std::move(*newest));
+    for (unsigned i = 1; parts.back().header().part != 0; ++i) {
+      auto older = open(path + '.' + std::to_string(i));
+      const auto& newer = parts.back().header();
+      if (!older && older.error().code && older.error().code.value() != ENOENT)
+        return older.error();
+      if (!older || older->header().run != newer.run || older->header().part + 1 != newer.part)
+        break;
+      parts.push_back(std::move(*older));
+    }
+    std::reverse(parts.begin(), parts.end());
+    return parts;
   }
-  std::reverse(parts.begin(), parts.end());
-  return parts;
-}
+  std::vector<FileId> take_files() { return std::move(files_); }
+
+ private:
+  Result<Reader> open(const std::string& path) {
+    auto source = FileSource::open(path);
+    if (!source) return source.error();
+    if (const auto id = id_of((*source)->fd())) files_.push_back(*id);
+    return Reader::open(
+        std::make_unique<InterruptibleSource>(
+            std::move(*source), [interrupt = &interrupt_] { return interrupt->came(); }),
+        path);
+  }
+
+  Interrupt& interrupt_;
+  std::vector<FileId> files_;
+};
 
 std::optional<Error> compare(const ReplayConfig& config, const recording::Setting& setting) {
   const auto differs = [&](const char* option) {
@@ -62,20 +79,34 @@ std::optional<Error> compare(const ReplayConfig& config, const recording::Settin
   return std::nullopt;
 }
 
-Result<std::unique_ptr<Player>> open_player(const ReplayConfig& config) {
-  auto parts = find_parts(config.path);
-  if (!parts) return parts.error();
-  auto player = Player::open(std::move(*parts));
+// All that stand beside it as its parts, also those that it does not go back to.
+std::vector<FileId> rotated_files(const std::string& path) {
+  std::vector<FileId> files;
+  struct stat info {};
+  for (unsigned i = 1; ::stat((path + '.' + std::to_string(i)).c_str(), &info) == 0; ++i)
+    files.push_back(id_of(info));
+  return files;
+}
+
+Result<OpenRecording> open_player(const ReplayConfig& config,
+                                  std::unique_ptr<Interrupt> interrupt) {
+  Parts parts(*interrupt);
+  auto readers = parts.find(config.path);
+  if (!readers) return readers.error();
+  auto player = Player::open(std::move(*readers));
+  if (interrupt->came()) return Error{config.path + ": interrupted before it was open", {}, {}};
   if (!player) return Error{config.path + ": " + player.error().text(), {}, {}};
   if (const auto error = compare(config, (*player)->setting())) return *error;
-  return player;
+  auto files = parts.take_files();
+  for (const FileId& file : rotated_files(config.path)) files.push_back(file);
+  return OpenRecording{
+      .interrupt = std::move(interrupt), .player = std::move(*player), .files = std::move(files)};
 }
 
 // Nobody else waits for us: a reader that is slow is waited for. It has something to read
 // meanwhile.
-bool write_out(Output& output, Signals& signals, bool& over) {
-  while (!over && !output.wait(kMostWaiting, kLook))
-    while (const auto signal = signals.next()) over = over || *signal != SIGHUP;
+bool write_out(Output& output, Interrupt& interrupt) {
+  while (!interrupt.came() && !output.wait(kMostWaiting, kLook)) continue;
   return output.flush() == Output::Status::Ok;
 }
 
@@ -91,20 +122,39 @@ void tell(const ReplayConfig& config, const Player& player) {
 
 }  // namespace
 
-std::optional<Error> why_no_replay(const ReplayConfig& config, const std::string& output) {
-  const auto player = open_player(config);
-  if (!player) return player.error();
-  std::error_code absent;
-  if (!output.empty() && std::filesystem::equivalent(output, config.path, absent))
-    return Error{"--output " + output + " is the recording itself", {}, {}};
-  return std::nullopt;
+void Interrupt::listen() {
+  pthread_sigmask(SIG_BLOCK, nullptr, &before_);
+  signals_.emplace();
 }
 
-Result<EndRecord> replay(const ReplayConfig& config, Sink& sink, Output& output) {
-  Signals signals;
-  auto opened = open_player(config);
-  if (!opened) return opened.error();
-  Player& player = **opened;
+void Interrupt::rest() {
+  came();  // what came is not told a second time, by its default action
+  signals_.reset();
+  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
+bool Interrupt::came() {
+  while (signals_) {
+    const auto signal = signals_->next();
+    if (!signal) break;
+    came_ = came_ || *signal != SIGHUP;
+  }
+  return came_;
+}
+
+Result<OpenRecording> open_recording(const ReplayConfig& config) {
+  auto interrupt = std::make_unique<Interrupt>();
+  interrupt->listen();
+  auto opened = open_player(config, std::move(interrupt));
+  if (opened) opened->interrupt->rest();
+  return opened;
+}
+
+Result<EndRecord> replay(const ReplayConfig& config, OpenRecording& recording, Sink& sink,
+                         Output& output) {
+  Player& player = *recording.player;
+  Interrupt& interrupt = *recording.interrupt;
+  interrupt.listen();
   if (player.begins_late())
     spdlog::warn("{}: the parts before it are gone; it begins with the sockets that were there",
                  config.path);
@@ -114,12 +164,10 @@ Result<EndRecord> replay(const ReplayConfig& config, Sink& sink, Output& output)
   Feed feed(player.setting().start, lifecycle, sink, nullptr, config.observer);
   player.begin(feed, lifecycle, passes_all_of(config.filter, player.setting().filter),
                config.enough);
-  bool over = false;
-  while (!over) {
+  while (!interrupt.came()) {
     auto more = player.step();
     if (!more) return more.error();
-    if (!write_out(output, signals, over) || !*more) break;
-    while (const auto signal = signals.next()) over = over || *signal != SIGHUP;
+    if (!write_out(output, interrupt) || !*more) break;
   }
   player.stop();
   tell(config, player);

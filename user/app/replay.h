@@ -7,11 +7,14 @@
 #include <optional>
 #include <string>
 
+#include "app/signals.h"
 #include "core/filter.h"
 #include "core/observer.h"
 #include "core/record.h"
 #include "core/thresholds.h"
+#include "recording/player.h"
 #include "sinks/output.h"
+#include "util/file_id.h"
 #include "util/result.h"
 
 namespace tcpdwell {
@@ -27,11 +30,30 @@ struct ReplayConfig {
   std::function<bool()> enough;  // over when it says so; empty: at the end
 };
 
-// nullopt: it can be replayed, and to `output` (empty: stdout). Ask before that is opened, which
-// empties it.
-std::optional<Error> why_no_replay(const ReplayConfig& config, const std::string& output);
+// SIGINT and SIGTERM, between listen() and rest(). Elsewhere they do what they did before.
+class Interrupt {
+ public:
+  void listen();
+  void rest();
+  bool came();
+
+ private:
+  std::optional<Signals> signals_;
+  sigset_t before_{};
+  bool came_ = false;
+};
+
+// What can be replayed. Open it before the output, which may be one of its files.
+struct OpenRecording {
+  std::unique_ptr<Interrupt> interrupt;
+  std::unique_ptr<recording::Player> player;
+  std::vector<FileId> files;
+};
+Result<OpenRecording> open_recording(const ReplayConfig& config);
+
 // Writes every record of it to `sink`, which writes to `output`; waits for a reader that is slow.
-// SIGINT and SIGTERM end it where it is. Call it on the main thread, before any other is made.
-Result<EndRecord> replay(const ReplayConfig& config, Sink& sink, Output& output);
+// SIGINT and SIGTERM end it where it is. Call both on the main thread, before any other is made.
+Result<EndRecord> replay(const ReplayConfig& config, OpenRecording& recording, Sink& sink,
+                         Output& output);
 
 }  // namespace tcpdwell

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "app/kernel_filter.h"
+#include "app/netns_choice.h"
 #include "app/privileges.h"
 
 namespace tcpdwell {
@@ -60,6 +61,9 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
                                     .follow = true,
                                     .ring_bytes = ring_size(config.ring_bytes)});
   if (!programs) return own_failure(programs.error());
+  if (const auto netns = keep_to_netns(*programs, config.session.filter, config.session.netns_path);
+      !netns)
+    return own_failure(netns.error());
   if (const auto error = programs->follow(command.pidfd())) return own_failure(*error);
   auto promises = settle_rights(
       *programs,

@@ -130,7 +130,7 @@ std::optional<Error> Session::begin() {
   follow_clock();
   feed_.note(Began{});
   if (!write_out(true)) return output_.error();
-  if (config_.snapshot) inquirer_.keep_snapshots(config_.filter.netns);
+  if (config_.snapshot) inquirer_.keep_snapshots(config_.netns_cookie);
   return std::nullopt;
 }
 

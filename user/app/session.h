@@ -24,6 +24,8 @@ namespace tcpdwell {
 
 struct SessionConfig {
   Filter filter;
+  std::string netns_path;                     // of filter.netns; empty: its number is all there is
+  std::optional<std::uint64_t> netns_cookie;  // of filter.netns: see keep_to_netns()
   Thresholds thresholds;
   std::size_t max_connections = 4'000'000;
   bool snapshot = true;                     // begin with the sockets that are there
@@ -65,6 +67,9 @@ class Session {
   bool snapshot_failed() const { return inquirer_.snapshot_failed(); }
   recording::Recorder* recorder() const { return config_.recorder; }
   bool refused() const { return inquirer_.refused(); }
+  // That of --netns, and nothing more can come.
+  bool netns_gone() const { return inquirer_.netns_gone(); }
+  bool netns_missing() const { return inquirer_.netns_missing(); }  // the snapshot did not find it
   std::uint64_t namespaces_not_entered() const { return inquirer_.namespaces_not_entered(); }
 
  private:

@@ -24,6 +24,8 @@ Signals::Signals(For purpose) {
   const sigset_t set = signals_for(purpose);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  struct sigaction hang_up {};
+  outlives_terminal_ = ::sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler == SIG_IGN;
   fd_ = UniqueFd(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 
@@ -35,8 +37,11 @@ std::optional<Signal> Signals::take() {
 }
 
 std::optional<int> Signals::next() {
-  const auto signal = take();
-  return signal ? std::optional(signal->number) : std::nullopt;
+  while (const auto signal = take()) {
+    if (signal->number != SIGHUP || !signal->by_kernel) return signal->number;
+    if (!outlives_terminal_) return SIGTERM;
+  }
+  return std::nullopt;
 }
 
 Kinship kinship_with(pid_t command) {

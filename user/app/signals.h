@@ -26,13 +26,15 @@ class Signals {
   // signal is queued whatever its disposition. SIGPIPE is ignored: a closed pipe is an EPIPE.
   explicit Signals(For purpose = For::Trace);
   int fd() const { return fd_.get(); }
-  // The next one that came; nullopt: none.
+  // The next one that came; nullopt: none. A terminal that hangs up is a SIGTERM, or nothing if
+  // SIGHUP was inherited as ignored (nohup); a SIGHUP is somebody's kill().
   std::optional<int> next();
-  // The same with its origin.
+  // The same as it came, with its origin.
   std::optional<Signal> take();
 
  private:
   UniqueFd fd_;
+  bool outlives_terminal_ = false;
 };
 
 // What decides whether CMD has got a signal of the kernel, too.

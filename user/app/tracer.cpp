@@ -1,23 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/tracer.h"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "app/kernel_filter.h"
+#include "app/netns_choice.h"
 #include "app/privileges.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {
 namespace {
 
-std::optional<Error> make_ready_file(const std::string& path) {
+std::string doing_ready(const std::string& path) { return "--ready-file: making " + path; }
+
+// A FIFO would keep us waiting for its reader when there are events to be read; a file that we
+// write to would be emptied. Known before the trace begins, not when it is ready.
+std::optional<Error> why_no_ready_file(const TracerConfig& config, const FilePolicy& policy) {
+  struct stat info {};
+  if (config.ready_file.empty() || ::stat(config.ready_file.c_str(), &info) != 0)
+    return std::nullopt;
+  const std::string doing = doing_ready(config.ready_file);
+  if (!S_ISREG(info.st_mode)) return Error{doing + ": it is there, and not a file", {}, {}};
+  const auto& used = policy.in_use;
+  if (std::find(used.begin(), used.end(), id_of(info)) == used.end()) return std::nullopt;
+  return Error{doing + ": another option reads it or writes to it", {}, {}};
+}
+
+FilePolicy policy_of_ready_file(const TracerConfig& config, const Output& output,
+                                const recording::Recorder* recorder) {
+  FilePolicy policy = config.files;
+  if (const auto id = id_of(output.fd())) policy.in_use.push_back(*id);
+  if (recorder != nullptr) policy.in_use.push_back(recorder->file_id());
+  return policy;
+}
+
+std::optional<Error> make_ready_file(const std::string& path, const FilePolicy& policy) {
   if (path.empty()) return std::nullopt;
-  const UniqueFd ready(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!ready) return system_error("making the ready file " + path);
-  return std::nullopt;
+  const auto file = make_file(path, Opening::Exclusive, policy, doing_ready(path));
+  return file ? std::nullopt : std::optional(file.error());
 }
 
 // What to do with the signals that came: true if one of them ends the run.
@@ -63,9 +87,9 @@ class RecordWatch {
 };
 
 // The ready file is made; what was kept for it alone goes, too.
-std::optional<Error> get_ready(const TracerConfig& config, Promises promises,
-                               const Output& output) {
-  auto error = make_ready_file(config.ready_file);
+std::optional<Error> get_ready(const TracerConfig& config, const FilePolicy& files,
+                               Promises promises, const Output& output) {
+  auto error = make_ready_file(config.ready_file, files);
   promises.opens_files = output.is_reopened();
   return error ? error : keep_only(needed_for(promises));
 }
@@ -86,9 +110,14 @@ std::optional<Error> run_until_over(const TracerConfig& config, const Promises& 
             "cannot enter {}: sockets in them that are older than the trace show with their first "
             "event",
             format_count(not_entered, "network namespace"));
-      failed = get_ready(config, promises, output);
+      failed = get_ready(config, policy_of_ready_file(config, output, session.recorder()), promises,
+                         output);
     }
-    const bool enough = (config.enough && config.enough()) || record.over();
+    const bool gone = session.netns_gone();
+    if (gone)
+      spdlog::warn("network namespace {} is gone: the trace ends with it",
+                   *config.session.filter.netns);
+    const bool enough = (config.enough && config.enough()) || record.over() || gone;
     return heed(signals, output, session.recorder()) || failed || enough ||
            (until && now >= *until);
   };
@@ -99,11 +128,17 @@ std::optional<Error> run_until_over(const TracerConfig& config, const Promises& 
 }  // namespace
 
 Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) {
+  if (auto error = why_no_ready_file(config, policy_of_ready_file(config, output, nullptr)))
+    return *error;
   Signals signals;
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .accept = config.watch_accept,
                                     .ring_bytes = ring_size(config.ring_bytes)});
   if (!programs) return programs.error();
+  SessionConfig kept = config.session;
+  auto netns = keep_to_netns(*programs, kept.filter, kept.netns_path);
+  if (!netns) return netns.error();
+  kept.netns_cookie = *netns;
   auto promises = settle_rights(
       *programs,
       {.other_namespaces = looks_elsewhere(config.session.filter),
@@ -111,11 +146,13 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   if (!promises) return promises.error();
   std::unique_ptr<recording::Recorder> recorder;
   if (config.record) {
-    auto opened = open_record(*config.record);
+    auto record = *config.record;
+    record.policy = config.files;
+    if (const auto id = id_of(output.fd())) record.policy.in_use.push_back(*id);
+    auto opened = open_record(record);
     if (!opened) return opened.error();
     recorder = std::move(*opened);
   }
-  SessionConfig kept = config.session;
   kept.recorder = recorder.get();
   Session session(kept, *programs, sink, output);
   if (const auto error = session.begin()) return *error;

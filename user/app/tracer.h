@@ -17,6 +17,7 @@ struct TracerConfig {
   std::uint64_t ring_bytes = 0;   // 0: by this machine's memory and CPUs
   std::optional<Nanos> duration;  // from the time that all is ready; nullopt: until a signal
   std::string ready_file;         // made once everything is attached and known; empty: none
+  FilePolicy files;               // of --record and --ready-file
   std::function<bool()> enough;   // over when it says so; empty: never
   std::optional<recording::RecorderConfig> record;
   bool only_record = false;  // without a record there is nothing to go on for

@@ -82,10 +82,11 @@ AddressSources address_sources() {
 }
 
 AddressSources read_ahead(AddressSources sources) {
-  // Deferred: where no thread can be made, whoever asks reads it.
+  // Deferred: if no thread can be made, whoever asks reads it. Not moved into async(): if it can
+  // make no thread it uses its argument a second time.
+  const auto job = [read = std::move(sources.kallsyms)] { return read(wanted_names()); };
   const std::shared_future<std::vector<Symbol>> symbols =
-      std::async(std::launch::async | std::launch::deferred,
-                 [read = std::move(sources.kallsyms)] { return read(wanted_names()); });
+      std::async(std::launch::async | std::launch::deferred, job);
   sources.kallsyms = [symbols](AddressSources::Names) { return symbols.get(); };
   return sources;
 }

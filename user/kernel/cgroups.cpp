@@ -10,9 +10,9 @@
 #include <climits>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
+
+#include "kernel/mountinfo.h"
 
 namespace tcpdwell {
 namespace {
@@ -29,15 +29,8 @@ std::string below(const std::string& mount, std::string path) {
 }  // namespace
 
 std::string find_cgroup2_mount() {
-  std::ifstream file("/proc/self/mountinfo");
-  for (std::string line; std::getline(file, line);) {
-    const auto dash = line.find(" - ");
-    if (dash == std::string::npos || line.compare(dash + 3, 8, "cgroup2 ") != 0) continue;
-    std::istringstream words(line);
-    std::string word;
-    for (int i = 0; i < 5; ++i) words >> word;
-    return word;
-  }
+  for (Mount& mount : our_mounts())
+    if (mount.type == "cgroup2") return std::move(mount.path);
   return {};
 }
 

@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/namespaces.h"
 
-#include <fcntl.h>
-#include <linux/sockios.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <string_view>
 
+#include "kernel/mountinfo.h"
+#include "kernel/netns_files.h"
 #include "kernel/programs.h"
 
 namespace tcpdwell {
@@ -29,18 +26,6 @@ constexpr Nanos kPurge = std::chrono::seconds{2};
 constexpr Nanos kForgotten = std::chrono::minutes{1};
 constexpr std::size_t kMostWays = 4;  // that are kept: a process may be gone when it is needed
 
-UniqueFd open_path(const std::string& path) {
-  return UniqueFd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-}
-
-// The namespace of a socket that is open in another process.
-UniqueFd through_socket(std::uint32_t pid, int fd) {
-  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!process) return UniqueFd{};
-  const UniqueFd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), fd, 0)));
-  return socket ? UniqueFd(::ioctl(socket.get(), SIOCGSKNS)) : UniqueFd{};
-}
-
 // The cookie of the namespace that the calling thread is in (5.14).
 std::optional<std::uint64_t> current_cookie() {
   const UniqueFd probe(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -51,43 +36,23 @@ std::optional<std::uint64_t> current_cookie() {
   return cookie;
 }
 
-bool is_network_namespace(int fd) {
-  struct stat info {};
-  return ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-}
-
-// A bind mount keeps a namespace alive: `ip netns`, container runtimes. Octal escapes stand for
-// blanks in mountinfo.
-std::vector<std::pair<std::uint32_t, std::string>> namespace_mounts() {
-  std::vector<std::pair<std::uint32_t, std::string>> mounts;
-  std::ifstream file("/proc/self/mountinfo");
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream words(line);
-    std::string id, parent, device, root, path;
-    words >> id >> parent >> device >> root >> path;
-    constexpr std::string_view kPrefix = "net:[";
-    if (!root.starts_with(kPrefix)) continue;
-    std::uint32_t inum = 0;
-    std::from_chars(root.data() + kPrefix.size(), root.data() + root.size(), inum);
-    std::string plain;
-    for (std::size_t i = 0; i < path.size(); ++i) {
-      if (path[i] == '\\' && i + 3 < path.size()) {
-        plain += static_cast<char>(std::stoi(path.substr(i + 1, 3), nullptr, 8));
-        i += 3;
-      } else {
-        plain += path[i];
-      }
-    }
-    mounts.emplace_back(inum, std::move(plain));
-  }
-  return mounts;
+// The number of the network namespace that is mounted there.
+std::optional<std::uint32_t> netns_of(const Mount& mount) {
+  constexpr std::string_view kPrefix = "net:[";
+  const std::string_view root = mount.root;
+  std::uint32_t inum = 0;
+  if (!root.starts_with(kPrefix)) return std::nullopt;
+  const char* digits = root.data() + kPrefix.size();
+  if (std::from_chars(digits, root.data() + root.size(), inum).ec != std::errc{})
+    return std::nullopt;
+  return inum;
 }
 
 // In the namespace of `fd` for as long as it lives.
 class Visit {
  public:
   explicit Visit(int fd)
-      : home_(open_path("/proc/thread-self/ns/net")),
+      : home_(open_netns_of_thread(static_cast<std::uint32_t>(::gettid()))),
         away_(home_ && ::setns(fd, CLONE_NEWNET) == 0) {}
   ~Visit() {
     if (away_ && ::setns(home_.get(), CLONE_NEWNET) != 0) ::abort();  // would see a wrong host
@@ -102,37 +67,50 @@ class Visit {
 };
 
 UniqueFd open_way(const Place& place, const std::string& mount) {
-  const std::string process = "/proc/" + std::to_string(place.tid);
   switch (place.kind) {
-    case Place::Kind::Task: return open_path(process + "/ns/net");
-    case Place::Kind::File: return open_path(process + "/fd/" + std::to_string(place.fd));
-    case Place::Kind::Socket: return through_socket(place.tid, place.fd);
-    case Place::Kind::Mount: return open_path(mount);
+    case Place::Kind::Task: return open_netns_of_thread(place.tid);
+    case Place::Kind::File: return open_netns_of_descriptor(place.tid, place.fd);
+    case Place::Kind::Socket: return open_netns_of_socket(place.tid, place.fd);
+    case Place::Kind::Mount: return open_netns_mount(mount);
     case Place::Kind::InList:
     case Place::Kind::EndOfList: break;
   }
   return UniqueFd{};
 }
 
+// False: `netns` is not the one that was meant. A number, a path or a descriptor may lead to
+// another one by now.
+bool visit(const UniqueFd& netns, std::uint64_t cookie, const std::function<void()>& inside) {
+  if (!netns) return false;
+  const Visit visit(netns.get());
+  if (!visit || current_cookie() != cookie) return false;
+  inside();
+  return true;
+}
+
 }  // namespace
+
+Namespaces::Namespaces(Walks& walks) : walks_(walks), by_cookie_(can_open_netns_by_cookie()) {}
 
 void Namespaces::add(const Place& place, std::string mount) {
   auto& ways = ways_[place.netns_cookie];
   if (ways.size() < kMostWays) ways.push_back({place, std::move(mount)});
 }
 
+// A bind mount keeps a namespace alive: `ip netns`, container runtimes.
 void Namespaces::add_mounts() {
-  for (auto& [inum, path] : namespace_mounts()) {
-    const UniqueFd file = open_path(path);
+  for (Mount& mount : our_mounts()) {
+    if (!netns_of(mount)) continue;
+    const UniqueFd file = open_netns_mount(mount.path);
     struct stat info {};
     if (!file || ::fstat(file.get(), &info) != 0) continue;
-    const Visit visit(file.get());
-    if (!visit) continue;
+    const Visit there(file.get());
+    if (!there) continue;
     if (const auto cookie = current_cookie())
       add({.netns_cookie = *cookie,
            .netns = static_cast<std::uint32_t>(info.st_ino),
            .kind = Place::Kind::Mount},
-          std::move(path));
+          std::move(mount.path));
   }
 }
 
@@ -185,20 +163,22 @@ bool Namespaces::enter_known(std::uint64_t cookie, const std::function<void()>& 
   }
   const auto found = ways_.find(cookie);
   if (found == ways_.end()) return false;
-  for (const Way& way : found->second) {
-    const UniqueFd file = open_way(way.place, way.mount);
-    if (!file || !is_network_namespace(file.get())) continue;
-    const Visit visit(file.get());
-    if (!visit || current_cookie() != cookie) continue;  // a number that was used again
-    inside();
-    return true;
-  }
-  return false;
+  if (by_cookie_)
+    return visit(open_netns(cookie, found->second.front().place.netns), cookie, inside);
+  return std::any_of(found->second.begin(), found->second.end(), [&](const Way& way) {
+    return visit(open_way(way.place, way.mount), cookie, inside);
+  });
+}
+
+std::optional<std::uint64_t> cookie_of_netns(const UniqueFd& netns) {
+  const Visit there(netns.get());
+  return there ? current_cookie() : std::nullopt;
 }
 
 std::map<std::uint32_t, std::string> mounted_namespaces() {
   std::map<std::uint32_t, std::string> mounted;
-  for (auto& [inum, path] : namespace_mounts()) mounted.emplace(inum, std::move(path));
+  for (Mount& mount : our_mounts())
+    if (const auto inum = netns_of(mount)) mounted.emplace(*inum, std::move(mount.path));
   return mounted;
 }
 

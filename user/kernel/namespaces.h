@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,7 +20,7 @@ namespace tcpdwell {
 
 class Namespaces {
  public:
-  explicit Namespaces(Walks& walks) : walks_(walks) {}
+  explicit Namespaces(Walks& walks);
 
   struct Name {
     std::uint64_t cookie = 0;
@@ -49,10 +50,14 @@ class Namespaces {
   void add_mounts();
 
   Walks& walks_;
+  const bool by_cookie_;                            // then only that there is a way is of interest
   std::map<std::uint64_t, std::vector<Way>> ways_;  // by cookie, a few each
   std::map<std::uint64_t, Nanos> closed_;           // when nothing led there last
   std::map<std::uint64_t, Nanos> missing_;          // when it was not in the kernel's list first
 };
+
+// nullopt: it cannot be entered. The calling thread is there for a moment.
+std::optional<std::uint64_t> cookie_of_netns(const UniqueFd& netns);
 
 // Where those are mounted that are: `ip netns`, container runtimes. By inode number.
 std::map<std::uint32_t, std::string> mounted_namespaces();

@@ -2,7 +2,6 @@
 #include "kernel/process_facts.h"
 
 #include <dirent.h>
-#include <elf.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,37 +11,17 @@
 #include <charconv>
 #include <cstring>
 #include <memory>
-#include <vector>
+#include <utility>
 
+#include "kernel/proc_text.h"
 #include "kernel/programs.h"
-#include "util/unique_fd.h"
 
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kMostProcesses = 512;  // of one answer
-constexpr std::size_t kMostText = 4096;      // of a file of /proc
-constexpr std::size_t kMostMaps = 256U << 10U;
+constexpr std::size_t kMostProcesses = 512;   // of one answer
 constexpr std::size_t kMostCounted = 20'000;  // descriptors, one by one
 constexpr std::size_t kMostThreads = 1024;    // that are looked at for one that lives
-
-std::string proc(std::uint32_t pid, std::string_view what) {
-  return "/proc/" + std::to_string(pid) + '/' + std::string(what);
-}
-
-std::string read_text(const std::string& path, std::size_t most = kMostText) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return {};
-  std::string text(most, '\0');
-  std::size_t size = 0;
-  while (size < most) {
-    const ssize_t got = ::read(file.get(), text.data() + size, most - size);
-    if (got <= 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  text.resize(size);
-  return text;
-}
 
 template <typename Number>
 std::optional<Number> number(std::string_view text) {
@@ -55,6 +34,7 @@ struct Stat {
   std::string comm;
   char state = 0;
   std::uint32_t parent = 0;
+  std::uint64_t started = 0;  // in clock ticks: with the pid it names one process
 };
 
 // "42 (a) b) S 1 ...": the name may hold anything.
@@ -63,10 +43,15 @@ std::optional<Stat> read_stat(const std::string& path) {
   const auto open = text.find('('), close = text.rfind(')');
   if (open == text.npos || close == text.npos || close < open || close + 4 >= text.size())
     return std::nullopt;
-  return Stat{
-      .comm = text.substr(open + 1, close - open - 1),
-      .state = text[close + 2],
-      .parent = number<std::uint32_t>(std::string_view(text).substr(close + 4)).value_or(0)};
+  constexpr int kStarted = 22;  // proc(5); the state is the third
+  std::size_t at = close + 2;
+  for (int field = 3; field < kStarted && at != text.npos; ++field)
+    if (at = text.find(' ', at); at != text.npos) ++at;
+  const std::string_view all(text);
+  return Stat{.comm = text.substr(open + 1, close - open - 1),
+              .state = text[close + 2],
+              .parent = number<std::uint32_t>(all.substr(close + 4)).value_or(0),
+              .started = at < text.size() ? number<std::uint64_t>(all.substr(at)).value_or(0) : 0};
 }
 
 struct CloseDir {
@@ -118,80 +103,12 @@ std::optional<std::uint64_t> descriptor_limit(std::uint32_t pid) {
 }
 
 std::string read_exe(std::uint32_t pid) {
-  std::array<char, kMostText> path{};
+  std::array<char, kMostProcText> path{};
   const ssize_t size = ::readlink(proc(pid, "exe").c_str(), path.data(), path.size());
   return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string{};
 }
 
-bool read_memory(int memory, std::uint64_t at, void* to, std::size_t size) {
-  return ::pread(memory, to, size, static_cast<off_t>(at)) == static_cast<ssize_t>(size);
-}
-
-// Where the program headers are in its memory, and how many.
-std::pair<std::uint64_t, std::uint64_t> program_headers(std::uint32_t pid) {
-  const std::string auxv = read_text(proc(pid, "auxv"));
-  std::pair<std::uint64_t, std::uint64_t> found{};
-  Elf64_auxv_t entry;
-  for (std::size_t at = 0; at + sizeof entry <= auxv.size(); at += sizeof entry) {
-    std::memcpy(&entry, auxv.data() + at, sizeof entry);
-    if (entry.a_type == AT_PHDR) found.first = entry.a_un.a_val;
-    if (entry.a_type == AT_PHNUM) found.second = entry.a_un.a_val;
-  }
-  return found;
-}
-
-// The Go linker's build id is a note of the name "Go".
-bool has_go_note(std::string_view notes) {
-  Elf64_Nhdr note;
-  while (notes.size() >= sizeof note) {
-    std::memcpy(&note, notes.data(), sizeof note);
-    notes.remove_prefix(sizeof note);
-    const std::size_t name = (std::size_t{note.n_namesz} + 3) & ~std::size_t{3};
-    const std::size_t rest = name + ((std::size_t{note.n_descsz} + 3) & ~std::size_t{3});
-    if (notes.starts_with(std::string_view("Go\0\0", 4)) && note.n_namesz == 4) return true;
-    if (rest > notes.size()) return false;
-    notes.remove_prefix(rest);
-  }
-  return false;
-}
-
-// A note of its executable, as it is in its memory: opening the file may never return.
-bool is_go(std::uint32_t pid) {
-  constexpr std::size_t kMostHeaders = 64, kMostNote = 4096;
-  const auto [at, count] = program_headers(pid);
-  const UniqueFd memory(::open(proc(pid, "mem").c_str(), O_RDONLY | O_CLOEXEC));
-  if (at == 0 || count == 0 || count > kMostHeaders || !memory) return false;
-  std::vector<Elf64_Phdr> headers(count);
-  if (!read_memory(memory.get(), at, headers.data(), count * sizeof(Elf64_Phdr))) return false;
-  std::uint64_t moved_by = 0;  // position independent
-  for (const Elf64_Phdr& header : headers)
-    if (header.p_type == PT_PHDR) moved_by = at - header.p_vaddr;
-  for (const Elf64_Phdr& header : headers) {
-    if (header.p_type != PT_NOTE) continue;
-    std::string notes(std::min<std::size_t>(header.p_memsz, kMostNote), '\0');
-    if (read_memory(memory.get(), header.p_vaddr + moved_by, notes.data(), notes.size()) &&
-        has_go_note(notes))
-      return true;
-  }
-  return false;
-}
-
-// An interpreter in another program: jsvc, uwsgi.
-Runtime runtime_of_maps(std::uint32_t pid) {
-  const std::string maps = read_text(proc(pid, "maps"), kMostMaps);
-  if (maps.find("/libjvm.so") != maps.npos) return Runtime::Jvm;
-  if (maps.find("/libpython") != maps.npos) return Runtime::Python;
-  return Runtime::Native;
-}
-
 }  // namespace
-
-Runtime ProcessReader::runtime_of(std::uint32_t pid, const std::string& exe) {
-  if (const Runtime runtime = runtime_of_exe(exe); runtime != Runtime::Native) return runtime;
-  const auto [it, is_new] = runtimes_.try_emplace(exe, Runtime::Native);
-  if (is_new) it->second = is_go(pid) ? Runtime::Go : runtime_of_maps(pid);
-  return it->second;
-}
 
 std::optional<ProcessFacts> ProcessReader::look_at(const Process& process) {
   const std::uint32_t pid = process.pid;
@@ -205,24 +122,16 @@ std::optional<ProcessFacts> ProcessReader::look_at(const Process& process) {
     facts.live_thread = pid;
   // What belongs to the memory of a process went with its first thread.
   const std::uint32_t alive = facts.live_thread != 0 ? facts.live_thread : pid;
-  const std::string cmdline = read_text(proc(alive, "cmdline"));
-  std::string exe = read_exe(alive);
-  if (exe.empty()) exe = cmdline.substr(0, cmdline.find('\0'));  // it has more rights than we
-  facts.runtime = runtime_of(alive, exe);
-  facts.program = program_name(process.comm_view(), cmdline, exe, facts.runtime);
+  asked_.push_back({.pid = alive, .started = stat->started, .exe = read_exe(alive)});
+  asked_for_.push_back(process);
   facts.descriptors = count_descriptors(alive);
   facts.descriptor_limit = descriptor_limit(alive);
   return facts;
 }
 
-const ProcessFacts* ProcessReader::read(const Process& process) {
-  if (process.pid == 0) return nullptr;
-  auto it = read_.find(process.pid);
-  if (it == read_.end()) {
-    if (read_.size() >= kMostProcesses) return nullptr;
-    it = read_.emplace(process.pid, look_at(process)).first;
-  }
-  return it->second ? &*it->second : nullptr;
+void ProcessReader::read(const Process& process) {
+  if (process.pid == 0 || read_.contains(process.pid) || read_.size() >= kMostProcesses) return;
+  read_.emplace(process.pid, look_at(process));
 }
 
 std::uint32_t ProcessReader::parent_of(std::uint32_t pid) {
@@ -231,7 +140,15 @@ std::uint32_t ProcessReader::parent_of(std::uint32_t pid) {
   return stat ? stat->parent : 0;
 }
 
-ProcessesEvent ProcessReader::event() const {
+ProcessesEvent ProcessReader::event() {
+  const std::vector<MemoryFacts> memory = memory_facts(std::exchange(asked_, {}));
+  const auto processes = std::exchange(asked_for_, {});
+  for (std::size_t i = 0; i < processes.size(); ++i) {
+    ProcessFacts& facts = *read_.at(processes[i].pid);
+    facts.runtime = memory[i].runtime;
+    facts.program =
+        program_name(processes[i].comm_view(), memory[i].cmdline, memory[i].exe, facts.runtime);
+  }
   ProcessesEvent event{.at = monotonic_now(), .processes = {}};
   for (const auto& [pid, facts] : read_)
     if (facts) event.processes.push_back(*facts);

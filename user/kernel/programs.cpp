@@ -79,6 +79,7 @@ Programs::~Programs() = default;
 Result<Programs> Programs::attach(const ProgramOptions& options) {
   if (const auto error = why_not_trace(effective_capabilities())) return *error;
   const LibbpfLog log;
+  if (const auto error = measure_clock()) return *error;
   auto skeleton = load_skeleton(options);
   if (!skeleton) return skeleton.error();
 
@@ -183,6 +184,10 @@ Missed Programs::missed() const {
   return missed;
 }
 
+void Programs::keep_to_netns(std::uint64_t cookie) const {
+  std::atomic_ref<__u64>(shared().netns_cookie).store(cookie, std::memory_order_relaxed);
+}
+
 void Programs::detach() {
   while (!impl_->links.empty()) impl_->links.pop_back();  // a twin before its program
 }
@@ -194,12 +199,6 @@ unsigned kernel_hz() {
   return resolution.tv_nsec > 0
              ? static_cast<unsigned>((1'000'000'000 + resolution.tv_nsec / 2) / resolution.tv_nsec)
              : 250;
-}
-
-Nanos monotonic_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::seconds{now.tv_sec} + Nanos{now.tv_nsec};
 }
 
 }  // namespace tcpdwell

@@ -13,6 +13,7 @@
 
 #include "core/missing.h"
 #include "core/types.h"
+#include "kernel/clock.h"
 #include "kernel/walks.h"
 #include "tcpdwell/wire.h"
 #include "util/result.h"
@@ -62,6 +63,8 @@ class Programs {
   bool calls_need_rights() const;
   // This process and all that it forks from now on. Needs ProgramOptions::follow.
   std::optional<Error> follow(int pidfd) const;
+  // Of the number that the filter has, only the namespace with this cookie from now on.
+  void keep_to_netns(std::uint64_t cookie) const;
   Missed missed() const;  // since attach()
   Nanos began() const { return began_; }
   // No event comes after this. The ring can still be read.
@@ -80,6 +83,5 @@ class Programs {
 
 // Ticks of the kernel's timers a second.
 unsigned kernel_hz();
-Nanos monotonic_now();
 
 }  // namespace tcpdwell

@@ -106,6 +106,11 @@ Circumstances look_around() {
 std::string why_refused(std::string_view log, const Circumstances& circumstances) {
   if (circumstances.least_program == EPERM || circumstances.least_program == ENOSYS)
     return who_refuses_bpf(circumstances);
+  // Before what is missing: nothing can be tried without a descriptor.
+  if (circumstances.least_program == EMFILE || circumstances.least_program == ENFILE ||
+      log.find("-EMFILE") != log.npos || log.find("(-24)") != log.npos ||
+      log.find("Too many open files") != log.npos)
+    return "Raise the limit of open files: ulimit -n 1024";
   if (!circumstances.lacks.empty()) {
     std::string all;
     for (const std::string& feature : circumstances.lacks)

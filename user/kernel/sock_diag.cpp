@@ -105,13 +105,12 @@ class Diag {
   // Calls handle(header) for each message until it returns false. False: the socket failed.
   template <typename Fn>
   bool receive(Fn&& handle) {
-    alignas(nlmsghdr) std::array<char, 32768> buffer;
     while (true) {
-      const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+      const ssize_t got = ::recv(fd_.get(), buffer_.data(), buffer_.size(), 0);
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return false;
       auto left = static_cast<unsigned>(got);
-      for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); NLMSG_OK(header, left);
+      for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.data()); NLMSG_OK(header, left);
            header = NLMSG_NEXT(header, left))
         if (!handle(*header)) return true;
     }
@@ -123,6 +122,7 @@ class Diag {
  private:
   explicit Diag(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
+  std::vector<char> buffer_ = std::vector<char>(32768);
 };
 
 // What NLMSG_DATA() is, without its casts.

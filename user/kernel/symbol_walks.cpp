@@ -10,6 +10,7 @@
 #include "kernel/own_sockets.h"
 #include "skel/symbols.skel.h"
 #include "tcpdwell/wire.h"
+#include "util/thread.h"
 
 namespace tcpdwell {
 namespace {
@@ -67,7 +68,7 @@ TimerHandlers handlers_of_own_sockets() {
   const Walk walk([](symbols_bpf& object) { return object.progs.list_handlers; });
   TimerHandlers found;
   if (!walk) return found;
-  std::thread([&] {
+  make_thread([&] {
     const OwnSockets sockets;
     for (int look = 0; sockets && look < kLooks; ++look) {
       found = decode_handlers(walk.read());

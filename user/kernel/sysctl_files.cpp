@@ -72,7 +72,7 @@ UniqueFd open_regular(const std::string& path) {
   errno = 0;
   if (!regular_file(info)) return UniqueFd{};
   const std::string again = "/proc/self/fd/" + std::to_string(found.get());
-  return UniqueFd(::open(again.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  return UniqueFd(::open(again.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
 std::string beginning_of(const UniqueFd& file) {

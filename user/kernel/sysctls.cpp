@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "kernel/namespaces.h"
+#include "kernel/netns_files.h"
+#include "util/thread.h"
 #include "util/unique_fd.h"
 
 namespace tcpdwell {
@@ -42,7 +44,7 @@ SysctlValues read_here(std::span<const std::string_view> names) {
 
 // For a thread that has nothing else to do: it does not come back.
 bool move_to(const NetnsChoice& netns) {
-  const UniqueFd file(::open(netns.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const UniqueFd file = open_netns_path(netns.path);
   struct stat info {};
   return file && ::fstat(file.get(), &info) == 0 && info.st_ino == netns.inum &&
          ::setns(file.get(), CLONE_NEWNET) == 0;
@@ -60,7 +62,7 @@ std::optional<SysctlValues> read_sysctls(std::span<const std::string_view> names
                                          const NetnsChoice& netns, Walks* walks) {
   if (netns.inum == own_netns()) return read_here(names);
   std::optional<SysctlValues> values;
-  std::thread([&] {
+  make_thread([&] {
     if (!netns.path.empty()) {
       if (move_to(netns)) values = read_here(names);
       return;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recording/file.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -18,24 +17,6 @@ namespace {
 constexpr std::uint64_t kMostQueued = 64U << 20U;
 constexpr int kLevel = 1;  // half of the size at a fifth of the time of the next better ones
 
-// A recording holds addresses and names of all processes of the host: it is its maker's alone.
-Result<UniqueFd> make(const std::string& path) {
-  UniqueFd file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
-  if (!file)
-    return system_error("recording to " + path, 0,
-                        errno == ELOOP ? "It is a symbolic link: name the file itself" : "");
-  struct stat info {};
-  if (::fstat(file.get(), &info) != 0) return system_error("recording to " + path);
-  // By another name of it somebody else's file would be emptied.
-  if (S_ISREG(info.st_mode) && info.st_nlink > 1)
-    return Error{"recording to " + path + ": it has another name, too", {}, {}};
-  if (!S_ISREG(info.st_mode)) return Error{"recording to " + path + ": it is not a file", {}, {}};
-  if (::fchmod(file.get(), 0600) != 0 || ::ftruncate(file.get(), 0) != 0)
-    return system_error("recording to " + path);
-  return file;
-}
-
 }  // namespace
 
 struct File::Compressor {
@@ -46,8 +27,9 @@ struct File::Compressor {
   ~Compressor() { ZSTD_freeCCtx(context); }
 };
 
-File::File(std::string path, bool compress, UniqueFd fd)
+File::File(std::string path, bool compress, FilePolicy policy, UniqueFd fd)
     : path_(std::move(path)),
+      policy_(std::move(policy)),
       compress_(compress),
       fd_(std::move(fd)),
       compressed_(compress ? kMostStored : 0),
@@ -57,10 +39,11 @@ File::File(std::string path, bool compress, UniqueFd fd)
 
 File::~File() = default;
 
-Result<std::unique_ptr<File>> File::open(const std::string& path, bool compress) {
-  auto fd = make(path);
+Result<std::unique_ptr<File>> File::open(const std::string& path, bool compress,
+                                         const FilePolicy& policy) {
+  auto fd = make_file(path, Opening::Exclusive, policy, "recording to " + path);
   if (!fd) return fd.error();
-  return std::unique_ptr<File>(new File(path, compress, std::move(*fd)));
+  return std::unique_ptr<File>(new File(path, compress, policy, std::move(*fd)));
 }
 
 void File::on_helper(std::function<void()> job) {
@@ -120,14 +103,18 @@ bool File::was_renamed() const {
   struct stat named {};
   if (::lstat(path_.c_str(), &named) != 0) return true;
   const std::lock_guard lock(mutex_);
-  return identity_ != std::pair(named.st_dev, named.st_ino);
+  return identity_ != id_of(named);
+}
+
+FileId File::id() const {
+  const std::lock_guard lock(mutex_);
+  return identity_;
 }
 
 void File::identify() {
-  struct stat info {};
-  if (::fstat(fd_.get(), &info) != 0) return;
+  const auto id = tcpdwell::id_of(fd_.get());
   const std::lock_guard lock(mutex_);
-  identity_ = {info.st_dev, info.st_ino};
+  identity_ = id.value_or(FileId{});
 }
 
 // --- on the helper thread ---------------------------------------------------------------------
@@ -190,7 +177,7 @@ void File::make_anew(unsigned keep) {
     if (::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT)
       return fail(system_error("renaming " + from + " to " + to));
   }
-  auto fd = make(path_);
+  auto fd = make_file(path_, Opening::Exclusive, policy_, "recording to " + path_);
   if (!fd) return fail(fd.error());
   fd_ = std::move(*fd);
   size_ = 0;

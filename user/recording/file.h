@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "recording/format.h"
+#include "util/made_file.h"
 #include "util/result.h"
 #include "util/unique_fd.h"
 #include "util/worker.h"
@@ -24,9 +25,11 @@ namespace tcpdwell::recording {
 
 class File {
  public:
-  // Makes or empties `path`: mode 0600, never through a symbolic link, never anything but a regular
-  // file. `compress`: frames, by zstd.
-  static Result<std::unique_ptr<File>> open(const std::string& path, bool compress);
+  // Makes or empties `path`, with the mode of the policy also if it was there: never through a
+  // symbolic link, never anything but a regular file, and never what another recorder writes to.
+  // `compress`: frames, by zstd.
+  static Result<std::unique_ptr<File>> open(const std::string& path, bool compress,
+                                            const FilePolicy& policy);
   // What was given and not written yet is dropped: call finish().
   ~File();
   File(const File&) = delete;
@@ -49,9 +52,10 @@ class File {
   std::optional<Error> error() const;
   // True: `path` is not the file that is written to, or was until what was given is written.
   bool was_renamed() const;
+  FileId id() const;  // of the file that is written to
 
  private:
-  File(std::string path, bool compress, UniqueFd fd);
+  File(std::string path, bool compress, FilePolicy policy, UniqueFd fd);
   void append(std::span<const std::byte> head, std::span<const std::byte> data);
   // Returns what compression saved.
   std::size_t compress_and_append(FrameHeader header, std::span<const std::byte> entries);
@@ -60,6 +64,7 @@ class File {
   void fail(Error error);
 
   const std::string path_;
+  const FilePolicy policy_;
   const bool compress_;
   UniqueFd fd_;
   std::vector<std::byte> compressed_;
@@ -74,8 +79,8 @@ class File {
   std::atomic<bool> failed_ = false;
   mutable std::mutex mutex_;
   std::optional<Error> error_;
-  std::pair<dev_t, ino_t> identity_{};  // of the file, under the mutex
-  Worker worker_;                       // the last: its thread ends before what it uses
+  FileId identity_;  // of the file, under the mutex
+  Worker worker_;    // the last: its thread ends before what it uses
 };
 
 }  // namespace tcpdwell::recording

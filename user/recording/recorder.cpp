@@ -34,7 +34,7 @@ Recorder::Recorder(const RecorderConfig& config, std::unique_ptr<File> file)
 }
 
 Result<std::unique_ptr<Recorder>> Recorder::open(const RecorderConfig& config) {
-  auto file = File::open(config.path, config.compress);
+  auto file = File::open(config.path, config.compress, config.policy);
   if (!file) return file.error();
   return std::unique_ptr<Recorder>(new Recorder(config, std::move(*file)));
 }

@@ -23,6 +23,7 @@ struct RecorderConfig {
   bool compress = false;
   std::uint64_t max_size = 0;  // bytes of a file; 0: no limit
   unsigned keep = 0;           // older files (path.1 ...) beside it; 0: at max_size it is over
+  FilePolicy policy;
 };
 inline constexpr std::uint64_t kLeastSize = 256U << 10U;  // that max_size can be
 
@@ -52,6 +53,7 @@ class Recorder final : public Tape {
   bool full() const { return full_; }  // max_size was reached, nothing is recorded any more
   bool failed() const { return file_->failed(); }
   std::optional<Error> error() const { return file_->error(); }
+  FileId file_id() const { return file_->id(); }
   std::uint64_t dropped() const { return dropped_; }  // frames that the disk was too slow for
 
  private:

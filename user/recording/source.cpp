@@ -10,13 +10,13 @@
 namespace tcpdwell::recording {
 
 // O_NONBLOCK: a FIFO that nobody writes to would never be open.
-Result<std::unique_ptr<Source>> FileSource::open(const std::string& path) {
+Result<std::unique_ptr<FileSource>> FileSource::open(const std::string& path) {
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file) return system_error("opening " + path);
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) return system_error("looking at " + path);
   if (!S_ISREG(info.st_mode)) return Error{path + " is not a file", {}, {}};
-  return std::unique_ptr<Source>(std::make_unique<FileSource>(std::move(file), path));
+  return std::make_unique<FileSource>(std::move(file), path);
 }
 
 Result<std::size_t> FileSource::read(std::span<std::byte> room) {
@@ -24,6 +24,11 @@ Result<std::size_t> FileSource::read(std::span<std::byte> room) {
   while ((count = ::read(file_.get(), room.data(), room.size())) < 0 && errno == EINTR) continue;
   if (count < 0) return system_error("reading " + path_);
   return static_cast<std::size_t>(count);
+}
+
+Result<std::size_t> InterruptibleSource::read(std::span<std::byte> room) {
+  if (over_()) return std::size_t{0};
+  return source_->read(room);
 }
 
 Result<std::size_t> MemorySource::read(std::span<std::byte> room) {

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "util/result.h"
 #include "util/unique_fd.h"
@@ -22,13 +24,26 @@ class Source {
 // A regular file.
 class FileSource final : public Source {
  public:
-  static Result<std::unique_ptr<Source>> open(const std::string& path);
+  static Result<std::unique_ptr<FileSource>> open(const std::string& path);
   FileSource(UniqueFd file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
   Result<std::size_t> read(std::span<std::byte> room) override;
+  int fd() const { return file_.get(); }
 
  private:
   UniqueFd file_;
   std::string path_;
+};
+
+// Another one that ends when `over` says so: what is no recording may be as long as it likes.
+class InterruptibleSource final : public Source {
+ public:
+  InterruptibleSource(std::unique_ptr<Source> source, std::function<bool()> over)
+      : source_(std::move(source)), over_(std::move(over)) {}
+  Result<std::size_t> read(std::span<std::byte> room) override;
+
+ private:
+  std::unique_ptr<Source> source_;
+  std::function<bool()> over_;
 };
 
 // Bytes that outlive it.

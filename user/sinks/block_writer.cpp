@@ -15,6 +15,8 @@
 #include <cstring>
 #include <utility>
 
+#include "util/thread.h"
+
 namespace tcpdwell {
 namespace {
 
@@ -207,7 +209,7 @@ void BlockWriter::start() {
   sigdelset(&none, kInterrupt);
   sigdelset(&none, SIGTTOU);  // `stty tostop`: a job in the background stops when it writes
   pthread_sigmask(SIG_SETMASK, &none, &before);
-  thread_ = std::thread([this] { run(); });
+  thread_ = make_thread([this] { run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 namespace tcpdwell {
 namespace {
@@ -52,6 +53,22 @@ bool is_control(std::uint32_t code) { return code < 0x20 || (code >= 0x7f && cod
 bool moves_text(std::uint32_t code) {
   return code == 0x061c || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
          (code >= 0x2066 && code <= 0x2069);
+}
+
+// Two names that differ in one of these look alike: soft hyphen, joiners, fillers, variation
+// selectors, tags and the like (Unicode's Default_Ignorable_Code_Point).
+bool is_invisible(std::uint32_t code) {
+  struct Range {
+    std::uint32_t first, last;
+  };
+  constexpr Range kRanges[] = {
+      {0xad, 0xad},     {0x34f, 0x34f},     {0x115f, 0x1160},   {0x17b4, 0x17b5},
+      {0x180b, 0x180f}, {0x200b, 0x200d},   {0x2060, 0x2065},   {0x206a, 0x206f},
+      {0x3164, 0x3164}, {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+      {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
+  return std::any_of(std::begin(kRanges), std::end(kRanges), [code](const Range& range) {
+    return code >= range.first && code <= range.last;
+  });
 }
 
 constexpr std::size_t kWord = sizeof(std::uint64_t);
@@ -113,7 +130,7 @@ void append_printable(std::string& out, std::string_view bytes) {
   while (!bytes.empty()) {
     const auto [size, code] = sequence(bytes);
     const std::size_t used = size == 0 ? 1 : size;
-    if (size == 0 || is_control(code) || moves_text(code)) {
+    if (size == 0 || is_control(code) || moves_text(code) || is_invisible(code)) {
       for (std::size_t i = 0; i < used; ++i) {
         out += "\\x";
         append_hex_byte(out, byte_at(bytes, i));

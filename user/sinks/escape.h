@@ -13,7 +13,7 @@ namespace tcpdwell {
 char* write_json_string(char* to, std::string_view bytes);
 constexpr std::size_t json_string_room(std::string_view bytes) { return 6 * bytes.size() + 2; }
 // Appended to `out`, for a terminal: control characters (C1 too), what would reorder or break the
-// line (bidi marks), and what is not UTF-8, as \xNN.
+// line (bidi marks), what cannot be seen, and what is not UTF-8, as \xNN.
 void append_printable(std::string& out, std::string_view bytes);
 
 }  // namespace tcpdwell

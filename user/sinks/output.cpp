@@ -15,14 +15,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kFirstPatience = 100ms;  // events are waiting meanwhile
 
-// `flag`: O_TRUNC at first, when a FIFO waits for its reader. O_NONBLOCK later, when signals are
-// read between two steps only: the open() of a FIFO without a reader would never return.
-UniqueFd make(const std::string& path, int flag) {
-  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flag, 0666));
-  if (file) ::fcntl(file.get(), F_SETFL, O_APPEND);
-  return file;
-}
-
 // At full churn some 225 MB come a second: a quarter of a second at least, five at the most.
 std::size_t default_buffer() {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -48,18 +40,22 @@ Output::Output(int borrowed_fd, std::size_t buffer)
 // For the descriptor that it is now.
 void Output::make_writer() { writer_ = std::make_unique<BlockWriter>(fd(), buffer_); }
 
-Result<Output> Output::open(const std::string& path, std::size_t buffer) {
+Result<Output> Output::open(const std::string& path, std::size_t buffer, FilePolicy policy) {
   Output output(STDOUT_FILENO, buffer);
   if (path.empty()) {
+    const auto id = id_of(STDOUT_FILENO);
     // The next descriptor that is made would be taken for it.
-    if (::fcntl(STDOUT_FILENO, F_GETFD) < 0)
-      return system_error("standard output", 0, "It is closed: use --output FILE");
+    if (!id) return system_error("standard output", 0, "It is closed: use --output FILE");
+    if (std::find(policy.in_use.begin(), policy.in_use.end(), *id) != policy.in_use.end())
+      return Error{"standard output is a file that is being read", {}, {}};
     enlarge_pipe(STDOUT_FILENO);
     return output;
   }
+  auto file = make_file(path, Opening::Emptied, policy, "--output: opening " + path);
+  if (!file) return file.error();
   output.path_ = path;
-  output.file_ = make(path, O_TRUNC);
-  if (!output.file_) return system_error("--output: opening " + path);
+  output.policy_ = std::move(policy);
+  output.file_ = std::move(*file);
   enlarge_pipe(output.fd());
   output.make_writer();
   return output;
@@ -104,17 +100,20 @@ Output::Status Output::finish() {
 bool Output::reopen() {
   if (path_.empty()) return true;
   if (flush() == Status::Failed) return false;
-  UniqueFd file = make(path_, O_NONBLOCK);  // not renamed, after all: what it has stays
-  if (!file && errno == ENXIO) {
+  // Not renamed, after all: what it has stays. Signals are read between two steps only, so the
+  // open() of a FIFO without a reader must not wait.
+  auto file =
+      make_file(path_, Opening::Continued, policy_, "--output: opening " + path_ + " again");
+  if (!file && file.error().code == std::errc::no_such_device_or_address) {
     closed_ = true;
     return false;
   }
   if (!file) {
-    error_ = system_error("--output: opening " + path_ + " again");
+    error_ = file.error();
     return false;
   }
-  enlarge_pipe(file.get());
-  UniqueFd old = std::exchange(file_, std::move(file));
+  enlarge_pipe(file->get());
+  UniqueFd old = std::exchange(file_, std::move(*file));
   writer_->go_on_in(fd(), std::move(old));
   return true;
 }

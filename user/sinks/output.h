@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "sinks/block_writer.h"
+#include "util/made_file.h"
 #include "util/result.h"
 #include "util/unique_fd.h"
 
@@ -22,9 +23,10 @@ class Output {
  public:
   enum class Status { Ok, Closed, Failed };
 
-  // `path` empty: stdout. A file is made or emptied (mode 0666 less the umask). `buffer`: bytes
-  // that may wait to be written; 0: by the memory of this machine.
-  static Result<Output> open(const std::string& path, std::size_t buffer = 0);
+  // `path` empty: stdout. A file is made or emptied. `buffer`: bytes that may wait to be written;
+  // 0: by the memory of this machine.
+  static Result<Output> open(const std::string& path, std::size_t buffer = 0,
+                             FilePolicy policy = {});
   // Takes a descriptor that the caller keeps open.
   explicit Output(int borrowed_fd, std::size_t buffer = 0);
   Output(Output&&) = default;
@@ -67,6 +69,7 @@ class Output {
   int fd_ = -1;
   UniqueFd file_;
   std::string path_;
+  FilePolicy policy_;
   std::size_t buffer_;
   std::uint64_t dropped_ = 0;
   bool closed_ = false;

@@ -8,13 +8,15 @@
 #include <cstdint>
 #include <utility>
 
+#include "util/thread.h"
+
 namespace tcpdwell {
 
 Worker::Worker() : ready_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
+  thread_ = make_thread([this] { run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 

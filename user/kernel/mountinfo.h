@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is mounted in our mount namespace.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+namespace tcpdwell {
+
+struct Mount {
+  std::string root;  // which part of the file system; of a namespace "net:[4026531840]"
+  std::string path;  // where, without the escapes of mountinfo
+  std::string type;  // of the file system
+};
+
+std::vector<Mount> read_mountinfo(std::istream& in);
+std::vector<Mount> our_mounts();  // of /proc/self/mountinfo
+
+}  // namespace tcpdwell

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "util/made_file.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace tcpdwell {
+namespace {
+
+constexpr int kMostLinks = 40;  // as the kernel
+constexpr int kTries = 8;       // for a name that comes and goes
+
+// Where a file is to be: its directory, and its name there.
+struct Spot {
+  UniqueFd directory;
+  std::string name;
+  bool shared = false;     // others can write to the directory
+  uid_t owner = 0;         // of the directory
+  bool by_kernel = false;  // a link of /proc, such as /dev/stdout: leads to a descriptor of ours
+};
+
+bool is_shared(const struct stat& directory) {
+  const bool ours = directory.st_uid == 0 || directory.st_uid == ::geteuid();
+  return !ours || (directory.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+}
+
+bool is_proc(int fd) {
+  struct statfs info {};
+  return ::fstatfs(fd, &info) == 0 && info.f_type == PROC_SUPER_MAGIC;
+}
+
+std::optional<std::string> target_of(int link) {
+  std::array<char, PATH_MAX> text{};
+  const ssize_t size = ::readlinkat(link, "", text.data(), text.size());
+  if (size <= 0 || size == static_cast<ssize_t>(text.size())) return std::nullopt;
+  return std::string(text.data(), static_cast<std::size_t>(size));
+}
+
+std::string take_name(std::string& path) {
+  path.erase(0, path.find_first_not_of('/'));
+  const auto end = std::min(path.find('/'), path.size());
+  std::string name = path.substr(0, end);
+  path.erase(0, end);
+  return name;
+}
+
+bool is_last(const std::string& rest) { return rest.find_first_not_of('/') == rest.npos; }
+
+// Goes down the path name by name, so that each link is seen before it is followed. `follow`: the
+// last name may be a link, too.
+class Descent {
+ public:
+  explicit Descent(bool follow) : follow_(follow) {}
+
+  // Empty: errno, and `hint` where there is more to say.
+  std::optional<Spot> to(std::string path) {
+    rest_ = std::move(path);
+    if (!start()) return std::nullopt;
+    while (true) {
+      const std::string name = take_name(rest_);
+      if (name.empty()) {
+        errno = EISDIR;
+        return std::nullopt;
+      }
+      const bool last = is_last(rest_) && (rest_.empty() || rest_[0] != '/');
+      UniqueFd next(::openat(spot_.directory.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+      struct stat info {};
+      const bool there = next && ::fstat(next.get(), &info) == 0;
+      if (there && S_ISLNK(info.st_mode) && (follow_ || !last)) {
+        if (!is_proc(spot_.directory.get())) {
+          if (!follow_link(next.get())) return std::nullopt;
+          continue;
+        }
+        spot_.by_kernel = last;
+        if (!last)
+          next = UniqueFd(
+              ::openat(spot_.directory.get(), name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+      }
+      if (last) {
+        spot_.name = name;
+        return std::move(spot_);
+      }
+      if (!next || !enter(std::move(next))) return std::nullopt;
+    }
+  }
+
+  const std::string& hint() const { return hint_; }
+
+ private:
+  bool start() {
+    const bool from_root = !rest_.empty() && rest_[0] == '/';
+    return enter(UniqueFd(::open(from_root ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC)));
+  }
+
+  bool enter(UniqueFd directory) {
+    struct stat info {};
+    if (!directory || ::fstat(directory.get(), &info) != 0) return false;
+    if (!S_ISDIR(info.st_mode)) {
+      errno = ENOTDIR;
+      return false;
+    }
+    spot_.directory = std::move(directory);
+    spot_.shared = is_shared(info);
+    spot_.owner = info.st_uid;
+    return true;
+  }
+
+  bool follow_link(int link) {
+    const auto target = target_of(link);
+    errno = ELOOP;
+    if (spot_.shared)
+      hint_ =
+          "It is a symbolic link in a directory that others can write to: name what it leads to";
+    if (spot_.shared || !target || ++links_ > kMostLinks) return false;
+    rest_ = *target + rest_;
+    return (*target)[0] != '/' || start();
+  }
+
+  const bool follow_;
+  std::string rest_;
+  Spot spot_;
+  int links_ = 0;
+  std::string hint_;
+};
+
+// nullopt: it may be written to.
+std::optional<std::string> why_not(const struct stat& info, const Spot& spot, Opening opening,
+                                   const FilePolicy& policy) {
+  const auto& used = policy.in_use;
+  if (std::find(used.begin(), used.end(), id_of(info)) != used.end())
+    return "it is being read, or another option writes to it";
+  if (opening == Opening::Exclusive && !S_ISREG(info.st_mode)) return "it is not a file";
+  if (S_ISREG(info.st_mode) && info.st_nlink > 1 && (spot.shared || opening == Opening::Exclusive))
+    return "it has another name, too";
+  const bool trusted = info.st_uid == 0 || info.st_uid == ::geteuid() || info.st_uid == spot.owner;
+  if (spot.shared && !spot.by_kernel && !trusted)
+    return "it is another user's, in a directory that others can write to";
+  return std::nullopt;
+}
+
+struct Opened {
+  UniqueFd file;
+  bool made = false;
+};
+
+// With O_CREAT only where there is nothing: else what was planted would be opened unseen.
+Opened open_at(const Spot& spot, Opening opening, const FilePolicy& policy) {
+  const int flags = O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC |
+                    (opening == Opening::Emptied ? 0 : O_NONBLOCK) |
+                    (spot.by_kernel ? 0 : O_NOFOLLOW);
+  const auto open = [&](int more) {
+    return UniqueFd(::openat(spot.directory.get(), spot.name.c_str(), flags | more, policy.mode));
+  };
+  for (int i = 0; i < kTries; ++i) {
+    if (UniqueFd old = open(0); old || errno != ENOENT) return {std::move(old), false};
+    if (UniqueFd made = open(O_CREAT | O_EXCL); made || errno != EEXIST)
+      return {std::move(made), true};
+  }
+  return {};
+}
+
+bool prepare(const Opened& opened, const struct stat& info, Opening opening,
+             const FilePolicy& policy) {
+  const int fd = opened.file.get();
+  if (opening == Opening::Exclusive && ::flock(fd, LOCK_EX | LOCK_NB) != 0) return false;
+  const bool whole = S_ISREG(info.st_mode);
+  if (whole && (opened.made || opening == Opening::Exclusive) && ::fchmod(fd, policy.mode) != 0)
+    return false;
+  if (whole && opening != Opening::Continued && ::ftruncate(fd, 0) != 0) return false;
+  return ::fcntl(fd, F_SETFL, O_APPEND) == 0;
+}
+
+}  // namespace
+
+Result<UniqueFd> make_file(const std::string& path, Opening opening, const FilePolicy& policy,
+                           const std::string& doing) {
+  Descent descent(opening != Opening::Exclusive);
+  const auto spot = descent.to(path);
+  if (!spot) return system_error(doing, 0, descent.hint());
+  const auto refuse = [&](const std::string& why) { return Error{doing + ": " + why, {}, {}}; };
+  // First by name: to open a FIFO may wait.
+  struct stat info {};
+  if (::fstatat(spot->directory.get(), spot->name.c_str(), &info,
+                spot->by_kernel ? 0 : AT_SYMLINK_NOFOLLOW) == 0 &&
+      !S_ISLNK(info.st_mode))
+    if (const auto why = why_not(info, *spot, opening, policy)) return refuse(*why);
+  Opened opened = open_at(*spot, opening, policy);
+  if (!opened.file)
+    return system_error(doing, 0,
+                        errno == ELOOP ? "It is a symbolic link: name the file itself" : "");
+  if (::fstat(opened.file.get(), &info) != 0) return system_error(doing);
+  if (const auto why = why_not(info, *spot, opening, policy)) return refuse(*why);
+  if (!prepare(opened, info, opening, policy))
+    return errno == EWOULDBLOCK ? refuse("somebody records to it already") : system_error(doing);
+  return std::move(opened.file);
+}
+
+}  // namespace tcpdwell
