@@ -17,6 +17,8 @@ bool decode(std::span<const std::byte> record, Event& event);
 // Of what the walk through descriptors wrote: who holds a socket, or a connection at the end of
 // this number.
 std::optional<Holding> decode_holding(std::span<const std::byte> record);
+// When the first thread of a process has ended, the walk comes to its descriptors once a thread.
+void drop_repeated(std::vector<Holding>& holdings);
 // ... each descriptor by itself, so with one holder.
 std::optional<DeadSocket> decode_dead(std::span<const std::byte> record);
 // One for each socket, with all its holders, by cookie.

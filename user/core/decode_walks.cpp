@@ -2,6 +2,7 @@
 // What the iterators write.
 #include <algorithm>
 #include <cstddef>
+#include <tuple>
 #include <utility>
 
 #include "core/decode.h"
@@ -30,6 +31,19 @@ std::optional<Holding> decode_holding(std::span<const std::byte> record) {
       .holder = {.process = process_of(raw->task), .fd = raw->fd, .followed = raw->followed != 0}};
 }
 
+void drop_repeated(std::vector<Holding>& holdings) {
+  const auto key = [](const Holding& holding) {
+    return std::tuple(holding.holder.process.pid, holding.holder.fd, holding.cookie);
+  };
+  std::sort(holdings.begin(), holdings.end(),
+            [&](const Holding& a, const Holding& b) { return key(a) < key(b); });
+  const auto last =
+      std::unique(holdings.begin(), holdings.end(), [&](const Holding& a, const Holding& b) {
+        return a.holder.process.pid != 0 && key(a) == key(b);  // 0: not visible, so several
+      });
+  holdings.erase(last, holdings.end());
+}
+
 std::optional<DeadSocket> decode_dead(std::span<const std::byte> record) {
   const auto raw = read<tcpdwell_dead>(record);
   if (!raw || !is_time(raw->at_ns) || raw->active_ns > raw->at_ns) return std::nullopt;
@@ -53,13 +67,21 @@ std::optional<DeadSocket> decode_dead(std::span<const std::byte> record) {
           {.process = process_of(raw->task), .fd = raw->fd, .followed = raw->followed != 0}}};
 }
 
+// Not twice, as of drop_repeated().
+static void add_holder(std::vector<Holder>& holders, const Holder& more) {
+  const bool known = std::any_of(holders.begin(), holders.end(), [&](const Holder& holder) {
+    return more.process.pid != 0 && holder.process.pid == more.process.pid && holder.fd == more.fd;
+  });
+  if (!known) holders.push_back(more);
+}
+
 void join_holders(std::vector<DeadSocket>& sockets) {
   std::stable_sort(sockets.begin(), sockets.end(),
                    [](const DeadSocket& a, const DeadSocket& b) { return a.cookie < b.cookie; });
   std::size_t kept = 0;
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     if (kept > 0 && sockets[kept - 1].cookie == sockets[i].cookie)
-      sockets[kept - 1].holders.push_back(sockets[i].holders.front());
+      add_holder(sockets[kept - 1].holders, sockets[i].holders.front());
     else if (kept++ != i)
       sockets[kept - 1] = std::move(sockets[i]);
   }

@@ -187,6 +187,7 @@ Result<std::vector<Holding>> Walks::holders(std::span<const std::uint64_t> cooki
   for_each_holding(*bytes, [&](std::span<const std::byte> record) {
     if (auto holding = decode_holding(record)) holdings.push_back(*holding);
   });
+  drop_repeated(holdings);
   return holdings;
 }
 
