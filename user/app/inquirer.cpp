@@ -188,9 +188,10 @@ Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netn
   if (again)
     for (NamespaceEvent& range : port_reader_.read_again()) ranges.push_back(std::move(range));
   const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, ranges] {
+  return [this, cost, ranges, again] {
     for (const NamespaceEvent& range : ranges) feed_.note(range);
     next_ranges_ = monotonic_now() + std::max(kShares * cost, kMostWait);
+    if (again) next_ranges_again_ = monotonic_now() + std::max(kRareShares * cost, kRangesAgain);
   };
 }
 
@@ -202,7 +203,6 @@ void Inquirer::ask_for_port_ranges(Nanos now) {
   const bool again = now >= next_ranges_again_;
   if (unknown.empty() && !again) return;
   next_ranges_ = Nanos::max();  // until it is answered
-  if (again) next_ranges_again_ = now + kRangesAgain;
   worker_.ask([this, unknown, again] { return read_port_ranges(unknown, again); });
 }
 

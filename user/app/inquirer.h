@@ -8,7 +8,8 @@
 // which put right what a loss of events left wrong, and looks into accept queues, which come a few
 // times in the threshold of ACCEPT, and when something there is due. The port ranges of namespaces
 // that appear are read together, too: each may take a walk to be found. Known ones are read again
-// every 10 s.
+// every 10 s, or less often where that takes more than 0.1 % of a CPU: with 100,000 connections the
+// kernel looks at each of them to tell which ports are bound.
 #pragma once
 
 #include <atomic>

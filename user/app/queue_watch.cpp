@@ -7,6 +7,7 @@
 #include "kernel/listen_counters.h"
 #include "kernel/process_facts.h"
 #include "kernel/programs.h"
+#include "kernel/sock_diag.h"
 
 namespace tcpdwell {
 namespace {
@@ -41,7 +42,14 @@ void QueueWatch::begin_walk() {
   event_.at = monotonic_now();
 }
 
+// Mostly nothing waits anywhere. The walk would then go on from the listeners through the whole
+// table of connections, for milliseconds where it finds none of this namespace there.
 std::optional<Error> QueueWatch::walk(std::uint64_t netns_cookie) {
+  if (const auto listeners = find_listeners(); listeners && listeners->with_queue == 0) {
+    event_.namespaces.push_back(netns_cookie);
+    if (listeners->count == 0) event_.without_listeners.push_back(netns_cookie);
+    return std::nullopt;
+  }
   auto found = walks_.accept_queues(event_.at - threshold_);
   if (!found) return found.error();
   event_.namespaces.push_back(netns_cookie);

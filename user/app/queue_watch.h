@@ -2,9 +2,9 @@
 // Looks into the accept queues of network namespaces, and asks who should accept where something
 // has waited for too long. Of a helper thread.
 //
-// What was found is told in full once; while it waits, only that it does. A walk costs tens of
-// microseconds a namespace; the walk through all descriptors, for the holders, is done only when
-// something is over the threshold that was not before.
+// What was found is told in full once; while it waits, only that it does. A look costs tens of
+// microseconds a namespace where no queue holds anything. The walk through all descriptors, for the
+// holders, is done only when something is over the threshold that was not before.
 #pragma once
 
 #include <cstdint>

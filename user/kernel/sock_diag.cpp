@@ -358,6 +358,21 @@ std::vector<std::uint16_t> bound_ports(std::uint16_t low, std::uint16_t high) {
   return ports;
 }
 
+std::optional<Listeners> find_listeners() {
+  auto diag = Diag::open();
+  if (!diag) return std::nullopt;
+  Listeners listeners;
+  for (const Family family : {Family::Ipv4, Family::Ipv6}) {
+    const bool whole =
+        list_all(*diag, family, 1U << index(State::Listen), [&](const inet_diag_msg& found) {
+          ++listeners.count;
+          if (found.idiag_rqueue != 0) ++listeners.with_queue;
+        });
+    if (!whole) return std::nullopt;
+  }
+  return listeners;
+}
+
 std::vector<InquiryEvent> find_sockets(std::span<const Flow> flows) {
   std::vector<InquiryEvent> answers(flows.size());
   auto diag = Diag::open();

@@ -3,6 +3,7 @@
 // the calling thread is in.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -22,6 +23,14 @@ Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions
 // often as somebody has it. The kernel lists the latter from 6.8 on only. What cannot be listed is
 // missing.
 std::vector<std::uint16_t> bound_ports(std::uint16_t low, std::uint16_t high);
+
+struct Listeners {
+  std::size_t count = 0;
+  std::size_t with_queue = 0;  // something waits there to be accepted
+};
+// Of the namespace that the calling thread is in; nullopt: they could not all be listed. Tens of
+// microseconds, however many connections there are.
+std::optional<Listeners> find_listeners();
 
 // The sockets that have these addresses, in their order; Present, or else it was not found. No
 // remote port: the listener there is meant. One that is bound to a device is not found.
