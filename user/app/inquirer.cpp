@@ -123,6 +123,7 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   const Nanos before = thread_cpu_time();
   std::vector<std::uint64_t> closed;
   std::vector<NamespaceEvent> ranges;
+  Nanos reading_ranges{};
   MptcpEvent mptcp;
   std::optional<Error> error;
   auto names = namespaces_.find();
@@ -134,7 +135,9 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
     const bool entered = namespaces_.enter(name.cookie, [&] {
       const std::uint32_t met = walks_.subflows_met();
       if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
+      const Nanos walked = thread_cpu_time();
       ranges.push_back(port_reader_.read_here(name.cookie));
+      reading_ranges += thread_cpu_time() - walked;
       if (walks_.subflows_met() != met)
         if (auto failed = add_subflows(walks_, nullptr, mptcp)) error = std::move(failed);
       if (!with_queues) return;
@@ -163,10 +166,11 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   if (!closed.empty() && !missing)
     not_entered = !snapshot_of_ ? still_there(closed) : error ? 0 : 1;  // what failed is told once
   const Nanos cost = thread_cpu_time() - before;
-  return [this, not_entered, missing, error, cost, ranges, mptcp = std::move(mptcp),
+  return [this, not_entered, missing, error, cost, reading_ranges, ranges, mptcp = std::move(mptcp),
           queues = std::move(queues), holders = std::move(holders), dead = std::move(dead)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
     for (const NamespaceEvent& range : ranges) feed_.note(range);
+    read_ranges_again_after(reading_ranges);
     if (!mptcp.subflows.empty()) feed_.note(mptcp);
     feed_.note(holders);
     if (dead) tell(*dead);
@@ -191,8 +195,12 @@ Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netn
   return [this, cost, ranges, again] {
     for (const NamespaceEvent& range : ranges) feed_.note(range);
     next_ranges_ = monotonic_now() + std::max(kShares * cost, kMostWait);
-    if (again) next_ranges_again_ = monotonic_now() + std::max(kRareShares * cost, kRangesAgain);
+    if (again) read_ranges_again_after(cost);
   };
+}
+
+void Inquirer::read_ranges_again_after(Nanos cost) {
+  next_ranges_again_ = monotonic_now() + std::max(kRareShares * cost, kRangesAgain);
 }
 
 // Those that are there at the start are read in the snapshot's walk.

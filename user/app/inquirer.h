@@ -87,6 +87,7 @@ class Inquirer {
   std::optional<Nanos> questions_due() const;
   void ask_for_port_ranges(Nanos now);
   Worker::Answer read_port_ranges(const std::vector<std::uint64_t>& netns_cookies, bool again);
+  void read_ranges_again_after(Nanos cost);
   ProcessesEvent find_holders(const std::vector<Question>& questions,
                               std::vector<InquiryEvent>& answers);
   Worker::Answer look_at(const std::vector<Question>& questions);
