@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../cmake"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../tools"))
 from debian import Archive, cache_dir, unpack  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))

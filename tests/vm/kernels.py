@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../cmake"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../tools"))
 from debian import Archive, Unreachable, cache_dir, unpack  # noqa: E402
 
 SUITES = ("bullseye-security", "bookworm", "bookworm-security", "trixie", "trixie-security",

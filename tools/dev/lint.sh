@@ -1,0 +1,81 @@
+# shellcheck shell=bash disable=SC2154
+# Part of ../../dev: the checks of the sources.
+
+# sources PATTERN...: files of the repository, tracked or about to be, NUL-separated
+sources() {
+  (cd "$root" && find bpf include tools user tests -type f \( "$@" \) -print0 | sort -z)
+}
+
+c_sources() { sources -name '*.c' -o -name '*.h' -o -name '*.cpp'; }
+
+cmd_fmt() {
+  local formatter
+  install_missing "${lint_packages[@]}"
+  formatter="$(find_clang_format)" ||
+    die "fmt: no clang-format 14 here (Debian 12 has it; or: pip install clang-format==14.0.6)"
+  c_sources | (cd "$root" && xargs -0r "$formatter" -i)
+}
+
+# Other versions format differently. In CI a check that cannot be made has failed.
+check_format() {
+  local formatter
+  if ! formatter="$(find_clang_format)"; then
+    say "format: no clang-format 14 here (Debian 12 has it; or: pip install clang-format==14.0.6)"
+    unchecked+=(format)
+    ! in_ci
+    return
+  fi
+  c_sources | (cd "$root" && xargs -0r "$formatter" --dry-run -Werror)
+}
+# A file that passes 400 lines is asking to be split.
+check_size() {
+  local file lines bad=0
+  while IFS= read -r -d '' file; do
+    lines="$(wc -l <"$root/$file")"
+    if [ "$lines" -gt 400 ]; then
+      say "$file has $lines lines, more than 400: split it"
+      bad=1
+    fi
+  done < <(sources -name '*.[ch]' -o -name '*.cpp' -o -name '*.py' -o -name '*.sh' &&
+    printf 'dev\0.ci/run\0CMakeLists.txt\0')
+  return "$bad"
+}
+
+# The layers of user/: libbpf and the skeleton stay in kernel/, the core knows nobody.
+check_layers() {
+  local bad=0
+  if (cd "$root/user" && grep -rnE '#include [<"](bpf/|skel/)' --include='*.h' --include='*.cpp' . |
+    grep -v '^\./kernel/'); then
+    say "libbpf and skeleton headers belong into user/kernel only"
+    bad=1
+  fi
+  if (cd "$root/user" && grep -rnE '#include [<"](bpf/|skel/|spdlog/|fmt/|CLI/|(util|sinks|kernel|app)/)' core); then
+    say "user/core may include the standard library, absl and itself only"
+    bad=1
+  fi
+  return "$bad"
+}
+
+check_shell() {
+  (cd "$root" && shellcheck -x dev .ci/run vmlinux/generate && sources -name '*.sh' | xargs -0r shellcheck -x)
+}
+
+check_tidy() {
+  build tcpdwell || return
+  (cd "$root" && find user -name '*.cpp' -print0 |
+    xargs -0r -n 4 -P "$(nproc)" clang-tidy --quiet -p build)
+}
+
+cmd_lint() {
+  local checks=(check_size check_layers check_format check_shell) check failed=() unchecked=()
+  install_missing "${lint_packages[@]}"
+  if [ "${1:-}" != --quick ]; then
+    install_missing "${build_packages[@]}"
+    checks+=(check_tidy)
+  fi
+  for check in "${checks[@]}"; do
+    "$check" >&2 || failed+=("$check")
+  done
+  [ "${#failed[@]}" -eq 0 ] || die "lint: failed: ${failed[*]}"
+  say "lint: no complaints${unchecked:+; NOT checked: ${unchecked[*]}}"
+}
