@@ -1,4 +1,4 @@
-"""Connections that do not end with two FINs. kernel-truth.md, section 4 and rows 5d, 15, 20."""
+"""Connections that do not end with two FINs."""
 import errno
 import socket
 
@@ -151,7 +151,7 @@ def user_timeout(w):
 
 @scenario(fin_wait_1=dict(first="local"), last_ack=dict(first="remote"))
 def fin_is_never_acked(w, first):
-    """20: FIN_WAIT_1 or LAST_ACK of an orphan, until the retries are used up."""
+    """FIN_WAIT_1 or LAST_ACK of an orphan, until the retries are used up."""
     w.sysctl("tcp_orphan_retries", 2)
     c = w.client()
     if first == "remote":
@@ -164,7 +164,7 @@ def fin_is_never_acked(w, first):
 
 @scenario()
 def linger2_of_two_seconds(w):
-    """5c: TCP_LINGER2 is this socket's own fin timeout."""
+    """TCP_LINGER2 is this socket's own fin timeout."""
     c = w.client()
     c.sock.setsockopt(socket.IPPROTO_TCP, TCP_LINGER2, 2)
     c.close(to="FIN_WAIT_1")
@@ -175,7 +175,7 @@ def linger2_of_two_seconds(w):
 
 @scenario(orphan=dict(held=False), held=dict(held=True))
 def no_linger2(w, held):
-    """5d: TCP_LINGER2 < 0: an orphan has no FIN_WAIT_2 at all."""
+    """TCP_LINGER2 < 0: an orphan has no FIN_WAIT_2 at all."""
     c = w.client()
     c.sock.setsockopt(socket.IPPROTO_TCP, TCP_LINGER2, -1)
     if held:
@@ -194,7 +194,7 @@ def no_linger2(w, held):
 
 @scenario(held=dict(how="held"), orphan=dict(how="orphan"), closing=dict(how="closing"))
 def time_wait_overflows(w, how):
-    """15: tcp_max_tw_buckets: it looks like a normal close, but there is no TIME_WAIT."""
+    """Tcp_max_tw_buckets: it looks like a normal close, but there is no TIME_WAIT."""
     w.sysctl("tcp_max_tw_buckets", 0)
     c = w.client()
     finish = c.close if how == "orphan" else c.shutdown

@@ -1,4 +1,4 @@
-"""Who closes when: FIN_WAIT_2, orphans, TIME_WAIT measured. kernel-truth.md, rows 1-8."""
+"""Who closes when: FIN_WAIT_2, orphans, TIME_WAIT measured."""
 from lib.clock import pause
 from lib.loopback import Pair
 from lib.scenario import scenario
@@ -6,7 +6,7 @@ from lib.scenario import scenario
 
 @scenario(client=dict(side="client"), server=dict(side="server"))
 def active_close(w, side):
-    """1: we close first and get the TIME_WAIT, whoever opened."""
+    """We close first and get the TIME_WAIT, whoever opened."""
     c = getattr(w, side)()
     pause(0.1)
     c.close(to="FIN_WAIT_1")
@@ -21,7 +21,7 @@ def active_close(w, side):
 
 @scenario(client=dict(side="client"), server=dict(side="server"))
 def passive_close(w, side):
-    """2: the peer closes first, with data both ways before."""
+    """The peer closes first, with data both ways before."""
     c = getattr(w, side)()
     c.sends(b"hello")
     c.peer_data(b"hello yourself")
@@ -37,7 +37,7 @@ def passive_close(w, side):
 
 @scenario()
 def passive_close_data_after_fin(w):
-    """2: CLOSE_WAIT still sends; shutdown() and close() apart."""
+    """CLOSE_WAIT still sends; shutdown() and close() apart."""
     c = w.client()
     c.peer("FA", to="CLOSE_WAIT")
     c.hears("A")
@@ -52,7 +52,7 @@ def passive_close_data_after_fin(w):
 
 @scenario()
 def half_closed_is_held(w):
-    """4: tcp_fin_timeout means nothing while the application holds the socket."""
+    """Tcp_fin_timeout means nothing while the application holds the socket."""
     w.sysctl("tcp_fin_timeout", 3)
     c = w.client()
     c.shutdown(to="FIN_WAIT_1")
@@ -70,7 +70,7 @@ def half_closed_is_held(w):
 
 @scenario()
 def shutdown_then_close(w):
-    """4b: close() in FIN_WAIT_2 starts the timeout, not the dwell."""
+    """Close() in FIN_WAIT_2 starts the timeout, not the dwell."""
     w.sysctl("tcp_fin_timeout", 3)
     c = w.client()
     c.shutdown(to="FIN_WAIT_1")
@@ -98,7 +98,7 @@ def shutdown_then_close_then_fin(w):
 
 @scenario()
 def orphan_times_out(w):
-    """5: an orphaned FIN_WAIT_2 expires. There never was a TIME_WAIT."""
+    """An orphaned FIN_WAIT_2 expires. There never was a TIME_WAIT."""
     w.sysctl("tcp_fin_timeout", 3)
     c = w.client()
     c.close(to="FIN_WAIT_1")
@@ -109,7 +109,7 @@ def orphan_times_out(w):
 
 @scenario()
 def long_fin_timeout(w):
-    """5b: over 60 s, the timeout begins as a keepalive timer of the full socket."""
+    """Over 60 s, the timeout begins as a keepalive timer of the full socket."""
     w.sysctl("tcp_fin_timeout", 63)
     c = w.client()
     c.close(to="FIN_WAIT_1")
@@ -125,7 +125,7 @@ def long_fin_timeout(w):
           three_ts=dict(delay=3, timestamps=True),
           three_nots=dict(delay=3, timestamps=False))
 def orphan_gets_fin(w, delay, timestamps):
-    """6: the FIN reaches the minisock; TIME_WAIT begins then, mostly without any timer event."""
+    """The FIN reaches the minisock; TIME_WAIT begins then, mostly without any timer event."""
     c = w.client(timestamps=timestamps)
     c.close(to="FIN_WAIT_1")
     c.peer_acks_fin(to="FIN_WAIT_2")
@@ -137,7 +137,7 @@ def orphan_gets_fin(w, delay, timestamps):
 
 @scenario(ts=dict(timestamps=True), nots=dict(timestamps=False))
 def orphan_gets_data(w, timestamps):
-    """6c: nobody is there to read it."""
+    """Nobody is there to read it."""
     c = w.client(timestamps=timestamps)
     c.close(to="FIN_WAIT_1")
     c.peer_acks_fin(to="FIN_WAIT_2")
@@ -149,7 +149,7 @@ def orphan_gets_data(w, timestamps):
 
 @scenario()
 def orphan_gets_data_in_fin_wait_1(w):
-    """6d: data to a closed socket that is still waiting for the ACK of its FIN."""
+    """Data to a closed socket that is still waiting for the ACK of its FIN."""
     c = w.client()
     c.close(to="FIN_WAIT_1")
     c.hears("FA")
@@ -161,7 +161,7 @@ def orphan_gets_data_in_fin_wait_1(w):
 
 @scenario(orphan=dict(held=False), held=dict(held=True))
 def fin_with_ack(w, held):
-    """7: one segment acks our FIN and carries the peer's: FIN_WAIT_2 for some microseconds."""
+    """One segment acks our FIN and carries the peer's: FIN_WAIT_2 for some microseconds."""
     c = w.client()
     finish = c.shutdown if held else c.close
     finish(to="FIN_WAIT_1")
@@ -177,7 +177,7 @@ def fin_with_ack(w, held):
 
 @scenario()
 def simultaneous_close(w):
-    """8: both FINs cross on the wire."""
+    """Both FINs cross on the wire."""
     c = w.client()
     c.close(to="FIN_WAIT_1")
     c.hears("FA")

@@ -1,7 +1,4 @@
-"""Half-open connections: what a request socket does before, or instead of, becoming a socket.
-
-kernel-truth.md, rows 12, 12b, 12c, 18.
-"""
+"""Half-open connections: what a request socket does before, or instead of, becoming a socket."""
 import select
 import socket
 
@@ -20,7 +17,7 @@ def _over_when_request_is_gone(c, not_before_s):
 
 @scenario()
 def ack_never_comes(w):
-    """12: two SYN-ACKs repeated, then given up. The tracepoint shows nothing at all."""
+    """Two SYN-ACKs repeated, then given up. The tracepoint shows nothing at all."""
     w.peer
     w.sysctl("tcp_synack_retries", 2)
     c = w.listen().half_open()
@@ -31,7 +28,7 @@ def ack_never_comes(w):
 
 @scenario()
 def ack_comes_late(w):
-    """12b: after one repeated SYN-ACK."""
+    """After one repeated SYN-ACK."""
     w.peer
     listener = w.listen()
     c = listener.half_open()
@@ -45,7 +42,7 @@ def ack_comes_late(w):
 
 @scenario()
 def deferred_accept(w):
-    """12b: with TCP_DEFER_ACCEPT the bare ACK counts for nothing, the data does."""
+    """With TCP_DEFER_ACCEPT the bare ACK counts for nothing, the data does."""
     w.peer
     sock = w.socket()
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 10)
@@ -63,7 +60,7 @@ def deferred_accept(w):
 
 @scenario()
 def reset_to_request(w):
-    """12b: the peer takes its SYN back."""
+    """The peer takes its SYN back."""
     w.peer
     c = w.listen().half_open()
     pause(0.1)
@@ -73,7 +70,7 @@ def reset_to_request(w):
 
 @scenario()
 def listener_closed_then_ack(w):
-    """12b: the request outlives its listener until the ACK finds nobody."""
+    """The request outlives its listener until the ACK finds nobody."""
     w.peer
     listener = w.listen()
     c = listener.half_open()
@@ -87,7 +84,7 @@ def listener_closed_then_ack(w):
 
 @scenario()
 def listener_closed_then_nothing(w):
-    """12b: or until its timer finds nobody."""
+    """Or until its timer finds nobody."""
     w.peer
     listener = w.listen()
     c = listener.half_open()
@@ -99,7 +96,7 @@ def listener_closed_then_nothing(w):
 
 @scenario()
 def syn_cookies(w):
-    """12c: no request socket, so the SYN was nowhere and nobody can say when it came."""
+    """No request socket, so the SYN was nowhere and nobody can say when it came."""
     w.sysctl("tcp_syncookies", 2)
     w.peer
     listener = w.listen()
@@ -115,7 +112,7 @@ def syn_cookies(w):
 
 @scenario(backlog=dict(backlog=4))
 def syn_queue_overflows(w, backlog):
-    """12c: behind a full queue cookies take over; each handshake that is completed is shown."""
+    """Behind a full queue cookies take over; each handshake that is completed is shown."""
     w.sysctl("tcp_syncookies", 1)
     w.sysctl("tcp_synack_retries", 1)
     w.peer
@@ -148,7 +145,7 @@ def _fast_open(w):
 
 @scenario()
 def fast_open_server(w):
-    """18: accept() comes before the handshake ends, in a SYN_RECEIVED that is real."""
+    """Accept() comes before the handshake ends, in a SYN_RECEIVED that is real."""
     c = _fast_open(w)
     pause(0.3)
     c.peer("A", to="ESTABLISHED")
@@ -158,7 +155,7 @@ def fast_open_server(w):
 
 @scenario()
 def fast_open_server_closes_first(w):
-    """18: SYN_RECEIVED -> FIN_WAIT_1."""
+    """SYN_RECEIVED -> FIN_WAIT_1."""
     c = _fast_open(w)
     assert c.reads() == b"early"
     pause(0.1)

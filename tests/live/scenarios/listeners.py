@@ -13,7 +13,7 @@ IPPROTO_MPTCP = 262
 
 @scenario()
 def listener_closes(w):
-    """16: LISTEN lasts from listen() to close()."""
+    """LISTEN lasts from listen() to close()."""
     listener = w.listen(LOOPBACK[w.family])
     pause(0.3)
     listener.sock.listen(50)  # a longer backlog is no new life
@@ -23,7 +23,7 @@ def listener_closes(w):
 
 @scenario()
 def listener_lives_again(w):
-    """16: shutdown() ends LISTEN; the same fd listens again."""
+    """Shutdown() ends LISTEN; the same fd listens again."""
     listener = w.listen(LOOPBACK[w.family])
     pause(0.2)
     listener.stop()
@@ -35,7 +35,7 @@ def listener_lives_again(w):
 
 @scenario()
 def never_accepted(w):
-    """16b: closing the listener resets what is in its queue, and nobody ever owned it."""
+    """Closing the listener resets what is in its queue, and nobody ever owned it."""
     w.peer
     listener = w.listen()
     c = listener.half_open()
@@ -50,7 +50,7 @@ def never_accepted(w):
 
 @scenario()
 def never_accepted_close_wait(w):
-    """16b: the peer has even sent its FIN already."""
+    """The peer has even sent its FIN already."""
     w.peer
     listener = w.listen()
     c = listener.half_open()
@@ -66,7 +66,7 @@ def never_accepted_close_wait(w):
 
 @scenario(families=(4,))
 def mapped(w):
-    """17: an IPv4 client of a dual-stack server: both ends are ipv4, with plain addresses."""
+    """An IPv4 client of a dual-stack server: both ends are ipv4, with plain addresses."""
     sock = w.socket(6)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     server = w.listen("::", sock=sock)
@@ -92,7 +92,7 @@ def mapped(w):
 
 @scenario(families=(4,))
 def mapped_client(w):
-    """17: the other way round: an AF_INET6 socket connects to ::ffff:127.0.0.1."""
+    """The other way round: an AF_INET6 socket connects to ::ffff:127.0.0.1."""
     server = w.listen(LOOPBACK[4])
     client = w.socket(6)
     _, at = timed(client.connect, ("::ffff:127.0.0.1", server.port))
@@ -111,7 +111,7 @@ def mapped_client(w):
 
 @scenario()
 def multipath(w):
-    """19: the subflow is the connection; the MPTCP socket above it is none."""
+    """The subflow is the connection; the MPTCP socket above it is none."""
     if not has_sysctl("mptcp.enabled"):
         raise Skip("this kernel has no MPTCP")
     listening = socket.socket(FAMILY[w.family], socket.SOCK_STREAM, IPPROTO_MPTCP)

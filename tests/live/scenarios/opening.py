@@ -1,4 +1,4 @@
-"""Opening: what succeeds, what is refused, what is given up. kernel-truth.md, rows 9, 11, 11b."""
+"""Opening: what succeeds, what is refused, what is given up."""
 import errno
 import socket
 
@@ -15,7 +15,7 @@ TCP_FASTOPEN_CONNECT = 30
 
 @scenario()
 def simultaneous_open(w):
-    """9: both SYNs cross; SYN_RECEIVED is real here, and lasts."""
+    """Both SYNs cross; SYN_RECEIVED is real here, and lasts."""
     c = w.dial()
     pause(0.1)
     c.peer("S", to="SYN_RECEIVED")
@@ -28,7 +28,7 @@ def simultaneous_open(w):
 
 @scenario()
 def self_connect(w):
-    """9: a socket that talks to itself is client and peer, and its close is simultaneous."""
+    """A socket that talks to itself is client and peer, and its close is simultaneous."""
     sock = w.socket()
     sock.bind((LOOPBACK[w.family], 40123))
     here = sock.getsockname()[:2]
@@ -46,7 +46,7 @@ def self_connect(w):
 
 @scenario()
 def refused(w):
-    """11: the peer answers the SYN with RST."""
+    """The peer answers the SYN with RST."""
     c = w.dial()
     pause(0.1)
     c.peer("RA", to="CLOSED")
@@ -56,7 +56,7 @@ def refused(w):
 
 @scenario()
 def refused_on_loopback(w):
-    """11: the RST comes within connect()."""
+    """The RST comes within connect()."""
     sock = w.socket()
     sock.bind((LOOPBACK[w.family], 0))
     there = (LOOPBACK[w.family], 9)
@@ -71,7 +71,7 @@ def refused_on_loopback(w):
 
 @scenario()
 def unreachable(w):
-    """11: a router says by ICMP that there is no way."""
+    """A router says by ICMP that there is no way."""
     w.peer
     sock = w.socket()
     sock.setblocking(False)
@@ -87,7 +87,7 @@ def unreachable(w):
 
 @scenario()
 def connect_times_out(w):
-    """11: nobody answers the SYN, nor the two that follow."""
+    """Nobody answers the SYN, nor the two that follow."""
     w.sysctl("tcp_syn_retries", 2)
     if has_sysctl("ipv4.tcp_syn_linear_timeouts"):
         w.sysctl("tcp_syn_linear_timeouts", 0)
@@ -100,7 +100,7 @@ def connect_times_out(w):
 
 @scenario()
 def no_packet_no_connection(w):
-    """11: without a free port or a route nothing is sent, so there is no connection to report."""
+    """Without a free port or a route nothing is sent, so there is no connection to report."""
     w.sysctl("ip_local_port_range", "40000 40000")
     c = w.client()
     for _ in range(3):
@@ -112,7 +112,7 @@ def no_packet_no_connection(w):
 
 @scenario()
 def given_up_in_syn_sent(w):
-    """11: the application loses patience."""
+    """The application loses patience."""
     c = w.dial()
     pause(0.2)
     c.close(to="CLOSED")
@@ -121,7 +121,7 @@ def given_up_in_syn_sent(w):
 
 @scenario()
 def connect_again_on_one_fd(w):
-    """11b: refused, then accepted: one cookie, two lives."""
+    """Refused, then accepted: one cookie, two lives."""
     c = w.dial()
     pause(0.1)
     c.peer("RA", to="CLOSED")
@@ -173,7 +173,7 @@ def reconnect_while_old_time_wait_runs(w):
 
 @scenario()
 def fastopen_connect(w):
-    """11b: SYN_SENT begins at connect(), the SYN leaves with the first data."""
+    """SYN_SENT begins at connect(), the SYN leaves with the first data."""
     w.sysctl("tcp_fastopen", 5)  # client, and no cookie needed
     w.peer
     sock = w.socket()

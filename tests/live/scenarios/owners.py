@@ -1,4 +1,4 @@
-"""Who owned it and who closed it. kernel-truth.md, section 6, rows 20b, 21, 22."""
+"""Who owned it and who closed it."""
 import os
 import socket
 import threading
@@ -31,7 +31,7 @@ def _close(sock):
 
 @scenario()
 def forked_child_closes_last(w):
-    """21: close() in the parent is nothing while the child holds the fd."""
+    """Close() in the parent is nothing while the child holds the fd."""
     c = w.client()
 
     def job(child):
@@ -49,7 +49,7 @@ def forked_child_closes_last(w):
 
 @scenario()
 def accepted_by_worker(w):
-    """22: root listens, a forked worker of another user accepts: the connection is the worker's."""
+    """Root listens, a forked worker of another user accepts: the connection is the worker's."""
     w.peer
     listener = w.listen()
 
@@ -73,7 +73,7 @@ def accepted_by_worker(w):
 
 @scenario()
 def accepted_by_thread(w):
-    """22: a thread accepts and another closes: the owner is the process, by its leader's name."""
+    """A thread accepts and another closes: the owner is the process, by its leader's name."""
     w.peer
     listener = w.listen()
     c = listener.half_open()
@@ -102,7 +102,7 @@ def accepted_by_thread(w):
 
 @scenario()
 def passed_by_scm_rights(w):
-    """21: the receiver of the fd closes it; who accepted it stays its owner."""
+    """The receiver of the fd closes it; who accepted it stays its owner."""
     c = w.server()
 
     def job(child):
@@ -124,7 +124,7 @@ def passed_by_scm_rights(w):
 
 @scenario()
 def closed_while_another_thread_reads(w):
-    """21: close() has no effect until the thread in recv() leaves; then its exit closes."""
+    """Close() has no effect until the thread in recv() leaves; then its exit closes."""
     c = w.client()
     ended = []
 
@@ -147,7 +147,7 @@ def closed_while_another_thread_reads(w):
 
 @scenario()
 def duplicate_closes_last(w):
-    """21: of two descriptors in one process, the last close() counts."""
+    """Of two descriptors in one process, the last close() counts."""
     c = w.client()
     copy = c.sock.dup()
     c.sock.close()
@@ -165,7 +165,7 @@ def _without(sock, job):
 
 @scenario()
 def accepted_by_io_uring(w):
-    """22: no accept() system call is ever made."""
+    """No accept() system call is ever made."""
     w.peer
     listener = w.listen()
     c = listener.half_open()
@@ -182,7 +182,7 @@ def accepted_by_io_uring(w):
 
 @scenario()
 def owner_is_killed(w):
-    """20b: SIGKILL: the dying process itself closes, and sends a FIN."""
+    """SIGKILL: the dying process itself closes, and sends a FIN."""
     w.peer
     listener = w.listen()
 
@@ -202,7 +202,7 @@ def owner_is_killed(w):
 
 @scenario()
 def owner_is_killed_with_unread_data(w):
-    """20b: the same with data that it never read: RST."""
+    """The same with data that it never read: RST."""
     w.peer
     listener = w.listen()
 
@@ -224,7 +224,7 @@ def owner_is_killed_with_unread_data(w):
 
 @scenario()
 def listener_is_killed(w):
-    """20b: LISTEN ends with its process."""
+    """LISTEN ends with its process."""
     def job(child):
         listener = w.listen(LOOPBACK[w.family])
         child.tell(listener.life)
@@ -256,7 +256,7 @@ def hostile_comm(w, comm):
 
 @scenario()
 def listening_children_share(w):
-    """22: two workers accept from one listener; each connection has its own owner."""
+    """Two workers accept from one listener; each connection has its own owner."""
     w.peer
     listener = w.listen()
 

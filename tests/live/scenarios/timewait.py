@@ -1,4 +1,4 @@
-"""TIME_WAIT ended before its time, or held longer. kernel-truth.md, sections 5 and 8, row 14."""
+"""TIME_WAIT ended before its time, or held longer."""
 import os
 import socket
 
@@ -91,7 +91,7 @@ def killed_in_time_wait(w):
 
 @scenario(fin=dict(flags="FA"), data=dict(flags="A"))
 def rearmed(w, flags):
-    """14: the peer repeats its FIN (our ACK was lost): another 60 s."""
+    """The peer repeats its FIN (our ACK was lost): another 60 s."""
     c = _to_time_wait(w.client())
     pause(3)
     if flags == "FA":
@@ -132,7 +132,7 @@ def _leave(doomed, survivor):
 
 @scenario()
 def many_lengths(w):
-    """8: several on one machine, begun apart: none may have another's length."""
+    """Several on one machine, begun apart: none may have another's length."""
     for _ in range(4):
         c = _to_time_wait(w.client())
         c.life.closed_by = "local"
