@@ -2,7 +2,6 @@
 # into imported targets.
 add_library(tcpdwell_options INTERFACE)
 target_compile_features(tcpdwell_options INTERFACE cxx_std_20)
-target_compile_definitions(tcpdwell_options INTERFACE TCPDWELL_VERSION="${PROJECT_VERSION}")
 target_include_directories(tcpdwell_options INTERFACE ${PROJECT_SOURCE_DIR}/user
                                                       ${PROJECT_SOURCE_DIR}/include)
 target_compile_options(

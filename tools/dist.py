@@ -59,7 +59,7 @@ def build(arch, packages, werror):
 
 def version_of(directory):
     with open(os.path.join(directory, "CMakeCache.txt"), encoding="utf-8") as cache:
-        return re.search(r"^CMAKE_PROJECT_VERSION:STATIC=(.+)$", cache.read(), re.M).group(1)
+        return re.search(r"^TCPDWELL_FULL_VERSION:INTERNAL=(.+)$", cache.read(), re.M).group(1)
 
 
 def check(binary, arch, version):

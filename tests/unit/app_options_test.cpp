@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "command_line.h"
+#include "util/version.h"
 
 namespace tcpdwell {
 namespace {
@@ -125,7 +126,9 @@ TEST(OptionHelp, IsTheSameBehindTrace) {
   EXPECT_EQ(shown({"-j", "-h"}), help);
 }
 
-TEST(OptionHelp, Version) { EXPECT_EQ(shown({"--version"}), "tcpdwell " TCPDWELL_VERSION "\n"); }
+TEST(OptionHelp, Version) {
+  EXPECT_EQ(shown({"--version"}), std::string("tcpdwell ") + version() + "\n");
+}
 
 TEST(OptionConfig, TakesTheLongNames) {
   const File file(

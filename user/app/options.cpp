@@ -11,6 +11,7 @@
 #include "app/command_line.h"
 #include "app/option_values.h"
 #include "sinks/escape.h"
+#include "util/version.h"
 
 namespace tcpdwell {
 namespace {
@@ -249,7 +250,7 @@ std::variant<Options, Show, UsageError> parse_options(int argc, const char* cons
       "Traces every TCP connection of this host through its states, with the time it "
       "really spent in each.",
       "tcpdwell");
-  app.set_version_flag("--version", std::string("tcpdwell " TCPDWELL_VERSION));
+  app.set_version_flag("--version", std::string("tcpdwell ") + version());
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.get_formatter()->column_width(34);
   Raw raw;

@@ -12,6 +12,7 @@
 #include <ctime>
 
 #include "app/sees.h"
+#include "util/version.h"
 
 namespace tcpdwell {
 namespace {
@@ -47,7 +48,7 @@ StartRecord start_record(const Programs& programs, const Thresholds& thresholds)
   utsname host{};
   ::uname(&host);
   StartRecord start{.when = {.mono = programs.began()},
-                    .version = TCPDWELL_VERSION,
+                    .version = version(),
                     .kernel = host.release,
                     .host = host.nodename,
                     .hz = kernel_hz(),
