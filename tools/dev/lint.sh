@@ -8,9 +8,15 @@ sources() {
 
 c_sources() { sources -name '*.c' -o -name '*.h' -o -name '*.cpp'; }
 
+# Where the default is another version, there may be a package of this one.
+install_lint_packages() {
+  install_missing "${lint_packages[@]}"
+  find_clang_format >/dev/null || install_missing clang-format-14 || true
+}
+
 cmd_fmt() {
   local formatter
-  install_missing "${lint_packages[@]}"
+  install_lint_packages
   formatter="$(find_clang_format)" ||
     die "fmt: no clang-format 14 here (Debian 12 has it; or: pip install clang-format==14.0.6)"
   c_sources | (cd "$root" && xargs -0r "$formatter" -i)
@@ -68,7 +74,7 @@ check_tidy() {
 
 cmd_lint() {
   local checks=(check_size check_layers check_format check_shell) check failed=() unchecked=()
-  install_missing "${lint_packages[@]}"
+  install_lint_packages
   if [ "${1:-}" != --quick ]; then
     install_missing "${build_packages[@]}"
     checks+=(check_tidy)
