@@ -5,7 +5,7 @@ Each round runs the same load with each of them, and without a tracer before and
 drifts on the machine meets a tracer and what it is compared with. Prints tables, and writes every
 raw number to a JSON file. All load is in network namespaces made for it, which nothing outlives.
 
-  peers    beside tcpstates and tcplife, all with files in memory: the table that the README shows
+  peers    beside tcpstates and tcplife, all with files in memory: the table of docs/performance.md
   outputs  to a file in memory, to /dev/null, through a pipe to a reader that keeps up and to one
            that takes half of the lines, and stats; each build that --beside names, too
   core     the synthetic benchmarks of the core

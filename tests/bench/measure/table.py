@@ -1,4 +1,4 @@
-"""From raw rounds to medians and ranges, and to the table that the README shows."""
+"""From raw rounds to medians and ranges, and to the table of docs/performance.md."""
 import statistics
 
 from .rounds import TRANSITIONS_PER_CONNECTION, cpu_of
