@@ -1,12 +1,15 @@
 """What is repeated and what is not: the harness's own part of hidden events. Needs no tracer."""
+import os
 import pathlib
+import socket
 
 import pytest
 
+from lib.called import Called
 from lib.clock import MS, Bracket
 from lib.hidden import about_lives, about_ports, hides_segment
 from lib.life import Life
-from lib.witness import of_tcp, parse
+from lib.witness import Comparison, of_tcp, parse
 
 pytest_plugins = ["pytester"]
 
@@ -66,6 +69,43 @@ def test_it_is_this_connections():
 def test_ports_and_segments():
     assert about_ports(seen(STATE), {9000}) and not about_ports(seen(STATE), {9001})
     assert hides_segment(seen(SEGMENT), life()) and not hides_segment(seen(STATE, START), life())
+
+
+class Kernel:
+    """A tracefs instance, and BPF's counters."""
+
+    def __init__(self):
+        self.come, self.calls = [], {"inet_sock_set_state": 7, "timer_start": 0}
+
+    def lines(self):
+        come, self.come = self.come, []
+        return come
+
+    def counts(self):
+        return dict(self.calls)
+
+
+def test_what_bpf_was_called_for_is_not_hidden():
+    kernel = Kernel()
+    kernel.come = [STATE]  # before the comparison begins
+    comparison = Comparison(kernel, kernel)
+    assert comparison.look() == ([], set())
+    kernel.come, kernel.calls["inet_sock_set_state"] = [STATE, START], 8
+    assert comparison.look() == ([STATE, START], {"timer_start"})
+    kernel.come = [STATE]
+    assert comparison.look() == ([STATE], {"inet_sock_set_state"})
+    kernel.calls["inet_sock_set_state"] = 9  # a thread that ftrace does not follow yet
+    assert comparison.look() == ([], set())
+    kernel.come = [STATE]
+    assert comparison.look() == ([STATE], {"inet_sock_set_state"})
+
+
+def test_bpf_counts_what_it_is_called_for():
+    called = Called(["inet_sock_set_state", "kfree_skb"], process=os.getpid())
+    nobody = Called(["inet_sock_set_state"], process=0x7fffffff)
+    socket.create_server(("127.0.0.1", 0)).close()  # CLOSED -> LISTEN -> CLOSED
+    assert called.counts()["inet_sock_set_state"] >= 2
+    assert nobody.counts() == {"inet_sock_set_state": 0}
 
 
 INNER = """

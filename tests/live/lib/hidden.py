@@ -1,4 +1,4 @@
-"""What the kernel may have hidden from tcpdwell, and whose it was. See witness.py for the defect."""
+"""What the kernel has hidden from tcpdwell, and whose it was. See witness.py for the defect."""
 import ipaddress
 import json
 import os
@@ -23,16 +23,16 @@ class Witness:
         if os.environ.get("TCPDWELL_WITNESS") == "0":
             self.why = "TCPDWELL_WITNESS=0"
             return
-        program = os.path.join(os.path.dirname(__file__), "witness.py")
-        self._process = subprocess.Popen([sys.executable, "-S", program], stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, text=True)
+        live = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        self._process = subprocess.Popen([sys.executable, "-S", "-m", "lib.witness"], cwd=live,
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         said = self._process.stdout.readline()
         self.why = json.loads(said)["why"] if said else "the witness ended at once"
         if self.why:
             self._end()
 
     def events(self, since_ns=0):
-        """All that the kernel may have hidden so far, as dicts: `at`, `event`, `ends` or `timer`."""
+        """All that the kernel has hidden so far, as dicts: `at`, `event`, `ends` or `timer`."""
         if not self.why:
             try:
                 self._process.stdin.write("?\n")

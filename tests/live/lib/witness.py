@@ -8,12 +8,16 @@ the same tracepoints were called for none; they were called for all of the other
 once with such a `current`. One interrupt can hide several events in a row. The ftrace ring has
 them all, whoever is current.
 
+That this kernel is one of them is not taken for granted. BPF programs on the same tracepoints count
+how often they are called while pid 1 is current (called.py), and an event is told only if ftrace has
+more of its kind than that.
+
 The events go into a tracefs instance of its own, which the kernel fills only while a thread of pid 1
 is current (set_event_pid). tracefs is reached through a mount that is attached nowhere, so nothing
 is left behind but the instance, and that is removed at the end; also when the parent dies.
 
-Run as a program. It prints one line when it is ready, {"why": ""} or why it cannot; then it answers
-each line on stdin with a line: all events since the last answer. It ends with its stdin.
+Run as a program (python -m lib.witness). It prints one line when it is ready, {"why": ""} or why it cannot; then it answers
+each line on stdin with a line: all hidden events since the last answer. It ends with its stdin.
 """
 import contextlib
 import ctypes
@@ -24,6 +28,8 @@ import select
 import signal
 import sys
 
+from .called import Called
+
 FSOPEN, FSCONFIG, FSMOUNT = 430, 431, 432  # the same on every architecture
 FSCONFIG_CMD_CREATE, CLOEXEC = 6, 1
 PR_SET_PDEATHSIG = 1
@@ -33,6 +39,7 @@ EVENTS = ("sock/inet_sock_set_state", "timer/timer_start", "timer/timer_cancel",
 TIMERS = {"tw_timer_handler", "reqsk_timer_handler"}
 BUFFER_KB = 1024  # a CPU; some events a second come
 LOOK_S = 0.2
+QUIET_LOOKS = 20  # until nothing happens between two looks at BPF's counters
 
 LINE = re.compile(r"\s*.+-(?P<tid>\d+) +\[\d+\] (?P<flags>\S+) +(?P<s>\d+)\.(?P<us>\d{6}): "
                   r"(?P<event>\w+): (?P<text>.*)")
@@ -149,13 +156,15 @@ def _split(end):
     return [address.strip("[]").removeprefix("::ffff:"), int(port)]
 
 
-def of_tcp(events, functions):
-    """Without the timers of others. A timer that was cancelled and did nothing else may be TCP's.
-
-    `functions`: what is known of each timer.
-    """
+def learn(events, functions):
+    """What is known of each timer: which function it calls."""
     functions.update({event["timer"]: event["function"] for event in events
                       if event.get("function") and "timer" in event})
+
+
+def of_tcp(events, functions):
+    """Without the timers of others. A timer that was cancelled and did nothing else may be TCP's."""
+    learn(events, functions)
     for event in events:
         if "timer" in event:
             event["function"] = event["function"] or functions.get(event["timer"])
@@ -163,15 +172,44 @@ def of_tcp(events, functions):
             if "ends" in event or event["function"] in (None, *TIMERS)]
 
 
-def serve(instance):
+class Comparison:
+    """What ftrace has more of than BPF was called for, from look to look."""
+
+    def __init__(self, instance, called):
+        self._instance, self._called = instance, called
+        self._lines = dict.fromkeys(called.counts(), 0)
+        self._missed = {}
+        self.look()  # one of them was there before the other
+
+    def look(self):
+        """The lines that have come, and the names of those events of which more were missed."""
+        lines = []
+        for _ in range(QUIET_LOOKS):
+            calls = self._called.counts()
+            lines += self._instance.lines()
+            if calls == self._called.counts():
+                break
+        for line in lines:
+            match = LINE.match(line)
+            if match and match["event"] in self._lines:
+                self._lines[match["event"]] += 1
+        missed = {event: count - calls[event] for event, count in self._lines.items()}
+        grown = {event for event, count in missed.items() if count > self._missed.get(event, count)}
+        self._missed = missed
+        return lines, grown
+
+
+def serve(instance, called):
     events, functions, lost = [], {}, 0
+    comparison = Comparison(instance, called)
     while True:
         asked = select.select([sys.stdin], [], [], LOOK_S)[0]
         instance.follow()
-        for line in instance.lines():
-            lost += "LOST" in line
-            event = parse(line)
-            events += [event] if event else []
+        lines, hidden = comparison.look()
+        lost += sum("LOST" in line for line in lines)
+        come = [event for event in map(parse, lines) if event]
+        learn(come, functions)
+        events += [event for event in come if event["event"] in hidden]
         if asked:
             if not sys.stdin.readline():
                 return
@@ -184,13 +222,18 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's is the parent's business
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
+        called = Called([event.partition("/")[2] for event in EVENTS])
+    except (OSError, KeyError) as error:
+        print(json.dumps({"why": f"no BPF to compare with: {error}"}), flush=True)
+        return
+    try:
         instance = Instance()
     except OSError as error:
         print(json.dumps({"why": f"no tracefs: {error}"}), flush=True)
         return
     try:
         print(json.dumps({"why": ""}), flush=True)
-        serve(instance)
+        serve(instance, called)
     finally:
         instance.close()
 
