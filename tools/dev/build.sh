@@ -6,6 +6,7 @@ in_ci() { [ "${CI:-}" = true ] || [ "${TCPDWELL_WERROR:-}" = ON ]; }
 # give_back PATH...: what root wrote belongs to the owner of the tree, who will write there next
 give_back() {
   local path owner
+  [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || return 0
   owner="$(stat -c %u:%g "$root")"
   for path in "$@"; do
     [ ! -e "$path" ] || [ -z "$(find "$path" ! -uid "${owner%:*}" -print -quit)" ] ||
