@@ -1,6 +1,6 @@
 """One story a state: its socket is in it when the tracer starts, and moves on afterwards.
 
-A story yields where the tracer starts. kernel-truth.md, section 7.
+A story yields where the tracer starts.
 """
 from lib.clock import SECOND, pause, timed
 from lib.kernel import stamps_minisocks

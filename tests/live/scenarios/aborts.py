@@ -1,4 +1,4 @@
-"""Connections that do not end with two FINs. kernel-truth.md, section 4 and rows 5d, 15, 20."""
+"""Connections that do not end with two FINs."""
 import errno
 import socket
 

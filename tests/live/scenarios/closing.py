@@ -1,4 +1,4 @@
-"""Who closes when: FIN_WAIT_2, orphans, TIME_WAIT measured. kernel-truth.md, rows 1-8."""
+"""Who closes when: FIN_WAIT_2, orphans, TIME_WAIT measured."""
 from lib.clock import pause
 from lib.loopback import Pair
 from lib.scenario import scenario

@@ -1,6 +1,4 @@
 """Half-open connections: what a request socket does before, or instead of, becoming a socket.
-
-kernel-truth.md, rows 12, 12b, 12c, 18.
 """
 import select
 import socket

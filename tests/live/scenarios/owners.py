@@ -1,4 +1,4 @@
-"""Who owned it and who closed it. kernel-truth.md, section 6, rows 20b, 21, 22."""
+"""Who owned it and who closed it."""
 import os
 import socket
 import threading

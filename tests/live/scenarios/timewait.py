@@ -1,4 +1,4 @@
-"""TIME_WAIT ended before its time, or held longer. kernel-truth.md, sections 5 and 8, row 14."""
+"""TIME_WAIT ended before its time, or held longer."""
 import os
 import socket
 

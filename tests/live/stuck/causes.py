@@ -1,6 +1,6 @@
 """One story a cause of CLOSE_WAIT; each leaves a FIN_WAIT_2 on the other side, too.
 
-A story yields when its scene is set; what follows releases the sockets. kernel-truth.md, section 3.
+A story yields when its scene is set; what follows releases the sockets.
 """
 import select
 
