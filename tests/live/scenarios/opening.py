@@ -1,4 +1,4 @@
-"""Opening: what succeeds, what is refused, what is given up. kernel-truth.md, rows 9, 11, 11b."""
+"""Opening: what succeeds, what is refused, what is given up."""
 import errno
 import socket
 
@@ -82,7 +82,7 @@ def unreachable(w):
     syn = w.peer.hear(lambda segment: "S" in segment.flags)
     pause(0.1)
     life.enter("CLOSED", w.peer.unreachable(syn))
-    life.ends("refused", "none")
+    life.ends("unreachable", "none")
 
 
 @scenario()
