@@ -235,3 +235,49 @@ def test_a_traced_process_in_another_time_namespace(offset):
         most = (patience.time.monotonic() - began + 1) * 1e9
         assert flag["dwell_ns"] < most and (flag["at_most_ns"] or 0) < most, flag
         patience.communicate(holder, b"\n")
+
+
+# CLOCK_BOOTTIME steps by an hour once the file is there, as after a suspension of the host.
+SUSPENDED = r"""
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int failed = syscall(SYS_clock_gettime, clock, now);
+    if (clock == CLOCK_BOOTTIME && access(STEP, F_OK) == 0)
+        now->tv_sec += 3600;
+    return failed;
+}
+"""
+HOUR = 3600 * 10**9
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
+def test_a_suspension_is_told_where_it_happened(tmp_path):
+    shim, step, kept = tmp_path / "shim.so", tmp_path / "step", tmp_path / "kept"
+    subprocess.run(["gcc", "-shared", "-fPIC", f'-DSTEP="{step}"', "-x", "c", "-", "-o", shim],
+                   input=SUSPENDED.encode(), check=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with Tracer("--netns", "self", "--lport", port, "--record", kept,
+                    env={"LD_PRELOAD": str(shim)}) as tracer:
+            client = socket.create_connection(("127.0.0.1", port))
+            server, _ = listener.accept()
+            step.touch()
+            tracer.wait_for(lambda objects: any(each["type"] == "clock" for each in objects),
+                            "a clock object, unless it is linked statically")
+            client.close()
+            assert server.recv(1) == b""
+            server.close()
+            objects = tracer.stop()
+            with open(tracer.output, "rb") as file:
+                printed = file.read()
+    clock = next(each for each in objects if each["type"] == "clock")
+    assert abs(clock["suspended_ns"] - HOUR) < 10**6
+    errors = {each["from"]: each["error_ns"] for each in objects
+              if each["type"] == "transition" and each["role"] == "server"}
+    assert errors["ESTABLISHED"] == clock["suspended_ns"], errors
+    assert errors["CLOSE_WAIT"] == 0 and errors["SYN_RECEIVED"] == 0, errors
+    assert patience.run([BINARY, "replay", kept, "--json"]).stdout == printed
