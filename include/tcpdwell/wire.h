@@ -16,9 +16,9 @@
 #endif
 
 #ifdef __cplusplus
-#define TCPDWELL_ASSERT(cond) static_assert(cond, "layout changed: append fields only, bump the version, see kFirstSize")
+#define TCPDWELL_ASSERT(cond) static_assert(cond, "layout changed: append, and bump the version")
 #else
-#define TCPDWELL_ASSERT(cond) _Static_assert(cond, "layout changed: append fields only, bump the version, see kFirstSize")
+#define TCPDWELL_ASSERT(cond) _Static_assert(cond, "layout changed: append, and bump the version")
 #endif
 
 /* Raised with each change. Records of older versions stay readable: fields are only appended. */
