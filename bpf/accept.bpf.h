@@ -5,17 +5,15 @@
 #ifndef TCPDWELL_ACCEPT_BPF_H
 #define TCPDWELL_ACCEPT_BPF_H
 
-#define IORING_OP_ACCEPT_ 13
-
 /* An accepted MPTCP socket stands for its first subflow, which is the TCP socket. */
 static __always_inline const struct sock *tcp_of(const struct sock *sk)
 {
 	const struct mptcp_sock *msk = (const void *)sk;
 	__u16 protocol = READ(TYPED(struct sock, sk), sk_protocol);
 
-	if (protocol == IPPROTO_TCP_)
+	if (protocol == IPPROTO_TCP)
 		return sk;
-	if (protocol == IPPROTO_MPTCP_ && bpf_core_field_exists(msk->first))
+	if (protocol == IPPROTO_MPTCP && bpf_core_field_exists(msk->first))
 		return BPF_CORE_READ(msk, first);
 	return NULL;
 }
@@ -108,7 +106,7 @@ int on_io_uring_complete(__u64 *ctx)
 	const struct io_accept___private *accept = (const void *)&req->cmd;
 	long fd;
 
-	if (BPF_CORE_READ(req, opcode) != IORING_OP_ACCEPT_)
+	if (BPF_CORE_READ(req, opcode) != IORING_OP_ACCEPT)
 		return 0;
 	if (!bpf_core_field_exists(accept->file_slot) || BPF_CORE_READ(accept, file_slot))
 		return 0;

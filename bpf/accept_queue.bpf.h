@@ -22,6 +22,7 @@ struct {
 
 struct queue_walk {
 	const struct request_sock *req;
+	const void *listener_at;
 	__u64 listener; /* its cookie */
 	__u32 noted, missed;
 };
@@ -65,10 +66,17 @@ static __always_inline void fill_queued(struct tcpdwell_queued *out, const struc
 static long note_queued(__u32 index, struct queue_walk *walk)
 {
 	const struct request_sock *req = walk->req;
+	const void *owner = req->__req_common.skc_listener;
 	const struct sock *child = req->sk;
 	struct tcpdwell_queued out = {.listener = walk->listener};
 	__u64 cookie;
 
+	/* Freed under our hands (before 5.15 the listener is not locked here), and used again by another
+	 * listener: from here on this is not our queue. A request that came of a SYN cookie names none. */
+	if (owner && owner != walk->listener_at) {
+		walk->missed++;
+		return 1;
+	}
 	walk->req = req->dl_next;
 	out.queued_us = queued_us((const void *)child);
 	fill_flow_of_child(&out.flow, child);
@@ -128,6 +136,7 @@ int accept_queues(struct bpf_iter__tcp *ctx)
 	if (!walk.req || !flow_passes(&out.flow))
 		return 0;
 	walk.listener = bpf_get_socket_cookie(skc);
+	walk.listener_at = tp;
 	note_queue(&walk);
 	if (!walk.noted && !walk.missed)
 		return 0;

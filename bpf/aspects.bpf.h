@@ -24,7 +24,7 @@ static __always_inline __u32 facts_of(const struct sock *sk, const struct tcp_so
 	const struct socket *socket = sk->sk_socket;
 	__u32 facts = 0;
 
-	if (sk->__sk_common.skc_flags & (1UL << SOCK_DEAD_BIT))
+	if (sk->__sk_common.skc_flags & (1UL << SOCK_DEAD))
 		facts |= TCPDWELL_DEAD;
 	if (socket) {
 		const struct file *file = socket->file;

@@ -4,12 +4,8 @@
 #ifndef TCPDWELL_CONFIG_BPF_H
 #define TCPDWELL_CONFIG_BPF_H
 
-#define IPPROTO_TCP_ 6
-#define IPPROTO_MPTCP_ 262
 #define AF_INET_ 2
 #define AF_INET6_ 10
-#define SOCK_DEAD_BIT 0 /* enum sock_flags */
-#define SOCK_DONE_BIT 1
 #define PF_EXITING_ 0x00000004
 #define PF_KTHREAD_ 0x00200000
 #define STACK_DEPTH 14

@@ -29,7 +29,7 @@ static __always_inline __u32 unread_of(const struct sock *sk, const struct tcp_s
 {
 	__u32 unread = tp->rcv_nxt - tp->copied_seq;
 
-	return unread && sk->__sk_common.skc_flags & (1UL << SOCK_DONE_BIT) ? unread - 1 : unread;
+	return unread && sk->__sk_common.skc_flags & (1UL << SOCK_DONE) ? unread - 1 : unread;
 }
 
 /* Whether the last that set tcp_mstamp was a segment or a timer. A read of leftover data sets it,
@@ -37,7 +37,7 @@ static __always_inline __u32 unread_of(const struct sock *sk, const struct tcp_s
  * trip was measured (tcp_rcv_space_adjust). */
 static __always_inline bool is_active_exact(const struct sock *sk, const struct tcp_sock *tp)
 {
-	__u64 fin = sk->__sk_common.skc_flags & (1UL << SOCK_DONE_BIT) ? 1 : 0;
+	__u64 fin = sk->__sk_common.skc_flags & (1UL << SOCK_DONE) ? 1 : 0;
 	__u32 rtt = tp->rcv_rtt_est.rtt_us;
 
 	if (tp->bytes_received <= fin)

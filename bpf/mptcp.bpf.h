@@ -86,7 +86,7 @@ __noinline int look_at_subflow(struct subflows *all, __u64 address)
 	if (!all->first_open)
 		all->first_open = address;
 	all->count++;
-	fin = BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE_BIT & 1;
+	fin = BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE & 1;
 	queue = BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq);
 	all->unread |= queue > fin;
 	fin = state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK || state == TCP_CLOSING;
@@ -180,9 +180,9 @@ static __always_inline const struct sock *stands_for(const struct sock *sk)
 	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
 	struct subflows all = {};
 
-	if (protocol == IPPROTO_TCP_)
+	if (protocol == IPPROTO_TCP)
 		return sk;
-	if (protocol != IPPROTO_MPTCP_ || !bpf_core_type_exists(struct mptcp_sock))
+	if (protocol != IPPROTO_MPTCP || !bpf_core_type_exists(struct mptcp_sock))
 		return NULL;
 	look_at_subflows(&all, (const struct mptcp_sock *)sk);
 	return (const void *)all.first_open;
@@ -219,7 +219,7 @@ __noinline int fill_mptcp(struct tcpdwell_mptcp *out)
 		out->cookie = BPF_CORE_READ(subflow, __sk_common.skc_cookie.counter);
 	out->state = state_of(sk);
 	out->shutdown = BPF_CORE_READ(sk, sk_shutdown);
-	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_DEAD_BIT))
+	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_DEAD))
 		out->flags |= TCPDWELL_MPTCP_IS_DEAD;
 	if (BPF_CORE_READ(sk, sk_socket))
 		out->flags |= TCPDWELL_MPTCP_IS_ATTACHED;
@@ -247,7 +247,7 @@ static __always_inline bool mptcp_passes(const struct tcpdwell_mptcp *mptcp)
 static __always_inline bool is_mptcp_change(const struct sock *sk, int from)
 {
 	return !(STATES_BEFORE_ESTABLISHED >> from & 1) &&
-	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP_;
+	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP;
 }
 
 static __always_inline void emit_mptcp_change(const struct sock *sk, int from, int to)
@@ -308,7 +308,7 @@ static __always_inline int dead_mptcp(struct bpf_iter__task_file *ctx, struct ta
 	const struct tcp_sock *first;
 
 	if (!bpf_core_type_exists(struct mptcp_sock) ||
-	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_MPTCP_ || state_of(sk) != TCP_CLOSE ||
+	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_MPTCP || state_of(sk) != TCP_CLOSE ||
 	    BPF_CORE_READ(sk, sk_shutdown) != 3 || !BPF_CORE_READ(sk, __sk_common.skc_dport))
 		return 0;
 	probe_flow(&out->flow, &sk->__sk_common);

@@ -9,7 +9,7 @@ static __always_inline bool is_full_tcp(const struct sock *sk)
 	__u8 state = sk->__sk_common.skc_state;
 
 	return state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV &&
-	       sk->sk_protocol == IPPROTO_TCP_;
+	       sk->sk_protocol == IPPROTO_TCP;
 }
 
 static __always_inline int emit_reset(struct sock *sk, __u8 op)

@@ -71,7 +71,7 @@ static __always_inline void fill_transition(struct tcpdwell_transition *out, str
 static __always_inline void fill_tally(struct tcpdwell_tally *out, const struct sock *sk,
 				       const struct tcp_sock *tp)
 {
-	bool fin = sk->__sk_common.skc_flags & (1UL << SOCK_DONE_BIT);
+	bool fin = sk->__sk_common.skc_flags & (1UL << SOCK_DONE);
 
 	out->bytes_sent = tp->bytes_sent;
 	out->bytes_received = tp->bytes_received;

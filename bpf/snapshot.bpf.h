@@ -94,7 +94,7 @@ static __always_inline void snapshot_full(struct sock_common *skc, __u8 state)
 	out->acked_ago = jiffies_since(tp->rcv_tstamp);
 	out->received_ago = jiffies_since(tp->inet_conn.icsk_ack.lrcvtime);
 	out->sent_ago = jiffies_since(tp->lsndtime);
-	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_DEAD_BIT))
+	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_DEAD))
 		out->flags |= TCPDWELL_IS_DEAD;
 	if (BPF_CORE_READ(sk, sk_socket))
 		out->flags |= TCPDWELL_IS_ATTACHED;

@@ -36,7 +36,7 @@ function(add_bpf_skeleton name source)
   file(MAKE_DIRECTORY ${skel_dir})
   bpf_target_arch(arch)
 
-  set(flags --target=bpf -mcpu=v3 -g -O2 -std=gnu11 -Wall -Wextra -Wno-unused-parameter
+  set(flags --target=bpf -mcpu=v3 -g -O2 -std=gnu11 -fno-strict-aliasing -Wall -Wextra -Wno-unused-parameter
             -Wno-sign-compare -Wno-missing-field-initializers
             # BTF names the file of each line, and stays in the object
             -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -fdebug-compilation-dir=.)

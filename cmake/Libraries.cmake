@@ -1,5 +1,5 @@
 # The libraries of others, as the targets to link: TCPDWELL_HASH_MAP, TCPDWELL_FMT, TCPDWELL_SPDLOG,
-# PkgConfig::ZSTD, PkgConfig::LIBBPF, CLI11::CLI11, Threads::Threads.
+# PkgConfig::ZSTD, PkgConfig::UTF8PROC, PkgConfig::LIBBPF, CLI11::CLI11, Threads::Threads.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(PkgConfig REQUIRED)
@@ -22,6 +22,7 @@ else()
 endif()
 
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 find_path(TCPDWELL_XXHASH_DIR xxhash.h REQUIRED)
 
 if(TCPDWELL_BPF)

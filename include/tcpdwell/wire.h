@@ -16,11 +16,12 @@
 #endif
 
 #ifdef __cplusplus
-#define TCPDWELL_ASSERT(cond) static_assert(cond, "layout changed: bump TCPDWELL_WIRE_VERSION")
+#define TCPDWELL_ASSERT(cond) static_assert(cond, "layout changed: append, and bump the version")
 #else
-#define TCPDWELL_ASSERT(cond) _Static_assert(cond, "layout changed: bump TCPDWELL_WIRE_VERSION")
+#define TCPDWELL_ASSERT(cond) _Static_assert(cond, "layout changed: append, and bump the version")
 #endif
 
+/* Raised with each change. Records of older versions stay readable: fields are only appended. */
 #define TCPDWELL_WIRE_VERSION 1
 #define TCPDWELL_COMM_LEN 16
 #define TCPDWELL_MAX_PORTS 16 /* of one port filter */

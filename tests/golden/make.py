@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the golden recordings anew: NAME.tdw, and NAME.ndjson, what the run itself printed.
 
-Needs root. They are of a format, not of a kernel: make them only when the format changes, and then
-keep those of the old one for as long as it can be replayed.
+Needs root. They are of a format, not of a kernel: make further ones when the format changes, under
+other names. Those of version 1 stay, and must replay to the same for ever.
 
     TCPDWELL_BIN=build/tcpdwell tests/golden/make.py
 """

@@ -16,6 +16,21 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+TEST(Options, EachCommandIsToldByItsWord) {
+  const std::vector<std::pair<Verb, std::vector<std::string>>> commands = {
+      {Verb::Trace, {"trace"}},
+      {Verb::Stats, {"stats"}},
+      {Verb::Leaks, {"leaks"}},
+      {Verb::Run, {"run", "--", "true"}},
+      {Verb::Check, {"check"}},
+      {Verb::RecordOnly, {"record", "-o", "/dev/null"}},
+      {Verb::Replay, {"replay", "/dev/null"}}};
+  for (const auto& [verb, arguments] : commands)
+    EXPECT_EQ(options(arguments).verb, verb) << arguments.front();
+  for (const char* word : {"tracer", "TRACE", "stat", "watch", "lead"})
+    EXPECT_THAT(error({word}), HasSubstr("not expected")) << "no command is no trace";
+}
+
 TEST(Options, Defaults) {
   for (const auto& arguments : {std::vector<std::string>{}, {"trace"}}) {
     const Options plain = options(arguments);

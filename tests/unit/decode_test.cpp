@@ -6,10 +6,23 @@
 #include <cstring>
 #include <vector>
 
+#include "core/decode_fields.h"
 #include "tcpdwell/wire.h"
 #include "wire_bytes.h"
 
 namespace tcpdwell {
+
+// As a struct of wire.h looks when version 2 has appended a field.
+struct GrownRecord {
+  std::uint64_t old = 0;
+  std::uint32_t also_old = 0;
+  std::uint32_t added = 0;
+};
+namespace decoding {
+template <>
+inline constexpr std::size_t kFirstSize<GrownRecord> = 12;
+}
+
 namespace {
 
 std::optional<Event> decoded(std::span<const std::byte> record) {
@@ -55,6 +68,29 @@ TEST(Decode, ATransition) {
   EXPECT_FALSE(got.attached);
   EXPECT_EQ(got.task->comm_view(), "sixteen bytes !!");
   EXPECT_EQ(got.tally->bytes_sent, 99U);
+}
+
+TEST(Decode, WhatAnOlderVersionDidNotWriteIsZero) {
+  const GrownRecord raw{.old = 7, .also_old = 8, .added = 9};
+  const auto all = std::as_bytes(std::span(&raw, 1));
+  EXPECT_EQ(decoding::read<GrownRecord>(all)->added, 9U);
+  const auto older = decoding::read<GrownRecord>(all.first(12));
+  ASSERT_TRUE(older);
+  EXPECT_EQ(older->old, 7U);
+  EXPECT_EQ(older->also_old, 8U);
+  EXPECT_EQ(older->added, 0U);
+  EXPECT_EQ(decoding::read<GrownRecord>(all.first(14))->old, 7U);
+  EXPECT_FALSE(decoding::read<GrownRecord>(all.first(11))) << "not even version 1 wrote so little";
+}
+
+TEST(Decode, EachVersionSoFarIsKnownAndNoOther) {
+  auto raw = transition();
+  raw.base.head.version = 1;
+  EXPECT_TRUE(decoded(bytes(raw)));
+  raw.base.head.version = 0;
+  EXPECT_FALSE(decoded(bytes(raw)));
+  raw.base.head.version = TCPDWELL_WIRE_VERSION + 1;
+  EXPECT_FALSE(decoded(bytes(raw)));
 }
 
 TEST(Decode, EveryTruncationIsRefused) {

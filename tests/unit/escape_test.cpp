@@ -148,6 +148,41 @@ TEST(Escape, NoPairOfBytesGetsThrough) {
     }
 }
 
+std::string utf8(std::uint32_t code) {
+  if (code < 0x80) return {static_cast<char>(code)};
+  std::string tail;
+  std::uint32_t most = 0x3f;
+  for (; code > most; code >>= 6U, most >>= 1U)
+    tail.insert(tail.begin(), static_cast<char>(0x80U | (code & 0x3fU)));
+  return static_cast<char>((~most << 1U & 0xffU) | code) + tail;
+}
+
+// One of each kind, and the first and the last of each range that is long.
+constexpr std::uint32_t kMisleading[] = {
+    0xa0,    0xad,    0x34f,   0x600,   0x605,   0x61c,   0x6dd,   0x70f,   0x890,
+    0x8e2,   0x115f,  0x1680,  0x17b4,  0x180b,  0x180e,  0x180f,  0x2000,  0x200a,
+    0x200b,  0x200d,  0x200e,  0x200f,  0x2028,  0x2029,  0x202a,  0x202e,  0x202f,
+    0x205f,  0x2060,  0x2064,  0x2066,  0x2069,  0x206f,  0x2800,  0x3000,  0x3164,
+    0xfe00,  0xfe0f,  0xfeff,  0xffa0,  0xfff9,  0xfffb,  0x110bd, 0x110cd, 0x13430,
+    0x1bca0, 0x1d173, 0x1d17a, 0xe0001, 0xe0020, 0xe007f, 0xe0100, 0xe01ef, 0xe0fff};
+
+TEST(Escape, WhatMisleadsIsShownInTextAndEscapedInJson) {
+  for (const std::uint32_t code : kMisleading) {
+    const std::string bytes = utf8(code);
+    EXPECT_EQ(printable(bytes).size(), 4 * bytes.size()) << std::hex << code;
+    EXPECT_EQ(json(bytes).size(), code < 0x10000 ? 8U : 14U) << std::hex << code;
+  }
+  EXPECT_EQ(json("\xe2\x80\xae"), R"("\u202e")");
+  EXPECT_EQ(json("\xf3\xa0\x81\x81"), R"("\udb40\udc41")") << "U+E0041 as two units";
+}
+
+TEST(Escape, TheirNeighboursStay) {
+  for (const std::uint32_t code :
+       {0xa1U, 0x606U, 0x1161U, 0x2010U, 0x2027U, 0x2030U, 0x205eU, 0x2070U, 0x2801U, 0x3001U,
+        0xfdffU, 0xfe10U, 0xfffdU, 0x1f600U, 0xe1000U, 0x10ffffU})
+    EXPECT_EQ(printable(utf8(code)), utf8(code)) << std::hex << code;
+}
+
 TEST(Printable, ShowsWhatCannotBeSeen) {
   // Zero width space, word joiner, soft hyphen, byte order mark, Hangul filler, a tag.
   for (const std::string_view bytes : {"\xe2\x80\x8b", "\xe2\x81\xa0", "\xc2\xad", "\xef\xbb\xbf",

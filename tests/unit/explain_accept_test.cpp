@@ -123,9 +123,19 @@ TEST(ExplainAccept, InThePast) {
             "gunicorn[9] did not accept it");
 }
 
+TEST(ExplainAccept, NamesTheListenerThatTproxyChose) {
+  FlagRecord flag = queued();
+  flag.queue->port = 8080;
+  EXPECT_THAT(what(flag), HasSubstr("queue of port 8080, for"));
+  flag.queue->port = 3128;
+  EXPECT_THAT(what(flag), HasSubstr("in the accept queue of port 3128 (TPROXY: it gets those to "
+                                    "port 8080), for 12.000s"));
+}
+
 TEST(ExplainAccept, JsonHasTheQueueAndAllHolders) {
   FlagRecord flag = queued(50000, State::Closed);
   flag.queue->counters = ListenCounters{.overflows = 12, .cookies_sent = 3};
+  flag.queue->port = 3128;
   JsonLine line;
   write_json(line, flag);
   EXPECT_THAT(std::string(line.text()),
@@ -134,7 +144,7 @@ TEST(ExplainAccept, JsonHasTheQueueAndAllHolders) {
   EXPECT_THAT(
       std::string(line.text()),
       HasSubstr(
-          R"("queue":{"length":3,"backlog":2,"syns_dropped":0,"listener":"4d",)"
+          R"("queue":{"length":3,"backlog":2,"syns_dropped":0,"listener":"4d","port":3128,)"
           R"("netns_listen_overflows":12,"netns_syn_cookies_sent":3,"should_accept":[8,9]})"));
   flag.queue->counters.reset();
   write_json(line, flag);

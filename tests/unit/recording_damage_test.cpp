@@ -141,7 +141,7 @@ TEST_F(RecordingDamage, WhatIsNoRecordingIsRefusedInOneLine) {
   header.checksum = checksum_of(header);
   std::memcpy(other.data(), &header, sizeof header);
   EXPECT_EQ(replay(other).error,
-            "it was made by another version of tcpdwell, whose format (9.1) is not known here. "
+            "it was made by a newer version of tcpdwell, whose format (9.1) is not known here. "
             "Replay it with the version that made it");
 }
 

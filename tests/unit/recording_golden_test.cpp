@@ -3,7 +3,10 @@
 // printed then, for as long as their format can be replayed.
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "recorded_run.h"
+#include "recording/format.h"
 
 namespace tcpdwell::recorded {
 namespace {
@@ -12,6 +15,13 @@ class RecordingGolden : public testing::TestWithParam<const char*> {};
 
 TEST_P(RecordingGolden, ReplaysByteForByte) {
   const std::string name = std::string(TCPDWELL_SOURCE_DIR "/tests/golden/") + GetParam();
+  // They show that version 1 stays readable: those of a later version get names of their own.
+  const auto recorded = read_file(name + ".tdw");
+  recording::FileHeader header;
+  ASSERT_GE(recorded.size(), sizeof header);
+  std::memcpy(&header, recorded.data(), sizeof header);
+  EXPECT_EQ(header.version, 1U);
+  EXPECT_EQ(header.wire_version, 1U);
   const auto printed = read_file(name + ".ndjson");
   ASSERT_FALSE(printed.empty());
   const Replay again = replay({name + ".tdw"});

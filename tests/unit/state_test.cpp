@@ -155,15 +155,15 @@ TEST(Names, AreAllThoseOfTheContract) {
   using Words = std::set<std::string_view>;
   EXPECT_EQ(names_up_to(Role::Listener), (Words{"unknown", "client", "server", "listener"}));
   EXPECT_EQ(names_up_to(Side::Both), (Words{"unknown", "none", "local", "remote", "both"}));
-  EXPECT_EQ(names_up_to(Ended::Netns),
+  EXPECT_EQ(names_up_to(Ended::Unreachable),
             (Words{"unknown", "fin", "reset_sent", "reset_received", "refused", "timeout", "closed",
-                   "killed", "overflow", "dropped", "netns"}));
+                   "killed", "overflow", "dropped", "netns", "unreachable"}));
   EXPECT_EQ(names_up_to(TimeWaitEnded::Netns),
             (Words{"unknown", "expired", "reused", "recycled", "reset", "killed", "netns"}));
-  EXPECT_EQ(names_up_to(Why::Netns),
-            (Words{"", "connect", "listen", "close", "shutdown", "disconnect", "syn", "ack", "fin",
-                   "reset", "refused", "timeout", "expired", "reused", "recycled", "killed",
-                   "overflow", "dropped", "netns"}));
+  EXPECT_EQ(names_up_to(Why::Unreachable),
+            (Words{"",         "connect", "listen",   "close",   "shutdown", "disconnect", "syn",
+                   "ack",      "fin",     "reset",    "refused", "timeout",  "expired",    "reused",
+                   "recycled", "killed",  "overflow", "dropped", "netns",    "unreachable"}));
   EXPECT_EQ(names_up_to(LossCause::Damaged), (Words{"ring_full", "recursion", "damaged"}));
 }
 

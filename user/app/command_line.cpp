@@ -116,55 +116,61 @@ void add_stats_options(CLI::App& stats, Raw& raw) {
       ->type_name("STATE");
 }
 
+// The only way to make one that verb_of() tells: its word is the verb's name.
+CLI::App& add_command(CLI::App& app, Raw& raw, Commands& commands, Verb verb, const char* help) {
+  CLI::App* command = add_command(app, raw, std::string(name(verb)).c_str(), help);
+  commands.all.emplace_back(verb, command);
+  return *command;
+}
+
 void add_record_commands(CLI::App& app, Raw& raw, Commands& commands) {
-  commands.record = add_command(app, raw, "record",
-                                "Keep the raw events in a file (-o FILE), for replay; print none");
-  commands.replay = add_command(app, raw, "replay",
-                                "tcpdwell replay FILE [trace | stats [INTERVAL [COUNT]]]: what a "
-                                "recording has, as the run that made it would have printed it; "
-                                "needs no root");
-  commands.replay->add_option("FILE", raw.replay, "The recording")->required()->type_name("");
-  add_command(*commands.replay, raw, "trace", "As trace (the default)");
-  commands.replay_stats = add_command(*commands.replay, raw, "stats", "As stats");
+  add_command(app, raw, commands, Verb::RecordOnly,
+              "Keep the raw events in a file (-o FILE), for replay; print none");
+  CLI::App& replay = add_command(app, raw, commands, Verb::Replay,
+                                 "tcpdwell replay FILE [trace | stats [INTERVAL [COUNT]]]: what a "
+                                 "recording has, as the run that made it would have printed it; "
+                                 "needs no root");
+  replay.add_option("FILE", raw.replay, "The recording")->required()->type_name("");
+  add_command(replay, raw, "trace", "As trace (the default)");
+  commands.replay_stats = add_command(replay, raw, "stats", "As stats");
   add_stats_options(*commands.replay_stats, raw);
-  commands.replay->require_subcommand(0, 1);
+  replay.require_subcommand(0, 1);
 }
 
 void add_run_command(CLI::App& app, Raw& raw, Commands& commands) {
-  commands.run = add_command(app, raw, "run",
-                             "tcpdwell run [OPTIONS] -- CMD [ARG...]: runs CMD, says which sockets "
-                             "it leaked");
-  commands.run
-      ->add_option("--leak-exit-code", raw.leak_exit_code,
-                   "Exit status if CMD ended with 0 and leaked sockets (default 1)")
+  CLI::App& run =
+      add_command(app, raw, commands, Verb::Run,
+                  "tcpdwell run [OPTIONS] -- CMD [ARG...]: runs CMD, says which sockets "
+                  "it leaked");
+  run.add_option("--leak-exit-code", raw.leak_exit_code,
+                 "Exit status if CMD ended with 0 and leaked sockets (default 1)")
       ->type_name("N");
-  commands.run
-      ->add_option("--exit-grace", raw.exit_grace,
-                   "A CLOSE_WAIT that lasted for D until nothing but the exit of its "
-                   "process closed it is a leak (default 100ms)")
+  run.add_option("--exit-grace", raw.exit_grace,
+                 "A CLOSE_WAIT that lasted for D until nothing but the exit of its "
+                 "process closed it is a leak (default 100ms)")
       ->type_name("D");
-  commands.run->add_option("--user", raw.user, "Run CMD as this user")->type_name("NAME");
+  run.add_option("--user", raw.user, "Run CMD as this user")->type_name("NAME");
 }
 
 Commands add_commands(CLI::App& app, Raw& raw) {
-  Commands commands{};
-  commands.trace = add_command(app, raw, "trace",
-                               "Stream transitions, flags and finished connections (the default)");
-  commands.stats = add_command(app, raw, "stats",
-                               "tcpdwell stats [INTERVAL [COUNT]]: for each state how many entered "
-                               "and left it, how many are in it now, and for how long they were");
-  add_stats_options(*commands.stats, raw);
-  commands.leaks = add_command(app, raw, "leaks",
-                               "List the sockets that are stuck now, with the cause and who holds "
-                               "them; exit status 1 if there are any");
-  commands.leaks->add_option("--watch", raw.watch, "Repeat every D, with the growth per minute")
+  Commands commands;
+  add_command(app, raw, commands, Verb::Trace,
+              "Stream transitions, flags and finished connections (the default)");
+  add_stats_options(
+      add_command(app, raw, commands, Verb::Stats,
+                  "tcpdwell stats [INTERVAL [COUNT]]: for each state how many entered "
+                  "and left it, how many are in it now, and for how long they were"),
+      raw);
+  add_command(app, raw, commands, Verb::Leaks,
+              "List the sockets that are stuck now, with the cause and who holds "
+              "them; exit status 1 if there are any")
+      .add_option("--watch", raw.watch, "Repeat every D, with the growth per minute")
       ->type_name("D");
   add_run_command(app, raw, commands);
-  commands.check =
-      add_command(app, raw, "check",
-                  "Say whether and how exactly this host can be traced, and what its "
-                  "TCP sysctls (of --netns) mean; with --quiet only what is amiss. Exit "
-                  "status 2 if it cannot");
+  add_command(app, raw, commands, Verb::Check,
+              "Say whether and how exactly this host can be traced, and what its "
+              "TCP sysctls (of --netns) mean; with --quiet only what is amiss. Exit "
+              "status 2 if it cannot");
   add_record_commands(app, raw, commands);
   app.require_subcommand(0, 1);
   return commands;
@@ -188,32 +194,24 @@ Commands describe(CLI::App& app, Raw& raw) {
   add_flags(app, raw);
   add_filters(app, raw);
   add_record_options(app, raw);
-  const Commands commands = add_commands(app, raw);
+  Commands commands = add_commands(app, raw);
   refuse_empty_values(app);
-  for (CLI::App* command :
-       {commands.stats, commands.leaks, commands.run, commands.replay, commands.replay_stats})
-    refuse_empty_values(*command);
+  for (const auto& [verb, command] : commands.all) refuse_empty_values(*command);
+  refuse_empty_values(*commands.replay_stats);
   return commands;
 }
 
-Verb verb_of(const Commands& commands) {
-  for (const Verb verb :
-       {Verb::Stats, Verb::Leaks, Verb::Run, Verb::Check, Verb::RecordOnly, Verb::Replay})
-    if (command_of(commands, verb)->parsed()) return verb;
-  return Verb::Trace;
+CLI::App* Commands::operator[](Verb verb) const {
+  const auto it = std::find_if(all.begin(), all.end(),
+                               [verb](const auto& command) { return command.first == verb; });
+  return it == all.end() ? nullptr : it->second;
 }
 
-const CLI::App* command_of(const Commands& commands, Verb verb) {
-  switch (verb) {
-    case Verb::Trace: return commands.trace;
-    case Verb::Stats: return commands.stats;
-    case Verb::Leaks: return commands.leaks;
-    case Verb::Run: return commands.run;
-    case Verb::Check: return commands.check;
-    case Verb::RecordOnly: return commands.record;
-    case Verb::Replay: return commands.replay;
-  }
-  return nullptr;
+Verb verb_of(const Commands& commands) {
+  const auto& all = commands.all;
+  const auto it = std::find_if(all.begin(), all.end(),
+                               [](const auto& command) { return command.second->parsed(); });
+  return it == all.end() ? Verb::Trace : it->first;
 }
 
 std::string_view name(Verb verb) {

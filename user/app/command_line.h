@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "app/options.h"
@@ -29,15 +30,17 @@ struct Raw {
 };
 
 struct Commands {
-  CLI::App *trace, *stats, *leaks, *run, *check, *record, *replay;
-  CLI::App* replay_stats;  // replay FILE stats
+  // One each. A word of the command line that is not among them is no command.
+  std::vector<std::pair<Verb, CLI::App*>> all;
+  CLI::App* replay_stats = nullptr;  // replay FILE stats
+
+  CLI::App* operator[](Verb verb) const;
 };
 
 // Both must outlive `app`.
 Commands describe(CLI::App& app, Raw& raw);
-// Once `app` has parsed: which was asked for.
+// Once `app` has parsed: which was asked for; Trace only if none was, or that.
 Verb verb_of(const Commands& commands);
-const CLI::App* command_of(const Commands& commands, Verb verb);
 // As a user types it.
 std::string_view name(Verb verb);
 

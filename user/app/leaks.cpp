@@ -61,9 +61,10 @@ class Looks {
   // nullopt: it was not completed.
   Result<std::optional<EndRecord>> one(Sink& sink) {
     memory_.begin_look();
+    session_.cgroups = list_cgroups(find_cgroup2_mount());
     Session session(session_, programs_, sink, output_);
     if (const auto error = session.begin()) return *error;
-    session.watch(signals_.fd());
+    if (const auto error = session.watch(signals_.fd())) return *error;
     bool settled = false;
     const auto error = session.loop([&] {
       settled = session.is_settled(monotonic_now());

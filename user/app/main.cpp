@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Wires options, output, sink and tracer together, and maps what happened to an exit status.
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <csignal>
@@ -14,6 +13,7 @@
 #include "app/leak_sinks.h"
 #include "app/leaks.h"
 #include "app/limits.h"
+#include "app/log.h"
 #include "app/options.h"
 #include "app/replay.h"
 #include "app/run.h"
@@ -32,13 +32,6 @@ namespace {
 using namespace tcpdwell;
 
 constexpr int kDone = 0, kLeaked = 1, kFailed = 2, kLost = 3;
-
-void set_up_log(const Options& options) {
-  const auto log = spdlog::stderr_color_mt("tcpdwell");
-  log->set_pattern("tcpdwell: %v");
-  log->set_level(options.verbose ? spdlog::level::debug : spdlog::level::info);
-  spdlog::set_default_logger(log);
-}
 
 bool wants_color(const Options& options, const Output& output) {
   if (options.color != Color::Auto) return options.color == Color::Always;
@@ -335,7 +328,7 @@ int main(int argc, char** argv) {
       status = kOwnFailure;
       end_with_status<kOwnFailure>();
     }
-    set_up_log(options);
+    set_up_log(options.verbose);
     return perform(options);
   } catch (...) {
     tell_what_was_thrown();

@@ -210,16 +210,13 @@ std::uint32_t netns_value(const std::string& text) {
   const std::string path = netns_file(text);
   const UniqueFd file = open_netns_path(path);
   const int failed = errno;
-  const bool named = text.find('/') == std::string::npos && text != "self";
-  if (!file && named && failed != EINVAL)
-    throw CLI::ValidationError("--netns", "cannot open " + path + ": " +
-                                              std::generic_category().message(failed) +
-                                              " (list them with: ip netns)");
-  errno = failed;
-  struct stat info {};
-  if (!file && errno != EINVAL && errno != ENOENT)
+  if (!file && failed != EINVAL) {
+    const bool forbidden = failed == EACCES || failed == EPERM;
     throw CLI::ValidationError(
-        "--netns", "cannot open " + text + ": " + std::generic_category().message(errno));
+        "--netns", "cannot open " + path + ": " + std::generic_category().message(failed) +
+                       (forbidden ? " (run it as root)" : " (list them with: ip netns)"));
+  }
+  struct stat info {};
   if (!file || ::fstat(file.get(), &info) != 0)
     refuse("--netns", text,
            "a network namespace (a name that `ip netns` lists, a path, an inode number, or "

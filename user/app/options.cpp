@@ -234,7 +234,7 @@ std::string help_of(CLI::App& app, const Commands& commands, const Raw& raw) {
   if (verb == Verb::Trace)
     return app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
   const CLI::App* command =
-      commands.replay_stats->parsed() ? commands.replay_stats : command_of(commands, verb);
+      commands.replay_stats->parsed() ? commands.replay_stats : commands[verb];
   if (verb == Verb::Check) hide_pointless_for_check(app);
   for (const std::string& option : pointless_for(verb, raw)) app.get_option(option)->group("");
   const CLI::Formatter format;
@@ -259,7 +259,7 @@ std::variant<Options, Show, UsageError> parse_options(int argc, const char* cons
   std::vector<std::string> command = split_command(argc, argv);
   try {
     app.parse(argc, argv);
-    const bool is_stats = commands.stats->parsed() || commands.replay_stats->parsed();
+    const bool is_stats = commands[Verb::Stats]->parsed() || commands.replay_stats->parsed();
     refuse_pointless(app, verb_of(commands), is_stats, raw);
     Options options = options_of(raw, verb_of(commands));
     if (app.get_config_ptr()->count() != 0)

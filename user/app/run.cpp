@@ -56,6 +56,8 @@ std::optional<Error> write_error(const Output& output) {
 std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& command, Sink& sink,
                                          Output& output) {
   Signals signals(Signals::For::Run);
+  SessionConfig session_config = config.session;
+  session_config.cgroups = list_cgroups(find_cgroup2_mount());
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .accept = config.watch_accept,
                                     .follow = true,
@@ -69,10 +71,10 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
       *programs,
       {.other_namespaces = looks_elsewhere(config.session.filter), .signals_command = true});
   if (!promises) return own_failure(promises.error());
-  Session session(config.session, *programs, sink, output);
+  Session session(std::move(session_config), *programs, sink, output);
   if (const auto error = session.begin()) return own_failure(*error);
-  session.watch(signals.fd());
-  session.watch_once(command.pidfd());
+  if (const auto error = session.watch(signals.fd())) return own_failure(*error);
+  if (const auto error = session.watch_once(command.pidfd())) return own_failure(*error);
   if (auto failure = command.release()) {
     session.finish(*programs);
     return *failure;

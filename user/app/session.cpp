@@ -10,6 +10,7 @@
 #include <array>
 #include <bit>
 #include <ctime>
+#include <utility>
 
 #include "app/sees.h"
 #include "util/version.h"
@@ -27,21 +28,26 @@ constexpr Nanos kIdleTick = 200ms;
 constexpr Nanos kFlush = 20ms;
 constexpr Nanos kMissedCheck = 1s;
 constexpr Nanos kClockNoise = 50us;
+constexpr int kClockTries = 3;
 // Where one event came, others follow: they are left to collect for a while without any wakeup. One
 // for each would cost the traced programs more than all the rest.
 constexpr Nanos kLastPatience = 500ms;
 constexpr Nanos kNap = 5ms;
 constexpr Nanos kShortNap = 1ms;  // where that is too long for the ring
 constexpr Nanos kLastLook = 2s;
+constexpr std::uint64_t kMostTwice = 1000;  // that a task was preempted for long between the two
 
-// CLOCK_REALTIME - CLOCK_MONOTONIC; nullopt: we were interrupted while we read them.
-std::optional<Nanos> clock_offset() {
-  timespec wall{};
-  const Nanos before = monotonic_now();
-  ::clock_gettime(CLOCK_REALTIME, &wall);
-  const Nanos after = monotonic_now();
-  if (after - before > kClockNoise) return std::nullopt;
-  return std::chrono::seconds{wall.tv_sec} + Nanos{wall.tv_nsec} - (before + after) / 2;
+// `clock` - CLOCK_MONOTONIC; nullopt: we were interrupted each time that we read them.
+std::optional<Nanos> ahead_of_monotonic(clockid_t clock) {
+  for (int i = 0; i < kClockTries; ++i) {
+    timespec there{};
+    const Nanos before = monotonic_now();
+    ::clock_gettime(clock, &there);
+    const Nanos after = monotonic_now();
+    if (after - before > kClockNoise) continue;
+    return std::chrono::seconds{there.tv_sec} + Nanos{there.tv_nsec} - (before + after) / 2;
+  }
+  return std::nullopt;
 }
 
 StartRecord start_record(const Programs& programs, const Thresholds& thresholds) {
@@ -87,25 +93,38 @@ std::uint32_t ring_size(std::uint64_t asked) {
   return static_cast<std::uint32_t>(std::bit_ceil(std::clamp(asked, page, most)));
 }
 
-Session::Session(const SessionConfig& config, const Programs& programs, Sink& sink, Output& output)
-    : config_(config),
+Session::Session(SessionConfig config, const Programs& programs, Sink& sink, Output& output)
+    : config_(std::move(config)),
       programs_(programs),
       output_(output),
-      start_(start_record(programs, config.thresholds)),
-      lifecycle_(lifecycle_config(config, programs), config.filter, sink),
-      feed_(start_, lifecycle_, sink, config.recorder, config.observer),
+      start_(start_record(programs, config_.thresholds)),
+      lifecycle_(lifecycle_config(config_, programs), config_.filter, sink),
+      feed_(start_, lifecycle_, sink, config_.recorder, config_.observer),
       pump_(feed_),
       inquirer_(programs, lifecycle_, feed_) {}
 
-void Session::watch(int fd) { add_to_epoll(fd, EPOLLIN); }
+std::optional<Error> Session::watch(int fd) { return add_to_epoll(fd, EPOLLIN); }
 
-void Session::watch_once(int fd) { add_to_epoll(fd, EPOLLIN | EPOLLONESHOT); }
+std::optional<Error> Session::watch_once(int fd) {
+  return add_to_epoll(fd, EPOLLIN | EPOLLONESHOT);
+}
 
-void Session::add_to_epoll(int fd, std::uint32_t events) {
+std::optional<Error> Session::add_to_epoll(int fd, std::uint32_t events) {
   epoll_event event{};
   event.events = events;
   event.data.fd = fd;
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+    return system_error("watching a descriptor (epoll_ctl)");
+  return std::nullopt;
+}
+
+// Only whether its reader goes away; a plain file cannot be watched: fine. After a SIGHUP it is
+// another descriptor.
+void Session::watch_output() {
+  if (!config_.needs_reader || output_.fd() == watched_output_) return;
+  if (watched_output_ >= 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched_output_, nullptr);
+  watched_output_ = output_.fd();
+  (void)add_to_epoll(watched_output_, 0);
 }
 
 std::optional<Error> Session::begin() {
@@ -118,17 +137,17 @@ std::optional<Error> Session::begin() {
   if (!programs_.sees().tracing) pump_.begin(programs_.shared(), programs_.missed());
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_) return system_error("making an epoll instance");
-  for (const int fd : reader_->fds()) add_to_epoll(fd, EPOLLIN | EPOLLET);
-  watch(inquirer_.fd());
-  // Only that its reader went away; a plain file cannot be watched: fine.
-  if (config_.needs_reader) add_to_epoll(output_.fd(), 0);
+  for (const int fd : reader_->fds())
+    if (auto error = add_to_epoll(fd, EPOLLIN | EPOLLET)) return error;
+  if (auto error = watch(inquirer_.fd())) return error;
+  watch_output();
   if (config_.recorder != nullptr)
     if (auto error =
             config_.recorder->begin({lifecycle_config(config_, programs_), config_.filter, start_}))
       return error;
-  for (CgroupName& name : list_cgroups(find_cgroup2_mount()))
-    feed_.note(CgroupEvent{programs_.began(), name.id, std::move(name.path)});
-  follow_clock();
+  for (const CgroupName& name : config_.cgroups)
+    feed_.note(CgroupEvent{programs_.began(), name.id, name.path});
+  follow_clocks();
   feed_.note(Began{});
   if (!write_out(true)) return output_.error();
   if (config_.snapshot) inquirer_.keep_snapshots(config_.netns_cookie);
@@ -136,16 +155,26 @@ std::optional<Error> Session::begin() {
 }
 
 Drained Session::drain_batch() {
+  follow_clocks();
   const Nanos now = monotonic_now();
   const Drained drained = reader_->drain(kBatch);
   pump_.check_ring_loss(programs_.shared(), monotonic_now());  // later than what was lost
   if (now - last_missed_check_ >= kMissedCheck) {
     const Missed missed = programs_.missed();
     pump_.check_missed(missed, monotonic_now());
+    check_order(missed);
     last_missed_check_ = now;
   }
   feed_.note(Ticked{drained == Drained::All ? now : std::min(now, feed_.last_at())});
   return drained;
+}
+
+// Programs of one tracepoint run in the order in which they were attached, or a twin would tell of
+// all that its program tells of.
+void Session::check_order(const Missed& missed) {
+  if (missed.twice < kMostTwice || missed.twice < pump_.records() / 4) return;
+  disordered_ = true;
+  stop_ = true;
 }
 
 // Answers are taken before the ring is drained, and applied when it is empty: whatever had happened
@@ -187,11 +216,16 @@ bool Session::is_settled(Nanos now) {
   return now >= *ready_at_ + 3 * TimerWheel::kTick;
 }
 
-void Session::follow_clock() {
-  const auto offset = clock_offset();
-  if (!offset || std::chrono::abs(*offset - clock_offset_) < kClockNoise) return;
-  clock_offset_ = *offset;
-  feed_.note(ClockEvent{monotonic_now(), *offset});
+// Before records are taken from the ring: what happened since a suspension comes after it.
+void Session::follow_clocks() {
+  const auto wall = ahead_of_monotonic(CLOCK_REALTIME);
+  if (wall && std::chrono::abs(*wall - clock_offset_) >= kClockNoise) {
+    clock_offset_ = *wall;
+    feed_.note(ClockEvent{monotonic_now(), *wall});
+  }
+  const auto boot = ahead_of_monotonic(CLOCK_BOOTTIME);
+  const auto suspended = boot ? suspends_.compare(monotonic_now(), *boot) : std::nullopt;
+  if (suspended) feed_.note(*suspended);
 }
 
 // False if there is nobody to write for any more. `now`: at the beginning, where it is time to find
@@ -214,14 +248,20 @@ void Session::keep_record() {
 
 std::optional<Error> Session::loop(const std::function<bool()>& over) {
   while (!stop_) {
-    follow_clock();
     turn();
     write_out(false);
     keep_record();
     if (over()) break;
+    watch_output();
     if (const Nanos wait = patience(); wait.count() > 0 && !stop_)
       if (auto error = sleep(wait)) return error;
   }
+  if (disordered_)
+    return Error{
+        "this kernel does not run the programs of a tracepoint in the order in which they "
+        "were attached: each transition would be told twice",
+        {},
+        "Please report it, with the kernel's version"};
   return output_.error();
 }
 

@@ -14,6 +14,8 @@
 #include "core/filter.h"
 #include "core/observer.h"
 #include "core/record.h"
+#include "core/suspensions.h"
+#include "kernel/cgroups.h"
 #include "kernel/programs.h"
 #include "kernel/ring_reader.h"
 #include "recording/recorder.h"
@@ -28,6 +30,8 @@ struct SessionConfig {
   std::optional<std::uint64_t> netns_cookie;  // of filter.netns: see keep_to_netns()
   Thresholds thresholds;
   std::size_t max_connections = 4'000'000;
+  // Those that there were before anything was attached: a walk through cgroupfs takes its time.
+  std::vector<CgroupName> cgroups;
   bool snapshot = true;                     // begin with the sockets that are there
   std::optional<Nanos> exit_grace;          // see LifecycleConfig
   bool flags_uncertain = false;             // ...
@@ -39,15 +43,15 @@ struct SessionConfig {
 
 class Session {
  public:
-  // All must outlive it.
-  Session(const SessionConfig& config, const Programs& programs, Sink& sink, Output& output);
+  // All but the config must outlive it.
+  Session(SessionConfig config, const Programs& programs, Sink& sink, Output& output);
 
   // Writes the start record, begins to read, asks for the snapshot.
   std::optional<Error> begin();
   // Wakes the loop when it is readable.
-  void watch(int fd);
+  std::optional<Error> watch(int fd);
   // ... but only the first time: for what stays readable.
-  void watch_once(int fd);
+  std::optional<Error> watch_once(int fd);
   // Until `over` says so, the output fails, or nobody reads it any more (if it needs_reader).
   // `over` is called at every turn, 5 times a second at least, 20 where something happens.
   std::optional<Error> loop(const std::function<bool()>& over);
@@ -78,13 +82,15 @@ class Session {
   void drain_rest(Nanos deadline);
   void turn();
   Nanos patience();
-  void follow_clock();
-  void add_to_epoll(int fd, std::uint32_t events);
+  void check_order(const Missed& missed);
+  void follow_clocks();
+  std::optional<Error> add_to_epoll(int fd, std::uint32_t events);
+  void watch_output();
   bool write_out(bool now);
   void keep_record();
   std::optional<Error> sleep(Nanos wait);
 
-  const SessionConfig& config_;
+  const SessionConfig config_;
   const Programs& programs_;
   Output& output_;
   const StartRecord start_;
@@ -94,13 +100,16 @@ class Session {
   Inquirer inquirer_;
   std::unique_ptr<RingReader> reader_;
   UniqueFd epoll_;
+  int watched_output_ = -1;
   std::vector<Worker::Answer> answers_;
   Drained drained_ = Drained::All;
   bool busy_ = false;  // records came
   Nanos clock_offset_{};
+  SuspendWatch suspends_;
   Nanos last_flush_{}, last_missed_check_{}, last_busy_{};
   std::optional<Nanos> ready_at_;
   bool stop_ = false;
+  bool disordered_ = false;
 };
 
 // By this machine's memory and CPUs where nothing is asked for.

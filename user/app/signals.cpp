@@ -4,6 +4,9 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
+#include <cerrno>
+#include <system_error>
+
 namespace tcpdwell {
 namespace {
 
@@ -27,6 +30,8 @@ Signals::Signals(For purpose) {
   struct sigaction hang_up {};
   outlives_terminal_ = ::sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler == SIG_IGN;
   fd_ = UniqueFd(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+  if (!fd_)
+    throw std::system_error(errno, std::generic_category(), "cannot wait for signals (signalfd)");
 }
 
 std::optional<Signal> Signals::take() {

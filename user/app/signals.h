@@ -24,6 +24,7 @@ class Signals {
 
   // Blocks them, also where the parent had SIGINT ignored (a background job of a shell): a blocked
   // signal is queued whatever its disposition. SIGPIPE is ignored: a closed pipe is an EPIPE.
+  // Throws std::system_error where there is no descriptor left.
   explicit Signals(For purpose = For::Trace);
   int fd() const { return fd_.get(); }
   // The next one that came; nullopt: none. A terminal that hangs up is a SIGTERM, or nothing if

@@ -131,11 +131,12 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   if (auto error = why_no_ready_file(config, policy_of_ready_file(config, output, nullptr)))
     return *error;
   Signals signals;
+  SessionConfig kept = config.session;
+  kept.cgroups = list_cgroups(find_cgroup2_mount());
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .accept = config.watch_accept,
                                     .ring_bytes = ring_size(config.ring_bytes)});
   if (!programs) return programs.error();
-  SessionConfig kept = config.session;
   auto netns = keep_to_netns(*programs, kept.filter, kept.netns_path);
   if (!netns) return netns.error();
   kept.netns_cookie = *netns;
@@ -154,9 +155,9 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
     recorder = std::move(*opened);
   }
   kept.recorder = recorder.get();
-  Session session(kept, *programs, sink, output);
+  Session session(std::move(kept), *programs, sink, output);
   if (const auto error = session.begin()) return *error;
-  session.watch(signals.fd());
+  if (const auto error = session.watch(signals.fd())) return *error;
   if (const auto error = run_until_over(config, *promises, session, signals, output)) return *error;
   EndRecord end = session.finish(*programs);
   if (const auto error = output.error()) return *error;

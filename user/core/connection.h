@@ -5,6 +5,7 @@
 // and has the accessors.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -140,6 +141,12 @@ struct Change {
   bool error_known = false;  // else the dwell is a lower bound
   bool owned = false;        // the owner was known when it happened
 };
+
+// A recording can say of many dwells that they are off by years.
+inline Nanos sum_of_errors(Nanos one, Nanos other) {
+  constexpr Nanos kMost{INT64_MAX / 4};
+  return std::min(one, kMost) + std::min(other, kMost);
+}
 
 struct StateTime {
   Nanos total{};

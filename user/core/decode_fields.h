@@ -14,12 +14,49 @@ namespace tcpdwell::decoding {
 
 using Bytes = std::span<const std::byte>;
 
-// Ring records are 8-byte aligned, no more, and a recording's are not: always a copy.
+// The size that a struct of wire.h had in version 1. Fields are added at its end, and are 0 in the
+// records of older versions. A struct that others begin with keeps its size.
+template <typename Raw>
+inline constexpr std::size_t kFirstSize = sizeof(Raw);
+template <>
+inline constexpr std::size_t kFirstSize<tcpdwell_timewait> = 104;
+template <>
+inline constexpr std::size_t kFirstSize<tcpdwell_request> = 96;
+template <>
+inline constexpr std::size_t kFirstSize<tcpdwell_accept> = 64;
+template <>
+inline constexpr std::size_t kFirstSize<tcpdwell_reset> = 32;
+template <>
+inline constexpr std::size_t kFirstSize<tcpdwell_syn> = 80;
+template <>
+inline constexpr std::size_t kFirstSize<tcpdwell_tally> = 24;
+template <>
+inline constexpr std::size_t kFirstSize<tcpdwell_stamps> = 40;
+template <>
+inline constexpr std::size_t kFirstSize<tcpdwell_mptcp_change> = 88;
+template <>
+inline constexpr std::size_t kFirstSize<tcpdwell_release> = 72;
+template <>
+inline constexpr std::size_t kFirstSize<tcpdwell_exit> = 24;
+static_assert(sizeof(tcpdwell_head) == 16 && sizeof(tcpdwell_flow) == 56 &&
+                  sizeof(tcpdwell_task) == 32 && sizeof(tcpdwell_transition) == 112 &&
+                  sizeof(tcpdwell_snapshot) == 128 && sizeof(tcpdwell_mptcp) == 64,
+              "other structs begin with these or hold them: append a struct of its own, with a "
+              "flag that says that it is there, as tcpdwell_stamps");
+
+// Ring records are 8-byte aligned, no more, and a recording's are not: always a copy. What an older
+// version did not write is zero.
 template <typename Raw>
 std::optional<Raw> read(Bytes record, std::size_t at = 0) {
-  if (record.size() < at + sizeof(Raw)) return std::nullopt;
+  static_assert(kFirstSize<Raw> <= sizeof(Raw), "a field went away");
+  if (record.size() < at + kFirstSize<Raw>) return std::nullopt;
   Raw raw;
-  std::memcpy(&raw, record.data() + at, sizeof raw);
+  if (record.size() >= at + sizeof raw) {
+    std::memcpy(&raw, record.data() + at, sizeof raw);
+  } else {
+    raw = {};
+    std::memcpy(&raw, record.data() + at, record.size() - at);
+  }
   return raw;
 }
 
@@ -31,7 +68,8 @@ inline bool is_time(std::uint64_t ns) {
 
 inline bool is_plausible(const tcpdwell_head& head) {
   constexpr std::uint32_t kMaxCpus = 1U << 16;
-  return head.version == TCPDWELL_WIRE_VERSION && is_time(head.at_ns) && head.cpu < kMaxCpus;
+  return head.version >= 1 && head.version <= TCPDWELL_WIRE_VERSION && is_time(head.at_ns) &&
+         head.cpu < kMaxCpus;
 }
 
 inline Nanos at(const tcpdwell_head& head) { return Nanos{static_cast<std::int64_t>(head.at_ns)}; }

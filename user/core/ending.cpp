@@ -6,6 +6,22 @@
 namespace tcpdwell {
 namespace {
 
+// What an ICMP message, a route or a neighbour that does not answer leaves in a socket
+// (icmp_err_convert[], icmpv6_err_convert()), but for ECONNREFUSED.
+bool is_unreachable(std::uint16_t err) {
+  switch (err) {
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case ENONET:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case EPROTO:
+    case EACCES: return true;
+    default: return false;
+  }
+}
+
 // Both ways of shutting down set sk_shutdown to 3; only close() has no descriptor left.
 Why closing_or_shutdown(const TransitionEvent& event) {
   return event.closing ? Why::Close : Why::Shutdown;
@@ -17,9 +33,10 @@ Ending end_of_syn_sent(const TransitionEvent& event) {
     case ECONNABORTED: return {Ended::Killed, Why::Killed, Side::None};
     case ETIMEDOUT: return {Ended::Timeout, Why::Timeout, Side::None};
     case ECONNREFUSED: return {Ended::Refused, Why::Refused, Side::Remote};
-    default:  // ICMP: unreachable, prohibited
-      return {Ended::Refused, Why::Refused, Side::None};
+    default: break;
   }
+  if (is_unreachable(event.err)) return {Ended::Unreachable, Why::Unreachable, Side::None};
+  return {Ended::Unknown, Why::Unknown, Side::None};
 }
 
 Ending end_with_error(const TransitionEvent& event, const ResetFacts& resets) {
@@ -32,11 +49,13 @@ Ending end_with_error(const TransitionEvent& event, const ResetFacts& resets) {
       return {Ended::ResetReceived, Why::Reset, Side::Remote};
     case ECONNABORTED:  // tcp_abort()
       return {Ended::Killed, Why::Killed, sender};
-    case ETIMEDOUT:
-    case EHOSTUNREACH:  // tcp_write_err() prefers the soft error that an ICMP left
-    case ENETUNREACH: return {Ended::Timeout, Why::Timeout, sender};
-    default: return {Ended::Unknown, Why::Unknown, Side::Unknown};
+    case ETIMEDOUT: return {Ended::Timeout, Why::Timeout, sender};
+    default: break;
   }
+  // Retries ran out, and tcp_write_err() prefers the soft error that an ICMP left.
+  if (is_unreachable(event.err) || event.err == ECONNREFUSED)
+    return {Ended::Unreachable, Why::Unreachable, sender};
+  return {Ended::Unknown, Why::Unknown, Side::Unknown};
 }
 
 // A connection that was whole and was thrown away: tcp_disconnect(), or close() with data unread.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/process_facts.h"
+#include "core/suspend_event.h"
 #include "core/types.h"
 
 namespace tcpdwell {
@@ -391,7 +392,7 @@ struct AcceptQueuesEvent {
 using Event =
     std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent, AcceptQueuesEvent,
                  TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent, SynEvent,
-                 LossEvent, ClockEvent, CgroupEvent, NamespaceEvent, MptcpChangeEvent, MptcpEvent,
-                 DeadEvent, ReleaseEvent, ExitEvent>;
+                 LossEvent, ClockEvent, SuspendEvent, CgroupEvent, NamespaceEvent, MptcpChangeEvent,
+                 MptcpEvent, DeadEvent, ReleaseEvent, ExitEvent>;
 
 }  // namespace tcpdwell

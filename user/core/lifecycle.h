@@ -165,6 +165,7 @@ class Lifecycle {
   void on_event(const SynEvent& event);
   void on_event(const LossEvent& event);
   void on_event(const ClockEvent& event);
+  void on_event(const SuspendEvent& event) { publisher_.suspended(event); }
   void on_event(const CgroupEvent& event);
   void on_event(const NamespaceEvent& event);
   void on_event(const SnapshotEvent& event);

@@ -33,7 +33,7 @@ struct Finished {
 
 using Note =
     std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, QueueWalkBegan, LossEvent, ClockEvent,
-                 CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent, ProcessesEvent,
-                 MptcpEvent, AcceptQueuesEvent, DeadEvent, Stopped, Finished>;
+                 SuspendEvent, CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent,
+                 ProcessesEvent, MptcpEvent, AcceptQueuesEvent, DeadEvent, Stopped, Finished>;
 
 }  // namespace tcpdwell

@@ -30,11 +30,12 @@ void Publisher::opened(Connection& connection, State from, Why why) {
 Dwell Publisher::moved(Connection& connection, State to, Nanos at, Nanos error, Why why) {
   // Two CPUs stamp their events before they queue them: a later one can be a little earlier.
   at = std::max(at, connection.entered);
-  const Nanos off = table_.entered_error(connection) + error;
+  const Nanos measured_error = table_.entered_error(connection) + error;
+  const Nanos off = sum_of_errors(measured_error, suspensions_.within(connection.entered, at));
   const bool known = connection.entered_known;
   // Without a beginning it is a lower bound: of the earliest that the end can have been.
   const Nanos measured = at - connection.entered;
-  const Nanos value = known ? measured : std::max(measured - off, Nanos{0});
+  const Nanos value = known ? measured : std::max(measured - measured_error, Nanos{0});
   const State from = connection.state;
   if (to == State::Closed) {
     last_state_ = from;
@@ -55,12 +56,19 @@ Dwell Publisher::moved(Connection& connection, State to, Nanos at, Nanos error, 
                        .has_dwell = true,
                        .error_known = known,
                        .owned = connection.owner != 0});
-  return {value, known ? std::optional(off) : std::nullopt};
+  return {value, known ? std::optional(measured_error) : std::nullopt};
+}
+
+void Publisher::date(FlagRecord& flag, Nanos at) const {
+  flag.when = when(at);
+  if (flag.dwell.error)
+    flag.dwell.error =
+        sum_of_errors(*flag.dwell.error, suspensions_.within(at - flag.dwell.value, at));
 }
 
 bool Publisher::flagged(Connection& connection, Nanos at, FlagRecord record) {
   if (connection.verdict != Verdict::Show) return false;
-  record.when = when(at);
+  date(record, at);
   describe(connection, true, record.socket);
   if (filter_.wants(record)) sink_.write(record);
   return true;
@@ -68,7 +76,7 @@ bool Publisher::flagged(Connection& connection, Nanos at, FlagRecord record) {
 
 void Publisher::flagged(const SocketInfo& socket, std::uint64_t cgroup_id, Nanos at,
                         FlagRecord record) {
-  record.when = when(at);
+  date(record, at);
   record.socket = socket;
   const std::string* path = path_of(cgroup_id);
   record.socket.cgroup = path == nullptr ? std::string_view() : *path;
@@ -111,7 +119,7 @@ bool Publisher::queued(const QueuedChild& child, bool followed, Nanos at, FlagRe
          return passes(Owner{holder.process, Via::Fd});
        }));
   if (!wanted) return false;
-  record.when = when(at);
+  date(record, at);
   record.socket.cgroup = path ? std::string_view(*path) : std::string_view();
   if (filter_.wants(record)) sink_.write(record);
   return true;
@@ -120,7 +128,7 @@ bool Publisher::queued(const QueuedChild& child, bool followed, Nanos at, FlagRe
 // Shown by the state in which it was when it was flagged.
 void Publisher::left_queue(const QueuedChild& child, Nanos at, FlagRecord record) {
   const std::string* path = path_of(child.sock_cgroup_id);
-  record.when = when(at);
+  date(record, at);
   record.socket.cgroup = path ? std::string_view(*path) : std::string_view();
   const State state = std::exchange(record.state, child.state);
   if (!filter_.wants(record)) return;
@@ -147,7 +155,7 @@ void Publisher::ended(Connection& connection, Nanos at, Ended ended,
   auto times = table_.times(connection);
   StateTime& last = times[index(last_state_)];
   last = {.total = last.total + last_time_.total,
-          .error = last.error + last_time_.error,
+          .error = sum_of_errors(last.error, last_time_.error),
           .visited = true,
           .lower_bound = last.lower_bound || last_time_.lower_bound};
   std::transform(times.begin(), times.end(), record.dwell.begin(), dwell_of);
@@ -274,6 +282,11 @@ void Publisher::cgroup(std::uint64_t id, std::string path) {
 
 std::vector<std::uint64_t> Publisher::take_unknown_cgroups() {
   return std::exchange(unknown_cgroups_, {});
+}
+
+void Publisher::suspended(const SuspendEvent& event) {
+  suspensions_.add(event);
+  sink_.write(ClockRecord{.when = when(event.at), .suspended = event.length});
 }
 
 void Publisher::lost(const LossEvent& event, std::uint64_t resynced) {

@@ -11,6 +11,7 @@
 #include "core/connection.h"
 #include "core/filter.h"
 #include "core/record.h"
+#include "core/suspensions.h"
 #include "core/table.h"
 
 namespace tcpdwell {
@@ -23,7 +24,8 @@ class Publisher {
 
   // The first transition of a connection, which has no dwell: CLOSED or LISTEN to its state.
   void opened(Connection& connection, State from, Why why);
-  // It leaves its state for `to`. `error`: how far `at` may be off. Returns the time it was in it.
+  // It leaves its state for `to`. `error`: how far `at` may be off. Returns the time it was in it,
+  // for flagged().
   Dwell moved(Connection& connection, State to, Nanos at, Nanos error, Why why);
   // Its life is over, and it was moved to CLOSED just now.
   void ended(Connection& connection, Nanos at, Ended ended, std::optional<TimeWaitEnded> time_wait);
@@ -61,6 +63,7 @@ class Publisher {
     if (filter_.wants(failed)) sink_.write(failed);
   }
   void lost(const LossEvent& event, std::uint64_t resynced);
+  void suspended(const SuspendEvent& event);
   void clock(Nanos offset) { clock_offset_ = offset; }
   void cgroup(std::uint64_t id, std::string path);
   When when(Nanos at) const { return {at, clock_offset_.count() ? at + clock_offset_ : Nanos{0}}; }
@@ -73,6 +76,8 @@ class Publisher {
   const Filter& filter() const { return filter_; }
 
  private:
+  // Sets its time; a suspension that it spans becomes part of its error.
+  void date(FlagRecord& flag, Nanos at) const;
   const std::string* path_of(std::uint64_t cgroup_id);
   const std::string* path_of(const Connection& connection) {
     return path_of(cgroup_id_of(connection));
@@ -91,6 +96,7 @@ class Publisher {
   const Sink::Needs needs_;
   ConnectionTable& table_;
   Nanos clock_offset_{};
+  Suspensions suspensions_;
   EndRecord::Passed passed_;
   // It is not small, and every field of it is written for each that is told.
   Record told_{std::in_place_type<TransitionRecord>};

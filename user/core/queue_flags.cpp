@@ -76,6 +76,7 @@ std::shared_ptr<QueueFlags::Listener> QueueFlags::learn(
   if (!listener) listener = std::make_shared<Listener>();
   AcceptQueue& known = listener->queue;
   known.listener = queue.cookie;
+  known.port = queue.flow.local.port;
   known.length = queue.length;
   known.backlog = queue.backlog;
   known.syns_dropped = queue.syns_dropped;

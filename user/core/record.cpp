@@ -66,6 +66,7 @@ std::string_view name(Ended ended) {
     case Ended::Overflow: return "overflow";
     case Ended::Dropped: return "dropped";
     case Ended::Netns: return "netns";
+    case Ended::Unreachable: return "unreachable";
   }
   return "";
 }
@@ -120,6 +121,7 @@ std::string_view name(Why why) {
     case Why::Overflow: return "overflow";
     case Why::Dropped: return "dropped";
     case Why::Netns: return "netns";
+    case Why::Unreachable: return "unreachable";
   }
   return "";
 }

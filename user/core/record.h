@@ -40,7 +40,8 @@ enum class Ended : std::uint8_t {
   Killed,
   Overflow,
   Dropped,
-  Netns
+  Netns,
+  Unreachable
 };
 enum class TimeWaitEnded : std::uint8_t {
   Unknown,
@@ -74,7 +75,8 @@ enum class Why : std::uint8_t {
   Killed,
   Overflow,
   Dropped,
-  Netns
+  Netns,
+  Unreachable
 };
 std::string_view name(Why why);
 
@@ -145,6 +147,7 @@ std::string_view name(Cause cause);
 // Of the listener whose queue a connection waits in.
 struct AcceptQueue {
   std::uint64_t listener = 0;                // its cookie
+  std::uint16_t port = 0;                    // ... that of its connections, but for TPROXY
   std::uint32_t length = 0, backlog = 0;     // full at backlog + 1
   std::uint32_t syns_dropped = 0;            // at this listener, since it was made
   std::optional<ListenCounters> counters;    // of the whole namespace; nullopt: not known
@@ -227,6 +230,13 @@ struct LostRecord {
   std::uint64_t resynced = 0;
 };
 
+// The host was suspended before `when`. Dwells leave that time out; those that span it have it in
+// their error.
+struct ClockRecord {
+  When when;
+  Nanos suspended{};
+};
+
 // `leaks`: what is there in a state that has a threshold, whether it passes it or not.
 struct WatchedState {
   FlagKind kind = FlagKind::State;
@@ -266,7 +276,7 @@ struct EndRecord {
 };
 
 using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord,
-                            FailedConnectsRecord, LostRecord, EndRecord>;
+                            FailedConnectsRecord, LostRecord, ClockRecord, EndRecord>;
 
 // Where records go. Called on the thread that owns the table; must not throw.
 class Sink {

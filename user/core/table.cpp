@@ -310,7 +310,7 @@ void ConnectionTable::spend(Connection& connection, State state, Nanos dwell, Na
     StateTime& time = (*extras_[connection.extra].times)[index(state)];
     time.visited = true;
     time.total += dwell;
-    time.error += error;
+    time.error = sum_of_errors(time.error, error);
     time.lower_bound |= lower_bound;
     return;
   }
@@ -320,7 +320,9 @@ void ConnectionTable::spend(Connection& connection, State state, Nanos dwell, Na
   if (lower_bound)
     connection.spent_bounds =
         static_cast<std::uint8_t>(connection.spent_bounds | 1U << slot) & 0xfU;
-  if (error != Nanos{0}) extra(connection).errors[slot] += error;
+  if (error == Nanos{0}) return;
+  Nanos& sum = extra(connection).errors[slot];
+  sum = sum_of_errors(sum, error);
 }
 
 void ConnectionTable::move_to_extra(Connection& connection) {

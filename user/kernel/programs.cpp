@@ -180,6 +180,7 @@ Missed Programs::missed() const {
   }
   auto& nested = shared().nested_transitions;
   const std::uint64_t seen = std::atomic_ref<__u64>(nested).load(std::memory_order_relaxed);
+  missed.twice = seen - std::min(seen, missed.transitions);
   missed.transitions -= std::min(seen, missed.transitions);
   return missed;
 }

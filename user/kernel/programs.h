@@ -42,6 +42,7 @@ struct Sees {
 struct Missed {
   std::uint64_t transitions = 0;  // of inet_sock_set_state
   std::uint64_t at_most = 0;      // of programs that would have ignored most of them
+  std::uint64_t twice = 0;  // transitions of which the twin told, and its program was not skipped
 };
 
 class Programs {

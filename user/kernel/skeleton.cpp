@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <type_traits>
 
 #include "kernel/addresses.h"
 #include "kernel/btf_facts.h"
@@ -110,6 +112,69 @@ constexpr bool kAlike = sizeof(A) == sizeof(B) && sizeof(A::maps) == sizeof(B::m
                         sizeof(*A::data_addresses) == sizeof(*B::data_addresses) &&
                         sizeof(*A::bss) == sizeof(*B::bss);
 static_assert(kAlike<tcpdwell_bpf, tcpdwell_probed_bpf>);
+
+// ... and each part that is used is where the skeleton says.
+#define SAME_PLACE(part) \
+  static_assert(offsetof(tcpdwell_bpf, part) == offsetof(tcpdwell_probed_bpf, part))
+#define SAME_FIELD(part, field)                                                         \
+  static_assert(offsetof(std::remove_pointer_t<decltype(tcpdwell_bpf::part)>, field) == \
+                offsetof(std::remove_pointer_t<decltype(tcpdwell_probed_bpf::part)>, field))
+SAME_PLACE(skeleton);
+SAME_PLACE(obj);
+SAME_PLACE(rodata);
+SAME_PLACE(data_addresses);
+SAME_PLACE(bss);
+SAME_PLACE(maps.events);
+SAME_PLACE(maps.followed_tasks);
+SAME_PLACE(maps.spilled);
+SAME_PLACE(maps.wanted);
+SAME_PLACE(maps.wanted_ends);
+SAME_PLACE(maps.queued);
+SAME_PLACE(progs.accept_queues);
+SAME_PLACE(progs.dead_descriptors);
+SAME_PLACE(progs.holders);
+SAME_PLACE(progs.mptcp_sockets);
+SAME_PLACE(progs.on_destroy);
+SAME_PLACE(progs.on_exit);
+SAME_PLACE(progs.on_exit_accept);
+SAME_PLACE(progs.on_exit_accept4);
+SAME_PLACE(progs.on_fork);
+SAME_PLACE(progs.on_inet_csk_accept);
+SAME_PLACE(progs.on_io_uring_complete);
+SAME_PLACE(progs.on_kfree_skb);
+SAME_PLACE(progs.on_retransmit);
+SAME_PLACE(progs.on_send_reset);
+SAME_PLACE(progs.on_send_reset_reason);
+SAME_PLACE(progs.on_set_state);
+SAME_PLACE(progs.on_set_state_nested);
+SAME_PLACE(progs.on_timer_cancel);
+SAME_PLACE(progs.on_timer_expire);
+SAME_PLACE(progs.on_timer_start);
+SAME_PLACE(progs.on_timewait_segment);
+SAME_PLACE(progs.places_in_list);
+SAME_PLACE(progs.places_of_files);
+SAME_PLACE(progs.places_of_tasks);
+SAME_PLACE(progs.snapshot);
+SAME_FIELD(bss, shared);
+SAME_FIELD(bss, holders_ends);
+SAME_FIELD(bss, holders_pass);
+SAME_FIELD(bss, subflows_met);
+SAME_FIELD(data_addresses, ranges);
+SAME_FIELD(data_addresses, reqsk_timer_fn);
+SAME_FIELD(data_addresses, tw_timer_fn);
+SAME_FIELD(rodata, accept_args);
+SAME_FIELD(rodata, filter);
+SAME_FIELD(rodata, filters);
+SAME_FIELD(rodata, follows);
+SAME_FIELD(rodata, io_uring_complete_args);
+SAME_FIELD(rodata, rst_reason_memory);
+SAME_FIELD(rodata, snapshot_limit);
+SAME_FIELD(rodata, snapshot_limit_spilled);
+SAME_FIELD(rodata, snapshot_states);
+SAME_FIELD(rodata, spills);
+SAME_FIELD(rodata, tracer_pidns);
+#undef SAME_PLACE
+#undef SAME_FIELD
 
 SkeletonPtr open_skeleton(const BtfFacts& btf) {
   if (btf.function_id("bpf_rdonly_cast")) return SkeletonPtr(tcpdwell_bpf::open());

@@ -10,6 +10,7 @@
 #include "recording/namespace_entry.h"
 #include "recording/pack.h"
 #include "recording/process_entry.h"
+#include "recording/suspend_entry.h"
 
 namespace tcpdwell::recording {
 namespace {
@@ -54,6 +55,10 @@ class Notes {
     packer_.put(clock.at);
     packer_.put(clock.offset);
     end(Entry::Clock);
+  }
+  void operator()(const SuspendEvent& suspended) {
+    put_suspended(packer_, suspended);
+    end(Entry::Suspended);
   }
   void operator()(const CgroupEvent& cgroup) {
     packer_.put(cgroup.at);
@@ -203,6 +208,13 @@ std::optional<NoteReader::Read> read_clock(Bytes bytes) {
   return NoteReader::Read{clock, {}};
 }
 
+std::optional<NoteReader::Read> read_suspended(Bytes bytes) {
+  Unpacker unpacker(bytes);
+  const SuspendEvent suspended = get_suspended(unpacker);
+  if (!is_time(unpacker, suspended.at)) return std::nullopt;
+  return NoteReader::Read{suspended, {}};
+}
+
 std::optional<NoteReader::Read> read_cgroup(Bytes bytes) {
   Unpacker unpacker(bytes);
   CgroupEvent cgroup;
@@ -327,7 +339,9 @@ std::optional<NoteReader::Read> NoteReader::read_inquiry(Bytes bytes) {
   answer.send_wait = beside.send_wait;
   answer.other_end = beside.other_end;
   answer.inherited_from = beside.inherited_from;
-  if (!is_time(unpacker, answer.at) || holdings.size() != count) return std::nullopt;
+  // Nothing that is there is CLOSED: the kernel's answer says so by its absence.
+  const bool closed = answer.presence == Presence::Present && answer.state == State::Closed;
+  if (!is_time(unpacker, answer.at) || closed || holdings.size() != count) return std::nullopt;
   for (const Holding& holding : holdings) answer.holders.push_back(holding.holder);
   return Read{std::move(answer), subject};
 }
@@ -342,6 +356,7 @@ std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
     case Entry::Finished: return read_ended(bytes);
     case Entry::Loss: return read_loss(bytes);
     case Entry::Clock: return read_clock(bytes);
+    case Entry::Suspended: return read_suspended(bytes);
     case Entry::Cgroup: return read_cgroup(bytes);
     case Entry::Namespace: return read_namespace(bytes);
     case Entry::Holding: read_holding(bytes); return std::nullopt;

@@ -85,6 +85,7 @@ enum class Entry : std::uint8_t {
   StillQueued,     // cookies; of the next AcceptQueue
   AcceptQueue,     // of the next AcceptQueues
   AcceptQueues,    // what a walk through accept queues found
+  Suspended = 56,  // the host was
 };
 
 enum EntryFlags : std::uint8_t {

@@ -69,6 +69,7 @@ class Unpacker {
  public:
   explicit Unpacker(std::span<const std::byte> in) : in_(in) {}
   bool ok() const { return ok_; }
+  void fail() { ok_ = false; }  // what was read cannot be
   // An older version wrote less.
   bool has_more() const { return ok_ && !in_.empty(); }
 
@@ -144,7 +145,6 @@ class Unpacker {
   }
 
  private:
-  void fail() { ok_ = false; }
   bool has(std::size_t size) {
     if (in_.size() < size) fail();
     return ok_;

@@ -35,8 +35,10 @@ std::optional<Error> refuse(const FileHeader& header, const std::string& name) {
     return Error{name + " was made on a machine of the other byte order", {}, {}};
   if (kVerify && header.checksum != checksum_of(header))
     return Error{name + " is damaged where it says what it is", {}, {}};
-  if (header.version != kVersion || header.wire_version != TCPDWELL_WIRE_VERSION)
-    return Error{name + " was made by another version of tcpdwell, whose format (" +
+  const bool known = header.version >= 1 && header.version <= kVersion &&
+                     header.wire_version >= 1 && header.wire_version <= TCPDWELL_WIRE_VERSION;
+  if (!known)
+    return Error{name + " was made by a newer version of tcpdwell, whose format (" +
                      std::to_string(header.version) + '.' + std::to_string(header.wire_version) +
                      ") is not known here",
                  {},

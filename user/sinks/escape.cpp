@@ -49,26 +49,41 @@ void append_hex_byte(std::string& out, std::uint8_t byte) {
 
 bool is_control(std::uint32_t code) { return code < 0x20 || (code >= 0x7f && code < 0xa0); }
 
-// Line separators, and marks that change the direction of what follows them.
-bool moves_text(std::uint32_t code) {
-  return code == 0x061c || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
-         (code >= 0x2066 && code <= 0x2069);
-}
-
-// Two names that differ in one of these look alike: soft hyphen, joiners, fillers, variation
-// selectors, tags and the like (Unicode's Default_Ignorable_Code_Point).
-bool is_invisible(std::uint32_t code) {
+// What would reorder or break the line, and what cannot be seen or told from a blank: two names
+// that differ in one of these look alike. Unicode's categories Cf, Zl, Zp and Zs but for the blank
+// itself, and Default_Ignorable_Code_Point: soft hyphen, joiners, fillers, variation selectors,
+// tags.
+bool misleads(std::uint32_t code) {
   struct Range {
     std::uint32_t first, last;
   };
+  // Rising.
   constexpr Range kRanges[] = {
-      {0xad, 0xad},     {0x34f, 0x34f},     {0x115f, 0x1160},   {0x17b4, 0x17b5},
-      {0x180b, 0x180f}, {0x200b, 0x200d},   {0x2060, 0x2065},   {0x206a, 0x206f},
-      {0x3164, 0x3164}, {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
-      {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
-  return std::any_of(std::begin(kRanges), std::end(kRanges), [code](const Range& range) {
-    return code >= range.first && code <= range.last;
-  });
+      {0xa0, 0xa0},       {0xad, 0xad},       {0x34f, 0x34f},     {0x600, 0x605},
+      {0x61c, 0x61c},     {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x890, 0x891},
+      {0x8e2, 0x8e2},     {0x115f, 0x1160},   {0x1680, 0x1680},   {0x17b4, 0x17b5},
+      {0x180b, 0x180f},   {0x2000, 0x200f},   {0x2028, 0x202f},   {0x205f, 0x206f},
+      {0x2800, 0x2800},   {0x3000, 0x3000},   {0x3164, 0x3164},   {0xfe00, 0xfe0f},
+      {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb},   {0x110bd, 0x110bd},
+      {0x110cd, 0x110cd}, {0x13430, 0x1343f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
+      {0xe0000, 0xe0fff}};
+  const auto range =
+      std::lower_bound(std::begin(kRanges), std::end(kRanges), code,
+                       [](const Range& each, std::uint32_t c) { return each.last < c; });
+  return range != std::end(kRanges) && range->first <= code;
+}
+
+char* write_utf16_unit(char* to, std::uint32_t unit) {
+  *to++ = '\\';
+  *to++ = 'u';
+  for (int shift = 12; shift >= 0; shift -= 4) *to++ = kHex[unit >> shift & 0xfU];
+  return to;
+}
+
+char* write_json_escape(char* to, std::uint32_t code) {
+  if (code < 0x10000) return write_utf16_unit(to, code);
+  to = write_utf16_unit(to, 0xd800 + ((code - 0x10000) >> 10U));
+  return write_utf16_unit(to, 0xdc00 + (code & 0x3ffU));
 }
 
 constexpr std::size_t kWord = sizeof(std::uint64_t);
@@ -113,10 +128,8 @@ char* write_json_string(char* to, std::string_view bytes) {
     if (code == '"' || code == '\\') {
       *to++ = '\\';
       *to++ = static_cast<char>(code);
-    } else if (is_control(code)) {
-      to = std::copy_n("\\u00", 4, to);
-      *to++ = kHex[code >> 4U];
-      *to++ = kHex[code & 0xfU];
+    } else if (is_control(code) || misleads(code)) {
+      to = write_json_escape(to, code);
     } else {
       to = std::copy_n(bytes.data(), size, to);
     }
@@ -130,7 +143,7 @@ void append_printable(std::string& out, std::string_view bytes) {
   while (!bytes.empty()) {
     const auto [size, code] = sequence(bytes);
     const std::size_t used = size == 0 ? 1 : size;
-    if (size == 0 || is_control(code) || moves_text(code) || is_invisible(code)) {
+    if (size == 0 || is_control(code) || misleads(code)) {
       for (std::size_t i = 0; i < used; ++i) {
         out += "\\x";
         append_hex_byte(out, byte_at(bytes, i));

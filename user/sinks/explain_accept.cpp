@@ -16,11 +16,21 @@ std::string age_of(const LeakGroup& group) {
   return group.oldest.error ? age : "at least " + age;
 }
 
+// "port 80"; where a rule of TPROXY hands connections to a listener of another port: "port 3128
+// (TPROXY: it gets those to port 80)"
+std::string port_text(const LeakGroup& group) {
+  const std::uint16_t port = group.queue ? group.queue->port : 0;
+  if (port == 0 || port == group.local_port) return fmt::format("port {}", group.local_port);
+  return fmt::format(
+      "port {} (TPROXY: it gets those to {})", port,
+      group.local_port == 0 ? "other ports" : fmt::format("port {}", group.local_port));
+}
+
 // "1 connection waits in the accept queue of port 80, for 12s"
 std::string waiting(const LeakGroup& group, bool alive) {
   const std::string_view verb = alive ? (is_one(group) ? "waits" : "wait") : "waited";
-  return fmt::format("{} {} in the accept queue of port {}, {}{}",
-                     format_count(group.count, "connection"), verb, group.local_port,
+  return fmt::format("{} {} in the accept queue of {}, {}{}",
+                     format_count(group.count, "connection"), verb, port_text(group),
                      is_one(group) ? "for " : "the oldest for ", age_of(group));
 }
 

@@ -33,7 +33,8 @@ char* queue(char* out, const std::optional<AcceptQueue>& queue) {
   out = number(out, queue->syns_dropped);
   out = put(out, ",\"listener\":\"");
   out = hex(out, queue->listener);
-  out = put(out, '"');
+  out = put(out, "\",\"port\":");
+  out = number(out, queue->port);
   out = put(out, ",\"netns_listen_overflows\":");
   out = queue->counters ? number(out, queue->counters->overflows) : put(out, "null");
   out = put(out, ",\"netns_syn_cookies_sent\":");

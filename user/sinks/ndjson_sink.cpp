@@ -161,6 +161,14 @@ char* append(char* out, const LostRecord& record) {
   return out;
 }
 
+char* append(char* out, const ClockRecord& record) {
+  out = put(out, "{\"type\":\"clock\",\"time\":\"");
+  out = head(out, record.when);
+  out = put(out, ",\"suspended_ns\":");
+  out = number(out, record.suspended.count());
+  return put(out, '}');
+}
+
 char* longest(char* out, const std::vector<Longest>& all) {
   out = put(out, ",\"longest\":[");
   Separator comma;
@@ -250,6 +258,7 @@ std::size_t room_for(const StartRecord& record) {
 }
 std::size_t room_for(const FailedConnectsRecord&) { return kPlain; }
 std::size_t room_for(const LostRecord&) { return kPlain; }
+std::size_t room_for(const ClockRecord&) { return kPlain; }
 std::size_t room_for(const EndRecord& record) {
   return kPlain * (1 + record.longest.size()) +
          kWatched * (record.watched ? record.watched->size() : 0);

@@ -185,6 +185,10 @@ void StatsText::write(const StatsRecord& record) noexcept {
 }
 
 void StatsText::write(const Record& record) noexcept {
+  if (const auto* clock = std::get_if<ClockRecord>(&record))
+    output_.write(fmt::format("{}{} {}{}\n", style_.color ? ansi::kYellow : "",
+                              clock_.format(clock->when), suspended_text(*clock),
+                              style_.color ? ansi::kReset : ""));
   const auto* lost = std::get_if<LostRecord>(&record);
   if (lost == nullptr || lost->events == 0) return;
   output_.write(fmt::format("{}{} LOST {} events, {} of them transitions ({}){}\n",

@@ -2,6 +2,7 @@
 #include "sinks/text_format.h"
 
 #include <fmt/format.h>
+#include <utf8proc.h>
 
 #include <algorithm>
 #include <array>
@@ -55,14 +56,31 @@ std::string_view what_failed(ConnectFailure reason) {
                                           : "the bound port has this connection already";
 }
 
+std::string suspended_text(const ClockRecord& record) {
+  return fmt::format("SUSPENDED for {}: no dwell counts that time",
+                     format_duration(record.suspended));
+}
+
 std::string format_count(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", format_number(count), noun, count == 1 ? "" : "s");
 }
 
 std::size_t display_width(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80;
-  }));
+  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+  const auto size = static_cast<utf8proc_ssize_t>(text.size());
+  std::size_t width = 0;
+  for (utf8proc_ssize_t at = 0; at < size;) {
+    if (bytes[at] < 0x80) {  // nearly always
+      ++at;
+      ++width;
+      continue;
+    }
+    utf8proc_int32_t code = 0;
+    const utf8proc_ssize_t used = utf8proc_iterate(bytes + at, size - at, &code);
+    width += used > 0 ? static_cast<std::size_t>(utf8proc_charwidth(code)) : 1;
+    at += std::max<utf8proc_ssize_t>(used, 1);
+  }
+  return width;
 }
 
 std::string_view color_of(Cause cause) {

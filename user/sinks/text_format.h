@@ -46,9 +46,12 @@ class LocalClock {
 std::string format_number(std::uint64_t number);
 // Why connect() calls failed before a packet left.
 std::string_view what_failed(ConnectFailure reason);
+// What a suspension of the host means for the times.
+std::string suspended_text(const ClockRecord& record);
 // "1 socket", "1,234 sockets"
 std::string format_count(std::size_t count, std::string_view noun);
-// On the screen: characters, not bytes (none of ours is wide).
+// On the screen, in columns: of UTF-8 that append_printable() has made harmless. A wide character
+// (CJK, emoji) takes two, a combining one none.
 std::size_t display_width(std::string_view text);
 // Yellow where it may well end by itself or is not judged, else red.
 std::string_view color_of(Cause cause);

@@ -35,6 +35,7 @@ bool is_remarkable(Why why) {
   switch (why) {
     case Why::Reset:
     case Why::Refused:
+    case Why::Unreachable:
     case Why::Timeout:
     case Why::Reused:
     case Why::Recycled:
@@ -287,6 +288,14 @@ void TextSink::append(const LostRecord& record) {
                                   record.at_most, name(record.cause)));
   say(record.resynced,
       fmt::format("{} connections corrected: the kernel was asked after a loss", record.resynced));
+  color(kReset);
+}
+
+void TextSink::append(const ClockRecord& record) {
+  put_time(record.when);
+  go_to(kLocal);
+  color(kYellow);
+  put(suspended_text(record));
   color(kReset);
 }
 

@@ -45,6 +45,7 @@ class TextSink final : public Sink, public Observer {
   void append(const ConnectionRecord& record);
   void append(const FailedConnectsRecord& record);
   void append(const LostRecord& record);
+  void append(const ClockRecord& record);
   void append(const EndRecord& record);
 
   void begin_line();

@@ -5,7 +5,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
+#include <system_error>
 #include <utility>
 
 #include "util/thread.h"
@@ -13,6 +15,7 @@
 namespace tcpdwell {
 
 Worker::Worker() : ready_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (!ready_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -82,7 +82,7 @@ def unreachable(w):
     syn = w.peer.hear(lambda segment: "S" in segment.flags)
     pause(0.1)
     life.enter("CLOSED", w.peer.unreachable(syn))
-    life.ends("refused", "none")
+    life.ends("unreachable", "none")
 
 
 @scenario()

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is read of a recording can have been told by a kernel, or is nothing.
+#include "recording/entries.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+namespace tcpdwell::recording {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::optional<NoteReader::Read> again(const Note& note) {
+  NoteReader reader;
+  std::optional<NoteReader::Read> read;
+  pack(note, nullptr,
+       [&](Entry entry, std::span<const std::byte> bytes) { read = reader.read(entry, bytes); });
+  return read;
+}
+
+InquiryEvent answer(Presence presence, State state) {
+  return {.at = 9s, .id = 1, .presence = presence, .state = state, .local = {}, .holders = {}};
+}
+
+TEST(RecordingEntries, WhatIsThereIsNotClosed) {
+  const auto open = again(answer(Presence::Present, State::CloseWait));
+  ASSERT_TRUE(open);
+  EXPECT_EQ(std::get<InquiryEvent>(open->note).state, State::CloseWait);
+  EXPECT_TRUE(again(answer(Presence::Gone, State::Closed)));
+  EXPECT_TRUE(again(answer(Presence::Unknown, State::Closed)));
+  EXPECT_FALSE(again(answer(Presence::Present, State::Closed)));
+}
+
+}  // namespace
+}  // namespace tcpdwell::recording

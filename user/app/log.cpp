@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/log.h"
+
+#include <poll.h>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <mutex>
+#include <string_view>
+
+namespace tcpdwell {
+namespace {
+
+constexpr int kPatienceMs = 1000;
+constexpr int kTries = 3;            // others may fill a pipe that had room
+constexpr std::size_t kPart = 4096;  // PIPE_BUF: where poll() sees room, there is room for it
+
+bool has_room(int timeout_ms) {
+  pollfd ready{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  return ::poll(&ready, 1, timeout_ms) > 0;
+}
+
+// Not all files know RWF_NOWAIT: a terminal that has room takes so little at once.
+ssize_t write_some(std::string_view text) {
+  const iovec part{const_cast<char*>(text.data()), text.size()};
+  const ssize_t written = ::pwritev2(STDERR_FILENO, &part, 1, -1, RWF_NOWAIT);
+  if (written >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)) return written;
+  return ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+class PatientStderr final : public spdlog::sinks::base_sink<std::mutex> {
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    std::string_view text(line.data(), line.size());
+    for (int tries = 0; !text.empty() && tries < kTries;) {
+      if (!has_room(kPatienceMs)) return;
+      const ssize_t written = write_some(text.substr(0, kPart));
+      if (written < 0 && errno != EAGAIN && errno != EINTR) return;
+      if (written > 0)
+        text.remove_prefix(static_cast<std::size_t>(written));
+      else
+        ++tries;
+    }
+  }
+  void flush_() override {}
+};
+
+}  // namespace
+
+void set_up_log(bool verbose) {
+  const auto log = std::make_shared<spdlog::logger>("tcpdwell", std::make_shared<PatientStderr>());
+  log->set_pattern("tcpdwell: %v");
+  log->set_level(verbose ? spdlog::level::debug : spdlog::level::info);
+  spdlog::set_default_logger(log);
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/types.h"
+
+namespace tcpdwell {
+
+// The host was suspended for `length`, some time between `since` and `at`: CLOCK_MONOTONIC stood
+// still.
+struct SuspendEvent {
+  Nanos at{};
+  Nanos since{}, length{};
+};
+
+}  // namespace tcpdwell
