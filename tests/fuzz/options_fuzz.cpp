@@ -2,8 +2,8 @@
 // Any command line, with or without a configuration file. It must be understood, or be refused with
 // one line; what was understood must be within its bounds.
 //
-// Bytes are arguments, each with a NUL byte behind it. 1 and a byte N stand for the Nth word: a real option,
-// command or value. What follows a 2 is the configuration file.
+// Bytes are arguments, each with a NUL byte behind it. 1 and a byte N stand for the Nth word: a
+// real option, command or value. What follows a 2 is the configuration file.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -27,12 +27,14 @@ using namespace tcpdwell;
 constexpr char kWord = 1, kConfig = 2;
 
 constexpr std::string_view kValues[] = {
-    "",      "0",         "1",          "-1",           "80,443",    "65535",        "65536",   "1.5s",
-    "30s",   "2m30s",     "100y",       "999999999h",   "64K",       "1G",           "256K",    "0600",
-    "4755",  "255",       "256",        "self",         "4294967295", "4294967296",  "::1/128", "10.0.0.0/8",
-    "/",     "/dev/null", "/proc/self", "CLOSE_WAIT",   "accept=1s", "FIN_WAIT_2=1", "CLOSED=", "=1s",
-    "flag",  "always",    "transition", "18446744073709551616", "\xff\xfe", "\xc0\x80", "%s%n", "--",
-    "true",  "[trace]",   "=",          "\n",           "\"",        "[",            "]",       "'''"};
+    "",         "0",         "1",          "-1",         "80,443",     "65535",
+    "65536",    "1.5s",      "30s",        "2m30s",      "100y",       "999999999h",
+    "64K",      "1G",        "256K",       "0600",       "4755",       "255",
+    "256",      "self",      "4294967295", "4294967296", "::1/128",    "10.0.0.0/8",
+    "/",        "/dev/null", "/proc/self", "CLOSE_WAIT", "accept=1s",  "FIN_WAIT_2=1",
+    "CLOSED=",  "=1s",       "flag",       "always",     "transition", "18446744073709551616",
+    "\xff\xfe", "\xc0\x80",  "%s%n",       "--",         "true",       "[trace]",
+    "=",        "\n",        "\"",         "[",          "]",          "'''"};
 
 void add_names(const CLI::App& app, std::vector<std::string>& words) {
   for (const CLI::Option* option : app.get_options()) {
@@ -128,8 +130,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   UniqueFd file;
   if (config != std::string::npos) {
     file = file_with(with_words(std::string_view(bytes).substr(config + 1)));
-    arguments.insert(arguments.begin() + 1,
-                     "--config=/proc/self/fd/" + std::to_string(file.get()));
+    arguments.insert(arguments.begin() + 1, "--config=/proc/self/fd/" + std::to_string(file.get()));
   }
   std::vector<const char*> argv;
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
