@@ -4,7 +4,7 @@
     ./dev soak mixed [S] [--seed N] [--moments N]
 
 The state table of a trace is compared with `ss`, by cookie, at 50 moments; in the end SNMP and
-NetStat counters are compared with what the trace has counted. Prints the seed, what deviates, and
+NetStat counters are compared with what the trace has counted (mixed/verdict.py: which decide). Prints the seed, what deviates, and
 what of that the kernel had hidden from BPF (lib/witness.py). Exit status 1 if anything deviates
 that no hidden event explains.
 """

@@ -13,6 +13,8 @@ from .place import Place, addresses_of
 from .players import Storytellers, Talkers
 
 STEP_S = 0.05
+KEPT = ("type", "mono_ns", "netns", "cookie", "life", "role", "local", "remote", "from", "to", "owner",
+        "ended", "time_wait_ended", "retransmits", "dwell")
 
 
 class Run:
@@ -27,7 +29,7 @@ class Run:
 
     def _play(self, seconds, number):
         self.place, self._began, self._read = Place(), now(), ([], [])
-        self.moments = []
+        self.moments, self.objects = [], []
         with Tracer() as tracer:
             talkers, stories = Talkers(self.place, self.seed), Storytellers(self.place, self.seed)
             try:
@@ -47,16 +49,20 @@ class Run:
                 while now() < end:
                     self._note(tracer)
                     time.sleep(STEP_S)
-                self.objects = list(tracer.objects())
             finally:
                 stories.end()
             self.end = tracer.stop()[-1]
         self.names = stories.names
 
     def _note(self, tracer):
-        """How many objects there were when."""
+        """What has come, without what is not asked for; and how many objects there were when."""
+        came = tracer.objects()
+        inums = set(self.place.inums)
+        self.objects += [{key: item[key] for key in KEPT if key in item}
+                         for item in came if item.get("netns") in inums]
+        came.clear()
         self._read[0].append(now())
-        self._read[1].append(len(tracer.objects()))
+        self._read[1].append(len(self.objects))
 
     def _until(self, at):
         index = bisect.bisect_left(self._read[0], at)
@@ -97,6 +103,7 @@ class Run:
                  f"lost {self.end['lost']}"]
         if self.witness.why:
             lines.append(f"no witness of hidden events: {self.witness.why}")
+        lines.append(f"shown, but not decided by: {', '.join(verdict.SHOWN_ONLY)}")
         lines += [f"wrong at {number} moments, first: {first}"
                   for number, first in self._by_connection()]
         lines += [f"wrong: {each.name} in {each.netns}: the kernel has {each.kernel}, the trace {each.trace}; "
