@@ -2,6 +2,7 @@
 """Plays the scenarios of test_lifecycle.py over and over, until N lifecycles were traced (2,000).
 
     ./dev soak [N] [--only WORD]     only scenarios with WORD in their names
+    ./dev soak mixed [S]             random traffic instead: mixed_run.py
 
 Prints what was told wrongly, and what of that the kernel had hidden from BPF (lib/witness.py). Exit
 status 1 if a connection was told to have ended when or how it had not, or was told twice, or if
@@ -17,6 +18,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import mixed_run  # noqa: E402
 from lib.hidden import Witness, about_lives  # noqa: E402
 from lib.life import ANY  # noqa: E402
 from lib.lifecycle import TOLERANCE_NS, explain  # noqa: E402
@@ -144,4 +146,7 @@ def main():
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["mixed"]:
+        del sys.argv[1]
+        main = mixed_run.main
     sys.exit(main())

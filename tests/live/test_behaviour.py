@@ -78,8 +78,8 @@ def test_signal_where_sigint_was_ignored():
 
 def test_head_ends_it_quietly():
     """A closed pipe on stdout is no error, and nothing lingers behind `| head -3`."""
-    with subprocess.Popen([BINARY, "trace", "--json"], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as tracer:
+    with patience.start([BINARY, "trace", "--json"], stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE) as tracer:
         try:
             lines = [tracer.stdout.readline()]
             churn(5)
@@ -96,8 +96,8 @@ def test_head_ends_it_quietly():
 
 def test_a_reader_that_stalls_keeps_neither_ctrl_c_nor_memory():
     """Lines are dropped, and counted, beyond what may wait for it."""
-    with subprocess.Popen([BINARY, "trace", "--json", "--output-buffer", "64K"],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tracer:
+    with patience.start([BINARY, "trace", "--json", "--output-buffer", "64K"],
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tracer:
         try:
             lines = [tracer.stdout.readline()]
             churn(2000)  # 10 MB of output; a pipe holds one

@@ -249,7 +249,7 @@ def test_text():
 def test_a_reader_that_goes_away():
     reader, writer = os.pipe()
     os.close(reader)
-    with subprocess.Popen([BINARY, "check"], stdout=writer, stderr=subprocess.PIPE) as check:
+    with patience.start([BINARY, "check"], stdout=writer, stderr=subprocess.PIPE) as check:
         os.close(writer)
         assert check.stderr.read() == b""
     assert check.returncode == 0

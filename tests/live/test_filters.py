@@ -6,7 +6,6 @@ printed must be what the unfiltered one printed about the connections that match
 import contextlib
 import os
 import socket
-import threading
 
 import pytest
 
@@ -198,19 +197,14 @@ def ended(objects, inums):
 
 def start_all(tracers, stack):
     """Side by side: loading the programs takes a while. Returns what went wrong, by name."""
+    for tracer in tracers.values():
+        tracer.begin()
     problems = {}
-
-    def start(name, tracer):
+    for name, tracer in tracers.items():
         try:
             stack.enter_context(tracer)
         except TracerError as problem:
             problems[name] = problem
-
-    threads = [threading.Thread(target=start, args=each) for each in tracers.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
     return problems
 
 

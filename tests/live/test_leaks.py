@@ -243,7 +243,7 @@ class Watch:
     def __init__(self, path, netns, *options):
         self.path = path
         with open(path, "wb") as file:
-            self.process = subprocess.Popen(
+            self.process = patience.start(
                 [BINARY, "leaks", "--netns", str(netns.inum), *ASKED, *options], stdout=file,
                 stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
 

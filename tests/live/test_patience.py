@@ -1,11 +1,13 @@
 """Waiting: on for what moves, up for what does not. Needs no tracer."""
 import itertools
+import os
 import subprocess
 import sys
 
 import pytest
 
 from lib import patience
+from lib.child import Child
 
 SOON_S = 0.1
 
@@ -55,3 +57,14 @@ def test_all_of_stdin_is_given_to_one_that_is_slow():
     with subprocess.Popen([sys.executable, "-c", slow], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as process:
         assert patience.communicate(process, bytes(1 << 20))[0] == b"1048576\n"
+
+
+def test_a_program_does_not_outlive_the_test_that_started_it():
+    """Whatever ends the test: SIGKILL leaves nobody the time to clean up."""
+    def job(child):
+        child.tell(patience.start(["sleep", "1000"]).pid)
+        child.told()
+    child = Child(job)
+    pid = child.told()
+    child.kill()
+    patience.wait_for(lambda: not os.path.exists(f"/proc/{pid}"), "the end of its program")

@@ -66,7 +66,7 @@ class Recorder:
 
     def __init__(self, tmp_path, path, *options, preexec=None):
         self.path, self.ready = path, tmp_path / "ready"
-        self.process = subprocess.Popen(
+        self.process = patience.start(
             [BINARY, "record", "-o", str(path), "--ready-file", self.ready, *map(str, options)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=preexec)
 
@@ -264,8 +264,8 @@ def test_a_reader_that_goes_away_ends_a_replay_quietly(netns, tmp_path):
     with Tracer("--netns", netns.path, "--record", path) as tracer:
         churn(netns, 2000)
         tracer.stop()
-    with subprocess.Popen([BINARY, "replay", str(path), "--json"], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as process:
+    with patience.start([BINARY, "replay", str(path), "--json"], stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE) as process:
         assert process.stdout.readline().startswith(b'{"type":"start"')
         process.stdout.close()
         assert patience.ended(process) == 0, process.stderr.read()

@@ -85,8 +85,8 @@ def test_a_trace_of_its_own_namespace_keeps_less():
 
 def test_the_ready_file_is_no_reason_once_it_is_made(tmp_path):
     ready = tmp_path / "ready"
-    with subprocess.Popen([BINARY, "--json", "--ready-file", ready],
-                          stdout=subprocess.DEVNULL) as tracer:
+    with patience.start([BINARY, "--json", "--ready-file", ready],
+                        stdout=subprocess.DEVNULL) as tracer:
         try:
             wait_for(ready.exists, "the ready file")
             wait_for(lambda: "DAC_OVERRIDE" not in kept_by(tracer.pid)["loop"], "its last right")
@@ -96,8 +96,8 @@ def test_the_ready_file_is_no_reason_once_it_is_made(tmp_path):
 
 
 def test_leaks_keep_what_their_promises_need():
-    with subprocess.Popen([BINARY, "leaks", "--json", "--watch", "1s"],
-                          stdout=subprocess.PIPE) as leaks:
+    with patience.start([BINARY, "leaks", "--json", "--watch", "1s"],
+                        stdout=subprocess.PIPE) as leaks:
         try:
             assert parse_line(leaks.stdout.readline())["type"] == "start"
             wait_for(lambda: "helper" in kept_by(leaks.pid), "the helper thread")
@@ -125,7 +125,7 @@ def test_sighup_makes_a_file_in_the_directory_of_another(tmp_path):
     os.chmod(tmp_path, 0o700)
     os.chown(tmp_path, 65534, 65534)
     output, ready = tmp_path / "out", tmp_path / "ready"
-    with subprocess.Popen([BINARY, "--json", "-o", output, "--ready-file", ready]) as tracer:
+    with patience.start([BINARY, "--json", "-o", output, "--ready-file", ready]) as tracer:
         try:
             wait_for(ready.exists, "the ready file")
             os.rename(output, tmp_path / "old")
@@ -139,8 +139,8 @@ def test_sighup_makes_a_file_in_the_directory_of_another(tmp_path):
 
 def test_run_signals_a_command_of_another_user():
     script = "echo ready; exec sleep 60"
-    with subprocess.Popen([BINARY, "run", "--user", "nobody", "--", "/bin/sh", "-c", script],
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tracer:
+    with patience.start([BINARY, "run", "--user", "nobody", "--", "/bin/sh", "-c", script],
+                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tracer:
         assert tracer.stdout.readline() == b"ready\n"
         tracer.send_signal(signal.SIGTERM)
         assert patience.ended(tracer) == 128 + signal.SIGTERM
@@ -241,8 +241,8 @@ def without_cgroup2(*arguments):
 
 def test_without_cgroup2():
     """As on a host with cgroup v1 alone: there are no names."""
-    with subprocess.Popen(without_cgroup2("--json", "--only", "connection"),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tracer:
+    with patience.start(without_cgroup2("--json", "--only", "connection"),
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tracer:
         try:
             assert parse_line(tracer.stdout.readline())["type"] == "start"
             inum = Child(time_wait).result()

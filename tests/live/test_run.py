@@ -359,9 +359,9 @@ def test_the_report_cannot_be_written(netns, page):
 def test_a_leak_is_found_without_a_reader(netns):
     """The report is lost; the status is not."""
     with Peer(netns, 4, "hangs_up") as server:
-        with subprocess.Popen([BINARY, "run", "--", *leaky("eof_read", **server.where, wait=True)],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, preexec_fn=netns.enter) as process:
+        with patience.start([BINARY, "run", "--", *leaky("eof_read", **server.where, wait=True)],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, preexec_fn=netns.enter) as process:
             assert process.stdout.readline()
             process.stderr.close()
             time.sleep(0.5)

@@ -151,8 +151,8 @@ def test_descendants_are_not_waited_for():
 def test_the_reader_of_the_report_goes_away(report):
     """The command is not disturbed, and its status is what there is to say."""
     script = "echo ready >&2; read line; echo alive; exit 7"
-    with subprocess.Popen([BINARY, "run", *report, "--", *shell(script)], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with patience.start([BINARY, "run", *report, "--", *shell(script)], stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         while process.stderr.readline() != b"ready\n":
             assert process.poll() is None
         process.stderr.close()
@@ -302,8 +302,8 @@ def test_the_terminal_of_the_report_hangs_up():
     """Neither the command nor its status depends on it."""
     ours, theirs = pty.openpty()
     script = "echo ready; read line; echo alive; exit 7"
-    with subprocess.Popen([BINARY, "run", "--json", "--", *shell(script)], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, stderr=theirs) as process:
+    with patience.start([BINARY, "run", "--json", "--", *shell(script)], stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE, stderr=theirs) as process:
         assert process.stdout.readline() == b"ready\n"
         for fd in (ours, theirs):
             os.close(fd)

@@ -130,8 +130,8 @@ def test_without_memory():
                                      ("leaks", "--watch", "1s", "--json"), ("stats", "1"),
                                      ("trace", "--json")], ids=" ".join)
 def test_ends_when_nobody_reads(options):
-    with subprocess.Popen([BINARY, *options, "--netns", "self"], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL) as tracer:
+    with patience.start([BINARY, *options, "--netns", "self"], stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL) as tracer:
         assert tracer.stdout.readline()
         tracer.stdout.close()
         status = patience.ended(tracer)
@@ -153,9 +153,9 @@ def test_a_terminal_that_hangs_up_ends_what_runs_in_it(tmp_path):
     def in_terminal():
         os.setsid()
         os.close(os.open(os.ttyname(terminal), os.O_RDWR))  # it controls us
-    with subprocess.Popen([BINARY, "record", "-q", "--netns", "self", "-o", tmp_path / "r",
-                           "--ready-file", ready], stdin=terminal, stdout=terminal,
-                          stderr=subprocess.DEVNULL, preexec_fn=in_terminal) as recorder:
+    with patience.start([BINARY, "record", "-q", "--netns", "self", "-o", tmp_path / "r",
+                         "--ready-file", ready], stdin=terminal, stdout=terminal,
+                        stderr=subprocess.DEVNULL, preexec_fn=in_terminal) as recorder:
         os.close(terminal)
         patience.wait_for(ready.exists, "the ready file")
         os.close(controller)
@@ -165,9 +165,9 @@ def test_a_terminal_that_hangs_up_ends_what_runs_in_it(tmp_path):
 
 def test_nohup_outlives_the_terminal(tmp_path):
     ready = tmp_path / "ready"
-    with subprocess.Popen(["nohup", BINARY, "record", "-q", "--netns", "self", "-o",
-                           tmp_path / "r", "--ready-file", ready], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as recorder:
+    with patience.start(["nohup", BINARY, "record", "-q", "--netns", "self", "-o",
+                         tmp_path / "r", "--ready-file", ready], stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as recorder:
         patience.wait_for(ready.exists, "the ready file")
         recorder.send_signal(signal.SIGTERM)
         assert patience.ended(recorder) == 0
@@ -273,9 +273,9 @@ def test_a_sparse_recording_can_be_interrupted(begin, tmp_path):
     with open(GOLDEN, "rb") as file:
         path.write_bytes(file.read() if begin == GOLDEN else file.read(64))
     os.truncate(path, 60 << 30)
-    with subprocess.Popen([BINARY, "replay", path], stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL,
-                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) as it:
+    with patience.start([BINARY, "replay", path], stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL,
+                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) as it:
         patience.wait_for(lambda: patience.cpu_ticks(it.pid) > 20, "a replay at work",
                           lambda: it.poll())
         it.send_signal(signal.SIGINT)
@@ -337,8 +337,8 @@ def test_a_namespace_that_goes_away_ends_the_run(tmp_path):
 def test_a_namespace_that_goes_away_is_not_said_to_be_fine():
     holder = Child(hold_namespace)
     inum = holder.told()
-    with subprocess.Popen([BINARY, "leaks", "--watch", "200ms", "--netns", str(inum)],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as leaks:
+    with patience.start([BINARY, "leaks", "--watch", "200ms", "--netns", str(inum)],
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE) as leaks:
         assert b"stuck" in leaks.stdout.readline()
         holder.tell()
         holder.result()

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from lib import patience
 from lib.child import rename
 from lib.patience import ended, wait_for
 from lib.tracer import BINARY, Tracer
@@ -52,8 +53,8 @@ def test_colour_never():
 def on_terminal(env, *options):
     """What it writes to a terminal."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen([BINARY, "trace", *options], stdout=theirs, stdin=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL, env={**os.environ, **env}) as tracer:
+    with patience.start([BINARY, "trace", *options], stdout=theirs, stdin=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL, env={**os.environ, **env}) as tracer:
         os.close(theirs)
         said = b""
         try:

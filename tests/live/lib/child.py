@@ -13,6 +13,11 @@ PR_SET_NAME, PR_SET_PDEATHSIG = 15, 1
 _libc = ctypes.CDLL(None)
 
 
+def dies_with_parent():
+    """To be said again by whoever has become another user."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def rename(comm):
     """Gives the calling thread another comm (15 bytes at most)."""
     _libc.prctl(PR_SET_NAME, comm)
@@ -28,7 +33,7 @@ class Child:
             theirs.close()
             return
         try:
-            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            dies_with_parent()
             rename(comm)
             self.channel.close()
             self.channel, self.pid = theirs, os.getpid()

@@ -4,8 +4,10 @@ How long a fork, a page fault or a walk takes is the machine's business. What a 
 waits on for: objects that arrive, CPU time that a process uses, a file that grows.
 """
 import contextlib
+import ctypes
 import os
 import select
+import signal
 import subprocess
 import threading
 import time
@@ -14,6 +16,9 @@ STALLED_S = 60  # without any progress: that is a hang
 HOPELESS_S = 600  # with progress, but without an end: that is one, too
 LEAST_LOOKS = 20  # without progress: time alone passes for a machine that stands still, too
 LOOK_S = 0.02
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None)
 
 
 class Stalled(AssertionError):
@@ -46,6 +51,25 @@ def wait_for(condition, what, progress=lambda: None, stalled_s=None, every_s=LOO
         raise Stalled(f"waited for {what}, and nothing has moved for "
                       f"{STALLED_S if stalled_s is None else stalled_s} s")
     return value
+
+
+def bound(preexec=None):
+    """For Popen's preexec_fn: the process is killed when the thread that made it ends. A test that is killed
+    itself would leave a tracer behind that writes for ever."""
+    parent = os.getpid()
+
+    def preexec_of_bound():
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        if preexec:
+            preexec()
+    return preexec_of_bound
+
+
+def start(argv, preexec_fn=None, **options):
+    """As subprocess.Popen(), of a program that does not outlive us."""
+    return subprocess.Popen(argv, preexec_fn=bound(preexec_fn), **options)
 
 
 def cpu_ticks(pid):
@@ -99,8 +123,8 @@ def _feed(stdin, data):
 
 def run(argv, **options):
     """As subprocess.run() with captured output, of a program that ends by itself."""
-    with subprocess.Popen(argv, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
-                                   "stdin": subprocess.DEVNULL, **options}) as process:
+    with start(argv, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+                        "stdin": subprocess.DEVNULL, **options}) as process:
         try:
             stdout, stderr = communicate(process)
         except BaseException:

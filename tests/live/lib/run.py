@@ -8,7 +8,7 @@ import tempfile
 import threading
 from dataclasses import dataclass
 
-from .patience import communicate, ended
+from .patience import communicate, ended, start
 from .tracer import BINARY, parse_line
 
 PYTHON = "/usr/bin/python3"
@@ -59,7 +59,7 @@ class Run:
 
     def __enter__(self):
         with open(self._errors, "wb") as stderr:
-            self.process = subprocess.Popen(self.argv, stderr=stderr, **self._popen)
+            self.process = start(self.argv, stderr=stderr, **self._popen)
         return self
 
     def __exit__(self, *_):

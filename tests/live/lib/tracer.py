@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 
-from .patience import came_true, ended, wait_for, work
+from .patience import came_true, ended, start, wait_for, work
 
 BINARY = os.environ.get(
     "TCPDWELL_BIN", os.path.join(os.path.dirname(__file__), "../../../build/tcpdwell"))
@@ -44,13 +44,18 @@ class Tracer:
         self._preexec, self._env = preexec, {**os.environ, **(env or {})}
         self.options = [command, *(["--json"] if json_output else []), "-o", self.output,
                         "--ready-file", self.ready, *map(str, options)]
+        self.process = None
         self._objects, self._read, self._number_of = [], 0, collections.Counter()
 
-    def __enter__(self):
+    def begin(self):
+        """Not yet ready: others can begin meanwhile."""
         with open(self.errors, "wb") as stderr:
-            self.process = subprocess.Popen([BINARY, *self.options], stdout=subprocess.DEVNULL,
-                                            stderr=stderr, stdin=subprocess.DEVNULL,
-                                            preexec_fn=self._preexec, env=self._env)
+            self.process = start([BINARY, *self.options], stdout=subprocess.DEVNULL, stderr=stderr,
+                                 stdin=subprocess.DEVNULL, preexec_fn=self._preexec, env=self._env)
+
+    def __enter__(self):
+        if self.process is None:
+            self.begin()
         try:
             wait_for(self._is_ready, "the ready file", lambda: work(self.process.pid))
         except BaseException:

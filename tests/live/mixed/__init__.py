@@ -1,0 +1,1 @@
+"""Random traffic of all kinds between three namespaces, beside a trace; and whether the two agree."""

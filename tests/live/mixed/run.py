@@ -1,0 +1,121 @@
+"""One run: traffic, a trace beside it, looks at `ss`, and the counters in the end."""
+import bisect
+import collections
+import time
+
+from lib.clock import SECOND, now
+from lib.hidden import Witness
+from lib.tracer import Tracer
+
+from . import counters, moments, verdict
+from .book import Book
+from .place import Place, addresses_of
+from .players import Storytellers, Talkers
+
+STEP_S = 0.05
+KEPT = ("type", "mono_ns", "netns", "cookie", "life", "role", "local", "remote", "from", "to", "owner",
+        "ended", "time_wait_ended", "retransmits", "dwell")
+
+
+class Run:
+    def __init__(self, seconds, seed, number_of_moments):
+        self.seed, self.witness = seed, Witness()
+        try:
+            self._play(seconds, number_of_moments)
+            self.hidden = self.witness.events(self._began)
+        finally:
+            self.witness.close()
+        self._judge()
+
+    def _play(self, seconds, number):
+        self.place, self._began, self._read = Place(), now(), ([], [])
+        self.moments, self.objects = [], []
+        with Tracer() as tracer:
+            talkers, stories = Talkers(self.place, self.seed), Storytellers(self.place, self.seed)
+            try:
+                begin = time.monotonic()
+                while time.monotonic() < begin + seconds:
+                    stories.step()
+                    self._note(tracer)
+                    if len(self.moments) < number * (time.monotonic() - begin) / seconds:
+                        self.moments.append(moments.look(self.place))
+                    time.sleep(STEP_S)
+                self.told, self.talks = talkers.end()
+                settled = self.place.settled()
+                assert settled, "the traffic has ended, and the counters still move"
+                self.counted_at, self.kernel = settled
+                self.rows = self.place.rows()
+                end = now() + 2 * SECOND
+                while now() < end:
+                    self._note(tracer)
+                    time.sleep(STEP_S)
+            finally:
+                stories.end()
+            self.end = tracer.stop()[-1]
+        self.names = stories.names
+
+    def _note(self, tracer):
+        """What has come, without what is not asked for; and how many objects there were when."""
+        came = tracer.objects()
+        inums = set(self.place.inums)
+        self.objects += [{key: item[key] for key in KEPT if key in item}
+                         for item in came if item.get("netns") in inums]
+        came.clear()
+        self._read[0].append(now())
+        self._read[1].append(len(self.objects))
+
+    def _until(self, at):
+        index = bisect.bisect_left(self._read[0], at)
+        return self._read[1][min(index, len(self._read[1]) - 1)]
+
+    def _judge(self):
+        inums, self.compared, self.changing, deviations = self.place.inums, 0, 0, []
+        self.book = Book(self.objects, inums)
+        self.book.half_open_at_end = {(netns, local, remote) for (netns, _, local, remote), row
+                                      in self.rows.items() if row.state == "SYN_RECEIVED"}
+        for moment in self.moments:
+            heard = self.objects[:self._until(moment.end + moments.PATIENCE_NS)]
+            compared, changing, wrong = moments.compare(moment, heard, self.book, inums)
+            self.compared += compared
+            self.changing += changing
+            deviations += wrong
+        self.deviations = deviations
+        self.wrong = verdict.unexplained(deviations, self.hidden)
+        knowledge = counters.Knowledge(self.told, self.names, addresses_of)
+        self.counts = [each for inum in inums for each in counters.counts(
+            self.book, inum, self.counted_at, self.rows, knowledge, self.kernel[inum])]
+        self.unfit = verdict.unfit(self.counts, self.hidden)
+
+    def __str__(self):
+        sums = collections.defaultdict(lambda: [0, 0])
+        for each in self.counts:
+            sums[each.name][0] += each.kernel
+            sums[each.name][1] += each.trace
+        told = ", ".join(f"{name} {number}" for name, number in sorted(self.talks.items()))
+        lines = [f"seed {self.seed}: {len(self.book.stories)} lives, conversations: {told}; "
+                 f"{len(self.names)} stories of the scenarios",
+                 f"{len(self.moments)} moments, {self.compared} sockets compared with ss, "
+                 f"{self.changing} were changing; {len(self.deviations)} deviate, "
+                 f"{len(self.wrong)} of these without a hidden event",
+                 "counters (kernel, trace): " + ", ".join(
+                     f"{name} {kernel} {trace}" for name, (kernel, trace) in sums.items()),
+                 f"{len(self.hidden)} hidden events; unseen {self.end['unseen']}, "
+                 f"lost {self.end['lost']}"]
+        if self.witness.why:
+            lines.append(f"no witness of hidden events: {self.witness.why}")
+        lines.append(f"shown, but not decided by: {', '.join(verdict.SHOWN_ONLY)}")
+        lines += [f"wrong at {number} moments, first: {first}"
+                  for number, first in self._by_connection()]
+        lines += [f"wrong: {each.name} in {each.netns}: the kernel has {each.kernel}, the trace {each.trace}; "
+                  f"{hidden} hidden events can be the reason" for each, hidden in self.unfit]
+        return "\n".join(lines)
+
+    def _by_connection(self):
+        grouped = collections.defaultdict(list)
+        for each in self.wrong:
+            grouped[each.netns, each.local, each.remote].append(each)
+        return [(len(each), each[0]) for each in grouped.values()]
+
+    @property
+    def failed(self):
+        return bool(self.wrong or self.unfit)
