@@ -176,8 +176,10 @@ def test_trace_sees_them_end_and_be_closed(netns, family):
                 assert flag["event"] == "raised" and flag["cause"] == CAUSES[kind], flag
                 assert flag["error_ns"] == 0 and flag["dwell_ns"] >= 10**9, flag
                 assert flag["owner"]["pid"] == holder.pid, flag
+                # With lo down there is no route to ::1: the kernel says that, not ETIMEDOUT.
+                no_route = kind == "timed_out" and family == 6
                 if kind in ENDED:
-                    assert flag["ended"] == ENDED[kind], flag
+                    assert flag["ended"] == ("unreachable" if no_route else ENDED[kind]), flag
             holder.tell("close")
             tracer.wait_for(lambda objects: len(only_closed(objects)) == 2 * len(wanted), "the end")
         flags = only_closed(tracer.stop())

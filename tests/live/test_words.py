@@ -265,6 +265,9 @@ def test_a_suspension_is_told_where_it_happened(tmp_path):
                     env={"LD_PRELOAD": str(shim)}) as tracer:
             client = socket.create_connection(("127.0.0.1", port))
             server, _ = listener.accept()
+            # What has not come out of the ring when the clock steps may span the step.
+            tracer.wait_for(lambda objects: any(each.get("to") == "ESTABLISHED" for each in objects),
+                            "the connection")
             step.touch()
             tracer.wait_for(lambda objects: any(each["type"] == "clock" for each in objects),
                             "a clock object, unless it is linked statically")
