@@ -163,7 +163,7 @@ bool Namespaces::enter_known(std::uint64_t cookie, const std::function<void()>& 
   }
   const auto found = ways_.find(cookie);
   if (found == ways_.end()) return false;
-  // From 6.19 on one that only sockets hold is not opened by its cookie; through a socket it is.
+  // 7.3 does not always open by its cookie one that only sockets hold (6.18 does).
   if (by_cookie_ && visit(open_netns(cookie, found->second.front().place.netns), cookie, inside))
     return true;
   return std::any_of(found->second.begin(), found->second.end(), [&](const Way& way) {
