@@ -7,7 +7,7 @@ from lib.life import ANY
 from lib.lifecycle import endpoints
 
 SLACK_NS = 2 * MS
-STAMPED_NS = 11 * MS  # how far off a state's begin may be from the stamp that tells it
+STAMPED_NS = 25 * MS  # a begin is called known if its two bounds are no further apart
 # What the kernel knows of the beginning: to the jiffy; or that no segment came since; or nothing.
 # Where minisocks are not stamped, TIME_WAIT may have begun before its timer was armed last.
 EXACT = {"TIME_WAIT", "SYN_RECEIVED"} if stamps_minisocks() else {"SYN_RECEIVED"}
