@@ -10,6 +10,7 @@
 #define AF_INET6_ 10
 #define SOCK_DEAD_BIT 0 /* enum sock_flags */
 #define SOCK_DONE_BIT 1
+#define SOCK_RCU_FREE_BIT 23 /* 4.7 to 7.x; set when a listener is hashed, and not taken back */
 #define PF_EXITING_ 0x00000004
 #define PF_KTHREAD_ 0x00200000
 #define STACK_DEPTH 14

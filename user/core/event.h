@@ -78,6 +78,11 @@ struct TransitionEvent {
   bool sent = false;                // `run`: it leaves CLOSE_WAIT, in which it sent data
   bool silent = false;              // to CLOSED: no segment was sent in this life
   bool timestamped = false;         // to CLOSED: the peer sent TCP timestamps
+  bool repair = false;              // TCP_REPAIR is on: connect() and close() send nothing
+  bool fins_done = false;           // to CLOSED: FINs went both ways, ours is acknowledged
+  bool listen_unsure = false;       // to LISTEN: listen() can still fail, or bind a port
+  bool listen_failed = false;       // from LISTEN: it did
+  bool may_be_killed = false;       // from LISTEN: CLOSED to CLOSED follows if SOCK_DESTROY did it
   std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
   std::optional<Process> task;
   std::optional<Tally> tally;
