@@ -39,6 +39,9 @@ struct LifecycleConfig {
   unsigned hz = 250;
   Nanos began{};  // when everything was attached: a socket seen later may be older
   bool watches_resets = true;
+  // The kernel is asked within a second for what seems to stay in a state that does not last. Else,
+  // as in recordings of older versions, much later.
+  bool asks_soon = false;
   bool sees_segments = false;  // that a minisock gets: it is in TIME_WAIT only after one of them
   bool sees_cancellers = true;  // who cancelled a timer is told, where it is not its natural end
   std::size_t max_connections = 4'000'000;
@@ -257,6 +260,7 @@ class Lifecycle {
   void look_for_stale(Nanos now);
   bool is_stale(const Connection& connection, Nanos now, Nanos gap) const;
   bool may_ask_for_stale(Nanos now);
+  static bool is_stale_later(const Connection& connection, Nanos age);
   Nanos time_beyond(const Connection& connection, Nanos now) const;
   bool answered_otherwise(Id id, const InquiryEvent& answer);
   void become_child(Id id, const InquiryEvent& answer);

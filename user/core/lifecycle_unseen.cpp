@@ -22,7 +22,8 @@ constexpr std::uint64_t kMostAtOnce = 65'536;
 constexpr Nanos kBrief = 200ms, kEachRound = 2s;
 constexpr Nanos kAskEvery = 5ms;  // 200 a second
 constexpr std::int64_t kAskAtOnce = 200;
-constexpr Nanos kHiddenMost = 10s;    // what is not shown is asked for later
+// What is not shown is asked for later, and so is all where `asks_soon` is not set.
+constexpr Nanos kLateRound = 30s, kLateBrief = 10s, kLateTimeWait = 70s;
 constexpr Nanos kNewbornMost = 5min;  // a Fast Open child may wait for so long
 
 unsigned doublings(Nanos age) {
@@ -38,7 +39,8 @@ void Lifecycle::look_for_stale(Nanos now) {
   if (stale_looked_.count() < 0) stale_looked_ = now;
   if (now <= stale_looked_) return;  // what came last may be older than the last look at the clock
   const std::uint64_t all = table_.ids();
-  const Nanos round = std::max(kRound, Nanos{1s} * static_cast<std::int64_t>(all) / kMostASecond);
+  const Nanos soon = std::max(kRound, Nanos{1s} * static_cast<std::int64_t>(all) / kMostASecond);
+  const Nanos round = config_.asks_soon ? soon : kLateRound;
   const Nanos gap = std::max(now - stale_looked_, round);
   const auto elapsed = static_cast<std::uint64_t>(std::min(now - stale_looked_, round) / 1ms);
   const std::uint64_t count =
@@ -50,7 +52,7 @@ void Lifecycle::look_for_stale(Nanos now) {
     const Connection& connection = table_[stale_hand_];
     if (!connection.used || !is_stale(connection, now, gap)) continue;
     if (connection.carrier != Carrier::Newborn) {
-      if (may_ask_for_stale(now)) ask(stale_hand_, false);
+      if (!config_.asks_soon || may_ask_for_stale(now)) ask(stale_hand_, false);
     } else {
       miss(connection, State::Established, now);
       forget(stale_hand_);
@@ -69,6 +71,8 @@ bool Lifecycle::may_ask_for_stale(Nanos now) {
 bool Lifecycle::is_stale(const Connection& connection, Nanos now, Nanos gap) const {
   if (connection.doubt != Doubt::None || connection.flag == FlagStage::Asked) return false;
   if (connection.carrier == Carrier::Newborn) return now - connection.entered > kNewbornMost;
+  if (!config_.asks_soon || connection.verdict == Verdict::Hide)
+    return is_stale_later(connection, now - connection.entered);
   Nanos age{};
   switch (connection.state) {
     case State::SynSent:
@@ -80,9 +84,21 @@ bool Lifecycle::is_stale(const Connection& connection, Nanos now, Nanos gap) con
     case State::TimeWait: age = time_beyond(connection, now); break;
     default: return false;
   }
-  if (connection.verdict == Verdict::Hide && age < kHiddenMost) return false;
   if (age < kBrief) return false;
   return age < kEachRound || doublings(age) != doublings(age - gap);
+}
+
+bool Lifecycle::is_stale_later(const Connection& connection, Nanos age) {
+  switch (connection.state) {
+    case State::SynSent:
+    case State::SynReceived:
+    case State::FinWait1:
+    case State::Closing:
+    case State::LastAck: return age > kLateBrief;
+    case State::TimeWait: return age > kLateTimeWait;
+    case State::FinWait2: return connection.carrier == Carrier::Minisock && age > kLateTimeWait;
+    default: return false;
+  }
 }
 
 // How long a minisock is older than it can be, or a FIN_WAIT_2 that may have become TIME_WAIT. A
