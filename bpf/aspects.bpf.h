@@ -8,7 +8,8 @@ enum aspects {
 	FROM_CLOSE = 1 << 8,
 	DISCONNECTED = 1 << 9, /* it ends while somebody holds it, and may be used again */
 	CHILD_MADE = 1 << 10,
-	CHILD_FAILED = 1 << 11
+	CHILD_FAILED = 1 << 11,
+	LISTEN_FAILED = 1 << 12
 };
 
 /* What of the socket decides on that, besides the flags. */
@@ -16,7 +17,8 @@ enum facts {
 	SYN_DATA_ACKED = 1 << 8,
 	SHUT_BOTH_WAYS = 1 << 9,
 	HAS_ERROR = 1 << 10,
-	OF_KERNEL = 1 << 11 /* a listener */
+	OF_KERNEL = 1 << 11, /* a listener */
+	LISTEN_REFUSED = 1 << 12 /* to TCP_CLOSE: it was never hashed as a listener */
 };
 
 static __always_inline __u32 facts_of(const struct sock *sk, const struct tcp_sock *tp, int to)
@@ -44,6 +46,10 @@ static __always_inline __u32 facts_of(const struct sock *sk, const struct tcp_so
 		facts |= SHUT_BOTH_WAYS;
 	if (sk->sk_err)
 		facts |= HAS_ERROR;
+	/* SOCK_RCU_FREE is set when a listener is hashed, and not taken back. */
+	if (to == TCP_CLOSE && bpf_core_enum_value_exists(enum sock_flags, SOCK_RCU_FREE) &&
+	    !(sk->__sk_common.skc_flags & (1UL << bpf_core_enum_value(enum sock_flags, SOCK_RCU_FREE))))
+		facts |= LISTEN_REFUSED;
 	return facts;
 }
 
@@ -108,6 +114,8 @@ __noinline __u32 aspects_of(int from, int to, __u32 facts)
 	aspects |= TCPDWELL_TALLY;
 	if (from == TCP_SYN_RECV)
 		aspects |= CHILD_FAILED;
+	if (from == TCP_LISTEN && facts & LISTEN_REFUSED && !(facts & SHUT_BOTH_WAYS))
+		return aspects | LISTEN_FAILED; /* that was no life */
 	if (!(facts & (TCPDWELL_DEAD | TCPDWELL_CLOSING)))
 		aspects |= DISCONNECTED;
 	return aspects;

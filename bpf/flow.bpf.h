@@ -40,6 +40,8 @@ static __always_inline void load_flow(struct tcpdwell_flow *flow, const struct s
 	flow->netns_inum = net->ns.inum;
 	flow->remote_port = bpf_ntohs(skc->skc_dport);
 	flow->local_port = skc->skc_num;
+	flow->has_device = 1;
+	flow->device = skc->skc_bound_dev_if;
 	if (skc->skc_family == AF_INET6_) {
 		struct in6_addr local = skc->skc_v6_rcv_saddr;
 		struct in6_addr remote = skc->skc_v6_daddr;
@@ -70,6 +72,8 @@ static __always_inline void probe_flow(struct tcpdwell_flow *flow, const struct 
 	flow->netns_inum = BPF_CORE_READ(net, ns.inum);
 	flow->remote_port = bpf_ntohs(BPF_CORE_READ(skc, skc_dport));
 	flow->local_port = BPF_CORE_READ(skc, skc_num);
+	flow->has_device = 1;
+	flow->device = BPF_CORE_READ(skc, skc_bound_dev_if);
 	if (BPF_CORE_READ(skc, skc_family) == AF_INET6_) {
 		struct in6_addr local = BPF_CORE_READ(skc, skc_v6_rcv_saddr);
 		struct in6_addr remote = BPF_CORE_READ(skc, skc_v6_daddr);

@@ -45,6 +45,7 @@ struct change {
 	__u32 receive_queue;
 	__u8 flags;
 	__u8 more_flags;
+	__u8 rare_flags;
 };
 
 static __always_inline void fill_transition(struct tcpdwell_transition *out, struct sock *sk,
@@ -63,8 +64,31 @@ static __always_inline void fill_transition(struct tcpdwell_transition *out, str
 	out->shutdown = plain->sk_shutdown;
 	out->flags = change->flags;
 	out->more_flags = change->more_flags;
-	out->pad = 0;
+	out->rare_flags = change->rare_flags;
 	out->receive_queue = change->receive_queue;
+}
+
+/* What few sockets have. sk_err may be an old error (IP_RECVERR, a sockmap) that ended nothing: whether
+ * both FINs were exchanged is told from the sequence numbers. */
+static __always_inline __u8 rare_flags(const struct sock *sk, const struct tcp_sock *tp, int from,
+				       int to, __u32 aspects)
+{
+	bool repair = BPF_CORE_READ_BITFIELD(tp, repair);
+	__u8 flags = repair ? TCPDWELL_REPAIR : 0;
+
+	if (to == TCP_LISTEN)
+		return flags | TCPDWELL_LISTEN_UNSURE;
+	if (to != TCP_CLOSE)
+		return flags;
+	if (from == TCP_LISTEN) {
+		if (aspects & LISTEN_FAILED)
+			return flags | TCPDWELL_LISTEN_FAILED;
+		return sk->sk_shutdown ? flags : flags | TCPDWELL_MAY_BE_KILLED;
+	}
+	if ((from == TCP_FIN_WAIT2 || from == TCP_CLOSING || from == TCP_LAST_ACK) &&
+	    sk->__sk_common.skc_flags & (1UL << SOCK_DONE) && tp->write_seq == tp->snd_una)
+		flags |= TCPDWELL_FINS_DONE;
+	return flags;
 }
 
 /* The FIN takes a sequence number, and bytes_received counts it: SOCK_DONE says that it came. */
@@ -260,6 +284,7 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to, s
 	}
 	aspects = aspects_of(from, to, facts_of(plain, tp, to));
 	change.flags = aspects;
+	change.rare_flags = rare_flags(plain, tp, from, to, aspects);
 	fill_flow(&flow, plain, tp, aspects & FROM_CLOSE);
 	if (aspects & CHILD_MADE)
 		note_child(&flow);

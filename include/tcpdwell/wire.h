@@ -59,7 +59,9 @@ struct tcpdwell_flow {
 	__u16 local_port;
 	__u16 remote_port;
 	__u16 family; /* TCPDWELL_FAMILY_*, after v4-mapped became IPv4 */
-	__u16 pad[3];
+	__u16 has_device; /* 0: a record of an older version, which does not tell the device */
+	__u32 device; /* index of the interface that the socket is bound to (SO_BINDTODEVICE, or the
+			 scope of a link-local address); 0: none */
 };
 
 /* The process behind an event, where `current` is the one that caused it. */
@@ -94,6 +96,17 @@ enum tcpdwell_more_flags {
 	TCPDWELL_TIMESTAMPED = 1 << 7, /* the peer sent TCP timestamps */
 };
 
+/* What few sockets have. An older version left this byte 0. */
+enum tcpdwell_rare_flags {
+	TCPDWELL_REPAIR = 1 << 0, /* TCP_REPAIR is on: connect() and close() send nothing */
+	TCPDWELL_FINS_DONE =
+		1 << 1, /* to TCP_CLOSE: a FIN came, and ours and all before it is acknowledged */
+	TCPDWELL_LISTEN_UNSURE = 1 << 2,  /* to TCP_LISTEN: listen() can still fail, or bind a port */
+	TCPDWELL_LISTEN_FAILED = 1 << 3,  /* from TCP_LISTEN: listen() failed */
+	TCPDWELL_MAY_BE_KILLED = 1 << 4, /* from TCP_LISTEN: shutdown(), or SOCK_DESTROY, of which
+					    a change from TCP_CLOSE to itself is the second half */
+};
+
 struct tcpdwell_transition {
 	struct tcpdwell_head head;
 	__u64 object;
@@ -106,7 +119,7 @@ struct tcpdwell_transition {
 	__u8 shutdown;	      /* sk_shutdown: 1 receive, 2 send */
 	__u8 flags;	      /* enum tcpdwell_transition_flags */
 	__u8 more_flags;      /* enum tcpdwell_more_flags */
-	__u8 pad;
+	__u8 rare_flags;      /* enum tcpdwell_rare_flags */
 	__u32 receive_queue; /* rcv_nxt - copied_seq; a FIN counts 1 */
 };
 
@@ -385,6 +398,7 @@ TCPDWELL_ASSERT(sizeof(struct tcpdwell_mptcp_change) == 88);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_release) == 72);
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_exit) == 24);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_flow, local_port) == 44);
+TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_flow, device) == 52);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_transition, flow) == 32);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_transition, from) == 102);
 TCPDWELL_ASSERT(__builtin_offsetof(struct tcpdwell_timewait, substate) == 96);

@@ -50,6 +50,11 @@ struct Facts {
   std::uint32_t receive_queue = 0;  // with a FIN
   bool by_followed = false;         // by a process of the command
   bool sent = false;                // in CLOSE_WAIT
+  bool repair = false;
+  bool fins_done = false;
+  bool listen_unsure = false;
+  bool listen_failed = false;
+  bool may_be_killed = false;
 };
 
 // close() of the last descriptor by `pid`

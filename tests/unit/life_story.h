@@ -111,6 +111,7 @@ class Conn {
   Conn& request_at(std::uint64_t object) { return request_ = object, *this; }
   Conn& socket_at(std::uint64_t object) { return socket_ = object, *this; }
   Conn& in_cgroup(std::uint64_t id) { return cgroup_ = id, *this; }
+  Conn& on_device(std::uint32_t device) { return flow_.device = device, *this; }
   Conn& local_port(std::uint16_t port) { return flow_.local.port = port, *this; }
   const Flow& flow() const { return flow_; }
   std::uint64_t minisock_address() const { return minisock_; }
@@ -288,6 +289,11 @@ class Conn {
                           .followed = facts.followed,
                           .by_followed = facts.by_followed,
                           .sent = facts.sent,
+                          .repair = facts.repair,
+                          .fins_done = facts.fins_done,
+                          .listen_unsure = facts.listen_unsure,
+                          .listen_failed = facts.listen_failed,
+                          .may_be_killed = facts.may_be_killed,
                           .receive_queue = facts.receive_queue,
                           .tally = facts.tally};
     if (facts.pid != 0) event.task = process(facts.pid, cgroup_);

@@ -70,6 +70,8 @@ LifecycleConfig lifecycle_config(const SessionConfig& config, const Programs& pr
   return {.hz = kernel_hz(),
           .began = programs.began(),
           .watches_resets = programs.sees().resets,
+          .asks_soon = true,
+          .sees_segments = programs.sees().minisock_segments,
           .sees_cancellers = programs.sees().cancellers,
           .max_connections = config.max_connections,
           .thresholds = config.thresholds,

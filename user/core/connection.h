@@ -51,13 +51,15 @@ struct Site {
   std::uint64_t netns_cookie = 0;
   std::uint32_t netns = 0;
   Family family = Family::Ipv4;
+  std::uint32_t device = Flow::kUnknownDevice;
   bool operator==(const Site& other) const {
     return netns_cookie == other.netns_cookie && netns == other.netns && family == other.family &&
-           same(local, other.local);
+           device == other.device && same(local, other.local);
   }
   template <typename H>
   friend H AbslHashValue(H hash, const Site& site) {
-    return H::combine(std::move(hash), site.local, site.netns_cookie, site.family);
+    return H::combine(std::move(hash), site.local, site.netns_cookie, site.family,
+                      site.device);
   }
 };
 

@@ -55,6 +55,11 @@ bool transition(Bytes record, Event& out) {
   event.sent = (raw->more_flags & TCPDWELL_SENT) != 0;
   event.silent = (raw->more_flags & TCPDWELL_SILENT) != 0;
   event.timestamped = (raw->more_flags & TCPDWELL_TIMESTAMPED) != 0;
+  event.repair = (raw->rare_flags & TCPDWELL_REPAIR) != 0;
+  event.fins_done = (raw->rare_flags & TCPDWELL_FINS_DONE) != 0;
+  event.listen_unsure = (raw->rare_flags & TCPDWELL_LISTEN_UNSURE) != 0;
+  event.listen_failed = (raw->rare_flags & TCPDWELL_LISTEN_FAILED) != 0;
+  event.may_be_killed = (raw->rare_flags & TCPDWELL_MAY_BE_KILLED) != 0;
   event.receive_queue = raw->receive_queue;
   if (raw->flags & TCPDWELL_TASK) {
     const auto task = read<tcpdwell_task>(record, offsetof(tcpdwell_transition_task, task));

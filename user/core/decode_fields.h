@@ -86,6 +86,7 @@ inline void fill(Flow& flow, const tcpdwell_flow& raw) {
   flow.netns_cookie = raw.netns_cookie;
   flow.netns = raw.netns_inum;
   flow.family = static_cast<Family>(raw.family);
+  if (raw.has_device != 0) flow.device = raw.device;
 }
 
 inline std::optional<Flow> flow_of(const tcpdwell_flow& raw) {

@@ -22,6 +22,16 @@ bool is_unreachable(std::uint16_t err) {
   }
 }
 
+// close() in TCP_REPAIR mode: the socket goes away and nothing is sent.
+bool is_silent_close(const TransitionEvent& event) {
+  return event.repair && event.err == 0 && !event.fins_done;
+}
+
+// False if FINs went both ways: they ended it, and an older error is left over.
+bool has_ended_by_error(const TransitionEvent& event) {
+  return event.err != 0 && !event.fins_done;
+}
+
 // Both ways of shutting down set sk_shutdown to 3; only close() has no descriptor left.
 Why closing_or_shutdown(const TransitionEvent& event) {
   return event.closing ? Why::Close : Why::Shutdown;
@@ -105,21 +115,24 @@ Why why_of(const TransitionEvent& event) {
 }
 
 bool leads_to_minisock(const TransitionEvent& event) {
-  return event.to == State::Closed && event.err == 0 &&
+  return event.to == State::Closed && !has_ended_by_error(event) && !is_silent_close(event) &&
          (event.from == State::FinWait2 || event.from == State::Closing);
 }
 
 bool needs_reset_facts(const TransitionEvent& event) {
-  if (event.from == State::SynSent) return false;
-  if (event.err == ECONNRESET || event.err == EPIPE) return true;
-  return event.err == 0 && (event.from == State::FinWait1 || event.from == State::FinWait2 ||
+  if (event.from == State::SynSent || is_silent_close(event)) return false;
+  if (has_ended_by_error(event)) return event.err == ECONNRESET || event.err == EPIPE;
+  return (event.from == State::FinWait1 || event.from == State::FinWait2 ||
                             event.from == State::Closing);
 }
 
 Ending end_of_socket(const TransitionEvent& event, const ResetFacts& resets) {
+  if (event.from == State::Listen && event.err == ECONNABORTED)
+    return {Ended::Killed, Why::Killed, Side::None};
   if (event.from == State::Listen) return {Ended::Closed, closing_or_shutdown(event), Side::None};
   if (event.from == State::SynSent) return end_of_syn_sent(event);
-  if (event.err != 0) return end_with_error(event, resets);
+  if (is_silent_close(event)) return {Ended::Closed, Why::Close, Side::None};
+  if (has_ended_by_error(event)) return end_with_error(event, resets);
   switch (event.from) {
     case State::LastAck:
       if (resets.memory) return {Ended::Overflow, Why::Overflow, Side::Remote};

@@ -13,6 +13,7 @@
 
 #include "core/process_facts.h"
 #include "core/suspend_event.h"
+#include "core/transition_event.h"
 #include "core/types.h"
 
 namespace tcpdwell {
@@ -44,44 +45,6 @@ enum class SendWait : std::uint8_t {
   None,         // for an acknowledgment, or not known
   Retransmit,   // ... that did not come in time
   WindowProbe,  // the peer is there and takes no more
-};
-
-struct Tally {
-  std::uint64_t bytes_sent = 0;
-  std::uint64_t bytes_received = 0;
-  std::uint32_t retransmits = 0;
-  std::uint32_t srtt_us = 0;  // 0: the kernel has no sample
-  bool operator==(const Tally&) const = default;
-};
-
-// sock:inet_sock_set_state
-struct TransitionEvent {
-  Nanos at{};
-  std::uint32_t cpu = 0;
-  std::uint64_t object = 0;
-  std::uint64_t cookie = 0;
-  Flow flow;
-  State from = State::Closed;
-  State to = State::Closed;
-  std::uint32_t life = 0;
-  std::uint64_t sock_cgroup_id = 0;
-  std::uint16_t err = 0;
-  std::uint8_t shutdown = 0;
-  bool dead = false;
-  bool attached = false;
-  bool closing = false;
-  bool exiting = false;
-  bool mptcp = false;
-  bool fastopen = false;
-  bool unacked = false;
-  bool followed = false;
-  bool by_followed = false;         // `run`: `task` is one of the command's
-  bool sent = false;                // `run`: it leaves CLOSE_WAIT, in which it sent data
-  bool silent = false;              // to CLOSED: no segment was sent in this life
-  bool timestamped = false;         // to CLOSED: the peer sent TCP timestamps
-  std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
-  std::optional<Process> task;
-  std::optional<Tally> tally;
 };
 
 enum class TimerOp : std::uint8_t { Start = 1, Cancel, Expire, Segment };

@@ -11,14 +11,11 @@ using namespace std::chrono_literals;
 // A SYN retransmit, after one second and after three, shows the port. A deferred SYN
 // (TCP_FASTOPEN_CONNECT) shows none.
 constexpr Nanos kSilentSyn = 4s;
+// listen() has failed within microseconds, or not at all.
+constexpr Nanos kListenSure = 50ms;
 // An event may have been lost this long before the loss was noticed.
 constexpr Nanos kLossReach = 1ms;
-constexpr Nanos kStaleRound = 30s;
-constexpr std::uint64_t kStaleMost = 65'536;  // at a time: some milliseconds
 constexpr Nanos kLossTold = 2s;               // how late a loss may be told
-constexpr Nanos kBriefMost = 10s;
-constexpr Nanos kTimeWaitMost = 70s;       // 60 s, and the timer wheel's granule
-constexpr Nanos kNewbornMost = 5min;       // a Fast Open child may wait for so long
 constexpr std::size_t kSmallTable = 8192;  // connections: a megabyte
 constexpr Nanos kPutRight = 1s;            // what is put right within it is told at once
 
@@ -136,46 +133,7 @@ void Lifecycle::miss(const Connection& connection, State to, Nanos at) {
   const std::uint64_t count = transitions_between(connection.state, to);
   unexplained_ += count;
   unseen_ += count;
-}
-
-// Few states last. What seems to be in one of them for too long is asked for: without a loss that
-// was counted nobody else would find out. All of the table in kStaleRound, a few at a time.
-void Lifecycle::look_for_stale(Nanos now) {
-  if (stale_looked_.count() < 0) stale_looked_ = now;
-  if (now <= stale_looked_) return;  // what came last may be older than the last look at the clock
-  const std::uint64_t all = table_.ids();
-  const auto elapsed = static_cast<std::uint64_t>(std::min(now - stale_looked_, kStaleRound) / 1ms);
-  const std::uint64_t count =
-      std::min(all * elapsed / static_cast<std::uint64_t>(kStaleRound / 1ms), kStaleMost);
-  if (count == 0) return;
-  stale_looked_ = now;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    if (++stale_hand_ >= all) stale_hand_ = 0;
-    const Connection& connection = table_[stale_hand_];
-    if (!connection.used || !is_stale(connection, now)) continue;
-    if (connection.carrier != Carrier::Newborn) {
-      ask(stale_hand_, false);
-    } else {
-      miss(connection, State::Established, now);
-      forget(stale_hand_);
-    }
-  }
-}
-
-bool Lifecycle::is_stale(const Connection& connection, Nanos now) const {
-  if (connection.doubt != Doubt::None || connection.flag == FlagStage::Asked) return false;
-  const Nanos age = now - connection.entered;
-  if (connection.carrier == Carrier::Newborn) return age > kNewbornMost;
-  switch (connection.state) {
-    case State::SynSent:
-    case State::SynReceived:
-    case State::FinWait1:
-    case State::Closing:
-    case State::LastAck: return age > kBriefMost;
-    case State::TimeWait: return age > kTimeWaitMost;
-    case State::FinWait2: return connection.carrier == Carrier::Minisock && age > kTimeWaitMost;
-    default: return false;
-  }
+  wants_snapshot_ = true;  // where one is hidden, those beside it may be: a FIN, say
 }
 
 // The kernel's word differed from ours. What was never counted as lost has no `lost` record.
@@ -211,6 +169,7 @@ void Lifecycle::saw_cpu(std::uint32_t cpu, Nanos at) {
 }
 
 void Lifecycle::tick(Nanos now) {
+  tell_listening_until(now - kListenSure);
   settle_doubts(now);
   if (config_.exit_grace)
     run_.settle(now - *config_.exit_grace, [this](const auto& judged) { tell(judged); });
@@ -229,6 +188,7 @@ void Lifecycle::tick(Nanos now) {
 
 void Lifecycle::finish(Nanos now) {
   tick(now);
+  tell_listening_until(now);
   tell_put_right(now);
   tell_failed_connects(now);
   settle_last_doubts(now);
@@ -282,6 +242,7 @@ void Lifecycle::forget(Id id) {
 Dwell Lifecycle::move(Id id, State to, Nanos at, Nanos error, Why why) {
   Connection& connection = table_[id];
   const State from = connection.state;
+  if (from == State::Listen) tell_listening(id);
   const Dwell dwell = publisher_.moved(connection, to, at, error, why);
   left(id, from, dwell, at);
   watch(id);

@@ -39,6 +39,10 @@ struct LifecycleConfig {
   unsigned hz = 250;
   Nanos began{};  // when everything was attached: a socket seen later may be older
   bool watches_resets = true;
+  // The kernel is asked within a second for what seems to stay in a state that does not last. Else,
+  // as in recordings of older versions, much later.
+  bool asks_soon = false;
+  bool sees_segments = false;  // that a minisock gets: it is in TIME_WAIT only after one of them
   bool sees_cancellers = true;  // who cancelled a timer is told, where it is not its natural end
   std::size_t max_connections = 4'000'000;
   Thresholds thresholds;
@@ -186,8 +190,6 @@ class Lifecycle {
   Dwell move(Id id, State to, Nanos at, Nanos error, Why why);
   bool hidden_by_flow(Id id);
   void miss(const Connection& connection, State to, Nanos at);
-  void look_for_stale(Nanos now);
-  bool is_stale(const Connection& connection, Nanos now) const;
   void put_right(Nanos at);
   void tell_put_right(Nanos at);
   // True if something that was to follow an event at `at` may have been lost.
@@ -213,6 +215,11 @@ class Lifecycle {
   // lifecycle_socket.cpp: full sockets
   void begin_life(const TransitionEvent& event);
   void begin_child(const TransitionEvent& event);
+  void tell_listening(Id id);
+  void tell_listening_until(Nanos since);
+  void listen_answered(Id id, const InquiryEvent& answer);
+  bool has_failed_to_listen(Id id, const TransitionEvent& event) const;
+  bool was_killed(const TransitionEvent& event);
   Id adopt(const TransitionEvent& event);
   Id adopt_child(const TransitionEvent& event);
   void grow_up(Id id, std::uint64_t cookie, const Flow& flow, std::uint64_t cgroup_id);
@@ -246,8 +253,20 @@ class Lifecycle {
 
   // lifecycle_request.cpp
   void start_request(const RequestEvent& event, Id id);
+  bool has_migrated(Id before, const RequestEvent& event) const;
   void replace(Id id, Nanos at);
   void end_request(Id id);
+
+  // lifecycle_unseen.cpp: what the kernel hides
+  void look_for_stale(Nanos now);
+  bool is_stale(const Connection& connection, Nanos now, Nanos gap) const;
+  bool may_ask_for_stale(Nanos now);
+  static bool is_stale_later(const Connection& connection, Nanos age);
+  Nanos time_beyond(const Connection& connection, Nanos now) const;
+  bool answered_otherwise(Id id, const InquiryEvent& answer);
+  void become_child(Id id, const InquiryEvent& answer);
+  void left_to_minisock_unseen(Id id, const InquiryEvent& answer);
+  void entered_time_wait_unseen(Id id, Nanos from, Nanos to);
 
   // lifecycle_snapshot.cpp: sockets that are older than the trace
   void found_full(const SnapshotEvent& event);
@@ -332,7 +351,9 @@ class Lifecycle {
   std::deque<Deadline> doubts_;  // in the order of their time
   std::deque<Deadline> asked_;   // those of them that wait for an answer, in the same order
   Nanos asked_requests_until_{}, asked_sockets_until_{};  // the bound of questions about ends
-  std::deque<PendingSyn> silent_syns_;  // connect() calls whose port we have not seen yet
+  Nanos asked_stale_until_{};                             // ... about what is old for its state
+  std::deque<PendingSyn> silent_syns_;  // connect(), listen() whose port we have not seen yet
+  std::deque<PendingSyn> listens_;      // that are not told yet: they may have failed
   FailedConnects failed_connects_;      // that are not told yet
   Nanos failed_connects_due_{};
   std::vector<Nanos> cpu_last_;        // when each CPU was heard of last

@@ -216,10 +216,7 @@ void Lifecycle::went_on_as_minisock(Id id, State substate, Nanos at) {
 void Lifecycle::went_on_as_socket(Id id, const InquiryEvent& answer) {
   if (table_.by_cookie(answer.cookie) != kNone) return settle(id);  // it is known already
   was_no_end(id, answer.at);
-  table_.forget_object(id);
-  table_.forget_flow(id);
-  grow_up(id, answer.cookie, table_.flow(table_[id]), 0);
-  if (answer.state != State::SynReceived) bridge_gap(id, answer.state, answer.at);
+  become_child(id, answer);
 }
 
 }  // namespace tcpdwell

@@ -169,6 +169,8 @@ void Lifecycle::on_event(const InquiryEvent& event) {
     return;
   }
   if (for_flag) connection.flag = FlagStage::None;
+  if (connection.state == State::Listen && event.kind == SocketKind::Full)
+    listen_answered(event.id, event);
   if (event.presence == Presence::Gone || is_successor(event.id, event)) {
     put_right(event.at);
     return give_up(event.id, event.at);
@@ -183,13 +185,14 @@ void Lifecycle::on_event(const InquiryEvent& event) {
   const bool itself = connection.carrier == Carrier::Full && event.cookie == connection.cookie &&
                       event.state == State::SynReceived;
   if (carries(connection.carrier, event.kind) || itself) {
-    // A minisock's FIN that came unseen is dated when the minisock ends: it knows when it came.
+    // Where segments are not seen, a minisock's FIN is dated when the minisock ends: it knows it.
     if (event.state == connection.state) return;
     if (connection.origin_lost) return find_lost_origin(event.id, event.at);
-    if (event.kind != SocketKind::Full) return;
+    if (event.kind != SocketKind::Full) return void(answered_otherwise(event.id, event));
     put_right(event.at);
     return bridge_gap(event.id, event.state, event.at);
   }
+  if (answered_otherwise(event.id, event)) return;
   // Another object has taken its place, and we have not heard of it.
   wants_snapshot_ = true;
   if (for_flag && connection.flag == FlagStage::None) wait_until(event.id, event.at + kAskAgain);

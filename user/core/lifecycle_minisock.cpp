@@ -94,9 +94,12 @@ Lifecycle::Id Lifecycle::minisock_without_close(const TimewaitEvent& event) {
   const Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
   if (id == kNone) return kNone;
   Connection& connection = table_[id];
-  if (connection.carrier != Carrier::Full || connection.doubt != Doubt::None ||
-      !table_.has_flow(connection, event.flow))
-    return kNone;
+  if (connection.carrier != Carrier::Full || connection.doubt != Doubt::None) return kNone;
+  Flow known = table_.flow(connection);
+  if (known.local.port == 0) known.local.port = event.flow.local.port;
+  if (is_zero(known.local)) known.local.addr = event.flow.local.addr;
+  if (known != event.flow) return kNone;  // of another life of one descriptor
+  if (!table_.has_flow(connection, event.flow)) table_.set_flow(connection, event.flow);
   retire_object(event.object, event.at);
   put_right(event.at);
   if (connection.state == State::FinWait2)

@@ -32,6 +32,12 @@ void Lifecycle::start_request(const RequestEvent& event, Id id) {
     return;
   }
   replace(table_.by_object(event.object), event.at);
+  if (const Id before = table_.by_flow(event.flow); has_migrated(before, event)) {
+    table_.touch(before);
+    table_[before].doubt = Doubt::None;
+    table_.extra(table_[before]).syn_ack_retransmits = event.retransmits;
+    return table_.index_object(before, event.object);
+  }
   replace(table_.by_flow(event.flow), event.at);
   id = create();
   table_.index_object(id, event.object);
@@ -46,6 +52,18 @@ void Lifecycle::start_request(const RequestEvent& event, Id id) {
   connection.entered_known = event.retransmits == 0;
   table_.index_flow(id);
   watch(id);
+}
+
+// net.ipv4.tcp_migrate_req: the timer of a request whose listener is closed ran out, and in the same
+// call a copy of it, which belongs to another listener of the port, starts its own.
+bool Lifecycle::has_migrated(Id before, const RequestEvent& event) const {
+  if (before == kNone || table_[before].carrier != Carrier::Request ||
+      table_[before].doubt != Doubt::Expired)
+    return false;
+  const Extra* extra = table_.find_extra(table_[before]);
+  const auto* last = std::get_if<RequestEvent>(&extra->doubted);
+  return last != nullptr && last->listener_closed && last->cpu == event.cpu &&
+         (event.retransmits > 0 || event.at - last->at < kSameCall);
 }
 
 // The address, or the flow, of another is used again: that one is over.

@@ -50,6 +50,7 @@ void Lifecycle::on_event(const TransitionEvent& event) {
 }
 
 void Lifecycle::begin_life(const TransitionEvent& event) {
+  if (was_killed(event)) return;
   if (event.to != State::SynSent && event.to != State::Listen) return;
   if (const Id old = table_.by_cookie(event.cookie); old != kNone) {
     if (table_[old].carrier == Carrier::Minisock)
@@ -68,6 +69,10 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
   table_.set_life(connection, event.life);
   connection.role = client ? Role::Client : Role::Listener;
   connection.opened_by = Side::Local;
+  if (client && event.repair) {  // restored: which side opened it is not told
+    connection.role = Role::Unknown;
+    connection.opened_by = Side::Unknown;
+  }
   connection.state = event.to;
   connection.entered = event.at;
   connection.sock_cgroup_id = event.sock_cgroup_id;
@@ -76,7 +81,10 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
   if (client) silent_syns_.push_back({event.at, id, table_.generation(id)});
   connection.followed = event.followed;
   if (!client) queues_.heard_of_listener(event.flow.netns_cookie);
-  publisher_.opened(connection, State::Closed, client ? Why::Connect : Why::Listen);
+  if (event.listen_unsure)
+    listens_.push_back({event.at, id, table_.generation(id)});
+  else
+    publisher_.opened(connection, State::Closed, client ? Why::Connect : Why::Listen);
   watch(id);
   if (hidden_by_flow(id)) forget(id);
 }
@@ -239,9 +247,10 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
     if (reason) connect_failed(id, *reason, event.at);
     if (reason == ConnectFailure::NoPort) return forget(id);  // this was no connection
   }
+  if (has_failed_to_listen(id, event)) return forget(id);
   Connection& connection = table_[id];
   learn_flow(table_, connection, event.flow);
-  learn_closer(table_, connection, event);
+  if (!event.may_be_killed) learn_closer(table_, connection, event);
   connection.followed |= event.followed;
   connection.orphan |= event.closing || event.dead;
   if (event.mptcp && event.to != State::Established && event.to != State::Closed) is_subflow(id);
@@ -292,13 +301,14 @@ void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
   if (event.tally) table_.set_tally(connection, *event.tally);
   if (event.from == State::Listen) queues_.listener_closed(event.cookie, event.at);
   const bool watched = config_.watches_resets && needs_reset_facts(event);
-  if (!connection.reset_sent && (watched || leads_to_minisock(event)))
+  if (event.may_be_killed || (!connection.reset_sent && (watched || leads_to_minisock(event))))
     return doubt(id, Doubt::Closed, event);
   settle_closed(id, event);
 }
 
 void Lifecycle::settle_closed(Id id, const TransitionEvent& event) {
-  const Connection& connection = table_[id];
+  Connection& connection = table_[id];
+  if (event.may_be_killed && event.err == 0) learn_closer(table_, connection, event);
   Ending ending = end_of_socket(event, {.watched = config_.watches_resets,
                                         .sent = connection.reset_sent,
                                         .memory = connection.reset_memory});

@@ -147,7 +147,8 @@ Flow ConnectionTable::flow(const Connection& connection) const {
           .remote = {connection.remote, connection.remote_port},
           .netns_cookie = site.netns_cookie,
           .netns = site.netns,
-          .family = site.family};
+          .family = site.family,
+          .device = site.device};
 }
 
 bool ConnectionTable::has_flow(const Connection& connection, const Flow& flow) const {
@@ -155,7 +156,7 @@ bool ConnectionTable::has_flow(const Connection& connection, const Flow& flow) c
   return connection.local_port == flow.local.port && connection.remote_port == flow.remote.port &&
          same(connection.remote, flow.remote.addr) && same(site.local, flow.local.addr) &&
          site.netns_cookie == flow.netns_cookie && site.netns == flow.netns &&
-         site.family == flow.family;
+         site.family == flow.family && site.device == flow.device;
 }
 
 void ConnectionTable::set_flow(Connection& connection, const Flow& flow) {
@@ -168,7 +169,8 @@ void ConnectionTable::set_flow(Connection& connection, const Flow& flow) {
   connection.site = sites_.refer({.local = flow.local.addr,
                                   .netns_cookie = flow.netns_cookie,
                                   .netns = flow.netns,
-                                  .family = flow.family}) &
+                                  .family = flow.family,
+                                  .device = flow.device}) &
                     0x3fff'ffffU;
   sites_.release(before);
 }

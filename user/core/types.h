@@ -70,11 +70,15 @@ struct Flow {
   std::uint64_t netns_cookie = 0;  // never reused
   std::uint32_t netns = 0;         // inode number, for people
   Family family = Family::Ipv4;
+  // The interface that the socket is bound to; 0: none. The same four numbers on two interfaces are
+  // two connections.
+  static constexpr std::uint32_t kUnknownDevice = UINT32_MAX;
+  std::uint32_t device = kUnknownDevice;
   bool operator==(const Flow&) const = default;
   template <typename H>
   friend H AbslHashValue(H hash, const Flow& flow) {
     return H::combine(std::move(hash), flow.local.addr, flow.remote.addr, flow.local.port,
-                      flow.remote.port, flow.netns_cookie);
+                      flow.remote.port, flow.netns_cookie, flow.device);
   }
 };
 

@@ -33,7 +33,7 @@ struct Request {
   inet_diag_req_v2 body;
 };
 
-// `device`: only what is bound to it, or to none. 0: only what is bound to none.
+// `device`: only what is bound to it, or to none. 0: the socket's own, as far as that is known.
 Request request_for(const Question& question, std::uint32_t sequence, std::uint32_t device) {
   Request request{};
   request.header.nlmsg_len = sizeof request;
@@ -48,7 +48,8 @@ Request request_for(const Question& question, std::uint32_t sequence, std::uint3
   id.idiag_dport = htons(question.flow.remote.port);
   std::memcpy(id.idiag_src, question.flow.local.addr.data(), sizeof id.idiag_src);
   std::memcpy(id.idiag_dst, question.flow.remote.addr.data(), sizeof id.idiag_dst);
-  id.idiag_if = device;
+  const bool known = question.flow.device != Flow::kUnknownDevice;
+  id.idiag_if = device == 0 && known ? question.flow.device : device;
   id.idiag_cookie[0] = id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
   if (question.cookie != 0) {
     id.idiag_cookie[0] = static_cast<std::uint32_t>(question.cookie);
@@ -171,9 +172,10 @@ bool look_up(Diag& diag, std::span<const std::size_t> which, std::span<const Que
 }
 
 // The ends that a question without a cookie is about; comparable with those of an answer.
-using Ends = std::array<std::byte, 2 * sizeof(Endpoint::addr) + 2 * sizeof(Endpoint::port) + 1>;
+using Ends = std::array<std::byte, 2 * sizeof(Endpoint::addr) + 2 * sizeof(Endpoint::port) + 1 +
+                                       sizeof(Flow::device)>;
 
-Ends ends_of(const Endpoint& local, const Endpoint& remote, Family family) {
+Ends ends_of(const Endpoint& local, const Endpoint& remote, Family family, std::uint32_t device) {
   Ends ends{};
   std::byte* out = ends.data();
   const auto put = [&](const void* data, std::size_t size) {
@@ -185,6 +187,7 @@ Ends ends_of(const Endpoint& local, const Endpoint& remote, Family family) {
     put(&end->port, sizeof end->port);
   }
   put(&family, sizeof family);
+  put(&device, sizeof device);
   return ends;
 }
 
@@ -203,7 +206,7 @@ Ends ends_of(const inet_diag_msg& found) {
   }
   local.port = ntohs(found.id.idiag_sport);
   remote.port = ntohs(found.id.idiag_dport);
-  return ends_of(local, remote, family);
+  return ends_of(local, remote, family, found.id.idiag_if);
 }
 
 // Questions that nothing was found for yet; of two about the same, the last counts.
@@ -219,7 +222,7 @@ struct Missing {
       if (questions[i].cookie != 0)
         by_cookie.emplace(questions[i].cookie, i);
       else
-        by_ends.emplace(ends_of(flow.local, flow.remote, flow.family), i);
+        by_ends.emplace(ends_of(flow.local, flow.remote, flow.family, flow.device), i);
     }
   }
   bool empty() const { return by_cookie.empty() && by_ends.empty(); }
@@ -328,6 +331,11 @@ Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions
   }
   const auto ends = static_cast<std::size_t>(std::count_if(
       questions.begin(), questions.end(), [](const Question& one) { return one.for_end; }));
+  const bool portless = std::any_of(questions.begin(), questions.end(), [](const Question& one) {
+    return one.state == State::Listen && one.flow.local.port == 0;
+  });
+  for (const Family family : {Family::Ipv4, Family::Ipv6})  // no look-up finds it, and it is no end
+    if (portless) search(*diag, family, 1U << index(State::Listen), questions, answers, false);
   if (questions.size() - ends >= kMany) find_many(*diag, questions, answers);
   bool sure = find_each(*diag, questions, answers, 0);
   const bool search_ends = ends > 0 && !find_on_devices(*diag, questions, answers);

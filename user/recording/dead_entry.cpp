@@ -27,6 +27,7 @@ void put_dead(Packer& packer, const DeadSocket& socket, const Holder& holder) {
   packer.put(socket.err);
   packer.put(holder.process);
   packer.put(holder.fd);
+  packer.put(socket.flow.device);
 }
 
 namespace {
@@ -56,6 +57,7 @@ DeadSocket get_dead(Unpacker& unpacker) {
   unpacker.get(socket.err);
   unpacker.get(holder.process);
   unpacker.get(holder.fd);
+  if (unpacker.has_more()) unpacker.get(socket.flow.device);  // an older version has none
   return socket;
 }
 

@@ -15,6 +15,7 @@ constexpr std::size_t kCookiesAtOnce = 4096;
 
 using Bytes = std::span<const std::byte>;
 
+// Without its device, which older versions did not know: that stands at the end of an entry.
 void put_flow(Packer& packer, const Flow& flow) {
   packer.put(flow.local);
   packer.put(flow.remote);
@@ -54,6 +55,7 @@ class Pieces {
     packer_.put(child.sock_cgroup_id);
     packer_.put(child.receive_queue);
     packer_.put(child.send_queue);
+    packer_.put(child.flow.device);
     end(Entry::Queued);
   }
   void add(std::span<const std::uint64_t> cookies) {
@@ -89,6 +91,7 @@ class Pieces {
     packer_.put(static_cast<std::uint64_t>(queue.holders.size()));
     packer_.put(static_cast<std::uint64_t>(queue.fresh.size()));
     packer_.put(static_cast<std::uint64_t>(queue.known.size()));
+    packer_.put(queue.flow.device);
     end(Entry::AcceptQueue);
   }
   void finish(const AcceptQueuesEvent& event) {
@@ -153,6 +156,7 @@ void QueueReader::read_queued(Bytes bytes) {
   unpacker.get(child.sock_cgroup_id);
   unpacker.get(child.receive_queue);
   unpacker.get(child.send_queue);
+  if (unpacker.has_more()) unpacker.get(child.flow.device);
   if (unpacker.ok() && child.queued_at.count() >= 0) queue_.fresh.push_back(child);
 }
 
@@ -193,6 +197,7 @@ void QueueReader::read_queue(Bytes bytes) {
   unpacker.get(holders);
   unpacker.get(fresh);
   unpacker.get(known);
+  if (unpacker.has_more()) unpacker.get(queue_.flow.device);
   ListenQueue queue = std::exchange(queue_, {});
   const bool complete =
       queue.holders.size() == holders && queue.fresh.size() == fresh && queue.known.size() == known;

@@ -84,6 +84,8 @@ void pack(const Setting& setting, std::vector<std::byte>& out) {
     packer.put(std::string_view(how));
   }
   packer.put(config.thresholds.accept);
+  packer.put(config.asks_soon);
+  packer.put(config.sees_segments);
 }
 
 std::optional<Setting> unpack_setting(std::span<const std::byte> bytes) {
@@ -111,6 +113,8 @@ std::optional<Setting> unpack_setting(std::span<const std::byte> bytes) {
     unpacker.get(how);
   }
   if (unpacker.has_more()) unpacker.get(config.thresholds.accept);
+  if (unpacker.has_more()) unpacker.get(config.asks_soon);
+  if (unpacker.has_more()) unpacker.get(config.sees_segments);
   const bool sane = hz > 0 && hz <= kMostHz && max_connections > 0 &&
                     max_connections <= kMostConnections && config.began.count() >= 0 &&
                     is_sane(config.thresholds);

@@ -21,8 +21,10 @@ struct Where {
   std::array<std::uint8_t, 16> addr{};
   std::uint32_t netns = 0;
   Family family = Family::Ipv4;
+  std::uint32_t device = Flow::kUnknownDevice;
   bool operator==(const Where& other) const {
-    return netns == other.netns && family == other.family && same(addr, other.addr);
+    return netns == other.netns && family == other.family && device == other.device &&
+           same(addr, other.addr);
   }
 };
 
@@ -56,11 +58,15 @@ struct PlaceOfRole {
 };
 
 char* local(char* to, const SocketInfo& info) {
-  constinit thread_local KnownTexts<Where, PlaceOfWhere, 128, 128> known;
-  const Where where{info.flow.local.addr, info.flow.netns, info.flow.family};
+  constinit thread_local KnownTexts<Where, PlaceOfWhere, 144, 128> known;
+  const Where where{info.flow.local.addr, info.flow.netns, info.flow.family, info.flow.device};
   return known.put(to, where, [&info](char* out) {
     out = put(out, ",\"netns\":");
     out = number(out, info.flow.netns);
+    if (info.flow.device != Flow::kUnknownDevice) {
+      out = put(out, ",\"ifindex\":");
+      out = number(out, info.flow.device);
+    }
     if (info.flow.family == Family::Ipv4)
       out = put(out, ",\"family\":\"ipv4\",\"local\":{\"addr\":\"");
     else

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel hid is put right by what comes later, or by an answer of the kernel; the errors
+// say how exactly that is known.
+#include "doubt_story.h"
+
+namespace tcpdwell::life_story {
+namespace {
+
+// In FIN_WAIT_1 since 100 ms: what came after it is hidden.
+Conn closing(Story& story) { return story.client(7).establishes(0ms).closes(Established, 100ms); }
+
+InquiryEvent with_cookie(InquiryEvent answer, std::uint64_t cookie = 7) {
+  answer.cookie = cookie;
+  return answer;
+}
+
+LifecycleConfig asking_soon() {
+  LifecycleConfig config;
+  config.asks_soon = true;
+  return config;
+}
+LifecycleConfig seeing_segments() {
+  LifecycleConfig config = asking_soon();
+  config.sees_segments = true;
+  return config;
+}
+
+TEST(Unseen, ASegmentForAMinisockMovesWhatIsThoughtToBeEarlier) {
+  Story story;
+  Conn conn = closing(story).segment(300ms);
+  EXPECT_EQ(story.life(7).states(),
+            "CLOSED, SYN_SENT 10ms, ESTABLISHED 100ms, FIN_WAIT_1 100ms+-100ms, "
+            "FIN_WAIT_2 100ms+-100ms, TIME_WAIT");
+  conn.minisock_expires(TimeWait, 61s);
+  EXPECT_EQ(story.life(7).verdict(), "fin, opened by local, closed by local, expired");
+}
+
+TEST(Unseen, ASegmentMovesEvenAConnectWhosePortWasNotSeen) {
+  Story story;
+  story.client(7).connects(0ms).segment(300ms);
+  const std::string states = story.life(7).states();
+  EXPECT_TRUE(states.ends_with("TIME_WAIT")) << states;
+}
+
+TEST(Unseen, ASegmentOfAnotherLifeMovesNothing) {
+  Story story;
+  Conn conn = story.client(7).establishes(0ms);
+  Conn(conn).local_port(40999).segment(300ms);
+  EXPECT_EQ(story.life(7).states(), "CLOSED, SYN_SENT 10ms, ESTABLISHED");
+}
+
+TEST(Unseen, WhatStaysInABriefStateIsAskedForWithinASecond) {
+  Story story(asking_soon());
+  closing(story);
+  EXPECT_TRUE(questions(story, 250ms).empty()) << "a peer may be far away";
+  EXPECT_EQ(questions(story, 750ms).size(), 1U);
+}
+
+TEST(Unseen, ItHasLeftToAMinisock) {
+  Story story(seeing_segments());
+  Conn conn = closing(story);
+  story.waits(0ms);
+  is_answered(story, 700ms, with_cookie(minisock_in(TimeWait)));
+  EXPECT_EQ(story.life(7).states(),
+            "CLOSED, SYN_SENT 10ms, ESTABLISHED 100ms, FIN_WAIT_1 300ms+-300ms, "
+            "FIN_WAIT_2 0ms+-600ms, TIME_WAIT");
+  conn.minisock_expires(TimeWait, 61s);
+  EXPECT_EQ(story.life(7).verdict(), "fin, opened by local, closed by local, expired");
+  expect_one_end(story, conn);
+}
+
+TEST(Unseen, TheFinToAnOrphanWasHidden) {
+  Story story(seeing_segments());
+  orphaned(story, 7).hands_over(FinWait2, FinWait2, 102ms);
+  story.waits(102ms);
+  is_answered(story, 701ms, with_cookie(minisock_in(TimeWait)));
+  EXPECT_EQ(story.life(7).states(),
+            std::string(kUpToFinWait2) + " 300ms+-300ms, TIME_WAIT");
+}
+
+TEST(Unseen, WhereSegmentsAreNotSeenTheMinisockTellsItsFinLater) {
+  Story story(asking_soon());
+  Conn conn = orphaned(story, 7).hands_over(FinWait2, FinWait2, 102ms);
+  EXPECT_TRUE(questions(story, 10s).empty());
+  conn.minisock_expires(TimeWait, 70s, {.left = -500ms});
+  EXPECT_EQ(story.life(7).dwell(TimeWait), "60500ms+-4ms");
+}
+
+TEST(Unseen, ARequestHasBecomeASocket) {
+  Story story(asking_soon());
+  story.server(7).request_starts(0ms);
+  story.waits(0ms);
+  is_answered(story, 600ms, with_cookie(still_in(Established)));
+  EXPECT_EQ(story.life(7).states(), "LISTEN, SYN_RECEIVED 300ms+-300ms, ESTABLISHED");
+}
+
+TEST(Unseen, TheEndOfTimeWaitIsAskedForOnceItIsOverdue) {
+  Story story(asking_soon());
+  orphaned(story, 7).hands_over(FinWait2, TimeWait, 102ms);
+  EXPECT_TRUE(questions(story, 62s).empty()) << "60 s, and the timer wheel's 2 s";
+  is_answered(story, 63s, gone());
+  EXPECT_EQ(name(story.life(7).end().ended), "fin");
+}
+
+TEST(Unseen, QuestionsAreBounded) {
+  Story story(asking_soon());
+  for (std::uint64_t cookie = 1; cookie <= 1000; ++cookie)
+    story.client(cookie).establishes(20ms).closes(Established, 30ms);
+  story.waits(30ms);
+  EXPECT_LE(questions(story, 1s).size(), 200U);
+}
+
+TEST(Unseen, WhatStaysIsAskedForLessAndLess) {
+  Story story(asking_soon());
+  closing(story);
+  std::size_t asked = 0;
+  for (Nanos at = 200ms; at < 60s; at += 500ms)
+    for (const Question& question : questions(story, at)) {
+      ++asked;
+      answers(story, question, at, with_cookie(still_in(FinWait1)));
+    }
+  EXPECT_GE(asked, 5U);
+  EXPECT_LE(asked, 16U);
+}
+
+TEST(Unseen, WhatElseWasHiddenIsLookedForInAllSockets) {
+  Story story;
+  closing(story).segment(300ms);
+  EXPECT_TRUE(story.lifecycle().wants_snapshot());
+}
+
+}  // namespace
+}  // namespace tcpdwell::life_story
