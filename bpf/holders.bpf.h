@@ -39,7 +39,7 @@ static __always_inline struct tcpdwell_wanted_end *find_end(const struct tcpdwel
 	return found && found->pass == holders_pass ? found : NULL;
 }
 
-/* Whom a connection of another process at this end tells something about: see user/core/acceptors.h */
+/* Whom a connection of another process at this end tells something about: see user/lifecycle/acceptors.h */
 static __always_inline void tell_end(struct seq_file *seq, const struct task_struct *task,
 				     const struct sock *sk, struct tcpdwell_holding *out)
 {

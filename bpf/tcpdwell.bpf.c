@@ -2,7 +2,7 @@
 /*
  * The kernel side of tcpdwell: sees every change of a TCP connection's state and writes it to a
  * ring buffer. It decides nothing but what is not worth sending; the lifecycle is put together in
- * user space (user/core/lifecycle.h).
+ * user space (user/lifecycle/lifecycle.h).
  *
  * set_state.bpf.h is the backbone. minisock.bpf.h and request.bpf.h show what that tracepoint
  * cannot: TIME_WAIT, an orphan's FIN_WAIT_2, half-open connections. The timer programs run under

@@ -1,17 +1,16 @@
-# add_layer(<folder> [<target>...]): library tcpdwell_<folder> from user/<folder>/*.cpp without
-# main.cpp. A folder of headers only becomes an interface library.
+# add_layer(<folder> [<target>...]): library tcpdwell_<folder> from user/<folder>/*.cpp. A
+# folder of headers only becomes an interface library.
 function(add_layer folder)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/user/${folder}/*.cpp)
-  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   if(sources)
     add_library(tcpdwell_${folder} STATIC ${sources})
-    target_link_libraries(tcpdwell_${folder} PUBLIC tcpdwell_options ${ARGN})
+    target_link_libraries(tcpdwell_${folder} PUBLIC tcpdwell_compile_options ${ARGN})
     # The main thread's stack may be limited to 128 KiB. What sanitizers add to a frame is not ours.
     if(NOT TCPDWELL_SANITIZE)
       target_compile_options(tcpdwell_${folder} PRIVATE -Wframe-larger-than=32768)
     endif()
   else()
     add_library(tcpdwell_${folder} INTERFACE)
-    target_link_libraries(tcpdwell_${folder} INTERFACE tcpdwell_options ${ARGN})
+    target_link_libraries(tcpdwell_${folder} INTERFACE tcpdwell_compile_options ${ARGN})
   endif()
 endfunction()

@@ -1,27 +1,27 @@
 # What every target is compiled with. Used through one interface library, so that nothing leaks
 # into imported targets.
-add_library(tcpdwell_options INTERFACE)
-target_compile_features(tcpdwell_options INTERFACE cxx_std_20)
-target_include_directories(tcpdwell_options INTERFACE ${PROJECT_SOURCE_DIR}/user
+add_library(tcpdwell_compile_options INTERFACE)
+target_compile_features(tcpdwell_compile_options INTERFACE cxx_std_20)
+target_include_directories(tcpdwell_compile_options INTERFACE ${PROJECT_SOURCE_DIR}/user
                                                       ${PROJECT_SOURCE_DIR}/include)
 target_compile_options(
-  tcpdwell_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+  tcpdwell_compile_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                              -Wold-style-cast -Wnon-virtual-dtor -Woverloaded-virtual
                              -Wcast-align -Wimplicit-fallthrough -Wundef
                              # a designated initializer that leaves fields out means it
                              -Wno-missing-field-initializers)
 # GCC 12 sees overlaps in std::string that are not there (GCC bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(tcpdwell_options INTERFACE -Wno-restrict)
+  target_compile_options(tcpdwell_compile_options INTERFACE -Wno-restrict)
 endif()
 if(TCPDWELL_WERROR)
-  target_compile_options(tcpdwell_options INTERFACE -Werror)
+  target_compile_options(tcpdwell_compile_options INTERFACE -Werror)
 endif()
 if(TCPDWELL_STATIC)
-  target_compile_definitions(tcpdwell_options INTERFACE TCPDWELL_STATIC)
+  target_compile_definitions(tcpdwell_compile_options INTERFACE TCPDWELL_STATIC)
   # The same sources give the same bytes wherever they are built: no path gets into them.
   target_compile_options(
-    tcpdwell_options INTERFACE -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=
+    tcpdwell_compile_options INTERFACE -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=
                                -ffile-prefix-map=${PROJECT_BINARY_DIR}/=
                                $<$<BOOL:${TCPDWELL_SYSROOT}>:-ffile-prefix-map=${TCPDWELL_SYSROOT}/=/>)
 endif()

@@ -280,7 +280,7 @@ enum tcpdwell_stamp_flags {
 };
 
 /* What a full socket keeps of its past, from which follows when its state began
- * (user/core/state_begin.h). */
+ * (user/lifecycle/state_begin.h). */
 struct tcpdwell_stamps {
 	__u64 delivered_us; /* delivered_mstamp, first_tx_mstamp: CLOCK_MONOTONIC in us; 0: never */
 	__u64 first_sent_us; /* ... */

@@ -19,10 +19,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/intake.h"
-#include "core/lifecycle.h"
-#include "core/stats.h"
-#include "core/timer_wheel.h"
+#include "pipeline/intake.h"
+#include "lifecycle/lifecycle.h"
+#include "stats/stats.h"
+#include "lifecycle/timer_wheel.h"
 #include "sinks/ndjson_sink.h"
 #include "synthetic.h"
 #include "util/unique_fd.h"

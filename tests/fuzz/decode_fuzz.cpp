@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <span>
 
-#include "core/decode.h"
-#include "core/feed.h"
+#include "pipeline/decode.h"
+#include "pipeline/feed.h"
 #include "sinks/ndjson_sink.h"
 
 namespace {

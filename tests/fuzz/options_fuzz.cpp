@@ -16,8 +16,8 @@
 #include <variant>
 #include <vector>
 
-#include "app/command_line.h"
-#include "app/options.h"
+#include "options/command_line.h"
+#include "options/options.h"
 #include "util/unique_fd.h"
 
 namespace {

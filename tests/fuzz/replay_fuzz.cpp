@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/feed.h"
+#include "pipeline/feed.h"
 #include "recording/player.h"
 #include "sinks/ndjson_sink.h"
 

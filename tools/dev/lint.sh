@@ -47,20 +47,8 @@ check_size() {
   return "$bad"
 }
 
-# The layers of user/: libbpf and the skeleton stay in kernel/, the core knows nobody.
-check_layers() {
-  local bad=0
-  if (cd "$root/user" && grep -rnE '#include [<"](bpf/|skel/)' --include='*.h' --include='*.cpp' . |
-    grep -v '^\./kernel/'); then
-    say "libbpf and skeleton headers belong into user/kernel only"
-    bad=1
-  fi
-  if (cd "$root/user" && grep -rnE '#include [<"](bpf/|skel/|spdlog/|fmt/|CLI/|(util|sinks|kernel|app)/)' core); then
-    say "user/core may include the standard library, absl and itself only"
-    bad=1
-  fi
-  return "$bad"
-}
+# A folder of user/ includes only what CMakeLists.txt lets it link.
+check_layers() { python3 "$root/tools/check_layers.py" "$root"; }
 
 check_shell() {
   (cd "$root" && shellcheck -x dev .ci/run vmlinux/generate && sources -name '*.sh' | xargs -0r shellcheck -x)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/check.h"
+#include "commands/check.h"
 
 #include <spdlog/spdlog.h>
 #include <sys/utsname.h>
@@ -7,10 +7,10 @@
 #include <ctime>
 #include <iterator>
 
-#include "app/privileges.h"
-#include "app/sees.h"
-#include "app/session.h"
-#include "core/kernel_time.h"
+#include "session/privileges.h"
+#include "session/sees.h"
+#include "session/session.h"
+#include "model/kernel_time.h"
 #include "kernel/sysctl_files.h"
 #include "sinks/escape.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/command.h"
+#include "commands/command.h"
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -11,7 +11,7 @@
 #include <array>
 #include <csignal>
 
-#include "app/identity.h"
+#include "options/identity.h"
 
 namespace tcpdwell {
 namespace {

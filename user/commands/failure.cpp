@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/failure.h"
+#include "commands/failure.h"
 
 #include <sys/uio.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include <exception>
 #include <new>
 
-#include "app/command.h"
+#include "commands/command.h"
 
 namespace tcpdwell {
 namespace {

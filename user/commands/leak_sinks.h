@@ -2,7 +2,7 @@
 // Between a session and what `leaks` and `run` print: which flags are leaks.
 #pragma once
 
-#include "core/record.h"
+#include "model/record.h"
 #include "sinks/run_report.h"
 
 namespace tcpdwell {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/leaks.h"
+#include "commands/leaks.h"
 
 #include <poll.h>
 #include <spdlog/spdlog.h>
@@ -7,10 +7,10 @@
 #include <array>
 #include <csignal>
 
-#include "app/kernel_filter.h"
-#include "app/netns_choice.h"
-#include "app/privileges.h"
-#include "core/kept_flags.h"
+#include "options/kernel_filter.h"
+#include "options/netns_choice.h"
+#include "session/privileges.h"
+#include "lifecycle/kept_flags.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <optional>
 
-#include "app/session.h"
+#include "session/session.h"
 
 namespace tcpdwell {
 

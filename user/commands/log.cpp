@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/log.h"
+#include "commands/log.h"
 
 #include <poll.h>
 #include <spdlog/sinks/base_sink.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/replay.h"
+#include "commands/replay.h"
 
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>

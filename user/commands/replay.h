@@ -7,11 +7,11 @@
 #include <optional>
 #include <string>
 
-#include "app/signals.h"
-#include "core/filter.h"
-#include "core/observer.h"
-#include "core/record.h"
-#include "core/thresholds.h"
+#include "session/signals.h"
+#include "lifecycle/filter.h"
+#include "model/observer.h"
+#include "model/record.h"
+#include "model/thresholds.h"
 #include "recording/player.h"
 #include "sinks/output.h"
 #include "util/file_id.h"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/run.h"
+#include "commands/run.h"
 
 #include <poll.h>
 
 #include <array>
 
-#include "app/kernel_filter.h"
-#include "app/netns_choice.h"
-#include "app/privileges.h"
+#include "options/kernel_filter.h"
+#include "options/netns_choice.h"
+#include "session/privileges.h"
 
 namespace tcpdwell {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 #include <variant>
 
-#include "app/command.h"
-#include "app/session.h"
+#include "commands/command.h"
+#include "session/session.h"
 
 namespace tcpdwell {
 

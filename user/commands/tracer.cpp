@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/tracer.h"
+#include "commands/tracer.h"
 
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <csignal>
 
-#include "app/kernel_filter.h"
-#include "app/netns_choice.h"
-#include "app/privileges.h"
+#include "options/kernel_filter.h"
+#include "options/netns_choice.h"
+#include "session/privileges.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/folklore.h"
+#include "host/folklore.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <optional>
 
-#include "core/tcp_timeouts.h"
+#include "host/tcp_timeouts.h"
 
 namespace tcpdwell {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/service.h"
+#include "host/service.h"
 
 #include <algorithm>
 #include <utility>

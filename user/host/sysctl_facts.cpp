@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/sysctl_facts.h"
+#include "host/sysctl_facts.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
 
-#include "core/kernel_time.h"
-#include "core/port_ranges.h"
-#include "core/tcp_timeouts.h"
+#include "model/kernel_time.h"
+#include "model/port_ranges.h"
+#include "host/tcp_timeouts.h"
 
 namespace tcpdwell {
 namespace {

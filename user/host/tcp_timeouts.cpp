@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/tcp_timeouts.h"
+#include "host/tcp_timeouts.h"
 
 #include <algorithm>
 #include <bit>
 
-#include "core/kernel_time.h"
+#include "model/kernel_time.h"
 
 namespace tcpdwell {
 namespace {

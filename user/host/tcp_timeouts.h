@@ -3,7 +3,7 @@
 // depends on (HZ, sysctls) is handed in.
 #pragma once
 
-#include "core/types.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "core/types.h"
+#include "model/types.h"
 #include "util/result.h"
 
 namespace tcpdwell {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "core/event.h"
+#include "model/event.h"
 
 namespace tcpdwell {
 

@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/event.h"
-#include "core/lifecycle.h"
+#include "model/event.h"
+#include "lifecycle/lifecycle.h"
 #include "kernel/namespaces.h"
 #include "kernel/process_facts.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/port_ranges.h"
+#include "model/port_ranges.h"
 #include "kernel/sock_diag.h"
 
 namespace tcpdwell {

@@ -2,7 +2,7 @@
 // Which ports connect() may choose in a network namespace, and whether it may reuse a TIME_WAIT.
 #pragma once
 
-#include "core/event.h"
+#include "model/event.h"
 
 namespace tcpdwell {
 

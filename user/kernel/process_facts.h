@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/event.h"
+#include "model/event.h"
 #include "kernel/process_memory.h"
 
 namespace tcpdwell {

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/process_facts.h"
+#include "model/process_facts.h"
 
 namespace tcpdwell {
 

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/missing.h"
-#include "core/types.h"
+#include "model/missing.h"
+#include "model/types.h"
 #include "kernel/clock.h"
 #include "kernel/walks.h"
 #include "tcpdwell/wire.h"

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/missing.h"
+#include "model/missing.h"
 #include "util/result.h"
 
 namespace tcpdwell {

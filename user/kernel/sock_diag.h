@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
-#include "core/event.h"
-#include "core/lifecycle.h"
+#include "model/event.h"
+#include "lifecycle/lifecycle.h"
 #include "util/result.h"
 
 namespace tcpdwell {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/sysctl_facts.h"
+#include "host/sysctl_facts.h"
 #include "kernel/walks.h"
 
 namespace tcpdwell {

@@ -12,7 +12,7 @@
 #include <thread>
 #include <unordered_map>
 
-#include "core/decode.h"
+#include "pipeline/decode.h"
 #include "kernel/iterator.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/skeleton.h"

@@ -10,8 +10,8 @@
 #include <span>
 #include <vector>
 
-#include "core/decode.h"
-#include "core/event.h"
+#include "pipeline/decode.h"
+#include "model/event.h"
 #include "util/result.h"
 
 struct tcpdwell_bpf;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/diagnosis.h"
+#include "leaks/diagnosis.h"
 
 #include <algorithm>
 

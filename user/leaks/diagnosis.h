@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "core/leak_groups.h"
+#include "leaks/leak_groups.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/leak_groups.h"
+#include "leaks/leak_groups.h"
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
@@ -9,7 +9,7 @@
 #include <tuple>
 #include <utility>
 
-#include "core/relays.h"
+#include "leaks/relays.h"
 
 namespace tcpdwell {
 namespace {

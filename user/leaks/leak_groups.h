@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "core/record.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/relays.h"
+#include "leaks/relays.h"
 
 #include <absl/container/flat_hash_map.h>
 

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "core/record.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/cause.h"
+#include "lifecycle/cause.h"
 
 namespace tcpdwell {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "core/record.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

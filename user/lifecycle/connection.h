@@ -13,10 +13,10 @@
 #include <variant>
 #include <vector>
 
-#include "core/event.h"
-#include "core/filter.h"
-#include "core/record.h"
-#include "core/types.h"
+#include "model/event.h"
+#include "lifecycle/filter.h"
+#include "model/record.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

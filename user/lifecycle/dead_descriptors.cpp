@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/dead_descriptors.h"
+#include "lifecycle/dead_descriptors.h"
 
 #include <algorithm>
 

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/record.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

@@ -3,8 +3,8 @@
 // the facts are those of net/ipv4/tcp*.c, from 5.14 to 7.x.
 #pragma once
 
-#include "core/event.h"
-#include "core/record.h"
+#include "model/event.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

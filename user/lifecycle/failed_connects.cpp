@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/failed_connects.h"
+#include "lifecycle/failed_connects.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/filter.h"
+#include "lifecycle/filter.h"
 
 #include <arpa/inet.h>
 

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/record.h"
-#include "core/types.h"
+#include "model/record.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/record.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

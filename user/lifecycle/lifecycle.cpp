@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/lifecycle.h"
+#include "lifecycle/lifecycle.h"
 
 #include <algorithm>
 

@@ -17,21 +17,21 @@
 #include <utility>
 #include <vector>
 
-#include "core/dead_descriptors.h"
-#include "core/ending.h"
-#include "core/event.h"
-#include "core/failed_connects.h"
-#include "core/filter.h"
-#include "core/mptcp_view.h"
-#include "core/open_connection.h"
-#include "core/publisher.h"
-#include "core/queue_flags.h"
-#include "core/run_book.h"
-#include "core/state_begin.h"
-#include "core/state_memory.h"
-#include "core/table.h"
-#include "core/thresholds.h"
-#include "core/timer_wheel.h"
+#include "lifecycle/dead_descriptors.h"
+#include "lifecycle/ending.h"
+#include "model/event.h"
+#include "lifecycle/failed_connects.h"
+#include "lifecycle/filter.h"
+#include "lifecycle/mptcp_view.h"
+#include "lifecycle/open_connection.h"
+#include "lifecycle/publisher.h"
+#include "lifecycle/queue_flags.h"
+#include "lifecycle/run_book.h"
+#include "lifecycle/state_begin.h"
+#include "lifecycle/state_memory.h"
+#include "lifecycle/table.h"
+#include "model/thresholds.h"
+#include "lifecycle/timer_wheel.h"
 
 namespace tcpdwell {
 

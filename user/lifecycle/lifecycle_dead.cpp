@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/holders.h"
-#include "core/lifecycle.h"
+#include "model/holders.h"
+#include "lifecycle/lifecycle.h"
 
 namespace tcpdwell {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <variant>
 
-#include "core/lifecycle.h"
+#include "lifecycle/lifecycle.h"
 
 namespace tcpdwell {
 namespace {

@@ -4,9 +4,9 @@
 #include <array>
 #include <iterator>
 
-#include "core/cause.h"
-#include "core/holders.h"
-#include "core/lifecycle.h"
+#include "lifecycle/cause.h"
+#include "model/holders.h"
+#include "lifecycle/lifecycle.h"
 
 namespace tcpdwell {
 namespace {

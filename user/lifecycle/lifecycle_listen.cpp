@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <variant>
 
-#include "core/lifecycle.h"
+#include "lifecycle/lifecycle.h"
 
 namespace tcpdwell {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <variant>
 
-#include "core/kernel_time.h"
-#include "core/lifecycle.h"
+#include "model/kernel_time.h"
+#include "lifecycle/lifecycle.h"
 
 namespace tcpdwell {
 namespace {

@@ -3,9 +3,9 @@
 // flags are those of the MPTCP socket, which one of its subflows stands for.
 #include <algorithm>
 
-#include "core/cause.h"
-#include "core/kernel_time.h"
-#include "core/lifecycle.h"
+#include "lifecycle/cause.h"
+#include "model/kernel_time.h"
+#include "lifecycle/lifecycle.h"
 
 namespace tcpdwell {
 namespace {

@@ -2,7 +2,7 @@
 // Request socks: half-open connections.
 #include <variant>
 
-#include "core/lifecycle.h"
+#include "lifecycle/lifecycle.h"
 
 namespace tcpdwell {
 namespace {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/cause.h"
-#include "core/lifecycle.h"
+#include "lifecycle/cause.h"
+#include "lifecycle/lifecycle.h"
 
 namespace tcpdwell {
 

@@ -5,9 +5,9 @@
 // trace.
 #include <algorithm>
 
-#include "core/lifecycle.h"
-#include "core/state_begin.h"
-#include "core/state_memory.h"
+#include "lifecycle/lifecycle.h"
+#include "lifecycle/state_begin.h"
+#include "lifecycle/state_memory.h"
 
 namespace tcpdwell {
 

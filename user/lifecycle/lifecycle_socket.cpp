@@ -2,7 +2,7 @@
 // Full sockets: sock:inet_sock_set_state.
 #include <algorithm>
 
-#include "core/lifecycle.h"
+#include "lifecycle/lifecycle.h"
 
 namespace tcpdwell {
 namespace {

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <bit>
 
-#include "core/kernel_time.h"
-#include "core/lifecycle.h"
-#include "core/tcp_timeouts.h"
+#include "model/kernel_time.h"
+#include "lifecycle/lifecycle.h"
+#include "host/tcp_timeouts.h"
 
 namespace tcpdwell {
 namespace {

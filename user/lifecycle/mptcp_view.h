@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "core/event.h"
-#include "core/state_begin.h"
+#include "model/event.h"
+#include "lifecycle/state_begin.h"
 
 namespace tcpdwell {
 

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <string>
 
-#include "core/publisher.h"
-#include "core/table.h"
+#include "lifecycle/publisher.h"
+#include "lifecycle/table.h"
 
 namespace tcpdwell {
 

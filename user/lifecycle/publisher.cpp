@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/publisher.h"
+#include "lifecycle/publisher.h"
 
 #include <algorithm>
 #include <utility>

@@ -8,11 +8,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/connection.h"
-#include "core/filter.h"
-#include "core/record.h"
-#include "core/suspensions.h"
-#include "core/table.h"
+#include "lifecycle/connection.h"
+#include "lifecycle/filter.h"
+#include "model/record.h"
+#include "lifecycle/suspensions.h"
+#include "lifecycle/table.h"
 
 namespace tcpdwell {
 

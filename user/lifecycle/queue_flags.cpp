@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/queue_flags.h"
+#include "lifecycle/queue_flags.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "core/acceptors.h"
-#include "core/cause.h"
-#include "core/holders.h"
+#include "lifecycle/acceptors.h"
+#include "lifecycle/cause.h"
+#include "model/holders.h"
 
 namespace tcpdwell {
 namespace {

@@ -15,10 +15,10 @@
 #include <optional>
 #include <vector>
 
-#include "core/event.h"
-#include "core/publisher.h"
-#include "core/record.h"
-#include "core/table.h"
+#include "model/event.h"
+#include "lifecycle/publisher.h"
+#include "model/record.h"
+#include "lifecycle/table.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/run_book.h"
+#include "lifecycle/run_book.h"
 
 #include <algorithm>
 #include <utility>

@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/record.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

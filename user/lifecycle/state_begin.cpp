@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/state_begin.h"
+#include "lifecycle/state_begin.h"
 
 #include <algorithm>
 
-#include "core/kernel_time.h"
+#include "model/kernel_time.h"
 
 namespace tcpdwell {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <optional>
 
-#include "core/event.h"
-#include "core/types.h"
+#include "model/event.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/state_memory.h"
+#include "lifecycle/state_memory.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/suspensions.h"
+#include "lifecycle/suspensions.h"
 
 #include <algorithm>
 #include <utility>

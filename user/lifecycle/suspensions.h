@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/suspend_event.h"
+#include "model/suspend_event.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/table.h"
+#include "lifecycle/table.h"
 
 #include <algorithm>
 #include <utility>

@@ -13,10 +13,10 @@
 #include <optional>
 #include <vector>
 
-#include "core/connection.h"
-#include "core/interner.h"
-#include "core/pool.h"
-#include "core/port_ranges.h"
+#include "lifecycle/connection.h"
+#include "model/interner.h"
+#include "model/pool.h"
+#include "model/port_ranges.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/timer_wheel.h"
+#include "lifecycle/timer_wheel.h"
 
 #include <algorithm>
 

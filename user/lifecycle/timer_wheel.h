@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "core/pool.h"
-#include "core/types.h"
+#include "model/pool.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "core/types.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

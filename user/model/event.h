@@ -11,10 +11,10 @@
 #include <variant>
 #include <vector>
 
-#include "core/process_facts.h"
-#include "core/suspend_event.h"
-#include "core/transition_event.h"
-#include "core/types.h"
+#include "model/process_facts.h"
+#include "model/suspend_event.h"
+#include "model/transition_event.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

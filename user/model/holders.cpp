@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/holders.h"
+#include "model/holders.h"
 
 #include <algorithm>
 #include <iterator>

@@ -4,9 +4,9 @@
 
 #include <vector>
 
-#include "core/event.h"
-#include "core/process_facts.h"
-#include "core/record.h"
+#include "model/event.h"
+#include "model/process_facts.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

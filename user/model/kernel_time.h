@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "core/types.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

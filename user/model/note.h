@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <variant>
 
-#include "core/event.h"
+#include "model/event.h"
 
 namespace tcpdwell {
 

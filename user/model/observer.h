@@ -5,7 +5,7 @@
 
 #include <optional>
 
-#include "core/types.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

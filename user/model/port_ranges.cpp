@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/port_ranges.h"
+#include "model/port_ranges.h"
 
 #include <algorithm>
 #include <charconv>

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/event.h"
+#include "model/event.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/record.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

@@ -11,9 +11,9 @@
 #include <variant>
 #include <vector>
 
-#include "core/event.h"
-#include "core/thresholds.h"
-#include "core/types.h"
+#include "model/event.h"
+#include "model/thresholds.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

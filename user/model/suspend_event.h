@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/types.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

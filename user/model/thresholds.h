@@ -9,7 +9,7 @@
 #include <optional>
 #include <string_view>
 
-#include "core/types.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "core/process_facts.h"
-#include "core/types.h"
+#include "model/process_facts.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

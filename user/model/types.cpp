@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/types.h"
+#include "model/types.h"
 
 #include <arpa/inet.h>
 

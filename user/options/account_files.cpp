@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/account_files.h"
+#include "options/account_files.h"
 
 #include <grp.h>
 #include <pwd.h>

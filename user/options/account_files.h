@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "app/identity.h"
+#include "options/identity.h"
 
 namespace tcpdwell {
 

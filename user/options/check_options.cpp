@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/check_options.h"
+#include "options/check_options.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "app/option_values.h"
+#include "options/option_values.h"
 
 namespace tcpdwell {
 namespace {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "app/options.h"
+#include "options/options.h"
 
 namespace tcpdwell {
 

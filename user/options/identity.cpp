@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/identity.h"
+#include "options/identity.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -8,7 +8,7 @@
 #include <charconv>
 #include <optional>
 
-#include "app/account_files.h"
+#include "options/account_files.h"
 
 namespace tcpdwell {
 namespace {

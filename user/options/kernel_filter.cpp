@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/kernel_filter.h"
+#include "options/kernel_filter.h"
 
 #include <algorithm>
 #include <cstring>

@@ -2,7 +2,7 @@
 // The part of a filter that the kernel side applies, in its layout.
 #pragma once
 
-#include "core/filter.h"
+#include "lifecycle/filter.h"
 #include "tcpdwell/wire.h"
 
 namespace tcpdwell {

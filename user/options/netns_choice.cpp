@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/netns_choice.h"
+#include "options/netns_choice.h"
 
 #include <sys/stat.h>
 

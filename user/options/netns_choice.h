@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "core/filter.h"
+#include "lifecycle/filter.h"
 #include "kernel/programs.h"
 #include "util/result.h"
 

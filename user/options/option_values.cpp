@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/option_values.h"
+#include "options/option_values.h"
 
 #include <sys/stat.h>
 

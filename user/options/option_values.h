@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/filter.h"
-#include "core/stats_record.h"
-#include "core/types.h"
+#include "lifecycle/filter.h"
+#include "stats/stats_record.h"
+#include "model/types.h"
 #include "sinks/kinds.h"
 
 namespace tcpdwell {

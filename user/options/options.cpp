@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/options.h"
+#include "options/options.h"
 
 #include <sys/stat.h>
 
@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <vector>
 
-#include "app/check_options.h"
-#include "app/command_line.h"
-#include "app/option_values.h"
+#include "options/check_options.h"
+#include "options/command_line.h"
+#include "options/option_values.h"
 #include "sinks/escape.h"
 #include "util/version.h"
 

@@ -8,9 +8,9 @@
 #include <variant>
 #include <vector>
 
-#include "core/filter.h"
-#include "core/stats.h"
-#include "core/thresholds.h"
+#include "lifecycle/filter.h"
+#include "stats/stats.h"
+#include "model/thresholds.h"
 #include "sinks/kinds.h"
 #include "util/made_file.h"
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/decode.h"
+#include "pipeline/decode.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <utility>
 
-#include "core/decode_fields.h"
+#include "pipeline/decode_fields.h"
 #include "tcpdwell/wire.h"
 
 namespace tcpdwell {

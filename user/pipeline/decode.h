@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "core/event.h"
+#include "model/event.h"
 
 namespace tcpdwell {
 

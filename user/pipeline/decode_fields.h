@@ -7,7 +7,7 @@
 #include <optional>
 #include <span>
 
-#include "core/event.h"
+#include "model/event.h"
 #include "tcpdwell/wire.h"
 
 namespace tcpdwell::decoding {

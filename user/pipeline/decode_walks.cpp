@@ -5,8 +5,8 @@
 #include <tuple>
 #include <utility>
 
-#include "core/decode.h"
-#include "core/decode_fields.h"
+#include "pipeline/decode.h"
+#include "pipeline/decode_fields.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/feed.h"
+#include "pipeline/feed.h"
 
 #include <utility>
 #include <variant>

@@ -8,11 +8,11 @@
 #include <cstdint>
 #include <span>
 
-#include "core/intake.h"
-#include "core/lifecycle.h"
-#include "core/note.h"
-#include "core/observer.h"
-#include "core/record.h"
+#include "pipeline/intake.h"
+#include "lifecycle/lifecycle.h"
+#include "model/note.h"
+#include "model/observer.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <span>
 
-#include "core/decode.h"
-#include "core/lifecycle.h"
+#include "pipeline/decode.h"
+#include "lifecycle/lifecycle.h"
 
 namespace tcpdwell {
 

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "core/decode.h"
+#include "pipeline/decode.h"
 
 namespace tcpdwell::recording {
 

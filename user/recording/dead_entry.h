@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "core/event.h"
+#include "model/event.h"
 #include "recording/pack.h"
 
 namespace tcpdwell::recording {

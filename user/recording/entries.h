@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
-#include "core/lifecycle.h"
-#include "core/note.h"
+#include "lifecycle/lifecycle.h"
+#include "model/note.h"
 #include "recording/dead_entry.h"
 #include "recording/format.h"
 #include "recording/queue_entries.h"

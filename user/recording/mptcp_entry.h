@@ -2,7 +2,7 @@
 // What a walk read of MPTCP, as the bytes of an entry, and back.
 #pragma once
 
-#include "core/event.h"
+#include "model/event.h"
 #include "recording/pack.h"
 
 namespace tcpdwell::recording {

@@ -2,7 +2,7 @@
 // What is known of the ports of a network namespace, as an entry, and back.
 #pragma once
 
-#include "core/event.h"
+#include "model/event.h"
 #include "recording/pack.h"
 
 namespace tcpdwell::recording {

@@ -13,7 +13,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/types.h"
+#include "model/types.h"
 
 namespace tcpdwell::recording {
 

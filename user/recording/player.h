@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "core/feed.h"
+#include "pipeline/feed.h"
 #include "recording/entries.h"
 #include "recording/reader.h"
 #include "recording/setting.h"

@@ -2,7 +2,7 @@
 // What /proc says of a process, as a part of an entry, and back.
 #pragma once
 
-#include "core/process_facts.h"
+#include "model/process_facts.h"
 #include "recording/pack.h"
 
 namespace tcpdwell::recording {

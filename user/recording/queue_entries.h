@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "core/event.h"
+#include "model/event.h"
 #include "recording/format.h"
 
 namespace tcpdwell::recording {

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/feed.h"
+#include "pipeline/feed.h"
 #include "recording/file.h"
 #include "recording/setting.h"
 #include "util/result.h"

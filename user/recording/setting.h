@@ -7,9 +7,9 @@
 #include <span>
 #include <vector>
 
-#include "core/filter.h"
-#include "core/lifecycle.h"
-#include "core/record.h"
+#include "lifecycle/filter.h"
+#include "lifecycle/lifecycle.h"
+#include "model/record.h"
 
 namespace tcpdwell::recording {
 

@@ -2,7 +2,7 @@
 // A suspension of the host, as the bytes of an entry, and back.
 #pragma once
 
-#include "core/suspend_event.h"
+#include "model/suspend_event.h"
 #include "recording/pack.h"
 
 namespace tcpdwell::recording {

@@ -5,7 +5,7 @@
 
 #include <ctime>
 
-#include "core/types.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/inquirer.h"
+#include "session/inquirer.h"
 
 #include <spdlog/spdlog.h>
 
@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "app/cpu_share.h"
+#include "session/cpu_share.h"
 #include "kernel/rights.h"
 #include "kernel/sock_diag.h"
 

@@ -17,9 +17,9 @@
 #include <optional>
 #include <vector>
 
-#include "app/port_reader.h"
-#include "app/queue_watch.h"
-#include "core/feed.h"
+#include "session/port_reader.h"
+#include "session/queue_watch.h"
+#include "pipeline/feed.h"
 #include "kernel/cgroups.h"
 #include "kernel/namespaces.h"
 #include "kernel/other_ends.h"

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "app/cpu_share.h"
-#include "app/inquirer.h"
+#include "session/cpu_share.h"
+#include "session/inquirer.h"
 
 namespace tcpdwell {
 namespace {

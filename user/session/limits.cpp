@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/limits.h"
+#include "session/limits.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/port_reader.h"
+#include "session/port_reader.h"
 
 #include <algorithm>
 

@@ -10,7 +10,7 @@
 #include <map>
 #include <vector>
 
-#include "core/event.h"
+#include "model/event.h"
 #include "kernel/namespaces.h"
 
 namespace tcpdwell {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/privileges.h"
+#include "session/privileges.h"
 
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>

@@ -2,7 +2,7 @@
 // What a command keeps of its capabilities once everything is attached.
 #pragma once
 
-#include "core/filter.h"
+#include "lifecycle/filter.h"
 #include "kernel/programs.h"
 #include "kernel/rights.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/pump.h"
+#include "session/pump.h"
 
 #include <algorithm>
 #include <atomic>

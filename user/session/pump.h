@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "core/feed.h"
+#include "pipeline/feed.h"
 #include "kernel/programs.h"
 #include "kernel/ring_reader.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/queue_watch.h"
+#include "session/queue_watch.h"
 
 #include <algorithm>
 #include <utility>

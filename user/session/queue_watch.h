@@ -11,7 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "core/event.h"
+#include "model/event.h"
 #include "kernel/walks.h"
 
 namespace tcpdwell {

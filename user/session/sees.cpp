@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/sees.h"
+#include "session/sees.h"
 
 namespace tcpdwell {
 namespace {

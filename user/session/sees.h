@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/missing.h"
+#include "model/missing.h"
 #include "kernel/programs.h"
 
 namespace tcpdwell {

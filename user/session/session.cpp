@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/session.h"
+#include "session/session.h"
 
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
@@ -12,7 +12,7 @@
 #include <ctime>
 #include <utility>
 
-#include "app/sees.h"
+#include "session/sees.h"
 #include "util/version.h"
 
 namespace tcpdwell {

@@ -8,13 +8,13 @@
 #include <optional>
 #include <vector>
 
-#include "app/inquirer.h"
-#include "app/pump.h"
-#include "app/signals.h"
-#include "core/filter.h"
-#include "core/observer.h"
-#include "core/record.h"
-#include "core/suspensions.h"
+#include "session/inquirer.h"
+#include "session/pump.h"
+#include "session/signals.h"
+#include "lifecycle/filter.h"
+#include "model/observer.h"
+#include "model/record.h"
+#include "lifecycle/suspensions.h"
 #include "kernel/cgroups.h"
 #include "kernel/programs.h"
 #include "kernel/ring_reader.h"

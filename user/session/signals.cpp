@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/signals.h"
+#include "session/signals.h"
 
 #include <signal.h>
 #include <sys/signalfd.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/surroundings.h"
+#include "session/surroundings.h"
 
 #include <unistd.h>
 

@@ -7,7 +7,7 @@
 #include <array>
 #include <string_view>
 
-#include "core/kernel_time.h"
+#include "model/kernel_time.h"
 #include "sinks/escape.h"
 #include "sinks/json_line.h"
 #include "sinks/text_table.h"

@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "core/folklore.h"
-#include "core/missing.h"
-#include "core/record.h"
-#include "core/sysctl_facts.h"
-#include "core/tcp_timeouts.h"
+#include "host/folklore.h"
+#include "model/missing.h"
+#include "model/record.h"
+#include "host/sysctl_facts.h"
+#include "host/tcp_timeouts.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "core/service.h"
+#include "host/service.h"
 #include "sinks/escape.h"
 
 namespace tcpdwell {

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "core/diagnosis.h"
+#include "leaks/diagnosis.h"
 #include "sinks/commands.h"
 #include "sinks/explain_accept.h"
 #include "sinks/explain_closed.h"

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "core/diagnosis.h"
+#include "leaks/diagnosis.h"
 #include "sinks/text_format.h"
 #include "sinks/who_holds.h"
 #include "util/duration.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/leak_groups.h"
+#include "leaks/leak_groups.h"
 
 namespace tcpdwell {
 

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "core/leak_groups.h"
+#include "leaks/leak_groups.h"
 
 namespace tcpdwell {
 

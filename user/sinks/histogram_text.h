@@ -9,7 +9,7 @@
 
 #include <string>
 
-#include "core/histogram.h"
+#include "stats/histogram.h"
 
 namespace tcpdwell {
 

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "core/record.h"
+#include "model/record.h"
 
 namespace tcpdwell::json {
 

@@ -11,7 +11,7 @@
 #include <memory>
 #include <string_view>
 
-#include "core/types.h"
+#include "model/types.h"
 #include "sinks/escape.h"
 
 namespace tcpdwell {

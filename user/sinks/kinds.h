@@ -2,7 +2,7 @@
 // Which records a run prints (--only). Start, lost and end are always wanted.
 #pragma once
 
-#include "core/record.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "core/kept_flags.h"
-#include "core/leak_groups.h"
-#include "core/record.h"
+#include "lifecycle/kept_flags.h"
+#include "leaks/leak_groups.h"
+#include "model/record.h"
 #include "sinks/output.h"
 #include "sinks/text_format.h"
 

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "core/dwell_order.h"
+#include "model/dwell_order.h"
 #include "sinks/escape.h"
 #include "sinks/json_flag.h"
 #include "sinks/json_socket.h"

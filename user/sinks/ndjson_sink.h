@@ -2,7 +2,7 @@
 // One JSON object a line, as docs/json.md defines them: compact, `type` first.
 #pragma once
 
-#include "core/record.h"
+#include "model/record.h"
 #include "sinks/json_line.h"
 #include "sinks/kinds.h"
 #include "sinks/output.h"

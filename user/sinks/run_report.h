@@ -15,10 +15,10 @@
 #include <string_view>
 #include <vector>
 
-#include "core/kept_flags.h"
-#include "core/leak_groups.h"
-#include "core/record.h"
-#include "core/thresholds.h"
+#include "lifecycle/kept_flags.h"
+#include "leaks/leak_groups.h"
+#include "model/record.h"
+#include "model/thresholds.h"
 #include "sinks/output.h"
 #include "sinks/text_format.h"
 

@@ -2,7 +2,7 @@
 // `stats --json`: the object `stats`, as docs/json.md defines it.
 #pragma once
 
-#include "core/stats_record.h"
+#include "stats/stats_record.h"
 #include "sinks/json_line.h"
 #include "sinks/output.h"
 

@@ -7,7 +7,7 @@
 #include <cctype>
 #include <utility>
 
-#include "core/dwell_order.h"
+#include "model/dwell_order.h"
 #include "sinks/escape.h"
 #include "sinks/histogram_text.h"
 #include "sinks/text_table.h"

@@ -11,7 +11,7 @@
 
 #include <string>
 
-#include "core/stats_record.h"
+#include "stats/stats_record.h"
 #include "sinks/output.h"
 #include "sinks/text_format.h"
 

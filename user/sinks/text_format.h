@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/record.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

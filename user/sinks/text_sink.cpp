@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/dwell_order.h"
-#include "core/leak_groups.h"
+#include "model/dwell_order.h"
+#include "leaks/leak_groups.h"
 #include "sinks/explain.h"
 
 namespace tcpdwell {

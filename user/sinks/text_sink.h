@@ -14,10 +14,10 @@
 #include <optional>
 #include <string>
 
-#include "core/kept_flags.h"
-#include "core/leak_groups.h"
-#include "core/observer.h"
-#include "core/record.h"
+#include "lifecycle/kept_flags.h"
+#include "leaks/leak_groups.h"
+#include "model/observer.h"
+#include "model/record.h"
 #include "sinks/kinds.h"
 #include "sinks/output.h"
 #include "sinks/text_format.h"

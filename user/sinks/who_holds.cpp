@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "core/service.h"
+#include "host/service.h"
 #include "sinks/escape.h"
 #include "sinks/text_format.h"
 

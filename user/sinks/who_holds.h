@@ -5,8 +5,8 @@
 
 #include <string>
 
-#include "core/diagnosis.h"
-#include "core/leak_groups.h"
+#include "leaks/diagnosis.h"
+#include "leaks/leak_groups.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/group_key.h"
+#include "stats/group_key.h"
 
 #include <algorithm>
 #include <array>

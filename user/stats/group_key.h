@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/open_connection.h"
-#include "core/stats_record.h"
+#include "lifecycle/open_connection.h"
+#include "stats/stats_record.h"
 
 namespace tcpdwell {
 

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/types.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/port_forecast.h"
+#include "stats/port_forecast.h"
 
 #include <algorithm>
 #include <cmath>

@@ -18,7 +18,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/types.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/port_pressure.h"
+#include "stats/port_pressure.h"
 
 #include <algorithm>
 #include <tuple>

@@ -19,8 +19,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/lifecycle.h"
-#include "core/stats_record.h"
+#include "lifecycle/lifecycle.h"
+#include "stats/stats_record.h"
 
 namespace tcpdwell {
 

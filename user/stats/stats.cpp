@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/stats.h"
+#include "stats/stats.h"
 
 #include <algorithm>
 #include <string_view>
 #include <tuple>
 #include <utility>
 
-#include "core/dwell_order.h"
-#include "core/kernel_time.h"
-#include "core/tcp_timeouts.h"
+#include "model/dwell_order.h"
+#include "model/kernel_time.h"
+#include "host/tcp_timeouts.h"
 
 namespace tcpdwell {
 namespace {

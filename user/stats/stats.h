@@ -14,13 +14,13 @@
 #include <optional>
 #include <vector>
 
-#include "core/failed_connects.h"
-#include "core/group_key.h"
-#include "core/observer.h"
-#include "core/port_pressure.h"
-#include "core/record.h"
-#include "core/stats_groups.h"
-#include "core/stats_record.h"
+#include "lifecycle/failed_connects.h"
+#include "stats/group_key.h"
+#include "model/observer.h"
+#include "stats/port_pressure.h"
+#include "model/record.h"
+#include "stats/stats_groups.h"
+#include "stats/stats_record.h"
 
 namespace tcpdwell {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/stats_groups.h"
+#include "stats/stats_groups.h"
 
 #include <algorithm>
 #include <utility>

@@ -13,8 +13,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/histogram.h"
-#include "core/types.h"
+#include "stats/histogram.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 

@@ -11,11 +11,11 @@
 #include <string_view>
 #include <vector>
 
-#include "core/connection.h"
-#include "core/histogram.h"
-#include "core/port_forecast.h"
-#include "core/port_ranges.h"
-#include "core/record.h"
+#include "lifecycle/connection.h"
+#include "stats/histogram.h"
+#include "stats/port_forecast.h"
+#include "model/port_ranges.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

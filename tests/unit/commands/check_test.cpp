@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "app/sees.h"
-#include "command_line.h"
+#include "session/sees.h"
+#include "support/command_line.h"
 
 namespace tcpdwell {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Real processes: what CMD inherits, how it ends, and that nothing is executed before its time.
-#include "app/command.h"
+#include "commands/command.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -21,7 +21,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "app/signals.h"
+#include "session/signals.h"
 
 namespace tcpdwell {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What sysctl files set that does not do what it looks like.
-#include "core/folklore.h"
+#include "host/folklore.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

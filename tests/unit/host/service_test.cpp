@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which service a cgroup belongs to: the paths that systemd, kubelet and the runtimes really make.
-#include "core/service.h"
+#include "host/service.h"
 
 #include <gtest/gtest.h>
 

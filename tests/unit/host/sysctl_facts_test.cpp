@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the values of sysctls mean, each in one sentence.
-#include "core/sysctl_facts.h"
+#include "host/sysctl_facts.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

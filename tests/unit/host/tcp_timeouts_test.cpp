@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long the kernel's timers really take. What was measured on a kernel says so.
-#include "core/tcp_timeouts.h"
+#include "host/tcp_timeouts.h"
 
 #include <gtest/gtest.h>
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "fake_ring.h"
+#include "support/fake_ring.h"
 
 namespace tcpdwell {
 namespace {

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "fake_ring.h"
+#include "support/fake_ring.h"
 
 namespace tcpdwell {
 namespace {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What belongs together, which is worst, and how old it is.
-#include "core/leak_groups.h"
+#include "leaks/leak_groups.h"
 
 #include <gtest/gtest.h>
 
 #include <ctime>
 
-#include "flags.h"
+#include "support/flags.h"
 
 namespace tcpdwell {
 namespace {

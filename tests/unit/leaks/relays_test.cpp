@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which two stuck sockets are the two sides of a relay, and which only happen to be in one process.
-#include "core/relays.h"
+#include "leaks/relays.h"
 
 #include <gtest/gtest.h>
 
-#include "flags.h"
+#include "support/flags.h"
 
 namespace tcpdwell {
 namespace {

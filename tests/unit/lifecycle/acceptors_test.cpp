@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who should accept, of those that hold a listener.
-#include "core/acceptors.h"
+#include "lifecycle/acceptors.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

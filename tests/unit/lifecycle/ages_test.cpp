@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flags of sockets whose age is known by two bounds. At HZ=250 a jiffy is 4 ms.
-#include "flag_story.h"
+#include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Why a socket is stuck: the first of the contract's causes that fits. In the queues a FIN
 // counts 1.
-#include "core/cause.h"
+#include "lifecycle/cause.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A full socket goes to CLOSE, and its minisock was not seen to begin: the kernel is asked before
 // that is told as an end, and what is still there goes on as the same connection.
-#include "doubt_story.h"
+#include "support/doubt_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The timer of a minisock or a request is cancelled, and what follows was hidden: the kernel is
 // asked before that is told as an end. How often it is asked has a bound.
-#include "doubt_story.h"
+#include "support/doubt_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

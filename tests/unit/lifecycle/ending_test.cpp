@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/ending.h"
+#include "lifecycle/ending.h"
 
 #include <gtest/gtest.h>
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // connect() calls that fail before a packet leaves: which they are, how they are told, and that no
 // storm of them fills the memory or the screen.
-#include "core/failed_connects.h"
+#include "lifecycle/failed_connects.h"
 
 #include <gmock/gmock.h>
 
-#include "records.h"
+#include "support/records.h"
 #include "sinks/ndjson_sink.h"
 #include "sinks/text_sink.h"
-#include "story.h"
+#include "support/story.h"
 
 namespace tcpdwell::test {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Filters: address blocks, and what can be said of a connection whose flow or owner is known in
 // parts only. "complete" is the flag that nothing more will come.
-#include "core/filter.h"
+#include "lifecycle/filter.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whom a stuck socket belongs to where nobody was seen to open it, and what the exit of a process
 // closes (`run`).
-#include "flag_story.h"
+#include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

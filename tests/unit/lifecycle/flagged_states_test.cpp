@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flags: which sockets have which threshold, and what a filter makes of them.
-#include "flag_story.h"
+#include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

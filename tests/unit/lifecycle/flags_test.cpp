@@ -2,7 +2,7 @@
 // Flags: when the kernel is asked about a socket, and what becomes of its answer.
 #include <cerrno>
 
-#include "flag_story.h"
+#include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

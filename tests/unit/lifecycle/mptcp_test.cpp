@@ -3,7 +3,7 @@
 // it.
 #include <cerrno>
 
-#include "flag_story.h"
+#include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

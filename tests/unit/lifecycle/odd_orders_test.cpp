@@ -3,7 +3,7 @@
 // timestamps, reused addresses, wrapped clocks, the unseen.
 #include <cerrno>
 
-#include "life_story.h"
+#include "support/life_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

@@ -3,7 +3,7 @@
 // somebody accepts them.
 #include <gmock/gmock.h>
 
-#include "queue_story.h"
+#include "support/queue_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

@@ -2,7 +2,7 @@
 // After a loss: a walk through all sockets puts the table right.
 #include <gmock/gmock.h>
 
-#include "story.h"
+#include "support/story.h"
 
 namespace tcpdwell::test {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "story.h"
+#include "support/story.h"
 
 namespace tcpdwell::test {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-#include "dead_story.h"
+#include "support/dead_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

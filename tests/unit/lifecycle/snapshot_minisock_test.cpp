@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Minisocks that a walk finds: what their timer and their stamp say about when they began. The
 // stamp is 32 bits of milliseconds since boot; at HZ=250 a jiffy is 4 ms.
-#include "flag_story.h"
+#include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

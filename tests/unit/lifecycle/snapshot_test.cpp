@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Full sockets and requests that a walk through a namespace finds: those that are older than the
 // trace, and those that are known already. At HZ=250 a jiffy is 4 ms.
-#include "flag_story.h"
+#include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cerrno>
 
-#include "story.h"
+#include "support/story.h"
 
 namespace tcpdwell::test {
 namespace {

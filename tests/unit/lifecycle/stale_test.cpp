@@ -3,7 +3,7 @@
 // was counted as lost.
 #include <gtest/gtest.h>
 
-#include "flag_story.h"
+#include "support/flag_story.h"
 
 namespace tcpdwell {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // When an older socket entered its state, from the stamps that the kernel keeps: the truth must lie
 // between both bounds, at every HZ, and after the 32-bit stamps have wrapped.
-#include "core/state_begin.h"
+#include "lifecycle/state_begin.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one look of `leaks --watch` knows is not forgotten by the next.
-#include "core/state_memory.h"
+#include "lifecycle/state_memory.h"
 
 #include <gtest/gtest.h>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/suspensions.h"
+#include "lifecycle/suspensions.h"
 
 #include <gtest/gtest.h>
 
 #include <map>
 
-#include "life_story.h"
+#include "support/life_story.h"
 #include "recording/entries.h"
 
 namespace tcpdwell {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/table.h"
+#include "lifecycle/table.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

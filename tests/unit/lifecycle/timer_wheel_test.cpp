@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One deadline an id, however many and however far: never early, at most a tick late.
-#include "core/timer_wheel.h"
+#include "lifecycle/timer_wheel.h"
 
 #include <absl/container/flat_hash_map.h>
 #include <gmock/gmock.h>

@@ -7,8 +7,8 @@
 #include <set>
 #include <vector>
 
-#include "core/record.h"
-#include "core/types.h"
+#include "model/record.h"
+#include "model/types.h"
 
 namespace tcpdwell {
 namespace {

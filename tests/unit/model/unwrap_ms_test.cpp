@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // 32 bits of milliseconds since boot, told apart from those of 49.7 days before.
-#include "core/kernel_time.h"
+#include "model/kernel_time.h"
 
 #include <gtest/gtest.h>
 

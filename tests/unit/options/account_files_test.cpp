@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a static build knows of users: two files, read without the C library's modules.
-#include "app/account_files.h"
+#include "options/account_files.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

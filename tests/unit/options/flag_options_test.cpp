@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "command_line.h"
+#include "support/command_line.h"
 
 namespace tcpdwell {
 namespace {

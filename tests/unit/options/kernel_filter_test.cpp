@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A filter in the layout that the kernel side reads. It may let more pass than was asked for, since
 // user space decides again, but never less.
-#include "app/kernel_filter.h"
+#include "options/kernel_filter.h"
 
 #include <gtest/gtest.h>
 

@@ -8,7 +8,7 @@
 
 #include <filesystem>
 
-#include "command_line.h"
+#include "support/command_line.h"
 #include "kernel/cgroups.h"
 
 namespace tcpdwell {

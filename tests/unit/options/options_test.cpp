@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line and the configuration file, and what they mean.
-#include "app/options.h"
+#include "options/options.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "command_line.h"
+#include "support/command_line.h"
 #include "util/version.h"
 
 namespace tcpdwell {

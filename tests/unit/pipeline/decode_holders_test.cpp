@@ -2,7 +2,7 @@
 // What a walk through descriptors repeats: each descriptor of each process is one holder.
 #include <gtest/gtest.h>
 
-#include "core/decode.h"
+#include "pipeline/decode.h"
 
 namespace tcpdwell {
 namespace {

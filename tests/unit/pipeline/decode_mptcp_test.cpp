@@ -2,10 +2,10 @@
 // What the kernel side says of MPTCP, as bytes; and what a recording keeps of it.
 #include <gtest/gtest.h>
 
-#include "core/decode.h"
+#include "pipeline/decode.h"
 #include "recording/entries.h"
 #include "tcpdwell/wire.h"
-#include "wire_bytes.h"
+#include "support/wire_bytes.h"
 
 namespace tcpdwell {
 namespace {

@@ -5,9 +5,9 @@
 #include <cstring>
 #include <vector>
 
-#include "core/decode.h"
+#include "pipeline/decode.h"
 #include "tcpdwell/wire.h"
-#include "wire_bytes.h"
+#include "support/wire_bytes.h"
 
 namespace tcpdwell {
 namespace {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/decode.h"
+#include "pipeline/decode.h"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <vector>
 
-#include "core/decode_fields.h"
+#include "pipeline/decode_fields.h"
 #include "tcpdwell/wire.h"
-#include "wire_bytes.h"
+#include "support/wire_bytes.h"
 
 namespace tcpdwell {
 

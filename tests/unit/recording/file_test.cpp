@@ -7,7 +7,7 @@
 
 #include <csignal>
 
-#include "recorded_run.h"
+#include "support/recorded_run.h"
 
 namespace tcpdwell::recorded {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "recorded_run.h"
+#include "support/recorded_run.h"
 #include "recording/format.h"
 
 namespace tcpdwell::recorded {

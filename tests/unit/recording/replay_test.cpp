@@ -4,7 +4,7 @@
 
 #include <numeric>
 
-#include "recorded_run.h"
+#include "support/recorded_run.h"
 
 namespace tcpdwell::recorded {
 namespace {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the ring's bytes to the table: what is counted, and how a loss is told.
-#include "app/pump.h"
+#include "session/pump.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <vector>
 
-#include "wire_bytes.h"
+#include "support/wire_bytes.h"
 
 namespace tcpdwell {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which signals become something to read, where they come from, and which are CMD's.
-#include "app/signals.h"
+#include "session/signals.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>

@@ -13,7 +13,7 @@
 #include <string>
 #include <thread>
 
-#include "temporary_files.h"
+#include "support/temporary_files.h"
 
 namespace tcpdwell {
 namespace {

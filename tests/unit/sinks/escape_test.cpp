@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "records.h"
+#include "support/records.h"
 
 namespace tcpdwell {
 namespace {

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "flags.h"
+#include "support/flags.h"
 #include "sinks/explain.h"
 #include "sinks/leak_report.h"
 #include "sinks/ndjson_sink.h"

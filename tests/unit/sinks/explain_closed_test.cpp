@@ -7,7 +7,7 @@
 
 #include <cerrno>
 
-#include "flags.h"
+#include "support/flags.h"
 #include "sinks/explain.h"
 
 namespace tcpdwell {

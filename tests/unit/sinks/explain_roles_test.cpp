@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "flags.h"
+#include "support/flags.h"
 #include "sinks/explain.h"
 
 namespace tcpdwell {

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "flags.h"
+#include "support/flags.h"
 
 namespace tcpdwell {
 namespace {

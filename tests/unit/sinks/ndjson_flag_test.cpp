@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-#include "flags.h"
+#include "support/flags.h"
 #include "sinks/ndjson_sink.h"
 
 namespace tcpdwell {

@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "sinks/output.h"
-#include "temporary_files.h"
+#include "support/temporary_files.h"
 
 namespace tcpdwell {
 namespace {

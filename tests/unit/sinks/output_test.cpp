@@ -18,7 +18,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "temporary_files.h"
+#include "support/temporary_files.h"
 
 namespace tcpdwell {
 namespace {

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "flags.h"
+#include "support/flags.h"
 
 namespace tcpdwell {
 namespace {

@@ -2,7 +2,7 @@
 // What a sink does not need is not made for it, and all else is.
 #include <gtest/gtest.h>
 
-#include "recorded_run.h"
+#include "support/recorded_run.h"
 
 namespace tcpdwell::recorded {
 namespace {

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "flags.h"
-#include "records.h"
+#include "support/flags.h"
+#include "support/records.h"
 #include "sinks/histogram_text.h"
 #include "sinks/stats_json.h"
 #include "sinks/stats_text.h"

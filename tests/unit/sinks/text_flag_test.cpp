@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "flags.h"
+#include "support/flags.h"
 #include "sinks/text_sink.h"
 
 namespace tcpdwell {

@@ -9,7 +9,7 @@
 #include <sstream>
 #include <vector>
 
-#include "records.h"
+#include "support/records.h"
 
 namespace tcpdwell {
 namespace {

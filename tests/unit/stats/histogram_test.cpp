@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Percentiles against those of the sorted values themselves.
-#include "core/histogram.h"
+#include "stats/histogram.h"
 
 #include <gtest/gtest.h>
 

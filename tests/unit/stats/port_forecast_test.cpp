@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a forecast says of connections that come and go as the test has it, and that it is silent
 // where it cannot know. Each client is played second by second, as a kernel would have it.
-#include "core/port_forecast.h"
+#include "stats/port_forecast.h"
 
 #include <gtest/gtest.h>
 

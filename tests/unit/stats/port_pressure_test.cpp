@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How many ports are in use to a destination, of how many, and when that is all of them.
-#include "core/port_pressure.h"
+#include "stats/port_pressure.h"
 
-#include "counted.h"
+#include "support/counted.h"
 
 namespace tcpdwell::test {
 namespace {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Groups: what tells one from another, which are shown, and what becomes of one too many.
-#include "core/stats_groups.h"
+#include "stats/stats_groups.h"
 
-#include "counted.h"
+#include "support/counted.h"
 
 namespace tcpdwell::test {
 namespace {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stats counts in an interval and in all, and what it finds open at its end.
-#include "core/stats.h"
+#include "stats/stats.h"
 
-#include "counted.h"
+#include "support/counted.h"
 
 namespace tcpdwell::test {
 namespace {

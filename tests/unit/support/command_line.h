@@ -15,7 +15,7 @@
 #include <variant>
 #include <vector>
 
-#include "app/options.h"
+#include "options/options.h"
 
 // A namespace of its own: other tests may have helpers of the same name.
 namespace tcpdwell::command_line {

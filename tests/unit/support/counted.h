@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "core/lifecycle.h"
-#include "core/stats.h"
-#include "story.h"
+#include "lifecycle/lifecycle.h"
+#include "stats/stats.h"
+#include "support/story.h"
 
 namespace tcpdwell::test {
 

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "flag_story.h"
+#include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
 

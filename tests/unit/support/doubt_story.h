@@ -2,7 +2,7 @@
 // Stories of ends that may be none, because an event was hidden.
 #pragma once
 
-#include "flag_story.h"
+#include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "life_story.h"
+#include "support/life_story.h"
 
 namespace tcpdwell::life_story {
 

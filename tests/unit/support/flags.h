@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "records.h"
+#include "support/records.h"
 
 namespace tcpdwell::samples {
 

@@ -16,7 +16,7 @@
 #include <variant>
 #include <vector>
 
-#include "core/lifecycle.h"
+#include "lifecycle/lifecycle.h"
 
 // A namespace of its own: other tests may have helpers of the same name.
 namespace tcpdwell::life_story {

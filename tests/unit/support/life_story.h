@@ -9,7 +9,7 @@
 // Times count from the moment when everything was attached, `kBegan` after boot.
 #pragma once
 
-#include "life_facts.h"
+#include "support/life_facts.h"
 
 namespace tcpdwell::life_story {
 

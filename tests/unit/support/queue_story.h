@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "flag_story.h"
+#include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
 

@@ -16,12 +16,12 @@
 #include <utility>
 #include <vector>
 
-#include "core/feed.h"
+#include "pipeline/feed.h"
 #include "recording/player.h"
 #include "recording/recorder.h"
 #include "sinks/ndjson_sink.h"
 #include "tcpdwell/wire.h"
-#include "temporary_files.h"
+#include "support/temporary_files.h"
 
 namespace tcpdwell::recorded {
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/record.h"
+#include "model/record.h"
 #include "sinks/output.h"
 #include "util/unique_fd.h"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/lifecycle.h"
+#include "lifecycle/lifecycle.h"
 
 namespace tcpdwell::test {
 
