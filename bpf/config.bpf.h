@@ -34,8 +34,8 @@ const volatile __u32 snapshot_states = ~0U;
 const volatile __u64 snapshot_limit = 0;
 const volatile __u64 snapshot_limit_spilled = 0;
 
-/* Holders: of all sockets, or only of those whose cookie has this pass in `wanted`; 0: of all */
-__u32 holders_pass = 0;
+/* Holders: of all sockets, or only of those whose cookie has this pass in `query_set`; 0: of all */
+__u32 query_pass = 0;
 __u32 holders_ends = 0; /* ... and of connections at the ends of `wanted_ends`, too */
 
 /* Accept queues: a walk notes what was queued up to the cutoff, counts what was later and says when

@@ -9,13 +9,13 @@ struct {
 	__uint(max_entries, 1 << 20);
 	__type(key, __u64);   /* cookie */
 	__type(value, __u32); /* the pass that wants it */
-} wanted SEC(".maps");
+} query_set SEC(".maps");
 
-static __always_inline bool is_wanted(__u64 cookie)
+static __always_inline bool in_query_set(__u64 cookie)
 {
-	__u32 *pass = bpf_map_lookup_elem(&wanted, &cookie);
+	__u32 *pass = bpf_map_lookup_elem(&query_set, &cookie);
 
-	return pass && *pass == holders_pass;
+	return pass && *pass == query_pass;
 }
 
 /* Local ends whose connections' holders are wanted. */
@@ -36,7 +36,7 @@ static __always_inline struct tcpdwell_wanted_end *find_end(const struct tcpdwel
 {
 	struct tcpdwell_wanted_end *found = bpf_map_lookup_elem(&wanted_ends, end);
 
-	return found && found->pass == holders_pass ? found : NULL;
+	return found && found->pass == query_pass ? found : NULL;
 }
 
 /* Whom a connection of another process at this end tells something about: see user/lifecycle/acceptors.h */
@@ -60,7 +60,7 @@ static __always_inline void tell_end(struct seq_file *seq, const struct task_str
 		__builtin_memset(end.local, 0, sizeof(end.local));
 		found = find_end(&end);
 	}
-	if (!found || (last_told.pass == holders_pass && last_told.tgid == tgid &&
+	if (!found || (last_told.pass == query_pass && last_told.tgid == tgid &&
 		       last_told.number == found->number))
 		return;
 	out->kind = TCPDWELL_HOLDS_AT_END;
@@ -68,7 +68,7 @@ static __always_inline void tell_end(struct seq_file *seq, const struct task_str
 	fill_task(&out->task, task);
 	if (bpf_seq_write(seq, out, sizeof(*out)))
 		return; /* no room: it comes again */
-	last_told.pass = holders_pass;
+	last_told.pass = query_pass;
 	last_told.tgid = tgid;
 	last_told.number = found->number;
 }
@@ -98,14 +98,14 @@ int holders(struct bpf_iter__task_file *ctx)
 		return 0;
 	out.cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	listens = BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
-	wants = out.cookie && (!holders_pass || is_wanted(out.cookie));
+	wants = out.cookie && (!query_pass || in_query_set(out.cookie));
 	out.fd = ctx->fd;
 	out.followed = follows && is_followed_task(task);
 	if (wants) {
 		fill_task(&out.task, task);
 		bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	}
-	if (holders_pass && holders_ends && !listens)
+	if (query_pass && holders_ends && !listens)
 		tell_end(ctx->meta->seq, task, sk, &out);
 	return 0;
 }

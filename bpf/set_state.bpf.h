@@ -14,15 +14,15 @@ struct {
 
 /* connect() that found no port ends without a packet: that was no life. */
 static __always_inline __u32 life_of(struct sock *sk, const struct sock *plain,
-				     const struct tcpdwell_flow *flow, __u32 aspects)
+				     const struct tcpdwell_flow *flow, __u32 class)
 {
 	__u32 *life = NULL;
 
-	if (aspects & FROM_CLOSE) {
+	if (class & FROM_CLOSE) {
 		if (!plain->sk_bpf_storage)
 			return 0;
 		life = bpf_sk_storage_get(&lives, sk, NULL, 0);
-	} else if (aspects & DISCONNECTED && flow->local_port) {
+	} else if (class & DISCONNECTED && flow->local_port) {
 		life = bpf_sk_storage_get(&lives, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 		if (life)
 			(*life)++;
@@ -71,7 +71,7 @@ static __always_inline void fill_transition(struct tcpdwell_transition *out, str
 /* What few sockets have. sk_err may be an old error (IP_RECVERR, a sockmap) that ended nothing: whether
  * both FINs were exchanged is told from the sequence numbers. */
 static __always_inline __u8 rare_flags(const struct sock *sk, const struct tcp_sock *tp, int from,
-				       int to, __u32 aspects)
+				       int to, __u32 class)
 {
 	bool repair = BPF_CORE_READ_BITFIELD(tp, repair);
 	__u8 flags = repair ? TCPDWELL_REPAIR : 0;
@@ -81,7 +81,7 @@ static __always_inline __u8 rare_flags(const struct sock *sk, const struct tcp_s
 	if (to != TCP_CLOSE)
 		return flags;
 	if (from == TCP_LISTEN) {
-		if (aspects & LISTEN_FAILED)
+		if (class & LISTEN_FAILED)
 			return flags | TCPDWELL_LISTEN_FAILED;
 		return sk->sk_shutdown ? flags : flags | TCPDWELL_MAY_BE_KILLED;
 	}
@@ -195,31 +195,31 @@ static __always_inline void forget_child(void)
 }
 
 /* The transitions that the main program (below) has seen last on this CPU, by name. */
-#define SEEN 1024 /* a power of two; more than some time slices let others make */
-struct work {
-	__u64 address, address_of_twin;
+#define RECENT 1024 /* a power of two; more than some time slices let others make */
+struct cpu_history {
+	__u64 address, backup_address;
 	__u32 last;
-	__u64 seen[SEEN];
+	__u64 recent[RECENT];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct work);
-} work SEC(".maps");
+	__type(value, struct cpu_history);
+} cpu_history SEC(".maps");
 
-static __always_inline struct work *work_here(void)
+static __always_inline struct cpu_history *cpu_history_here(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&work, &zero);
+	return bpf_map_lookup_elem(&cpu_history, &zero);
 }
 
 /* An address is used again at once; a child has its listener's cookie, or none. Both together are
  * nobody else's. `address`: a place of its own for each program, since the verifier calculates with
  * a pointer only once it was stored. */
-static __always_inline __u64 name_of(const struct sock *sk, int from, int to,
+static __always_inline __u64 transition_id(const struct sock *sk, int from, int to,
 				     volatile __u64 *address)
 {
 	__u64 cookie = sk->__sk_common.skc_cookie.counter;
@@ -229,26 +229,26 @@ static __always_inline __u64 name_of(const struct sock *sk, int from, int to,
 }
 
 struct search {
-	const struct work *in;
+	const struct cpu_history *in;
 	__u64 name;
 	bool found;
 };
 
 static long look_at(__u32 index, struct search *search)
 {
-	search->found = search->in->seen[index % SEEN] == search->name;
+	search->found = search->in->recent[index % RECENT] == search->name;
 	return search->found;
 }
 
 /* The verifier goes through the rounds of a plain loop one by one; bpf_loop() came with 5.17. */
-static __always_inline bool was_seen(const struct work *work, __u64 name)
+static __always_inline bool is_recent(const struct cpu_history *history, __u64 name)
 {
-	struct search search = {.in = work, .name = name};
+	struct search search = {.in = history, .name = name};
 
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
-		bpf_loop(SEEN, look_at, &search, 0);
+		bpf_loop(RECENT, look_at, &search, 0);
 	} else {
-		for (__u32 i = 0; i < SEEN; i++)
+		for (__u32 i = 0; i < RECENT; i++)
 			if (look_at(i, &search))
 				break;
 	}
@@ -259,62 +259,62 @@ static __always_inline bool was_seen(const struct work *work, __u64 name)
  * types by name, several times, for each pointer that is read from what is trusted: a second for
  * this program. So what is read is read from the same socket as bpf_skc_to_tcp_sock() returns it.
  * That is NULL for MPTCP sockets, whose changes are events of another kind.
- * `twin`: of the main program, and looks for `name` in what that remembers. */
-static __always_inline void emit_transition(struct sock *sk, int from, int to, struct work *work,
-					    bool twin, __u64 name)
+ * `backup`: of the main program, and looks for `name` in what that remembers. */
+static __always_inline void emit_transition(struct sock *sk, int from, int to, struct cpu_history *history,
+					    bool backup, __u64 name)
 {
 	struct change change = {.from = from, .to = to};
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	const struct sock *plain = (const void *)tp;
 	struct tcpdwell_flow flow = {};
-	__u32 aspects;
+	__u32 class;
 
 	if (!tp && !is_mptcp_change(sk, from))
 		return;
-	if (twin) {
-		if (was_seen(work, name))
+	if (backup) {
+		if (is_recent(history, name))
 			return;
 		__sync_fetch_and_add(&shared.nested_transitions, 1);
 	}
 	if (!tp) {
 		emit_mptcp_change(sk, from, to);
-		if (!twin)
-			work->seen[++work->last % SEEN] = name_of(sk, from, to, &work->address);
+		if (!backup)
+			history->recent[++history->last % RECENT] = transition_id(sk, from, to, &history->address);
 		return;
 	}
-	aspects = aspects_of(from, to, facts_of(plain, tp, to));
-	change.flags = aspects;
-	change.rare_flags = rare_flags(plain, tp, from, to, aspects);
-	fill_flow(&flow, plain, tp, aspects & FROM_CLOSE);
-	if (aspects & CHILD_MADE)
+	class = transition_class_of(from, to, socket_bits_of(plain, tp, to));
+	change.flags = class;
+	change.rare_flags = rare_flags(plain, tp, from, to, class);
+	fill_flow(&flow, plain, tp, class & FROM_CLOSE);
+	if (class & CHILD_MADE)
 		note_child(&flow);
-	else if (aspects & CHILD_FAILED)
+	else if (class & CHILD_FAILED)
 		forget_child();
-	change.life = life_of(sk, plain, &flow, aspects);
+	change.life = life_of(sk, plain, &flow, class);
 	change.receive_queue = tp->rcv_nxt - tp->copied_seq;
 	if (tp->write_seq != tp->snd_una)
 		change.more_flags |= TCPDWELL_UNACKED;
 	if (follows)
 		change.more_flags |= facts_for_run(sk, from, to, tp->write_seq);
 	if (transition_passes(&flow, from)) {
-		if (aspects & TCPDWELL_TALLY)
+		if (class & TCPDWELL_TALLY)
 			emit_end(sk, plain, tp, &flow, &change);
-		else if (aspects & TCPDWELL_TASK)
+		else if (class & TCPDWELL_TASK)
 			emit_with_task(sk, plain, &flow, &change);
 		else
 			emit_plain(sk, plain, &flow, &change);
 	}
-	if (!twin)
-		work->seen[++work->last % SEEN] = name_of(plain, from, to, &work->address);
+	if (!backup)
+		history->recent[++history->last % RECENT] = transition_id(plain, from, to, &history->address);
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 {
-	struct work *work = work_here();
+	struct cpu_history *history = cpu_history_here();
 
-	if (work)
-		emit_transition(sk, from, to, work, false, 0);
+	if (history)
+		emit_transition(sk, from, to, history, false, 0);
 	return 0;
 }
 
@@ -324,16 +324,16 @@ int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
  * which has nothing to do otherwise, sees what would be lost. Nearly always what it looks for was
  * seen last; what was seen before that shows where it was interrupted between the two. */
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_set_state_nested, struct sock *sk, int from, int to)
+int BPF_PROG(on_set_state_backup, struct sock *sk, int from, int to)
 {
-	struct work *work = work_here();
+	struct cpu_history *history = cpu_history_here();
 	__u64 name;
 
-	if (!work)
+	if (!history)
 		return 0;
-	name = name_of(sk, from, to, &work->address_of_twin);
-	if (work->seen[work->last % SEEN] != name)
-		emit_transition(sk, from, to, work, true, name);
+	name = transition_id(sk, from, to, &history->backup_address);
+	if (history->recent[history->last % RECENT] != name)
+		emit_transition(sk, from, to, history, true, name);
 	return 0;
 }
 

@@ -27,7 +27,7 @@
 #include "task.bpf.h"
 #include "follow.bpf.h"
 #include "mptcp.bpf.h"
-#include "aspects.bpf.h"
+#include "transition_class.bpf.h"
 #include "set_state.bpf.h"
 #include "stack.bpf.h"
 #include "minisock.bpf.h"
@@ -39,6 +39,6 @@
 #include "accept_queue.bpf.h"
 #include "holders.bpf.h"
 #include "dead.bpf.h"
-#include "places.bpf.h"
+#include "netns_refs.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

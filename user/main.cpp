@@ -114,14 +114,14 @@ std::optional<recording::RecorderConfig> recorder_config(const Options& options)
 }
 
 // What is to be seen of it is in the file.
-class Nowhere final : public Sink {
+class NullSink final : public Sink {
  public:
   void write(const Record&) noexcept override {}
 };
 
 int record(const Options& options) {
   Output output(STDOUT_FILENO);  // nothing is written to it, and nobody needs to read it
-  Nowhere nowhere;
+  NullSink nowhere;
   TracerConfig config{.session = session_config(options),
                       .watch_accept = options.accept,
                       .ring_bytes = options.ring_bytes,

@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/intake.h"
+#include "pipeline/prefetch_batch.h"
 #include "lifecycle/lifecycle.h"
 #include "stats/stats.h"
 #include "lifecycle/timer_wheel.h"
@@ -82,8 +82,8 @@ class World {
   std::size_t process() {
     std::size_t count = 0;
     stream_.for_each([&](std::span<const std::byte> record) {
-      intake_.add(record);
-      if (intake_.full()) apply();
+      batch_.add(record);
+      if (batch_.full()) apply();
       if (++count % kTurn == 0) turn();
     });
     turn();
@@ -98,7 +98,7 @@ class World {
 
  private:
   void apply() {
-    intake_.empty([this](const Event& event) {
+    batch_.empty([this](const Event& event) {
       last_at_ = std::visit([](const auto& e) { return e.at; }, event);
       lifecycle_.on(event);
     });
@@ -122,7 +122,7 @@ class World {
   NdjsonSink sink_{output_, Kinds{}};
   Filter filter_;
   Lifecycle lifecycle_{config(), filter_, sink_};
-  Intake intake_{lifecycle_};
+  PrefetchBatch batch_{lifecycle_};
   Stream stream_;
   Nanos last_at_{kBeganNs};
   std::uint32_t next_ = 0;
@@ -166,7 +166,7 @@ void event(benchmark::State& state) {
 BENCHMARK(event)->UseManualTime()->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 
 // The end of an interval of `stats`: a walk through all connections.
-class Nowhere final : public Sink, public StatsOutput {
+class NullSink final : public Sink, public StatsOutput {
  public:
   void write(const Record&) noexcept override {}
   void write(const StatsRecord& record) noexcept override { benchmark::DoNotOptimize(&record); }
@@ -176,7 +176,7 @@ void stats_walk(benchmark::State& state, GroupBy by) {
   const auto live = static_cast<std::size_t>(state.range(0));
   World& world = world_of(live);
   world.tell(NamespaceEvent{.netns_cookie = 1, .port_low = 1024, .port_high = 65535});
-  Nowhere nowhere;
+  NullSink nowhere;
   Stats stats({.interval = 1s, .by = by}, nowhere, nowhere);
   Nanos now{kBeganNs};
   stats.write(StartRecord{.when = {now, {}}});

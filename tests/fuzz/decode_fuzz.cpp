@@ -7,7 +7,7 @@
 #include <span>
 
 #include "pipeline/decode.h"
-#include "pipeline/feed.h"
+#include "pipeline/event_pipeline.h"
 #include "sinks/ndjson_sink.h"
 
 namespace {
@@ -35,22 +35,22 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   LifecycleConfig config;
   config.thresholds.set(State::CloseWait, 1ms);
   Lifecycle lifecycle(config, filter, lines);
-  Feed feed(start, lifecycle, lines);
-  feed.note(Began{});
+  EventPipeline pipeline(start, lifecycle, lines);
+  pipeline.user_event(Began{});
   Nanos now{};
   while (!rest.empty()) {
     const auto length = std::to_integer<std::size_t>(rest.front());
     rest = rest.subspan(1);
     if (length == 0) {
       now += 200ms;
-      feed.note(Ticked{now});
+      pipeline.user_event(Ticked{now});
       continue;
     }
     const auto record = rest.first(std::min(length, rest.size()));
     rest = rest.subspan(record.size());
     (void)decode_holding(record);
-    feed.record(record);
+    pipeline.record(record);
   }
-  feed.note(Finished{.at = now});
+  pipeline.user_event(Finished{.at = now});
   return 0;
 }

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/feed.h"
+#include "pipeline/event_pipeline.h"
 #include "recording/player.h"
 #include "sinks/ndjson_sink.h"
 
@@ -30,8 +30,8 @@ void play(recording::Player& player, Filter filter) {
   filter.recorded = std::make_shared<Filter>(setting.filter);
   Lines lines;
   Lifecycle lifecycle(setting.config, filter, lines);
-  Feed feed(setting.start, lifecycle, lines);
-  player.begin(feed, lifecycle, same);
+  EventPipeline pipeline(setting.start, lifecycle, lines);
+  player.begin(pipeline, lifecycle, same);
   while (true) {
     auto more = player.step();
     if (!more || !*more) return;

@@ -32,7 +32,7 @@ std::string kernel_release() {
   return host.release;
 }
 
-void append(std::vector<MissingFeature>& to, std::vector<MissingFeature> more) {
+void append(std::vector<Limitation>& to, std::vector<Limitation> more) {
   to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
@@ -50,21 +50,21 @@ void try_to_trace(const Filter& filter, Result<Programs>& programs, Checked& che
   }
   programs->detach();
   append(report.missing, missing_by_kernel(programs->sees()));
-  append(report.missing, programs->missing());
+  append(report.missing, programs->limitations());
   append(report.missing,
          missing_rights(effective_capabilities(), {.other_namespaces = looks_elsewhere(filter)}));
 }
 
-void add_sysctls(const NetnsChoice& netns, Walks* walks, Checked& checked) {
+void add_sysctls(const NetnsChoice& netns, BpfIterators* iterators, Checked& checked) {
   CheckReport& report = checked.report;
   report.netns = netns.inum;
-  if (const auto values = read_sysctls(sysctl_names(), netns, walks)) {
+  if (const auto values = read_sysctls(sysctl_names(), netns, iterators)) {
     report.sysctls = explain_sysctls(*values, report.hz);
     return;
   }
   const Error error{"network namespace " + std::to_string(netns.inum) + " cannot be entered",
                     {},
-                    walks ? "Be root, and see that it is still there"
+                    iterators ? "Be root, and see that it is still there"
                           : "Be root, and give its path: what has only a number is looked for with "
                             "BPF"};
   report.missing.push_back({error.doing, "its sysctls are not known", error.hint});
@@ -77,11 +77,11 @@ std::string printable(const std::string& path) {
   return text;
 }
 
-std::vector<Folklore> all_folklore() {
-  std::vector<Folklore> all;
+std::vector<SysctlMistake> all_sysctl_mistakes() {
+  std::vector<SysctlMistake> all;
   visit_sysctl_files("", {.file =
                               [&](const std::string& path, std::string_view text) {
-                                auto found = find_folklore(path, text, kMostFolklore - all.size());
+                                auto found = find_sysctl_mistakes(path, text, kMostFolklore - all.size());
                                 std::move(found.begin(), found.end(), std::back_inserter(all));
                                 if (text.size() == kMostOfSysctlFile)
                                   spdlog::warn("{} is long: only its first MiB was read",
@@ -101,13 +101,13 @@ Checked check(const CheckConfig& config) {
   checked.report.kernel = kernel_release();
   checked.report.hz = kernel_hz();
   checked.report.time_wait = timer_bounds(kTimeWaitLength, checked.report.hz);
-  checked.report.folklore = all_folklore();
+  checked.report.sysctl_mistakes = all_sysctl_mistakes();
   Filter filter;
   if (config.netns) filter.netns = config.netns->inum;
   auto programs = Programs::attach({.ring_bytes = ring_size(0)});
   try_to_trace(filter, programs, checked);
   add_sysctls(config.netns.value_or(NetnsChoice{.inum = own_netns(), .path = {}}),
-              programs ? &programs->walks() : nullptr, checked);
+              programs ? &programs->iterators() : nullptr, checked);
   checked.report.when = now();
   return checked;
 }

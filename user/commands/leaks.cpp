@@ -10,7 +10,7 @@
 #include "options/kernel_filter.h"
 #include "options/netns_choice.h"
 #include "session/privileges.h"
-#include "lifecycle/kept_flags.h"
+#include "lifecycle/owned_flags.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {
@@ -18,9 +18,9 @@ namespace {
 
 // Each look is a session of its own, with a start and an end; all of them together have one. The
 // flags of a look are kept until it is known to be complete.
-class OneRun final : public Sink {
+class SessionMerger final : public Sink {
  public:
-  explicit OneRun(Sink& sink) : sink_(sink) {}
+  explicit SessionMerger(Sink& sink) : sink_(sink) {}
   void write(const Record& record) noexcept override {
     if (std::holds_alternative<EndRecord>(record)) return;
     if (std::holds_alternative<StartRecord>(record) && std::exchange(started_, true)) return;
@@ -38,7 +38,7 @@ class OneRun final : public Sink {
  private:
   Sink& sink_;
   bool started_ = false;
-  KeptFlags flags_;
+  OwnedFlags flags_;
 };
 
 std::uint32_t flagged_states(const Thresholds& thresholds) {
@@ -48,9 +48,9 @@ std::uint32_t flagged_states(const Thresholds& thresholds) {
   return states;
 }
 
-class Looks {
+class LeakScanner {
  public:
-  Looks(const LeaksConfig& config, std::optional<std::uint64_t> netns_cookie, Programs& programs,
+  LeakScanner(const LeaksConfig& config, std::optional<std::uint64_t> netns_cookie, Programs& programs,
         Output& output)
       : session_(config.session), programs_(programs), output_(output) {
     session_.netns_cookie = netns_cookie;
@@ -136,11 +136,11 @@ Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sin
   auto netns = keep_to_netns(*programs, config.session.filter, config.session.netns_path);
   if (!netns) return netns.error();
   auto promises =
-      settle_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
+      drop_unneeded_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
                                 .opens_files = output.is_reopened()});
   if (!promises) return promises.error();
-  OneRun all(sink);
-  Looks looks(config, *netns, *programs, output);
+  SessionMerger all(sink);
+  LeakScanner looks(config, *netns, *programs, output);
   const Nanos began = monotonic_now();
   std::optional<EndRecord> last;
   for (std::int64_t round = 1;; ++round) {

@@ -161,8 +161,8 @@ Result<EndRecord> replay(const ReplayConfig& config, OpenRecording& recording, S
   Filter filter = config.filter;
   filter.recorded = std::make_shared<Filter>(player.setting().filter);
   Lifecycle lifecycle(player.setting().config, filter, sink);
-  Feed feed(player.setting().start, lifecycle, sink, nullptr, config.observer);
-  player.begin(feed, lifecycle, passes_all_of(config.filter, player.setting().filter),
+  EventPipeline pipeline(player.setting().start, lifecycle, sink, nullptr, config.observer);
+  player.begin(pipeline, lifecycle, passes_all_of(config.filter, player.setting().filter),
                config.enough);
   while (!interrupt.came()) {
     auto more = player.step();
@@ -173,7 +173,7 @@ Result<EndRecord> replay(const ReplayConfig& config, OpenRecording& recording, S
   tell(config, player);
   output.finish();
   if (const auto error = output.error()) return *error;
-  return feed.end();
+  return pipeline.end();
 }
 
 }  // namespace tcpdwell

@@ -67,7 +67,7 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
       !netns)
     return own_failure(netns.error());
   if (const auto error = programs->follow(command.pidfd())) return own_failure(*error);
-  auto promises = settle_rights(
+  auto promises = drop_unneeded_rights(
       *programs,
       {.other_namespaces = looks_elsewhere(config.session.filter), .signals_command = true});
   if (!promises) return own_failure(promises.error());

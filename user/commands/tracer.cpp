@@ -88,13 +88,13 @@ class RecordWatch {
 
 // The ready file is made; what was kept for it alone goes, too.
 std::optional<Error> get_ready(const TracerConfig& config, const FilePolicy& files,
-                               Promises promises, const Output& output) {
+                               NeededRights promises, const Output& output) {
   auto error = make_ready_file(config.ready_file, files);
   promises.opens_files = output.is_reopened();
   return error ? error : keep_only(needed_for(promises));
 }
 
-std::optional<Error> run_until_over(const TracerConfig& config, const Promises& promises,
+std::optional<Error> run_until_over(const TracerConfig& config, const NeededRights& promises,
                                     Session& session, Signals& signals, Output& output) {
   std::optional<Error> failed;
   std::optional<Nanos> until;
@@ -140,7 +140,7 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   auto netns = keep_to_netns(*programs, kept.filter, kept.netns_path);
   if (!netns) return netns.error();
   kept.netns_cookie = *netns;
-  auto promises = settle_rights(
+  auto promises = drop_unneeded_rights(
       *programs,
       {.other_namespaces = looks_elsewhere(config.session.filter),
        .opens_files = output.is_reopened() || config.record || !config.ready_file.empty()});

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernel/symbol_walks.h"
+#include "kernel/symbol_iterators.h"
 #include "kernel/symbols.h"
 #include "tcpdwell/wire.h"
 #include "util/result.h"

@@ -66,14 +66,14 @@ class Visit {
   bool away_;
 };
 
-UniqueFd open_way(const Place& place, const std::string& mount) {
+UniqueFd open_way(const NetnsRef& place, const std::string& mount) {
   switch (place.kind) {
-    case Place::Kind::Task: return open_netns_of_thread(place.tid);
-    case Place::Kind::File: return open_netns_of_descriptor(place.tid, place.fd);
-    case Place::Kind::Socket: return open_netns_of_socket(place.tid, place.fd);
-    case Place::Kind::Mount: return open_netns_mount(mount);
-    case Place::Kind::InList:
-    case Place::Kind::EndOfList: break;
+    case NetnsRef::Kind::Task: return open_netns_of_thread(place.tid);
+    case NetnsRef::Kind::File: return open_netns_of_descriptor(place.tid, place.fd);
+    case NetnsRef::Kind::Socket: return open_netns_of_socket(place.tid, place.fd);
+    case NetnsRef::Kind::Mount: return open_netns_mount(mount);
+    case NetnsRef::Kind::InList:
+    case NetnsRef::Kind::EndOfList: break;
   }
   return UniqueFd{};
 }
@@ -90,9 +90,9 @@ bool visit(const UniqueFd& netns, std::uint64_t cookie, const std::function<void
 
 }  // namespace
 
-Namespaces::Namespaces(Walks& walks) : walks_(walks), by_cookie_(can_open_netns_by_cookie()) {}
+Namespaces::Namespaces(BpfIterators& iterators) : iterators_(iterators), by_cookie_(can_open_netns_by_cookie()) {}
 
-void Namespaces::add(const Place& place, std::string mount) {
+void Namespaces::add(const NetnsRef& place, std::string mount) {
   auto& ways = ways_[place.netns_cookie];
   if (ways.size() < kMostWays) ways.push_back({place, std::move(mount)});
 }
@@ -109,7 +109,7 @@ void Namespaces::add_mounts() {
     if (const auto cookie = current_cookie())
       add({.netns_cookie = *cookie,
            .netns = static_cast<std::uint32_t>(info.st_ino),
-           .kind = Place::Kind::Mount},
+           .kind = NetnsRef::Kind::Mount},
           std::move(mount.path));
   }
 }
@@ -117,10 +117,10 @@ void Namespaces::add_mounts() {
 std::vector<Namespaces::Name> Namespaces::find() {
   ways_.clear();
   add_mounts();  // first: a mount is there to stay
-  if (auto places = walks_.places_of_tasks())
-    for (const Place& place : *places) add(place);
-  if (auto places = walks_.places_of_files())
-    for (const Place& place : *places) add(place);
+  if (auto places = iterators_.netns_of_tasks())
+    for (const NetnsRef& place : *places) add(place);
+  if (auto places = iterators_.netns_of_files())
+    for (const NetnsRef& place : *places) add(place);
   return known();
 }
 
@@ -144,7 +144,7 @@ bool Namespaces::enter(std::uint64_t cookie, const std::function<void()>& inside
 std::map<std::uint64_t, Namespaces::Fate> Namespaces::fates(
     std::span<const std::uint64_t> cookies) {
   if (cookies.empty()) return {};
-  auto missing = walks_.namespaces_gone(cookies);
+  auto missing = iterators_.namespaces_gone(cookies);
   if (!missing) return {};
   const Nanos now = monotonic_now();
   std::erase_if(missing_, [&](const auto& entry) { return entry.second + kForgotten < now; });

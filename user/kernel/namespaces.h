@@ -13,14 +13,14 @@
 #include <string>
 #include <vector>
 
-#include "kernel/walks.h"
+#include "kernel/bpf_iterators.h"
 #include "util/unique_fd.h"
 
 namespace tcpdwell {
 
 class Namespaces {
  public:
-  explicit Namespaces(Walks& walks);
+  explicit Namespaces(BpfIterators& iterators);
 
   struct Name {
     std::uint64_t cookie = 0;
@@ -43,13 +43,13 @@ class Namespaces {
 
  private:
   struct Way {
-    Place place;
+    NetnsRef place;
     std::string mount;  // of Kind::Mount
   };
-  void add(const Place& place, std::string mount = {});
+  void add(const NetnsRef& place, std::string mount = {});
   void add_mounts();
 
-  Walks& walks_;
+  BpfIterators& iterators_;
   const bool by_cookie_;                            // then only that there is a way is of interest
   std::map<std::uint64_t, std::vector<Way>> ways_;  // by cookie, a few each
   std::map<std::uint64_t, Nanos> closed_;           // when nothing led there last

@@ -45,7 +45,7 @@ LinkPtr try_attach_syscall_exit(const bpf_program* program, const std::string& s
 
 struct Programs::Impl {
   SkeletonPtr skeleton;
-  std::unique_ptr<Walks> walks;
+  std::unique_ptr<BpfIterators> iterators;
   std::vector<LinkPtr> links;
 
   bool attach_optional(bpf_program* program) {
@@ -86,9 +86,9 @@ Result<Programs> Programs::attach(const ProgramOptions& options) {
   Programs programs(std::make_unique<Impl>());
   Impl& impl = *programs.impl_;
   impl.skeleton = std::move(*skeleton);
-  auto walks = Walks::attach(*impl.skeleton);
-  if (!walks) return walks.error();
-  impl.walks = std::make_unique<Walks>(std::move(*walks));
+  auto iterators = BpfIterators::attach(*impl.skeleton);
+  if (!iterators) return iterators.error();
+  impl.iterators = std::make_unique<BpfIterators>(std::move(*iterators));
   if (options.trace)
     if (const auto error = programs.attach_tracing(options)) return *error;
   programs.began_ = monotonic_now();
@@ -112,7 +112,7 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
   // after it, and looks at what it has seen: programs run in the order in which they were attached.
   for (bpf_program* program :
        {progs.on_retransmit, progs.on_timer_start, progs.on_timer_cancel, progs.on_timer_expire,
-        progs.on_set_state, progs.on_set_state_nested}) {
+        progs.on_set_state, progs.on_set_state_backup}) {
     if (!bpf_program__autoload(program)) continue;
     LinkPtr link(bpf_program__attach(program));
     if (!link)
@@ -128,12 +128,12 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
 
 void Programs::note_missing(const ProgramOptions& options) {
   if (!sees_.cancellers)
-    missing_.push_back(
+    limitations_.push_back(
         {.what = "neither /proc/kallsyms nor iter/ksym shows where the kernel's functions are",
          .effect = "who ends a TIME_WAIT or a half-open connection before its time is not known",
          .hint = "CAP_SYSLOG, or `sysctl kernel.kptr_restrict=1`, shows it"});
   if (options.accept && !sees_.accept)
-    missing_.push_back(
+    limitations_.push_back(
         {.what = "neither inet_csk_accept() nor the exits of accept() can be traced",
          .effect = "who accepted a connection is known from its close or a flag only",
          .hint = "Mount tracefs, or give CAP_SYS_ADMIN"});
@@ -141,7 +141,7 @@ void Programs::note_missing(const ProgramOptions& options) {
 
 bool Programs::calls_need_rights() const {
   const Without without(bpf_capabilities());
-  return !impl_->walks->may_ask();
+  return !impl_->iterators->may_ask();
 }
 
 std::array<int, 2> Programs::ring_fds() const {
@@ -152,7 +152,7 @@ tcpdwell_shared& Programs::shared() const {
   return *reinterpret_cast<tcpdwell_shared*>(&impl_->skeleton->bss->shared);
 }
 
-Walks& Programs::walks() const { return *impl_->walks; }
+BpfIterators& Programs::iterators() const { return *impl_->iterators; }
 
 std::optional<Error> Programs::follow(int pidfd) const {
   const std::uint8_t yes = 1;
@@ -169,7 +169,7 @@ Missed Programs::missed() const {
   const auto& progs = impl_->skeleton->progs;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, impl_->skeleton->obj) {
-    if (!bpf_program__autoload(program) || program == progs.on_set_state_nested) continue;
+    if (!bpf_program__autoload(program) || program == progs.on_set_state_backup) continue;
     bpf_prog_info info{};
     __u32 size = sizeof info;
     if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) continue;

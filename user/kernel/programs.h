@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "model/missing.h"
+#include "model/limitation.h"
 #include "model/types.h"
 #include "kernel/clock.h"
-#include "kernel/walks.h"
+#include "kernel/bpf_iterators.h"
 #include "tcpdwell/wire.h"
 #include "util/result.h"
 
@@ -22,7 +22,7 @@ namespace tcpdwell {
 
 struct ProgramOptions {
   tcpdwell_filter filter{};
-  bool trace = true;  // else only what can be asked (Walks)
+  bool trace = true;  // else only what can be asked (BpfIterators)
   bool accept = true;
   bool follow = false;                  // tell the sockets of a command from all others
   std::uint32_t ring_bytes = 0;         // of both rings: a power of two of pages
@@ -57,9 +57,9 @@ class Programs {
   std::array<int, 2> ring_fds() const;  // for RingReader
   tcpdwell_shared& shared() const;
   const Sees& sees() const { return sees_; }
-  Walks& walks() const;
+  BpfIterators& iterators() const;
   // What this host does not give, of all that was asked for.
-  const std::vector<MissingFeature>& missing() const { return missing_; }
+  const std::vector<Limitation>& limitations() const { return limitations_; }
   // Whether what is done from now on needs CAP_BPF still, on this kernel. It is tried.
   bool calls_need_rights() const;
   // This process and all that it forks from now on. Needs ProgramOptions::follow.
@@ -78,7 +78,7 @@ class Programs {
   void note_missing(const ProgramOptions& options);
   std::unique_ptr<Impl> impl_;
   Sees sees_;
-  std::vector<MissingFeature> missing_;
+  std::vector<Limitation> limitations_;
   Nanos began_{};
 };
 

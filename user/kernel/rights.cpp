@@ -89,7 +89,7 @@ std::optional<Error> why_not_trace(const Capabilities& have) {
 
 Capabilities needed_by_loop_only() { return set_of({CAP_DAC_OVERRIDE, CAP_KILL}); }
 
-Capabilities needed_for(const Promises& promises) {
+Capabilities needed_for(const NeededRights& promises) {
   Capabilities needed = set_of({CAP_DAC_READ_SEARCH});  // open_by_handle_at(): a cgroup's name
   if (promises.other_namespaces) needed |= entering_namespaces();
   if (promises.calls_bpf) needed.set(CAP_BPF);
@@ -98,7 +98,7 @@ Capabilities needed_for(const Promises& promises) {
   return needed;
 }
 
-std::vector<MissingFeature> missing_rights(const Capabilities& have, const Promises& promises) {
+std::vector<Limitation> missing_rights(const Capabilities& have, const NeededRights& promises) {
   if (!promises.other_namespaces || (entering_namespaces() & ~have).none()) return {};
   bool plural = false;
   const std::string names = names_of_missing(have, &plural);

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "model/missing.h"
+#include "model/limitation.h"
 #include "util/result.h"
 
 namespace tcpdwell {
@@ -21,19 +21,19 @@ Capabilities effective_capabilities();
 std::optional<Error> why_not_trace(const Capabilities& have);
 
 // What is still to be done when everything is attached.
-struct Promises {
+struct NeededRights {
   bool other_namespaces = true;  // else only the network namespace that we are in is looked at
   bool opens_files = false;      // -o FILE again at SIGHUP, the ready file
   bool signals_command = false;  // `run`: which may have become another user
   bool calls_bpf = false;        // this kernel wants CAP_BPF for opening an iterator, too
 };
-Capabilities needed_for(const Promises& promises);
+Capabilities needed_for(const NeededRights& promises);
 // What is promised by the loop's thread alone: the helper opens no files of the user, and signals
 // nobody.
 Capabilities needed_by_loop_only();
 
 // Of what was promised, what cannot be kept with these.
-std::vector<MissingFeature> missing_rights(const Capabilities& have, const Promises& promises);
+std::vector<Limitation> missing_rights(const Capabilities& have, const NeededRights& promises);
 
 // The calling thread, and those that it makes from now on, keep of what they have these alone, and
 // gain nothing by an exec.

@@ -59,7 +59,7 @@ std::uint32_t own_netns() {
 }
 
 std::optional<SysctlValues> read_sysctls(std::span<const std::string_view> names,
-                                         const NetnsChoice& netns, Walks* walks) {
+                                         const NetnsChoice& netns, BpfIterators* iterators) {
   if (netns.inum == own_netns()) return read_here(names);
   std::optional<SysctlValues> values;
   make_thread([&] {
@@ -67,8 +67,8 @@ std::optional<SysctlValues> read_sysctls(std::span<const std::string_view> names
       if (move_to(netns)) values = read_here(names);
       return;
     }
-    if (!walks) return;
-    Namespaces namespaces(*walks);
+    if (!iterators) return;
+    Namespaces namespaces(*iterators);
     for (const auto& found : namespaces.find())
       if (found.inum == netns.inum && !values)
         namespaces.enter(found.cookie, [&] { values = read_here(names); });

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "host/sysctl_facts.h"
-#include "kernel/walks.h"
+#include "kernel/bpf_iterators.h"
 
 namespace tcpdwell {
 
@@ -23,7 +23,7 @@ struct NetnsChoice {
 // number alone is looked for with `walks`, and not found without. The calling thread stays where it
 // is.
 std::optional<SysctlValues> read_sysctls(std::span<const std::string_view> names,
-                                         const NetnsChoice& netns, Walks* walks);
+                                         const NetnsChoice& netns, BpfIterators* iterators);
 
 // The inode number of the one that the calling thread is in; 0: there is no /proc.
 std::uint32_t own_netns();

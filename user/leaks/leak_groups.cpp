@@ -20,7 +20,7 @@ void add(std::string& key, Int value) {
     key += static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xffU);
 }
 
-const ProcessFacts* facts_of(const FlagRecord& flag, std::uint32_t pid) {
+const ProcessFacts* socket_bits_of(const FlagRecord& flag, std::uint32_t pid) {
   const auto it = std::lower_bound(
       flag.processes.begin(), flag.processes.end(), pid,
       [](const ProcessFacts& facts, std::uint32_t wanted) { return facts.pid < wanted; });
@@ -47,7 +47,7 @@ bool is_stopped(char state) { return state == 'T' || state == 't'; }
 
 // The same for equal processes.
 void add_equal(std::string& key, const FlagRecord& flag, const Process& process) {
-  const ProcessFacts* facts = facts_of(flag, process.pid);
+  const ProcessFacts* facts = socket_bits_of(flag, process.pid);
   if (facts == nullptr) return add_process(key, process);
   add_word(key, process.comm_view());
   add_word(key, facts->program);
@@ -113,24 +113,24 @@ std::string base_key(const FlagRecord& flag, bool relayed) {
 }
 
 // A group's key, but with a number for the long part of it: hashed for every socket.
-struct Place {
+struct NetnsRef {
   std::size_t base = 0;
   bool is_server = false;
   std::uint16_t port = 0;               // of the server
   std::array<std::uint8_t, 16> peer{};  // zeros: whatever it is
-  bool operator==(const Place&) const = default;
+  bool operator==(const NetnsRef&) const = default;
   template <typename H>
-  friend H AbslHashValue(H hash, const Place& place) {
+  friend H AbslHashValue(H hash, const NetnsRef& place) {
     return H::combine(std::move(hash), place.base, place.is_server, place.port, place.peer);
   }
-  Place wider() const { return {base, is_server, port, {}}; }
+  NetnsRef wider() const { return {base, is_server, port, {}}; }
 };
 
-using Counts = absl::flat_hash_map<Place, std::size_t>;
+using Counts = absl::flat_hash_map<NetnsRef, std::size_t>;
 
 struct Entry {
   std::size_t index = 0;  // of the flag
-  Place place;
+  NetnsRef place;
 };
 
 struct Entries {
@@ -139,7 +139,7 @@ struct Entries {
   std::vector<std::optional<std::size_t>> relays;  // by flag: its partner
   std::vector<std::optional<std::size_t>> behind;  // ... the far side of the relay at its other end
 
-  std::string key_of(const Place& place) const {
+  std::string key_of(const NetnsRef& place) const {
     std::string key = bases[place.base] + (place.is_server ? 's' : 'c');
     add(key, place.port);
     key.append(reinterpret_cast<const char*>(place.peer.data()), place.peer.size());
@@ -147,11 +147,11 @@ struct Entries {
   }
 };
 
-Place as_server(std::size_t base, const Flow& flow) {
+NetnsRef as_server(std::size_t base, const Flow& flow) {
   return {base, true, flow.local.port, flow.remote.addr};
 }
 
-Place as_client(std::size_t base, const Flow& flow) {
+NetnsRef as_client(std::size_t base, const Flow& flow) {
   return {base, false, flow.remote.port, flow.remote.addr};
 }
 
@@ -186,7 +186,7 @@ Entries entries_of(std::span<const FlagRecord> flags) {
   }
   // A client's destination is one address; a server's peers may be many.
   for (auto& [index, place] : entries.all) {
-    const Place server = as_server(place.base, flags[index].socket.flow);
+    const NetnsRef server = as_server(place.base, flags[index].socket.flow);
     if (looks_like_server(flags[index], counts[server.wider()], counts[place])) place = server;
   }
   return entries;
@@ -213,7 +213,7 @@ void add_holders(LeakGroup& group, HolderIndex& index, const FlagRecord& flag) {
     const auto [it, is_new] = index.try_emplace(
         {pid, pid != 0 ? std::string_view{} : holder.process.comm_view()}, group.holders.size());
     if (is_new) {
-      const ProcessFacts* facts = facts_of(flag, holder.process.pid);
+      const ProcessFacts* facts = socket_bits_of(flag, holder.process.pid);
       group.holders.push_back({.process = holder.process,
                                .facts = facts ? std::optional(*facts) : std::nullopt,
                                .fds = {}});
@@ -309,7 +309,7 @@ void measure(LeakGroup& group, std::span<const FlagRecord> flags, const Entries&
   group.cookie = oldest.socket.cookie;
   group.other_end = oldest.other_end;
   if (oldest.other_end && oldest.other_end->process.pid != 0)
-    if (const ProcessFacts* facts = facts_of(oldest, oldest.other_end->process.pid))
+    if (const ProcessFacts* facts = socket_bits_of(oldest, oldest.other_end->process.pid))
       group.other_end_facts = *facts;
   if (const auto partner = entries.relays[group.members.front()]) {
     group.relay_peer = flags[*partner].socket.flow.remote;
@@ -333,7 +333,7 @@ bool worse(const LeakGroup& a, const LeakGroup& b) {
 
 std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags) {
   const Entries entries = entries_of(flags);
-  absl::flat_hash_set<Place> seen;
+  absl::flat_hash_set<NetnsRef> seen;
   Counts peers, groups_at;
   for (const auto& [index, place] : entries.all)
     if (seen.insert(place).second) ++peers[place.wider()];
@@ -342,7 +342,7 @@ std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags) {
   for (const Entry& entry : entries.all) {
     const std::size_t apart = peers[entry.place.wider()];
     const bool together = apart > kPeersApart || flags[entry.index].kind == FlagKind::Accept;
-    const Place place = together ? entry.place.wider() : entry.place;
+    const NetnsRef place = together ? entry.place.wider() : entry.place;
     const auto [it, is_new] = groups_at.try_emplace(place, groups.size());
     if (is_new) {
       LeakGroup& group = groups.emplace_back();

@@ -30,7 +30,7 @@ enum class Carrier : std::uint8_t {
 };
 
 // What happened to it may turn out to be something else by the next event.
-enum class Doubt : std::uint8_t {
+enum class PendingEnd : std::uint8_t {
   None,
   Cancelled,  // its timer was: a re-arm, an expiry, or the end
   Expired,    // a request's timer ran out: a retransmission, or the end
@@ -98,13 +98,13 @@ struct Connection {
   bool origin_lost : 1 = false;  // a minisock came, and not from the state we know: the next says
 
   Cause flag_cause : 4 = Cause::None;
-  Doubt doubt : 2 = Doubt::None;
+  PendingEnd pending_end : 2 = PendingEnd::None;
   bool announced : 1 = false;       // its first record may go out: the flow is as known as it gets
   bool origin_unknown : 1 = false;  // a minisock whose full socket we have not seen: the same
 
   bool reset_sent : 1 = false;
   bool reset_memory : 1 = false;
-  bool told : 1 = false;            // its first transition was published
+  bool first_published : 1 = false;            // its first transition was published
   bool orphan : 1 = false;          // nobody holds a descriptor of it
   bool followed : 1 = false;        // `run`: it belongs to the command
   bool entered_known : 1 = true;    // else `entered` is the latest it can have been
@@ -134,7 +134,7 @@ struct MinisockStart {
 
 // A transition that is not told yet: whether the run is about its connection, or the local port, is
 // not known.
-struct Change {
+struct HeldTransition {
   Nanos at{};
   Nanos dwell{}, error{};
   State from = State::Closed, to = State::Closed;
@@ -158,8 +158,8 @@ struct StateTime {
 };
 
 // What only few have at a time.
-struct Extra {
-  std::vector<Change> held;  // until the verdict, and until the local port is known
+struct ColdState {
+  std::vector<HeldTransition> held;  // until the verdict, and until the local port is known
   Nanos entered_error{};
   // If `entered` is not known: the earliest it can have been; nullopt: anything before.
   std::optional<Nanos> entered_earliest;
@@ -167,13 +167,13 @@ struct Extra {
   // Instead of `spent`, where there are more states than it has room for.
   std::unique_ptr<std::array<StateTime, kStates>> times;
   std::uint32_t life = 0;
-  std::uint32_t doubt_serial = 0;  // tells a deadline that the doubt it was for is gone
-  std::uint32_t doubt_cpu = 0;
+  std::uint32_t pending_serial = 0;  // tells a deadline that the doubt it was for is gone
+  std::uint32_t pending_cpu = 0;
   std::uint8_t syn_ack_retransmits = 0;
-  Nanos doubt_at{};
+  Nanos pending_at{};
   // What the doubt is about: the cancel of a minisock's timer, or a lost origin's start; a full
   // socket's end; the last that a request's timer saw.
-  std::variant<std::monostate, TimewaitEvent, TransitionEvent, RequestEvent> doubted;
+  std::variant<std::monostate, TimewaitEvent, TransitionEvent, RequestEvent> pending_event;
 };
 
 }  // namespace tcpdwell

@@ -97,7 +97,7 @@ void Lifecycle::on_event(const ResetEvent& event) {
   Connection& connection = table_[id];
   connection.reset_sent = true;
   connection.reset_memory |= event.memory;
-  if (connection.doubt == Doubt::Closed) settle(id);
+  if (connection.pending_end == PendingEnd::Closed) resolve(id);
 }
 
 void Lifecycle::on_event(const SynEvent& event) {
@@ -124,7 +124,7 @@ void Lifecycle::on_event(const LossEvent& event) {
 }
 
 // At least so many transitions are between the two states; a loss that was counted explains them.
-void Lifecycle::miss(const Connection& connection, State to, Nanos at) {
+void Lifecycle::count_unseen(const Connection& connection, State to, Nanos at) {
   if (connection.verdict == Verdict::Hide || lost_since(connection.entered)) return;
   if (at > unexplained_since_ + kLossTold) {
     unexplained_ = 0;
@@ -137,12 +137,12 @@ void Lifecycle::miss(const Connection& connection, State to, Nanos at) {
 }
 
 // The kernel's word differed from ours. What was never counted as lost has no `lost` record.
-void Lifecycle::put_right(Nanos at) {
+void Lifecycle::count_resync(Nanos at) {
   if (last_loss_.count() < 0) return;
   if (resynced_++ == 0) resynced_at_ = at;
 }
 
-void Lifecycle::tell_put_right(Nanos at) {
+void Lifecycle::report_resync(Nanos at) {
   if (resynced_ == 0) return;
   publisher_.lost({.at = at, .cause = last_loss_cause_}, std::exchange(resynced_, 0));
 }
@@ -170,12 +170,12 @@ void Lifecycle::saw_cpu(std::uint32_t cpu, Nanos at) {
 
 void Lifecycle::tick(Nanos now) {
   tell_listening_until(now - kListenSure);
-  settle_doubts(now);
+  resolve_pending_ends(now);
   if (config_.exit_grace)
-    run_.settle(now - *config_.exit_grace, [this](const auto& judged) { tell(judged); });
+    run_.resolve(now - *config_.exit_grace, [this](const auto& judged) { tell(judged); });
   timers_.advance(now, [this](Id id) { flag_due(id); });
   look_for_stale(now);
-  if (now >= resynced_at_ + kPutRight) tell_put_right(now);
+  if (now >= resynced_at_ + kPutRight) report_resync(now);
   if (now >= failed_connects_due_ || publisher_.wants_failures_at_once()) tell_failed_connects(now);
   while (!silent_syns_.empty() && silent_syns_.front().at + kSilentSyn <= now) {
     const PendingSyn syn = silent_syns_.front();
@@ -189,9 +189,9 @@ void Lifecycle::tick(Nanos now) {
 void Lifecycle::finish(Nanos now) {
   tick(now);
   tell_listening_until(now);
-  tell_put_right(now);
+  report_resync(now);
   tell_failed_connects(now);
-  settle_last_doubts(now);
+  resolve_last_pending_ends(now);
   table_.for_each([this](Id id) {
     Connection& connection = table_[id];
     if (connection.carrier == Carrier::Newborn) return;
@@ -214,7 +214,7 @@ void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,
 void Lifecycle::give_up(Id id, Nanos at) {
   Connection& connection = table_[id];
   if (connection.carrier == Carrier::Full) {
-    miss(connection, State::Closed, at);
+    count_unseen(connection, State::Closed, at);
     if (const auto threshold = threshold_of_closed()) dead_.want_look(at + *threshold);
   }
   const Nanos half = (std::max(at, connection.entered) - connection.entered) / 2;
@@ -244,7 +244,7 @@ Dwell Lifecycle::move(Id id, State to, Nanos at, Nanos error, Why why) {
   const State from = connection.state;
   if (from == State::Listen) tell_listening(id);
   const Dwell dwell = publisher_.moved(connection, to, at, error, why);
-  left(id, from, dwell, at);
+  on_state_left(id, from, dwell, at);
   watch(id);
   return dwell;
 }

@@ -117,7 +117,7 @@ class Lifecycle {
   void for_each_open(Look&& look) const {
     table_.for_each([&](Id id) {
       const Connection& connection = table_[id];
-      if (connection.carrier == Carrier::Newborn || connection.doubt != Doubt::None) return;
+      if (connection.carrier == Carrier::Newborn || connection.pending_end != PendingEnd::None) return;
       if (publisher_.passes(connection)) look(OpenConnection(connection, table_, publisher_));
     });
   }
@@ -135,7 +135,7 @@ class Lifecycle {
   std::optional<Subject> subject_of(const InquiryEvent& answer) const;
   // The same connection's, in the same state, of this table. False: it is not there, or was not
   // asked about.
-  bool direct(InquiryEvent& answer, const Subject& subject) const;
+  bool retarget_answer(InquiryEvent& answer, const Subject& subject) const;
   // When a look at all descriptors whose connection is over is due (DeadEvent); nullopt: nothing is
   // waited for.
   std::optional<Nanos> dead_look_due();
@@ -189,18 +189,18 @@ class Lifecycle {
   void forget(Id id);
   Dwell move(Id id, State to, Nanos at, Nanos error, Why why);
   bool hidden_by_flow(Id id);
-  void miss(const Connection& connection, State to, Nanos at);
-  void put_right(Nanos at);
-  void tell_put_right(Nanos at);
+  void count_unseen(const Connection& connection, State to, Nanos at);
+  void count_resync(Nanos at);
+  void report_resync(Nanos at);
   // True if something that was to follow an event at `at` may have been lost.
   bool lost_since(Nanos at) const;
 
   // lifecycle_doubt.cpp: ends that may be none
   template <typename E>
-  void doubt(Id id, Doubt doubt, const E& event);
-  void settle(Id id);
-  void settle_doubts(Nanos now);
-  void settle_last_doubts(Nanos now);
+  void suspect_end(Id id, PendingEnd pending_end, const E& event);
+  void resolve(Id id);
+  void resolve_pending_ends(Nanos now);
+  void resolve_last_pending_ends(Nanos now);
   bool is_improbable(const Connection& connection) const;
   bool may_ask(Carrier carrier, Nanos now);
   void heard_of_minisock(Id id, Nanos at);
@@ -289,7 +289,7 @@ class Lifecycle {
   bool waits_for_accept(const InquiryEvent& event) const;
   void watch_accepted(Id id, Nanos at);
   void raise_flag(Id id, const InquiryEvent& event);
-  void left(Id id, State from, const Dwell& dwell, Nanos at);
+  void on_state_left(Id id, State from, const Dwell& dwell, Nanos at);
   void clear_flag(Id id, State from, const Dwell& dwell, Nanos at);
   void drop_flag(Id id);
 
@@ -337,7 +337,7 @@ class Lifecycle {
     Id id;
     std::uint32_t generation, serial;
   };
-  bool is_in_doubt(const Deadline& due) const;
+  bool is_pending(const Deadline& due) const;
   struct PendingSyn {
     Nanos at;
     Id id;
@@ -348,7 +348,7 @@ class Lifecycle {
   ConnectionTable table_;
   Publisher publisher_;
   QueueFlags queues_;
-  std::deque<Deadline> doubts_;  // in the order of their time
+  std::deque<Deadline> pending_ends_;  // in the order of their time
   std::deque<Deadline> asked_;   // those of them that wait for an answer, in the same order
   Nanos asked_requests_until_{}, asked_sockets_until_{};  // the bound of questions about ends
   Nanos asked_stale_until_{};                             // ... about what is old for its state
@@ -378,7 +378,7 @@ class Lifecycle {
   bool first_walk_ = false;      // through all sockets: it is on
   bool walked_ = false;          // one was begun
   std::uint16_t snapshots_ = 0;  // that were begun
-  std::uint32_t doubts_so_far_ = 0;
+  std::uint32_t pending_so_far_ = 0;
   std::uint64_t resynced_ = 0;  // connections put right since the last `lost` record
   Nanos resynced_at_{};
   LossCause last_loss_cause_ = LossCause::RingFull;

@@ -42,7 +42,7 @@ Cause cause_of(const DeadSocket& socket) {
 
 // The same socket, in another life by now.
 bool is_in_use(const Connection& connection) {
-  return connection.carrier == Carrier::Full && connection.doubt != Doubt::Closed;
+  return connection.carrier == Carrier::Full && connection.pending_end != PendingEnd::Closed;
 }
 
 }  // namespace

@@ -140,13 +140,13 @@ std::optional<Lifecycle::Subject> Lifecycle::subject_of(const InquiryEvent& answ
   return Subject{connection.cookie, connection.object, connection.entered};
 }
 
-bool Lifecycle::direct(InquiryEvent& answer, const Subject& subject) const {
+bool Lifecycle::retarget_answer(InquiryEvent& answer, const Subject& subject) const {
   Id id = subject.object == 0 ? kNone : table_.by_object(subject.object);
   if (id == kNone && subject.cookie != 0) id = table_.by_cookie(subject.cookie);
   if (id == kNone) return false;
   const Connection& connection = table_[id];
   if (connection.cookie != subject.cookie || connection.entered != subject.entered) return false;
-  const bool end_asked = connection.doubt != Doubt::None && connection.end_asked;
+  const bool end_asked = connection.pending_end != PendingEnd::None && connection.end_asked;
   if (connection.flag == FlagStage::Waiting && !end_asked) return false;
   answer.id = id;
   answer.generation = table_.generation(id);
@@ -158,13 +158,13 @@ void Lifecycle::on_event(const InquiryEvent& event) {
   if (!table_.alive(event.id, event.generation)) return;
   Connection& connection = table_[event.id];
   if (event.serial != connection.question) return;  // it has moved on since
-  if (connection.doubt != Doubt::None && connection.end_asked) return end_answered(event.id, event);
+  if (connection.pending_end != PendingEnd::None && connection.end_asked) return end_answered(event.id, event);
   const bool for_flag = connection.flag == FlagStage::Asked;
   if (event.presence == Presence::Unknown) {
     if (for_flag) wait_until(event.id, event.at + kAskAgain);
     return;
   }
-  if (connection.doubt != Doubt::None) {  // an end may have been seen, and waits to be understood
+  if (connection.pending_end != PendingEnd::None) {  // an end may have been seen, and waits to be understood
     if (for_flag) wait_until(event.id, event.at + kAfterDoubt);
     return;
   }
@@ -172,7 +172,7 @@ void Lifecycle::on_event(const InquiryEvent& event) {
   if (connection.state == State::Listen && event.kind == SocketKind::Full)
     listen_answered(event.id, event);
   if (event.presence == Presence::Gone || is_successor(event.id, event)) {
-    put_right(event.at);
+    count_resync(event.at);
     return give_up(event.id, event.at);
   }
   if (MptcpView* view = for_flag ? mptcp_of(event.id) : nullptr)
@@ -189,7 +189,7 @@ void Lifecycle::on_event(const InquiryEvent& event) {
     if (event.state == connection.state) return;
     if (connection.origin_lost) return find_lost_origin(event.id, event.at);
     if (event.kind != SocketKind::Full) return void(answered_otherwise(event.id, event));
-    put_right(event.at);
+    count_resync(event.at);
     return bridge_gap(event.id, event.state, event.at);
   }
   if (answered_otherwise(event.id, event)) return;
@@ -252,7 +252,7 @@ void Lifecycle::raise_flag(Id id, const InquiryEvent& event) {
 }
 
 // It left `from`, in which it was for `dwell`. Of a subflow only the end matters.
-void Lifecycle::left(Id id, State from, const Dwell& dwell, Nanos at) {
+void Lifecycle::on_state_left(Id id, State from, const Dwell& dwell, Nanos at) {
   if (known_mptcp_of(id) == nullptr) return clear_flag(id, from, dwell, at);
   if (table_[id].state != State::Closed) return;
   leave_judged(id, at);
@@ -286,7 +286,7 @@ std::vector<WatchedState> Lifecycle::watched_states(Nanos now) const {
     const MptcpView* view = known_mptcp_of(id);
     if (view != nullptr && !view->stands) return;
     const auto threshold = view != nullptr ? threshold_of(*view) : threshold_of(connection);
-    if (!threshold || connection.carrier == Carrier::Newborn || connection.doubt != Doubt::None ||
+    if (!threshold || connection.carrier == Carrier::Newborn || connection.pending_end != PendingEnd::None ||
         !publisher_.passes(connection))
       return;
     FlagRecord record = view != nullptr ? mptcp_flag(*view, now) : flag_of(table_, connection, now);

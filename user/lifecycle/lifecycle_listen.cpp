@@ -58,11 +58,11 @@ bool Lifecycle::has_failed_to_listen(Id id, const TransitionEvent& event) const 
 bool Lifecycle::was_killed(const TransitionEvent& event) {
   if (event.to != State::Closed || event.err != ECONNABORTED) return false;
   const Id id = table_.by_cookie(event.cookie);
-  if (id == kNone || table_[id].doubt != Doubt::Closed) return false;
-  auto* closed = std::get_if<TransitionEvent>(&table_.extra(table_[id]).doubted);
+  if (id == kNone || table_[id].pending_end != PendingEnd::Closed) return false;
+  auto* closed = std::get_if<TransitionEvent>(&table_.cold_state(table_[id]).pending_event);
   if (closed == nullptr || !closed->may_be_killed) return false;
   closed->err = event.err;
-  settle(id);
+  resolve(id);
   return true;
 }
 

@@ -38,12 +38,12 @@ void Lifecycle::on_event(const TimewaitEvent& event) {
   }
   table_.touch(id);
   if (table_[id].origin_lost)
-    find_origin(id, State::FinWait2, std::get<TimewaitEvent>(table_.extra(table_[id]).doubted));
+    find_origin(id, State::FinWait2, std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event));
   switch (event.op) {
     case TimerOp::Segment: heard_of_minisock(id, event.at); return rearm_minisock(id, event);
     case TimerOp::Cancel:
-      if (table_[id].doubt == Doubt::Cancelled) restarted(id);
-      return doubt(id, Doubt::Cancelled, event);
+      if (table_[id].pending_end == PendingEnd::Cancelled) restarted(id);
+      return suspect_end(id, PendingEnd::Cancelled, event);
     case TimerOp::Expire: return end_minisock(id, event, true);
     case TimerOp::Start: return;
   }
@@ -76,7 +76,7 @@ Lifecycle::Id Lifecycle::minisock_without_start(const TimewaitEvent& event) {
   if (id == kNone || !table_.has_flow(table_[id], event.flow)) id = table_.by_flow(event.flow);
   if (id == kNone) return kNone;
   Connection& connection = table_[id];
-  const bool ended = connection.doubt == Doubt::Closed && is_improbable(connection);
+  const bool ended = connection.pending_end == PendingEnd::Closed && is_improbable(connection);
   const bool there = connection.carrier == Carrier::Minisock && connection.object == 0 &&
                      may_have_cookie(connection, event.cookie);
   if (!ended && !there) return kNone;
@@ -94,16 +94,16 @@ Lifecycle::Id Lifecycle::minisock_without_close(const TimewaitEvent& event) {
   const Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
   if (id == kNone) return kNone;
   Connection& connection = table_[id];
-  if (connection.carrier != Carrier::Full || connection.doubt != Doubt::None) return kNone;
+  if (connection.carrier != Carrier::Full || connection.pending_end != PendingEnd::None) return kNone;
   Flow known = table_.flow(connection);
   if (known.local.port == 0) known.local.port = event.flow.local.port;
   if (is_zero(known.local)) known.local.addr = event.flow.local.addr;
   if (known != event.flow) return kNone;  // of another life of one descriptor
   if (!table_.has_flow(connection, event.flow)) table_.set_flow(connection, event.flow);
   retire_object(event.object, event.at);
-  put_right(event.at);
+  count_resync(event.at);
   if (connection.state == State::FinWait2)
-    miss(connection, State::TimeWait, event.at);
+    count_unseen(connection, State::TimeWait, event.at);
   else
     bridge_gap(id, connection.state == State::Closing ? State::TimeWait : State::FinWait2,
                event.at);
@@ -121,21 +121,21 @@ Lifecycle::Id Lifecycle::minisock_without_close(const TimewaitEvent& event) {
 void Lifecycle::retire_object(std::uint64_t object, Nanos at) {
   const Id id = table_.by_object(object);
   if (id == kNone || table_[id].carrier != Carrier::Minisock) return;
-  if (table_[id].doubt == Doubt::None)
+  if (table_[id].pending_end == PendingEnd::None)
     give_up(id, at);
   else
-    settle(id);
+    resolve(id);
 }
 
 void Lifecycle::start_minisock(const TimewaitEvent& event) {
   if (const Id known = known_minisock(event); known != kNone) {
     rearm_minisock(known, event);
-    table_[known].doubt = Doubt::None;
+    table_[known].pending_end = PendingEnd::None;
     return table_.tidy(table_[known]);
   }
   retire_object(event.object, event.at);
   Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
-  if (id == kNone || table_[id].carrier != Carrier::Full || table_[id].doubt == Doubt::Closed) {
+  if (id == kNone || table_[id].carrier != Carrier::Full || table_[id].pending_end == PendingEnd::Closed) {
     id = minisock_without_start(event);
     if (id == kNone)
       adopt_minisock(event);
@@ -155,7 +155,7 @@ void Lifecycle::start_minisock(const TimewaitEvent& event) {
     find_origin(id, connection.state, event);
   } else {
     connection.origin_lost = true;
-    table_.extra(connection).doubted = event;
+    table_.cold_state(connection).pending_event = event;
   }
   watch(id, event.at);
 }
@@ -165,8 +165,8 @@ void Lifecycle::start_minisock(const TimewaitEvent& event) {
 void Lifecycle::rearm_minisock(Id id, const TimewaitEvent& event) {
   Connection& connection = table_[id];
   if (connection.state != State::FinWait2 || event.substate != State::TimeWait) return;
-  const bool cancelled = connection.doubt == Doubt::Cancelled;
-  const auto before = cancelled ? std::get<TimewaitEvent>(table_.extra(connection).doubted) : event;
+  const bool cancelled = connection.pending_end == PendingEnd::Cancelled;
+  const auto before = cancelled ? std::get<TimewaitEvent>(table_.cold_state(connection).pending_event) : event;
   if (fin_came_before(connection, before))
     catch_up_with_fin(id, before);
   else
@@ -175,7 +175,7 @@ void Lifecycle::rearm_minisock(Id id, const TimewaitEvent& event) {
 
 // Its timer was cancelled, and is running again.
 void Lifecycle::restarted(Id id) {
-  rearm_minisock(id, TimewaitEvent(std::get<TimewaitEvent>(table_.extra(table_[id]).doubted)));
+  rearm_minisock(id, TimewaitEvent(std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event)));
 }
 
 // Where segments are not seen: a FIN that left the timer in its bucket showed in nothing. But by
@@ -237,7 +237,7 @@ void Lifecycle::catch_up_with_fin(Id id, const TimewaitEvent& event) {
 
 void Lifecycle::end_minisock(Id id, const TimewaitEvent& event, bool expired) {
   Connection& connection = table_[id];
-  connection.doubt = Doubt::None;
+  connection.pending_end = PendingEnd::None;
   if (connection.state == State::FinWait2 && event.substate == State::TimeWait)
     catch_up_with_fin(id, event);
   if (connection.state == State::TimeWait) {

@@ -67,7 +67,7 @@ void Lifecycle::on_event(const MptcpChangeEvent& event) {
     dead_.want_look(event.at + std::min(*threshold_of_closed(), kAskSoon));
   const Id id = table_.by_cookie(event.socket.cookie);
   if (id == kNone || table_[id].carrier != Carrier::Full) return;
-  if (table_[id].doubt == Doubt::Closed) return;
+  if (table_[id].pending_end == PendingEnd::Closed) return;
   table_.touch(id);
   if (event.socket.state == event.to) {  // close() after shutdown()
     if (event.to == State::FinWait2) mptcp_closed_by_exit(id, event);
@@ -123,7 +123,7 @@ void Lifecycle::found_mptcp(Id id, const MptcpSubflow& subflow) {
   MptcpView* view = known_mptcp_of(id);
   const State judged = view != nullptr ? view->state : table_[id].state;
   if (judged != socket.state) {
-    if (view != nullptr) put_right(subflow.at);
+    if (view != nullptr) count_resync(subflow.at);
     leave_judged(id, subflow.at);
   }
   const bool anew = view == nullptr || judged != socket.state;
@@ -148,7 +148,7 @@ void Lifecycle::on_event(const MptcpEvent& event) {
   for (const MptcpSubflow& subflow : event.subflows) {
     const Id id = table_.by_cookie(subflow.cookie);
     if (id == kNone || table_[id].carrier != Carrier::Full) continue;
-    if (table_[id].doubt == Doubt::Closed) continue;
+    if (table_[id].pending_end == PendingEnd::Closed) continue;
     found_mptcp(id, subflow);
     if (table_[id].flag != FlagStage::Asked) watch(id);
   }

@@ -21,21 +21,21 @@ void Lifecycle::on_event(const RequestEvent& event) {
   if (event.op == TimerOp::Start) return start_request(event, id);
   if (id == kNone) return;
   table_.touch(id);
-  doubt(id, event.op == TimerOp::Expire ? Doubt::Expired : Doubt::Cancelled, event);
+  suspect_end(id, event.op == TimerOp::Expire ? PendingEnd::Expired : PendingEnd::Cancelled, event);
 }
 
 void Lifecycle::start_request(const RequestEvent& event, Id id) {
   if (id != kNone) {  // the SYN-ACK was sent again
     table_.touch(id);
-    table_[id].doubt = Doubt::None;
-    table_.extra(table_[id]).syn_ack_retransmits = event.retransmits;
+    table_[id].pending_end = PendingEnd::None;
+    table_.cold_state(table_[id]).syn_ack_retransmits = event.retransmits;
     return;
   }
   replace(table_.by_object(event.object), event.at);
   if (const Id before = table_.by_flow(event.flow); has_migrated(before, event)) {
     table_.touch(before);
-    table_[before].doubt = Doubt::None;
-    table_.extra(table_[before]).syn_ack_retransmits = event.retransmits;
+    table_[before].pending_end = PendingEnd::None;
+    table_.cold_state(table_[before]).syn_ack_retransmits = event.retransmits;
     return table_.index_object(before, event.object);
   }
   replace(table_.by_flow(event.flow), event.at);
@@ -58,10 +58,10 @@ void Lifecycle::start_request(const RequestEvent& event, Id id) {
 // call a copy of it, which belongs to another listener of the port, starts its own.
 bool Lifecycle::has_migrated(Id before, const RequestEvent& event) const {
   if (before == kNone || table_[before].carrier != Carrier::Request ||
-      table_[before].doubt != Doubt::Expired)
+      table_[before].pending_end != PendingEnd::Expired)
     return false;
-  const Extra* extra = table_.find_extra(table_[before]);
-  const auto* last = std::get_if<RequestEvent>(&extra->doubted);
+  const ColdState* cold = table_.find_cold_state(table_[before]);
+  const auto* last = std::get_if<RequestEvent>(&cold->pending_event);
   return last != nullptr && last->listener_closed && last->cpu == event.cpu &&
          (event.retransmits > 0 || event.at - last->at < kSameCall);
 }
@@ -69,8 +69,8 @@ bool Lifecycle::has_migrated(Id before, const RequestEvent& event) const {
 // The address, or the flow, of another is used again: that one is over.
 void Lifecycle::replace(Id id, Nanos at) {
   if (id == kNone || table_[id].carrier == Carrier::Full || table_[id].origin_unknown) return;
-  if (table_[id].doubt != Doubt::None)
-    settle(id);
+  if (table_[id].pending_end != PendingEnd::None)
+    resolve(id);
   else if (table_[id].carrier == Carrier::Newborn)
     forget(id);
   else
@@ -80,10 +80,10 @@ void Lifecycle::replace(Id id, Nanos at) {
 // No child came of it.
 void Lifecycle::end_request(Id id) {
   Connection& connection = table_[id];
-  const Extra& extra = table_.extra(connection);
-  const Nanos at = extra.doubt_at;
-  const auto last = std::get<RequestEvent>(extra.doubted);
-  const std::uint8_t retransmits = extra.syn_ack_retransmits;
+  const ColdState& cold = table_.cold_state(connection);
+  const Nanos at = cold.pending_at;
+  const auto last = std::get<RequestEvent>(cold.pending_event);
+  const std::uint8_t retransmits = cold.syn_ack_retransmits;
   Ending ending = end_of_request(last);
   const Nanos reset = last.cpu < listener_reset_.size() ? listener_reset_[last.cpu] : Nanos{-1};
   const bool reset_received = ending.ended == Ended::ResetReceived;
@@ -93,7 +93,7 @@ void Lifecycle::end_request(Id id) {
     ending = {};  // SOCK_DESTROY and the end of its namespace look the same
   else if ((reset_received || ending.ended == Ended::Timeout) && lost_since(at))
     ending = {};  // the child, or the restart after a retransmission, may have been lost
-  connection.doubt = Doubt::None;
+  connection.pending_end = PendingEnd::None;
   table_.set_tally(connection, {.retransmits = retransmits});
   if (connection.entered_known) publisher_.opened(connection, State::Listen, Why::Syn);
   finish_life(id, at, ending, std::nullopt);

@@ -100,7 +100,7 @@ void Lifecycle::on_event(const ExitEvent& event) {
 
 // Those whose processes live on are not left behind by them.
 void Lifecycle::finish_run(Nanos now) {
-  run_.settle(Nanos::max(), [this](const auto& judged) { tell(judged); });
+  run_.resolve(Nanos::max(), [this](const auto& judged) { tell(judged); });
   table_.for_each([&](Id id) {
     const Connection& connection = table_[id];
     if (connection.carrier != Carrier::Full) return;

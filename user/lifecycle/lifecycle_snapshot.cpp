@@ -25,7 +25,7 @@ void Lifecycle::snapshot_ended() {
   first_walk_ = false;
   table_.for_each([this](Id id) {
     const Connection& connection = table_[id];
-    if (connection.snapshot == snapshots_ || connection.doubt != Doubt::None) return;
+    if (connection.snapshot == snapshots_ || connection.pending_end != PendingEnd::None) return;
     if (connection.carrier == Carrier::Newborn) return forget(id);  // it never grew up
     if (connection.flag != FlagStage::Asked) ask(id, false);
   });
@@ -73,9 +73,9 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
   if (id != kNone) {
     Connection& connection = table_[id];
     connection.snapshot = snapshots_;
-    if (connection.carrier != Carrier::Full || connection.doubt == Doubt::Closed) return;
+    if (connection.carrier != Carrier::Full || connection.pending_end == PendingEnd::Closed) return;
     if (connection.state != event.state) {
-      put_right(event.at);
+      count_resync(event.at);
       return bridge_gap(id, event.state, event.at);
     }
     if (connection.entered_known) return;
@@ -89,7 +89,7 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
     if (event.state == State::SynReceived) return;  // about to be told
     table_.forget_object(former);
     table_.forget_flow(former);
-    put_right(event.at);
+    count_resync(event.at);
     grow_up(former, event.cookie, event.flow, event.sock_cgroup_id);
     return bridge_gap(former, event.state, event.at);
   }
@@ -130,20 +130,20 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
   if (known == kNone) known = minisock_without_start(seen);
   if (known != kNone) {
     table_[known].snapshot = snapshots_;
-    if (table_[known].doubt == Doubt::Cancelled) went_on(known, event.at);
+    if (table_[known].pending_end == PendingEnd::Cancelled) went_on(known, event.at);
     if (table_[known].origin_lost) find_lost_origin(known, event.at);
     if (table_[known].state == State::FinWait2 && event.state == State::TimeWait &&
-        table_[known].doubt == Doubt::None)
+        table_[known].pending_end == PendingEnd::None)
       catch_up_with_fin(known, seen);
     return;
   }
   retire_object(event.object, event.at);
   Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
   const bool start_lost =
-      id != kNone && table_[id].carrier == Carrier::Full && table_[id].doubt == Doubt::None;
+      id != kNone && table_[id].carrier == Carrier::Full && table_[id].pending_end == PendingEnd::None;
   if (start_lost) {
     table_[id].snapshot = snapshots_;
-    put_right(event.at);
+    count_resync(event.at);
     if (table_[id].state != event.state) bridge_gap(id, event.state, event.at);
   } else {
     id = create();
@@ -164,7 +164,7 @@ void Lifecycle::found_request(const SnapshotEvent& event) {
                                                        table_[known].carrier == Carrier::Request &&
                                                        table_.has_flow(table_[known], event.flow)) {
     table_[known].snapshot = snapshots_;
-    if (table_[known].doubt != Doubt::None) went_on(known, event.at);
+    if (table_[known].pending_end != PendingEnd::None) went_on(known, event.at);
     if (table_[known].entered_known) return;
     date_request(table_[known], event);  // until now it was known by a retransmission
     return watch(known);

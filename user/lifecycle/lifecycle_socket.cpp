@@ -45,7 +45,7 @@ void Lifecycle::on_event(const TransitionEvent& event) {
   if (id == kNone) return;
   table_.touch(id);
   if (table_[id].carrier == Carrier::Minisock) return leave_to_minisock(id, event);
-  if (table_[id].doubt == Doubt::Closed) return;  // over; another event of it would be a stray
+  if (table_[id].pending_end == PendingEnd::Closed) return;  // over; another event of it would be a stray
   step(id, event);
 }
 
@@ -55,8 +55,8 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
   if (const Id old = table_.by_cookie(event.cookie); old != kNone) {
     if (table_[old].carrier == Carrier::Minisock)
       table_.forget_cookie(old);
-    else if (table_[old].doubt == Doubt::Closed)
-      settle(old);
+    else if (table_[old].pending_end == PendingEnd::Closed)
+      resolve(old);
     else
       give_up(old, event.at);
   }
@@ -125,7 +125,7 @@ Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
     if (newborn != kNone) forget(newborn);
     if (const Id request = table_.by_flow(event.flow);
         request != kNone && table_[request].carrier == Carrier::Request &&
-        table_[request].doubt == Doubt::None)
+        table_[request].pending_end == PendingEnd::None)
       ask(request, false);
     return kNone;
   }
@@ -158,7 +158,7 @@ void Lifecycle::grow_up(Id id, std::uint64_t cookie, const Flow& flow, std::uint
   Connection& connection = table_[id];
   connection.object = 0;
   connection.carrier = Carrier::Full;
-  connection.doubt = Doubt::None;
+  connection.pending_end = PendingEnd::None;
   table_.set_flow(connection, flow);
   table_.tidy(connection);
   connection.sock_cgroup_id = cgroup_id;
@@ -178,7 +178,7 @@ Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
       forget(newborn);
     table_.forget_object(request);  // how it grew up was lost
     table_.forget_flow(request);
-    put_right(event.at);
+    count_resync(event.at);
     grow_up(request, event.cookie, event.flow, event.sock_cgroup_id);
     return request;
   }
@@ -274,7 +274,7 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
 // Transitions were lost: it entered `to` at some time since the last one we know.
 void Lifecycle::bridge_gap(Id id, State to, Nanos before) {
   Connection& connection = table_[id];
-  miss(connection, to, before);
+  count_unseen(connection, to, before);
   const Nanos half = (std::max(before, connection.entered) - connection.entered) / 2;
   move(id, to, connection.entered + half, half, Why::Unknown);
   if (connection.closed_by == Side::Unknown) connection.closed_by = first_fin(to);
@@ -292,8 +292,8 @@ void Lifecycle::find_origin(Id id, State from, TimewaitEvent start) {
 
 // ... which was lost: most likely this.
 void Lifecycle::find_lost_origin(Id id, Nanos at) {
-  put_right(at);
-  find_origin(id, State::FinWait2, std::get<TimewaitEvent>(table_.extra(table_[id]).doubted));
+  count_resync(at);
+  find_origin(id, State::FinWait2, std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event));
 }
 
 void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
@@ -302,7 +302,7 @@ void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
   if (event.from == State::Listen) queues_.listener_closed(event.cookie, event.at);
   const bool watched = config_.watches_resets && needs_reset_facts(event);
   if (event.may_be_killed || (!connection.reset_sent && (watched || leads_to_minisock(event))))
-    return doubt(id, Doubt::Closed, event);
+    return suspect_end(id, PendingEnd::Closed, event);
   settle_closed(id, event);
 }
 
@@ -330,7 +330,7 @@ void Lifecycle::leave_to_minisock(Id id, const TransitionEvent& event) {
   connection.timestamped = event.timestamped;
   if (event.tally) table_.set_tally(connection, *event.tally);
   if (connection.origin_lost)
-    find_origin(id, event.from, std::get<TimewaitEvent>(table_.extra(connection).doubted));
+    find_origin(id, event.from, std::get<TimewaitEvent>(table_.cold_state(connection).pending_event));
   if (connection.origin_unknown) {
     connection.origin_unknown = false;
     connection.minisock_cookie = connection.minisock_cookie && connection.cookie != 0;

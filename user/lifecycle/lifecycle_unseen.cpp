@@ -54,7 +54,7 @@ void Lifecycle::look_for_stale(Nanos now) {
     if (connection.carrier != Carrier::Newborn) {
       if (!config_.asks_soon || may_ask_for_stale(now)) ask(stale_hand_, false);
     } else {
-      miss(connection, State::Established, now);
+      count_unseen(connection, State::Established, now);
       forget(stale_hand_);
     }
   }
@@ -69,7 +69,7 @@ bool Lifecycle::may_ask_for_stale(Nanos now) {
 
 // It was looked at `gap` ago.
 bool Lifecycle::is_stale(const Connection& connection, Nanos now, Nanos gap) const {
-  if (connection.doubt != Doubt::None || connection.flag == FlagStage::Asked) return false;
+  if (connection.pending_end != PendingEnd::None || connection.flag == FlagStage::Asked) return false;
   if (connection.carrier == Carrier::Newborn) return now - connection.entered > kNewbornMost;
   if (!config_.asks_soon || connection.verdict == Verdict::Hide)
     return is_stale_later(connection, now - connection.entered);
@@ -120,18 +120,18 @@ bool Lifecycle::answered_otherwise(Id id, const InquiryEvent& answer) {
   const bool minisock = answer.kind == SocketKind::Minisock;
   if (connection.carrier == Carrier::Request && answer.kind == SocketKind::Full &&
       answer.cookie != 0 && table_.by_cookie(answer.cookie) == kNone) {
-    put_right(answer.at);
+    count_resync(answer.at);
     become_child(id, answer);
     return true;
   }
   if (connection.carrier == Carrier::Full && minisock && answer.cookie == connection.cookie) {
-    put_right(answer.at);
+    count_resync(answer.at);
     left_to_minisock_unseen(id, answer);
     return true;
   }
   if (connection.carrier == Carrier::Minisock && minisock && config_.sees_segments &&
       connection.state == State::FinWait2 && answer.state == State::TimeWait) {
-    put_right(answer.at);
+    count_resync(answer.at);
     entered_time_wait_unseen(id, connection.entered, answer.at);
     return true;
   }
@@ -155,7 +155,7 @@ void Lifecycle::left_to_minisock_unseen(Id id, const InquiryEvent& answer) {
   if (connection.state != State::FinWait2 && connection.state != State::Closing)
     bridge_gap(id, State::FinWait2, answer.at);
   else
-    miss(connection, State::TimeWait, answer.at);
+    count_unseen(connection, State::TimeWait, answer.at);
   connection.carrier = Carrier::Minisock;
   connection.minisock_cookie = true;
   ++connection.question;

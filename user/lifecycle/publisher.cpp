@@ -18,8 +18,8 @@ std::optional<Dwell> dwell_of(const StateTime& time) {
 }  // namespace
 
 void Publisher::opened(Connection& connection, State from, Why why) {
-  if (connection.told) return;
-  connection.told = true;
+  if (connection.first_published) return;
+  connection.first_published = true;
   publish(connection, {.at = connection.entered,
                        .from = from,
                        .to = connection.state,
@@ -201,14 +201,14 @@ Verdict Publisher::judge(const Connection& connection, bool complete,
   return all ? Verdict::Show : Verdict::NotYet;
 }
 
-void Publisher::publish(Connection& connection, const Change& change) {
+void Publisher::publish(Connection& connection, const HeldTransition& change) {
   if (connection.verdict == Verdict::Hide || filter_.flags_only) return;
   if (connection.verdict == Verdict::Show && connection.announced) return tell(connection, change);
-  table_.extra(connection).held.push_back(change);
+  table_.cold_state(connection).held.push_back(change);
   decide(connection, false);
 }
 
-void Publisher::tell(const Connection& connection, const Change& change) {
+void Publisher::tell(const Connection& connection, const HeldTransition& change) {
   ++passed_.transitions;
   if (!needs_.transitions) return;
   auto& transition = *std::get_if<TransitionRecord>(&told_);
@@ -228,9 +228,9 @@ void Publisher::tell(const Connection& connection, const Change& change) {
 // Described as it is known by now, but for the owner: that was not known at the time.
 void Publisher::let_go(Connection& connection) {
   if (connection.extra == 0) return;
-  auto& held = table_.extra(connection).held;
+  auto& held = table_.cold_state(connection).held;
   if (connection.verdict == Verdict::Show)
-    for (const Change& change : held) tell(connection, change);
+    for (const HeldTransition& change : held) tell(connection, change);
   held.clear();
   table_.tidy(connection);
 }

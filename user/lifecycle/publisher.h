@@ -87,8 +87,8 @@ class Publisher {
   void decide(Connection& connection, bool complete);
   Verdict judge(const Connection& connection, bool complete, const std::string* path) const;
   bool needs_path(const Connection& connection, bool complete) const;
-  void publish(Connection& connection, const Change& change);
-  void tell(const Connection& connection, const Change& change);
+  void publish(Connection& connection, const HeldTransition& change);
+  void tell(const Connection& connection, const HeldTransition& change);
   void let_go(Connection& connection);
 
   const Filter& filter_;

@@ -21,7 +21,7 @@ std::optional<Nanos> error_of(bool dated) {
   return dated ? std::optional(kStampError) : std::nullopt;
 }
 
-StuckFacts facts_of(const QueuedChild& child) {
+StuckFacts socket_bits_of(const QueuedChild& child) {
   return {.state = child.state,
           .attached = false,
           .receive_queue = child.receive_queue,
@@ -142,7 +142,7 @@ void QueueFlags::walked(const AcceptQueuesEvent& event,
       },
       event.at);
   absl::erase_if(listeners_, [](const auto& entry) { return entry.second.use_count() == 1; });
-  if (walks_ > 0 && --walks_ == 0) left_meanwhile_.clear();
+  if (iterators_ > 0 && --iterators_ == 0) left_meanwhile_.clear();
 }
 
 // In the order in which they were queued.
@@ -191,8 +191,8 @@ void QueueFlags::raise(Waiting& waiting, Nanos at) {
   record.socket = {
       .cookie = child.cookie, .life = waiting.life, .flow = child.flow, .role = Role::Server};
   if (child.state != State::Closed) {
-    record.unread_bytes = unread_bytes(facts_of(child));
-    record.unsent_bytes = unsent_bytes(facts_of(child));
+    record.unread_bytes = unread_bytes(socket_bits_of(child));
+    record.unsent_bytes = unsent_bytes(socket_bits_of(child));
   }
   record.holders = waiting.listener->holders;
   record.queue = waiting.listener->queue;
@@ -207,7 +207,7 @@ void QueueFlags::raise(Waiting& waiting, Nanos at) {
 State QueueFlags::state_of(const Waiting& waiting) const {
   const ConnectionTable::Id id = table_.by_cookie(waiting.child.cookie);
   if (id != ConnectionTable::kNone)
-    return table_[id].doubt == Doubt::Closed ? State::Closed : table_[id].state;
+    return table_[id].pending_end == PendingEnd::Closed ? State::Closed : table_[id].state;
   return waiting.in_table ? State::Closed : waiting.child.state;
 }
 
@@ -238,7 +238,7 @@ void QueueFlags::clear_accepted(const AcceptEvent& event) {
 }
 
 void QueueFlags::listener_closed(std::uint64_t cookie, Nanos at) {
-  if (walks_ != 0) leaves(cookie);
+  if (iterators_ != 0) leaves(cookie);
   if (!listeners_.contains(cookie)) return;
   clear_all([&](const Waiting& waiting) { return waiting.listener->queue.listener == cookie; }, at);
   listeners_.erase(cookie);

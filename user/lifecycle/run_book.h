@@ -42,7 +42,7 @@ class RunBook {
   }
   // ... for each whose process lived on for longer than that: it is slow.
   template <typename Tell>
-  void settle(Nanos before, Tell&& tell) {
+  void resolve(Nanos before, Tell&& tell) {
     while (!closes_.empty() && closes_.front().judged.at < before) {
       closes_.front().judged.flag.slow = true;
       tell(closes_.front().judged);

@@ -72,17 +72,17 @@ void ConnectionTable::release(Connection& connection) {
   drop_tally(connection);
   drop_minisock_start(connection);
   if (connection.extra == 0) return;
-  Extra& extra = extras_[connection.extra];
-  extra.held.clear();
-  if (extra.held.capacity() > kFewHeld) extra.held.shrink_to_fit();
-  extra.entered_error = {};
-  extra.entered_earliest.reset();
-  extra.errors = {};
-  extra.times.reset();
-  extra.life = 0;
-  extra.syn_ack_retransmits = 0;
-  extra.doubted = std::monostate{};
-  extras_.give_up(connection.extra);
+  ColdState& cold = cold_states_[connection.extra];
+  cold.held.clear();
+  if (cold.held.capacity() > kFewHeld) cold.held.shrink_to_fit();
+  cold.entered_error = {};
+  cold.entered_earliest.reset();
+  cold.errors = {};
+  cold.times.reset();
+  cold.life = 0;
+  cold.syn_ack_retransmits = 0;
+  cold.pending_event = std::monostate{};
+  cold_states_.give_up(connection.extra);
   connection.extra = 0;
 }
 
@@ -249,55 +249,55 @@ void ConnectionTable::drop_minisock_start(Connection& connection) {
   if (connection.minisock != 0) starts_.give_up(std::exchange(connection.minisock, 0));
 }
 
-Extra& ConnectionTable::extra(Connection& connection) {
-  if (connection.extra == 0) connection.extra = extras_.create();
-  return extras_[connection.extra];
+ColdState& ConnectionTable::cold_state(Connection& connection) {
+  if (connection.extra == 0) connection.extra = cold_states_.create();
+  return cold_states_[connection.extra];
 }
 
-const Extra* ConnectionTable::find_extra(const Connection& connection) const {
-  return connection.extra == 0 ? nullptr : &extras_[connection.extra];
+const ColdState* ConnectionTable::find_cold_state(const Connection& connection) const {
+  return connection.extra == 0 ? nullptr : &cold_states_[connection.extra];
 }
 
 void ConnectionTable::tidy(Connection& connection) {
   if (connection.extra == 0) return;
-  Extra& extra = extras_[connection.extra];
-  const bool needed = !extra.held.empty() || connection.doubt != Doubt::None ||
-                      connection.origin_lost || extra.times || extra.life != 0 ||
-                      extra.entered_error != Nanos{0} || extra.entered_earliest ||
-                      extra.errors != decltype(extra.errors){} || extra.syn_ack_retransmits != 0;
+  ColdState& cold = cold_states_[connection.extra];
+  const bool needed = !cold.held.empty() || connection.pending_end != PendingEnd::None ||
+                      connection.origin_lost || cold.times || cold.life != 0 ||
+                      cold.entered_error != Nanos{0} || cold.entered_earliest ||
+                      cold.errors != decltype(cold.errors){} || cold.syn_ack_retransmits != 0;
   if (needed) return;
-  extra.doubted = std::monostate{};
-  extras_.give_up(std::exchange(connection.extra, 0));
+  cold.pending_event = std::monostate{};
+  cold_states_.give_up(std::exchange(connection.extra, 0));
 }
 
 std::uint32_t ConnectionTable::life(const Connection& connection) const {
-  return connection.extra == 0 ? 0 : extras_[connection.extra].life;
+  return connection.extra == 0 ? 0 : cold_states_[connection.extra].life;
 }
 
 void ConnectionTable::set_life(Connection& connection, std::uint32_t life) {
-  if (life != 0 || connection.extra != 0) extra(connection).life = life;
+  if (life != 0 || connection.extra != 0) cold_state(connection).life = life;
 }
 
 // --- where its time went ----------------------------------------------------------------------
 
 Nanos ConnectionTable::entered_error(const Connection& connection) const {
-  return connection.extra == 0 ? Nanos{0} : extras_[connection.extra].entered_error;
+  return connection.extra == 0 ? Nanos{0} : cold_states_[connection.extra].entered_error;
 }
 
 void ConnectionTable::set_entered_error(Connection& connection, Nanos error) {
   if (error == Nanos{0} && connection.extra == 0) return;
-  extra(connection).entered_error = error;
-  extra(connection).entered_earliest.reset();
+  cold_state(connection).entered_error = error;
+  cold_state(connection).entered_earliest.reset();
 }
 
 std::optional<Nanos> ConnectionTable::entered_earliest(const Connection& connection) const {
-  return connection.extra == 0 ? std::nullopt : extras_[connection.extra].entered_earliest;
+  return connection.extra == 0 ? std::nullopt : cold_states_[connection.extra].entered_earliest;
 }
 
 void ConnectionTable::set_entered_earliest(Connection& connection, std::optional<Nanos> earliest) {
   if (!earliest && connection.extra == 0) return;
-  extra(connection).entered_error = {};
-  extra(connection).entered_earliest = earliest;
+  cold_state(connection).entered_error = {};
+  cold_state(connection).entered_earliest = earliest;
 }
 
 void ConnectionTable::spend(Connection& connection, State state, Nanos dwell, Nanos error,
@@ -306,10 +306,10 @@ void ConnectionTable::spend(Connection& connection, State state, Nanos dwell, Na
   while (slot < Connection::kPlain && spent_state(connection, slot) != 0 &&
          spent_state(connection, slot) != index(state))
     ++slot;
-  const bool apart = connection.extra != 0 && extras_[connection.extra].times;
+  const bool apart = connection.extra != 0 && cold_states_[connection.extra].times;
   if (slot == Connection::kPlain || apart) {
     if (!apart) move_to_extra(connection);
-    StateTime& time = (*extras_[connection.extra].times)[index(state)];
+    StateTime& time = (*cold_states_[connection.extra].times)[index(state)];
     time.visited = true;
     time.total += dwell;
     time.error = sum_of_errors(time.error, error);
@@ -323,24 +323,24 @@ void ConnectionTable::spend(Connection& connection, State state, Nanos dwell, Na
     connection.spent_bounds =
         static_cast<std::uint8_t>(connection.spent_bounds | 1U << slot) & 0xfU;
   if (error == Nanos{0}) return;
-  Nanos& sum = extra(connection).errors[slot];
+  Nanos& sum = cold_state(connection).errors[slot];
   sum = sum_of_errors(sum, error);
 }
 
 void ConnectionTable::move_to_extra(Connection& connection) {
   const auto so_far = times(connection);
-  extra(connection).times = std::make_unique<std::array<StateTime, kStates>>(so_far);
+  cold_state(connection).times = std::make_unique<std::array<StateTime, kStates>>(so_far);
 }
 
 std::array<StateTime, kStates> ConnectionTable::times(const Connection& connection) const {
-  const Extra* extra = find_extra(connection);
-  if (extra != nullptr && extra->times) return *extra->times;
+  const ColdState* cold = find_cold_state(connection);
+  if (cold != nullptr && cold->times) return *cold->times;
   std::array<StateTime, kStates> times{};
   for (std::size_t slot = 0; slot < Connection::kPlain; ++slot) {
     const unsigned state = spent_state(connection, slot);
     if (state == 0) break;
     times[state] = {.total = connection.spent[slot],
-                    .error = extra != nullptr ? extra->errors[slot] : Nanos{0},
+                    .error = cold != nullptr ? cold->errors[slot] : Nanos{0},
                     .visited = true,
                     .lower_bound = (connection.spent_bounds >> slot & 1U) != 0};
   }

@@ -73,8 +73,8 @@ class ConnectionTable {
   void drop_minisock_start(Connection& connection);
 
   // Made if it has none.
-  Extra& extra(Connection& connection);
-  const Extra* find_extra(const Connection& connection) const;
+  ColdState& cold_state(Connection& connection);
+  const ColdState* find_cold_state(const Connection& connection) const;
   // Nothing is in doubt or held any more: gives up what is not needed.
   void tidy(Connection& connection);
 
@@ -175,7 +175,7 @@ class ConnectionTable {
   Pool<SmallTally> small_tallies_;
   Pool<Tally> large_tallies_;
   Pool<MinisockStart> starts_;
-  Pool<Extra> extras_;
+  Pool<ColdState> cold_states_;
 };
 
 }  // namespace tcpdwell

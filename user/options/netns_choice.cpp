@@ -18,8 +18,8 @@ std::optional<std::uint64_t> by_path(const std::string& path, std::uint32_t inum
   return cookie_of_netns(file);
 }
 
-std::optional<std::uint64_t> by_number(Walks& walks, std::uint32_t inum) {
-  Namespaces namespaces(walks);
+std::optional<std::uint64_t> by_number(BpfIterators& iterators, std::uint32_t inum) {
+  Namespaces namespaces(iterators);
   for (const auto& [cookie, number] : namespaces.find())
     if (number == inum) return cookie;
   return std::nullopt;
@@ -34,7 +34,7 @@ Result<std::optional<std::uint64_t>> keep_to_netns(const Programs& programs, con
   std::optional<std::uint64_t> cookie;
   make_thread([&] {  // setns() changes the calling thread only
     if (!path.empty()) cookie = by_path(path, inum);
-    if (!cookie) cookie = by_number(programs.walks(), inum);
+    if (!cookie) cookie = by_number(programs.iterators(), inum);
   })
       .join();
   if (!cookie)

@@ -20,9 +20,9 @@ constexpr std::size_t kMostHoldings = 8'000'000;
 
 using Bytes = std::span<const std::byte>;
 
-class Notes {
+class UserEventPacker {
  public:
-  Notes(const Lifecycle* lifecycle, const PutEntry& put) : lifecycle_(lifecycle), put_(put) {}
+  UserEventPacker(const Lifecycle* lifecycle, const PutEntry& put) : lifecycle_(lifecycle), put_(put) {}
 
   void operator()(const Began&) { end(Entry::Began); }
   void operator()(const SnapshotBegan&) { end(Entry::SnapshotBegan); }
@@ -168,25 +168,25 @@ class Notes {
 bool is_time(const Unpacker& unpacker, Nanos at) { return unpacker.ok() && at.count() >= 0; }
 
 template <typename T>
-std::optional<NoteReader::Read> read_time(Bytes bytes) {
+std::optional<UserEventReader::Read> read_time(Bytes bytes) {
   Unpacker unpacker(bytes);
   T note{};
   unpacker.get(note.at);
   if (!is_time(unpacker, note.at)) return std::nullopt;
-  return NoteReader::Read{note, {}};
+  return UserEventReader::Read{note, {}};
 }
 
-std::optional<NoteReader::Read> read_ended(Bytes bytes) {
+std::optional<UserEventReader::Read> read_ended(Bytes bytes) {
   Unpacker unpacker(bytes);
   Finished ended;
   unpacker.get(ended.at);
   std::uint64_t reserved = 0;
   unpacker.get(reserved);
   if (!is_time(unpacker, ended.at)) return std::nullopt;
-  return NoteReader::Read{ended, {}};
+  return UserEventReader::Read{ended, {}};
 }
 
-std::optional<NoteReader::Read> read_loss(Bytes bytes) {
+std::optional<UserEventReader::Read> read_loss(Bytes bytes) {
   Unpacker unpacker(bytes);
   LossEvent loss;
   unpacker.get(loss.at);
@@ -196,43 +196,43 @@ std::optional<NoteReader::Read> read_loss(Bytes bytes) {
   unpacker.get(loss.at_most);
   unpacker.get(loss.counted);
   if (!is_time(unpacker, loss.at)) return std::nullopt;
-  return NoteReader::Read{loss, {}};
+  return UserEventReader::Read{loss, {}};
 }
 
-std::optional<NoteReader::Read> read_clock(Bytes bytes) {
+std::optional<UserEventReader::Read> read_clock(Bytes bytes) {
   Unpacker unpacker(bytes);
   ClockEvent clock;
   unpacker.get(clock.at);
   unpacker.get(clock.offset);
   if (!is_time(unpacker, clock.at)) return std::nullopt;
-  return NoteReader::Read{clock, {}};
+  return UserEventReader::Read{clock, {}};
 }
 
-std::optional<NoteReader::Read> read_suspended(Bytes bytes) {
+std::optional<UserEventReader::Read> read_suspended(Bytes bytes) {
   Unpacker unpacker(bytes);
   const SuspendEvent suspended = get_suspended(unpacker);
   if (!is_time(unpacker, suspended.at)) return std::nullopt;
-  return NoteReader::Read{suspended, {}};
+  return UserEventReader::Read{suspended, {}};
 }
 
-std::optional<NoteReader::Read> read_cgroup(Bytes bytes) {
+std::optional<UserEventReader::Read> read_cgroup(Bytes bytes) {
   Unpacker unpacker(bytes);
   CgroupEvent cgroup;
   unpacker.get(cgroup.at);
   unpacker.get(cgroup.id);
   unpacker.get(cgroup.path);
   if (!is_time(unpacker, cgroup.at)) return std::nullopt;
-  return NoteReader::Read{std::move(cgroup), {}};
+  return UserEventReader::Read{std::move(cgroup), {}};
 }
 
-std::optional<NoteReader::Read> read_namespace(Bytes bytes) {
+std::optional<UserEventReader::Read> read_namespace(Bytes bytes) {
   Unpacker unpacker(bytes);
   NamespaceEvent range = get_namespace(unpacker);
   if (!is_time(unpacker, range.at)) return std::nullopt;
-  return NoteReader::Read{std::move(range), {}};
+  return UserEventReader::Read{std::move(range), {}};
 }
 
-std::optional<NoteReader::Read> read_processes(Bytes bytes) {
+std::optional<UserEventReader::Read> read_processes(Bytes bytes) {
   Unpacker unpacker(bytes);
   ProcessesEvent event;
   std::uint16_t count = 0;
@@ -241,16 +241,16 @@ std::optional<NoteReader::Read> read_processes(Bytes bytes) {
   for (; count > 0 && unpacker.ok(); --count)
     event.processes.push_back(get_process_facts(unpacker));
   if (!is_time(unpacker, event.at)) return std::nullopt;
-  return NoteReader::Read{std::move(event), {}};
+  return UserEventReader::Read{std::move(event), {}};
 }
 
 }  // namespace
 
-void pack(const Note& note, const Lifecycle* lifecycle, const PutEntry& put) {
-  std::visit(Notes(lifecycle, put), note);
+void pack(const UserEvent& note, const Lifecycle* lifecycle, const PutEntry& put) {
+  std::visit(UserEventPacker(lifecycle, put), note);
 }
 
-void NoteReader::read_holding(Bytes bytes) {
+void UserEventReader::read_holding(Bytes bytes) {
   Unpacker unpacker(bytes);
   Holding holding;
   unpacker.get(holding.cookie);
@@ -261,7 +261,7 @@ void NoteReader::read_holding(Bytes bytes) {
   if (unpacker.ok() && holdings_.size() < kMostHoldings) holdings_.push_back(holding);
 }
 
-void NoteReader::read_surroundings(Bytes bytes) {
+void UserEventReader::read_surroundings(Bytes bytes) {
   Unpacker unpacker(bytes);
   InquiryEvent answer;
   bool known = false;
@@ -278,7 +278,7 @@ void NoteReader::read_surroundings(Bytes bytes) {
   surroundings_ = unpacker.ok() ? std::move(answer) : InquiryEvent{};
 }
 
-std::optional<NoteReader::Read> NoteReader::read_holders(Bytes bytes) {
+std::optional<UserEventReader::Read> UserEventReader::read_holders(Bytes bytes) {
   Unpacker unpacker(bytes);
   HoldersEvent holders;
   std::uint64_t count = 0;
@@ -290,14 +290,14 @@ std::optional<NoteReader::Read> NoteReader::read_holders(Bytes bytes) {
   return Read{std::move(holders), {}};
 }
 
-void NoteReader::read_subflow(Bytes bytes) {
+void UserEventReader::read_subflow(Bytes bytes) {
   Unpacker unpacker(bytes);
   const MptcpSubflow subflow = get_subflow(unpacker);
   if (is_time(unpacker, subflow.at) && subflows_.size() < kMostHoldings)
     subflows_.push_back(subflow);
 }
 
-std::optional<NoteReader::Read> NoteReader::read_mptcp(Bytes bytes) {
+std::optional<UserEventReader::Read> UserEventReader::read_mptcp(Bytes bytes) {
   Unpacker unpacker(bytes);
   MptcpEvent mptcp;
   std::uint64_t count = 0;
@@ -308,7 +308,7 @@ std::optional<NoteReader::Read> NoteReader::read_mptcp(Bytes bytes) {
   return Read{std::move(mptcp), {}};
 }
 
-std::optional<NoteReader::Read> NoteReader::read_inquiry(Bytes bytes) {
+std::optional<UserEventReader::Read> UserEventReader::read_inquiry(Bytes bytes) {
   Unpacker unpacker(bytes);
   InquiryEvent answer;
   std::uint64_t count = 0;
@@ -346,7 +346,7 @@ std::optional<NoteReader::Read> NoteReader::read_inquiry(Bytes bytes) {
   return Read{std::move(answer), subject};
 }
 
-std::optional<NoteReader::Read> NoteReader::read(Entry entry, Bytes bytes) {
+std::optional<UserEventReader::Read> UserEventReader::read(Entry entry, Bytes bytes) {
   switch (entry) {
     case Entry::Began: return Read{Began{}, {}};
     case Entry::SnapshotBegan: return Read{SnapshotBegan{}, {}};

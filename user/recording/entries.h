@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "lifecycle/lifecycle.h"
-#include "model/note.h"
+#include "model/user_event.h"
 #include "recording/dead_entry.h"
 #include "recording/format.h"
 #include "recording/queue_entries.h"
@@ -21,13 +21,13 @@ using PutEntry = std::function<void(Entry entry, std::span<const std::byte> byte
 
 // One or several entries: an answer that names many descriptors is told in pieces. `lifecycle` is
 // whose question an answer is about, before it knows the answer; null: no answer is among them.
-void pack(const Note& note, const Lifecycle* lifecycle, const PutEntry& put);
+void pack(const UserEvent& note, const Lifecycle* lifecycle, const PutEntry& put);
 
 // Puts the pieces together again.
-class NoteReader {
+class UserEventReader {
  public:
   struct Read {
-    Note note;
+    UserEvent note;
     // Of an Inquiry: who it is about, if anybody was.
     std::optional<Lifecycle::Subject> subject;
   };

@@ -64,8 +64,8 @@ Result<std::unique_ptr<Player>> Player::open(std::vector<Reader> parts) {
   return player;
 }
 
-void Player::begin(Feed& feed, Lifecycle& lifecycle, bool same, std::function<bool()> enough) {
-  feed_ = &feed;
+void Player::begin(EventPipeline& pipeline, Lifecycle& lifecycle, bool same, std::function<bool()> enough) {
+  pipeline_ = &pipeline;
   lifecycle_ = &lifecycle;
   enough_ = std::move(enough);
   same_ = same && !begins_late();
@@ -98,29 +98,29 @@ Result<bool> Player::step() {
   const std::uint64_t damaged = damaged_;
   if (const auto more = next_frame(); !more) return more.error();
   if (damaged != damaged_ && !frame_ && !ended_)  // nobody says after it how much it was
-    miss(parts_.back().events_known(), parts_.back().transitions_known());
+    add_loss(parts_.back().events_known(), parts_.back().transitions_known());
   return true;
 }
 
 void Player::play(const Frame& frame) {
   if (frame.events_before > events_ || damaged_ != damage_told_ || frame.number != number_)
-    miss(frame.events_before, frame.transitions_before);
+    add_loss(frame.events_before, frame.transitions_before);
   const bool whole = for_each_entry(
       frame.entries, [this](const EntryHeader& header, auto bytes) { play(header, bytes); });
   if (!whole) notes_.lost();
-  feed_->settle();
+  pipeline_->apply_batch();
   number_ = frame.number + 1;
   events_ = frame.events_before + frame.events;
   transitions_ = frame.transitions_before + frame.transitions;
 }
 
 // What was to come before the event of this number did not.
-void Player::miss(std::uint64_t events, std::uint64_t transitions) {
+void Player::add_loss(std::uint64_t events, std::uint64_t transitions) {
   const std::uint64_t missed = events - std::min(events, events_);
   damage_told_ = damaged_;
   same_ = false;
   notes_.lost();
-  feed_->note(LossEvent{
+  pipeline_->user_event(LossEvent{
       .at = now_,
       .cause = LossCause::Damaged,
       .events = missed,
@@ -132,23 +132,23 @@ void Player::miss(std::uint64_t events, std::uint64_t transitions) {
 void Player::play(const EntryHeader& header, std::span<const std::byte> bytes) {
   const bool repeated = (header.flags & kRepeated) != 0;
   if (ended_ || (repeated && !(begins_late() && part_ == first_))) return;
-  if (header.entry == Entry::Kernel) return feed_->record(bytes);
+  if (header.entry == Entry::Kernel) return pipeline_->record(bytes);
   if (header.entry == Entry::Full) full_ = true;
   if (auto read = notes_.read(header.entry, bytes)) play(std::move(*read));
 }
 
-void Player::play(NoteReader::Read read) {
+void Player::play(UserEventReader::Read read) {
   if (!pass_time(read.note)) return;
   auto* answer = std::get_if<InquiryEvent>(&read.note);
   if (answer != nullptr && !same_) {
-    feed_->settle();
-    if (!read.subject || !lifecycle_->direct(*answer, *read.subject)) return;
+    pipeline_->apply_batch();
+    if (!read.subject || !lifecycle_->retarget_answer(*answer, *read.subject)) return;
   }
   ended_ = std::holds_alternative<Finished>(read.note);
   // The end of a walk whose beginning was lost would have everything looked for.
   if (std::holds_alternative<SnapshotOver>(read.note) && !std::exchange(walking_, false)) return;
   walking_ |= std::holds_alternative<SnapshotBegan>(read.note);
-  feed_->note(read.note);
+  pipeline_->user_event(read.note);
   // The answers are in the recording.
   lifecycle_->take_questions();
   lifecycle_->take_unknown_cgroups();
@@ -157,7 +157,7 @@ void Player::play(NoteReader::Read read) {
 }
 
 // False: there was no such time.
-bool Player::pass_time(const Note& note) {
+bool Player::pass_time(const UserEvent& note) {
   Nanos at = now_;
   if (const auto* tick = std::get_if<Ticked>(&note)) at = tick->at;
   if (const auto* ended = std::get_if<Finished>(&note)) at = ended->at;
@@ -169,8 +169,8 @@ bool Player::pass_time(const Note& note) {
 void Player::finish(bool truncated) {
   if (std::exchange(ended_, true)) return;
   truncated_ = truncated;
-  const Nanos end = std::clamp(feed_->last_at(), now_, now_ + kMostPause);
-  feed_->note(Finished{.at = end, .truncated = truncated});
+  const Nanos end = std::clamp(pipeline_->last_at(), now_, now_ + kMostPause);
+  pipeline_->user_event(Finished{.at = end, .truncated = truncated});
 }
 
 }  // namespace tcpdwell::recording

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells a Feed what a recording has: from its beginning, or from where the oldest part of it that
+// Tells a EventPipeline what a recording has: from its beginning, or from where the oldest part of it that
 // is left begins.
 //
 // An answer of the kernel goes to the connection that asked for it. Where the table is the very one
@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/feed.h"
+#include "pipeline/event_pipeline.h"
 #include "recording/entries.h"
 #include "recording/reader.h"
 #include "recording/setting.h"
@@ -32,9 +32,9 @@ class Player {
   // Earlier parts are gone.
   bool begins_late() const { return first_ != 0 || parts_.front().header().part != 0; }
 
-  // `feed` feeds `lifecycle`. `same`: it was made with setting(), with no filter but its own.
+  // `pipeline` feeds `lifecycle`. `same`: it was made with setting(), with no filter but its own.
   // `enough`: asked at every tick, true ends it there; may be empty.
-  void begin(Feed& feed, Lifecycle& lifecycle, bool same, std::function<bool()> enough = {});
+  void begin(EventPipeline& pipeline, Lifecycle& lifecycle, bool same, std::function<bool()> enough = {});
   // The next frame. False: that was all, and the feed was told the end.
   Result<bool> step();
   // Nobody wants more of it: it ends here.
@@ -49,17 +49,17 @@ class Player {
   Result<bool> next_frame();
   void play(const Frame& frame);
   void play(const EntryHeader& header, std::span<const std::byte> bytes);
-  void play(NoteReader::Read read);
-  void miss(std::uint64_t events, std::uint64_t transitions);
-  bool pass_time(const Note& note);
+  void play(UserEventReader::Read read);
+  void add_loss(std::uint64_t events, std::uint64_t transitions);
+  bool pass_time(const UserEvent& note);
   void finish(bool truncated);
 
   std::vector<Reader> parts_;
   std::size_t part_ = 0, first_ = 0;  // that is played, that was the first
   Setting setting_;
   std::optional<Frame> frame_;
-  NoteReader notes_;
-  Feed* feed_ = nullptr;
+  UserEventReader notes_;
+  EventPipeline* pipeline_ = nullptr;
   Lifecycle* lifecycle_ = nullptr;
   bool same_ = true;
   bool walking_ = false;  // through all sockets: so far it was told

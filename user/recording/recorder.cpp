@@ -71,23 +71,23 @@ void Recorder::record(std::span<const std::byte> record) noexcept {
   if (head.kind == TCPDWELL_TRANSITION) ++transitions_;
 }
 
-void Recorder::note(const Note& note, const Lifecycle& lifecycle) noexcept {
-  remember(note);
-  if (const auto* stopped = std::get_if<Stopped>(&note)) stop_ = stopped->at;
-  const bool tick = std::holds_alternative<Ticked>(note);
+void Recorder::user_event(const UserEvent& event, const Lifecycle& lifecycle) noexcept {
+  remember(event);
+  if (const auto* stopped = std::get_if<Stopped>(&event)) stop_ = stopped->at;
+  const bool tick = std::holds_alternative<Ticked>(event);
   const bool only_ticks = only_ticks_ && tick;
-  pack(note, &lifecycle,
+  pack(event, &lifecycle,
        [this](Entry entry, std::span<const std::byte> bytes) { put(entry, bytes); });
   if (tick) only_ticks_ = only_ticks;
 }
 
-void Recorder::remember(const Note& note) {
-  if (const auto* clock = std::get_if<ClockEvent>(&note)) clock_ = *clock;
-  if (const auto* range = std::get_if<NamespaceEvent>(&note)) {
+void Recorder::remember(const UserEvent& event) {
+  if (const auto* clock = std::get_if<ClockEvent>(&event)) clock_ = *clock;
+  if (const auto* range = std::get_if<NamespaceEvent>(&event)) {
     if (namespaces_.size() >= kMostKept) namespaces_.erase(namespaces_.begin());
     namespaces_[range->netns_cookie] = *range;
   }
-  if (const auto* cgroup = std::get_if<CgroupEvent>(&note)) {
+  if (const auto* cgroup = std::get_if<CgroupEvent>(&event)) {
     if (cgroups_.size() >= kMostKept) cgroups_.erase(cgroups_.begin());
     if (!cgroup->path.empty()) cgroups_[cgroup->id] = *cgroup;
   }

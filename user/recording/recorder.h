@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps a run: everything that its Feed is told, in frames. Used on the thread that owns the Feed;
+// Keeps a run: everything that its EventPipeline is told, in frames. Used on the thread that owns the EventPipeline;
 // a helper thread compresses and writes.
 #pragma once
 
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/feed.h"
+#include "pipeline/event_pipeline.h"
 #include "recording/file.h"
 #include "recording/setting.h"
 #include "util/result.h"
@@ -27,17 +27,17 @@ struct RecorderConfig {
 };
 inline constexpr std::uint64_t kLeastSize = 256U << 10U;  // that max_size can be
 
-class Recorder final : public Tape {
+class Recorder final : public RunLog {
  public:
   static Result<std::unique_ptr<Recorder>> open(const RecorderConfig& config);
   ~Recorder() override { finish(); }
 
   // On the thread that writes, before anything else.
   void on_helper(std::function<void()> job) { file_->on_helper(std::move(job)); }
-  // Call it before the Feed is told anything.
+  // Call it before the EventPipeline is told anything.
   std::optional<Error> begin(const Setting& setting);
   void record(std::span<const std::byte> record) noexcept override;
-  void note(const Note& note, const Lifecycle& lifecycle) noexcept override;
+  void user_event(const UserEvent& event, const Lifecycle& lifecycle) noexcept override;
 
   // Call it 20 times a second at least while it is pending(): what came goes to the disk.
   void flush(Nanos now);
@@ -63,7 +63,7 @@ class Recorder final : public Tape {
   bool make_room(std::size_t size);
   void next_part(unsigned keep, Nanos now);
   void begin_part();
-  void remember(const Note& note);
+  void remember(const UserEvent& event);
   void repeat();
 
   const RecorderConfig config_;

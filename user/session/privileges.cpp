@@ -11,9 +11,9 @@ bool looks_elsewhere(const Filter& filter) {
   return !filter.netns || ::stat("/proc/self/ns/net", &here) != 0 || *filter.netns != here.st_ino;
 }
 
-Result<Promises> settle_rights(const Programs& programs, Promises promises) {
-  for (const MissingFeature& missing : programs.missing()) spdlog::warn(missing.text());
-  for (const MissingFeature& missing : missing_rights(effective_capabilities(), promises))
+Result<NeededRights> drop_unneeded_rights(const Programs& programs, NeededRights promises) {
+  for (const Limitation& missing : programs.limitations()) spdlog::warn(missing.text());
+  for (const Limitation& missing : missing_rights(effective_capabilities(), promises))
     spdlog::warn(missing.text());
   promises.calls_bpf = programs.calls_need_rights();
   if (auto error = keep_only(needed_for(promises))) return *error;

@@ -14,6 +14,6 @@ bool looks_elsewhere(const Filter& filter);
 // Says what this host does not give, in one line each, and gives up every right that `promises` do
 // not need; returns them as this kernel has them. Call it when everything is attached, and before
 // there is another thread: capabilities are a thread's own.
-Result<Promises> settle_rights(const Programs& programs, Promises promises);
+Result<NeededRights> drop_unneeded_rights(const Programs& programs, NeededRights promises);
 
 }  // namespace tcpdwell

@@ -50,7 +50,7 @@ std::optional<Error> QueueWatch::walk(std::uint64_t netns_cookie) {
     if (listeners->count == 0) event_.without_listeners.push_back(netns_cookie);
     return std::nullopt;
   }
-  auto found = walks_.accept_queues(event_.at - threshold_);
+  auto found = iterators_.accept_queues(event_.at - threshold_);
   if (!found) return found.error();
   event_.namespaces.push_back(netns_cookie);
   if (found->listeners == 0) event_.without_listeners.push_back(netns_cookie);
@@ -94,7 +94,7 @@ ProcessesEvent QueueWatch::ask_for_holders() {
     one.takes_ipv4 = queues_[i].takes_ipv4;
     index.push_back(i);
   }
-  auto holders = walks_.holders_of(news);
+  auto holders = iterators_.holders_of(news);
   if (!holders) return {};
   ProcessReader processes;
   for (const Holding& holding : holders->holdings)

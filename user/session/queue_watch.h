@@ -12,13 +12,13 @@
 #include <vector>
 
 #include "model/event.h"
-#include "kernel/walks.h"
+#include "kernel/bpf_iterators.h"
 
 namespace tcpdwell {
 
 class QueueWatch {
  public:
-  QueueWatch(Walks& walks, Nanos threshold) : walks_(walks), threshold_(threshold) {}
+  QueueWatch(BpfIterators& iterators, Nanos threshold) : iterators_(iterators), threshold_(threshold) {}
 
   // As begin_walk(), and all is told in full.
   void begin_anew() {
@@ -45,7 +45,7 @@ class QueueWatch {
   ProcessesEvent ask_for_holders();
   void tell_news_only();
 
-  Walks& walks_;
+  BpfIterators& iterators_;
   Nanos threshold_;
   std::vector<WalkedQueue> queues_;
   AcceptQueuesEvent event_;

@@ -17,8 +17,8 @@ std::vector<std::pair<std::string, std::string>> sees_words(const Sees& sees) {
           {"reset_reason", exactly(sees.resets)}};
 }
 
-std::vector<MissingFeature> missing_by_kernel(const Sees& sees) {
-  std::vector<MissingFeature> missing;
+std::vector<Limitation> missing_by_kernel(const Sees& sees) {
+  std::vector<Limitation> missing;
   if (!sees.tracing) return missing;
   if (!sees.minisock_segments)
     missing.push_back(

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/missing.h"
+#include "model/limitation.h"
 #include "kernel/programs.h"
 
 namespace tcpdwell {
@@ -15,6 +15,6 @@ namespace tcpdwell {
 std::vector<std::pair<std::string, std::string>> sees_words(const Sees& sees);
 // Of those that are not exact, what this kernel lacks for it and Programs::missing() does not say:
 // no trace complains of it, since there is nothing to be done but to take another kernel.
-std::vector<MissingFeature> missing_by_kernel(const Sees& sees);
+std::vector<Limitation> missing_by_kernel(const Sees& sees);
 
 }  // namespace tcpdwell

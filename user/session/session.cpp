@@ -101,9 +101,9 @@ Session::Session(SessionConfig config, const Programs& programs, Sink& sink, Out
       output_(output),
       start_(start_record(programs, config_.thresholds)),
       lifecycle_(lifecycle_config(config_, programs), config_.filter, sink),
-      feed_(start_, lifecycle_, sink, config_.recorder, config_.observer),
-      pump_(feed_),
-      inquirer_(programs, lifecycle_, feed_) {}
+      pipeline_(start_, lifecycle_, sink, config_.recorder, config_.observer),
+      loss_monitor_(pipeline_),
+      queries_(programs, lifecycle_, pipeline_) {}
 
 std::optional<Error> Session::watch(int fd) { return add_to_epoll(fd, EPOLLIN); }
 
@@ -130,29 +130,29 @@ void Session::watch_output() {
 }
 
 std::optional<Error> Session::begin() {
-  auto reader = RingReader::open(programs_.ring_fds(), programs_.shared(), pump_);
+  auto reader = RingReader::open(programs_.ring_fds(), programs_.shared(), loss_monitor_);
   if (!reader) return reader.error();
   reader_ = std::move(*reader);
-  pump_.watch(programs_.shared());
+  loss_monitor_.watch(programs_.shared());
   // Looks at one kernel come one after another, each with losses of its own. A trace is the only
   // one: what was lost since it was attached is its own, too.
-  if (!programs_.sees().tracing) pump_.begin(programs_.shared(), programs_.missed());
+  if (!programs_.sees().tracing) loss_monitor_.begin(programs_.shared(), programs_.missed());
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_) return system_error("making an epoll instance");
   for (const int fd : reader_->fds())
     if (auto error = add_to_epoll(fd, EPOLLIN | EPOLLET)) return error;
-  if (auto error = watch(inquirer_.fd())) return error;
+  if (auto error = watch(queries_.fd())) return error;
   watch_output();
   if (config_.recorder != nullptr)
     if (auto error =
             config_.recorder->begin({lifecycle_config(config_, programs_), config_.filter, start_}))
       return error;
   for (const CgroupName& name : config_.cgroups)
-    feed_.note(CgroupEvent{programs_.began(), name.id, name.path});
+    pipeline_.user_event(CgroupEvent{programs_.began(), name.id, name.path});
   follow_clocks();
-  feed_.note(Began{});
+  pipeline_.user_event(Began{});
   if (!write_out(true)) return output_.error();
-  if (config_.snapshot) inquirer_.keep_snapshots(config_.netns_cookie);
+  if (config_.snapshot) queries_.keep_snapshots(config_.netns_cookie);
   return std::nullopt;
 }
 
@@ -160,21 +160,21 @@ Drained Session::drain_batch() {
   follow_clocks();
   const Nanos now = monotonic_now();
   const Drained drained = reader_->drain(kBatch);
-  pump_.check_ring_loss(programs_.shared(), monotonic_now());  // later than what was lost
+  loss_monitor_.check_ring_loss(programs_.shared(), monotonic_now());  // later than what was lost
   if (now - last_missed_check_ >= kMissedCheck) {
     const Missed missed = programs_.missed();
-    pump_.check_missed(missed, monotonic_now());
+    loss_monitor_.check_missed(missed, monotonic_now());
     check_order(missed);
     last_missed_check_ = now;
   }
-  feed_.note(Ticked{drained == Drained::All ? now : std::min(now, feed_.last_at())});
+  pipeline_.user_event(Ticked{drained == Drained::All ? now : std::min(now, pipeline_.last_at())});
   return drained;
 }
 
 // Programs of one tracepoint run in the order in which they were attached, or a twin would tell of
 // all that its program tells of.
 void Session::check_order(const Missed& missed) {
-  if (missed.twice < kMostTwice || missed.twice < pump_.records() / 4) return;
+  if (missed.twice < kMostTwice || missed.twice < loss_monitor_.records() / 4) return;
   disordered_ = true;
   stop_ = true;
 }
@@ -182,15 +182,15 @@ void Session::check_order(const Missed& missed) {
 // Answers are taken before the ring is drained, and applied when it is empty: whatever had happened
 // when the kernel was asked is in the table by then.
 void Session::turn() {
-  for (Worker::Answer& answer : inquirer_.take_answers()) answers_.push_back(std::move(answer));
-  const std::uint64_t before = pump_.records();
+  for (Worker::Answer& answer : queries_.take_answers()) answers_.push_back(std::move(answer));
+  const std::uint64_t before = loss_monitor_.records();
   drained_ = drain_batch();
-  busy_ = pump_.records() != before;
+  busy_ = loss_monitor_.records() != before;
   const Nanos now = monotonic_now();
   if (busy_ || !answers_.empty()) last_busy_ = now;
   if (drained_ == Drained::All)
     for (const Worker::Answer& answer : std::exchange(answers_, {})) answer();
-  inquirer_.tick(now);
+  queries_.tick(now);
 }
 
 // How long there is nothing to do but what wakes us. Zero: there is more in the ring. A record that
@@ -203,17 +203,17 @@ Nanos Session::patience() {
   if (drained_ == Drained::Batch) return Nanos{0};
   if (drained_ == Drained::UpToBusy) return kNap;
   const Nanos now = monotonic_now();
-  const bool idle = now - last_busy_ > kIdle && inquirer_.idle(now);
+  const bool idle = now - last_busy_ > kIdle && queries_.idle(now);
   Nanos wait = output_.unflushed() ? kFlush : idle ? kIdleTick : kTick;
   if (config_.recorder != nullptr && config_.recorder->pending()) wait = std::min(wait, kTick);
   const auto look = config_.observer ? config_.observer->due() : std::nullopt;
-  for (const auto& due : {lifecycle_.next_flag(wait), inquirer_.due(), look})
+  for (const auto& due : {lifecycle_.next_flag(wait), queries_.due(), look})
     if (due) wait = std::min(wait, std::max(*due - now, Nanos{1ms}));
   return wait;
 }
 
 bool Session::is_settled(Nanos now) {
-  if (!is_ready() || !inquirer_.idle(now) || !answers_.empty()) return false;
+  if (!is_ready() || !queries_.idle(now) || !answers_.empty()) return false;
   if (!ready_at_) ready_at_ = now;
   return now >= *ready_at_ + 3 * TimerWheel::kTick;
 }
@@ -223,11 +223,11 @@ void Session::follow_clocks() {
   const auto wall = ahead_of_monotonic(CLOCK_REALTIME);
   if (wall && std::chrono::abs(*wall - clock_offset_) >= kClockNoise) {
     clock_offset_ = *wall;
-    feed_.note(ClockEvent{monotonic_now(), *wall});
+    pipeline_.user_event(ClockEvent{monotonic_now(), *wall});
   }
   const auto boot = ahead_of_monotonic(CLOCK_BOOTTIME);
   const auto suspended = boot ? suspends_.compare(monotonic_now(), *boot) : std::nullopt;
-  if (suspended) feed_.note(*suspended);
+  if (suspended) pipeline_.user_event(*suspended);
 }
 
 // False if there is nobody to write for any more. `now`: at the beginning, where it is time to find
@@ -245,7 +245,7 @@ bool Session::write_out(bool now) {
 void Session::keep_record() {
   if (config_.recorder == nullptr) return;
   config_.recorder->flush(monotonic_now());
-  if (config_.recorder->wants_snapshot()) inquirer_.want_snapshot();
+  if (config_.recorder->wants_snapshot()) queries_.want_snapshot();
 }
 
 std::optional<Error> Session::loop(const std::function<bool()>& over) {
@@ -294,17 +294,17 @@ void Session::drain_rest(Nanos deadline) {
 // What ended unseen, or was lost a moment ago, is neither left as open nor uncounted. A walk that
 // is on began before that.
 void Session::look_once_more() {
-  if (stop_ || !inquirer_.keeps_snapshots() || !programs_.sees().tracing) return;
+  if (stop_ || !queries_.keeps_snapshots() || !programs_.sees().tracing) return;
   const Nanos deadline = monotonic_now() + kLastLook;
   for (bool looked = false; monotonic_now() < deadline;) {
-    if (!inquirer_.walking() && (!looked || lifecycle_.wants_snapshot())) {
-      inquirer_.look_once_more(monotonic_now());
+    if (!queries_.walking() && (!looked || lifecycle_.wants_snapshot())) {
+      queries_.look_once_more(monotonic_now());
       looked = true;
     }
     if (sleep(kNap)) return;
     turn();
     if (!write_out(false)) return;
-    if (!inquirer_.walking() && inquirer_.idle(monotonic_now()) && !lifecycle_.wants_snapshot())
+    if (!queries_.walking() && queries_.idle(monotonic_now()) && !lifecycle_.wants_snapshot())
       return;
   }
 }
@@ -313,17 +313,17 @@ EndRecord Session::finish(Programs& programs) {
   look_once_more();
   const Nanos now = monotonic_now();
   programs.detach();  // one program after the other: what happens meanwhile is seen in part only
-  feed_.note(Stopped{now});
+  pipeline_.user_event(Stopped{now});
   drain_rest(now + kLastPatience);
-  pump_.check_ring_loss(programs.shared(), now);
-  pump_.check_missed(programs.missed(), now);
+  loss_monitor_.check_ring_loss(programs.shared(), now);
+  loss_monitor_.check_missed(programs.missed(), now);
   output_.flush_through();  // the last lines find room
-  feed_.note(Finished{.at = now});
+  pipeline_.user_event(Finished{.at = now});
   if (config_.recorder != nullptr) config_.recorder->finish();
   output_.finish();
   if (reader_->spills() > 0)
     spdlog::debug("the second event ring was in use {} times", reader_->spills());
-  return feed_.end();
+  return pipeline_.end();
 }
 
 }  // namespace tcpdwell

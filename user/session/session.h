@@ -8,8 +8,8 @@
 #include <optional>
 #include <vector>
 
-#include "session/inquirer.h"
-#include "session/pump.h"
+#include "session/kernel_queries.h"
+#include "session/loss_monitor.h"
 #include "session/signals.h"
 #include "lifecycle/filter.h"
 #include "model/observer.h"
@@ -60,7 +60,7 @@ class Session {
   EndRecord finish(Programs& programs);
 
   // The sockets that were there are in the table.
-  bool is_ready() const { return !config_.snapshot || inquirer_.snapshot_taken(); }
+  bool is_ready() const { return !config_.snapshot || queries_.snapshot_taken(); }
   // ... and those of them whose flag was due are flagged.
   bool is_settled(Nanos now);
   // Those in the states that have a threshold.
@@ -68,13 +68,13 @@ class Session {
     return lifecycle_.watched_states(monotonic_now());
   }
   // ... but not all of them: a warning has said why.
-  bool snapshot_failed() const { return inquirer_.snapshot_failed(); }
+  bool snapshot_failed() const { return queries_.snapshot_failed(); }
   recording::Recorder* recorder() const { return config_.recorder; }
-  bool refused() const { return inquirer_.refused(); }
+  bool refused() const { return queries_.refused(); }
   // That of --netns, and nothing more can come.
-  bool netns_gone() const { return inquirer_.netns_gone(); }
-  bool netns_missing() const { return inquirer_.netns_missing(); }  // the snapshot did not find it
-  std::uint64_t namespaces_not_entered() const { return inquirer_.namespaces_not_entered(); }
+  bool netns_gone() const { return queries_.netns_gone(); }
+  bool netns_missing() const { return queries_.netns_missing(); }  // the snapshot did not find it
+  std::uint64_t namespaces_not_entered() const { return queries_.namespaces_not_entered(); }
 
  private:
   Drained drain_batch();
@@ -95,9 +95,9 @@ class Session {
   Output& output_;
   const StartRecord start_;
   Lifecycle lifecycle_;
-  Feed feed_;
-  Pump pump_;
-  Inquirer inquirer_;
+  EventPipeline pipeline_;
+  LossMonitor loss_monitor_;
+  KernelQueries queries_;
   std::unique_ptr<RingReader> reader_;
   UniqueFd epoll_;
   int watched_output_ = -1;

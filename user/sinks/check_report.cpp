@@ -88,7 +88,7 @@ std::string sees_text(const CheckReport& report, const TextStyle& style) {
 std::string missing_text(const CheckReport& report, const TextStyle& style) {
   std::string all;
   const std::string_view color = report.traceable ? ansi::kYellow : ansi::kRed;
-  for (const MissingFeature& missing : report.missing) {
+  for (const Limitation& missing : report.missing) {
     all += painted("missing: " + printable(missing.what), color, style) + '\n';
     all += "         " + printable(missing.effect) + '\n';
     if (!missing.hint.empty()) all += "         next: " + printable(missing.hint) + '\n';
@@ -117,9 +117,9 @@ std::string sysctls_text(const CheckReport& report, const TextStyle& style) {
          table.text(true, style.color);
 }
 
-std::string folklore_text(const CheckReport& report, const TextStyle& style) {
+std::string sysctl_mistakes_text(const CheckReport& report, const TextStyle& style) {
   std::string all;
-  for (const Folklore& found : report.folklore)
+  for (const SysctlMistake& found : report.sysctl_mistakes)
     all +=
         painted(fmt::format("{}:{}: {}", printable(found.file), found.line, printable(found.name)),
                 ansi::kYellow, style) +
@@ -138,7 +138,7 @@ std::string check_json(const CheckReport& report) {
     return quoted(pair.first) + ':' + quoted(pair.second);
   };
   const std::string sees = list(report.sees, '{', '}', colon);
-  const std::string missing = list(report.missing, '[', ']', [](const MissingFeature& each) {
+  const std::string missing = list(report.missing, '[', ']', [](const Limitation& each) {
     return fmt::format(R"({{"what":{},"effect":{},"hint":{}}})", quoted(each.what),
                        quoted(each.effect), quoted(each.hint));
   });
@@ -146,7 +146,7 @@ std::string check_json(const CheckReport& report) {
     return fmt::format(R"({{"name":{},"value":{},"effect":{}}})", quoted(each.name),
                        each.value ? quoted(*each.value) : "null", quoted(each.effect));
   });
-  const std::string folklore = list(report.folklore, '[', ']', [](const Folklore& each) {
+  const std::string folklore = list(report.sysctl_mistakes, '[', ']', [](const SysctlMistake& each) {
     return fmt::format(R"({{"file":{},"line":{},"name":{},"says":{}}})", quoted(each.file),
                        each.line, quoted(each.name), quoted(each.says));
   });
@@ -161,7 +161,7 @@ std::string check_json(const CheckReport& report) {
 
 std::string check_text(const CheckReport& report, const TextStyle& style) {
   const std::string missing = separated(missing_text(report, style), style.header);
-  std::string folklore = folklore_text(report, style);
+  std::string folklore = sysctl_mistakes_text(report, style);
   if (!style.header) return missing + folklore;
   if (!folklore.empty()) folklore = "\nset at boot, and not what it looks like:\n" + folklore;
   return verdict(report, style) + sees_text(report, style) + missing + time_wait_text(report) +

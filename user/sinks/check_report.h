@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "host/folklore.h"
-#include "model/missing.h"
+#include "host/sysctl_mistakes.h"
+#include "model/limitation.h"
 #include "model/record.h"
 #include "host/sysctl_facts.h"
 #include "host/tcp_timeouts.h"
@@ -24,9 +24,9 @@ struct CheckReport {
   bool traceable = false;
   // capability -> "exact" | "jiffy" | "poll" | "no", in the order to print
   std::vector<std::pair<std::string, std::string>> sees;
-  std::vector<MissingFeature> missing;
+  std::vector<Limitation> missing;
   std::vector<SysctlFact> sysctls;  // empty: they could not be read
-  std::vector<Folklore> folklore;
+  std::vector<SysctlMistake> sysctl_mistakes;
   TimerBounds time_wait;
 };
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "lifecycle/kept_flags.h"
+#include "lifecycle/owned_flags.h"
 #include "leaks/leak_groups.h"
 #include "model/record.h"
 #include "sinks/output.h"
@@ -46,7 +46,7 @@ class LeakReport {
 
   Output& output_;
   TextStyle style_;
-  KeptFlags flags_;
+  OwnedFlags flags_;
   bool leaked_ = false;
   bool first_ = true;
   Nanos last_{};

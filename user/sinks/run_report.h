@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "lifecycle/kept_flags.h"
+#include "lifecycle/owned_flags.h"
 #include "leaks/leak_groups.h"
 #include "model/record.h"
 #include "model/thresholds.h"
@@ -65,7 +65,7 @@ class RunReport {
   TextStyle style_;
   Thresholds thresholds_;
   Nanos exit_grace_;
-  KeptFlags flags_;           // as raised; the dwell is the last that is known
+  OwnedFlags flags_;           // as raised; the dwell is the last that is known
   std::vector<bool> closed_;  // ... and whether it is that in all
   absl::flat_hash_map<Key, std::size_t> places_;
 };

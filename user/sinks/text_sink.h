@@ -14,7 +14,7 @@
 #include <optional>
 #include <string>
 
-#include "lifecycle/kept_flags.h"
+#include "lifecycle/owned_flags.h"
 #include "leaks/leak_groups.h"
 #include "model/observer.h"
 #include "model/record.h"
@@ -68,7 +68,7 @@ class TextSink final : public Sink, public Observer {
   std::string line_;  // reused
   std::size_t column_ = 0;
   LocalClock clock_;
-  KeptFlags raised_;  // together, and not printed yet
+  OwnedFlags raised_;  // together, and not printed yet
 };
 
 }  // namespace tcpdwell

@@ -6,19 +6,19 @@
 
 namespace tcpdwell {
 
-Histogram::Place Histogram::place_of(std::uint64_t value) {
+Histogram::NetnsRef Histogram::place_of(std::uint64_t value) {
   const auto width = static_cast<unsigned>(std::bit_width(value));
   if (width <= kBits) return {0, value};
   const unsigned shift = width - kBits - 1;
   return {shift + 1, (value >> shift) & (kBuckets - 1)};
 }
 
-Nanos Histogram::low_of(const Place& place) {
+Nanos Histogram::low_of(const NetnsRef& place) {
   if (place.octave == 0) return Nanos{static_cast<std::int64_t>(place.bucket)};
   return Nanos{static_cast<std::int64_t>((kBuckets + place.bucket) << (place.octave - 1))};
 }
 
-Nanos Histogram::width_of(const Place& place) {
+Nanos Histogram::width_of(const NetnsRef& place) {
   return Nanos{std::int64_t{1} << (place.octave == 0 ? 0 : place.octave - 1)};
 }
 
@@ -27,7 +27,7 @@ Nanos Histogram::begin_of(Nanos value) {
 }
 
 Nanos Histogram::end_of(Nanos value) {
-  const Place place = place_of(static_cast<std::uint64_t>(value.count()));
+  const NetnsRef place = place_of(static_cast<std::uint64_t>(value.count()));
   const Nanos low = low_of(place);
   return low > Nanos::max() - width_of(place) ? Nanos::max() : low + width_of(place);
 }
@@ -44,7 +44,7 @@ Histogram::Octave& Histogram::octave(unsigned number) {
 
 void Histogram::add(Nanos value) {
   value = std::max(value, Nanos{0});
-  const Place place = place_of(static_cast<std::uint64_t>(value.count()));
+  const NetnsRef place = place_of(static_cast<std::uint64_t>(value.count()));
   ++octave(place.octave)[place.bucket];
   ++count_;
   min_ = std::min(min_, value);
@@ -79,7 +79,7 @@ void Histogram::for_each(Look&& look) const {
   for (std::uint64_t left = there_; left != 0; left &= left - 1, ++slot)
     for (std::size_t i = 0; i < kBuckets; ++i) {
       const std::uint64_t count = octaves_[slot][i];
-      const Place place{static_cast<unsigned>(std::countr_zero(left)), i};
+      const NetnsRef place{static_cast<unsigned>(std::countr_zero(left)), i};
       if (count != 0 && !look(place, count)) return;
     }
 }
@@ -90,7 +90,7 @@ Nanos Histogram::percentile(double share) const {
   const std::uint64_t rank = std::max<std::uint64_t>(static_cast<std::uint64_t>(exact), 1);
   std::uint64_t so_far = 0;
   Nanos found = max_;
-  for_each([&](const Place& place, std::uint64_t count) {
+  for_each([&](const NetnsRef& place, std::uint64_t count) {
     so_far += count;
     if (so_far < rank) return true;
     found = middle_of(place);
@@ -101,7 +101,7 @@ Nanos Histogram::percentile(double share) const {
 
 std::uint64_t Histogram::between(Nanos low, Nanos high) const {
   std::uint64_t all = 0;
-  for_each([&](const Place& place, std::uint64_t count) {
+  for_each([&](const NetnsRef& place, std::uint64_t count) {
     const Nanos middle = std::clamp(middle_of(place), min_, max_);
     const bool below = middle < high || high == Nanos::max();
     if (middle >= low && below) all += count;

@@ -104,7 +104,7 @@ TEST(SeesWords, EachThatIsNotExactIsMissingSomething) {
   EXPECT_EQ(words[0], std::pair(std::string("time_wait"), std::string("jiffy")));
   EXPECT_EQ(words[4], std::pair(std::string("reset_reason"), std::string("no")));
   EXPECT_THAT(missing_by_kernel(old), SizeIs(2));
-  for (const MissingFeature& missing : missing_by_kernel(old))
+  for (const Limitation& missing : missing_by_kernel(old))
     EXPECT_FALSE(missing.what.empty() || missing.effect.empty() || missing.hint.empty());
 }
 

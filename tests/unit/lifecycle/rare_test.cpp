@@ -2,7 +2,7 @@
 // Lives that few connections have: each is told as it was.
 #include <cerrno>
 
-#include "support/doubt_story.h"
+#include "support/pending_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

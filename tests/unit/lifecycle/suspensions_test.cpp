@@ -85,7 +85,7 @@ TEST(Suspensions, AreKeptInARecording) {
     bytes.assign(packed.begin(), packed.end());
   });
   EXPECT_EQ(kind, recording::Entry::Suspended);
-  recording::NoteReader reader;
+  recording::UserEventReader reader;
   const auto read = reader.read(kind, bytes);
   ASSERT_TRUE(read);
   const auto* event = std::get_if<SuspendEvent>(&read->note);

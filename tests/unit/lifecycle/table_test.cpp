@@ -175,7 +175,7 @@ TEST(ConnectionTable, AnIdIsReusedWithAnotherGenerationAndNothingOfTheOneBefore)
   EXPECT_TRUE(table.alive(young, table.generation(young)));
   EXPECT_EQ(table[young].cookie, 0U);
   EXPECT_FALSE(table[young].reset_sent);
-  EXPECT_EQ(table.find_extra(table[young]), nullptr);
+  EXPECT_EQ(table.find_cold_state(table[young]), nullptr);
   EXPECT_TRUE(table.extra(table[young]).held.empty());
   EXPECT_EQ(table.life(table[young]), 0U);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernel hid is put right by what comes later, or by an answer of the kernel; the errors
 // say how exactly that is known.
-#include "support/doubt_story.h"
+#include "support/pending_story.h"
 
 namespace tcpdwell::life_story {
 namespace {

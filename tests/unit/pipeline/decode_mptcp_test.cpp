@@ -106,8 +106,8 @@ TEST(DecodeMptcp, ARecordingKeepsAllOfIt) {
   MptcpEvent written{.at = Nanos{6'000'000'000}, .subflows = {*decode_subflow(bytes(raw))}};
   written.subflows.push_back(written.subflows.front());
   written.subflows.back().socket.unread_bytes.reset();
-  recording::NoteReader reader;
-  std::optional<recording::NoteReader::Read> read;
+  recording::UserEventReader reader;
+  std::optional<recording::UserEventReader::Read> read;
   recording::pack(written, nullptr, [&](recording::Entry entry, auto entry_bytes) {
     EXPECT_FALSE(read) << "the last is the whole";
     read = reader.read(entry, entry_bytes);
@@ -125,7 +125,7 @@ TEST(DecodeMptcp, ARecordingKeepsAllOfIt) {
 TEST(DecodeMptcp, AnEventThatLacksASubflowIsNone) {
   const auto raw = raw_subflow();
   const MptcpEvent written{.at = Nanos{6'000'000'000}, .subflows = {*decode_subflow(bytes(raw))}};
-  recording::NoteReader reader;
+  recording::UserEventReader reader;
   recording::pack(written, nullptr, [&](recording::Entry entry, auto entry_bytes) {
     if (entry != recording::Entry::MptcpSubflow) {
       EXPECT_FALSE(reader.read(entry, entry_bytes));

@@ -17,7 +17,7 @@ class RecordingDamage : public testing::Test {
  protected:
   // Some frames, and what the run printed.
   void SetUp() override {
-    TapedRun run({.path = path_});
+    LoggedRun run({.path = path_});
     for (std::uint64_t cookie = 1; cookie < 6; ++cookie) {
       run.leaves_in_close_wait(cookie);
       run.wait(200ms);
@@ -146,7 +146,7 @@ TEST_F(RecordingDamage, WhatIsNoRecordingIsRefusedInOneLine) {
 }
 
 TEST_F(RecordingDamage, ATickFromTheEndOfDaysIsNotWaitedFor) {
-  TapedRun run({.path = path_});
+  LoggedRun run({.path = path_});
   run.leaves_in_close_wait(1);
   run.wait(24h * 365 * 100);
   run.wait(1s);

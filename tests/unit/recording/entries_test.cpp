@@ -11,9 +11,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::optional<NoteReader::Read> again(const Note& note) {
-  NoteReader reader;
-  std::optional<NoteReader::Read> read;
+std::optional<UserEventReader::Read> again(const UserEvent& note) {
+  UserEventReader reader;
+  std::optional<UserEventReader::Read> read;
   pack(note, nullptr,
        [&](Entry entry, std::span<const std::byte> bytes) { read = reader.read(entry, bytes); });
   return read;

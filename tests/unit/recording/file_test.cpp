@@ -29,7 +29,7 @@ class RecordingFile : public testing::Test {
     return recorder ? "" : recorder.error().text();
   }
   // Until another file has begun.
-  static void fill(TapedRun& run, std::uint64_t from, std::uint64_t to) {
+  static void fill(LoggedRun& run, std::uint64_t from, std::uint64_t to) {
     for (std::uint64_t cookie = from; cookie < to; ++cookie) {
       run.leaves_in_close_wait(cookie);
       run.wait(20ms);
@@ -41,7 +41,7 @@ class RecordingFile : public testing::Test {
 TEST_F(RecordingFile, IsItsMakersAlone) {
   std::ofstream(path_) << "of somebody else, and long enough to be seen";
   ::chmod(path_.c_str(), 0666);
-  TapedRun run({.path = path_});
+  LoggedRun run({.path = path_});
   run.leaves_in_close_wait(1);
   const std::string printed = run.finish();
   EXPECT_EQ(mode_of(path_), 0600U);
@@ -71,7 +71,7 @@ TEST_F(RecordingFile, HasNoOtherName) {
 }
 
 TEST_F(RecordingFile, OfARotatedRunTheNextOneBeginsWhereTheFirstIsDamaged) {
-  TapedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 9});
+  LoggedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 9});
   fill(run, 1, 1500);
   run.finish();
   std::vector<std::string> parts = {path_};
@@ -90,7 +90,7 @@ TEST_F(RecordingFile, OfARotatedRunTheNextOneBeginsWhereTheFirstIsDamaged) {
 }
 
 TEST_F(RecordingFile, IsRotatedAtItsSizeAndReplaysAsOne) {
-  TapedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 5});
+  LoggedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 5});
   fill(run, 1, 1500);
   const std::string printed = run.finish();
   EXPECT_TRUE(run.recorder->wants_snapshot());
@@ -110,7 +110,7 @@ TEST_F(RecordingFile, IsRotatedAtItsSizeAndReplaysAsOne) {
 }
 
 TEST_F(RecordingFile, OfTheOlderOnesSomeAreKeptAndItBeginsWithThem) {
-  TapedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 1});
+  LoggedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 1});
   fill(run, 1, 1500);
   ASSERT_TRUE(run.recorder->wants_snapshot());
   run.finds(1);  // which nobody has heard of since
@@ -135,7 +135,7 @@ TEST_F(RecordingFile, OfTheOlderOnesSomeAreKeptAndItBeginsWithThem) {
 }
 
 TEST_F(RecordingFile, GoesOnInANewOneWhenItWasRenamed) {
-  TapedRun run({.path = path_});
+  LoggedRun run({.path = path_});
   run.leaves_in_close_wait(1);
   run.wait(1s);
   run.recorder->reopen(kBegan + 1s);
@@ -155,7 +155,7 @@ TEST_F(RecordingFile, OnAFullDiskEndsWithAWholeFrame) {
   rlimit small = before;
   small.rlim_cur = 200'000;  // which the kernel answers in the middle of a write, as a disk does
   ::setrlimit(RLIMIT_FSIZE, &small);
-  TapedRun run({.path = path_});
+  LoggedRun run({.path = path_});
   fill(run, 1, 1500);
   run.finish();
   ::setrlimit(RLIMIT_FSIZE, &before);

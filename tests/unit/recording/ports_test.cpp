@@ -17,7 +17,7 @@ std::vector<std::byte> packed(const NamespaceEvent& event) {
 }
 
 std::optional<NamespaceEvent> read(std::span<const std::byte> bytes) {
-  const auto note = NoteReader().read(Entry::Namespace, bytes);
+  const auto note = UserEventReader().read(Entry::Namespace, bytes);
   return note ? std::optional(std::get<NamespaceEvent>(note->note)) : std::nullopt;
 }
 

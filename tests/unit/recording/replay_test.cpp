@@ -16,7 +16,7 @@ class RecordingReplay : public testing::Test {
 
   // Three leaks, one of which is closed, and a socket that is older than the run.
   std::string run(bool compress = false) {
-    TapedRun run({.path = path_, .compress = compress});
+    LoggedRun run({.path = path_, .compress = compress});
     run.finds(1);
     for (std::uint64_t cookie = 2; cookie < 5; ++cookie) run.leaves_in_close_wait(cookie);
     run.wait(2s);
@@ -45,7 +45,7 @@ TEST_F(RecordingReplay, OfACompressedOneIsTheSame) {
 }
 
 TEST_F(RecordingReplay, OfLooksAtDescriptorsIsTheSame) {
-  TapedRun run({.path = path_});
+  LoggedRun run({.path = path_});
   std::vector<std::uint64_t> many(40);
   std::iota(many.begin(), many.end(), 100);  // the order in which they are cleared is no accident
   run.looks({10, 11, 12});
@@ -63,7 +63,7 @@ TEST_F(RecordingReplay, OfLooksAtDescriptorsIsTheSame) {
 }
 
 TEST_F(RecordingReplay, OfManyFramesIsTheSame) {
-  TapedRun run({.path = path_});
+  LoggedRun run({.path = path_});
   for (std::uint64_t cookie = 1; cookie < 3000; ++cookie) {
     run.leaves_in_close_wait(cookie);
     if (cookie % 7 == 0) run.wait(60ms);
@@ -81,7 +81,7 @@ TEST_F(RecordingReplay, OfAcceptQueuesIsTheSame) {
   recording::Setting asked = setting();
   asked.config.thresholds.accept = 1s;
   asked.start.thresholds.emplace_back("ACCEPT", 1s);
-  TapedRun run({.path = path_}, asked);
+  LoggedRun run({.path = path_}, asked);
   std::vector<std::uint64_t> all(5000);
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = 1000 + i;
   run.wait(2s);
@@ -101,7 +101,7 @@ TEST_F(RecordingReplay, OfAcceptQueuesIsTheSame) {
 }
 
 TEST_F(RecordingReplay, OfTwoThousandHoldersHasThemAll) {
-  TapedRun run({.path = path_});
+  LoggedRun run({.path = path_});
   run.leaves_in_close_wait(1);
   run.wait(2s);
   run.answer_with_holders(2000);
@@ -111,7 +111,7 @@ TEST_F(RecordingReplay, OfTwoThousandHoldersHasThemAll) {
 }
 
 TEST_F(RecordingReplay, KnowsWhatWasAroundASocket) {
-  TapedRun run({.path = path_});
+  LoggedRun run({.path = path_});
   run.leaves_in_close_wait(1);
   run.wait(2s);
   run.answer_with_surroundings();
@@ -148,7 +148,7 @@ TEST_F(RecordingReplay, WithAFilterShowsWhatPassesAndItsFlags) {
 TEST_F(RecordingReplay, OfAFilteredRunIsThatRun) {
   Filter filter;
   filter.remote_ports = {443};
-  TapedRun run({.path = path_}, filter);
+  LoggedRun run({.path = path_}, filter);
   run.leaves_in_close_wait(1);
   run.leaves_in_close_wait(2);
   run.wait(2s);
@@ -163,7 +163,7 @@ TEST_F(RecordingReplay, OfAFilteredRunIsThatRun) {
 }
 
 TEST_F(RecordingReplay, KnowsWhichEndsWereNone) {
-  TapedRun run({.path = path_});
+  LoggedRun run({.path = path_});
   for (std::uint64_t cookie = 1; cookie < 5; ++cookie) run.ends_without_a_minisock(cookie);
   run.wait(500ms);
   run.answer_with_minisocks();
@@ -180,7 +180,7 @@ TEST_F(RecordingReplay, KnowsWhichEndsWereNone) {
 }
 
 TEST_F(RecordingReplay, OfOneWithoutAnswersTellsTheEndsAsTheyLook) {
-  TapedRun run({.path = path_});
+  LoggedRun run({.path = path_});
   for (std::uint64_t cookie = 1; cookie < 5; ++cookie) run.ends_without_a_minisock(cookie);
   run.wait(500ms);
   EXPECT_EQ(run.open(), 4U);
@@ -192,7 +192,7 @@ TEST_F(RecordingReplay, OfOneWithoutAnswersTellsTheEndsAsTheyLook) {
 }
 
 TEST_F(RecordingReplay, OfOneThatStopsAtItsSizeSaysSo) {
-  TapedRun run({.path = path_, .max_size = recording::kLeastSize});
+  LoggedRun run({.path = path_, .max_size = recording::kLeastSize});
   for (std::uint64_t cookie = 1; cookie < 2000; ++cookie) {
     run.leaves_in_close_wait(cookie);
     run.wait(10ms);

@@ -23,7 +23,7 @@ CheckReport healthy() {
           .sysctls = {{"net.ipv4.tcp_rfc1337", "0", "an RST ends a TIME_WAIT"},
                       {"net.ipv4.ip_local_port_range", "32768\t60999", "many ports"},
                       {"net.ipv4.tcp_rto_max_ms", std::nullopt, "not in this kernel"}},
-          .folklore = {},
+          .sysctl_mistakes = {},
           .time_wait = timer_bounds(60s, 250)};
 }
 
@@ -31,7 +31,7 @@ CheckReport ailing() {
   CheckReport report = healthy();
   report.sees[0].second = "jiffy";
   report.missing = {{"no this", "no that", "Do so"}, {"no more", "less", ""}};
-  report.folklore = {{"/etc/sysctl.d/a.conf", 3, "net.ipv4.tcp_fack", "has no effect"}};
+  report.sysctl_mistakes = {{"/etc/sysctl.d/a.conf", 3, "net.ipv4.tcp_fack", "has no effect"}};
   return report;
 }
 
@@ -112,7 +112,7 @@ TEST(CheckReport, Colour) {
 
 TEST(CheckReport, FilesOfOthersAreHarmless) {
   CheckReport report = healthy();
-  report.folklore = {{"/etc/sysctl.d/\033[2J\n\"\xff.conf", 1, "net.ipv4.tcp_fack", "x"}};
+  report.sysctl_mistakes = {{"/etc/sysctl.d/\033[2J\n\"\xff.conf", 1, "net.ipv4.tcp_fack", "x"}};
   EXPECT_THAT(check_text(report, {}), HasSubstr("/etc/sysctl.d/\\x1b[2J\\x0a\"\\xff.conf:1: "));
   EXPECT_THAT(check_json(report), HasSubstr(R"("file":"/etc/sysctl.d/\u001b[2J\u000a\")"
                                             "\xef\xbf\xbd.conf\""));

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/feed.h"
+#include "pipeline/event_pipeline.h"
 #include "recording/player.h"
 #include "recording/recorder.h"
 #include "sinks/ndjson_sink.h"
@@ -76,19 +76,19 @@ inline recording::Setting setting(Filter filter = {}) {
   return setting;
 }
 
-class TapedRun {
+class LoggedRun {
  public:
-  explicit TapedRun(const recording::RecorderConfig& config, Filter filter = {})
-      : TapedRun(config, setting(std::move(filter))) {}
-  TapedRun(const recording::RecorderConfig& config, const recording::Setting& asked)
+  explicit LoggedRun(const recording::RecorderConfig& config, Filter filter = {})
+      : LoggedRun(config, setting(std::move(filter))) {}
+  LoggedRun(const recording::RecorderConfig& config, const recording::Setting& asked)
       : setting_(asked),
         recorder(std::move(*recording::Recorder::open(config))),
         lifecycle_(setting_.config, setting_.filter, lines_),
-        feed_(setting_.start, lifecycle_, lines_, recorder.get()) {
+        pipeline_(setting_.start, lifecycle_, lines_, recorder.get()) {
     EXPECT_FALSE(recorder->begin(setting_));
-    feed_.note(CgroupEvent{kBegan, 7, "/system.slice/app.service"});
-    feed_.note(ClockEvent{kBegan, 1'700'000'000s});
-    feed_.note(Began{});
+    pipeline_.user_event(CgroupEvent{kBegan, 7, "/system.slice/app.service"});
+    pipeline_.user_event(ClockEvent{kBegan, 1'700'000'000s});
+    pipeline_.user_event(Began{});
   }
 
   // A client's connection from its beginning to CLOSE_WAIT, within a millisecond.
@@ -111,7 +111,7 @@ class TapedRun {
   }
   void wait(Nanos time) {
     now_ += time;
-    feed_.note(Ticked{now_});
+    pipeline_.user_event(Ticked{now_});
     recorder->flush(now_);
   }
   // The kernel answers what the table wants to know: it is there, and two processes hold it.
@@ -127,7 +127,7 @@ class TapedRun {
                                    .program = "app-with-a-long-name",
                                    .descriptors = 1000,
                                    .descriptor_limit = 1024});
-    feed_.note(processes);
+    pipeline_.user_event(processes);
     surroundings_ = true;
     answer_with({holder(42, 5)});
   }
@@ -140,7 +140,7 @@ class TapedRun {
   }
   // The socket is found by a walk.
   void finds(std::uint64_t cookie) {
-    feed_.note(SnapshotBegan{});
+    pipeline_.user_event(SnapshotBegan{});
     tcpdwell_snapshot raw{};
     raw.head = head(TCPDWELL_SNAPSHOT, TCPDWELL_FULL);
     raw.cookie = cookie;
@@ -149,8 +149,8 @@ class TapedRun {
     raw.flags = TCPDWELL_IS_ATTACHED;
     raw.acked_ago = raw.received_ago = raw.sent_ago = 100;
     put(raw);
-    feed_.note(HoldersEvent{now_, {{cookie, holder(42, 5)}}});
-    feed_.note(SnapshotOver{});
+    pipeline_.user_event(HoldersEvent{now_, {{cookie, holder(42, 5)}}});
+    pipeline_.user_event(SnapshotOver{});
   }
   // A look at all descriptors: these are open, and their connections over. Two processes hold each.
   void looks(const std::vector<std::uint64_t>& cookies) {
@@ -168,12 +168,12 @@ class TapedRun {
       socket.err = 104;
       socket.holders = {holder(42, 5), holder(43, 6)};
     }
-    feed_.note(look);
+    pipeline_.user_event(look);
   }
   // A walk through accept queues finds `fresh` for the first time, and `known` again.
   void finds_in_queue(const std::vector<std::uint64_t>& fresh,
                       const std::vector<std::uint64_t>& known = {}) {
-    feed_.note(QueueWalkBegan{});
+    pipeline_.user_event(QueueWalkBegan{});
     ListenQueue queue;
     queue.cookie = 900;
     queue.flow = flow_of(900);
@@ -199,13 +199,13 @@ class TapedRun {
     event.young = 2;
     event.next_queued = now_ - 1ms;
     if (fresh.empty() && known.empty()) event.queues.clear();
-    feed_.note(event);
+    pipeline_.user_event(event);
   }
-  void rubbish() { feed_.record(std::as_bytes(std::span("rubbish"))); }
+  void rubbish() { pipeline_.record(std::as_bytes(std::span("rubbish"))); }
   // What the run printed.
   const std::string& finish() {
-    feed_.note(Stopped{now_ + 1s});
-    feed_.note(Finished{.at = now_});
+    pipeline_.user_event(Stopped{now_ + 1s});
+    pipeline_.user_event(Finished{.at = now_});
     recorder->finish();
     return lines_.text;
   }
@@ -235,7 +235,7 @@ class TapedRun {
                                     .receive_queue = 9};
         answer.inherited_from = holder(40, 0).process;
       }
-      feed_.note(answer);
+      pipeline_.user_event(answer);
     }
   }
   static Holder holder(std::uint32_t pid, std::int32_t fd) {
@@ -269,7 +269,7 @@ class TapedRun {
   }
   template <typename Raw>
   void put(const Raw& raw) {
-    feed_.record(std::as_bytes(std::span(&raw, 1)));
+    pipeline_.record(std::as_bytes(std::span(&raw, 1)));
   }
   void moves(std::uint64_t cookie, std::uint8_t from, std::uint8_t to, bool task = false) {
     now_ += 100us;
@@ -297,7 +297,7 @@ class TapedRun {
 
  private:
   Lifecycle lifecycle_;
-  Feed feed_;
+  EventPipeline pipeline_;
 };
 
 struct Replay {
@@ -323,12 +323,12 @@ inline Replay replay(std::vector<std::unique_ptr<recording::Source>> sources, Fi
   filter.recorded = std::make_shared<Filter>(setting.filter);
   Lines lines;
   Lifecycle lifecycle(setting.config, filter, lines);
-  Feed feed(setting.start, lifecycle, lines);
-  (*player)->begin(feed, lifecycle, same);
+  EventPipeline pipeline(setting.start, lifecycle, lines);
+  (*player)->begin(pipeline, lifecycle, same);
   while (*(*player)->step()) continue;
   return {.text = lines.text,
           .flags = lines.flags,
-          .end = feed.end(),
+          .end = pipeline.end(),
           .damaged = (*player)->damaged(),
           .truncated = (*player)->truncated(),
           .full = (*player)->reached_max_size(),

@@ -13,10 +13,10 @@
 
 namespace tcpdwell {
 
-class Intake {
+class PrefetchBatch {
  public:
   // It must outlive this.
-  explicit Intake(const Lifecycle& lifecycle) : lifecycle_(lifecycle) {}
+  explicit PrefetchBatch(const Lifecycle& lifecycle) : lifecycle_(lifecycle) {}
 
   // False: it is no event. The record is copied.
   bool add(std::span<const std::byte> record) {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The timer of a minisock or a request is cancelled, and what follows was hidden: the kernel is
 // asked before that is told as an end. How often it is asked has a bound.
-#include "support/doubt_story.h"
+#include "support/pending_story.h"
 
 namespace tcpdwell::life_story {
 namespace {
 
 // --- a minisock whose timer was cancelled, and not seen to start again --------------------------
 
-TEST(DoubtedCancel, IsToldWhenTheKernelSaysThatItIsGone) {
+TEST(PendingCancel, IsToldWhenTheKernelSaysThatItIsGone) {
   for (const auto& [canceller, how] :
        {std::pair(Canceller::Segment, "reset"), std::pair(Canceller::Unknown, "unknown")}) {
     Story story;
@@ -24,7 +24,7 @@ TEST(DoubtedCancel, IsToldWhenTheKernelSaysThatItIsGone) {
   }
 }
 
-TEST(DoubtedCancel, OfARestartIsNoEnd) {
+TEST(PendingCancel, OfARestartIsNoEnd) {
   Story story;
   Conn conn = hidden_restart(story);
   is_answered(story, 21s, minisock_in(TimeWait));
@@ -37,7 +37,7 @@ TEST(DoubtedCancel, OfARestartIsNoEnd) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
 }
 
-TEST(DoubtedCancel, OfTheFinsRestartIsTheFin) {
+TEST(PendingCancel, OfTheFinsRestartIsTheFin) {
   Story story;
   Conn conn = hidden_restart(story, FinWait2);
   is_answered(story, 21s, minisock_in(TimeWait));
@@ -46,7 +46,7 @@ TEST(DoubtedCancel, OfTheFinsRestartIsTheFin) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "61000ms");
 }
 
-TEST(DoubtedCancel, OfWhichAnotherFollowsWasARestart) {
+TEST(PendingCancel, OfWhichAnotherFollowsWasARestart) {
   Story story;
   Conn conn = hidden_restart(story, FinWait2);
   conn.minisock_cancelled(TimeWait, 20010ms, {.canceller = Canceller::Abort});
@@ -55,7 +55,7 @@ TEST(DoubtedCancel, OfWhichAnotherFollowsWasARestart) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "10ms");
 }
 
-TEST(DoubtedCancel, IsResolvedByALaterSegment) {
+TEST(PendingCancel, IsResolvedByALaterSegment) {
   Story story;
   Conn conn = orphaned(story).hands_over(FinWait2, FinWait2, 102ms);
   conn.minisock_cancelled(FinWait2, 20s, {.left = 40s, .canceller = Canceller::Segment});
@@ -70,7 +70,7 @@ TEST(DoubtedCancel, IsResolvedByALaterSegment) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-TEST(DoubtedCancel, ASegmentOfTheSameCallProvesNothing) {
+TEST(PendingCancel, ASegmentOfTheSameCallProvesNothing) {
   Story story;
   Conn conn = hidden_restart(story);
   conn.segment(20s + 5us);
@@ -78,7 +78,7 @@ TEST(DoubtedCancel, ASegmentOfTheSameCallProvesNothing) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, reset");
 }
 
-TEST(DoubtedCancel, IsResolvedByALateStart) {
+TEST(PendingCancel, IsResolvedByALateStart) {
   Story story;
   Conn conn = hidden_restart(story);
   const Question asked = question(story, 21s);
@@ -89,7 +89,7 @@ TEST(DoubtedCancel, IsResolvedByALateStart) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "80898ms");
 }
 
-TEST(DoubtedCancel, IsResolvedByTheExpiry) {
+TEST(PendingCancel, IsResolvedByTheExpiry) {
   Story story;
   Conn conn = hidden_restart(story);
   const Question asked = question(story, 21s);
@@ -99,7 +99,7 @@ TEST(DoubtedCancel, IsResolvedByTheExpiry) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-TEST(DoubtedCancel, IsResolvedByAWalkThatFindsIt) {
+TEST(PendingCancel, IsResolvedByAWalkThatFindsIt) {
   Story story;
   Conn conn = hidden_restart(story);
   const Question asked = question(story, 21s);
@@ -112,7 +112,7 @@ TEST(DoubtedCancel, IsResolvedByAWalkThatFindsIt) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
 }
 
-TEST(DoubtedCancel, WhoseMemoryIsAnotherMinisocksIsOver) {
+TEST(PendingCancel, WhoseMemoryIsAnotherMinisocksIsOver) {
   Story story;
   Conn conn = hidden_restart(story);
   const Question asked = question(story, 21s);
@@ -123,7 +123,7 @@ TEST(DoubtedCancel, WhoseMemoryIsAnotherMinisocksIsOver) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(DoubtedCancel, OfACertainKillIsNotAskedAbout) {
+TEST(PendingCancel, OfACertainKillIsNotAskedAbout) {
   for (const Canceller canceller :
        {Canceller::Receive, Canceller::Connect, Canceller::Abort, Canceller::Netns}) {
     Story story;
@@ -133,7 +133,7 @@ TEST(DoubtedCancel, OfACertainKillIsNotAskedAbout) {
   }
 }
 
-TEST(DoubtedCancel, IsToldWhenNoAnswerComesAndAtTheEnd) {
+TEST(PendingCancel, IsToldWhenNoAnswerComesAndAtTheEnd) {
   for (const bool waits : {false, true}) {
     Story story;
     hidden_restart(story);
@@ -148,7 +148,7 @@ TEST(DoubtedCancel, IsToldWhenNoAnswerComesAndAtTheEnd) {
 
 // --- a request that seems to have ended, and its child or its restart was not seen --------------
 
-TEST(DoubtedRequest, IsToldWhenTheKernelSaysThatItIsGone) {
+TEST(PendingRequest, IsToldWhenTheKernelSaysThatItIsGone) {
   Story story;
   story.server(1).request_starts(0ms).request_cancelled(100ms);
   const Question asked = question(story, kAsked);
@@ -157,7 +157,7 @@ TEST(DoubtedRequest, IsToldWhenTheKernelSaysThatItIsGone) {
   EXPECT_EQ(story.life_from(50001).verdict(), "reset_received, opened by remote, closed by remote");
 }
 
-TEST(DoubtedRequest, WhoseChildIsKnownAlreadyIsOver) {
+TEST(PendingRequest, WhoseChildIsKnownAlreadyIsOver) {
   Story story;
   story.server(1).request_starts(0ms).request_cancelled(100ms);
   const Question asked = question(story, kAsked);
@@ -169,7 +169,7 @@ TEST(DoubtedRequest, WhoseChildIsKnownAlreadyIsOver) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(DoubtedRequest, WhoseChildIsThereIsTheSameConnection) {
+TEST(PendingRequest, WhoseChildIsThereIsTheSameConnection) {
   Story story;
   Conn conn = story.server(1).request_starts(0ms).request_cancelled(100ms);
   InquiryEvent child = still_in(Established);
@@ -182,7 +182,7 @@ TEST(DoubtedRequest, WhoseChildIsThereIsTheSameConnection) {
   EXPECT_EQ(story.lifecycle().corrected(), 1U);
 }
 
-TEST(DoubtedRequest, ThatIsThereGoesOn) {
+TEST(PendingRequest, ThatIsThereGoesOn) {
   Story story;
   Conn conn = story.server(1).request_starts(0ms).request_expires(1s);
   InquiryEvent request = still_in(SynReceived);
@@ -195,7 +195,7 @@ TEST(DoubtedRequest, ThatIsThereGoesOn) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-TEST(DoubtedRequest, ThatAWalkFindsGoesOn) {
+TEST(PendingRequest, ThatAWalkFindsGoesOn) {
   Story story;
   Conn conn = story.server(1).request_starts(0ms).request_expires(1s);
   const Question asked = question(story, 1500ms);
@@ -208,7 +208,7 @@ TEST(DoubtedRequest, ThatAWalkFindsGoesOn) {
 
 // --- the bound ----------------------------------------------------------------------------------
 
-TEST(DoubtBound, BeyondItEndsAreToldAtOnce) {
+TEST(PendingEndBound, BeyondItEndsAreToldAtOnce) {
   Story story;
   for (std::uint64_t cookie = 1; cookie <= 1000; ++cookie) hidden_minisock(story, cookie);
   const auto asked = questions(story, kAsked);
@@ -219,7 +219,7 @@ TEST(DoubtBound, BeyondItEndsAreToldAtOnce) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(DoubtBound, IsSoManyASecond) {
+TEST(PendingEndBound, IsSoManyASecond) {
   Story story;
   std::size_t asked = 0;
   for (int i = 0; i < 100; ++i) {

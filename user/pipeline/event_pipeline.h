@@ -8,42 +8,42 @@
 #include <cstdint>
 #include <span>
 
-#include "pipeline/intake.h"
+#include "pipeline/prefetch_batch.h"
 #include "lifecycle/lifecycle.h"
-#include "model/note.h"
+#include "model/user_event.h"
 #include "model/observer.h"
 #include "model/record.h"
 
 namespace tcpdwell {
 
-// Who keeps what a Feed is told, as it is told.
-class Tape {
+// Who keeps what a EventPipeline is told, as it is told.
+class RunLog {
  public:
-  virtual ~Tape() = default;
+  virtual ~RunLog() = default;
   // `record` is valid during the call only.
   virtual void record(std::span<const std::byte> record) noexcept = 0;
   // An answer that is a note is about `lifecycle` as it is before it.
-  virtual void note(const Note& note, const Lifecycle& lifecycle) noexcept = 0;
+  virtual void user_event(const UserEvent& event, const Lifecycle& lifecycle) noexcept = 0;
 };
 
-class Feed {
+class EventPipeline {
  public:
   // All must outlive it; `tape` and `observer` may be null. `start` is written with Began, at its
   // time.
-  Feed(const StartRecord& start, Lifecycle& lifecycle, Sink& sink, Tape* tape = nullptr,
+  EventPipeline(const StartRecord& start, Lifecycle& lifecycle, Sink& sink, RunLog* log = nullptr,
        Observer* observer = nullptr)
       : start_(start),
         lifecycle_(lifecycle),
         sink_(sink),
-        tape_(tape),
+        log_(log),
         observer_(observer),
-        intake_(lifecycle) {}
+        batch_(lifecycle) {}
 
-  // One of the ring. It may be worked on later, but before any note: see settle().
+  // One of the ring. It may be worked on later, but before any note: see apply_batch().
   void record(std::span<const std::byte> record) noexcept;
-  void note(const Note& note) noexcept;
+  void user_event(const UserEvent& event) noexcept;
   // Works on what was put aside.
-  void settle() noexcept;
+  void apply_batch() noexcept;
 
   std::uint64_t events() const { return events_; }    // those that are no part of a snapshot
   std::uint64_t damaged() const { return damaged_; }  // records that are none; some of events()
@@ -68,9 +68,9 @@ class Feed {
   const StartRecord& start_;
   Lifecycle& lifecycle_;
   Sink& sink_;
-  Tape* tape_;
+  RunLog* log_;
   Observer* observer_;
-  Intake intake_;
+  PrefetchBatch batch_;
   std::uint64_t events_ = 0, transitions_ = 0, damaged_ = 0;
   std::uint64_t lost_ = 0, transitions_lost_ = 0, ring_full_ = 0;
   Nanos last_at_{};

@@ -6,7 +6,7 @@
 
 namespace tcpdwell {
 
-struct MissingFeature {
+struct Limitation {
   std::string what;    // "CAP_SYS_ADMIN is missing"
   std::string effect;  // what is lost
   std::string hint;    // what to do about it, a sentence without its end; empty: nothing

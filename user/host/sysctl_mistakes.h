@@ -10,7 +10,7 @@
 
 namespace tcpdwell {
 
-struct Folklore {
+struct SysctlMistake {
   std::string file;  // as it was given: untrusted bytes
   std::size_t line = 0;
   std::string name;  // with dots: "net.ipv4.tcp_tw_recycle"
@@ -19,6 +19,6 @@ struct Folklore {
 
 // Of one file of sysctl.d(5), every line for itself, at most `most` of them. A setting is KEY =
 // VALUE; the key may begin with '-', and have '/' for '.'. A glob names nothing that is looked for.
-std::vector<Folklore> find_folklore(std::string_view file, std::string_view text, std::size_t most);
+std::vector<SysctlMistake> find_sysctl_mistakes(std::string_view file, std::string_view text, std::size_t most);
 
 }  // namespace tcpdwell

@@ -11,7 +11,7 @@
 
 namespace tcpdwell {
 
-class KeptFlags {
+class OwnedFlags {
  public:
   void add(const FlagRecord& flag) { flags_.push_back(kept(flag)); }
   void replace(std::size_t entry, const FlagRecord& flag) { flags_[entry] = kept(flag); }

@@ -40,88 +40,88 @@ bool is_ambiguous(const RequestEvent& last) {
 
 // Defined for the three kinds of events that end something.
 template <typename E>
-void Lifecycle::doubt(Id id, Doubt doubt, const E& event) {
+void Lifecycle::suspect_end(Id id, PendingEnd pending_end, const E& event) {
   Connection& connection = table_[id];
-  connection.doubt = doubt;
+  connection.pending_end = pending_end;
   connection.end_asked = false;
-  Extra& extra = table_.extra(connection);
-  extra.doubt_at = event.at;
-  extra.doubt_cpu = event.cpu;
-  extra.doubt_serial = ++doubts_so_far_;
-  extra.doubted = event;
-  doubts_.push_back({event.at + kGrace, id, table_.generation(id), extra.doubt_serial});
+  ColdState& cold = table_.cold_state(connection);
+  cold.pending_at = event.at;
+  cold.pending_cpu = event.cpu;
+  cold.pending_serial = ++pending_so_far_;
+  cold.pending_event = event;
+  pending_ends_.push_back({event.at + kGrace, id, table_.generation(id), cold.pending_serial});
 }
-template void Lifecycle::doubt(Id, Doubt, const TransitionEvent&);
-template void Lifecycle::doubt(Id, Doubt, const TimewaitEvent&);
-template void Lifecycle::doubt(Id, Doubt, const RequestEvent&);
+template void Lifecycle::suspect_end(Id, PendingEnd, const TransitionEvent&);
+template void Lifecycle::suspect_end(Id, PendingEnd, const TimewaitEvent&);
+template void Lifecycle::suspect_end(Id, PendingEnd, const RequestEvent&);
 
-bool Lifecycle::is_in_doubt(const Deadline& due) const {
+bool Lifecycle::is_pending(const Deadline& due) const {
   if (!table_.alive(due.id, due.generation)) return false;
   const Connection& connection = table_[due.id];
-  const Extra* extra = table_.find_extra(connection);
-  return connection.doubt != Doubt::None && extra != nullptr && extra->doubt_serial == due.serial;
+  const ColdState* cold = table_.find_cold_state(connection);
+  return connection.pending_end != PendingEnd::None && cold != nullptr && cold->pending_serial == due.serial;
 }
 
-void Lifecycle::settle_doubts(Nanos now) {
+void Lifecycle::resolve_pending_ends(Nanos now) {
   // Those that are put back land behind `count`, in order: all wait equally long.
-  for (std::size_t count = doubts_.size(); count > 0 && doubts_.front().at <= now; --count) {
-    Deadline due = doubts_.front();
-    doubts_.pop_front();
-    if (!is_in_doubt(due)) continue;
-    const Extra* extra = table_.find_extra(table_[due.id]);
+  for (std::size_t count = pending_ends_.size(); count > 0 && pending_ends_.front().at <= now; --count) {
+    Deadline due = pending_ends_.front();
+    pending_ends_.pop_front();
+    if (!is_pending(due)) continue;
+    const ColdState* cold = table_.find_cold_state(table_[due.id]);
     const bool heard =
-        extra->doubt_cpu < cpu_last_.size() && cpu_last_[extra->doubt_cpu] > extra->doubt_at;
-    if (!heard && now < extra->doubt_at + kPatience) {
+        cold->pending_cpu < cpu_last_.size() && cpu_last_[cold->pending_cpu] > cold->pending_at;
+    if (!heard && now < cold->pending_at + kPatience) {
       due.at = now + kGrace;
-      doubts_.push_back(due);
+      pending_ends_.push_back(due);
     } else if (is_improbable(table_[due.id]) && may_ask(table_[due.id].carrier, now)) {
       ask_about_end(due.id, now);
     } else {
-      settle(due.id);
+      resolve(due.id);
     }
   }
   while (!asked_.empty() && asked_.front().at <= now) {
     const Deadline due = asked_.front();
     asked_.pop_front();
-    if (is_in_doubt(due)) settle(due.id);
+    if (is_pending(due)) resolve(due.id);
   }
 }
 
-void Lifecycle::settle_last_doubts(Nanos now) {
-  for (std::deque<Deadline>* pending : {&asked_, &doubts_})
+void Lifecycle::resolve_last_pending_ends(Nanos now) {
+  for (std::deque<Deadline>* pending : {&asked_, &pending_ends_})
     while (!pending->empty()) {
       const Deadline due = pending->front();
       pending->pop_front();
-      if (!is_in_doubt(due)) continue;
-      const bool open = table_.find_extra(table_[due.id])->doubt_at + kTooLateToFollow >= now;
-      if (!open) settle(due.id);
+      if (!is_pending(due)) continue;
+      const bool open = table_.find_cold_state(table_[due.id])->pending_at + kTooLateToFollow >= now;
+      if (!open) resolve(due.id);
     }
 }
 
-void Lifecycle::settle(Id id) {
-  const Doubt doubt = table_[id].doubt;
-  table_[id].doubt = Doubt::None;
-  if (doubt == Doubt::Closed) {
-    const auto event = std::get<TransitionEvent>(table_.extra(table_[id]).doubted);
+void Lifecycle::resolve(Id id) {
+  const PendingEnd pending_end = table_[id].pending_end;
+  table_[id].pending_end = PendingEnd::None;
+  if (pending_end == PendingEnd::Closed) {
+    const auto event = std::get<TransitionEvent>(table_.cold_state(table_[id]).pending_event);
     return settle_closed(id, event);
   }
   if (table_[id].carrier == Carrier::Minisock) {
-    auto cancel = std::get<TimewaitEvent>(table_.extra(table_[id]).doubted);
+    auto cancel = std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event);
     if (cancel.canceller == Canceller::Segment && lost_since(cancel.at))
       cancel.canceller = Canceller::Unknown;  // perhaps a re-arm, whose start was lost
     return end_minisock(id, cancel, false);
   }
-  table_[id].doubt = doubt;
+  table_[id].pending_end = pending_end;
   end_request(id);
 }
 
 bool Lifecycle::is_improbable(const Connection& connection) const {
-  const Extra* extra = table_.find_extra(connection);
-  if (const auto* closed = std::get_if<TransitionEvent>(&extra->doubted))
+  const ColdState* cold = table_.find_cold_state(connection);
+  if (const auto* closed = std::get_if<TransitionEvent>(&cold->pending_event))
     return leads_to_minisock(*closed) && !connection.reset_sent;
-  if (const auto* timer = std::get_if<TimewaitEvent>(&extra->doubted))
+  if (const auto* timer = std::get_if<TimewaitEvent>(&cold->pending_event))
     return is_ambiguous(timer->canceller);
-  const auto* request = std::get_if<RequestEvent>(&extra->doubted);
+  const auto* request = std::get_if<RequestEvent>(&cold->pending_event);
   return request != nullptr && is_ambiguous(*request);
 }
 
@@ -137,7 +137,7 @@ bool Lifecycle::may_ask(Carrier carrier, Nanos now) {
 // A segment for a minisock whose timer was cancelled, but not by the same call: it is there.
 void Lifecycle::heard_of_minisock(Id id, Nanos at) {
   const Connection& connection = table_[id];
-  if (connection.doubt == Doubt::Cancelled && at > table_.find_extra(connection)->doubt_at + kGrace)
+  if (connection.pending_end == PendingEnd::Cancelled && at > table_.find_cold_state(connection)->pending_at + kGrace)
     went_on(id, at);
 }
 
@@ -145,14 +145,14 @@ void Lifecycle::ask_about_end(Id id, Nanos now) {
   Connection& connection = table_[id];
   connection.end_asked = true;
   ask(id, false, true);
-  const std::uint32_t serial = table_.find_extra(connection)->doubt_serial;
+  const std::uint32_t serial = table_.find_cold_state(connection)->pending_serial;
   asked_.push_back({now + kAnswerPatience, id, table_.generation(id), serial});
 }
 
 void Lifecycle::end_answered(Id id, const InquiryEvent& answer) {
   const Connection& connection = table_[id];
-  if (answer.presence != Presence::Present || is_successor(id, answer)) return settle(id);
-  if (connection.doubt == Doubt::Closed) return closed_answered(id, answer);
+  if (answer.presence != Presence::Present || is_successor(id, answer)) return resolve(id);
+  if (connection.pending_end == PendingEnd::Closed) return closed_answered(id, answer);
   if (connection.carrier == Carrier::Request && answer.kind == SocketKind::Full)
     return went_on_as_socket(id, answer);
   went_on(id, answer.at);
@@ -164,8 +164,8 @@ void Lifecycle::closed_answered(Id id, const InquiryEvent& answer) {
   const bool by_ends = !connection.entered_known;
   const bool given = by_ends && table_.by_cookie(answer.cookie) == kNone;
   const bool other = answer.cookie != 0 && answer.cookie != connection.cookie && !given;
-  if (other || answer.kind != SocketKind::Minisock) return settle(id);
-  const Nanos closed = table_.extra(connection).doubt_at;
+  if (other || answer.kind != SocketKind::Minisock) return resolve(id);
+  const Nanos closed = table_.cold_state(connection).pending_at;
   connection.minisock_cookie = answer.cookie != 0 && answer.cookie == connection.cookie;
   table_.index_flow(id);
   went_on_as_minisock(id, answer.state, answer.at);
@@ -177,8 +177,8 @@ void Lifecycle::closed_answered(Id id, const InquiryEvent& answer) {
 // What would have ended it was half of something, and the other half did not come.
 void Lifecycle::was_no_end(Id id, Nanos at) {
   ++corrected_;
-  if (lost_since(table_.find_extra(table_[id])->doubt_at))
-    put_right(at);
+  if (lost_since(table_.find_cold_state(table_[id])->pending_at))
+    count_resync(at);
   else if (table_[id].verdict != Verdict::Hide)
     ++unseen_;
 }
@@ -188,7 +188,7 @@ void Lifecycle::was_no_end(Id id, Nanos at) {
 void Lifecycle::went_on(Id id, Nanos at) {
   was_no_end(id, at);
   if (table_[id].carrier == Carrier::Minisock) restarted(id);
-  table_[id].doubt = Doubt::None;
+  table_[id].pending_end = PendingEnd::None;
   table_.tidy(table_[id]);
   watch(id);
 }
@@ -197,9 +197,9 @@ void Lifecycle::went_on(Id id, Nanos at) {
 // its address is not known (minisock_without_start).
 void Lifecycle::went_on_as_minisock(Id id, State substate, Nanos at) {
   Connection& connection = table_[id];
-  const auto closed = std::get<TransitionEvent>(table_.extra(connection).doubted);
+  const auto closed = std::get<TransitionEvent>(table_.cold_state(connection).pending_event);
   was_no_end(id, at);
-  connection.doubt = Doubt::None;
+  connection.pending_end = PendingEnd::None;
   connection.carrier = Carrier::Minisock;
   ++connection.question;
   connection.orphan = substate == State::FinWait2;
@@ -214,7 +214,7 @@ void Lifecycle::went_on_as_minisock(Id id, State substate, Nanos at) {
 
 // Its child came, and nothing was seen of it so far.
 void Lifecycle::went_on_as_socket(Id id, const InquiryEvent& answer) {
-  if (table_.by_cookie(answer.cookie) != kNone) return settle(id);  // it is known already
+  if (table_.by_cookie(answer.cookie) != kNone) return resolve(id);  // it is known already
   was_no_end(id, answer.at);
   become_child(id, answer);
 }

@@ -4,7 +4,7 @@
 #define TCPDWELL_ASPECTS_BPF_H
 
 /* What a transition is, besides its enum tcpdwell_transition_flags. */
-enum aspects {
+enum transition_class {
 	FROM_CLOSE = 1 << 8,
 	DISCONNECTED = 1 << 9, /* it ends while somebody holds it, and may be used again */
 	CHILD_MADE = 1 << 10,
@@ -13,7 +13,7 @@ enum aspects {
 };
 
 /* What of the socket decides on that, besides the flags. */
-enum facts {
+enum socket_bits {
 	SYN_DATA_ACKED = 1 << 8,
 	SHUT_BOTH_WAYS = 1 << 9,
 	HAS_ERROR = 1 << 10,
@@ -21,45 +21,45 @@ enum facts {
 	LISTEN_REFUSED = 1 << 12 /* to TCP_CLOSE: it was never hashed as a listener */
 };
 
-static __always_inline __u32 facts_of(const struct sock *sk, const struct tcp_sock *tp, int to)
+static __always_inline __u32 socket_bits_of(const struct sock *sk, const struct tcp_sock *tp, int to)
 {
 	const struct socket *socket = sk->sk_socket;
-	__u32 facts = 0;
+	__u32 bits = 0;
 
 	if (sk->__sk_common.skc_flags & (1UL << SOCK_DEAD))
-		facts |= TCPDWELL_DEAD;
+		bits |= TCPDWELL_DEAD;
 	if (socket) {
 		const struct file *file = socket->file;
 
-		facts |= TCPDWELL_ATTACHED;
+		bits |= TCPDWELL_ATTACHED;
 		if (file && to != TCP_ESTABLISHED && file_is_dead(file))
-			facts |= TCPDWELL_CLOSING;
+			bits |= TCPDWELL_CLOSING;
 	}
 	if (BPF_CORE_READ_BITFIELD(tp, is_mptcp)) {
-		facts |= TCPDWELL_MPTCP;
+		bits |= TCPDWELL_MPTCP;
 		if (to == TCP_LISTEN && is_of_kernel(tp))
-			facts |= OF_KERNEL;
+			bits |= OF_KERNEL;
 	}
 	if (BPF_CORE_READ_BITFIELD(tp, syn_data_acked))
-		facts |= SYN_DATA_ACKED;
+		bits |= SYN_DATA_ACKED;
 	if (sk->sk_shutdown == 3)
-		facts |= SHUT_BOTH_WAYS;
+		bits |= SHUT_BOTH_WAYS;
 	if (sk->sk_err)
-		facts |= HAS_ERROR;
+		bits |= HAS_ERROR;
 	/* SOCK_RCU_FREE is set when a listener is hashed, and not taken back. */
 	if (to == TCP_CLOSE && bpf_core_enum_value_exists(enum sock_flags, SOCK_RCU_FREE) &&
 	    !(sk->__sk_common.skc_flags & (1UL << bpf_core_enum_value(enum sock_flags, SOCK_RCU_FREE))))
-		facts |= LISTEN_REFUSED;
-	return facts;
+		bits |= LISTEN_REFUSED;
+	return bits;
 }
 
 /* The transitions that only a process can make, and that it makes itself. In every other `current`
  * is whatever the packet interrupted. A kernel thread (MPTCP closes subflows in one) is nobody. */
-static __always_inline bool made_by_task(int from, int to, __u32 facts)
+static __always_inline bool made_by_task(int from, int to, __u32 bits)
 {
-	if (facts & TCPDWELL_MPTCP && from != TCP_CLOSE && from != TCP_LISTEN)
+	if (bits & TCPDWELL_MPTCP && from != TCP_CLOSE && from != TCP_LISTEN)
 		return false;
-	if (facts & OF_KERNEL)
+	if (bits & OF_KERNEL)
 		return false;
 	switch (to) {
 	case TCP_SYN_SENT:
@@ -73,24 +73,24 @@ static __always_inline bool made_by_task(int from, int to, __u32 facts)
 	case TCP_CLOSE:
 		if (from == TCP_LISTEN)
 			return true;
-		return (facts & TCPDWELL_CLOSING) && !(facts & TCPDWELL_DEAD) &&
-		       !(facts & HAS_ERROR) && (facts & SHUT_BOTH_WAYS) &&
+		return (bits & TCPDWELL_CLOSING) && !(bits & TCPDWELL_DEAD) &&
+		       !(bits & HAS_ERROR) && (bits & SHUT_BOTH_WAYS) &&
 		       (from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT || from == TCP_SYN_SENT ||
 			from == TCP_SYN_RECV);
 	}
 	return false;
 }
 
-static __always_inline __u8 task_flags(int from, int to, __u32 facts)
+static __always_inline __u8 task_flags(int from, int to, __u32 bits)
 {
 	__u32 task = bpf_get_current_task_btf()->flags;
 	__u8 exiting = task & PF_EXITING_ ? TCPDWELL_EXITING : 0;
 
-	if (made_by_task(from, to, facts))
+	if (made_by_task(from, to, bits))
 		return (task & PF_KTHREAD_ ? 0 : TCPDWELL_TASK) | exiting;
 	/* Nobody accepted it, and its listener is closed. */
-	if (from == TCP_CLOSE_WAIT && to == TCP_CLOSE && !(facts & TCPDWELL_ATTACHED) &&
-	    !(facts & HAS_ERROR))
+	if (from == TCP_CLOSE_WAIT && to == TCP_CLOSE && !(bits & TCPDWELL_ATTACHED) &&
+	    !(bits & HAS_ERROR))
 		return exiting;
 	return 0;
 }
@@ -98,27 +98,27 @@ static __always_inline __u8 task_flags(int from, int to, __u32 facts)
 /* All that depends on which transition it is. A global function is verified once, and what it returns
  * is any number to its callers: so the ways through it do not multiply with those through them. It
  * reads nothing of the socket, since no kernel before 6.8 lets it have a pointer to one. */
-__noinline __u32 aspects_of(int from, int to, __u32 facts)
+__noinline __u32 transition_class_of(int from, int to, __u32 bits)
 {
-	__u32 aspects = facts & 0xff;
+	__u32 class = bits & 0xff;
 
-	aspects |= task_flags(from, to, facts);
-	if (from == TCP_SYN_RECV && (facts & (SYN_DATA_ACKED | TCPDWELL_ATTACHED)))
-		aspects |= TCPDWELL_FASTOPEN;
+	class |= task_flags(from, to, bits);
+	if (from == TCP_SYN_RECV && (bits & (SYN_DATA_ACKED | TCPDWELL_ATTACHED)))
+		class |= TCPDWELL_FASTOPEN;
 	if (from == TCP_CLOSE)
-		aspects |= FROM_CLOSE;
+		class |= FROM_CLOSE;
 	if (from == TCP_LISTEN && to == TCP_SYN_RECV)
-		aspects |= CHILD_MADE;
+		class |= CHILD_MADE;
 	if (to != TCP_CLOSE)
-		return aspects;
-	aspects |= TCPDWELL_TALLY;
+		return class;
+	class |= TCPDWELL_TALLY;
 	if (from == TCP_SYN_RECV)
-		aspects |= CHILD_FAILED;
-	if (from == TCP_LISTEN && facts & LISTEN_REFUSED && !(facts & SHUT_BOTH_WAYS))
-		return aspects | LISTEN_FAILED; /* that was no life */
-	if (!(facts & (TCPDWELL_DEAD | TCPDWELL_CLOSING)))
-		aspects |= DISCONNECTED;
-	return aspects;
+		class |= CHILD_FAILED;
+	if (from == TCP_LISTEN && bits & LISTEN_REFUSED && !(bits & SHUT_BOTH_WAYS))
+		return class | LISTEN_FAILED; /* that was no life */
+	if (!(bits & (TCPDWELL_DEAD | TCPDWELL_CLOSING)))
+		class |= DISCONNECTED;
+	return class;
 }
 
 #endif

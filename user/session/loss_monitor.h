@@ -5,17 +5,17 @@
 
 #include <cstdint>
 
-#include "pipeline/feed.h"
+#include "pipeline/event_pipeline.h"
 #include "kernel/programs.h"
 #include "kernel/ring_reader.h"
 
 namespace tcpdwell {
 
-class Pump final : public RecordHandler {
+class LossMonitor final : public RecordHandler {
  public:
-  explicit Pump(Feed& feed) : feed_(feed) {}
+  explicit LossMonitor(EventPipeline& pipeline) : pipeline_(pipeline) {}
   void handle(std::span<const std::byte> record) noexcept override;
-  void drained() noexcept override { feed_.settle(); }
+  void drained() noexcept override { pipeline_.apply_batch(); }
 
   // From now on the table learns of a loss before what was queued after it. `shared` must outlive
   // this.
@@ -31,7 +31,7 @@ class Pump final : public RecordHandler {
  private:
   void notice_ring_loss();
 
-  Feed& feed_;
+  EventPipeline& pipeline_;
   const tcpdwell_shared* shared_ = nullptr;
   std::uint64_t noticed_ = 0;  // of shared_->lost_events
   std::uint64_t records_ = 0;

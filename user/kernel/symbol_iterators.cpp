@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernel/symbol_walks.h"
+#include "kernel/symbol_iterators.h"
 
 #include <chrono>
 #include <cstring>

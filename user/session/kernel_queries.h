@@ -3,7 +3,7 @@
 // flag is due and who holds its socket, whether a connection has ended, what a cgroup is called. A
 // helper thread asks; the answers come back as events.
 //
-// Flags that come due within 50 ms share one walk through all descriptors of the host. Walks take
+// Flags that come due within 50 ms share one walk through all descriptors of the host. BpfIterators take
 // 5 % of one CPU at the most: a flag waits, up to a second, before they take more. So do snapshots,
 // which put right what a loss of events left wrong, and looks into accept queues, which come a few
 // times in the threshold of ACCEPT, and when something there is due. The port ranges of namespaces
@@ -19,7 +19,7 @@
 
 #include "session/port_reader.h"
 #include "session/queue_watch.h"
-#include "pipeline/feed.h"
+#include "pipeline/event_pipeline.h"
 #include "kernel/cgroups.h"
 #include "kernel/namespaces.h"
 #include "kernel/other_ends.h"
@@ -28,11 +28,11 @@
 
 namespace tcpdwell {
 
-class Inquirer {
+class KernelQueries {
  public:
-  // All must outlive it. Questions come from `lifecycle`, answers go to `feed`.
-  Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed);
-  ~Inquirer();
+  // All must outlive it. Questions come from `lifecycle`, answers go to `pipeline`.
+  KernelQueries(const Programs& programs, Lifecycle& lifecycle, EventPipeline& pipeline);
+  ~KernelQueries();
 
   // Every socket of every network namespace that can be entered, or of that one (by its cookie);
   // from then on again whenever the table wants it. Needs somebody who drains the ring.
@@ -73,7 +73,7 @@ class Inquirer {
   bool snapshot_is_due(Nanos now) const;
   void look_after_netns(Nanos now);
   std::uint64_t still_there(const std::vector<std::uint64_t>& closed);
-  Worker::Answer look_at_all(bool with_holders);
+  Worker::Answer take_snapshot(bool with_holders);
   bool is_look_due(Nanos now) const;
   void look_for_dead(Nanos now);
   // Descriptors whose connection is over, and what is known of their processes.
@@ -90,14 +90,14 @@ class Inquirer {
   void read_ranges_again_after(Nanos cost);
   ProcessesEvent find_holders(const std::vector<Question>& questions,
                               std::vector<InquiryEvent>& answers);
-  Worker::Answer look_at(const std::vector<Question>& questions);
+  Worker::Answer answer(const std::vector<Question>& questions);
   void ask_for_queues(Nanos now);
   Worker::Answer look_into_queues(const std::vector<std::uint64_t>& netns_cookies);
   void tell(const QueueWatch::Found& found, Nanos cost);
   Nanos next_queue_walk(const AcceptQueuesEvent& event, Nanos cost) const;
 
   // Used on the helper thread.
-  Walks& walks_;
+  BpfIterators& iterators_;
   Namespaces namespaces_;
   OtherEnds other_ends_;
   CgroupNames cgroups_;
@@ -106,7 +106,7 @@ class Inquirer {
   PortReader port_reader_{namespaces_, stop_};
   // The rest on the thread that owns it.
   Lifecycle& lifecycle_;
-  Feed& feed_;
+  EventPipeline& pipeline_;
   std::vector<Question> waiting_;
   Nanos first_waiting_{};
   std::vector<Question> put_off_;  // their namespace is just going

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What sysctl files set that does not do what it looks like.
-#include "host/folklore.h"
+#include "host/sysctl_mistakes.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ using testing::IsEmpty;
 // "LINE NAME" of each.
 std::vector<std::string> found_in(std::string_view text) {
   std::vector<std::string> all;
-  for (const Folklore& each : find_folklore("f", text, 1000)) {
+  for (const SysctlMistake& each : find_sysctl_mistakes("f", text, 1000)) {
     EXPECT_EQ(each.file, "f");
     EXPECT_NE(each.says, "");
     all.push_back(std::to_string(each.line) + ' ' + each.name);
@@ -24,11 +24,11 @@ std::vector<std::string> found_in(std::string_view text) {
 }
 
 std::string says(std::string_view text) {
-  const auto all = find_folklore("f", text, 1000);
+  const auto all = find_sysctl_mistakes("f", text, 1000);
   return all.size() == 1 ? all[0].says : "found " + std::to_string(all.size());
 }
 
-TEST(Folklore, WhatTheKernelHasDropped) {
+TEST(SysctlMistake, WhatTheKernelHasDropped) {
   EXPECT_THAT(says("net.ipv4.tcp_tw_recycle=1"), HasSubstr("since 4.12"));
   EXPECT_THAT(says("net.ipv4.tcp_fack=1"), HasSubstr("no effect since 4.15"));
   EXPECT_THAT(says("net.ipv4.tcp_low_latency=1"), HasSubstr("no effect since 4.14"));
@@ -37,7 +37,7 @@ TEST(Folklore, WhatTheKernelHasDropped) {
   EXPECT_THAT(says("net.ipv4.tcp_bic_low_window=14"), HasSubstr("no such setting"));
 }
 
-TEST(Folklore, FinTimeoutAgainstTimeWait) {
+TEST(SysctlMistake, FinTimeoutAgainstTimeWait) {
   EXPECT_THAT(says("net.ipv4.tcp_fin_timeout = 30"), HasSubstr("does not shorten TIME_WAIT"));
   EXPECT_THAT(says("net.ipv4.tcp_fin_timeout = 59"), HasSubstr("TIME_WAIT"));
   EXPECT_THAT(says("net.ipv4.tcp_fin_timeout = 30 # as everybody does"), HasSubstr("TIME_WAIT"))
@@ -47,7 +47,7 @@ TEST(Folklore, FinTimeoutAgainstTimeWait) {
         << harmless;
 }
 
-TEST(Folklore, WhatIsAsItShouldBe) {
+TEST(SysctlMistake, WhatIsAsItShouldBe) {
   EXPECT_THAT(found_in("net.ipv4.tcp_tw_reuse = 1\n"
                        "net.ipv4.tcp_tw_recycled = 1\n"
                        "net.ipv4.tcp_bicycle = 1\n"
@@ -59,58 +59,58 @@ TEST(Folklore, WhatIsAsItShouldBe) {
               IsEmpty());
 }
 
-TEST(Folklore, LinesAreCounted) {
+TEST(SysctlMistake, LinesAreCounted) {
   EXPECT_THAT(found_in("# tuning\n\n\nnet.ipv4.tcp_fack=1\n\nnet.ipv4.tcp_tw_recycle=0"),
               ElementsAre("4 net.ipv4.tcp_fack", "6 net.ipv4.tcp_tw_recycle"));
 }
 
-TEST(Folklore, CommentsAreNone) {
+TEST(SysctlMistake, CommentsAreNone) {
   EXPECT_THAT(found_in("#net.ipv4.tcp_fack=1\n ; net.ipv4.tcp_fack=1\n\t# net.ipv4.tcp_fack = 1"),
               IsEmpty());
 }
 
-TEST(Folklore, BlanksDoNotMatter) {
+TEST(SysctlMistake, BlanksDoNotMatter) {
   EXPECT_THAT(found_in(" \t net.ipv4.tcp_fack \t = \t 1 \t \n"),
               ElementsAre("1 net.ipv4.tcp_fack"));
   EXPECT_THAT(found_in("net.ipv4.tcp_fack ="), ElementsAre("1 net.ipv4.tcp_fack"));
 }
 
-TEST(Folklore, WindowsLines) {
+TEST(SysctlMistake, WindowsLines) {
   EXPECT_THAT(found_in("net.ipv4.tcp_fack=1\r\nnet.ipv4.tcp_fin_timeout=5\r\n"),
               ElementsAre("1 net.ipv4.tcp_fack", "2 net.ipv4.tcp_fin_timeout"));
 }
 
-TEST(Folklore, ADashIgnoresErrors) {
+TEST(SysctlMistake, ADashIgnoresErrors) {
   EXPECT_THAT(found_in("-net.ipv4.tcp_tw_recycle = 1\n- net.ipv4.tcp_tw_recycle=1"),
               ElementsAre("1 net.ipv4.tcp_tw_recycle", "2 net.ipv4.tcp_tw_recycle"));
   EXPECT_THAT(found_in("-net.ipv4.tcp_tw_recycle"), IsEmpty()) << "leaves a key out of a glob";
 }
 
-TEST(Folklore, SlashesForDots) {
+TEST(SysctlMistake, SlashesForDots) {
   EXPECT_THAT(found_in("net/ipv4/tcp_fack = 1"), ElementsAre("1 net.ipv4.tcp_fack"));
   EXPECT_THAT(found_in("-net/ipv4/tcp_fack = 1"), ElementsAre("1 net.ipv4.tcp_fack"));
   EXPECT_THAT(found_in("net.ipv4/tcp_fack = 1\nnet/ipv4.tcp_fack = 1"), IsEmpty())
       << "the second of the two is part of a word";
 }
 
-TEST(Folklore, AGlobIsNotExpanded) {
+TEST(SysctlMistake, AGlobIsNotExpanded) {
   EXPECT_THAT(found_in("net.ipv4.* = 1\nnet.ipv4.tcp_* = 1\nnet.*.tcp_fack = 1"), IsEmpty());
 }
 
-TEST(Folklore, NoLineGoesOn) {
+TEST(SysctlMistake, NoLineGoesOn) {
   EXPECT_THAT(found_in("net.ipv4.tcp_tw_reuse = \\\nnet.ipv4.tcp_fack = 1"),
               ElementsAre("2 net.ipv4.tcp_fack"));
   EXPECT_THAT(found_in("net.ipv4.\\\ntcp_fack = 1"), IsEmpty());
 }
 
-TEST(Folklore, AHugeLine) {
+TEST(SysctlMistake, AHugeLine) {
   const std::string huge(3 << 20, 'x');
   EXPECT_THAT(found_in(huge + "=1\n" + "net.ipv4.tcp_fack=" + huge),  //
               ElementsAre("2 net.ipv4.tcp_fack"));
   EXPECT_THAT(found_in(huge), IsEmpty());
 }
 
-TEST(Folklore, Binary) {
+TEST(SysctlMistake, Binary) {
   using namespace std::string_view_literals;
   EXPECT_THAT(found_in("\0\xff\x80=\0\n\0net.ipv4.tcp_fack=1\nnet.ipv4.tcp_fack\0=1\n"
                        "net.ipv4.tcp_fack=\0"sv),
@@ -119,11 +119,11 @@ TEST(Folklore, Binary) {
   EXPECT_THAT(found_in("\n\n"), IsEmpty());
 }
 
-TEST(Folklore, NoMoreThanAreAskedFor) {
+TEST(SysctlMistake, NoMoreThanAreAskedFor) {
   std::string text;
   for (int i = 0; i < 10; ++i) text += "net.ipv4.tcp_fack=1\n";
-  EXPECT_EQ(find_folklore("f", text, 3).size(), 3U);
-  EXPECT_EQ(find_folklore("f", text, 0).size(), 0U);
+  EXPECT_EQ(find_sysctl_mistakes("f", text, 3).size(), 3U);
+  EXPECT_EQ(find_sysctl_mistakes("f", text, 0).size(), 0U);
 }
 
 }  // namespace

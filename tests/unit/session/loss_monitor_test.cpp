@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the ring's bytes to the table: what is counted, and how a loss is told.
-#include "session/pump.h"
+#include "session/loss_monitor.h"
 
 #include <gtest/gtest.h>
 
@@ -35,7 +35,7 @@ tcpdwell_transition connects() {
   return raw;
 }
 
-class PumpTest : public testing::Test, private Sink {
+class LossMonitorTest : public testing::Test, private Sink {
  protected:
   // "ring_full 3/1" for each loss: events and transitions; "+9" for what may be more
   std::string losses() const {
@@ -59,112 +59,112 @@ class PumpTest : public testing::Test, private Sink {
  protected:
   Lifecycle lifecycle_{{}, filter_, *this};
   void drain(std::span<const std::byte> record) {
-    pump_.handle(record);
-    pump_.drained();
+    loss_monitor_.handle(record);
+    loss_monitor_.drained();
   }
   // What the end of the run would say of it.
   EndRecord end() {
-    feed_.note(Finished{.at = 9s});
-    return feed_.end();
+    pipeline_.user_event(Finished{.at = 9s});
+    return pipeline_.end();
   }
 
   const StartRecord start_{};
-  Feed feed_{start_, lifecycle_, *this};
-  Pump pump_{feed_};
+  EventPipeline pipeline_{start_, lifecycle_, *this};
+  LossMonitor loss_monitor_{pipeline_};
   tcpdwell_shared shared_{};
   std::vector<TransitionRecord> told_;
 };
 
-TEST_F(PumpTest, TellsTheTableOfALossBeforeWhatWasQueuedAfterIt) {
+TEST_F(LossMonitorTest, TellsTheTableOfALossBeforeWhatWasQueuedAfterIt) {
   auto closes = connects();
   closes.from = 1;
   closes.to = 4;
   closes.flow.remote_port = 80;
-  pump_.watch(shared_);
+  loss_monitor_.watch(shared_);
   shared_.lost_events = 3;  // how it became ESTABLISHED is among them
   drain(bytes(closes));
   ASSERT_EQ(told_.size(), 1U);
   EXPECT_EQ(told_[0].dwell->value, 0s) << "it need not have been there since the trace began";
   EXPECT_EQ(losses(), "") << "how much it was is told once, after the batch";
-  pump_.check_ring_loss(shared_, 6s);
+  loss_monitor_.check_ring_loss(shared_, 6s);
   EXPECT_EQ(losses(), "ring_full 3/0");
 }
 
-TEST_F(PumpTest, HandsEventsToTheTableAndCountsThem) {
+TEST_F(LossMonitorTest, HandsEventsToTheTableAndCountsThem) {
   const auto transition = connects();
   const auto reset = record<tcpdwell_reset>(TCPDWELL_RESET, TCPDWELL_RESET_SENT);
   drain(bytes(transition));
   EXPECT_EQ(lifecycle_.open(), 1U);
-  EXPECT_EQ(feed_.last_at(), 5s);
+  EXPECT_EQ(pipeline_.last_at(), 5s);
   auto later = reset;
   later.head.at_ns += 1'000'000'000;
   later.state = 1;
   drain(bytes(later));
-  EXPECT_EQ(feed_.last_at(), 6s);
+  EXPECT_EQ(pipeline_.last_at(), 6s);
   EXPECT_EQ(end().events, 2U);
   EXPECT_EQ(end().transitions, 1U);
 }
 
-TEST_F(PumpTest, WhatWasAskedForIsNoEvent) {
+TEST_F(LossMonitorTest, WhatWasAskedForIsNoEvent) {
   auto found = record<tcpdwell_snapshot>(TCPDWELL_SNAPSHOT, TCPDWELL_FULL);
   found.cookie = 7;
   found.flow.family = TCPDWELL_FAMILY_IPV4;
   found.state = 8;
   drain(bytes(found));
   EXPECT_EQ(lifecycle_.open(), 1U) << "but the table has it";
-  EXPECT_EQ(pump_.records(), 1U);
+  EXPECT_EQ(loss_monitor_.records(), 1U);
   EXPECT_EQ(end().events, 0U);
 }
 
-TEST_F(PumpTest, DamageIsALossThatIsToldOnce) {
+TEST_F(LossMonitorTest, DamageIsALossThatIsToldOnce) {
   const std::array<std::byte, 200> noise{};
   drain(noise);
   drain(std::span(noise).first(3));
   drain({});
   EXPECT_EQ(losses(), "") << "not in the middle of a drain";
-  pump_.check_ring_loss(shared_, 1s);
-  pump_.check_ring_loss(shared_, 2s);
+  loss_monitor_.check_ring_loss(shared_, 1s);
+  loss_monitor_.check_ring_loss(shared_, 2s);
   EXPECT_EQ(losses(), "damaged 3/0");
   EXPECT_EQ(end().lost, 3U);
   EXPECT_EQ(end().transitions_lost, 0U);
-  EXPECT_EQ(feed_.last_at(), Nanos{0}) << "it has no time";
+  EXPECT_EQ(pipeline_.last_at(), Nanos{0}) << "it has no time";
 }
 
-TEST_F(PumpTest, AFullRingIsToldByWhatWasLostSince) {
-  pump_.check_ring_loss(shared_, 1s);
+TEST_F(LossMonitorTest, AFullRingIsToldByWhatWasLostSince) {
+  loss_monitor_.check_ring_loss(shared_, 1s);
   EXPECT_EQ(losses(), "");
   shared_.lost_events = 5;
   shared_.lost_transitions = 2;
-  pump_.check_ring_loss(shared_, 2s);
-  pump_.check_ring_loss(shared_, 3s);
+  loss_monitor_.check_ring_loss(shared_, 2s);
+  loss_monitor_.check_ring_loss(shared_, 3s);
   shared_.lost_events = 6;
-  pump_.check_ring_loss(shared_, 4s);
+  loss_monitor_.check_ring_loss(shared_, 4s);
   EXPECT_EQ(losses(), "ring_full 5/2, ring_full 1/0");
   EXPECT_EQ(end().lost, 6U);
   EXPECT_EQ(end().transitions_lost, 2U);
 }
 
-TEST_F(PumpTest, MissedProgramsAreALossAndWhatTheyWouldHaveIgnoredMayBeOne) {
-  pump_.check_missed({}, 1s);
-  pump_.check_missed({.transitions = 2, .at_most = 9}, 2s);
-  pump_.check_missed({.transitions = 2, .at_most = 9}, 3s);
-  pump_.check_missed({.transitions = 2, .at_most = 10}, 4s);
+TEST_F(LossMonitorTest, MissedProgramsAreALossAndWhatTheyWouldHaveIgnoredMayBeOne) {
+  loss_monitor_.check_missed({}, 1s);
+  loss_monitor_.check_missed({.transitions = 2, .at_most = 9}, 2s);
+  loss_monitor_.check_missed({.transitions = 2, .at_most = 9}, 3s);
+  loss_monitor_.check_missed({.transitions = 2, .at_most = 10}, 4s);
   EXPECT_EQ(losses(), "recursion 2/2+9, recursion 0/0+1");
   EXPECT_EQ(end().lost, 2U);
   EXPECT_EQ(end().transitions_lost, 2U);
 }
 
-TEST_F(PumpTest, WhatWasLostBeforeItBeganIsSomebodyElses) {
+TEST_F(LossMonitorTest, WhatWasLostBeforeItBeganIsSomebodyElses) {
   shared_.lost_events = 5;
   shared_.lost_transitions = 2;
-  pump_.begin(shared_, {.transitions = 3, .at_most = 4});
-  pump_.check_ring_loss(shared_, 1s);
-  pump_.check_missed({.transitions = 3, .at_most = 4}, 1s);
+  loss_monitor_.begin(shared_, {.transitions = 3, .at_most = 4});
+  loss_monitor_.check_ring_loss(shared_, 1s);
+  loss_monitor_.check_missed({.transitions = 3, .at_most = 4}, 1s);
   EXPECT_EQ(losses(), "");
   EXPECT_EQ(end().ring_full, 0U);
   shared_.lost_events = 6;
-  pump_.check_ring_loss(shared_, 2s);
-  pump_.check_missed({.transitions = 4, .at_most = 4}, 2s);
+  loss_monitor_.check_ring_loss(shared_, 2s);
+  loss_monitor_.check_missed({.transitions = 4, .at_most = 4}, 2s);
   EXPECT_EQ(losses(), "ring_full 1/0, recursion 1/1");
   EXPECT_EQ(end().ring_full, 1U);
   EXPECT_EQ(end().lost, 2U);

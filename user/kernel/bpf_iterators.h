@@ -19,7 +19,7 @@ struct tcpdwell_bpf;
 namespace tcpdwell {
 
 // A network namespace, and something that leads to it.
-struct Place {
+struct NetnsRef {
   enum class Kind : std::uint8_t {
     Task,
     Socket,
@@ -49,13 +49,13 @@ struct ListenerHolders {
   std::vector<HeldEnd> connections;  // by the index of the queue; a pid may be there twice
 };
 
-class Walks {
+class BpfIterators {
  public:
   // `skeleton` is loaded and outlives it.
-  static Result<Walks> attach(tcpdwell_bpf& skeleton);
-  Walks(Walks&&) noexcept;
-  Walks& operator=(Walks&&) noexcept;
-  ~Walks();
+  static Result<BpfIterators> attach(tcpdwell_bpf& skeleton);
+  BpfIterators(BpfIterators&&) noexcept;
+  BpfIterators& operator=(BpfIterators&&) noexcept;
+  ~BpfIterators();
 
   // Whether the kernel lets the calling thread do with what is attached all that is done from now
   // on: before 5.19, and where kernel.unprivileged_bpf_disabled is set, every bpf() needs CAP_BPF.
@@ -76,16 +76,16 @@ class Walks {
   // Descriptors of all processes whose connection is over, or never came to be; by cookie.
   Result<std::vector<DeadSocket>> dead_descriptors() const;
   // Network namespaces of threads, of descriptors; the same one can be there many times.
-  Result<std::vector<Place>> places_of_tasks() const;
-  Result<std::vector<Place>> places_of_files() const;
+  Result<std::vector<NetnsRef>> netns_of_tasks() const;
+  Result<std::vector<NetnsRef>> netns_of_files() const;
   // Which network namespaces (by cookie) nothing refers to any more: all their sockets but
   // minisocks are gone, and these are about to go.
   Result<std::vector<std::uint64_t>> namespaces_gone(std::span<const std::uint64_t> cookies);
 
  private:
   struct Impl;
-  explicit Walks(std::unique_ptr<Impl> impl);
-  Result<std::vector<Place>> find_in_list(std::span<const std::uint64_t> cookies);
+  explicit BpfIterators(std::unique_ptr<Impl> impl);
+  Result<std::vector<NetnsRef>> find_in_list(std::span<const std::uint64_t> cookies);
   std::optional<Error> want(std::span<const std::uint64_t> cookies);
   void forget(std::span<const std::uint64_t> cookies);
   Result<std::vector<std::byte>> read_holders(std::span<const std::uint64_t> cookies,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A full socket goes to CLOSE, and its minisock was not seen to begin: the kernel is asked before
 // that is told as an end, and what is still there goes on as the same connection.
-#include "support/doubt_story.h"
+#include "support/pending_story.h"
 
 namespace tcpdwell::life_story {
 namespace {
 
-TEST(DoubtedClose, IsToldWhenTheKernelSaysThatItIsGone) {
+TEST(PendingClose, IsToldWhenTheKernelSaysThatItIsGone) {
   Story story;
   hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -21,7 +21,7 @@ TEST(DoubtedClose, IsToldWhenTheKernelSaysThatItIsGone) {
   EXPECT_EQ(story.lifecycle().unseen(), 0U);
 }
 
-TEST(DoubtedClose, GoesOnInFinWait2) {
+TEST(PendingClose, GoesOnInFinWait2) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -36,7 +36,7 @@ TEST(DoubtedClose, GoesOnInFinWait2) {
   expect_one_end(story, conn);
 }
 
-TEST(DoubtedClose, GoesOnAndTimesOut) {
+TEST(PendingClose, GoesOnAndTimesOut) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -46,7 +46,7 @@ TEST(DoubtedClose, GoesOnAndTimesOut) {
   expect_one_end(story, conn);
 }
 
-TEST(DoubtedClose, ItsFinThatNobodySawIsDatedByTheExpiry) {
+TEST(PendingClose, ItsFinThatNobodySawIsDatedByTheExpiry) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -55,7 +55,7 @@ TEST(DoubtedClose, ItsFinThatNobodySawIsDatedByTheExpiry) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60500ms+-4ms");
 }
 
-TEST(DoubtedClose, TimeWaitBeganWithTheFinThatWasUnread) {
+TEST(PendingClose, TimeWaitBeganWithTheFinThatWasUnread) {
   Story story;
   Conn conn = hidden_time_wait(story);
   is_answered(story, kAsked, minisock_in(TimeWait));
@@ -64,7 +64,7 @@ TEST(DoubtedClose, TimeWaitBeganWithTheFinThatWasUnread) {
   expect_one_end(story, conn);
 }
 
-TEST(DoubtedClose, TimeWaitBeganSomeTimeBeforeTheAnswer) {
+TEST(PendingClose, TimeWaitBeganSomeTimeBeforeTheAnswer) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, 502ms, minisock_in(TimeWait));
@@ -73,7 +73,7 @@ TEST(DoubtedClose, TimeWaitBeganSomeTimeBeforeTheAnswer) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "61000ms+-200ms");
 }
 
-TEST(DoubtedClose, OfASimultaneousCloseGoesOnInTimeWait) {
+TEST(PendingClose, OfASimultaneousCloseGoesOnInTimeWait) {
   Story story;
   Conn conn = story.client(1)
                   .establishes(0ms)
@@ -87,14 +87,14 @@ TEST(DoubtedClose, OfASimultaneousCloseGoesOnInTimeWait) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by both, expired");
 }
 
-TEST(DoubtedClose, IsToldWhenNobodyKnows) {
+TEST(PendingClose, IsToldWhenNobodyKnows) {
   Story story;
   hidden_minisock(story);
   is_answered(story, kAsked, nobody_knows());
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by local");
 }
 
-TEST(DoubtedClose, IsToldWhenNoAnswerComes) {
+TEST(PendingClose, IsToldWhenNoAnswerComes) {
   Story story;
   hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -107,7 +107,7 @@ TEST(DoubtedClose, IsToldWhenNoAnswerComes) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(DoubtedClose, AtTheEndOfTheTraceIsTold) {
+TEST(PendingClose, AtTheEndOfTheTraceIsTold) {
   Story story;
   hidden_minisock(story);
   (void)question(story, kAsked);
@@ -115,7 +115,7 @@ TEST(DoubtedClose, AtTheEndOfTheTraceIsTold) {
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by local");
 }
 
-TEST(DoubtedClose, WithAReasonIsNotAskedAbout) {
+TEST(PendingClose, WithAReasonIsNotAskedAbout) {
   Story story;
   orphaned(story).moves(FinWait2, Closed, 102ms, orphan()).sends_reset(Closed, 102ms);
   story.client(2).establishes(0ms).moves(Established, Closed, 102ms, orphan(ECONNRESET));
@@ -127,7 +127,7 @@ TEST(DoubtedClose, WithAReasonIsNotAskedAbout) {
   EXPECT_EQ(ends(story), 3U);
 }
 
-TEST(DoubtedClose, IsAskedAboutWhereRstsAreNotWatchedToo) {
+TEST(PendingClose, IsAskedAboutWhereRstsAreNotWatchedToo) {
   Story story({.watches_resets = false});
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -135,7 +135,7 @@ TEST(DoubtedClose, IsAskedAboutWhereRstsAreNotWatchedToo) {
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by local, closed by local");
 }
 
-TEST(DoubtedClose, AnRstThatCameLateSettlesIt) {
+TEST(PendingClose, AnRstThatCameLateSettlesIt) {
   Story story;
   Conn conn = hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -263,7 +263,7 @@ TEST(HiddenClose, OfASimultaneousCloseIsInTimeWaitByTheNextEvent) {
   expect_one_end(story, conn);
 }
 
-TEST(DoubtedClose, IsFoundByAWalkAfterTheAnswer) {
+TEST(PendingClose, IsFoundByAWalkAfterTheAnswer) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -276,7 +276,7 @@ TEST(DoubtedClose, IsFoundByAWalkAfterTheAnswer) {
   expect_one_end(story, conn);
 }
 
-TEST(DoubtedClose, ThatNoWalkFindsIsAskedForAgain) {
+TEST(PendingClose, ThatNoWalkFindsIsAskedForAgain) {
   Story story;
   hidden_minisock(story);
   InquiryEvent found = minisock_in(FinWait2);
@@ -291,7 +291,7 @@ TEST(DoubtedClose, ThatNoWalkFindsIsAskedForAgain) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-TEST(DoubtedClose, GoesOnUnderItsCookieOfWhichAnotherLifeBegan) {
+TEST(PendingClose, GoesOnUnderItsCookieOfWhichAnotherLifeBegan) {
   Story story;
   Conn conn = hidden_time_wait(story);
   is_answered(story, kAsked, minisock_in(TimeWait));
@@ -302,7 +302,7 @@ TEST(DoubtedClose, GoesOnUnderItsCookieOfWhichAnotherLifeBegan) {
   EXPECT_EQ(story.lifecycle().open(), 1U) << "the second life";
 }
 
-TEST(DoubtedClose, WhoseAddressesAreAnotherSocketsIsOver) {
+TEST(PendingClose, WhoseAddressesAreAnotherSocketsIsOver) {
   Story story;
   hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -314,7 +314,7 @@ TEST(DoubtedClose, WhoseAddressesAreAnotherSocketsIsOver) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(DoubtedClose, WhoseAddressesAreAnotherMinisocksIsOver) {
+TEST(PendingClose, WhoseAddressesAreAnotherMinisocksIsOver) {
   Story story;
   hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -325,7 +325,7 @@ TEST(DoubtedClose, WhoseAddressesAreAnotherMinisocksIsOver) {
 }
 
 // The tracepoint itself gave it a cookie, when its minisock was there.
-TEST(DoubtedClose, OfASocketThatHadNoCookieIsAskedAboutByItsAddresses) {
+TEST(PendingClose, OfASocketThatHadNoCookieIsAskedAboutByItsAddresses) {
   Story story;
   Conn conn = story.client(1).minisock_cookie(0).moves(FinWait2, Closed, 102ms, orphan());
   const Question asked = question(story, kAsked);
@@ -339,7 +339,7 @@ TEST(DoubtedClose, OfASocketThatHadNoCookieIsAskedAboutByItsAddresses) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-TEST(DoubtedClose, AnotherConnectionAtItsAddressesIsNoSignOfIt) {
+TEST(PendingClose, AnotherConnectionAtItsAddressesIsNoSignOfIt) {
   Story story;
   story.client(1).minisock_cookie(0).moves(FinWait2, Closed, 102ms, orphan());
   const Question asked = question(story, kAsked);
@@ -351,7 +351,7 @@ TEST(DoubtedClose, AnotherConnectionAtItsAddressesIsNoSignOfIt) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(DoubtedClose, NextToALossIsUnknownWhenItIsGone) {
+TEST(PendingClose, NextToALossIsUnknownWhenItIsGone) {
   Story story;
   hidden_minisock(story);
   story.loses(1, 110ms);
@@ -359,7 +359,7 @@ TEST(DoubtedClose, NextToALossIsUnknownWhenItIsGone) {
   EXPECT_EQ(story.life(1).verdict(), "unknown, opened by local, closed by local");
 }
 
-TEST(DoubtedClose, NextToALossGoesOnAndIsNotUnseen) {
+TEST(PendingClose, NextToALossGoesOnAndIsNotUnseen) {
   Story story;
   Conn conn = hidden_minisock(story);
   story.loses(1, 110ms);
@@ -370,7 +370,7 @@ TEST(DoubtedClose, NextToALossGoesOnAndIsNotUnseen) {
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by local, closed by local");
 }
 
-TEST(DoubtedClose, IsFlaggedWhenItsMinisockStays) {
+TEST(PendingClose, IsFlaggedWhenItsMinisockStays) {
   Story story(flagging(FinWait2, 5s));
   hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));

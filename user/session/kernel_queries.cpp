@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "session/inquirer.h"
+#include "session/kernel_queries.h"
 
 #include <spdlog/spdlog.h>
 
@@ -33,9 +33,9 @@ std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
 }
 
 // Of those that were asked about, if only those are of interest.
-std::optional<Error> add_subflows(const Walks& walks, const std::vector<Question>* questions,
+std::optional<Error> add_subflows(const BpfIterators& iterators, const std::vector<Question>* questions,
                                   MptcpEvent& mptcp) {
-  auto subflows = walks.mptcp_subflows();
+  auto subflows = iterators.mptcp_subflows();
   mptcp.at = monotonic_now();
   if (!subflows) return subflows.error();
   const auto is_asked_for = [&](const MptcpSubflow& subflow) {
@@ -70,48 +70,48 @@ void add_holders(const std::vector<Question>& questions, const std::vector<Holdi
 
 }  // namespace
 
-Inquirer::Inquirer(const Programs& programs, Lifecycle& lifecycle, Feed& feed)
-    : walks_(programs.walks()),
-      namespaces_(walks_),
+KernelQueries::KernelQueries(const Programs& programs, Lifecycle& lifecycle, EventPipeline& pipeline)
+    : iterators_(programs.iterators()),
+      namespaces_(iterators_),
       other_ends_(namespaces_),
       cgroups_(find_cgroup2_mount()),
       lifecycle_(lifecycle),
-      feed_(feed),
+      pipeline_(pipeline),
       tracing_(programs.sees().tracing) {
   if (const auto threshold = lifecycle.thresholds().accept)
-    queue_watch_.emplace(walks_, *threshold);
+    queue_watch_.emplace(iterators_, *threshold);
   worker_.ask([]() -> Worker::Answer {
     keep_only(~needed_by_loop_only());
     return {};
   });
 }
 
-Inquirer::~Inquirer() { stop_ = true; }
+KernelQueries::~KernelQueries() { stop_ = true; }
 
-void Inquirer::keep_snapshots(std::optional<std::uint64_t> netns_cookie) {
+void KernelQueries::keep_snapshots(std::optional<std::uint64_t> netns_cookie) {
   keeps_snapshots_ = true;
   snapshot_of_ = netns_cookie;
   ask_for_snapshot(monotonic_now(), true);
 }
 
-void Inquirer::look_once_more(Nanos now) { ask_for_snapshot(now, false); }
+void KernelQueries::look_once_more(Nanos now) { ask_for_snapshot(now, false); }
 
-void Inquirer::ask_for_snapshot(Nanos now, bool with_holders) {
+void KernelQueries::ask_for_snapshot(Nanos now, bool with_holders) {
   walking_ = true;
   snapshot_wanted_ = false;
   last_walk_ = now;
-  feed_.note(SnapshotBegan{});
-  if (queue_watch_ && with_holders) feed_.note(QueueWalkBegan{});
-  worker_.ask([this, with_holders] { return look_at_all(with_holders); });
+  pipeline_.user_event(SnapshotBegan{});
+  if (queue_watch_ && with_holders) pipeline_.user_event(QueueWalkBegan{});
+  worker_.ask([this, with_holders] { return take_snapshot(with_holders); });
 }
 
-bool Inquirer::snapshot_is_due(Nanos now) const {
+bool KernelQueries::snapshot_is_due(Nanos now) const {
   return keeps_snapshots_ && !walking_ && (snapshot_wanted_ || lifecycle_.wants_snapshot()) &&
          now >= last_walk_ + std::max(kShares * last_walk_cost_, kMostWait);
 }
 
 // One that could not be entered may have gone meanwhile.
-std::uint64_t Inquirer::still_there(const std::vector<std::uint64_t>& closed) {
+std::uint64_t KernelQueries::still_there(const std::vector<std::uint64_t>& closed) {
   const auto there = namespaces_.find();
   return static_cast<std::uint64_t>(
       std::count_if(there.begin(), there.end(), [&](const auto& name) {
@@ -119,7 +119,7 @@ std::uint64_t Inquirer::still_there(const std::vector<std::uint64_t>& closed) {
       }));
 }
 
-Worker::Answer Inquirer::look_at_all(bool with_holders) {
+Worker::Answer KernelQueries::take_snapshot(bool with_holders) {
   const Nanos before = thread_cpu_time();
   std::vector<std::uint64_t> closed;
   std::vector<NamespaceEvent> ranges;
@@ -133,13 +133,13 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   for (const Namespaces::Name& name : names) {
     if (stop_) return {};
     const bool entered = namespaces_.enter(name.cookie, [&] {
-      const std::uint32_t met = walks_.subflows_met();
-      if (auto failed = walks_.snapshot(stop_)) error = std::move(failed);
+      const std::uint32_t met = iterators_.subflows_met();
+      if (auto failed = iterators_.snapshot(stop_)) error = std::move(failed);
       const Nanos walked = thread_cpu_time();
       ranges.push_back(port_reader_.read_here(name.cookie));
       reading_ranges += thread_cpu_time() - walked;
-      if (walks_.subflows_met() != met)
-        if (auto failed = add_subflows(walks_, nullptr, mptcp)) error = std::move(failed);
+      if (iterators_.subflows_met() != met)
+        if (auto failed = add_subflows(iterators_, nullptr, mptcp)) error = std::move(failed);
       if (!with_queues) return;
       if (auto failed = queue_watch_->walk(name.cookie)) error = std::move(failed);
     });
@@ -151,7 +151,7 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   HoldersEvent holders{.at = monotonic_now(), .holdings = {}};
   std::optional<DeadLook> dead;
   if (with_holders) {
-    if (auto holdings = walks_.holders({}))
+    if (auto holdings = iterators_.holders({}))
       holders.holdings = std::move(*holdings);
     else
       error = holdings.error();
@@ -169,13 +169,13 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   return [this, not_entered, missing, error, cost, reading_ranges, ranges, mptcp = std::move(mptcp),
           queues = std::move(queues), holders = std::move(holders), dead = std::move(dead)] {
     if (error) spdlog::warn("{}: sockets may be missing", error->text());
-    for (const NamespaceEvent& range : ranges) feed_.note(range);
+    for (const NamespaceEvent& range : ranges) pipeline_.user_event(range);
     read_ranges_again_after(reading_ranges);
-    if (!mptcp.subflows.empty()) feed_.note(mptcp);
-    feed_.note(holders);
+    if (!mptcp.subflows.empty()) pipeline_.user_event(mptcp);
+    pipeline_.user_event(holders);
     if (dead) tell(*dead);
     if (queues) tell(*queues, Nanos{0});
-    feed_.note(SnapshotOver{});
+    pipeline_.user_event(SnapshotOver{});
     not_entered_ = not_entered;
     netns_missing_ = missing;
     last_walk_cost_ = cost;
@@ -185,7 +185,7 @@ Worker::Answer Inquirer::look_at_all(bool with_holders) {
   };
 }
 
-Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netns_cookies,
+Worker::Answer KernelQueries::read_port_ranges(const std::vector<std::uint64_t>& netns_cookies,
                                           bool again) {
   const Nanos before = thread_cpu_time();
   std::vector<NamespaceEvent> ranges = port_reader_.read(netns_cookies);
@@ -193,18 +193,18 @@ Worker::Answer Inquirer::read_port_ranges(const std::vector<std::uint64_t>& netn
     for (NamespaceEvent& range : port_reader_.read_again()) ranges.push_back(std::move(range));
   const Nanos cost = thread_cpu_time() - before;
   return [this, cost, ranges, again] {
-    for (const NamespaceEvent& range : ranges) feed_.note(range);
+    for (const NamespaceEvent& range : ranges) pipeline_.user_event(range);
     next_ranges_ = monotonic_now() + std::max(kShares * cost, kMostWait);
     if (again) read_ranges_again_after(cost);
   };
 }
 
-void Inquirer::read_ranges_again_after(Nanos cost) {
+void KernelQueries::read_ranges_again_after(Nanos cost) {
   next_ranges_again_ = monotonic_now() + std::max(kRareShares * cost, kRangesAgain);
 }
 
 // Those that are there at the start are read in the snapshot's walk.
-void Inquirer::ask_for_port_ranges(Nanos now) {
+void KernelQueries::ask_for_port_ranges(Nanos now) {
   if (walking_ || now < next_ranges_) return;
   const auto unknown = lifecycle_.take_unknown_namespaces();
   if (next_ranges_again_.count() == 0) next_ranges_again_ = now + kRangesAgain;
@@ -215,7 +215,7 @@ void Inquirer::ask_for_port_ranges(Nanos now) {
 }
 
 // A minisock may outlive it for a moment: it is gone when nothing of it is left.
-void Inquirer::look_after_netns(Nanos now) {
+void KernelQueries::look_after_netns(Nanos now) {
   if (!snapshot_of_ || netns_gone_ || now < next_netns_look_) return;
   next_netns_look_ = Nanos::max();  // until it is answered
   worker_.ask([this, cookie = *snapshot_of_]() -> Worker::Answer {
@@ -228,7 +228,7 @@ void Inquirer::look_after_netns(Nanos now) {
   });
 }
 
-void Inquirer::tick(Nanos now) {
+void KernelQueries::tick(Nanos now) {
   look_after_netns(now);
   ask_for_port_ranges(now);
   look_for_dead(now);
@@ -236,7 +236,7 @@ void Inquirer::tick(Nanos now) {
   for (const std::uint64_t id : lifecycle_.take_unknown_cgroups())
     worker_.ask([this, id]() -> Worker::Answer {
       return [this, event = CgroupEvent{monotonic_now(), id, cgroups_.path_of(id)}] {
-        feed_.note(event);
+        pipeline_.user_event(event);
       };
     });
   if (snapshot_is_due(now)) ask_for_snapshot(now, true);
@@ -246,10 +246,10 @@ void Inquirer::tick(Nanos now) {
   asking_ = true;
   last_asked_ = now;
   log_questions();
-  worker_.ask([this, questions = std::exchange(waiting_, {})] { return look_at(questions); });
+  worker_.ask([this, questions = std::exchange(waiting_, {})] { return answer(questions); });
 }
 
-void Inquirer::log_questions() {
+void KernelQueries::log_questions() {
   const auto ends = std::count_if(waiting_.begin(), waiting_.end(),
                                   [](const Question& question) { return question.for_end; });
   spdlog::debug(
@@ -257,20 +257,20 @@ void Inquirer::log_questions() {
       waiting_.size(), ends, last_cost_.count() / 1000);
 }
 
-void Inquirer::enqueue(const std::vector<Question>& questions, Nanos now) {
+void KernelQueries::enqueue(const std::vector<Question>& questions, Nanos now) {
   if (questions.empty()) return;
   if (waiting_.empty()) first_waiting_ = now;
   waiting_.insert(waiting_.end(), questions.begin(), questions.end());
 }
 
 // What became of their namespace will be clear soon.
-void Inquirer::put_off(const std::vector<Question>& questions) {
+void KernelQueries::put_off(const std::vector<Question>& questions) {
   if (questions.empty()) return;
   if (put_off_.empty()) put_off_until_ = monotonic_now() + kMostWait;
   put_off_.insert(put_off_.end(), questions.begin(), questions.end());
 }
 
-std::optional<Nanos> Inquirer::due() const {
+std::optional<Nanos> KernelQueries::due() const {
   const auto questions = questions_due();
   const auto look = looking_ || walking_ ? std::nullopt : lifecycle_.dead_look_due();
   Nanos due = questions.value_or(Nanos::max());
@@ -280,7 +280,7 @@ std::optional<Nanos> Inquirer::due() const {
   return due == Nanos::max() ? std::nullopt : std::optional(due);
 }
 
-std::optional<Nanos> Inquirer::questions_due() const {
+std::optional<Nanos> KernelQueries::questions_due() const {
   if (asking_ || waiting_.empty()) return std::nullopt;
   const Nanos together = first_waiting_ + std::clamp(kPromise - last_cost_, Nanos{0}, kShare);
   if (last_asked_.count() < 0) return together;
@@ -289,7 +289,7 @@ std::optional<Nanos> Inquirer::questions_due() const {
 }
 
 // Whose sockets they are, and what is around them.
-ProcessesEvent Inquirer::find_holders(const std::vector<Question>& questions,
+ProcessesEvent KernelQueries::find_holders(const std::vector<Question>& questions,
                                       std::vector<InquiryEvent>& answers) {
   ProcessReader processes;
   other_ends_.find(questions, answers);
@@ -297,7 +297,7 @@ ProcessesEvent Inquirer::find_holders(const std::vector<Question>& questions,
   const auto others = other_ends_.cookies();
   cookies.insert(cookies.end(), others.begin(), others.end());
   if (cookies.empty()) return {};
-  auto holdings = walks_.holders(cookies);
+  auto holdings = iterators_.holders(cookies);
   if (!holdings) return {};
   add_holders(questions, *holdings, answers);
   for (const InquiryEvent& answer : answers)
@@ -306,7 +306,7 @@ ProcessesEvent Inquirer::find_holders(const std::vector<Question>& questions,
   return processes.event();
 }
 
-Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
+Worker::Answer KernelQueries::answer(const std::vector<Question>& questions) {
   const Nanos before = thread_cpu_time();
   std::vector<InquiryEvent> answers(questions.size());
   std::optional<Error> refused;
@@ -325,7 +325,7 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
       std::vector<Question> here;
       for (const std::size_t i : which) here.push_back(questions[i]);
       if (asks_for_mptcp(here))
-        if (auto failed = add_subflows(walks_, &here, mptcp)) refused = std::move(failed);
+        if (auto failed = add_subflows(iterators_, &here, mptcp)) refused = std::move(failed);
       auto found = ask_kernel(here);
       if (!found) refused = found.error();
       if (!found) return;
@@ -348,9 +348,9 @@ Worker::Answer Inquirer::look_at(const std::vector<Question>& questions) {
     if (refused && !std::exchange(refused_, true))
       spdlog::warn("{}: nothing can be flagged", refused->text());
     last_cost_ = cost;
-    if (!mptcp.subflows.empty()) feed_.note(mptcp);
-    if (!processes.processes.empty()) feed_.note(processes);
-    for (const InquiryEvent& answer : answers) feed_.note(answer);
+    if (!mptcp.subflows.empty()) pipeline_.user_event(mptcp);
+    if (!processes.processes.empty()) pipeline_.user_event(processes);
+    for (const InquiryEvent& answer : answers) pipeline_.user_event(answer);
   };
 }
 

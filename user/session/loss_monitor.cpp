@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "session/pump.h"
+#include "session/loss_monitor.h"
 
 #include <algorithm>
 #include <atomic>
@@ -16,49 +16,49 @@ std::uint64_t load(const __u64& counter) {
 
 }  // namespace
 
-void Pump::handle(std::span<const std::byte> record) noexcept {
+void LossMonitor::handle(std::span<const std::byte> record) noexcept {
   ++records_;
   notice_ring_loss();
-  feed_.record(record);
+  pipeline_.record(record);
 }
 
 // The kernel counts a drop before it queues what comes after it. So whatever was dropped before the
 // record at hand is counted by now.
-void Pump::notice_ring_loss() {
+void LossMonitor::notice_ring_loss() {
   if (shared_ == nullptr) return;
   const std::uint64_t events = load(shared_->lost_events);
   if (events == noticed_) return;
   noticed_ = events;
   const Nanos now = monotonic_now();
-  feed_.note(LossEvent{.at = now, .cause = LossCause::RingFull, .counted = false});
+  pipeline_.user_event(LossEvent{.at = now, .cause = LossCause::RingFull, .counted = false});
 }
 
-void Pump::begin(const tcpdwell_shared& shared, const Missed& missed) {
+void LossMonitor::begin(const tcpdwell_shared& shared, const Missed& missed) {
   ring_transitions_ = load(shared.lost_transitions);
   ring_events_ = noticed_ = load(shared.lost_events);
   missed_ = missed;
 }
 
-void Pump::check_ring_loss(const tcpdwell_shared& shared, Nanos now) {
+void LossMonitor::check_ring_loss(const tcpdwell_shared& shared, Nanos now) {
   // The kernel counts an event before the transition among them: read in the other order, never
   // more transitions than events.
   const std::uint64_t transitions = load(shared.lost_transitions);
   const std::uint64_t events = load(shared.lost_events);
   if (events != ring_events_ || transitions != ring_transitions_)
-    feed_.note(LossEvent{.at = now,
+    pipeline_.user_event(LossEvent{.at = now,
                          .cause = LossCause::RingFull,
                          .events = events - ring_events_,
                          .transitions = transitions - ring_transitions_});
   ring_events_ = events;
   ring_transitions_ = transitions;
-  const std::uint64_t damaged = feed_.damaged();
+  const std::uint64_t damaged = pipeline_.damaged();
   if (damaged != damaged_told_)
-    feed_.note(
+    pipeline_.user_event(
         LossEvent{.at = now, .cause = LossCause::Damaged, .events = damaged - damaged_told_});
   damaged_told_ = damaged;
 }
 
-void Pump::check_missed(const Missed& missed, Nanos now) {
+void LossMonitor::check_missed(const Missed& missed, Nanos now) {
   // One that is being seen right now may be counted already: what is left out now comes later.
   const std::uint64_t transitions =
       missed.transitions - std::min(missed.transitions, missed_.transitions);
@@ -66,7 +66,7 @@ void Pump::check_missed(const Missed& missed, Nanos now) {
   missed_ = {.transitions = std::max(missed.transitions, missed_.transitions),
              .at_most = missed.at_most};
   if (transitions != 0 || at_most != 0)
-    feed_.note(LossEvent{.at = now,
+    pipeline_.user_event(LossEvent{.at = now,
                          .cause = LossCause::Recursion,
                          .events = transitions,
                          .transitions = transitions,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "host/folklore.h"
+#include "host/sysctl_mistakes.h"
 
 #include <algorithm>
 #include <charconv>
@@ -68,9 +68,9 @@ std::string about(std::string_view name, std::string_view value) {
 
 }  // namespace
 
-std::vector<Folklore> find_folklore(std::string_view file, std::string_view text,
+std::vector<SysctlMistake> find_sysctl_mistakes(std::string_view file, std::string_view text,
                                     std::size_t most) {
-  std::vector<Folklore> found;
+  std::vector<SysctlMistake> found;
   for (std::size_t number = 1; !text.empty() && found.size() < most; ++number) {
     const auto end = std::min(text.find('\n'), text.size());
     std::string_view line = trimmed(text.substr(0, end));

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pipeline/feed.h"
+#include "pipeline/event_pipeline.h"
 
 #include <utility>
 #include <variant>
 
 namespace tcpdwell {
 
-void Feed::record(std::span<const std::byte> record) noexcept {
-  if (tape_ != nullptr) tape_->record(record);
-  if (!intake_.add(record)) {
+void EventPipeline::record(std::span<const std::byte> record) noexcept {
+  if (log_ != nullptr) log_->record(record);
+  if (!batch_.add(record)) {
     ++damaged_;
     ++events_;
   }
-  if (intake_.full()) settle();
+  if (batch_.full()) apply_batch();
 }
 
-void Feed::settle() noexcept {
-  intake_.empty([this](const Event& event) { apply(event); });
+void EventPipeline::apply_batch() noexcept {
+  batch_.empty([this](const Event& event) { apply(event); });
 }
 
-void Feed::apply(const Event& event) {
+void EventPipeline::apply(const Event& event) {
   const Nanos at = std::visit([](const auto& e) { return e.at; }, event);
   if (at >= stop_) return;
   if (!std::holds_alternative<SnapshotEvent>(event)) ++events_;
@@ -28,39 +28,39 @@ void Feed::apply(const Event& event) {
   lifecycle_.on(event);
 }
 
-void Feed::note(const Note& note) noexcept {
-  settle();
-  if (tape_ != nullptr) tape_->note(note, lifecycle_);
-  std::visit([this](const auto& what) { take(what); }, note);
+void EventPipeline::user_event(const UserEvent& event) noexcept {
+  apply_batch();
+  if (log_ != nullptr) log_->user_event(event, lifecycle_);
+  std::visit([this](const auto& what) { take(what); }, event);
 }
 
-void Feed::take(const Began&) {
+void EventPipeline::take(const Began&) {
   StartRecord start = start_;
   start.when = lifecycle_.when(start_.when.mono);
   sink_.write(start);
 }
 
-void Feed::take(const Ticked& tick) {
+void EventPipeline::take(const Ticked& tick) {
   lifecycle_.tick(tick.at);
   if (observer_ != nullptr) observer_->ticked(tick.at, lifecycle_);
 }
 
-void Feed::take(const SnapshotBegan&) { lifecycle_.snapshot_begins(); }
+void EventPipeline::take(const SnapshotBegan&) { lifecycle_.snapshot_begins(); }
 
-void Feed::take(const SnapshotOver&) { lifecycle_.snapshot_ended(); }
+void EventPipeline::take(const SnapshotOver&) { lifecycle_.snapshot_ended(); }
 
-void Feed::take(const QueueWalkBegan&) { lifecycle_.queue_walk_begins(); }
+void EventPipeline::take(const QueueWalkBegan&) { lifecycle_.queue_walk_begins(); }
 
-void Feed::take(const LossEvent& loss) {
+void EventPipeline::take(const LossEvent& loss) {
   lost_ += loss.events;
   transitions_lost_ += loss.transitions;
   if (loss.cause == LossCause::RingFull) ring_full_ += loss.events;
   lifecycle_.on(loss);
 }
 
-void Feed::take(const Stopped& stop) { stop_ = stop.at; }
+void EventPipeline::take(const Stopped& stop) { stop_ = stop.at; }
 
-void Feed::take(const Finished& end) {
+void EventPipeline::take(const Finished& end) {
   lifecycle_.finish(end.at);
   if (observer_ != nullptr) observer_->finished(end.at, lifecycle_);
   end_ = {.when = lifecycle_.when(end.at),

@@ -31,7 +31,7 @@ struct Finished {
   bool truncated = false;  // EndRecord::truncated
 };
 
-using Note =
+using UserEvent =
     std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, QueueWalkBegan, LossEvent, ClockEvent,
                  SuspendEvent, CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent,
                  ProcessesEvent, MptcpEvent, AcceptQueuesEvent, DeadEvent, Stopped, Finished>;

@@ -16,7 +16,7 @@ static __always_inline void write_place(struct seq_file *seq, const struct net *
 }
 
 SEC("iter/task")
-int places_of_tasks(struct bpf_iter__task *ctx)
+int netns_of_tasks(struct bpf_iter__task *ctx)
 {
 	struct tcpdwell_place out = {.kind = TCPDWELL_PLACE_OF_TASK, .fd = -1};
 	const struct task_struct *task = ctx->task;
@@ -51,7 +51,7 @@ static __always_inline const struct net *net_of_nsfs(const struct file *file)
 }
 
 SEC("iter/task_file")
-int places_of_files(struct bpf_iter__task_file *ctx)
+int netns_of_files(struct bpf_iter__task_file *ctx)
 {
 	struct tcpdwell_place out = {.fd = ctx->fd};
 	struct task_struct *task = ctx->task;
@@ -94,7 +94,7 @@ static long look_at_namespace(__u32 index, struct list_walk *walk)
 	const struct net *net = walk->net;
 	const void *next = BPF_CORE_READ(net, list.next);
 
-	if (is_wanted(BPF_CORE_READ(net, net_cookie)))
+	if (in_query_set(BPF_CORE_READ(net, net_cookie)))
 		write_place(walk->seq, net, &out);
 	walk->net = next ? next - bpf_core_field_offset(struct net, list) : NULL;
 	return !next || walk->net == walk->first;
@@ -105,7 +105,7 @@ static long look_at_namespace(__u32 index, struct list_walk *walk)
  * says that the walk was whole. RCU, which holds here, keeps what is taken out of the list
  * meanwhile; bpf_loop() came with 5.17. */
 SEC("iter/task")
-int places_in_list(struct bpf_iter__task *ctx)
+int netns_in_list(struct bpf_iter__task *ctx)
 {
 	struct tcpdwell_place end = {.kind = TCPDWELL_PLACE_END_OF_LIST, .fd = -1};
 	struct list_walk walk = {.seq = ctx->meta->seq};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernel/walks.h"
+#include "kernel/bpf_iterators.h"
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
@@ -23,21 +23,21 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::optional<Place::Kind> to_kind(std::uint32_t raw) {
+std::optional<NetnsRef::Kind> to_kind(std::uint32_t raw) {
   switch (raw) {
-    case TCPDWELL_PLACE_OF_TASK: return Place::Kind::Task;
-    case TCPDWELL_PLACE_OF_SOCKET: return Place::Kind::Socket;
-    case TCPDWELL_PLACE_OF_FILE: return Place::Kind::File;
-    case TCPDWELL_PLACE_IN_LIST: return Place::Kind::InList;
-    case TCPDWELL_PLACE_END_OF_LIST: return Place::Kind::EndOfList;
+    case TCPDWELL_PLACE_OF_TASK: return NetnsRef::Kind::Task;
+    case TCPDWELL_PLACE_OF_SOCKET: return NetnsRef::Kind::Socket;
+    case TCPDWELL_PLACE_OF_FILE: return NetnsRef::Kind::File;
+    case TCPDWELL_PLACE_IN_LIST: return NetnsRef::Kind::InList;
+    case TCPDWELL_PLACE_END_OF_LIST: return NetnsRef::Kind::EndOfList;
     default: return std::nullopt;
   }
 }
 
-Result<std::vector<Place>> read_places(const LinkPtr& link, std::string_view doing) {
+Result<std::vector<NetnsRef>> read_netns_refs(const LinkPtr& link, std::string_view doing) {
   auto bytes = read_all(link, doing);
   if (!bytes) return bytes.error();
-  std::vector<Place> places;
+  std::vector<NetnsRef> places;
   tcpdwell_place raw;
   for (std::size_t at = 0; at + sizeof raw <= bytes->size(); at += sizeof raw) {
     std::memcpy(&raw, bytes->data() + at, sizeof raw);
@@ -77,18 +77,18 @@ std::vector<tcpdwell_end> ends_of(const WalkedQueue& walked) {
 
 }  // namespace
 
-struct Walks::Impl {
+struct BpfIterators::Impl {
   tcpdwell_bpf* skeleton;
   LinkPtr sockets, subflows, queues, holders, dead, tasks, files, list;
   std::uint32_t pass = 0;  // of holders(); entries of earlier ones are not wanted
 };
 
-Walks::Walks(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Walks::Walks(Walks&&) noexcept = default;
-Walks& Walks::operator=(Walks&&) noexcept = default;
-Walks::~Walks() = default;
+BpfIterators::BpfIterators(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+BpfIterators::BpfIterators(BpfIterators&&) noexcept = default;
+BpfIterators& BpfIterators::operator=(BpfIterators&&) noexcept = default;
+BpfIterators::~BpfIterators() = default;
 
-Result<Walks> Walks::attach(tcpdwell_bpf& skeleton) {
+Result<BpfIterators> BpfIterators::attach(tcpdwell_bpf& skeleton) {
   auto impl = std::make_unique<Impl>();
   impl->skeleton = &skeleton;
   auto& progs = skeleton.progs;
@@ -97,20 +97,20 @@ Result<Walks> Walks::attach(tcpdwell_bpf& skeleton) {
                                {progs.mptcp_sockets, &impl->subflows},
                                {progs.holders, &impl->holders},
                                {progs.dead_descriptors, &impl->dead},
-                               {progs.places_of_tasks, &impl->tasks},
-                               {progs.places_of_files, &impl->files},
-                               {progs.places_in_list, &impl->list}}) {
+                               {progs.netns_of_tasks, &impl->tasks},
+                               {progs.netns_of_files, &impl->files},
+                               {progs.netns_in_list, &impl->list}}) {
     link->reset(bpf_program__attach_iter(program, nullptr));
     if (!*link)
       return system_error(std::string("attaching ") + bpf_program__section_name(program), 0,
                           LibbpfLog::hint());
   }
-  return Walks(std::move(impl));
+  return BpfIterators(std::move(impl));
 }
 
-bool Walks::may_ask() const {
+bool BpfIterators::may_ask() const {
   const UniqueFd walk(bpf_iter_create(bpf_link__fd(impl_->holders.get())));
-  const int map = bpf_map__fd(impl_->skeleton->maps.wanted);
+  const int map = bpf_map__fd(impl_->skeleton->maps.query_set);
   const std::uint64_t nobody = 0;
   bpf_map_info info{};
   __u32 size = sizeof info;
@@ -118,7 +118,7 @@ bool Walks::may_ask() const {
          bpf_map_delete_elem(map, &nobody) == 0 && bpf_obj_get_info_by_fd(map, &info, &size) == 0;
 }
 
-std::optional<Error> Walks::snapshot(const std::atomic<bool>& stop) const {
+std::optional<Error> BpfIterators::snapshot(const std::atomic<bool>& stop) const {
   constexpr std::string_view kDoing = "walking through the sockets of a network namespace";
   const UniqueFd walk(bpf_iter_create(bpf_link__fd(impl_->sockets.get())));
   if (!walk) return system_error(kDoing);
@@ -132,9 +132,9 @@ std::optional<Error> Walks::snapshot(const std::atomic<bool>& stop) const {
   return std::nullopt;
 }
 
-std::uint32_t Walks::subflows_met() const { return impl_->skeleton->bss->subflows_met; }
+std::uint32_t BpfIterators::subflows_met() const { return impl_->skeleton->bss->subflows_met; }
 
-Result<std::vector<MptcpSubflow>> Walks::mptcp_subflows() const {
+Result<std::vector<MptcpSubflow>> BpfIterators::mptcp_subflows() const {
   auto bytes =
       read_all(impl_->subflows, "walking through the MPTCP sockets of a network namespace");
   if (!bytes) return bytes.error();
@@ -147,32 +147,32 @@ Result<std::vector<MptcpSubflow>> Walks::mptcp_subflows() const {
 }
 
 // All in a few system calls.
-std::optional<Error> Walks::want(std::span<const std::uint64_t> cookies) {
+std::optional<Error> BpfIterators::want(std::span<const std::uint64_t> cookies) {
   const std::vector<std::uint32_t> passes(cookies.size(), impl_->pass);
   auto count = static_cast<std::uint32_t>(cookies.size());
-  if (bpf_map_update_batch(bpf_map__fd(impl_->skeleton->maps.wanted), cookies.data(), passes.data(),
+  if (bpf_map_update_batch(bpf_map__fd(impl_->skeleton->maps.query_set), cookies.data(), passes.data(),
                            &count, nullptr) != 0)
     return system_error("asking for the holders of sockets");
   return std::nullopt;
 }
 
 // A cookie that is there twice is deleted once: so one by one where the batch stops.
-void Walks::forget(std::span<const std::uint64_t> cookies) {
-  const int map = bpf_map__fd(impl_->skeleton->maps.wanted);
+void BpfIterators::forget(std::span<const std::uint64_t> cookies) {
+  const int map = bpf_map__fd(impl_->skeleton->maps.query_set);
   auto count = static_cast<std::uint32_t>(cookies.size());
   if (bpf_map_delete_batch(map, cookies.data(), &count, nullptr) == 0) return;
   for (const std::uint64_t cookie : cookies) bpf_map_delete_elem(map, &cookie);
 }
 
 // `cookies`: of sockets; with none, all are wanted.
-Result<std::vector<std::byte>> Walks::read_holders(std::span<const std::uint64_t> cookies,
+Result<std::vector<std::byte>> BpfIterators::read_holders(std::span<const std::uint64_t> cookies,
                                                    bool with_ends) {
-  impl_->skeleton->bss->holders_pass = cookies.empty() ? 0 : impl_->pass;
+  impl_->skeleton->bss->query_pass = cookies.empty() ? 0 : impl_->pass;
   impl_->skeleton->bss->holders_ends = with_ends ? 1 : 0;
   return read_all(impl_->holders, "walking through the descriptors of all processes");
 }
 
-Result<std::vector<Holding>> Walks::holders(std::span<const std::uint64_t> cookies) {
+Result<std::vector<Holding>> BpfIterators::holders(std::span<const std::uint64_t> cookies) {
   if (!cookies.empty()) {
     if (++impl_->pass == 0) impl_->pass = 1;
     if (const auto error = want(cookies)) {
@@ -191,7 +191,7 @@ Result<std::vector<Holding>> Walks::holders(std::span<const std::uint64_t> cooki
   return holdings;
 }
 
-Result<std::vector<DeadSocket>> Walks::dead_descriptors() const {
+Result<std::vector<DeadSocket>> BpfIterators::dead_descriptors() const {
   auto bytes = read_all(impl_->dead, "walking through the descriptors of all processes");
   if (!bytes) return bytes.error();
   std::vector<DeadSocket> sockets;
@@ -202,7 +202,7 @@ Result<std::vector<DeadSocket>> Walks::dead_descriptors() const {
   return sockets;
 }
 
-Result<ListenerHolders> Walks::holders_of(std::span<const WalkedQueue> queues) {
+Result<ListenerHolders> BpfIterators::holders_of(std::span<const WalkedQueue> queues) {
   std::vector<std::uint64_t> cookies;
   for (const WalkedQueue& one : queues) cookies.push_back(one.queue.cookie);
   if (cookies.empty()) return ListenerHolders{};
@@ -244,7 +244,7 @@ Result<ListenerHolders> Walks::holders_of(std::span<const WalkedQueue> queues) {
   return found;
 }
 
-Result<QueueWalk> Walks::accept_queues(Nanos cutoff) {
+Result<QueueWalk> BpfIterators::accept_queues(Nanos cutoff) {
   constexpr std::string_view kDoing = "walking through the accept queues of a network namespace";
   auto& shared = *impl_->skeleton->bss;
   shared.queue_cutoff_us = static_cast<std::uint64_t>(cutoff.count() / 1000);
@@ -280,7 +280,7 @@ Result<QueueWalk> Walks::accept_queues(Nanos cutoff) {
 }
 
 // The children are in a map, which is empty afterwards.
-std::optional<Error> Walks::collect_queued(QueueWalk& walk) const {
+std::optional<Error> BpfIterators::collect_queued(QueueWalk& walk) const {
   std::unordered_map<std::uint64_t, ListenQueue*> by_cookie;
   std::uint64_t noted = 0;
   for (WalkedQueue& one : walk.queues) {
@@ -321,19 +321,19 @@ std::optional<Error> Walks::collect_queued(QueueWalk& walk) const {
   return std::nullopt;
 }
 
-Result<std::vector<Place>> Walks::find_in_list(std::span<const std::uint64_t> cookies) {
+Result<std::vector<NetnsRef>> BpfIterators::find_in_list(std::span<const std::uint64_t> cookies) {
   if (++impl_->pass == 0) impl_->pass = 1;
   if (const auto error = want(cookies)) {
     forget(cookies);
     return *error;
   }
-  impl_->skeleton->bss->holders_pass = impl_->pass;
-  auto places = read_places(impl_->list, "walking through the list of network namespaces");
+  impl_->skeleton->bss->query_pass = impl_->pass;
+  auto places = read_netns_refs(impl_->list, "walking through the list of network namespaces");
   forget(cookies);
   return places;
 }
 
-Result<std::vector<std::uint64_t>> Walks::namespaces_gone(std::span<const std::uint64_t> cookies) {
+Result<std::vector<std::uint64_t>> BpfIterators::namespaces_gone(std::span<const std::uint64_t> cookies) {
   constexpr std::size_t kAtOnce = 1024;  // what is there must fit a buffer of 32 KiB
   std::vector<std::uint64_t> gone;
   for (std::size_t at = 0; at < cookies.size(); at += kAtOnce) {
@@ -341,20 +341,20 @@ Result<std::vector<std::uint64_t>> Walks::namespaces_gone(std::span<const std::u
     auto places = find_in_list(some);
     if (!places) return places.error();
     const auto has = [&](auto&& fits) { return std::any_of(places->begin(), places->end(), fits); };
-    if (!has([](const Place& place) { return place.kind == Place::Kind::EndOfList; })) continue;
+    if (!has([](const NetnsRef& place) { return place.kind == NetnsRef::Kind::EndOfList; })) continue;
     for (const std::uint64_t cookie : some)
-      if (!has([&](const Place& place) { return place.netns_cookie == cookie; }))
+      if (!has([&](const NetnsRef& place) { return place.netns_cookie == cookie; }))
         gone.push_back(cookie);
   }
   return gone;
 }
 
-Result<std::vector<Place>> Walks::places_of_tasks() const {
-  return read_places(impl_->tasks, "walking through all processes");
+Result<std::vector<NetnsRef>> BpfIterators::netns_of_tasks() const {
+  return read_netns_refs(impl_->tasks, "walking through all processes");
 }
 
-Result<std::vector<Place>> Walks::places_of_files() const {
-  return read_places(impl_->files, "walking through the descriptors of all processes");
+Result<std::vector<NetnsRef>> BpfIterators::netns_of_files() const {
+  return read_netns_refs(impl_->files, "walking through the descriptors of all processes");
 }
 
 }  // namespace tcpdwell

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "session/cpu_share.h"
-#include "session/inquirer.h"
+#include "session/kernel_queries.h"
 
 namespace tcpdwell {
 namespace {
@@ -18,22 +18,22 @@ constexpr Nanos kQueuePause = 500ms;  // at least, where nothing is due
 
 }  // namespace
 
-bool Inquirer::is_look_due(Nanos now) const {
+bool KernelQueries::is_look_due(Nanos now) const {
   if (looking_) return true;
   const auto due = lifecycle_.dead_look_due();
   return due && *due <= now;
 }
 
 // Not while a snapshot is taken: it looks at them, too.
-void Inquirer::look_for_dead(Nanos now) {
+void KernelQueries::look_for_dead(Nanos now) {
   if (looking_ || walking_ || now < next_look_ || !is_look_due(now)) return;
   looking_ = true;
   worker_.ask([this] { return find_dead(); });
 }
 
-Result<Inquirer::DeadLook> Inquirer::dead_descriptors() const {
+Result<KernelQueries::DeadLook> KernelQueries::dead_descriptors() const {
   DeadLook look{.dead = {.at = monotonic_now(), .sockets = {}}, .processes = {}};
-  auto sockets = walks_.dead_descriptors();
+  auto sockets = iterators_.dead_descriptors();
   if (!sockets) return sockets.error();
   look.dead.sockets = std::move(*sockets);
   ProcessReader processes;
@@ -43,12 +43,12 @@ Result<Inquirer::DeadLook> Inquirer::dead_descriptors() const {
   return look;
 }
 
-void Inquirer::tell(const DeadLook& look) {
-  if (!look.processes.processes.empty()) feed_.note(look.processes);
-  feed_.note(look.dead);
+void KernelQueries::tell(const DeadLook& look) {
+  if (!look.processes.processes.empty()) pipeline_.user_event(look.processes);
+  pipeline_.user_event(look.dead);
 }
 
-Worker::Answer Inquirer::find_dead() {
+Worker::Answer KernelQueries::find_dead() {
   const Nanos before = thread_cpu_time();
   auto look = dead_descriptors();
   const Nanos cost = thread_cpu_time() - before;
@@ -63,14 +63,14 @@ Worker::Answer Inquirer::find_dead() {
 }
 
 // A few times in the threshold; at once when something in a queue is due; and within the share.
-Nanos Inquirer::next_queue_walk(const AcceptQueuesEvent& event, Nanos cost) const {
+Nanos KernelQueries::next_queue_walk(const AcceptQueuesEvent& event, Nanos cost) const {
   const Nanos threshold = *lifecycle_.thresholds().accept;
   Nanos next = event.at + std::clamp(threshold / 4, kQueuePause, kMostQueuePause);
   if (event.next_queued) next = std::min(next, *event.next_queued + threshold + 1ms);
   return std::max({next, monotonic_now() + kLeastQueuePause, event.at + kShares * cost});
 }
 
-void Inquirer::ask_for_queues(Nanos now) {
+void KernelQueries::ask_for_queues(Nanos now) {
   const bool known = !keeps_snapshots_ || snapshot_taken_;
   if (!queue_watch_ || !tracing_ || !known || walking_ || walking_queues_ || now < next_queue_walk_)
     return;
@@ -80,11 +80,11 @@ void Inquirer::ask_for_queues(Nanos now) {
     return;
   }
   walking_queues_ = true;
-  feed_.note(QueueWalkBegan{});
+  pipeline_.user_event(QueueWalkBegan{});
   worker_.ask([this, namespaces] { return look_into_queues(namespaces); });
 }
 
-Worker::Answer Inquirer::look_into_queues(const std::vector<std::uint64_t>& netns_cookies) {
+Worker::Answer KernelQueries::look_into_queues(const std::vector<std::uint64_t>& netns_cookies) {
   const Nanos before = thread_cpu_time();
   std::vector<std::uint64_t> closed;
   std::optional<Error> refused;
@@ -107,10 +107,10 @@ Worker::Answer Inquirer::look_into_queues(const std::vector<std::uint64_t>& netn
   };
 }
 
-void Inquirer::tell(const QueueWatch::Found& found, Nanos cost) {
+void KernelQueries::tell(const QueueWatch::Found& found, Nanos cost) {
   next_queue_walk_ = next_queue_walk(found.queues, cost);
-  if (!found.processes.processes.empty()) feed_.note(found.processes);
-  feed_.note(found.queues);
+  if (!found.processes.processes.empty()) pipeline_.user_event(found.processes);
+  pipeline_.user_event(found.queues);
 }
 
 }  // namespace tcpdwell
