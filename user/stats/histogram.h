@@ -49,16 +49,16 @@ class Histogram {
   using Octave = std::array<std::uint64_t, kBuckets>;
 
   // The first holds 0 to 63; the one after it 64 to 127, and from then on each a power of two.
-  struct NetnsRef {
+  struct Bucket {
     unsigned octave = 0;
     std::size_t bucket = 0;
   };
-  static NetnsRef place_of(std::uint64_t value);
-  static Nanos low_of(const NetnsRef& place);
-  static Nanos width_of(const NetnsRef& place);
-  static Nanos middle_of(const NetnsRef& place) { return low_of(place) + width_of(place) / 2; }
+  static Bucket bucket_of(std::uint64_t value);
+  static Nanos low_of(const Bucket& bucket);
+  static Nanos width_of(const Bucket& bucket);
+  static Nanos middle_of(const Bucket& bucket) { return low_of(bucket) + width_of(bucket) / 2; }
   Octave& octave(unsigned number);
-  // look(place, count), from the smallest on, until it returns false.
+  // look(bucket, count), from the smallest on, until it returns false.
   template <typename Look>
   void for_each(Look&& look) const;
 
