@@ -66,7 +66,7 @@ class PendingEnds {
   bool may_ask(Carrier carrier, Nanos now);
 
   ConnectionTable& table_;
-  std::vector<Nanos> cpu_last_;  // the last event of each CPU
+  std::vector<Nanos> cpu_last_;           // the last event of each CPU
   std::deque<Deadline> waiting_, asked_;  // in the order of their time
   std::uint32_t serial_ = 0;
   QuestionBudget about_requests_, about_sockets_;

@@ -15,10 +15,10 @@
 #include <optional>
 #include <vector>
 
-#include "model/event.h"
 #include "lifecycle/publisher.h"
-#include "model/record.h"
 #include "lifecycle/table.h"
+#include "model/event.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 

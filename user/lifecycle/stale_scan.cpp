@@ -56,7 +56,8 @@ const std::vector<ConnectionTable::Id>& StaleScan::due(Nanos now) {
 
 // It was looked at `gap` ago.
 bool StaleScan::is_stale(const Connection& connection, Nanos now, Nanos gap) const {
-  if (connection.pending_end != PendingEnd::None || connection.flag == FlagStage::Asked) return false;
+  if (connection.pending_end != PendingEnd::None || connection.flag == FlagStage::Asked)
+    return false;
   if (connection.carrier == Carrier::Newborn) return now - connection.entered > kNewbornMost;
   if (!config_.asks_soon || connection.verdict == Verdict::Hide)
     return is_stale_later(connection, now - connection.entered);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds connections that seem to stay in a state that does not last. Some kernels hide events from
-// BPF and count no loss; then only a question to the kernel tells. Scans the table a part at a time,
-// and bounds the questions.
+// BPF and count no loss; then only a question to the kernel tells. Scans the table a part at a
+// time, and bounds the questions.
 #pragma once
 
 #include <vector>

@@ -3,6 +3,7 @@
 // the JSON objects of `tcpdwell trace --json`, field for field; sinks only format them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -245,6 +246,12 @@ struct WatchedState {
   std::uint64_t sockets = 0;
   Nanos oldest{};                 // a lower bound, if it is of unknown age; 0: there is none
   std::uint64_t unknown_age = 0;  // those whose bounds leave open whether they pass
+
+  void add(const FlagRecord& flag) {
+    ++sockets;
+    oldest = std::max(oldest, flag.dwell.value);
+    if (is_of_unknown_age(flag)) ++unknown_age;
+  }
 };
 
 struct EndRecord {

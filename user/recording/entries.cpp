@@ -22,7 +22,8 @@ using Bytes = std::span<const std::byte>;
 
 class UserEventPacker {
  public:
-  UserEventPacker(const Lifecycle* lifecycle, const PutEntry& put) : lifecycle_(lifecycle), put_(put) {}
+  UserEventPacker(const Lifecycle* lifecycle, const PutEntry& put)
+      : lifecycle_(lifecycle), put_(put) {}
 
   void operator()(const Began&) { end(Entry::Began); }
   void operator()(const SnapshotBegan&) { end(Entry::SnapshotBegan); }
@@ -327,7 +328,7 @@ std::optional<UserEventReader::Read> UserEventReader::read_inquiry(Bytes bytes) 
   unpacker.get(answer.send_queue);
   unpacker.get(count);
   unpacker.get(known);
-  std::optional<Lifecycle::Subject> subject;
+  std::optional<Questions::Subject> subject;
   if (known) {
     auto& [cookie, object, entered] = subject.emplace();
     unpacker.get(cookie);

@@ -29,7 +29,7 @@ class UserEventReader {
   struct Read {
     UserEvent note;
     // Of an Inquiry: who it is about, if anybody was.
-    std::optional<Lifecycle::Subject> subject;
+    std::optional<Questions::Subject> subject;
   };
   // nullopt: not a note, not whole yet, or not one that can be.
   std::optional<Read> read(Entry entry, std::span<const std::byte> bytes);

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "lifecycle/filter.h"
-#include "lifecycle/lifecycle.h"
+#include "lifecycle/lifecycle_config.h"
 #include "model/record.h"
 
 namespace tcpdwell::recording {
