@@ -174,7 +174,7 @@ struct SnapshotEvent {
   bool attached = false;    // a full socket with a struct socket
   bool dead = false;        // a full socket with SOCK_DEAD: no process holds it
   bool mptcp = false;       // a full socket that is an MPTCP subflow
-  bool port_bound = false;  // the port was bound: an automatic bind does not choose it again
+  bool port_bound = false;  // its port was bound explicitly: connect() does not choose that port
   std::uint64_t sock_cgroup_id = 0;
   // A full socket: jiffies since the last acknowledgment came, data came, data was sent; nullopt:
   // never.
