@@ -6,46 +6,46 @@
 
 namespace tcpdwell {
 
-Histogram::NetnsRef Histogram::place_of(std::uint64_t value) {
+Histogram::Position Histogram::position_of(std::uint64_t value) {
   const auto width = static_cast<unsigned>(std::bit_width(value));
   if (width <= kBits) return {0, value};
   const unsigned shift = width - kBits - 1;
   return {shift + 1, (value >> shift) & (kBuckets - 1)};
 }
 
-Nanos Histogram::low_of(const NetnsRef& place) {
-  if (place.octave == 0) return Nanos{static_cast<std::int64_t>(place.bucket)};
-  return Nanos{static_cast<std::int64_t>((kBuckets + place.bucket) << (place.octave - 1))};
+Nanos Histogram::low_of(const Position& position) {
+  if (position.octave == 0) return Nanos{static_cast<std::int64_t>(position.bucket)};
+  return Nanos{static_cast<std::int64_t>((kBuckets + position.bucket) << (position.octave - 1))};
 }
 
-Nanos Histogram::width_of(const NetnsRef& place) {
-  return Nanos{std::int64_t{1} << (place.octave == 0 ? 0 : place.octave - 1)};
+Nanos Histogram::width_of(const Position& position) {
+  return Nanos{std::int64_t{1} << (position.octave == 0 ? 0 : position.octave - 1)};
 }
 
 Nanos Histogram::begin_of(Nanos value) {
-  return low_of(place_of(static_cast<std::uint64_t>(value.count())));
+  return low_of(position_of(static_cast<std::uint64_t>(value.count())));
 }
 
 Nanos Histogram::end_of(Nanos value) {
-  const NetnsRef place = place_of(static_cast<std::uint64_t>(value.count()));
-  const Nanos low = low_of(place);
-  return low > Nanos::max() - width_of(place) ? Nanos::max() : low + width_of(place);
+  const Position position = position_of(static_cast<std::uint64_t>(value.count()));
+  const Nanos low = low_of(position);
+  return low > Nanos::max() - width_of(position) ? Nanos::max() : low + width_of(position);
 }
 
 Histogram::Octave& Histogram::octave(unsigned number) {
   const std::uint64_t bit = std::uint64_t{1} << number;
-  const auto before = std::popcount(there_ & (bit - 1));
-  if ((there_ & bit) == 0) {
+  const auto before = std::popcount(present_ & (bit - 1));
+  if ((present_ & bit) == 0) {
     octaves_.insert(octaves_.begin() + before, Octave{});
-    there_ |= bit;
+    present_ |= bit;
   }
   return octaves_[static_cast<std::size_t>(before)];
 }
 
 void Histogram::add(Nanos value) {
   value = std::max(value, Nanos{0});
-  const NetnsRef place = place_of(static_cast<std::uint64_t>(value.count()));
-  ++octave(place.octave)[place.bucket];
+  const Position position = position_of(static_cast<std::uint64_t>(value.count()));
+  ++octave(position.octave)[position.bucket];
   ++count_;
   min_ = std::min(min_, value);
   max_ = std::max(max_, value);
@@ -53,7 +53,7 @@ void Histogram::add(Nanos value) {
 
 void Histogram::merge(const Histogram& other) {
   std::size_t slot = 0;
-  for (std::uint64_t left = other.there_; left != 0; left &= left - 1, ++slot) {
+  for (std::uint64_t left = other.present_; left != 0; left &= left - 1, ++slot) {
     Octave& mine = octave(static_cast<unsigned>(std::countr_zero(left)));
     for (std::size_t i = 0; i < kBuckets; ++i) mine[i] += other.octaves_[slot][i];
   }
@@ -67,7 +67,7 @@ void Histogram::clear() {
     octaves_ = {};
   else
     octaves_.clear();
-  there_ = 0;
+  present_ = 0;
   count_ = 0;
   min_ = Nanos::max();
   max_ = {};
@@ -76,11 +76,11 @@ void Histogram::clear() {
 template <typename Look>
 void Histogram::for_each(Look&& look) const {
   std::size_t slot = 0;
-  for (std::uint64_t left = there_; left != 0; left &= left - 1, ++slot)
+  for (std::uint64_t left = present_; left != 0; left &= left - 1, ++slot)
     for (std::size_t i = 0; i < kBuckets; ++i) {
       const std::uint64_t count = octaves_[slot][i];
-      const NetnsRef place{static_cast<unsigned>(std::countr_zero(left)), i};
-      if (count != 0 && !look(place, count)) return;
+      const Position position{static_cast<unsigned>(std::countr_zero(left)), i};
+      if (count != 0 && !look(position, count)) return;
     }
 }
 
@@ -90,10 +90,10 @@ Nanos Histogram::percentile(double share) const {
   const std::uint64_t rank = std::max<std::uint64_t>(static_cast<std::uint64_t>(exact), 1);
   std::uint64_t so_far = 0;
   Nanos found = max_;
-  for_each([&](const NetnsRef& place, std::uint64_t count) {
+  for_each([&](const Position& position, std::uint64_t count) {
     so_far += count;
     if (so_far < rank) return true;
-    found = middle_of(place);
+    found = middle_of(position);
     return false;
   });
   return std::clamp(found, min_, max_);
@@ -101,8 +101,8 @@ Nanos Histogram::percentile(double share) const {
 
 std::uint64_t Histogram::between(Nanos low, Nanos high) const {
   std::uint64_t all = 0;
-  for_each([&](const NetnsRef& place, std::uint64_t count) {
-    const Nanos middle = std::clamp(middle_of(place), min_, max_);
+  for_each([&](const Position& position, std::uint64_t count) {
+    const Nanos middle = std::clamp(middle_of(position), min_, max_);
     const bool below = middle < high || high == Nanos::max();
     if (middle >= low && below) all += count;
     return below;
