@@ -127,7 +127,7 @@ SAME_PLACE(bss);
 SAME_PLACE(maps.events);
 SAME_PLACE(maps.followed_tasks);
 SAME_PLACE(maps.spilled);
-SAME_PLACE(maps.wanted);
+SAME_PLACE(maps.query_set);
 SAME_PLACE(maps.wanted_ends);
 SAME_PLACE(maps.queued);
 SAME_PLACE(progs.accept_queues);

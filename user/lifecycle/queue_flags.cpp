@@ -142,7 +142,7 @@ void QueueFlags::walked(const AcceptQueuesEvent& event,
       },
       event.at);
   absl::erase_if(listeners_, [](const auto& entry) { return entry.second.use_count() == 1; });
-  if (iterators_ > 0 && --iterators_ == 0) left_meanwhile_.clear();
+  if (walks_ > 0 && --walks_ == 0) left_meanwhile_.clear();
 }
 
 // In the order in which they were queued.
@@ -238,7 +238,7 @@ void QueueFlags::clear_accepted(const AcceptEvent& event) {
 }
 
 void QueueFlags::listener_closed(std::uint64_t cookie, Nanos at) {
-  if (iterators_ != 0) leaves(cookie);
+  if (walks_ != 0) leaves(cookie);
   if (!listeners_.contains(cookie)) return;
   clear_all([&](const Waiting& waiting) { return waiting.listener->queue.listener == cookie; }, at);
   listeners_.erase(cookie);

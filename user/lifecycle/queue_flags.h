@@ -29,11 +29,11 @@ class QueueFlags {
       : threshold_(threshold), table_(table), publisher_(publisher) {}
 
   // Its AcceptQueuesEvent comes later; there may be several under way.
-  void walk_begins() { ++iterators_; }
+  void walk_begins() { ++walks_; }
   // `processes`: facts of the holders that it names, by pid, as far as they are known.
   void walked(const AcceptQueuesEvent& event, const std::vector<ProcessFacts>& processes);
   void accepted(const AcceptEvent& event) {
-    if (iterators_ != 0) leaves(event.cookie);
+    if (walks_ != 0) leaves(event.cookie);
     if (!waiting_.empty()) clear_accepted(event);
   }
   // What was in its queue is gone.
@@ -83,7 +83,7 @@ class QueueFlags {
   void clear_all(Is&& is, Nanos at);
   absl::flat_hash_map<std::uint64_t, Waiting> waiting_;                      // by cookie
   absl::flat_hash_map<std::uint64_t, std::shared_ptr<Listener>> listeners_;  // by cookie
-  std::size_t iterators_ = 0;                                                    // under way
+  std::size_t walks_ = 0;                                                    // under way
   absl::flat_hash_set<std::uint64_t> left_meanwhile_;    // cookies, also of closed listeners
   absl::flat_hash_map<std::uint64_t, bool> namespaces_;  // by cookie: heard of since it was taken
   std::uint64_t young_ = 0;                              // of the last walk, as in its event

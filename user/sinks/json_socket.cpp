@@ -28,7 +28,7 @@ struct Where {
   }
 };
 
-struct PlaceOfWhere {
+struct HashOfWhere {
   std::size_t operator()(const Where& where) const {
     std::array<std::uint64_t, 2> halves;
     std::memcpy(halves.data(), where.addr.data(), sizeof halves);
@@ -36,7 +36,7 @@ struct PlaceOfWhere {
   }
 };
 
-struct PlaceOfOwner {
+struct HashOfOwner {
   std::size_t operator()(const Owner& owner) const {
     return spread(std::uint64_t{owner.process.pid} * 8 + static_cast<std::uint64_t>(owner.via));
   }
@@ -47,18 +47,18 @@ struct FromTo {
   bool operator==(const FromTo&) const = default;
 };
 
-struct PlaceOfFromTo {
+struct HashOfFromTo {
   std::size_t operator()(const FromTo& states) const {
     return index(states.before) * 16 + index(states.after);
   }
 };
 
-struct PlaceOfRole {
+struct HashOfRole {
   std::size_t operator()(Role role) const { return static_cast<std::size_t>(role); }
 };
 
 char* local(char* to, const SocketInfo& info) {
-  constinit thread_local KnownTexts<Where, PlaceOfWhere, 144, 128> known;
+  constinit thread_local KnownTexts<Where, HashOfWhere, 144, 128> known;
   const Where where{info.flow.local.addr, info.flow.netns, info.flow.family, info.flow.device};
   return known.put(to, where, [&info](char* out) {
     out = put(out, ",\"netns\":");
@@ -77,7 +77,7 @@ char* local(char* to, const SocketInfo& info) {
 }
 
 char* remote(char* to, const SocketInfo& info) {
-  constinit thread_local KnownTexts<Where, PlaceOfWhere, 80, 1024> known;
+  constinit thread_local KnownTexts<Where, HashOfWhere, 80, 1024> known;
   const Where where{.addr = info.flow.remote.addr, .family = info.flow.family};
   return known.put(to, where, [&info](char* out) {
     out = put(out, "},\"remote\":{\"addr\":\"");
@@ -87,7 +87,7 @@ char* remote(char* to, const SocketInfo& info) {
 }
 
 char* role(char* to, Role role) {
-  constinit thread_local KnownTexts<Role, PlaceOfRole, 32, 4> known;
+  constinit thread_local KnownTexts<Role, HashOfRole, 32, 4> known;
   return known.put(to, role, [role](char* out) {
     out = put(out, "},\"role\":");
     out = word(out, name(role));
@@ -99,7 +99,7 @@ char* role(char* to, Role role) {
 
 char* owner(char* to, const std::optional<Owner>& owner) {
   if (!owner) return put(to, "null");
-  constinit thread_local KnownTexts<Owner, PlaceOfOwner, 160, 256> known;
+  constinit thread_local KnownTexts<Owner, HashOfOwner, 160, 256> known;
   return known.put(to, *owner, [&owner](char* out) {
     out = put(out, "{\"pid\":");
     if (owner->process.pid != 0)
@@ -137,7 +137,7 @@ char* socket(char* to, const SocketInfo& info) {
 }
 
 char* change(char* to, State before, State after) {
-  constinit thread_local KnownTexts<FromTo, PlaceOfFromTo, 48, 256> known;
+  constinit thread_local KnownTexts<FromTo, HashOfFromTo, 48, 256> known;
   return known.put(to, {before, after}, [before, after](char* out) {
     out = put(out, ",\"from\":");
     out = word(out, name(before));

@@ -12,7 +12,7 @@ namespace tcpdwell {
 
 // Bounded: one text for each of kEntries places, the latest that fell there. Place()(key) says
 // which place is a key's; only its lower bits count.
-template <typename Key, typename NetnsRef, std::size_t kMost, std::size_t kEntries>
+template <typename Key, typename Hash, std::size_t kMost, std::size_t kEntries>
 class KnownTexts {
  public:
   static_assert((kEntries & (kEntries - 1)) == 0);
@@ -21,7 +21,7 @@ class KnownTexts {
   // returns its end. make(char*) makes it, at most kMost bytes, and returns its end.
   template <typename Make>
   char* put(char* to, const Key& key, Make&& make) {
-    Entry& entry = entries_[NetnsRef()(key) & (kEntries - 1)];
+    Entry& entry = entries_[Hash()(key) & (kEntries - 1)];
     if (entry.size == 0 || !(entry.key == key)) {
       entry.size = static_cast<std::size_t>(make(entry.text.data()) - entry.text.data());
       entry.key = key;

@@ -6,30 +6,30 @@
 
 namespace tcpdwell {
 
-Histogram::Position Histogram::position_of(std::uint64_t value) {
+Histogram::Bucket Histogram::bucket_of(std::uint64_t value) {
   const auto width = static_cast<unsigned>(std::bit_width(value));
   if (width <= kBits) return {0, value};
   const unsigned shift = width - kBits - 1;
   return {shift + 1, (value >> shift) & (kBuckets - 1)};
 }
 
-Nanos Histogram::low_of(const Position& position) {
-  if (position.octave == 0) return Nanos{static_cast<std::int64_t>(position.bucket)};
-  return Nanos{static_cast<std::int64_t>((kBuckets + position.bucket) << (position.octave - 1))};
+Nanos Histogram::low_of(const Bucket& bucket) {
+  if (bucket.octave == 0) return Nanos{static_cast<std::int64_t>(bucket.bucket)};
+  return Nanos{static_cast<std::int64_t>((kBuckets + bucket.bucket) << (bucket.octave - 1))};
 }
 
-Nanos Histogram::width_of(const Position& position) {
-  return Nanos{std::int64_t{1} << (position.octave == 0 ? 0 : position.octave - 1)};
+Nanos Histogram::width_of(const Bucket& bucket) {
+  return Nanos{std::int64_t{1} << (bucket.octave == 0 ? 0 : bucket.octave - 1)};
 }
 
 Nanos Histogram::begin_of(Nanos value) {
-  return low_of(position_of(static_cast<std::uint64_t>(value.count())));
+  return low_of(bucket_of(static_cast<std::uint64_t>(value.count())));
 }
 
 Nanos Histogram::end_of(Nanos value) {
-  const Position position = position_of(static_cast<std::uint64_t>(value.count()));
-  const Nanos low = low_of(position);
-  return low > Nanos::max() - width_of(position) ? Nanos::max() : low + width_of(position);
+  const Bucket bucket = bucket_of(static_cast<std::uint64_t>(value.count()));
+  const Nanos low = low_of(bucket);
+  return low > Nanos::max() - width_of(bucket) ? Nanos::max() : low + width_of(bucket);
 }
 
 Histogram::Octave& Histogram::octave(unsigned number) {
@@ -44,8 +44,8 @@ Histogram::Octave& Histogram::octave(unsigned number) {
 
 void Histogram::add(Nanos value) {
   value = std::max(value, Nanos{0});
-  const Position position = position_of(static_cast<std::uint64_t>(value.count()));
-  ++octave(position.octave)[position.bucket];
+  const Bucket bucket = bucket_of(static_cast<std::uint64_t>(value.count()));
+  ++octave(bucket.octave)[bucket.bucket];
   ++count_;
   min_ = std::min(min_, value);
   max_ = std::max(max_, value);
@@ -79,8 +79,8 @@ void Histogram::for_each(Look&& look) const {
   for (std::uint64_t left = present_; left != 0; left &= left - 1, ++slot)
     for (std::size_t i = 0; i < kBuckets; ++i) {
       const std::uint64_t count = octaves_[slot][i];
-      const Position position{static_cast<unsigned>(std::countr_zero(left)), i};
-      if (count != 0 && !look(position, count)) return;
+      const Bucket bucket{static_cast<unsigned>(std::countr_zero(left)), i};
+      if (count != 0 && !look(bucket, count)) return;
     }
 }
 
@@ -90,10 +90,10 @@ Nanos Histogram::percentile(double share) const {
   const std::uint64_t rank = std::max<std::uint64_t>(static_cast<std::uint64_t>(exact), 1);
   std::uint64_t so_far = 0;
   Nanos found = max_;
-  for_each([&](const Position& position, std::uint64_t count) {
+  for_each([&](const Bucket& bucket, std::uint64_t count) {
     so_far += count;
     if (so_far < rank) return true;
-    found = middle_of(position);
+    found = middle_of(bucket);
     return false;
   });
   return std::clamp(found, min_, max_);
@@ -101,8 +101,8 @@ Nanos Histogram::percentile(double share) const {
 
 std::uint64_t Histogram::between(Nanos low, Nanos high) const {
   std::uint64_t all = 0;
-  for_each([&](const Position& position, std::uint64_t count) {
-    const Nanos middle = std::clamp(middle_of(position), min_, max_);
+  for_each([&](const Bucket& bucket, std::uint64_t count) {
+    const Nanos middle = std::clamp(middle_of(bucket), min_, max_);
     const bool below = middle < high || high == Nanos::max();
     if (middle >= low && below) all += count;
     return below;

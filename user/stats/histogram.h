@@ -49,18 +49,18 @@ class Histogram {
   using Octave = std::array<std::uint64_t, kBuckets>;
 
   // Octave 0 holds 0 to 63, octave 1 holds 64 to 127, and each later one a power of two.
-  struct Position {
+  struct Bucket {
     unsigned octave = 0;
     std::size_t bucket = 0;
   };
-  static Position position_of(std::uint64_t value);
-  static Nanos low_of(const Position& position);
-  static Nanos width_of(const Position& position);
-  static Nanos middle_of(const Position& position) {
-    return low_of(position) + width_of(position) / 2;
+  static Bucket bucket_of(std::uint64_t value);
+  static Nanos low_of(const Bucket& bucket);
+  static Nanos width_of(const Bucket& bucket);
+  static Nanos middle_of(const Bucket& bucket) {
+    return low_of(bucket) + width_of(bucket) / 2;
   }
   Octave& octave(unsigned number);
-  // Calls look(position, count) for each non-empty bucket in ascending order, until it returns
+  // Calls look(bucket, count) for each non-empty bucket in ascending order, until it returns
   // false.
   template <typename Look>
   void for_each(Look&& look) const;

@@ -164,7 +164,7 @@ TEST(ConnectionTable, AnIdIsReusedWithAnotherGenerationAndNothingOfTheOneBefore)
   const Id old = with_cookie(table, 7);
   const std::uint32_t generation = table.generation(old);
   table[old].reset_sent = true;
-  table.extra(table[old]).held.resize(3);
+  table.cold_state(table[old]).held.resize(3);
   table.set_life(table[old], 4);
   EXPECT_TRUE(table.alive(old, generation));
   table.erase(old);
@@ -176,7 +176,7 @@ TEST(ConnectionTable, AnIdIsReusedWithAnotherGenerationAndNothingOfTheOneBefore)
   EXPECT_EQ(table[young].cookie, 0U);
   EXPECT_FALSE(table[young].reset_sent);
   EXPECT_EQ(table.find_cold_state(table[young]), nullptr);
-  EXPECT_TRUE(table.extra(table[young]).held.empty());
+  EXPECT_TRUE(table.cold_state(table[young]).held.empty());
   EXPECT_EQ(table.life(table[young]), 0U);
 }
 
