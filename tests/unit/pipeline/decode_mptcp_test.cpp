@@ -113,7 +113,7 @@ TEST(DecodeMptcp, RecordingKeepsAllFields) {
     read = reader.read(entry, entry_bytes);
   });
   ASSERT_TRUE(read);
-  const auto& got = std::get<MptcpEvent>(read->note);
+  const auto& got = std::get<MptcpEvent>(read->event);
   EXPECT_EQ(got.at, written.at);
   ASSERT_EQ(got.subflows.size(), 2U);
   EXPECT_EQ(got.subflows[0].cookie, 8U);
