@@ -4,7 +4,7 @@
 // connection table, by cookie.
 //
 // The result of a walk and other events come in one order: a connection that was accepted after the
-// begin of a walk is not flagged by the result of that walk.
+// start of a walk is not flagged by the result of that walk.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>

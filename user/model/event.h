@@ -144,9 +144,6 @@ struct NamespaceEvent {
   bool operator==(const NamespaceEvent&) const = default;
 };
 
-// A socket that a walk through one network namespace found. A full socket is read, and its record
-// queued, under the socket's lock; a minisock or request sock while its timer is pending. So events
-// before this record in the stream happened before the read, and events behind it after the read.
 enum class SocketKind : std::uint8_t { Full = 1, Minisock, Request };
 
 // Time stamps that a full socket keeps beside the three ages of SnapshotEvent. Records of older
@@ -164,6 +161,9 @@ struct SocketStamps {
   bool deferred_syn = false;
 };
 
+// A socket that a walk through one network namespace found. A full socket is read, and its record
+// queued, under the socket's lock; a minisock or request sock while its timer is pending. So events
+// before this record in the stream happened before the read, and events behind it after the read.
 struct SnapshotEvent {
   Nanos at{};
   SocketKind kind = SocketKind::Full;

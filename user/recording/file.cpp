@@ -80,7 +80,7 @@ void File::rotate(unsigned keep) {
   given_ = 0;
   saved_ = std::make_shared<std::atomic<std::uint64_t>>(0);
   worker_.ask([this, keep]() -> Worker::Answer {
-    make_anew(keep);
+    open_next(keep);
     return {};
   });
 }
@@ -169,7 +169,7 @@ void File::append(std::span<const std::byte> head, std::span<const std::byte> da
   size_ += head.size() + data.size();
 }
 
-void File::make_anew(unsigned keep) {
+void File::open_next(unsigned keep) {
   if (failed_) return;
   for (unsigned i = keep; i > 0; --i) {
     const std::string from = i == 1 ? path_ : path_ + '.' + std::to_string(i - 1);

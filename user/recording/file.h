@@ -59,7 +59,7 @@ class File {
   void append(std::span<const std::byte> head, std::span<const std::byte> data);
   // Returns what compression saved.
   std::size_t compress_and_append(FrameHeader header, std::span<const std::byte> entries);
-  void make_anew(unsigned keep);
+  void open_next(unsigned keep);
   void identify();
   void fail(Error error);
 

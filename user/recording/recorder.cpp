@@ -154,7 +154,7 @@ void Recorder::next_part(unsigned keep, Nanos now) {
   wants_snapshot_ = true;
 }
 
-// A later part repeats the begin of the run and what is known so far: port ranges and cgroup paths,
+// A later part repeats the start of the run and what is known so far: port ranges and cgroup paths,
 // newest (greatest) ids first, up to a quarter of max_size.
 void Recorder::repeat() {
   const auto put_entry = [this](Entry entry, std::span<const std::byte> bytes) {

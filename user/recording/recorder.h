@@ -71,7 +71,7 @@ class Recorder final : public RunLog {
   std::uint64_t run_ = 0;
   std::uint32_t part_ = 0;
   std::vector<std::byte> entries_;  // of the present frame
-  Nanos since_{};                   // begin of the present frame
+  Nanos since_{};                   // start of the present frame
   Nanos now_{};                     // time of the last flush()
   bool only_ticks_ = true;
   std::uint64_t events_before_ = 0, transitions_before_ = 0;
@@ -82,7 +82,7 @@ class Recorder final : public RunLog {
   bool repeating_ = false;
   Nanos stop_{Nanos::max()};  // do not count events from then on
   std::uint32_t number_ = 0;  // of the present frame
-  // Repeated at the begin of each later part.
+  // Repeated at the start of each later part.
   std::map<std::uint64_t, CgroupEvent> cgroups_;
   std::map<std::uint64_t, NamespaceEvent> namespaces_;
   std::optional<ClockEvent> clock_;

@@ -22,7 +22,7 @@ namespace tcpdwell {
 class Histogram {
  public:
   // The width of a bucket is at most 1/kResolution of its values. A value with a larger error does
-  // not belong into a histogram.
+  // not belong in a histogram.
   static constexpr std::int64_t kResolution = 64;
 
   void add(Nanos value);  // negative values count as 0
@@ -56,9 +56,7 @@ class Histogram {
   static Bucket bucket_of(std::uint64_t value);
   static Nanos low_of(const Bucket& bucket);
   static Nanos width_of(const Bucket& bucket);
-  static Nanos middle_of(const Bucket& bucket) {
-    return low_of(bucket) + width_of(bucket) / 2;
-  }
+  static Nanos middle_of(const Bucket& bucket) { return low_of(bucket) + width_of(bucket) / 2; }
   Octave& octave(unsigned number);
   // Calls look(bucket, count) for each non-empty bucket in ascending order, until it returns
   // false.

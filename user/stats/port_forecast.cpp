@@ -143,15 +143,15 @@ PortForecast ends(std::optional<double> at, double rate, bool if_held) {
 // The forecast if the number of held ports stays about the same.
 PortForecast steady(const PortLook& look, const Courses& courses, const Rates& rates) {
   const bool may_be_reused = !look.reuse_known;
-  PortForecast said{.level = level_of(courses.about), .per_second = rates.about};
+  PortForecast result{.level = level_of(courses.about), .per_second = rates.about};
   const auto about = runs_out(look, courses.about);
   if (runs_out(look, courses.low) && about)
     return may_be_reused ? PortForecast{} : ends(about, rates.about, false);
   const bool may_run_out = runs_out(look, courses.high).has_value();
   if (may_run_out && (!rates.is_even() || may_be_reused)) return {};
-  said.outlook = about ? Outlook::NearLimit : Outlook::LevelsOff;
-  said.peaks = !about && may_run_out;
-  return said;
+  result.outlook = about ? Outlook::NearLimit : Outlook::LevelsOff;
+  result.peaks = !about && may_run_out;
+  return result;
 }
 
 }  // namespace

@@ -144,19 +144,19 @@ std::vector<PortUse> PortPressure::end(const TimeWaitLength& length, std::size_t
   for (auto& [destination, use] : uses_) {
     const auto failed = failures.find(destination);
     const std::uint32_t size = use.space->size();
-    PortUse said{.site = destination.site,
-                 .remote = {destination.remote, destination.port},
-                 .used = use.look.used(),
-                 .reusable = use.reusable,
-                 .states = use.states,
-                 .range = *use.space,
-                 .bound = std::min(bound_in(destination.site.netns_cookie), size),
-                 .failed = failed == failures.end() ? 0 : failed->second};
-    use.look.capacity = said.capacity();
+    PortUse entry{.site = destination.site,
+                  .remote = {destination.remote, destination.port},
+                  .used = use.look.used(),
+                  .reusable = use.reusable,
+                  .states = use.states,
+                  .range = *use.space,
+                  .bound = std::min(bound_in(destination.site.netns_cookie), size),
+                  .failed = failed == failures.end() ? 0 : failed->second};
+    use.look.capacity = entry.capacity();
     const auto past = past_.find(destination);
     const bool known = past != past_.end() && past->second.range == *use.space;
-    said.forecast = forecast(use.look, known ? past->second.looks : none, length);
-    all.push_back(std::move(said));
+    entry.forecast = forecast(use.look, known ? past->second.looks : none, length);
+    all.push_back(std::move(entry));
   }
   absl::erase_if(past_, [this](const auto& entry) { return !uses_.contains(entry.first); });
   for (const auto& [destination, use] : uses_) remember(destination, use);

@@ -67,7 +67,7 @@ class Stats final : public Sink, public Observer {
   StatsGroups groups_;
   PortPressure ports_;
   FailedConnects failed_now_, failed_ever_;  // in the interval, and in the run
-  Nanos began_{}, last_{};                   // begin of the run, and of the interval
+  Nanos began_{}, last_{};                   // start of the run, and of the interval
   std::optional<Nanos> next_;
   std::uint64_t intervals_ = 0;
 };

@@ -206,7 +206,7 @@ TEST_F(RecordingReplay, StopAtMaxSizeIsReported) {
   EXPECT_TRUE(part.truncated);
   EXPECT_TRUE(part.end.truncated);
   EXPECT_GT(part.end.transitions, 1000U);
-  const auto same = run.said().substr(0, part.text.rfind("{\"type\":\"end\""));
+  const auto same = run.output().substr(0, part.text.rfind("{\"type\":\"end\""));
   EXPECT_TRUE(part.text.starts_with(same)) << "until then it prints what the run printed";
 }
 

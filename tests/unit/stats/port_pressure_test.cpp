@@ -9,8 +9,8 @@ namespace {
 
 const PortUse& only(const Counted& counted) {
   static const PortUse kNone;
-  EXPECT_EQ(counted.said.back().ports.size(), 1U);
-  return counted.said.back().ports.empty() ? kNone : counted.said.back().ports.front();
+  EXPECT_EQ(counted.records.back().ports.size(), 1U);
+  return counted.records.back().ports.empty() ? kNone : counted.records.back().ports.front();
 }
 
 TEST(PortPressure, CountsClientsOfDestination) {
@@ -31,7 +31,7 @@ TEST(PortPressure, CountsClientsOfDestination) {
 }
 
 // Connects and closes `per_second` times a second from `begin` on; one look every ten seconds.
-void plays(Counted& counted, int per_second, int begin, int end) {
+void connects_and_closes(Counted& counted, int per_second, int begin, int end) {
   for (int second = begin; second < end; ++second) {
     for (int i = 0; i < per_second; ++i) {
       const auto cookie = static_cast<std::uint64_t>(second * per_second + i + 1);
@@ -46,27 +46,27 @@ void plays(Counted& counted, int per_second, int begin, int end) {
 TEST(PortPressure, ForecastsRunningOut) {
   Counted counted;
   counted.port_range(40000, 40199);
-  plays(counted, 5, 0, 20);
-  const PortForecast& said = only(counted).forecast;
-  EXPECT_EQ(said.outlook, Outlook::RunsOut);
-  EXPECT_NEAR(std::chrono::duration<double>(said.runs_out_in.value_or(0s)).count(), 20, 1);
+  connects_and_closes(counted, 5, 0, 20);
+  const PortForecast& forecast = only(counted).forecast;
+  EXPECT_EQ(forecast.outlook, Outlook::RunsOut);
+  EXPECT_NEAR(std::chrono::duration<double>(forecast.runs_out_in.value_or(0s)).count(), 20, 1);
 }
 
 TEST(PortPressure, ForecastsLevel) {
   Counted counted;
   counted.port_range(40000, 40199);
-  plays(counted, 3, 0, 20);
-  const PortForecast& said = only(counted).forecast;
-  EXPECT_EQ(said.outlook, Outlook::LevelsOff);
-  EXPECT_NEAR(said.level, 183, 6);
+  connects_and_closes(counted, 3, 0, 20);
+  const PortForecast& forecast = only(counted).forecast;
+  EXPECT_EQ(forecast.outlook, Outlook::LevelsOff);
+  EXPECT_NEAR(forecast.level, 183, 6);
 }
 
 TEST(PortPressure, UsesNewPortRange) {
   Counted counted;
   counted.port_range(40000, 40199);
-  plays(counted, 5, 0, 20);
+  connects_and_closes(counted, 5, 0, 20);
   counted.port_range(40000, 40499);
-  plays(counted, 5, 20, 30);
+  connects_and_closes(counted, 5, 20, 30);
   const PortUse& use = only(counted);
   EXPECT_EQ(use.capacity(), 500U);
   EXPECT_EQ(use.forecast.outlook, Outlook::LevelsOff);
@@ -160,20 +160,20 @@ TEST(PortPressure, FailedConnectsByInterval) {
   for (std::uint64_t cookie = 1; cookie <= 9; ++cookie) counted.connects(cookie, 1s);
   for (std::uint64_t cookie = 101; cookie <= 103; ++cookie) counted.finds_no_port(cookie, 81, 2s);
   counted.wait(10s);
-  ASSERT_EQ(counted.said.back().ports.size(), 1U);
+  ASSERT_EQ(counted.records.back().ports.size(), 1U);
   EXPECT_EQ(only(counted).remote.port, 81) << "failing destinations come first";
   EXPECT_EQ(only(counted).failed, 3U);
   EXPECT_EQ(only(counted).used, 0U);
-  ASSERT_EQ(counted.said.back().connects_failed.size(), 1U);
-  EXPECT_EQ(counted.said.back().connects_failed[0].count, 3U);
-  EXPECT_EQ(counted.said.back().connects_failed[0].process->pid, 42U);
+  ASSERT_EQ(counted.records.back().connects_failed.size(), 1U);
+  EXPECT_EQ(counted.records.back().connects_failed[0].count, 3U);
+  EXPECT_EQ(counted.records.back().connects_failed[0].process->pid, 42U);
   counted.wait(20s);
   EXPECT_EQ(only(counted).remote.port, 80);
   EXPECT_EQ(only(counted).failed, 0U);
-  EXPECT_TRUE(counted.said.back().connects_failed.empty());
+  EXPECT_TRUE(counted.records.back().connects_failed.empty());
   counted.finish(21s);
   EXPECT_EQ(only(counted).failed, 3U) << "in the whole run";
-  EXPECT_EQ(counted.said.back().connects_failed[0].count, 3U);
+  EXPECT_EQ(counted.records.back().connects_failed[0].count, 3U);
 }
 
 TEST(PortPressure, IgnoresServersAndBoundPorts) {
@@ -187,7 +187,7 @@ TEST(PortPressure, IgnoresServersAndBoundPorts) {
   request.flow = make_flow(50001, 40000);
   counted.tell(request);
   counted.wait(10s);
-  EXPECT_TRUE(counted.said.back().ports.empty());
+  EXPECT_TRUE(counted.records.back().ports.empty());
 }
 
 TEST(PortPressure, OlderConnectionCountsAsClient) {
@@ -210,10 +210,10 @@ TEST(PortPressure, FullestComeFirst) {
     counted.tell(open);
   }
   counted.wait(10s);
-  ASSERT_EQ(counted.said.back().ports.size(), 2U);
-  EXPECT_EQ(counted.said.back().ports[0].remote.port, 83);
-  EXPECT_EQ(counted.said.back().ports[0].used, 4U);
-  EXPECT_EQ(counted.said.back().ports[1].remote.port, 82);
+  ASSERT_EQ(counted.records.back().ports.size(), 2U);
+  EXPECT_EQ(counted.records.back().ports[0].remote.port, 83);
+  EXPECT_EQ(counted.records.back().ports[0].used, 4U);
+  EXPECT_EQ(counted.records.back().ports[1].remote.port, 82);
 }
 
 // With any number of destinations, one that uses many ports is counted exactly.
@@ -231,8 +231,8 @@ TEST(PortPressure, ManyDestinationsAreBounded) {
     counted.tell(open);
   }
   counted.wait(10s);
-  EXPECT_LE(counted.said.back().ports.size(), PortPressure::kMost);
-  EXPECT_EQ(counted.said.back().ports.front().used, 3 * PortPressure::kMost / 16);
+  EXPECT_LE(counted.records.back().ports.size(), PortPressure::kMost);
+  EXPECT_EQ(counted.records.back().ports.front().used, 3 * PortPressure::kMost / 16);
 }
 
 TEST(PortRanges, NamespaceIsQueriedOnce) {

@@ -24,7 +24,7 @@ std::string grouped_by(GroupBy by) {
   counted.connects(2, 1s);
   counted.connects(3, 1s);
   counted.wait(10s);
-  return keys(counted.said.back());
+  return keys(counted.records.back());
 }
 
 TEST(StatsGroups, GroupByEachProperty) {
@@ -41,7 +41,7 @@ TEST(StatsGroups, UnknownKeyIsOneGroup) {
   counted.tell(counted.request(TimerOp::Start, 1s));
   counted.connects(1, 1s);
   counted.wait(10s);
-  EXPECT_EQ(keys(counted.said.back()), "app SYN_SENT 1, app ESTABLISHED 1, null SYN_RECEIVED 0");
+  EXPECT_EQ(keys(counted.records.back()), "app SYN_SENT 1, app ESTABLISHED 1, null SYN_RECEIVED 0");
 }
 
 TEST(StatsGroups, BusiestAreShownRestIsOther) {
@@ -52,8 +52,8 @@ TEST(StatsGroups, BusiestAreShownRestIsOther) {
   counted.closes(2, 2s);
   counted.connects(2, 3s);
   counted.wait(10s);
-  EXPECT_EQ(keys(counted.said.back()), "40002 ESTABLISHED 2, other! ESTABLISHED 2");
-  EXPECT_EQ(counted.said.back().rows[1].now, 2U);
+  EXPECT_EQ(keys(counted.records.back()), "40002 ESTABLISHED 2, other! ESTABLISHED 2");
+  EXPECT_EQ(counted.records.back().rows[1].now, 2U);
 }
 
 TEST(StatsGroups, EmptyGroupIsLeftOut) {
@@ -63,9 +63,9 @@ TEST(StatsGroups, EmptyGroupIsLeftOut) {
   gone.err = 110;
   counted.tell(gone);
   counted.wait(10s);
-  EXPECT_FALSE(counted.said.back().rows.empty());
+  EXPECT_FALSE(counted.records.back().rows.empty());
   counted.wait(20s);
-  EXPECT_TRUE(counted.said.back().rows.empty());
+  EXPECT_TRUE(counted.records.back().rows.empty());
   EXPECT_FALSE(counted.finish(25s).rows.empty()) << "the total has events";
 }
 

@@ -29,17 +29,17 @@ TEST(Stats, IntervalsAreContiguous) {
   Counted counted;
   counted.connects(1, 1s);
   counted.wait(9s);
-  EXPECT_TRUE(counted.said.empty());
+  EXPECT_TRUE(counted.records.empty());
   counted.wait(10s + 3ms);
-  EXPECT_EQ(counted.said.back().interval, 10s + 3ms);
+  EXPECT_EQ(counted.records.back().interval, 10s + 3ms);
   counted.wait(19s + 999ms);
-  ASSERT_EQ(counted.said.size(), 1U) << "a late tick does not shift later intervals";
+  ASSERT_EQ(counted.records.size(), 1U) << "a late tick does not shift later intervals";
   counted.wait(20s);
-  EXPECT_EQ(counted.said.back().interval, 10s - 3ms);
+  EXPECT_EQ(counted.records.back().interval, 10s - 3ms);
   EXPECT_EQ(counted.row(State::Established).entered, 0U);
   EXPECT_EQ(counted.now(), "ESTABLISHED 1");
   counted.wait(55s);
-  EXPECT_EQ(counted.said.back().interval, 35s) << "without ticks it is one long interval";
+  EXPECT_EQ(counted.records.back().interval, 35s) << "without ticks it is one long interval";
   counted.wait(60s);
   EXPECT_EQ(counted.stats.intervals(), 4U);
 }
@@ -58,7 +58,7 @@ TEST(Stats, TotalIsSumOfIntervals) {
   EXPECT_EQ(counted.row(State::SynSent).dwell.min, 1ms);
   EXPECT_EQ(counted.row(State::SynSent).dwell.max, 3ms);
   EXPECT_EQ(counted.now(), "ESTABLISHED 3");
-  EXPECT_EQ(counted.said.size(), 3U);
+  EXPECT_EQ(counted.records.size(), 3U);
 }
 
 TEST(Stats, CountsUnpublishedConnectionsAsOpen) {
@@ -114,7 +114,7 @@ TEST(Stats, CountsOnlyChosenStates) {
   Counted counted(config, filter);
   counted.connects(1, 1s);
   counted.wait(10s);
-  ASSERT_EQ(counted.said.back().rows.size(), 1U);
+  ASSERT_EQ(counted.records.back().rows.size(), 1U);
   EXPECT_EQ(counted.row(State::SynSent).entered, 1U);
   EXPECT_EQ(counted.row(State::SynSent).left, 1U);
 }
@@ -132,16 +132,16 @@ TEST(Stats, FirstIntervalWaitsForSnapshot) {
   counted.table.snapshot_begins();
   counted.tell(found(State::CloseWait, 1s, 5));
   counted.wait(10s);
-  EXPECT_TRUE(counted.said.empty()) << "only a part would be counted";
+  EXPECT_TRUE(counted.records.empty()) << "only a part would be counted";
   ASSERT_TRUE(counted.stats.due());
   EXPECT_GT(*counted.stats.due(), kBegan + 10s) << "the caller must not wake up in a loop";
   counted.table.snapshot_ended();
   counted.wait(10s + 50ms);
-  ASSERT_EQ(counted.said.size(), 1U);
+  ASSERT_EQ(counted.records.size(), 1U);
   EXPECT_EQ(counted.now(), "CLOSE_WAIT 1");
   counted.table.snapshot_begins();  // after a loss: most sockets are known already
   counted.wait(20s);
-  EXPECT_EQ(counted.said.size(), 2U);
+  EXPECT_EQ(counted.records.size(), 2U);
 }
 
 TEST(Stats, InexactDwellsAreCountedApart) {
@@ -210,9 +210,9 @@ TEST(Stats, HistogramOfChosenState) {
   counted.connects(1, 1s, 4ms);
   counted.connects(2, 2s, 8ms);
   counted.wait(10s);
-  ASSERT_TRUE(counted.said.back().histogram);
-  EXPECT_EQ(counted.said.back().histogram->first, State::SynSent);
-  EXPECT_EQ(counted.said.back().histogram->second.count(), 2U) << "of all groups";
+  ASSERT_TRUE(counted.records.back().histogram);
+  EXPECT_EQ(counted.records.back().histogram->first, State::SynSent);
+  EXPECT_EQ(counted.records.back().histogram->second.count(), 2U) << "of all groups";
 }
 
 TEST(Stats, PassesOnStartLossAndEnd) {

@@ -31,7 +31,7 @@ class Counted final : private StatsOutput {
   const StatsRecord& finish(Nanos at) {
     table.finish(kBegan + at);
     stats.finished(kBegan + at, table);
-    return said.back();
+    return records.back();
   }
 
   TransitionEvent moves(State from, State to, Nanos at, std::uint64_t cookie = 1) const {
@@ -92,7 +92,7 @@ class Counted final : private StatsOutput {
 
   const StatsRow& row(State state) const {
     static const StatsRow kNone;
-    for (const StatsRow& row : said.back().rows)
+    for (const StatsRow& row : records.back().rows)
       if (row.state == state) return row;
     ADD_FAILURE() << "no row of " << name(state);
     return kNone;
@@ -100,7 +100,7 @@ class Counted final : private StatsOutput {
   // "ESTABLISHED 2": the open connections of each state that has some.
   std::string now() const {
     std::string text;
-    for (const StatsRow& row : said.back().rows)
+    for (const StatsRow& row : records.back().rows)
       if (row.now != 0)
         text += (text.empty() ? "" : ", ") + std::string(name(row.state)) + ' ' +
                 std::to_string(row.now);
@@ -108,12 +108,12 @@ class Counted final : private StatsOutput {
   }
 
  private:
-  void write(const StatsRecord& record) noexcept override { said.push_back(record); }
+  void write(const StatsRecord& record) noexcept override { records.push_back(record); }
   Filter filter_;
 
  public:
   Said others;
-  std::vector<StatsRecord> said;
+  std::vector<StatsRecord> records;
   Stats stats;
   Lifecycle table;
 };

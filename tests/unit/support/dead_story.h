@@ -23,7 +23,7 @@ inline void looks(Story& story, Nanos at, std::vector<DeadSocket> sockets) {
   story.on(DeadEvent{.at = story.clock(at), .sockets = std::move(sockets)});
 }
 
-// When the next look is due, since the begin of the trace; nullopt: never.
+// When the next look is due, since the start of the trace; nullopt: never.
 inline std::optional<Nanos> look_due(Story& story) {
   const auto due = story.lifecycle().dead_look_due();
   return due ? std::optional(*due - story.clock(0ms)) : std::nullopt;

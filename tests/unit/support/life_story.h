@@ -6,7 +6,7 @@
 //   story.client(7).connects(0ms).moves(SynSent, Established, 20ms).closes(Established, 1s);
 //   EXPECT_EQ(story.life(7).states(), "CLOSED, SYN_SENT 20ms, ESTABLISHED 980ms, FIN_WAIT_1");
 //
-// Times are relative to the begin of the trace, `kBegan` after boot.
+// Times are relative to the start of the trace, `kBegan` after boot.
 #pragma once
 
 #include "support/life_facts.h"

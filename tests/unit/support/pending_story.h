@@ -19,7 +19,7 @@ inline Conn orphaned(Story& story, std::uint64_t cookie = 1) {
       .moves(FinWait1, FinWait2, 101ms, orphan());
 }
 inline constexpr Tally kTally{.bytes_sent = 11, .bytes_received = 22};
-// Like orphaned(); the begin of its minisock at 102 ms is hidden.
+// Like orphaned(); the start of its minisock at 102 ms is hidden.
 inline Conn hidden_minisock(Story& story, std::uint64_t cookie = 1) {
   Facts facts = orphan();
   facts.tally = kTally;

@@ -208,7 +208,7 @@ class LoggedRun {
     recorder->finish();
     return lines_.text;
   }
-  const std::string& said() const { return lines_.text; }
+  const std::string& output() const { return lines_.text; }
   const std::vector<FlagRecord>& flags() const { return lines_.flags; }
   std::uint64_t open() const { return lifecycle_.open(); }
 

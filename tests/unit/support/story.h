@@ -49,7 +49,7 @@ class Said final : public Sink {
   std::vector<Record> records;
 };
 
-// Times are relative to the begin of the trace.
+// Times are relative to the start of the trace.
 class Story {
  public:
   explicit Story(Filter filter = {}, LifecycleConfig config = {.hz = kHz, .began = kBegan})
