@@ -21,9 +21,9 @@ constexpr Nanos kExact = 25ms;
 constexpr Nanos kDelayedAck = 500ms;
 
 // The bounds that the time stamps of one socket give for each state.
-class Past {
+class KernelTimes {
  public:
-  Past(const SnapshotEvent& event, unsigned hz)
+  KernelTimes(const SnapshotEvent& event, unsigned hz)
       : event_(event), stamps_(event.stamps), jiffies_(event.at, hz) {}
 
   StateBegin unknown() const { return {event_.at, std::nullopt}; }
@@ -45,7 +45,7 @@ class Past {
 
 // When the ACK of the peer's FIN was due. A delayed-ACK timer that was set after the last data was
 // set for the FIN: apart from data, nothing else starts it.
-std::optional<Nanos> Past::fin_ack_due() const {
+std::optional<Nanos> KernelTimes::fin_ack_due() const {
   if (stamps_.delack_ago == SocketStamps::kNever || !event_.received_ago) return std::nullopt;
   const Nanos due = jiffies_.at(stamps_.delack_ago);
   if (due - kDelayedAck <= jiffies_.latest(event_.received_ago)) return std::nullopt;
@@ -57,7 +57,7 @@ std::optional<Nanos> Past::fin_ack_due() const {
 //
 // If the FIN did not set the delayed-ACK timer, it came with data, or while an ACK of data was due,
 // or its ACK went out with our data, or its route delays no ACKs.
-StateBegin Past::close_wait() const {
+StateBegin KernelTimes::close_wait() const {
   if (!stamps_.known) return {last_ack(), std::nullopt};
   if (const auto due = fin_ack_due()) return {std::min(*due, last_ack()), *due - kDelayedAck};
   const auto last_data = jiffies_.earliest(event_.received_ago);
@@ -68,7 +68,7 @@ StateBegin Past::close_wait() const {
 }
 
 // FIN_WAIT_2 begins when our FIN is acknowledged, which is the last acknowledgment of any data.
-StateBegin Past::fin_wait_2() const {
+StateBegin KernelTimes::fin_wait_2() const {
   if (!stamps_.known || stamps_.delivered == Nanos{0}) return {last_ack(), std::nullopt};
   return {stamps_.delivered + kAfterStamp, stamps_.delivered};
 }
@@ -77,7 +77,7 @@ StateBegin Past::fin_wait_2() const {
 // while nothing was in flight; in the latter case it equals first_tx_mstamp. If only the FIN is
 // unacknowledged, and it was sent, neither stamp is earlier than the queueing of the FIN. The FIN
 // may have waited for the peer's window, which an ACK opens.
-StateBegin Past::fin_unacked() const {
+StateBegin KernelTimes::fin_unacked() const {
   if (!stamps_.known || stamps_.delivered == Nanos{0}) return unknown();
   if (stamps_.unacked != 1 || !stamps_.all_sent) return unknown();
   const Nanos sent = stamps_.delivered;
@@ -88,14 +88,14 @@ StateBegin Past::fin_unacked() const {
 }
 
 // The peer's FIN carried an acknowledgment, and no data came after it.
-StateBegin Past::closing() const {
+StateBegin KernelTimes::closing() const {
   if (!stamps_.known) return {last_ack(), std::nullopt};
   return {last_ack(), jiffies_.earliest(event_.received_ago)};
 }
 
 // retrans_stamp is the time of the first SYN. With TCP_FASTOPEN_CONNECT the SYN can come long after
 // connect().
-StateBegin Past::syn_sent() const {
+StateBegin KernelTimes::syn_sent() const {
   if (!stamps_.known || stamps_.retrans_stamp == 0) return unknown();
   const Nanos unit = stamps_.usec_ts ? Nanos{1us} : Nanos{1ms};
   const Nanos sent = unwrap(stamps_.retrans_stamp, unit, event_.at);
@@ -106,7 +106,7 @@ StateBegin Past::syn_sent() const {
 }
 
 // It began no later than the oldest of the known events.
-StateBegin Past::established() const {
+StateBegin KernelTimes::established() const {
   return {std::min(
               {last_ack(), jiffies_.latest(event_.received_ago), jiffies_.latest(event_.sent_ago)}),
           std::nullopt};
@@ -118,21 +118,21 @@ StateBegin clamped(StateBegin begin, Nanos at) {
   return begin;
 }
 
-StateBegin begin_of(const Past& past, State state) {
+StateBegin begin_of(const KernelTimes& times, State state) {
   switch (state) {
-    case State::CloseWait: return past.close_wait();
-    case State::FinWait2: return past.fin_wait_2();
-    case State::FinWait1: return past.fin_unacked();
+    case State::CloseWait: return times.close_wait();
+    case State::FinWait2: return times.fin_wait_2();
+    case State::FinWait1: return times.fin_unacked();
     case State::LastAck: {
-      const auto close_wait = past.close_wait().earliest;
-      StateBegin begin = past.fin_unacked();
+      const auto close_wait = times.close_wait().earliest;
+      StateBegin begin = times.fin_unacked();
       if (!begin.earliest) begin.earliest = close_wait;
       return begin;
     }
-    case State::Closing: return past.closing();
-    case State::SynSent: return past.syn_sent();
-    case State::Established: return past.established();
-    default: return past.unknown();
+    case State::Closing: return times.closing();
+    case State::SynSent: return times.syn_sent();
+    case State::Established: return times.established();
+    default: return times.unknown();
   }
 }
 
@@ -147,7 +147,7 @@ StateBegin StateBegin::narrowed_by(const StateBegin& other) const {
 }
 
 StateBegin begin_of_socket(const SnapshotEvent& event, unsigned hz) {
-  return clamped(begin_of(Past(event, hz), event.state), event.at);
+  return clamped(begin_of(KernelTimes(event, hz), event.state), event.at);
 }
 
 // With TCP timestamps, tw_entry_stamp is when TIME_WAIT began (a later FIN moves it); without them,

@@ -127,7 +127,7 @@ std::uint32_t PortPressure::bound_in(std::uint64_t netns_cookie) const {
 void PortPressure::remember(const Destination& destination, const Use& use) {
   constexpr std::uint32_t kFar = 100;
   if (use.look.used() * kFar < use.look.capacity) return void(past_.erase(destination));
-  Past& past = past_[destination];
+  History& past = past_[destination];
   if (past.range != *use.space) past.looks.clear();
   past.range = *use.space;
   past.looks.add(use.look);

@@ -57,7 +57,7 @@ class PortPressure {
     const PortSpace* space = nullptr;
     bool reuses = false;  // tcp_tw_reuse applies to this destination
   };
-  struct Past {
+  struct History {
     PortHistory looks;
     PortRange range;
   };
@@ -73,7 +73,7 @@ class PortPressure {
   const PortRanges* ranges_ = nullptr;
   Nanos now_{};
   absl::flat_hash_map<Destination, Use> uses_;
-  absl::flat_hash_map<Destination, Past> past_;
+  absl::flat_hash_map<Destination, History> past_;
   absl::flat_hash_map<std::uint64_t, BoundPorts> bound_;  // by network namespace
   Failures failed_now_, failed_ever_;
   std::uint64_t last_netns_ = 0;  // the last lookup of space_of()
