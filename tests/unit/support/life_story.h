@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole lives, for the tests of Lifecycle: what the kernel shows of some connections goes in, in
-// the order in which it shows it, and what is said about each life comes out as one line of text.
+// Whole lives, for the tests of Lifecycle: feeds in the kernel events of some connections, in the
+// kernel's order, and returns the records of each life as one line of text.
 //
 //   Story story;
 //   story.client(7).connects(0ms).moves(SynSent, Established, 20ms).closes(Established, 1s);
 //   EXPECT_EQ(story.life(7).states(), "CLOSED, SYN_SENT 20ms, ESTABLISHED 980ms, FIN_WAIT_1");
 //
-// Times count from the moment when everything was attached, `kBegan` after boot.
+// Times are relative to the start of the trace, `kBegan` after boot.
 #pragma once
 
 #include "support/life_facts.h"
@@ -17,7 +17,7 @@ class Conn;
 
 class Story final : private Sink {
  public:
-  // `config.began` is set here.
+  // Overwrites `config.began`.
   explicit Story(LifecycleConfig config = {}, Filter filter = {}, Nanos began = kBegan)
       : began_(began),
         hz_(config.hz),
@@ -30,9 +30,9 @@ class Story final : private Sink {
 
   Nanos clock(Nanos at) const { return began_ + at; }
   void on(const Event& event) { lifecycle_.on(event); }
-  // Nothing more came until `at`.
+  // No further event until `at`.
   void waits(Nanos at) { lifecycle_.tick(clock(at)); }
-  // ... and whatever the table asks the kernel about by then is gone.
+  // Like waits(); all the table's questions are answered with Gone.
   void waits_and_all_is_gone(Nanos at) {
     waits(at);
     for (const Question& question : lifecycle_.take_questions())
@@ -51,7 +51,7 @@ class Story final : private Sink {
   void names_cgroup(std::uint64_t id, std::string path, Nanos at) {
     on(CgroupEvent{clock(at), id, std::move(path)});
   }
-  // Any event of that CPU: it goes on.
+  // Some other event of that CPU.
   void hears_of_cpu(std::uint32_t cpu, Nanos at) {
     on(ResetEvent{.at = clock(at), .cpu = cpu, .cookie = 0xdead, .state = Established});
   }
@@ -60,7 +60,7 @@ class Story final : private Sink {
     return select(
         [&](const SocketInfo& socket) { return socket.cookie == cookie && socket.life == number; });
   }
-  // Of connections without a cookie.
+  // For a connection without a cookie.
   Life life_from(std::uint16_t remote_port) const {
     return select([&](const SocketInfo& socket) {
       return socket.cookie == 0 && socket.flow.remote.port == remote_port;
@@ -98,13 +98,13 @@ class Story final : private Sink {
   Lifecycle lifecycle_;
 };
 
-// One local end, and the kernel objects that carry it one after the other.
+// One local end, and the kernel objects that carry it in turn.
 class Conn {
  public:
   Conn(Story& story, std::uint64_t cookie, const Flow& flow)
       : story_(story), cookie_(cookie), flow_(flow) {}
 
-  // From here on: on another CPU, with a minisock at another address, without a cookie in it.
+  // For all later events: another CPU, another address or cookie of the minisock.
   Conn& on_cpu(std::uint32_t cpu) { return cpu_ = cpu, *this; }
   Conn& minisock_at(std::uint64_t object) { return minisock_ = object, *this; }
   Conn& minisock_cookie(std::uint64_t cookie) { return minisock_cookie_ = cookie, *this; }
@@ -117,7 +117,7 @@ class Conn {
   std::uint64_t minisock_address() const { return minisock_; }
   std::uint64_t cookie() const { return cookie_; }
 
-  // The local port is chosen after this.
+  // The kernel chooses the local port after this transition.
   Conn& connects(Nanos at, Facts facts = {.pid = kPid}) {
     Flow flow = flow_;
     flow.local.port = 0;
@@ -129,21 +129,22 @@ class Conn {
   Conn& moves(State from, State to, Nanos at, Facts facts = {}) {
     return transition(from, to, at, facts, flow_, cookie_);
   }
-  // close(): to the state that follows `from`
+  // close(): goes to the state that follows `from`.
   Conn& closes(State from, Nanos at, std::uint32_t pid = kPid) {
     const State to = from == CloseWait ? LastAck : from == Listen ? Closed : FinWait1;
     return moves(from, to, at, closed_by(pid));
   }
-  // It goes to CLOSED without ports and addresses, as after tcp_disconnect().
+  // Goes to CLOSED without ports and addresses, as after tcp_disconnect().
   Conn& vanishes(State from, Nanos at, Facts facts) {
     Flow flow = flow_;
     flow.local = flow.remote = Endpoint{};
     return transition(from, Closed, at, facts, flow, cookie_);
   }
-  // connect() that is answered after 10 ms
+  // A connect() that succeeds after 10 ms.
   Conn& establishes(Nanos at) { return connects(at - 10ms).moves(SynSent, Established, at); }
 
-  // A child is announced: before 6.18 with its listener's cookie and without a flow of its own.
+  // The first transition of a child. Before 6.18 it has the listener's cookie and no flow of its
+  // own.
   Conn& born(Nanos at) {
     return transition(Listen, SynReceived, at, {.attached = false}, flow_, cookie_);
   }
@@ -154,7 +155,7 @@ class Conn {
   Conn& accepted(Nanos at, std::uint32_t pid = kPid, std::uint64_t cgroup_id = 0) {
     return emit(AcceptEvent{story_.get().clock(at), socket_, cookie_, process(pid, cgroup_id)});
   }
-  // A request whose child is made on the first ACK, accepted at once
+  // A request sock whose child is made on the first ACK, and accepted at once.
   Conn& arrives(Nanos at) {
     request(TimerOp::Start, at - 1ms).born(at);
     return request(TimerOp::Cancel, at).moves(SynReceived, Established, at, {.attached = false});
@@ -178,7 +179,7 @@ class Conn {
   Conn& minisock_cancelled(State substate, Nanos at, Timer timer = {}) {
     return minisock(TimerOp::Cancel, substate, at, timer);
   }
-  // timer_cancel comes first, always
+  // timer_cancel always comes first.
   Conn& minisock_expires(State substate, Nanos at, Timer timer = {.left = 0s}) {
     minisock(TimerOp::Cancel, substate, at, timer);
     return minisock(TimerOp::Expire, substate, at, timer);
@@ -190,7 +191,7 @@ class Conn {
   Conn& segment(Nanos at, Timer timer = {}) {
     return minisock(TimerOp::Segment, TimeWait, at, timer);
   }
-  // The full socket hands over: its minisock starts, it goes to CLOSED.
+  // A minisock replaces the full socket: its timer starts, then the full socket goes to CLOSED.
   Conn& hands_over(State from, State substate, Nanos at, Timer timer = {}) {
     minisock_starts(substate, at, timer);
     return moves(from, Closed, at + 2us, orphan());
@@ -216,7 +217,7 @@ class Conn {
     return request(TimerOp::Expire, at, facts);
   }
 
-  // A walk through its namespace comes by.
+  // A snapshot finds it as a full socket.
   Conn& found(State state, Nanos at, Found facts = {}) {
     SnapshotEvent event = snapshot(SocketKind::Full, socket_, at);
     event.cookie = cookie_;
@@ -238,7 +239,7 @@ class Conn {
     event.timestamps = facts.timestamps;
     return emit(event);
   }
-  // Without `syn_at` the kernel does not say when the SYN came.
+  // nullopt: the record has no time of the SYN.
   Conn& request_found(Nanos at, std::optional<Nanos> syn_at) {
     SnapshotEvent event = snapshot(SocketKind::Request, request_, at);
     event.state = SynReceived;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Accept queues in the stories of life_story.h: what a walk through them finds.
+// Accept queues, as a walk finds them, for the stories of life_story.h.
 #pragma once
 
 #include <utility>
@@ -25,7 +25,7 @@ inline QueuedChild waits_since(const Story& story, const Conn& conn, Nanos queue
           .queued_at = story.clock(queued)};
 }
 
-// A listener with these in its queue.
+// A listener with these connections in its queue.
 inline ListenQueue queue_of(std::vector<QueuedChild> fresh, std::vector<std::uint64_t> known = {}) {
   ListenQueue queue;
   queue.cookie = kListener;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells the lifecycle table a story of synthetic events and keeps what it says.
+// Feeds synthetic events into a lifecycle table and keeps its records.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -35,7 +35,7 @@ inline Process make_process(std::uint32_t pid, const char* comm = "app") {
   return process;
 }
 
-// Everything the table said, in order.
+// Keeps all records of the table, in order.
 class Said final : public Sink {
  public:
   void write(const Record& record) noexcept override { records.push_back(record); }
@@ -49,7 +49,7 @@ class Said final : public Sink {
   std::vector<Record> records;
 };
 
-// Times are given relative to the beginning of the trace.
+// Times are relative to the start of the trace.
 class Story {
  public:
   explicit Story(Filter filter = {}, LifecycleConfig config = {.hz = kHz, .began = kBegan})
@@ -88,7 +88,7 @@ class Story {
     table.tick(kBegan + at);
     return *this;
   }
-  // ... and whatever the table asks the kernel about by then is gone.
+  // Like wait(); all the table's questions are answered with Gone.
   Story& wait_and_all_is_gone(Nanos at) {
     wait(at);
     for (const Question& question : table.take_questions())
@@ -101,12 +101,12 @@ class Story {
                         .holders = {}});
     return *this;
   }
-  // connect(), established at 1 ms
+  // connect(), established at 1 ms.
   Story& connects(std::uint64_t cookie = 1) {
     tell(moves(State::Closed, State::SynSent, 0ms, cookie));
     return tell(moves(State::SynSent, State::Established, 1ms, cookie));
   }
-  // ... closed at 101 ms, the FIN acknowledged at 102 ms
+  // The same; closed at 101 ms, the FIN acknowledged at 102 ms.
   Story& closes_first(std::uint64_t cookie = 1) {
     connects(cookie);
     auto close = moves(State::Established, State::FinWait1, 101ms, cookie);
@@ -116,7 +116,7 @@ class Story {
     tell(close);
     return tell(moves(State::FinWait1, State::FinWait2, 102ms, cookie));
   }
-  // The minisock takes over: its timer starts, then the full socket "closes".
+  // A minisock replaces the full socket: its timer starts, then the full socket goes to CLOSED.
   Story& hands_over(State substate, Nanos at, std::uint64_t cookie = 1) {
     tell(timer(TimerOp::Start, substate, at, cookie));
     auto gone = moves(State::FinWait2, State::Closed, at, cookie);
@@ -124,7 +124,7 @@ class Story {
     return tell(gone);
   }
 
-  // "CLOSED SYN_SENT ESTABLISHED": the states of all transitions, which must be one chain.
+  // "CLOSED SYN_SENT ESTABLISHED": the states of all transitions, which must form one chain.
   std::string path() const {
     std::string text;
     for (const auto& transition : said.all<TransitionRecord>()) {
