@@ -3,7 +3,7 @@
 //
 // A recorded answer of the kernel goes to the connection that asked for it. If the replay's table
 // is equal to the recorded one, the id finds that connection. Otherwise (with a filter added, or a
-// part or frame missing) Lifecycle::retarget_answer() finds it, by Lifecycle::Subject.
+// part or frame missing) Lifecycle::retarget_answer() finds it, by Questions::Subject.
 #pragma once
 
 #include <cstdint>
