@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from lib.child import Child  # noqa: E402
 from lib.netns import Netns, sysctl  # noqa: E402
 from lib.tracer import BINARY  # noqa: E402
-from stuck.stage import Stage  # noqa: E402
+from stuck.fixture import LoopbackFixture  # noqa: E402
 
 WORKERS = 10  # at least; as many as the limit of open files makes necessary
 IDLE_S = 10
@@ -29,10 +29,10 @@ IDLE_S = 10
 
 def work(child, netns, open_pairs, stuck):
     """So many conversations with both ends open, and so many servers' ends in CLOSE_WAIT."""
-    stage = Stage(netns, 4)
-    listener, kept = stage.listen(), []
+    fixture = LoopbackFixture(netns, 4)
+    listener, kept = fixture.listen(), []
     for number in range(open_pairs + stuck):
-        talk = stage.talk(listener)
+        talk = fixture.talk(listener)
         if number >= open_pairs:
             talk.client.sock.close()
         kept.append(talk)

@@ -1,4 +1,4 @@
-"""What other users' descriptors lead to is theirs: nothing of it is opened, asked or waited for.
+"""Objects that other users' descriptors refer to are not opened, queried or waited for.
 
 The attack: a user holds a network namespace by descriptors. When the tracer has seen them, he has
 them lead somewhere else. Whoever opens /proc/PID/fd/N then opens that: his terminal becomes the

@@ -14,7 +14,7 @@ from lib.lifecycle import endpoints
 from lib.patience import wait_for
 from lib.tracer import Tracer
 from older.churn import Churn
-from whole.verdict import differences, flagged, kernel_list, wait_until_whole
+from whole.expectations import differences, flagged, kernel_list, wait_until_whole
 
 pytestmark = pytest.mark.hidden_events
 

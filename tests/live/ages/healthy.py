@@ -1,4 +1,4 @@
-"""A server that closes what its peers have closed, if a little later, and its clients."""
+"""A server that closes a little after its peers, and its clients."""
 import collections
 import selectors
 import socket

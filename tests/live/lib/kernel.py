@@ -1,4 +1,4 @@
-"""What this kernel can know, asked of its BTF: never by its version."""
+"""Facts that this kernel keeps, found by its BTF, never by its version."""
 import functools
 
 

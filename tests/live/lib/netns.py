@@ -1,4 +1,4 @@
-"""Network namespaces: nameless, alive as long as a process sits in one or holds its fd.
+"""Network namespaces without names. One exists while a process is in it or holds its fd.
 
 Nothing is bound below /run/netns, so nothing stays behind however the tests end.
 """

@@ -1,4 +1,4 @@
-"""A process that writes down, through ftrace, what this kernel may hide from BPF.
+"""A process that records through ftrace the events that this kernel may hide from BPF.
 
 Some kernels under some hypervisors' agents do not call BPF programs for what a softirq does while
 a thread of pid 1, the agent, is current. Observed on Linux 6.18 with 6,000 short-lived orphans and
@@ -37,7 +37,7 @@ EVENTS = ("sock/inet_sock_set_state", "timer/timer_start", "timer/timer_cancel",
           "timer/timer_expire_entry", "tcp/tcp_send_reset", "tcp/tcp_retransmit_skb",
           "skb/kfree_skb")
 TIMERS = {"tw_timer_handler", "reqsk_timer_handler"}
-BUFFER_KB = 1024  # a CPU; some events a second come
+BUFFER_KB = 1024  # per CPU, for some events a second
 LOOK_S = 0.2
 QUIET_LOOKS = 20  # until nothing happens between two looks at BPF's counters
 
@@ -67,7 +67,7 @@ def mounted_nowhere():
 
 
 class Instance:
-    """A tracefs instance that records what happens while a thread of pid 1 is current."""
+    """A tracefs instance that records events while a thread of pid 1 is current."""
 
     def __init__(self):
         root = f"/proc/self/fd/{mounted_nowhere()}"
@@ -101,7 +101,7 @@ class Instance:
         self._tids = tids
 
     def lines(self):
-        """What has come since."""
+        """The lines since the last call."""
         while True:
             try:
                 data = os.read(self._pipe, 1 << 16)
@@ -157,7 +157,7 @@ def _split(end):
 
 
 def learn(events, functions):
-    """What is known of each timer: which function it calls."""
+    """The function that each timer calls."""
     functions.update({event["timer"]: event["function"] for event in events
                       if event.get("function") and "timer" in event})
 
@@ -173,13 +173,13 @@ def of_tcp(events, functions):
 
 
 class Comparison:
-    """What ftrace has more of than BPF was called for, from look to look."""
+    """Events that ftrace has and BPF was not called for, since the last look."""
 
     def __init__(self, instance, called):
         self._instance, self._called = instance, called
         self._lines = dict.fromkeys(called.counts(), 0)
         self._missed = {}
-        self.look()  # one of them was there before the other
+        self.look()  # one of the two was attached before the other
 
     def look(self):
         """The lines that have come, and the names of those events of which more were missed."""
@@ -219,7 +219,7 @@ def serve(instance, called):
 
 def main():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's is the parent's business
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles a SIGINT of the terminal
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
         called = Called([event.partition("/")[2] for event in EVENTS])

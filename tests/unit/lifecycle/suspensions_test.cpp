@@ -5,8 +5,8 @@
 
 #include <map>
 
-#include "support/life_story.h"
 #include "recording/entries.h"
+#include "support/conn.h"
 
 namespace tcpdwell {
 namespace {

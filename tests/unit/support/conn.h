@@ -1,102 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole lives, for the tests of Lifecycle: what the kernel shows of some connections goes in, in
-// the order in which it shows it, and what is said about each life comes out as one line of text.
+// The events of one connection, as the kernel sends them.
 //
 //   Story story;
 //   story.client(7).connects(0ms).moves(SynSent, Established, 20ms).closes(Established, 1s);
 //   EXPECT_EQ(story.life(7).states(), "CLOSED, SYN_SENT 20ms, ESTABLISHED 980ms, FIN_WAIT_1");
 //
-// Times count from the moment when everything was attached, `kBegan` after boot.
+// Times count from `kBegan`, when all programs were attached.
 #pragma once
 
-#include "support/life_facts.h"
+#include "support/story.h"
 
 namespace tcpdwell::life_story {
-
-class Conn;
-
-class Story final : private Sink {
- public:
-  // `config.began` is set here.
-  explicit Story(LifecycleConfig config = {}, Filter filter = {}, Nanos began = kBegan)
-      : began_(began),
-        hz_(config.hz),
-        filter_(std::move(filter)),
-        lifecycle_(started(config, began), filter_, *this) {}
-
-  Conn client(std::uint64_t cookie);
-  Conn server(std::uint64_t cookie);
-  Conn listener(std::uint64_t cookie);
-
-  Nanos clock(Nanos at) const { return began_ + at; }
-  void on(const Event& event) { lifecycle_.on(event); }
-  // Nothing more came until `at`.
-  void waits(Nanos at) { lifecycle_.tick(clock(at)); }
-  // ... and whatever the table asks the kernel about by then is gone.
-  void waits_and_all_is_gone(Nanos at) {
-    waits(at);
-    for (const Question& question : lifecycle_.take_questions())
-      on(InquiryEvent{.at = clock(at),
-                      .id = question.id,
-                      .generation = question.generation,
-                      .serial = question.serial,
-                      .presence = Presence::Gone,
-                      .local = {},
-                      .holders = {}});
-  }
-  void finishes(Nanos at) { lifecycle_.finish(clock(at)); }
-  void loses(std::uint64_t events, Nanos at) {
-    on(LossEvent{.at = clock(at), .events = events, .transitions = events});
-  }
-  void names_cgroup(std::uint64_t id, std::string path, Nanos at) {
-    on(CgroupEvent{clock(at), id, std::move(path)});
-  }
-  // Any event of that CPU: it goes on.
-  void hears_of_cpu(std::uint32_t cpu, Nanos at) {
-    on(ResetEvent{.at = clock(at), .cpu = cpu, .cookie = 0xdead, .state = Established});
-  }
-
-  Life life(std::uint64_t cookie, std::uint32_t number = 0) const {
-    return select(
-        [&](const SocketInfo& socket) { return socket.cookie == cookie && socket.life == number; });
-  }
-  // Of connections without a cookie.
-  Life life_from(std::uint16_t remote_port) const {
-    return select([&](const SocketInfo& socket) {
-      return socket.cookie == 0 && socket.flow.remote.port == remote_port;
-    });
-  }
-  Lifecycle& lifecycle() { return lifecycle_; }
-  unsigned hz() const { return hz_; }
-  const std::vector<Record>& records() const { return records_; }
-
- private:
-  static LifecycleConfig started(LifecycleConfig config, Nanos began) {
-    config.began = began;
-    return config;
-  }
-  void write(const Record& record) noexcept override { records_.push_back(record); }
-
-  Life select(const std::function<bool(const SocketInfo&)>& wanted) const {
-    Life life;
-    for (const Record& record : records_) {
-      if (const auto* moved = std::get_if<TransitionRecord>(&record);
-          moved && wanted(moved->socket))
-        life.add(*moved);
-      if (const auto* ended = std::get_if<ConnectionRecord>(&record);
-          ended && wanted(ended->socket))
-        life.add(*ended);
-    }
-    if (filter_.states.none()) life.check_books();
-    return life;
-  }
-
-  Nanos began_;
-  unsigned hz_;
-  Filter filter_;
-  std::vector<Record> records_;
-  Lifecycle lifecycle_;
-};
 
 // One local end, and the kernel objects that carry it one after the other.
 class Conn {

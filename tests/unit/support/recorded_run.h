@@ -20,8 +20,8 @@
 #include "recording/player.h"
 #include "recording/recorder.h"
 #include "sinks/ndjson_sink.h"
-#include "tcpdwell/wire.h"
 #include "support/temporary_files.h"
+#include "tcpdwell/wire.h"
 
 namespace tcpdwell::recorded {
 
