@@ -4,9 +4,9 @@
     ./dev soak [N] [--only WORD]     only scenarios with WORD in their names
     ./dev soak mixed [S]             random traffic instead: mixed_run.py
 
-Prints what was told wrongly, and what of that the kernel had hidden from BPF (lib/witness.py). Exit
-status 1 if a connection was told to have ended when or how it had not, or was told twice, or if
-anything else is wrong that no hidden event explains.
+Prints wrong output, and the events that the kernel had hidden from BPF (lib/witness.py). Exit
+status 1: a connection was reported with a wrong end, or twice, or there is another error
+that no hidden event explains.
 """
 import argparse
 import collections
@@ -36,8 +36,8 @@ def is_false(got, wanted):
 
 
 def ends_falsely(life, objects):
-    """It is told to be over for another reason than it was, or before it was. What is said to be
-    `unknown`, and a time whose error admits the truth, is not false."""
+    """Its end is reported with a wrong reason, or too early. `unknown`, and a time that is right within
+    its error, are not false."""
     truth = life.steps[-1].at
     return any(is_false(item["ended"], life.ended)
                or is_false(item["time_wait_ended"], life.time_wait_ended)
@@ -52,7 +52,7 @@ def latest(connection):
 
 
 def end_is_unknown(objects):
-    """It was over before anybody noticed, since what ended it was hidden."""
+    """Its end is reported without a reason, because the event that ended it was hidden."""
     return any("unknown" in (item["ended"], item["time_wait_ended"])
                for item in connections(objects))
 

@@ -1,5 +1,5 @@
-"""What is said of stuck sockets fits the program that holds them: who has to act, what keeps it from
-it, what to run. Each program is one of its own; the text is compared with what the kernel has."""
+"""The advice about stuck sockets fits the program that holds them: the process that has to act, the
+reason, the command to run. Each program is separate; the text is compared with the kernel's data."""
 import json
 import os
 import shutil
@@ -32,8 +32,7 @@ class Fixture:
         self.running = []
 
     def starts(self, name, *arguments, program=("/usr/bin/python3", PROGRAMS)):
-        """Starts one and waits until all is as it is meant to be. Returns the process and what it
-        said."""
+        """Starts a program and waits until its sockets are stuck. Returns its pid and its output."""
         process = subprocess.Popen([*program, name, self.family, *map(str, arguments)],
                                    stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
                                    preexec_fn=self._begin, text=True)

@@ -1,7 +1,7 @@
 """CLOSED: descriptors that are still open after their connection has ended.
 
-`ss` does not list such a socket, and closing it makes no transition. What is held is known from the
-program that plays it (lib/dead.py): every kind of socket in TCP_CLOSE, the dead and the others.
+`ss` does not list such a socket, and closing it makes no transition. The program that holds the sockets
+(lib/dead.py) reports them: every kind of socket in TCP_CLOSE, dead or not.
 """
 import contextlib
 import json

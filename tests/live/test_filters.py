@@ -1,7 +1,7 @@
 """Filters: exactly the matching connections, each from its first object to its last.
 
-All tracers run at once over one piece of traffic; one of them has no filter. What a filtered one
-printed must be what the unfiltered one printed about the connections that match.
+All tracers run at once over the same traffic; one of them has no filter. The output of a filtered one
+must equal that of the unfiltered one about the matching connections.
 """
 import contextlib
 import os

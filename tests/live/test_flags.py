@@ -1,7 +1,7 @@
 """Sockets that are stuck: flagged while they are, with the cause, the bytes and all holders.
 
-Every scenario is watched by two tracers at once: one that saw its sockets being made, and one that
-is younger than all of them. Both sit in the first of two namespaces.
+Two tracers observe every scenario: one that saw its sockets being made, and one that
+started after that. Both are in the first of two namespaces.
 """
 import pytest
 

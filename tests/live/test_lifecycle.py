@@ -55,8 +55,8 @@ def test_time_wait_is_measured(run):
 def test_sees_is_what_was_seen(run, hidden):
     """`sees` in `start` says how exactly minisocks are seen, no better and no worse.
 
-    What is wrong about a connection is its own test's business. A jiffy's doubt where `exact` is
-    promised is right only about a connection whose exact signal this kernel hid.
+    Wrong output about a connection fails in its own test. If `sees` says `exact`, an error of a jiffy is right
+    only for a connection whose exact signal this kernel hid.
     """
     start, made = run.objects[0], {life.cookie: life for name, result in run.results.items()
                                    for life in result.lives
@@ -76,7 +76,7 @@ def test_sees_is_what_was_seen(run, hidden):
 def test_sees_says_what_was_seen_of_the_rest(run):
     """Half-open connections, accepting processes, RSTs: `sees` claims no more and no less than the output shows.
 
-    Asked only about what some scenario, right as it was, is sure to have shown.
+    Checks only what some scenario without problems has certainly shown.
     """
     lives = [life for name, result in run.results.items() for life in result.lives
              if not run.failures[name]]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """No false alarm: healthy nginx, redis and a web application, with clients of every kind.
 
-The thresholds are low, and much of what happens comes near to them. A machine that is busy enough
-can make healthy software late, so a flag is not wrong because it is there: it is wrong if ss saw
-that socket in another state meanwhile. With the thresholds that a user has, there must be none.
+The thresholds are low, and many connections come close to them. A busy machine
+can make healthy software late, so a flag alone is no error: it is wrong if ss saw
+that socket in another state meanwhile. With the default thresholds there must be no flag.
 
     TCPDWELL_HEALTHY_SECONDS=240 /usr/bin/python3 -m pytest -s test_real_healthy.py
 """

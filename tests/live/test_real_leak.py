@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A leak in a real server: a small broken service behind nginx, watched and asked about.
+"""A leak in a real server: a small broken service behind nginx, in a trace and in `leaks`.
 
-nginx closes its connection to the service when it has the answer, or no patience any more. What
-the service does not close then is the leak; what is nginx's own, and what the service closes as it
-should, is none.
+nginx closes its connection to the service after the answer, or after a timeout. A connection that
+the service does not close then is a leak; nginx's own connections, and those that the service closes,
+are not.
 """
 
 import os

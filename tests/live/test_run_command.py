@@ -1,6 +1,6 @@
 """`tcpdwell run` as a way to start a command: statuses, streams, signals, terminal, user.
 
-Needs no sockets. What the command inherits in detail is tested in tests/unit/app_command_test.cpp.
+Needs no sockets. tests/unit/commands/command_test.cpp tests in detail what the command inherits.
 """
 import fcntl
 import os
@@ -232,7 +232,7 @@ def state_in_proc(pid):
 @pytest.mark.parametrize("key, name", [(b"\x03", "SIGINT"), (b"\x1c", "SIGQUIT")],
                          ids=["Ctrl-C", "Ctrl-backslash"])
 def test_key_reaches_the_command_once(key, name):
-    """It is the terminal that sends it, to both.
+    """The terminal sends the signal to both.
 
     tcpdwell sees it only after the command did: of two at once the kernel would make one.
     """

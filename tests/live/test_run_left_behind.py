@@ -1,7 +1,7 @@
 """`tcpdwell run`: it fails for sockets that were left behind, not for slow ones.
 
-Programs as people write them: an interpreter closes what is left before it exits (CPython, Perl,
-PHP), another does not (node).
+Realistic programs: some interpreters close open sockets before they exit (CPython, Perl,
+PHP), others do not (node).
 """
 import array
 import json

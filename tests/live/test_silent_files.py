@@ -1,7 +1,7 @@
 """A user's files may be on a FUSE server that never answers. A process that opens one hangs, even with SIGKILL.
 
-So nothing that leads there is asked: descriptors, the executable, the directory of a process; and what
-must be read, its memory, is read by a child that may be lost.
+So descriptors, the executable and the directory of a process are not touched if they lead there. Its memory,
+which must be read, is read by a child that may be lost.
 """
 import ctypes
 import mmap

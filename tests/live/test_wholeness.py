@@ -1,6 +1,6 @@
 """Events that the kernel could not deliver are counted, and the table is corrected.
 
-The load says exactly how many transitions it made; a actors of sockets moves at known times.
+The load reports the exact number of its transitions; the actors move at known times.
 """
 import contextlib
 import os
@@ -218,7 +218,7 @@ def mourning(request):
 
 
 def test_sum_with_namespaces(mourning, hidden):
-    """Others on this host connect, too, and their first transition has no port to tell: so it may
+    """Others on this host connect, too, and their first transition has no port: so the sum may
     be more than was made here, and never less."""
     assert mourning.end["transitions_lost"] > 1000, "that was no loss"
     assert not wrong_sum(mourning.objects, mourning.made, hidden.transitions(), others=True)

@@ -1,5 +1,5 @@
-"""Sockets that stay in their state, each with its own past. A case is a generator: it yields how
-long nothing happens (in seconds), and then the sockets that it leaves behind."""
+"""Sockets that stay in their state, each with its own history. A case is a generator: it yields pauses
+(in seconds), and then the sockets that it leaves behind."""
 import socket
 
 from lib.clock import Bracket, now

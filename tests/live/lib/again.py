@@ -1,13 +1,13 @@
 """A pytest plugin: repeats a test that failed and was hit by a hidden event.
 
-A test says that such an event can break it, and which ones are its own:
+A test declares that such an event can break it, and which events matter:
 
     pytestmark = pytest.mark.hidden_events      any event since its fixtures were set up, or
     hidden.lives(lives), hidden.ports(ports)    only those of these connections
 
-A failure without such an event is a failure at once. One with it is played again when the rest of
-the file is through, with new fixtures, and again as often as it is hit again, ROUNDS times at most.
-Where there is no witness nothing is played again. The summary says what was.
+A failure without such an event is final. A failure with one is repeated after the rest of
+the file, with new fixtures, and again whenever it is hit again, at most ROUNDS times.
+Without a witness no test is repeated. The summary counts the repetitions.
 """
 import collections
 import os

@@ -1,8 +1,8 @@
 """Times in tests: brackets on CLOCK_MONOTONIC.
 
 A test never claims "this took 100 ms". It reads the clock right before and right after its own
-action, and whatever the kernel did because of that action happened in between. However slow the
-machine is, a bracket stays true; it only grows.
+action; the kernel's reaction happened in between. On a slow machine a bracket grows, but stays
+correct.
 """
 import time
 from typing import NamedTuple

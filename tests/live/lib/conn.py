@@ -1,7 +1,7 @@
 """One connection between the kernel under test and the raw peer.
 
-Each verb does one thing at one end and brackets it. `to=` names the state that the kernel's end
-enters because of it; that is what the tracer must report for this moment.
+Each method does one thing at one end and brackets it. `to=` names the state that the kernel's end
+then enters; the tracer must report it for that time.
 """
 import os
 import socket

@@ -1,6 +1,6 @@
 """A program that holds sockets of every kind that is in TCP_CLOSE, for `python3 -c SOURCE JSON`.
 
-It says in one line which descriptor is of which kind; then it does what its stdin says: a word a
+It prints the descriptor of each kind in one line, then reads commands from stdin, one word per
 line. Needs a network namespace of its own.
 """
 import ctypes

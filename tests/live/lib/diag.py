@@ -63,7 +63,7 @@ def destroy(local, remote):
 def half_open_ports(port):
     """The peer's ports of the half-open requests to `port` of this namespace.
 
-    Read from /proc/net, because sock_diag would give each request a cookie that it has not.
+    Read from /proc/net, because sock_diag would generate a cookie for each request.
     """
     ports = set()
     tables = [f"/proc/thread-self/net/{name}" for name in ("tcp", "tcp6")]

@@ -1,4 +1,4 @@
-"""What all comparisons of the tracer's output with the truth share: problems are collected, not raised, so that
+"""The base of comparisons of the tracer's output with expected facts. Problems are collected, not raised, so that
 one run shows all of them."""
 import json
 

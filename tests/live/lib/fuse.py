@@ -1,5 +1,5 @@
-"""A FUSE file system of another user, whose server stops answering: whoever asks it anything then waits for
-ever, deaf to SIGKILL. When the server ends, all who wait get an error and go on.
+"""A FUSE file system of another user, whose server stops answering: a process with a request then waits for
+ever, even with SIGKILL. When the server ends, waiting processes get an error and continue.
 
 It has one directory with one file, `program`.
 """
@@ -45,8 +45,8 @@ def _attributes(node, content):
 
 
 class Server:
-    """The process behind it. It answers until it is told "silence", and then tells of each request
-    that it swallows."""
+    """The server process. It answers until it gets "silence", and then reports each request
+    without answering."""
 
     def __init__(self, device, content):
         self._device, self._content = device, content

@@ -13,9 +13,9 @@ NEEDS_MINISOCK, NEEDS_REQUEST = "tw_timer_handler", "reqsk_timer_handler"
 
 
 class Witness:
-    """The process of witness.py. `why` says why there is none.
+    """The process of witness.py. `why` says why it is not available.
 
-    TCPDWELL_WITNESS=0 does without: where nothing is hidden, as in the virtual machines of tests/vm.
+    TCPDWELL_WITNESS=0 disables it, for kernels that hide nothing, as in the virtual machines of tests/vm.
     """
 
     def __init__(self):
@@ -92,8 +92,8 @@ def _same(end, known):
 
 
 def _moments(life, function):
-    """When a timer of this connection can have been started or stopped; all that an event of a
-    timer tells besides is an address of the kernel's."""
+    """The times at which a timer of this connection can have been started or stopped. Otherwise a
+    timer event only has a kernel address."""
     moments = []
     for step, after in zip(life.steps, [*life.steps[1:], None]):
         if step.state == "SYN_RECEIVED" and function != NEEDS_MINISOCK:

@@ -1,7 +1,7 @@
-"""A program with socket trouble, for `tcpdwell run -- python3 -c SOURCE SCENARIO JSON`.
+"""A program that leaks sockets, for `tcpdwell run -- python3 -c SOURCE SCENARIO JSON`.
 
-It says on stdout when the trouble has begun, and ends with os._exit(): an interpreter that ends in
-order closes its sockets one by one, and nothing would be left for the kernel to close.
+It prints a line when the socket is stuck, and ends with os._exit(): a normal exit of the
+interpreter would close its sockets one by one, and leave nothing for the kernel to close.
 """
 import json
 import os

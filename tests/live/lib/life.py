@@ -1,7 +1,7 @@
 """The expected output about one connection, as plain data that a scenario writes and the checker reads.
 
-Wherever more than one answer is right, an expectation is a tuple of all right answers. ANY means
-that nothing is claimed.
+If several values are right, an expectation is a tuple of them. ANY means
+that any value is right.
 """
 import os
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 """Compares the output of tcpdwell about a connection with the facts that the test knows.
 
-Problems are collected, not raised, so that one run shows all that is wrong with a connection.
+Problems are collected, not raised, so that one run shows all of them.
 """
 import collections
 import json

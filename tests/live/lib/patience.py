@@ -1,7 +1,7 @@
 """Waiting. A wait fails after a minute without progress, not because it takes long.
 
-How long a fork, a page fault or a walk takes is the machine's business. What a wait sees move, it
-waits on for: objects that arrive, CPU time that a process uses, a file that grows.
+The time of a fork, a page fault or a walk depends on the machine. A wait continues while it sees
+progress: new objects, CPU time of a process, a growing file.
 """
 import contextlib
 import ctypes
@@ -54,8 +54,8 @@ def wait_for(condition, what, progress=lambda: None, stalled_s=None, every_s=LOO
 
 
 def bound(preexec=None):
-    """For Popen's preexec_fn: the process is killed when the thread that made it ends. A test that is killed
-    itself would leave a tracer behind that writes for ever."""
+    """For Popen's preexec_fn: the process is killed when the thread that made it ends. Otherwise a killed
+    test would leave a tracer behind that writes for ever."""
     parent = os.getpid()
 
     def preexec_of_bound():

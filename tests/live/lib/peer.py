@@ -1,9 +1,9 @@
 """A TCP peer in user space over AF_PACKET: the test chooses every segment.
 
-The kernel under test has one end of a veth pair; the other end lies in a namespace without any
-address, so that nobody but this code answers. Each segment sent is followed by a ping: veth keeps
-the order, so once the answer is there, the kernel has processed the segment. The bracket
-of a send ends with that answer's own kernel time stamp, not with when Python got to read it.
+The kernel under test has one end of a veth pair; the other end is in a namespace without any
+address, so that only this code answers. Each segment is followed by a ping: veth keeps
+the order, so at the answer the kernel has processed the segment. The bracket
+of a send ends with the kernel's time stamp of that answer, not with the time of the read.
 """
 import collections
 import os
@@ -110,7 +110,7 @@ class Peer:
 def _monotonic(control):
     """The kernel's receive time stamp, which is wall-clock time, as CLOCK_MONOTONIC.
 
-    Whoever is interrupted between the two clocks reads a wrong offset: the closest pair is right.
+    An interruption between the two clock reads gives a wrong offset, so the closest pair is used.
     """
     read_at, (_, offset) = now(), min(_clock_pair() for _ in range(5))
     for level, kind, data in control:

@@ -114,10 +114,10 @@ def run(command, *options, data=b"", **how):
 
 
 class Peer:
-    """A server in a namespace, in the process of the test: not one that tcpdwell was asked about.
+    """A server in a namespace, in the test's own process, which tcpdwell does not follow.
 
-    `hangs_up` closes at once what it accepted, `greets` sends before it does, `echoes` answers
-    until the client is done, `holds` never closes before the test is over.
+    `hangs_up` closes at once after accept(), `greets` sends data before that, `echoes` answers
+    until the client's FIN, `holds` does not close before the end of the test.
     """
 
     def __init__(self, netns, family, behaviour):

@@ -1,8 +1,8 @@
 """Runs scenarios concurrently, each in a process and a namespace of its own.
 
-A process, not a thread: a scenario may then fork, be killed, change its name, and no
-interpreter lock makes one scenario wait for another. The process stays until the whole run is over:
-its namespace, and with it the inode number by which its objects are found, lives as long.
+With processes instead of threads a scenario may fork, be killed or change its name, and does not
+wait for another's interpreter lock. The process stays until the end of the whole run,
+to keep its namespace and thus the inode number by which its objects are found.
 """
 import ctypes
 import os

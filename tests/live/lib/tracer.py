@@ -106,8 +106,8 @@ class Tracer:
         wait_for(lambda: self.has(condition), what, lambda: len(self.objects()))
 
     def came_true(self, condition, inums):
-        """As wait_for(), as long as there is news of these namespaces; but what did not come is
-        another test's business."""
+        """As wait_for(), while there is output about these namespaces. Does not fail if the
+        condition stays false."""
         return came_true(lambda: self.has(condition),
                          lambda: sum(self._number_of[inum] for inum in inums), QUIET_S, every_s=0.1)
 

@@ -6,17 +6,17 @@ a storm of processes for pid 1 to reap: of 21 events of inet_sock_set_state, tim
 timer_expire_entry that the ftrace ring had with such a `current` in softirq context, BPF programs on
 the same tracepoints were called for none; they were called for all of the other 68,000, and not
 once with such a `current`. One interrupt can hide several events in a row. The ftrace ring has
-them all, whoever is current.
+them all, for any `current`.
 
-That this kernel is one of them is not taken for granted. BPF programs on the same tracepoints count
-how often they are called while pid 1 is current (called.py), and an event is told only if ftrace has
-more of its kind than that.
+Whether this kernel is one of them is measured. BPF programs on the same tracepoints count
+their calls while pid 1 is current (called.py), and an event counts as hidden only if ftrace has
+more of its kind.
 
 The events go into a tracefs instance of its own, which the kernel fills only while a thread of pid 1
-is current (set_event_pid). tracefs is reached through a mount that is attached nowhere, so nothing
-is left behind but the instance, and that is removed at the end; also when the parent dies.
+is current (set_event_pid). tracefs is used through a detached mount, so only the instance
+can be left behind; it is removed at the end, also if the parent dies.
 
-Run as a program (python -m lib.witness). It prints one line when it is ready, {"why": ""} or why it cannot; then it answers
+Run as a program (python -m lib.witness). It prints one line when it is ready, {"why": ""}, or the reason why it is not available; then it answers
 each line on stdin with a line: all hidden events since the last answer. It ends with its stdin.
 """
 import contextlib

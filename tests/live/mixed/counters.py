@@ -87,9 +87,9 @@ def _count_end(life, at, count, knowledge):
 
 
 def _is_either(life):
-    """An RST in FIN_WAIT_2, and its maker did not see an end before close(): that can have come in the
-    same microseconds, so it was an abort of the socket, or an RST by the minisock that it had just
-    become. No line tells which; but it is one of the two, and counts once."""
+    """An RST in FIN_WAIT_2, at about the time of close(), which saw no end: the RST was an abort of
+    the socket, or sent by the minisock that had just replaced it. No line shows which; it counts once,
+    as either."""
     return life.last[0] == "FIN_WAIT_2" and life.end["ended"] == "reset_sent"
 
 

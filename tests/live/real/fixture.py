@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Traces a namespace from its first socket to its end, and compares with the expected connections.
 
-The tracer sits outside and outlives the namespace: taking that down ends every TIME_WAIT, so a test
+The tracer is outside, and outlives the namespace: removing the namespace ends every TIME_WAIT, so a test
 sees whole lifecycles without waiting for the 60 seconds.
 """
 
