@@ -6,7 +6,7 @@
 #include <map>
 
 #include "recording/entries.h"
-#include "support/life_story.h"
+#include "support/conn.h"
 
 namespace tcpdwell {
 namespace {
