@@ -12,13 +12,18 @@ class RaisedOnly final : public Sink {
  public:
   explicit RaisedOnly(Sink& sink) : sink_(sink) {}
   void write(const Record& record) noexcept override {
-    const auto* flag = std::get_if<FlagRecord>(&record);
-    const bool moves = std::holds_alternative<TransitionRecord>(record) ||
-                       std::holds_alternative<ConnectionRecord>(record) ||
-                       std::holds_alternative<FailedConnectsRecord>(record);
-    if (moves || (flag && !flag->raised)) return;
-    if (flag && is_leak(*flag)) leaked_ = true;
-    sink_.write(record);
+    const bool passes = std::visit(
+        Overloaded{[this](const FlagRecord& flag) {
+                     leaked_ |= flag.raised && is_leak(flag);
+                     return flag.raised;
+                   },
+                   [](const TransitionRecord&) { return false; },
+                   [](const ConnectionRecord&) { return false; },
+                   [](const FailedConnectsRecord&) { return false; },
+                   [](const StartRecord&) { return true; }, [](const LostRecord&) { return true; },
+                   [](const ClockRecord&) { return true; }, [](const EndRecord&) { return true; }},
+        record);
+    if (passes) sink_.write(record);
   }
   // Since the last begin_round().
   bool leaked() const { return leaked_; }
@@ -35,9 +40,19 @@ class RunSink final : public Sink {
   // `next` gets the flags, too, before the end. Both must outlive it.
   RunSink(RunReport& report, Sink& next) : report_(report), next_(next) {}
   void write(const Record& record) noexcept override {
-    if (const auto* flag = std::get_if<FlagRecord>(&record)) return report_.add(*flag);
-    if (std::holds_alternative<EndRecord>(record)) report_.write_flags(next_);
-    next_.write(record);
+    const auto pass_on = [&] { next_.write(record); };
+    std::visit(
+        Overloaded{[this](const FlagRecord& flag) { report_.add(flag); },
+                   [&](const EndRecord&) {
+                     report_.write_flags(next_);
+                     pass_on();
+                   },
+                   [&](const TransitionRecord&) { pass_on(); },
+                   [&](const ConnectionRecord&) { pass_on(); },
+                   [&](const FailedConnectsRecord&) { pass_on(); },
+                   [&](const StartRecord&) { pass_on(); }, [&](const LostRecord&) { pass_on(); },
+                   [&](const ClockRecord&) { pass_on(); }},
+        record);
   }
   Needs needs() const noexcept override {
     return {.transitions = false, .connections = false, .whose = false};
@@ -60,7 +75,12 @@ class FlagsTo final : public Sink {
  public:
   explicit FlagsTo(Report& report) : report_(report) {}
   void write(const Record& record) noexcept override {
-    if (const auto* flag = std::get_if<FlagRecord>(&record)) report_.add(*flag);
+    std::visit(
+        Overloaded{[this](const FlagRecord& flag) { report_.add(flag); },
+                   [](const TransitionRecord&) {}, [](const ConnectionRecord&) {},
+                   [](const FailedConnectsRecord&) {}, [](const StartRecord&) {},
+                   [](const LostRecord&) {}, [](const ClockRecord&) {}, [](const EndRecord&) {}},
+        record);
   }
 
  private:

@@ -7,10 +7,10 @@
 #include <array>
 #include <csignal>
 
+#include "lifecycle/owned_flags.h"
 #include "options/kernel_filter.h"
 #include "options/netns_choice.h"
 #include "session/privileges.h"
-#include "lifecycle/owned_flags.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {
@@ -22,12 +22,18 @@ class SessionMerger final : public Sink {
  public:
   explicit SessionMerger(Sink& sink) : sink_(sink) {}
   void write(const Record& record) noexcept override {
-    if (std::holds_alternative<EndRecord>(record)) return;
-    if (std::holds_alternative<StartRecord>(record) && std::exchange(started_, true)) return;
-    if (const auto* flag = std::get_if<FlagRecord>(&record))
-      flags_.add(*flag);
-    else
-      sink_.write(record);
+    const auto pass_on = [&] { sink_.write(record); };
+    std::visit(
+        Overloaded{[](const EndRecord&) {},
+                   [&](const StartRecord&) {
+                     if (!std::exchange(started_, true)) pass_on();
+                   },
+                   [this](const FlagRecord& flag) { flags_.add(flag); },
+                   [&](const TransitionRecord&) { pass_on(); },
+                   [&](const ConnectionRecord&) { pass_on(); },
+                   [&](const FailedConnectsRecord&) { pass_on(); },
+                   [&](const LostRecord&) { pass_on(); }, [&](const ClockRecord&) { pass_on(); }},
+        record);
   }
   void pass_flags() {
     for (const FlagRecord& flag : flags_.all()) sink_.write(flag);
@@ -50,8 +56,8 @@ std::uint32_t flagged_states(const Thresholds& thresholds) {
 
 class LeakScanner {
  public:
-  LeakScanner(const LeaksConfig& config, std::optional<std::uint64_t> netns_cookie, Programs& programs,
-        Output& output)
+  LeakScanner(const LeaksConfig& config, std::optional<std::uint64_t> netns_cookie,
+              Programs& programs, Output& output)
       : session_(config.session), programs_(programs), output_(output) {
     session_.netns_cookie = netns_cookie;
     session_.flags_uncertain = true;
@@ -137,7 +143,7 @@ Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sin
   if (!netns) return netns.error();
   auto promises =
       drop_unneeded_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
-                                .opens_files = output.is_reopened()});
+                                       .opens_files = output.is_reopened()});
   if (!promises) return promises.error();
   SessionMerger all(sink);
   LeakScanner looks(config, *netns, *programs, output);

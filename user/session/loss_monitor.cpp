@@ -46,9 +46,9 @@ void LossMonitor::check_ring_loss(const tcpdwell_shared& shared, Nanos now) {
   const std::uint64_t events = load(shared.lost_events);
   if (events != ring_events_ || transitions != ring_transitions_)
     pipeline_.user_event(LossEvent{.at = now,
-                         .cause = LossCause::RingFull,
-                         .events = events - ring_events_,
-                         .transitions = transitions - ring_transitions_});
+                                   .cause = LossCause::RingFull,
+                                   .events = events - ring_events_,
+                                   .transitions = transitions - ring_transitions_});
   ring_events_ = events;
   ring_transitions_ = transitions;
   const std::uint64_t damaged = pipeline_.damaged();
@@ -67,10 +67,10 @@ void LossMonitor::check_missed(const Missed& missed, Nanos now) {
              .at_most = missed.at_most};
   if (transitions != 0 || at_most != 0)
     pipeline_.user_event(LossEvent{.at = now,
-                         .cause = LossCause::Recursion,
-                         .events = transitions,
-                         .transitions = transitions,
-                         .at_most = at_most});
+                                   .cause = LossCause::Recursion,
+                                   .events = transitions,
+                                   .transitions = transitions,
+                                   .at_most = at_most});
 }
 
 }  // namespace tcpdwell

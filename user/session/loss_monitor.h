@@ -3,19 +3,20 @@
 // loss events.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
-#include "pipeline/event_pipeline.h"
 #include "kernel/programs.h"
-#include "kernel/ring_reader.h"
+#include "pipeline/event_pipeline.h"
 
 namespace tcpdwell {
 
-class LossMonitor final : public RecordHandler {
+class LossMonitor {
  public:
   explicit LossMonitor(EventPipeline& pipeline) : pipeline_(pipeline) {}
-  void handle(std::span<const std::byte> record) noexcept override;
-  void drained() noexcept override { pipeline_.apply_batch(); }
+  void handle(std::span<const std::byte> record) noexcept;
+  void drained() noexcept { pipeline_.apply_batch(); }
 
   // From now on the table learns of a loss before what was queued after it. `shared` must outlive
   // this.

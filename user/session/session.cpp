@@ -130,7 +130,7 @@ void Session::watch_output() {
 }
 
 std::optional<Error> Session::begin() {
-  auto reader = RingReader::open(programs_.ring_fds(), programs_.shared(), loss_monitor_);
+  auto reader = RingReader::open(programs_.ring_fds(), programs_.shared());
   if (!reader) return reader.error();
   reader_ = std::move(*reader);
   loss_monitor_.watch(programs_.shared());
@@ -159,7 +159,7 @@ std::optional<Error> Session::begin() {
 Drained Session::drain_batch() {
   follow_clocks();
   const Nanos now = monotonic_now();
-  const Drained drained = reader_->drain(kBatch);
+  const Drained drained = reader_->drain(kBatch, loss_monitor_);
   loss_monitor_.check_ring_loss(programs_.shared(), monotonic_now());  // later than what was lost
   if (now - last_missed_check_ >= kMissedCheck) {
     const Missed missed = programs_.missed();
@@ -283,7 +283,7 @@ std::optional<Error> Session::sleep(Nanos wait) {
 // A CPU may be put aside in the middle of a record: it is not waited for without end.
 void Session::drain_rest(Nanos deadline) {
   while (true) {
-    const Drained drained = reader_->drain(kBatch);
+    const Drained drained = reader_->drain(kBatch, loss_monitor_);
     if (drained == Drained::All) return;
     if (drained == Drained::Batch) continue;
     if (monotonic_now() > deadline) return;

@@ -185,16 +185,26 @@ void StatsText::write(const StatsRecord& record) noexcept {
 }
 
 void StatsText::write(const Record& record) noexcept {
-  if (const auto* clock = std::get_if<ClockRecord>(&record))
-    output_.write(fmt::format("{}{} {}{}\n", style_.color ? ansi::kYellow : "",
-                              clock_.format(clock->when), suspended_text(*clock),
-                              style_.color ? ansi::kReset : ""));
-  const auto* lost = std::get_if<LostRecord>(&record);
-  if (lost == nullptr || lost->events == 0) return;
+  std::visit(Overloaded{[this](const ClockRecord& clock) { print(clock); },
+                        [this](const LostRecord& lost) { print(lost); },
+                        [](const TransitionRecord&) {}, [](const FlagRecord&) {},
+                        [](const ConnectionRecord&) {}, [](const FailedConnectsRecord&) {},
+                        [](const StartRecord&) {}, [](const EndRecord&) {}},
+             record);
+}
+
+void StatsText::print(const ClockRecord& clock) {
+  output_.write(fmt::format("{}{} {}{}\n", style_.color ? ansi::kYellow : "",
+                            clock_.format(clock.when), suspended_text(clock),
+                            style_.color ? ansi::kReset : ""));
+}
+
+void StatsText::print(const LostRecord& lost) {
+  if (lost.events == 0) return;
   output_.write(fmt::format("{}{} LOST {} events, {} of them transitions ({}){}\n",
-                            style_.color ? ansi::kRed : "", clock_.format(lost->when),
-                            format_number(lost->events), format_number(lost->transitions),
-                            name(lost->cause), style_.color ? ansi::kReset : ""));
+                            style_.color ? ansi::kRed : "", clock_.format(lost.when),
+                            format_number(lost.events), format_number(lost.transitions),
+                            name(lost.cause), style_.color ? ansi::kReset : ""));
 }
 
 }  // namespace tcpdwell

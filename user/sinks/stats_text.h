@@ -11,9 +11,9 @@
 
 #include <string>
 
-#include "stats/stats_record.h"
 #include "sinks/output.h"
 #include "sinks/text_format.h"
+#include "stats/stats_record.h"
 
 namespace tcpdwell {
 
@@ -25,6 +25,9 @@ class StatsText final : public Sink, public StatsOutput {
   void write(const Record& record) noexcept override;
 
  private:
+  void print(const ClockRecord& clock);
+  void print(const LostRecord& lost);
+
   std::string head(const StatsRecord& record);
   std::string table(const StatsRecord& record) const;
   std::string ports(const StatsRecord& record) const;
