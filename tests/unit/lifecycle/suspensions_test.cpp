@@ -88,7 +88,7 @@ TEST(Suspensions, AreKeptInARecording) {
   recording::UserEventReader reader;
   const auto read = reader.read(kind, bytes);
   ASSERT_TRUE(read);
-  const auto* event = std::get_if<SuspendEvent>(&read->note);
+  const auto* event = std::get_if<SuspendEvent>(&read->event);
   ASSERT_NE(event, nullptr);
   EXPECT_EQ(event->at, told.at);
   EXPECT_EQ(event->since, told.since);

@@ -18,7 +18,7 @@ class Conn {
   Conn(Story& story, std::uint64_t cookie, const Flow& flow)
       : story_(story), cookie_(cookie), flow_(flow) {}
 
-  // From here on: on another CPU, with a minisock at another address, without a cookie in it.
+  // For all later events: another CPU, another address or cookie of the minisock.
   Conn& on_cpu(std::uint32_t cpu) { return cpu_ = cpu, *this; }
   Conn& minisock_at(std::uint64_t object) { return minisock_ = object, *this; }
   Conn& minisock_cookie(std::uint64_t cookie) { return minisock_cookie_ = cookie, *this; }
@@ -31,7 +31,7 @@ class Conn {
   std::uint64_t minisock_address() const { return minisock_; }
   std::uint64_t cookie() const { return cookie_; }
 
-  // The local port is chosen after this.
+  // The kernel chooses the local port after this transition.
   Conn& connects(Nanos at, Facts facts = {.pid = kPid}) {
     Flow flow = flow_;
     flow.local.port = 0;
@@ -43,21 +43,22 @@ class Conn {
   Conn& moves(State from, State to, Nanos at, Facts facts = {}) {
     return transition(from, to, at, facts, flow_, cookie_);
   }
-  // close(): to the state that follows `from`
+  // close(): goes to the state that follows `from`.
   Conn& closes(State from, Nanos at, std::uint32_t pid = kPid) {
     const State to = from == CloseWait ? LastAck : from == Listen ? Closed : FinWait1;
     return moves(from, to, at, closed_by(pid));
   }
-  // It goes to CLOSED without ports and addresses, as after tcp_disconnect().
+  // Goes to CLOSED without ports and addresses, as after tcp_disconnect().
   Conn& vanishes(State from, Nanos at, Facts facts) {
     Flow flow = flow_;
     flow.local = flow.remote = Endpoint{};
     return transition(from, Closed, at, facts, flow, cookie_);
   }
-  // connect() that is answered after 10 ms
+  // A connect() that succeeds after 10 ms.
   Conn& establishes(Nanos at) { return connects(at - 10ms).moves(SynSent, Established, at); }
 
-  // A child is announced: before 6.18 with its listener's cookie and without a flow of its own.
+  // The first transition of a child. Before 6.18 it has the listener's cookie and no flow of its
+  // own.
   Conn& born(Nanos at) {
     return transition(Listen, SynReceived, at, {.attached = false}, flow_, cookie_);
   }
@@ -68,7 +69,7 @@ class Conn {
   Conn& accepted(Nanos at, std::uint32_t pid = kPid, std::uint64_t cgroup_id = 0) {
     return emit(AcceptEvent{story_.get().clock(at), socket_, cookie_, process(pid, cgroup_id)});
   }
-  // A request whose child is made on the first ACK, accepted at once
+  // A request sock whose child is made on the first ACK, and accepted at once.
   Conn& arrives(Nanos at) {
     request(TimerOp::Start, at - 1ms).born(at);
     return request(TimerOp::Cancel, at).moves(SynReceived, Established, at, {.attached = false});
@@ -92,7 +93,7 @@ class Conn {
   Conn& minisock_cancelled(State substate, Nanos at, Timer timer = {}) {
     return minisock(TimerOp::Cancel, substate, at, timer);
   }
-  // timer_cancel comes first, always
+  // timer_cancel always comes first.
   Conn& minisock_expires(State substate, Nanos at, Timer timer = {.left = 0s}) {
     minisock(TimerOp::Cancel, substate, at, timer);
     return minisock(TimerOp::Expire, substate, at, timer);
@@ -104,7 +105,7 @@ class Conn {
   Conn& segment(Nanos at, Timer timer = {}) {
     return minisock(TimerOp::Segment, TimeWait, at, timer);
   }
-  // The full socket hands over: its minisock starts, it goes to CLOSED.
+  // A minisock replaces the full socket: its timer starts, then the full socket goes to CLOSED.
   Conn& hands_over(State from, State substate, Nanos at, Timer timer = {}) {
     minisock_starts(substate, at, timer);
     return moves(from, Closed, at + 2us, orphan());
@@ -130,7 +131,7 @@ class Conn {
     return request(TimerOp::Expire, at, facts);
   }
 
-  // A walk through its namespace comes by.
+  // A snapshot finds it as a full socket.
   Conn& found(State state, Nanos at, Found facts = {}) {
     SnapshotEvent event = snapshot(SocketKind::Full, socket_, at);
     event.cookie = cookie_;
@@ -152,7 +153,7 @@ class Conn {
     event.timestamps = facts.timestamps;
     return emit(event);
   }
-  // Without `syn_at` the kernel does not say when the SYN came.
+  // nullopt: the record has no time of the SYN.
   Conn& request_found(Nanos at, std::optional<Nanos> syn_at) {
     SnapshotEvent event = snapshot(SocketKind::Request, request_, at);
     event.state = SynReceived;

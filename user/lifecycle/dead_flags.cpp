@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLOSED: the connection is over, and a process still holds its descriptor. The last transition of
-// such a socket says that it is held; nothing says when it is closed. So it is put down, and when
-// its threshold has passed, all descriptors are looked at (DeadEvent). The look finds those that
-// are older than the trace, too, and those whose end was lost.
-//
-// The threshold counts from the end, or from the last read of data that came before it: whoever
-// still reads does not leak.
+#include "lifecycle/dead_flags.h"
+
 #include <algorithm>
 #include <utility>
 
 #include "model/holders.h"
-#include "lifecycle/lifecycle.h"
+#include "model/kernel_time.h"
 
 namespace tcpdwell {
 namespace {
@@ -47,83 +42,83 @@ bool is_in_use(const Connection& connection) {
 
 }  // namespace
 
-std::optional<Nanos> Lifecycle::dead_look_due() {
-  const auto threshold = threshold_of_closed();
+std::optional<Nanos> DeadFlags::look_due() {
+  const auto threshold = this->threshold();
   if (!threshold) return std::nullopt;
   return dead_.due(std::clamp(*threshold, kAgainLeast, kAgainMost));
 }
 
-Nanos Lifecycle::dead_looks_apart() const {
-  return std::clamp(threshold_of_closed().value_or(Nanos{}) / 60, kTogetherLeast, kTogetherMost);
+Nanos DeadFlags::looks_apart() const {
+  return std::clamp(threshold().value_or(Nanos{}) / 60, kTogetherLeast, kTogetherMost);
 }
 
 // nullopt: it is of no interest, or nobody holds it any more.
-std::optional<Lifecycle::DeadEntry> Lifecycle::kept_descriptor(Id id,
-                                                               const TransitionEvent& event) const {
+std::optional<DeadFlags::Entry> DeadFlags::entry_of(Id id, const TransitionEvent& event) const {
   const bool held = event.attached && !event.closing && !event.dead;
-  const auto threshold = threshold_of_closed();
+  const auto threshold = this->threshold();
   if (!held || !threshold || event.cookie == 0 || event.from == State::Listen) return std::nullopt;
   const Connection& connection = table_[id];
   if (!publisher_.passes(connection)) return std::nullopt;
-  DeadEntry entry{.socket = publisher_.described(connection),
-                  .cgroup_id = publisher_.cgroup_id_of(connection),
-                  .ended = event.at,
-                  .error = Nanos{0},
-                  .not_before = {},
-                  .how = Ended::Fin,
-                  .connected = event.from != State::SynSent,
-                  .at_once = connection.flag_cause != Cause::None};
+  Entry entry{.socket = publisher_.described(connection),
+              .cgroup_id = publisher_.cgroup_id_of(connection),
+              .ended = event.at,
+              .error = Nanos{0},
+              .not_before = {},
+              .how = Ended::Fin,
+              .connected = event.from != State::SynSent,
+              .at_once = connection.flag_cause != Cause::None};
   entry.socket.cookie = event.cookie;
   entry.due = event.at + (entry.at_once ? std::min(kAtOnce, *threshold) : *threshold);
   return entry;
 }
 
-void Lifecycle::keep_descriptor(const std::optional<DeadEntry>& entry) {
+void DeadFlags::keep(const std::optional<Entry>& entry) {
   if (entry && !dead_.add(*entry)) dead_.want_look(entry->ended + kAgainLeast);
 }
 
 // connect() or listen() on the same descriptor.
-void Lifecycle::used_again(std::uint64_t cookie, Nanos at) {
-  const DeadEntry* entry = dead_.find(cookie);
+void DeadFlags::used_again(std::uint64_t cookie, Nanos at) {
+  const Entry* entry = dead_.find(cookie);
   if (entry == nullptr) return;
-  if (entry->raised) clear_dead(*entry, at, Nanos{0});
+  if (entry->raised) clear(*entry, at, Nanos{0});
   dead_.erase(cookie);
 }
 
-void Lifecycle::on_event(const DeadEvent& event) {
-  if (!watches_descriptors()) return;
-  for (const DeadSocket& socket : event.sockets) found_dead(socket, event.at);
-  dead_.looked(event.at, [&](const DeadEntry& entry) {
+void DeadFlags::looked(const DeadEvent& event) {
+  if (!threshold()) return;
+  for (const DeadSocket& socket : event.sockets) found(socket, event.at);
+  dead_.looked(event.at, [&](const Entry& entry) {
     if (!entry.raised) return;
     const Nanos half = (event.at - std::max(entry.found, entry.ended)) / 2;
-    clear_dead(entry, event.at - half, half);
+    clear(entry, event.at - half, half);
   });
 }
 
-Lifecycle::DeadEntry* Lifecycle::known_dead(const DeadSocket& socket) {
-  if (const Id id = table_.by_cookie(socket.cookie); id != kNone && is_in_use(table_[id]))
+DeadFlags::Entry* DeadFlags::known(const DeadSocket& socket) {
+  if (const Id id = table_.by_cookie(socket.cookie);
+      id != ConnectionTable::kNone && is_in_use(table_[id]))
     return nullptr;
-  if (DeadEntry* entry = dead_.find(socket.cookie)) return entry;
-  auto older = older_dead(socket);
-  if (!older || !dead_.add(*older, true)) return nullptr;
+  if (Entry* entry = dead_.find(socket.cookie)) return entry;
+  const auto entry = older(socket);
+  if (!entry || !dead_.add(*entry, true)) return nullptr;
   return dead_.find(socket.cookie);
 }
 
 // It ended before the trace began, or its end was not seen. nullopt: the run is not about it.
-std::optional<Lifecycle::DeadEntry> Lifecycle::older_dead(const DeadSocket& socket) const {
-  DeadEntry entry{.socket = {.cookie = socket.cookie, .flow = socket.flow, .cgroup = {}},
-                  .cgroup_id = socket.sock_cgroup_id,
-                  .ended = socket.active,
-                  .error = {},
-                  .not_before = {},
-                  .connected = !socket.connect_failed,
-                  .decided = false,
-                  .due = socket.at};
+std::optional<DeadFlags::Entry> DeadFlags::older(const DeadSocket& socket) const {
+  Entry entry{.socket = {.cookie = socket.cookie, .flow = socket.flow, .cgroup = {}},
+              .cgroup_id = socket.sock_cgroup_id,
+              .ended = socket.active,
+              .error = {},
+              .not_before = {},
+              .connected = !socket.connect_failed,
+              .decided = false,
+              .due = socket.at};
   if (socket.active_exact) entry.error = kStampError;
   for (const auto& ago : {socket.received_ago, socket.sent_ago})
     if (ago)
-      entry.not_before =
-          std::max(entry.not_before.value_or(Nanos{0}), socket.at - jiffies(*ago + 1LL));
+      entry.not_before = std::max(entry.not_before.value_or(Nanos{0}),
+                                  JiffyTimes(socket.at, config_.hz).at(*ago + 1LL));
   if (const Process* process = only_holder(socket.holders)) {
     entry.socket.owner = Owner{*process, Via::Fd};
     if (process->cgroup_id != 0) entry.cgroup_id = process->cgroup_id;
@@ -132,9 +127,9 @@ std::optional<Lifecycle::DeadEntry> Lifecycle::older_dead(const DeadSocket& sock
   return entry;
 }
 
-void Lifecycle::found_dead(const DeadSocket& socket, Nanos look) {
-  const Nanos threshold = *threshold_of_closed();
-  DeadEntry* entry = known_dead(socket);
+void DeadFlags::found(const DeadSocket& socket, Nanos look) {
+  const Nanos threshold = *this->threshold();
+  Entry* entry = known(socket);
   if (entry == nullptr) return;
   entry->found = look;
   entry->mptcp = socket.mptcp;
@@ -151,51 +146,56 @@ void Lifecycle::found_dead(const DeadSocket& socket, Nanos look) {
                            socket.unread == 0 && socket.at - *entry->not_before >= threshold;
   const bool over = socket.at - since >= threshold || may_be_over;
   const bool ours = !config_.exit_grace || is_held_by_followed(socket.holders);
-  if ((over || entry->at_once) && ours) return raise_dead(*entry, socket);
+  if ((over || entry->at_once) && ours) return raise(*entry, socket);
   dead_.put_off(*entry,
                 std::max(since, ours ? Nanos{0} : socket.at) + std::max(threshold, Nanos{1ms}));
 }
 
-FlagRecord Lifecycle::dead_flag(const DeadEntry& entry, Nanos at) const {
+FlagRecord DeadFlags::flag_of(const Entry& entry, Nanos at) const {
   FlagRecord record;
   record.state = State::Closed;
   record.mptcp = entry.mptcp;
-  record.threshold = threshold_of_closed().value_or(Nanos{});
+  record.threshold = threshold().value_or(Nanos{});
   record.dwell = {std::max(at - entry.ended, Nanos{0}), entry.error};
   if (!entry.error && entry.not_before) record.at_most = at - *entry.not_before;
   return record;
 }
 
-void Lifecycle::add_watched(const DeadEntry& entry, Nanos now, WatchedState& state) const {
-  const FlagRecord record = dead_flag(entry, now);
-  ++state.sockets;
-  state.oldest = std::max(state.oldest, record.dwell.value);
-  if (is_of_unknown_age(record)) ++state.unknown_age;
+void DeadFlags::add_watched(Nanos now, WatchedState& closed) const {
+  dead_.for_each([&](const Entry& entry) {
+    if (entry.connected && entry.decided) closed.add(flag_of(entry, now));
+  });
 }
 
-void Lifecycle::raise_dead(DeadEntry& entry, const DeadSocket& socket) {
-  FlagRecord record = dead_flag(entry, socket.at);
+void DeadFlags::raise(Entry& entry, const DeadSocket& socket) {
+  FlagRecord record = flag_of(entry, socket.at);
   record.cause = cause_of(socket);
   if (entry.connected && !socket.uncounted) record.unread_bytes = socket.unread;
   record.holders = visible_holders(socket.holders);
-  if (socket.at <= processes_.at) add_facts(processes_.processes, record);
+  flags_.add_facts_to(record, socket.at);
   record.ended = entry.how;
   record.pending_error = socket.err;
   dead_.raise(entry, record.cause);
-  ++flags_raised_;
-  ++flags_open_;
+  ++flags_.counts().raised;
+  ++flags_.counts().open;
   publisher_.flagged(entry.shown(), entry.cgroup_id, socket.at, std::move(record));
 }
 
-void Lifecycle::clear_dead(const DeadEntry& entry, Nanos at, Nanos error) {
-  --flags_open_;
-  FlagRecord record = dead_flag(entry, at);
+void DeadFlags::clear(const Entry& entry, Nanos at, Nanos error) {
+  --flags_.counts().open;
+  FlagRecord record = flag_of(entry, at);
   record.raised = false;
   record.at_most.reset();
   if (record.dwell.error) *record.dwell.error += error;
   record.cause = entry.cause;
   record.ended = entry.how;
   publisher_.flagged(entry.shown(), entry.cgroup_id, at, std::move(record));
+}
+
+void DeadFlags::released(const Entry& entry, Nanos at) {
+  const std::uint64_t cookie = entry.socket.cookie;
+  if (entry.raised) clear(entry, at, Nanos{0});
+  dead_.erase(cookie);
 }
 
 }  // namespace tcpdwell

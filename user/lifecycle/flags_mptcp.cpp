@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "lifecycle/flags.h"
+
 // MPTCP: connections that are subflows. Their states are those of TCP, as of all others; their
 // flags are those of the MPTCP socket, which one of its subflows stands for.
 #include <algorithm>
 
 #include "lifecycle/cause.h"
 #include "model/kernel_time.h"
-#include "lifecycle/lifecycle.h"
 
 namespace tcpdwell {
 namespace {
@@ -26,49 +27,38 @@ Cause cause_of_socket(const MptcpSocket& socket) {
 
 }  // namespace
 
-MptcpView* Lifecycle::mptcp_of(Id id) {
+MptcpView* Flags::mptcp_of(Id id) {
   return mptcp_.empty() ? nullptr : mptcp_.find(id, table_.generation(id));
 }
 
-const MptcpView* Lifecycle::known_mptcp_of(Id id) const {
+const MptcpView* Flags::known_mptcp_of(Id id) const {
   if (mptcp_.empty()) return nullptr;
   const MptcpView* view = mptcp_.find(id, table_.generation(id));
   return view != nullptr && view->known ? view : nullptr;
 }
 
 // nullptr, too, if no more is known than that it is a subflow.
-MptcpView* Lifecycle::known_mptcp_of(Id id) {
+MptcpView* Flags::known_mptcp_of(Id id) {
   MptcpView* view = mptcp_of(id);
   return view != nullptr && view->known ? view : nullptr;
 }
 
-// Its TCP is no longer just open: from now on the MPTCP socket counts, if that can be looked at.
-void Lifecycle::is_subflow(Id id) { mptcp_.at(id, table_.generation(id)); }
-
-Dwell Lifecycle::mptcp_dwell(const MptcpView& view, Nanos at) {
+Dwell Flags::mptcp_dwell(const MptcpView& view, Nanos at) {
   return {std::max(at - view.begin.latest, Nanos{0}),
           view.begin_known ? std::optional(Nanos{0}) : std::nullopt};
 }
 
 // The state that its flags were about until `at` is over.
-void Lifecycle::leave_judged(Id id, Nanos at) {
+void Flags::leave_judged(Id id, Nanos at) {
   const Connection& connection = table_[id];
   if (const MptcpView* view = known_mptcp_of(id))
-    return clear_flag(id, view->state, mptcp_dwell(*view, at), at);
+    return clear(id, view->state, mptcp_dwell(*view, at), at);
   Dwell dwell{at - connection.entered, std::nullopt};
   if (connection.entered_known) dwell.error = table_.entered_error(connection);
-  clear_flag(id, connection.state, dwell, at);
+  clear(id, connection.state, dwell, at);
 }
 
-void Lifecycle::on_event(const MptcpChangeEvent& event) {
-  // What tells its descriptor from others may be unknown until it is looked at.
-  const bool held = event.socket.attached && !event.socket.dead;
-  if (event.to == State::Closed && held && watches_descriptors())
-    dead_.want_look(event.at + std::min(*threshold_of_closed(), kAskSoon));
-  const Id id = table_.by_cookie(event.socket.cookie);
-  if (id == kNone || table_[id].carrier != Carrier::Full) return;
-  if (table_[id].pending_end == PendingEnd::Closed) return;
-  table_.touch(id);
+void Flags::mptcp_changed(Id id, const MptcpChangeEvent& event) {
   if (event.socket.state == event.to) {  // close() after shutdown()
     if (event.to == State::FinWait2) mptcp_closed_by_exit(id, event);
     if (MptcpView* view = known_mptcp_of(id)) view->orphaned = event.at;
@@ -95,7 +85,7 @@ void Lifecycle::on_event(const MptcpChangeEvent& event) {
 
 // The DATA_FIN of the peer is the last that came in the stream, and is an acknowledgment, too; ours
 // is the last that was sent, and the state began when it was acknowledged.
-StateBegin Lifecycle::begin_of_mptcp(Id id, const MptcpSubflow& subflow) const {
+StateBegin Flags::begin_of_mptcp(Id id, const MptcpSubflow& subflow) const {
   const MptcpSocket& socket = subflow.socket;
   const Connection& tcp = table_[id];
   const JiffyTimes jiffies(subflow.at, config_.hz);
@@ -114,7 +104,7 @@ StateBegin Lifecycle::begin_of_mptcp(Id id, const MptcpSubflow& subflow) const {
   return config_.memory->recall(found, begin);
 }
 
-void Lifecycle::found_mptcp(Id id, const MptcpSubflow& subflow) {
+void Flags::found_mptcp(Id id, const MptcpSubflow& subflow) {
   const MptcpSocket& socket = subflow.socket;
   if (socket.state == State::Closed) {  // what is left of it is TCP
     if (known_mptcp_of(id) != nullptr) leave_judged(id, subflow.at);
@@ -123,7 +113,7 @@ void Lifecycle::found_mptcp(Id id, const MptcpSubflow& subflow) {
   MptcpView* view = known_mptcp_of(id);
   const State judged = view != nullptr ? view->state : table_[id].state;
   if (judged != socket.state) {
-    if (view != nullptr) count_resync(subflow.at);
+    if (view != nullptr) resync_.count_resync(subflow.at);
     leave_judged(id, subflow.at);
   }
   const bool anew = view == nullptr || judged != socket.state;
@@ -144,40 +134,30 @@ void Lifecycle::found_mptcp(Id id, const MptcpSubflow& subflow) {
   view->begin = anew ? begin : begin.narrowed_by(view->begin);
 }
 
-void Lifecycle::on_event(const MptcpEvent& event) {
-  for (const MptcpSubflow& subflow : event.subflows) {
-    const Id id = table_.by_cookie(subflow.cookie);
-    if (id == kNone || table_[id].carrier != Carrier::Full) continue;
-    if (table_[id].pending_end == PendingEnd::Closed) continue;
-    found_mptcp(id, subflow);
-    if (table_[id].flag != FlagStage::Asked) watch(id);
-  }
-}
-
-std::optional<Nanos> Lifecycle::threshold_of(const MptcpView& view) const {
+std::optional<Nanos> Flags::threshold_of(const MptcpView& view) const {
   return config_.thresholds.for_state(view.state, view.socket.dead);
 }
 
 // When it has passed its threshold; nullopt: never.
-std::optional<Nanos> Lifecycle::mptcp_due(const MptcpView& view) const {
+std::optional<Nanos> Flags::mptcp_due(const MptcpView& view) const {
   const auto threshold = threshold_of(view);
   if (!threshold || !view.stands) return std::nullopt;
   const bool spared = config_.thresholds.since_orphaned && view.state == State::FinWait2;
   const auto& [latest, earliest] = view.begin;
   const bool counts = earliest && (config_.flags_uncertain || latest - *earliest <= kBoundsAgree);
-  const Nanos from = counts ? *earliest : latest;  // as of flagged_from()
+  const Nanos from = counts ? *earliest : latest;  // as of counts_from()
   return std::max(from, spared ? view.orphaned.value_or(Nanos{}) : Nanos{}) + *threshold;
 }
 
 // The clock of the MPTCP socket's state.
-void Lifecycle::watch_mptcp(Id id, const MptcpView& view) {
+void Flags::watch_mptcp(Id id, const MptcpView& view) {
   const auto due = mptcp_due(view);
   if (!due || table_[id].verdict == Verdict::Hide) return stop_timer(table_[id]);
   wait_until(id, *due);
 }
 
 // The kernel was asked about a subflow, and its MPTCP socket looked at just before that.
-void Lifecycle::mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event) {
+void Flags::mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event) {
   if (!std::exchange(view.fresh, false)) {
     if (!std::exchange(view.counted, true)) ++mptcp_not_judged_;
     return wait_until(id, event.at + kAskSoon);
@@ -185,11 +165,11 @@ void Lifecycle::mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event
   const auto due = mptcp_due(view);
   if (!due) return;
   if (event.at < *due) return wait_until(id, *due);  // it was orphaned meanwhile
-  raise_flag(id, event);
+  raise(id, event);
 }
 
 // Of the other end only the state of its TCP would be known: so it is left out.
-FlagRecord Lifecycle::mptcp_flag(const MptcpView& view, Nanos at) const {
+FlagRecord Flags::mptcp_flag(const MptcpView& view, Nanos at) const {
   const MptcpSocket& socket = view.socket;
   FlagRecord record;
   record.mptcp = true;
@@ -204,9 +184,9 @@ FlagRecord Lifecycle::mptcp_flag(const MptcpView& view, Nanos at) const {
   return record;
 }
 
-// `run`: as of judge_leaving(). Who closed it, if it was no exit, and what was sent is not known:
-// that is never called a leak.
-void Lifecycle::mptcp_closed_by_exit(Id id, const MptcpChangeEvent& event) {
+// `run`: as of RunJudge::leaves(). Who closed it, if it was no exit, and what was sent is not
+// known: that is never called a leak.
+void Flags::mptcp_closed_by_exit(Id id, const MptcpChangeEvent& event) {
   Connection& connection = table_[id];
   const MptcpView* view = known_mptcp_of(id);
   if (!config_.exit_grace || !event.exiting || view == nullptr) return;
@@ -221,7 +201,7 @@ void Lifecycle::mptcp_closed_by_exit(Id id, const MptcpChangeEvent& event) {
   record.by_exit = true;
   record.before_exit = Nanos{0};
   const bool is_new = connection.flag != FlagStage::Raised;
-  if (publisher_.flagged(connection, event.at, std::move(record)) && is_new) ++flags_raised_;
+  if (publisher_.flagged(connection, event.at, std::move(record)) && is_new) ++counts_.raised;
 }
 
 }  // namespace tcpdwell
