@@ -123,7 +123,7 @@ def test_a_trace_that_begins_with_many_prints_groups(fixture):
     assert shown.count("STUCK CLOSE_WAIT") == 1, shown
 
 
-def test_the_maker_of_an_inherited_descriptor_is_told(fixture):
+def test_names_the_parent_of_an_inherited_descriptor(fixture):
     """The holder is the child, the one to blame is the service: both are named, and SOCK_CLOEXEC."""
     service, (child,) = fixture.starts("inherited")
     text = entry(fixture.leaks("sleep"), "CLOSE_WAIT  eof_read", "sleep")
@@ -170,12 +170,12 @@ def test_a_stopped_process_is_said_to_be(fixture):
     assert [holder["state"] for holder in flag["holders"]] == ["T"], flag
 
 
-def test_a_reached_descriptor_limit_is_told(fixture):
+def test_names_a_reached_descriptor_limit(fixture):
     fixture.starts("limit")
     fixture.leaks("has 64 of at most 64 descriptors open (RLIMIT_NOFILE)")
 
 
-def test_a_name_that_is_cut_off_is_told_in_full(fixture, tmp_path):
+def test_prints_a_truncated_name_in_full(fixture, tmp_path):
     path = shutil.copy(PROGRAMS, tmp_path / "a_service_with_a_long_name")
     path.chmod(0o755)
     pid, _ = fixture.starts("plain", program=(path,))

@@ -241,7 +241,7 @@ def serve(netns, scenario, family):
 
 
 @both_families
-def test_a_server_forgets_what_it_accepted(netns, family):
+def test_a_server_does_not_close_accepted_sockets(netns, family):
     said, done = serve(netns, "accepted", family)
     assert done.status == 1 and len(done.flags) == 1, done
     flag = done.flags[0]
@@ -251,7 +251,7 @@ def test_a_server_forgets_what_it_accepted(netns, family):
 
 
 @both_families
-def test_what_nobody_accepted_is_no_leak(netns, family):
+def test_connections_not_accepted_are_no_leak(netns, family):
     _, done = serve(netns, "not_accepted", family)
     assert done.status == 0, done
     assert all(flag["cause"] == "not_accepted" for flag in done.flags), done

@@ -46,7 +46,7 @@ def nobody_answers(child, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_refused_is_what_somebody_refused(family):
+def test_refused_only_if_the_peer_refused(family):
     child = Child(lambda child: nobody_answers(child, family))
     inum = child.told()
     with Tracer("--netns", f"/proc/{child.pid}/ns/net") as tracer:
@@ -167,7 +167,7 @@ def waits_for_signals(pid):
 
 
 @pytest.mark.parametrize("command", ["trace", "stats", "leaks"])
-def test_nobody_reads_stdout_and_stderr_and_still_it_ends(command, tmp_path):
+def test_ends_although_stdout_and_stderr_stall(command, tmp_path):
     """2>&1 into a pipe whose reader stalls: the last messages have no room."""
     with full_pipe() as pipe:
         options = ["--watch", "100ms"] if command == "leaks" else []
