@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any command line, with or without a configuration file. It must be understood, or be refused with
-// one line; what was understood must be within its bounds.
+// Parses any command line, with or without a configuration file. Parsing must end in options within
+// their bounds, or in an error of one line.
 //
-// Bytes are arguments, each with a NUL byte behind it. 1 and a byte N stand for the Nth word: a
-// real option, command or value. What follows a 2 is the configuration file.
+// The input is a list of arguments, each followed by a NUL byte. 1 and a byte N stand for the Nth
+// word: a real option, command or value. 2 begins the configuration file.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -23,6 +23,13 @@
 namespace {
 
 using namespace tcpdwell;
+
+// Without the run functions, which need BPF.
+constexpr Subcommand kCommands[] = {
+    {"trace", trace_options, nullptr},  {"stats", stats_options, nullptr},
+    {"leaks", leaks_options, nullptr},  {"run", run_options, nullptr},
+    {"check", check_options, nullptr},  {"record", record_options, nullptr},
+    {"replay", replay_options, nullptr}};
 
 constexpr char kWord = 1, kConfig = 2;
 
@@ -53,8 +60,8 @@ void add_names(const CLI::App& app, std::vector<std::string>& words) {
 
 std::vector<std::string> all_words() {
   CLI::App app;
-  Raw raw;
-  describe(app, raw);
+  OptionTexts texts;
+  const CommandLine commands(app, texts, kCommands);
   std::vector<std::string> words(std::begin(kValues), std::end(kValues));
   add_names(app, words);
   words.emplace_back("--help");
@@ -114,9 +121,9 @@ void look_at(const Options& options) {
   require(options.leak_exit_code >= 0 && options.leak_exit_code <= 255);
   require(options.max_connections > 0 && options.max_connections <= 1'000'000'000);
   require(options.ring_bytes <= 1U << 30U);
-  require(options.verb == Verb::Run ? !options.command.empty() : options.command.empty());
-  require((options.verb != Verb::RecordOnly && options.verb != Verb::Replay) ||
-          !options.recording.empty());
+  const std::string_view command = options.subcommand->name;
+  require(command == "run" ? !options.command.empty() : options.command.empty());
+  require((command != "record" && command != "replay") || !options.recording.empty());
 }
 
 }  // namespace
@@ -134,7 +141,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   std::vector<const char*> argv;
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  const auto parsed = parse_options(static_cast<int>(argv.size()), argv.data());
+  const auto parsed = parse_options(static_cast<int>(argv.size()), argv.data(), kCommands);
   std::visit([](const auto& result) { look_at(result); }, parsed);
   return 0;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Command lines for the tests of options: what becomes of them, and the one line about what is
-// wrong with them.
+// Helpers that parse a command line and return its options, its error line or its help.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -15,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "commands/table.h"
 #include "options/options.h"
 
 // A namespace of its own: other tests may have helpers of the same name.
@@ -25,7 +25,7 @@ using Parsed = std::variant<Options, Show, UsageError>;
 inline Parsed parse(const std::vector<std::string>& arguments) {
   std::vector<const char*> argv = {"tcpdwell"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  return parse_options(static_cast<int>(argv.size()), argv.data());
+  return parse_options(static_cast<int>(argv.size()), argv.data(), all_commands());
 }
 
 inline Options options(const std::vector<std::string>& arguments) {
@@ -34,6 +34,11 @@ inline Options options(const std::vector<std::string>& arguments) {
   if (auto* options = std::get_if<Options>(&parsed)) return std::move(*options);
   ADD_FAILURE() << "no options";
   return {};
+}
+
+inline std::string command_of(const std::vector<std::string>& arguments) {
+  const Options parsed = options(arguments);
+  return parsed.subcommand ? parsed.subcommand->name : "";
 }
 
 inline std::string error(const std::vector<std::string>& arguments) {
