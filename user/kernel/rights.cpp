@@ -48,8 +48,8 @@ bool write_sets(const Sets& sets) {
 }
 
 // setns() into a network namespace: CAP_SYS_ADMIN. Opening /proc/PID/ns/net, pidfd_getfd():
-// ptrace_may_access(), which lets nobody pass whose capabilities are fewer than the other's.
-// SIOCGSKNS: CAP_NET_ADMIN.
+// ptrace_may_access(), which requires at least the capabilities of the target. SIOCGSKNS:
+// CAP_NET_ADMIN.
 Capabilities entering_namespaces() {
   return set_of({CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN});
 }
@@ -84,7 +84,7 @@ std::optional<Error> why_not_trace(const Capabilities& have) {
                                                   : "both are missing";
   return Error{"tracing needs CAP_BPF and CAP_PERFMON; " + missing,
                {},
-               "Run it as root (sudo tcpdwell), or give it the capabilities"};
+               "Run it as root (sudo tcpdwell), or give it these capabilities"};
 }
 
 Capabilities needed_by_loop_only() { return set_of({CAP_DAC_OVERRIDE, CAP_KILL}); }

@@ -45,7 +45,8 @@ std::vector<std::uint64_t> PortReader::next_in_turn() {
   return cookies;
 }
 
-// The way to some may be gone, with a process, say. All of them share one search for another.
+// The known path to a namespace may be gone, for example with a process. All such namespaces share
+// one search.
 std::vector<NamespaceEvent> PortReader::read_again() {
   std::vector<NamespaceEvent> events;
   std::vector<std::uint64_t> closed;
