@@ -112,7 +112,7 @@ def test_workers_are_one_group(stage):
     stage.plays("prefork", 12)
     text = stage.leaks("12× python3 programs.py", "12 descriptors of 12 processes of")
     assert text.count("CLOSE_WAIT  eof_unread") == 1, text
-    assert "watch its idle connections" in entry(text, "12×"), text
+    assert "poll its idle connections" in entry(text, "12×"), text
 
 
 def test_a_trace_that_begins_with_many_prints_groups(stage):
@@ -130,7 +130,7 @@ def test_the_maker_of_an_inherited_descriptor_is_told(stage):
     text = entry(stage.leaks("sleep"), "CLOSE_WAIT  eof_read", "sleep")
     assert f"uploader[{service}], which listens on port" in text, text
     assert f"most likely accepted it and started sleep[{child}], which inherited" in text, text
-    assert "let uploader open its sockets with SOCK_CLOEXEC" in text, text
+    assert "make uploader open its sockets with SOCK_CLOEXEC" in text, text
 
 
 def test_of_a_traced_one_too(stage):
@@ -138,7 +138,7 @@ def test_of_a_traced_one_too(stage):
         service, (child,) = stage.plays("inherited")
         shown = printed(tracer, "STUCK CLOSE_WAIT", "next:")
     assert f"uploader[{service}] accepted it and started sleep[{child}], which inherited" in shown
-    assert "let uploader open its sockets with SOCK_CLOEXEC" in shown
+    assert "make uploader open its sockets with SOCK_CLOEXEC" in shown
     assert f"-p {child}" not in shown.split("STUCK FIN_WAIT_2")[0], "nothing to see in sleep"
 
 
@@ -147,7 +147,7 @@ def test_behind_a_closed_window_no_fin_is_lost(stage):
     with stage.traces("FIN_WAIT_1=200ms") as tracer:
         pid, _ = stage.plays("zero_window")
         shown = printed(tracer, "STUCK FIN_WAIT_1", "next:")
-    assert "are unsent: the peer answers, but takes no more data (its window is closed)" in shown
+    assert "are unsent: the peer answers, but accepts no more data (its window is closed)" in shown
     assert "loses" not in shown and "gone" not in shown, shown
     assert f"python3 programs.py[{pid}] in ESTABLISHED with " in shown, shown
     assert f"find out why python3 programs.py[{pid}] does not read: " in shown, shown
@@ -155,7 +155,7 @@ def test_behind_a_closed_window_no_fin_is_lost(stage):
 
 def test_of_a_relay_the_other_peer_has_to_close(stage):
     relay, _ = stage.plays("relay")
-    text = stage.leaks("seems to relay: it passed that on to")
+    text = stage.leaks("seems to relay: it forwarded the close to")
     ended, shut = entry(text, "CLOSE_WAIT  eof_read"), entry(text, "FIN_WAIT_2  half_closed")
     assert f"python3 programs.py[{relay}]" in ended and f"python3 programs.py[{relay}]" in shut
     assert "a timeout for half-closed connections" in ended, ended
@@ -165,7 +165,7 @@ def test_of_a_relay_the_other_peer_has_to_close(stage):
 def test_a_stopped_process_is_said_to_be(stage):
     pid, _ = stage.plays("stopped")
     text = stage.leaks("is stopped by a signal (state T)")
-    assert f"then let it go on: kill -CONT {pid}" in text, text
+    assert f"then resume it: kill -CONT {pid}" in text, text
     flag, = [item for item in flags_of(stage.leaks("CLOSE_WAIT", json_output=True))
              if item["state"] == "CLOSE_WAIT"]
     assert [holder["state"] for holder in flag["holders"]] == ["T"], flag
