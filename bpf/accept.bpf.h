@@ -53,8 +53,8 @@ static __always_inline void emit_accept(const struct sock *accepted)
 		return;
 	sk = TYPED(struct sock, sk);
 	cookie = READ(sk, __sk_common.skc_cookie.counter);
-	/* No cookie: no transition of this socket was sent. Exception: a Fast Open child can be accepted
-	 * during its handshake, before it has a cookie. */
+	/* No cookie: no transition of this socket was sent. Exception: a Fast Open child can be
+	 * accepted during its handshake, before it has a cookie. */
 	if (!cookie && READ(sk, __sk_common.skc_state) != TCP_SYN_RECV)
 		return;
 	if (!accepted_passes(sk))
@@ -108,7 +108,8 @@ int on_exit_accept4(struct syscall_trace_exit *ctx)
 	return 0;
 }
 
-/* struct io_accept is private to io_uring/net.c. If file_slot is set, the result is not a descriptor. */
+/* struct io_accept is private to io_uring/net.c. If file_slot is set, the result is not a
+ * descriptor. */
 struct io_accept___private {
 	__u32 file_slot;
 } __attribute__((preserve_access_index));

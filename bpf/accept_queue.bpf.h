@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Connections that wait to be accepted: a walk through the listeners of a network namespace.
  *
- * A child in an accept queue has no descriptor, and a child that was reset is in no hash table: only
- * the queue leads to it. The iterator holds the listener's lock, so accept() cannot remove entries
- * meanwhile; new children are linked behind the last entry. iter/tcp visits listeners first, so the
- * walk ends at the first other socket. */
+ * A child in an accept queue has no descriptor, and a child that was reset is in no hash table:
+ * only the queue leads to it. The iterator holds the listener's lock, so accept() cannot remove
+ * entries meanwhile; new children are linked behind the last entry. iter/tcp visits listeners
+ * first, so the walk ends at the first other socket. */
 #ifndef TCPDWELL_ACCEPT_QUEUE_BPF_H
 #define TCPDWELL_ACCEPT_QUEUE_BPF_H
 
@@ -82,9 +82,9 @@ static long note_queued(__u32 index, struct queue_walk *walk)
 	struct tcpdwell_queued out = {.listener = walk->listener};
 	__u64 cookie;
 
-	/* Before 5.15 the listener is not locked here: the request may be freed and reused by another
-	 * listener, and the rest of the list is then not our queue. A request from a SYN cookie has no
-	 * listener. */
+	/* Before 5.15 the listener is not locked here: the request may be freed and reused by
+	 * another listener, and the rest of the list is then not our queue. A request from a SYN
+	 * cookie has no listener. */
 	if (owner && owner != walk->listener_at) {
 		walk->missed++;
 		return 1;

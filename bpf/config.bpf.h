@@ -16,8 +16,8 @@
 #define PF_KTHREAD_ 0x00200000
 #define STACK_DEPTH 14
 
-/* Kernel addresses. User space looks them up while the programs load. It refuses to attach while one
- * is 0, which would match nothing in silence. */
+/* Kernel addresses. User space looks them up while the programs load. It refuses to attach while
+ * one is 0, which would match nothing in silence. */
 __u64 tw_timer_fn SEC(".data.addresses") = 0;
 __u64 reqsk_timer_fn SEC(".data.addresses") = 0;
 struct tcpdwell_range ranges[TCPDWELL_MAX_RANGES] SEC(".data.addresses") = {};
@@ -29,7 +29,8 @@ const volatile __u32 tracer_pidns = 0;
 const volatile __u32 accept_args = 0;
 const volatile __u32 io_uring_complete_args = 0;
 
-/* enum sk_rst_reason's SK_RST_REASON_TCP_ABORT_ON_MEMORY; its number varies. 0: none on this kernel */
+/* enum sk_rst_reason's SK_RST_REASON_TCP_ABORT_ON_MEMORY; its number varies. 0: none on this
+ * kernel */
 const volatile __u32 rst_reason_memory = 0;
 
 /* `run`: mark its processes and sockets */
@@ -52,7 +53,8 @@ __u64 queue_young = 0;
 __u32 queue_listeners = 0;
 __u32 queues_over = 0; /* the walk has visited all listeners */
 
-/* Whether `filter` restricts anything. Constant at load: if not, the verifier removes the comparisons. */
+/* Whether `filter` restricts anything. Constant at load: if not, the verifier removes the
+ * comparisons. */
 const volatile bool filters = false;
 const volatile struct tcpdwell_filter filter = {};
 

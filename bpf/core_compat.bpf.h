@@ -38,9 +38,9 @@ static __always_inline __u32 namespace_type(const struct ns_common *ns)
 }
 
 /* Since 6.2, bpf_rdonly_cast() turns an address into a BTF pointer, whose fields are plain loads.
- * Before, each field is a probe read. If the kernel lacks the kfunc, libbpf searches the BTF of every
- * module, even for a weak symbol; that needs CAP_SYS_ADMIN. Hence two builds. Delete TCPDWELL_PROBED
- * when the oldest kernel we support is 6.2. */
+ * Before, each field is a probe read. If the kernel lacks the kfunc, libbpf searches the BTF of
+ * every module, even for a weak symbol; that needs CAP_SYS_ADMIN. Hence two builds. Delete
+ * TCPDWELL_PROBED when the oldest kernel we support is 6.2. */
 #ifdef TCPDWELL_PROBED
 #define TYPED(type, address) ((const type *)(address))
 #define READ(object, field) BPF_CORE_READ(object, field)

@@ -31,9 +31,9 @@ static __always_inline bool was_connected(const struct tcp_sock *tp)
 	return tp->rcv_nxt || tp->copied_seq;
 }
 
-/* An unused socket has no tcp_mstamp. tcp_disconnect() (connect() to AF_UNSPEC, or a blocking connect()
- * that failed) clears the peer's port and the shutdown: the socket can connect again, even if
- * shutdown() was called since. */
+/* An unused socket has no tcp_mstamp. tcp_disconnect() (connect() to AF_UNSPEC, or a blocking
+ * connect() that failed) clears the peer's port and the shutdown: the socket can connect again,
+ * even if shutdown() was called since. */
 static __always_inline bool is_over(const struct sock *sk, const struct tcp_sock *tp, bool *failed)
 {
 	if (sk->__sk_common.skc_state != TCP_CLOSE || !tp->tcp_mstamp)
@@ -51,9 +51,9 @@ static __always_inline __u32 unread_of(const struct sock *sk, const struct tcp_s
 	return unread && sk->__sk_common.skc_flags & (1UL << SOCK_DONE) ? unread - 1 : unread;
 }
 
-/* Whether a segment or timer was the last to set tcp_mstamp. A read of leftover data sets it, too, and
- * then rcvq_space.time, unless that is younger than an eighth of the round trip or no round trip was
- * measured (tcp_rcv_space_adjust). */
+/* Whether a segment or timer was the last to set tcp_mstamp. A read of leftover data sets it, too,
+ * and then rcvq_space.time, unless that is younger than an eighth of the round trip or no round
+ * trip was measured (tcp_rcv_space_adjust). */
 static __always_inline bool is_active_exact(const struct sock *sk, const struct tcp_sock *tp)
 {
 	__u64 fin = sk->__sk_common.skc_flags & (1UL << SOCK_DONE) ? 1 : 0;
@@ -108,9 +108,9 @@ int dead_descriptors(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* `run`: a process closes the last descriptor of a TCP socket, or a packet ends an orphan. The current
- * task means nothing for an orphan, but user space uses the record only for connections that were
- * over before. */
+/* `run`: a process closes the last descriptor of a TCP socket, or a packet ends an orphan. The
+ * current task means nothing for an orphan, but user space uses the record only for connections
+ * that were over before. */
 SEC("?tp_btf/tcp_destroy_sock")
 int BPF_PROG(on_destroy, struct sock *sk)
 {

@@ -31,18 +31,18 @@ static __always_inline void fill_head(struct tcpdwell_head *head, __u8 kind, __u
 
 /*
  * Two rings, one order. `events` is small and stays in the caches; a record in a large ring can
- * miss the caches and the TLB. `spilled` is large and takes records while `events` is full, until
- * the reader has emptied both.
+ * miss the caches and the TLB. `spilled` is large and takes records while `events` is full,
+ * until the reader has emptied both.
  *
- * shared.phase selects the ring: `events` in even phases, `spilled` in odd ones. A
- * producer that finds `events` full begins an odd phase; only the reader begins an even one. The
- * reader empties the ring of a phase before it goes on to the next (user/kernel/ring_pair.h).
+ * shared.phase selects the ring: `events` in even phases, `spilled` in odd ones. A producer that
+ * finds `events` full begins an odd phase; only the reader begins an even one. The reader
+ * empties the ring of a phase before it goes on to the next (user/kernel/ring_pair.h).
  *
- * A record is valid only if the phase, read after the reservation, still selects its ring. Otherwise
- * the reservation is discarded and the record goes to the other ring. So if a reader reads the end of
- * a ring after the next phase began, all records of the earlier phase are before that end. A full
- * barrier separates the two steps. Transitions of one socket are serialized, so each sees the phase
- * of the previous one, or a later one.
+ * A record is valid only if the phase, read after the reservation, still selects its ring.
+ * Otherwise the reservation is discarded and the record goes to the other ring. So if a reader
+ * reads the end of a ring after the next phase began, all records of the earlier phase are
+ * before that end. A full barrier separates the two steps. Transitions of one socket are
+ * serialized, so each sees the phase of the previous one, or a later one.
  */
 static __always_inline bool is_spilling(__u64 phase)
 {

@@ -86,8 +86,8 @@ static __always_inline bool flow_passes(const struct tcpdwell_flow *flow)
 	return !filter.cidrs || addr_matches(flow);
 }
 
-/* A connection whose flow was unknown at first had to pass. The first transition with the known flow
- * passes, too, so that user space can drop the connection. */
+/* A connection whose flow was unknown at first had to pass. The first transition with the known
+ * flow passes, too, so that user space can drop the connection. */
 static __always_inline bool transition_passes(const struct tcpdwell_flow *flow, int from)
 {
 	if (flow_passes(flow))

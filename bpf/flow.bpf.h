@@ -25,8 +25,8 @@ static __always_inline void set_ipv4(struct tcpdwell_flow *flow, __u32 local, __
 	__builtin_memcpy(flow->remote, &remote, sizeof(remote));
 }
 
-/* Check both addresses: the local one of a v4-mapped connection may still be unset, and a v6 listener
- * bound to a mapped address has no remote one. */
+/* Check both addresses: the local one of a v4-mapped connection may still be unset, and a v6
+ * listener bound to a mapped address has no remote one. */
 static __always_inline void set_ipv6(struct tcpdwell_flow *flow, const struct in6_addr *local,
 				     const struct in6_addr *remote)
 {
@@ -62,8 +62,8 @@ static __always_inline void load_flow(struct tcpdwell_flow *flow, const struct s
 }
 
 /* inet_sport is the port on the wire; the kernel clears skc_num of an auto-bound socket before its
- * last transition. `fresh`: the socket leaves TCP_CLOSE, where a reused one still has the inet_sport
- * of its previous life. */
+ * last transition. `fresh`: the socket leaves TCP_CLOSE, where a reused one still has the
+ * inet_sport of its previous life. */
 static __always_inline void fill_flow(struct tcpdwell_flow *flow, const struct sock *sk,
 				      const struct tcp_sock *tp, bool fresh)
 {

@@ -30,8 +30,8 @@ struct {
 	__type(value, __u8);
 } followed_sockets SEC(".maps");
 
-/* write_seq on entry to CLOSE_WAIT: a later difference shows that the application still sends. Kept for
- * every socket, because the command may still accept it from another process's listener. */
+/* write_seq on entry to CLOSE_WAIT: a later difference shows that the application still sends. Kept
+ * for every socket, because the command may still accept it from another process's listener. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -39,9 +39,9 @@ struct {
 	__type(value, __u32);
 } written_at_fin SEC(".maps");
 
-/* The mark of the group leader decides: io_uring worker threads do not pass through fork. Every thread
- * is marked all the same: a thread that calls exec becomes the leader, and the mark of the old leader
- * is freed. */
+/* The mark of the group leader decides: io_uring worker threads do not pass through fork. Every
+ * thread is marked all the same: a thread that calls exec becomes the leader, and the mark of the
+ * old leader is freed. */
 static __always_inline bool is_followed_task(struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;

@@ -50,9 +50,9 @@ static __always_inline void emit_minisock(void *ctx, const struct inet_timewait_
 	submit(out);
 }
 
-/* A segment came to a minisock that is in TIME_WAIT by now: the first such segment was the FIN. Do not
- * require a timer that just restarted: on a virtual CPU that was descheduled, the jiffies of the FIN
- * and of now are far apart. */
+/* A segment came to a minisock that is in TIME_WAIT by now: the first such segment was the FIN. Do
+ * not require a timer that just restarted: on a virtual CPU that was descheduled, the jiffies of
+ * the FIN and of now are far apart. */
 static __always_inline void on_minisock_segment(void *ctx, const struct inet_timewait_sock *tw)
 {
 	if (READ(tw, tw_substate) == TCP_TIME_WAIT)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* MPTCP. The application holds an MPTCP socket; its TCP sockets (subflows) belong to the kernel. A close
- * sends a DATA_FIN, and the subflow stays ESTABLISHED: only the MPTCP socket shows what is stuck, and
- * why. It has no connection of its own: its first subflow represents it, or the first open one.
+/* MPTCP. The application holds an MPTCP socket; its TCP sockets (subflows) belong to the kernel.
+ * A close sends a DATA_FIN, and the subflow stays ESTABLISHED: only the MPTCP socket shows what
+ * is stuck, and why. It has no connection of its own: its first subflow represents it, or the
+ * first open one.
  *
- * The MPTCP socket is read without its lock: values that may have changed meanwhile are reported as
- * unknown. */
+ * The MPTCP socket is read without its lock: values that may have changed meanwhile are reported
+ * as unknown. */
 #ifndef TCPDWELL_MPTCP_BPF_H
 #define TCPDWELL_MPTCP_BPF_H
 
@@ -54,7 +55,8 @@ static __always_inline __u8 state_of(const struct sock *sk)
 	return BPF_CORE_READ(sk, __sk_common.skc_state);
 }
 
-/* `ip mptcp endpoint add ... signal` makes the kernel listen: the caller does not own that socket. */
+/* `ip mptcp endpoint add ... signal` makes the kernel listen: the caller does not own that
+ * socket. */
 static __always_inline bool is_of_kernel(const struct tcp_sock *tp)
 {
 	const struct sock *sk = (const void *)mptcp_of(tp);
@@ -166,8 +168,8 @@ static __always_inline __u64 without_fin(__u64 queue, bool fin)
 	return queue && fin ? queue - 1 : queue;
 }
 
-/* A reader advances the mapping of the first buffer. Data outside the MPTCP queue is not counted, only
- * flagged: two subflows may hold the same bytes. */
+/* A reader advances the mapping of the first buffer. Data outside the MPTCP queue is not counted,
+ * only flagged: two subflows may hold the same bytes. */
 static __always_inline void fill_unread(struct tcpdwell_mptcp *out, const struct mptcp_sock *msk,
 					const struct subflows *all)
 {
@@ -201,8 +203,9 @@ static __always_inline const struct sock *stands_for(const struct sock *sk)
 	return (const void *)all.first_open;
 }
 
-/* After a fallback to TCP there are no acknowledgements at the MPTCP level: unacknowledged data is in
- * the queue of the subflow. Several subflows can hold the same data twice, but exclude a fallback. */
+/* After a fallback to TCP there are no acknowledgements at the MPTCP level: unacknowledged data is
+ * in the queue of the subflow. Several subflows can hold the same data twice, but exclude a
+ * fallback. */
 static __always_inline __u64 unsent_of(const struct mptcp_sock *msk, const struct subflows *all)
 {
 	__u64 written = BPF_CORE_READ(msk, write_seq);

@@ -79,9 +79,9 @@ int netns_of_files(struct bpf_iter__task_file *ctx)
 		out.kind = TCPDWELL_PLACE_OF_FILE;
 		net = net_of_nsfs(file);
 	}
-	/* Skip a socket in the namespace of its task, which the walk through the tasks reports. Report
-	 * an nsfs descriptor in any case: the task may have entered the namespace after that walk, and
-	 * such descriptors are few. */
+	/* Skip a socket in the namespace of its task, which the walk through the tasks reports.
+	 * Report an nsfs descriptor in any case: the task may have entered the namespace after that
+	 * walk, and such descriptors are few. */
 	if (!net || (socket && net == BPF_CORE_READ(task, nsproxy, net_ns)))
 		return 0;
 	out.tid = visible_pid(task);
@@ -98,8 +98,8 @@ struct list_walk {
 	const struct net *net, *first;
 };
 
-/* Returns 1 at the end of the circular list or at an unreadable entry. The list head is not a namespace;
- * its cookie matches none. */
+/* Returns 1 at the end of the circular list or at an unreadable entry. The list head is not a
+ * namespace; its cookie matches none. */
 static long visit_namespace(__u32 index, struct list_walk *walk)
 {
 	struct tcpdwell_place out = {.kind = TCPDWELL_PLACE_IN_LIST, .fd = -1};
@@ -112,10 +112,10 @@ static long visit_namespace(__u32 index, struct list_walk *walk)
 	return !next || walk->net == walk->first;
 }
 
-/* Reports which queried namespaces are in the kernel's list. A namespace leaves the list when its last
- * reference is gone: it then has no sockets but minisocks, which are about to go. The last record
- * says that the walk was complete. The RCU read lock of the program keeps removed entries valid.
- * bpf_loop() exists since 5.17. */
+/* Reports which queried namespaces are in the kernel's list. A namespace leaves the list when its
+ * last reference is gone: it then has no sockets but minisocks, which are about to go. The last
+ * record says that the walk was complete. The RCU read lock of the program keeps removed entries
+ * valid. bpf_loop() exists since 5.17. */
 SEC("iter/task")
 int netns_in_list(struct bpf_iter__task *ctx)
 {

@@ -19,8 +19,8 @@
 
 #define SAME_CALL_NS 100000
 
-/* Whether a request ended because it became a child, as most do. MAY_BE_CHILD: the child has no flow
- * (before 6.18) or no addresses (v4-mapped) to compare. */
+/* Whether a request ended because it became a child, as most do. MAY_BE_CHILD: the child has no
+ * flow (before 6.18) or no addresses (v4-mapped) to compare. */
 enum kinship {
 	NO_CHILD,
 	MAY_BE_CHILD,

@@ -19,8 +19,8 @@
 #include "transition_class.bpf.h"
 #include "tcpdwell/wire.h"
 
-/* Number of earlier lives of a socket: connect() again on one descriptor keeps the cookie. Only a socket
- * that ends while a process holds it can be reused, so only such a socket gets storage. */
+/* Number of earlier lives of a socket: connect() again on one descriptor keeps the cookie. Only a
+ * socket that ends while a process holds it can be reused, so only such a socket gets storage. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -84,8 +84,8 @@ static __always_inline void fill_transition(struct tcpdwell_transition *out, str
 	out->receive_queue = change->receive_queue;
 }
 
-/* Flags that few sockets have. sk_err may be an old error (IP_RECVERR, a sockmap) that ended nothing, so
- * the sequence numbers decide whether both FINs were exchanged. */
+/* Flags that few sockets have. sk_err may be an old error (IP_RECVERR, a sockmap) that ended
+ * nothing, so the sequence numbers decide whether both FINs were exchanged. */
 static __always_inline __u8 rare_flags(const struct sock *sk, const struct tcp_sock *tp, int from,
 				       int to, __u32 class)
 {
@@ -232,9 +232,9 @@ static __always_inline struct cpu_history *cpu_history_here(void)
 	return bpf_map_lookup_elem(&cpu_history, &zero);
 }
 
-/* Unique by address and cookie together: an address is reused at once, and a child has the cookie of its
- * listener, or none. `address` is a variable of the calling program: the verifier allows arithmetic
- * on a pointer only after a store. */
+/* Unique by address and cookie together: an address is reused at once, and a child has the cookie
+ * of its listener, or none. `address` is a variable of the calling program: the verifier allows
+ * arithmetic on a pointer only after a store. */
 static __always_inline __u64 transition_id(const struct sock *sk, int from, int to,
 					   volatile __u64 *address)
 {
@@ -271,11 +271,11 @@ static __always_inline bool is_recent(const struct cpu_history *history, __u64 i
 	return search.found;
 }
 
-/* `sk` is trusted, for helpers that require it. Since 6.3 the verifier searches all kernel types by name,
- * several times, for each pointer read from a trusted pointer: a second for this program. So fields
- * are read through the pointer that bpf_skc_to_tcp_sock() returns, which is NULL for MPTCP sockets;
- * their changes are events of another kind.
- * `backup`: called by the backup program, which skips `id` if the main program has seen it. */
+/* `sk` is trusted, for helpers that require it. Since 6.3 the verifier searches all kernel types by
+ * name, several times, for each pointer read from a trusted pointer: a second for this program. So
+ * fields are read through the pointer that bpf_skc_to_tcp_sock() returns, which is NULL for MPTCP
+ * sockets; their changes are events of another kind. `backup`: called by the backup program, which
+ * skips `id` if the main program has seen it. */
 static __always_inline void emit_transition(struct sock *sk, int from, int to,
 					    struct cpu_history *history, bool backup, __u64 id)
 {
@@ -336,10 +336,11 @@ int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 	return 0;
 }
 
-/* The backup program. A packet can arrive while the program above runs for a system call, and since 7.0
- * a task can be preempted there for a time slice. The kernel does not run a program inside itself, but
- * does run another one: this program reports transitions that the main program missed. The newest
- * entry usually matches. Older ones matter only if something ran between the two programs. */
+/* The backup program. A packet can arrive while the program above runs for a system call, and since
+ * 7.0 a task can be preempted there for a time slice. The kernel does not run a program inside
+ * itself, but does run another one: this program reports transitions that the main program missed.
+ * The newest entry usually matches. Older ones matter only if something ran between the two
+ * programs. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_set_state_backup, struct sock *sk, int from, int to)
 {

@@ -2,9 +2,9 @@
 /* The existing sockets: a walk through a network namespace that writes each socket to the ring.
  *
  * The order of the ring is the order of events. A full socket is read under its lock, as its
- * transitions are: whatever is in the ring before its record happened before. Minisocks and requests
- * have no lock. Their record is reserved first, and then their timer must still be pending: the
- * kernel reports expiry or cancellation before it unhashes them. */
+ * transitions are: whatever is in the ring before its record happened before. Minisocks and
+ * requests have no lock. Their record is reserved first, and then their timer must still be
+ * pending: the kernel reports expiry or cancellation before it unhashes them. */
 #ifndef TCPDWELL_SNAPSHOT_BPF_H
 #define TCPDWELL_SNAPSHOT_BPF_H
 
@@ -68,8 +68,8 @@ static __always_inline void fill_stamps(struct tcpdwell_stamps *out, const struc
 		out->flags |= TCPDWELL_DEFERRED_SYN;
 }
 
-/* connect() skips a port that was bound explicitly, on any address, as long as any socket uses it. The
- * children of a listener use its port. */
+/* connect() skips a port that was bound explicitly, on any address, as long as any socket uses it.
+ * The children of a listener use its port. */
 static __always_inline bool is_bound(const struct inet_bind_bucket *bucket)
 {
 	return bucket &&

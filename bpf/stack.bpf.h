@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Why a minisock or request ends early: no field has the reason, but the call stack shows it. A stack
- * costs some microseconds, so only unusual ends take one. */
+/* Why a minisock or request ends early: no field has the reason, but the call stack shows it. A
+ * stack costs some microseconds, so only unusual ends take one. */
 #ifndef TCPDWELL_STACK_BPF_H
 #define TCPDWELL_STACK_BPF_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Addresses of kernel functions if /proc/kallsyms hides them. A separate object, because the programs
- * are rarely needed, and never both.
+ * Addresses of kernel functions if /proc/kallsyms hides them. A separate object, because the
+ * programs are rarely needed, and never both.
  */
 #include "vmlinux.h"
 
@@ -15,8 +15,8 @@ static __always_inline bool is_text(char type)
 	return type == 't' || type == 'T' || type == 'w' || type == 'W';
 }
 
-/* Prints the lines of /proc/kallsyms, from the same walk (kallsyms_op). That file hides addresses only
- * when it prints them (kallsyms_show_value()). */
+/* Prints the lines of /proc/kallsyms, from the same walk (kallsyms_op). That file hides addresses
+ * only when it prints them (kallsyms_show_value()). */
 SEC("?iter/ksym")
 int list_symbols(struct bpf_iter__ksym *ctx)
 {

@@ -14,8 +14,8 @@
 
 #define MAX_PIDNS_LEVEL 32 /* MAX_PID_NS_LEVEL of the kernel */
 
-/* The tracer's pid namespace and its level, set at the first process found in it. The namespace lives
- * as long as the tracer. */
+/* The tracer's pid namespace and its level, set at the first process found in it. The namespace
+ * lives as long as the tracer. */
 struct {
 	const struct pid_namespace *ns;
 	__u32 level;
@@ -81,9 +81,9 @@ static __always_inline void fill_task(struct tcpdwell_task *out, const struct ta
 	out_comm[1] = comm[1];
 }
 
-/* fill_task() of `current`. A global function, so that the verifier checks it once and not on each path:
- * every pointer read from a trusted pointer costs it a search through all names of the kernel's types.
- * Such loads are the cheapest at run time, though, and this runs often. */
+/* fill_task() of `current`. A global function, so that the verifier checks it once and not on each
+ * path: every pointer read from a trusted pointer costs it a search through all names of the
+ * kernel's types. Such loads are the cheapest at run time, though, and this runs often. */
 __noinline int fill_current_task(struct tcpdwell_task *out)
 {
 	if (out)

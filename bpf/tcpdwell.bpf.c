@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The kernel side of tcpdwell: writes every transition of a TCP connection to a ring buffer. It only
- * filters; user space assembles the lifecycle (user/lifecycle/lifecycle.h).
+ * The kernel side of tcpdwell: writes every transition of a TCP connection to a ring buffer. It
+ * only filters; user space assembles the lifecycle (user/lifecycle/lifecycle.h).
  *
- * set_state.bpf.h has the main tracepoint. minisock.bpf.h and request.bpf.h cover the states that it
- * does not show: TIME_WAIT, FIN_WAIT_2 of orphans, half-open connections. The timer programs run under
- * the raw lock of the timer base with interrupts off: do not allocate, free through RCU or touch a
- * timer there. Use ring buffers and preallocated arrays, not task or socket storage.
+ * set_state.bpf.h has the main tracepoint. minisock.bpf.h and request.bpf.h cover the states
+ * that it does not show: TIME_WAIT, FIN_WAIT_2 of orphans, half-open connections. The timer
+ * programs run under the raw lock of the timer base with interrupts off: do not allocate, free
+ * through RCU or touch a timer there. Use ring buffers and preallocated arrays, not task or
+ * socket storage.
  */
 #include "vmlinux.h"
 

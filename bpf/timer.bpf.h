@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* The timer tracepoints, for the timers of minisocks and requests. Use only the first argument: the
- * others changed between 6.5 and 6.8. The programs run for every timer of the host: check the function
- * first. */
+ * others changed between 6.5 and 6.8. The programs run for every timer of the host: check the
+ * function first. */
 #ifndef TCPDWELL_TIMER_BPF_H
 #define TCPDWELL_TIMER_BPF_H
 

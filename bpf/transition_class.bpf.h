@@ -65,9 +65,9 @@ static __always_inline __u32 socket_bits_of(const struct sock *sk, const struct 
 	return bits;
 }
 
-/* Transitions that only a system call makes, so that `current` is the process. In all others `current`
- * is the task that the packet interrupted. A kernel thread, in which MPTCP closes subflows, does not
- * count. */
+/* Transitions that only a system call makes, so that `current` is the process. In all others
+ * `current` is the task that the packet interrupted. A kernel thread, in which MPTCP closes
+ * subflows, does not count. */
 static __always_inline bool made_by_task(int from, int to, __u32 bits)
 {
 	if (bits & TCPDWELL_MPTCP && from != TCP_CLOSE && from != TCP_LISTEN)
@@ -108,9 +108,9 @@ static __always_inline __u8 task_flags(int from, int to, __u32 bits)
 	return 0;
 }
 
-/* Everything that depends on the transition alone. The verifier checks a global function once and takes
- * its result as an unknown number, so its paths do not multiply with those of the callers. It takes no
- * socket: kernels before 6.8 do not accept such a pointer as its argument. */
+/* Everything that depends on the transition alone. The verifier checks a global function once and
+ * takes its result as an unknown number, so its paths do not multiply with those of the callers. It
+ * takes no socket: kernels before 6.8 do not accept such a pointer as its argument. */
 __noinline __u32 transition_class_of(int from, int to, __u32 bits)
 {
 	__u32 class = bits & 0xff;

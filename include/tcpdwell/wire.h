@@ -60,8 +60,7 @@ struct tcpdwell_flow {
 	__u16 remote_port;
 	__u16 family;	  /* TCPDWELL_FAMILY_*, after v4-mapped became IPv4 */
 	__u16 has_device; /* 0: a record of an older version, without a device */
-	__u32 device; /* index of the interface that the socket is bound to (SO_BINDTODEVICE, or the
-			 scope of a link-local address); 0: none */
+	__u32 device;	  /* bound interface (SO_BINDTODEVICE, or link-local scope); 0: none */
 };
 
 /* The process of an event, if `current` caused it. */
@@ -73,11 +72,9 @@ struct tcpdwell_task {
 };
 
 enum tcpdwell_transition_flags {
-	TCPDWELL_DEAD = 1 << 0, /* SOCK_DEAD: orphaned, no process holds a descriptor */
-	TCPDWELL_ATTACHED = 1
-			    << 1, /* it has a struct socket: it was accepted, or made by socket() */
-	TCPDWELL_CLOSING = 1
-			   << 2, /* the last descriptor is gone: this is close(), not shutdown() */
+	TCPDWELL_DEAD = 1 << 0,	    /* SOCK_DEAD: orphaned, no process holds a descriptor */
+	TCPDWELL_ATTACHED = 1 << 1, /* has a struct socket, from accept() or socket() */
+	TCPDWELL_CLOSING = 1 << 2,  /* close() of the last descriptor, not shutdown() */
 	TCPDWELL_EXITING = 1 << 3,  /* ... because the process ends (PF_EXITING) */
 	TCPDWELL_TASK = 1 << 4,	    /* the record has a task */
 	TCPDWELL_TALLY = 1 << 5,    /* the record has a tally */
@@ -86,9 +83,8 @@ enum tcpdwell_transition_flags {
 };
 
 enum tcpdwell_more_flags {
-	TCPDWELL_UNACKED = 1 << 0, /* the peer has not acknowledged all that was written */
-	TCPDWELL_FOLLOWED =
-		1 << 1, /* `run`: made by one of its processes, or a child of such a listener */
+	TCPDWELL_UNACKED = 1 << 0,     /* the peer has not acknowledged all that was written */
+	TCPDWELL_FOLLOWED = 1 << 1,    /* `run`: made by its processes or by their listeners */
 	TCPDWELL_BY_FOLLOWED = 1 << 2, /* `run`: the task of this record is one of its processes */
 	TCPDWELL_SENT = 1 << 3,	       /* `run`: from CLOSE_WAIT, in which it sent data */
 	/* To TCP_CLOSE only: */
@@ -98,14 +94,11 @@ enum tcpdwell_more_flags {
 
 /* Rare properties. An older version left this byte 0. */
 enum tcpdwell_rare_flags {
-	TCPDWELL_REPAIR = 1 << 0, /* TCP_REPAIR is on: connect() and close() send nothing */
-	TCPDWELL_FINS_DONE =
-		1 << 1, /* to TCP_CLOSE: a FIN came, and ours and all before it is acknowledged */
-	TCPDWELL_LISTEN_UNSURE = 1
-				 << 2, /* to TCP_LISTEN: listen() can still fail, or bind a port */
+	TCPDWELL_REPAIR = 1 << 0,	 /* TCP_REPAIR is on: connect() and close() send nothing */
+	TCPDWELL_FINS_DONE = 1 << 1,	 /* to TCP_CLOSE: a FIN came, and ours is acknowledged */
+	TCPDWELL_LISTEN_UNSURE = 1 << 2, /* to TCP_LISTEN: listen() can still fail or bind */
 	TCPDWELL_LISTEN_FAILED = 1 << 3, /* from TCP_LISTEN: listen() failed */
-	TCPDWELL_MAY_BE_KILLED = 1 << 4, /* from TCP_LISTEN: shutdown(), or SOCK_DESTROY, of which
-					    a change from TCP_CLOSE to itself is the second half */
+	TCPDWELL_MAY_BE_KILLED = 1 << 4, /* from TCP_LISTEN: shutdown(), or half a SOCK_DESTROY */
 };
 
 struct tcpdwell_transition {
@@ -148,15 +141,14 @@ enum tcpdwell_timer_op {
 	TCPDWELL_START = 1,
 	TCPDWELL_CANCEL, /* alone without meaning: a re-arm and an expiry begin with it, too */
 	TCPDWELL_EXPIRE,
-	TCPDWELL_SEGMENT, /* TIMEWAIT only: a segment (re)started the 60 s; tw_substate is up to date */
+	TCPDWELL_SEGMENT, /* TIMEWAIT only: a segment (re)started the 60 s; substate is current */
 };
 
 /* What cancelled the timer of a minisock or a request early, from the call stack. */
 enum tcpdwell_canceller {
 	TCPDWELL_BY_UNKNOWN,
 	TCPDWELL_BY_SEGMENT, /* tcp_timewait_state_process: an RST, or a re-arm */
-	TCPDWELL_BY_RECEIVE, /* tcp_v4_rcv, tcp_v6_rcv: recycled by a SYN, or RST sent for data;
-				a request: RST, or a late ACK */
+	TCPDWELL_BY_RECEIVE, /* tcp_v4_rcv, tcp_v6_rcv: SYN, RST or data; request: RST, late ACK */
 	TCPDWELL_BY_CONNECT, /* __inet_check_established: reused by an outgoing connection */
 	TCPDWELL_BY_ABORT,   /* tcp_abort: SOCK_DESTROY */
 	TCPDWELL_BY_NETNS,   /* inet_twsk_purge */
@@ -263,7 +255,8 @@ struct tcpdwell_snapshot {
 	struct tcpdwell_flow flow;
 	__u64 sock_cgroup_id;
 	__u64 syn_ns; /* a request: when its SYN came */
-	/* A full socket: jiffies since it last received an acknowledgment, received data, sent data. */
+	/* A full socket: jiffies since it last received an acknowledgment, received data, sent
+	 * data. */
 	__u32 acked_ago, received_ago, sent_ago;
 	__s32 left_jiffies;   /* a minisock: as in tcpdwell_timewait */
 	__u32 entry_stamp_ms; /* ... */
@@ -280,8 +273,7 @@ enum tcpdwell_stamp_flags {
 	TCPDWELL_DEFERRED_SYN = 1 << 2,	  /* TCP_FASTOPEN_CONNECT: the first data brings the SYN */
 };
 
-/* Stamps of a full socket that bound the begin of its state
- * (user/lifecycle/state_begin.h). */
+/* Stamps of a full socket that bound the begin of its state (user/lifecycle/state_begin.h). */
 struct tcpdwell_stamps {
 	__u64 delivered_us; /* delivered_mstamp, first_tx_mstamp: CLOCK_MONOTONIC in us; 0: never */
 	__u64 first_sent_us; /* ... */
@@ -330,14 +322,13 @@ struct tcpdwell_mptcp_change {
 	__u8 pad[7];
 };
 
-/* tcpdwell_shared.phase: the number of the phase, and above it, in an odd phase, the low bits of the
- * second ring's producer position when that phase began. */
+/* tcpdwell_shared.phase: the number of the phase, and above it, in an odd phase, the low bits of
+ * the second ring's producer position when that phase began. */
 #define TCPDWELL_PHASE_BITS 16
 #define TCPDWELL_PHASE_MASK 0xffffULL
 
-/* Shared by both sides, in .bss of the object. User space only reads, except for `wakeup` (set before
- * it sleeps; the next record clears it and wakes it) and `phase` (user space begins even phases).
- */
+/* Shared by both sides, in .bss. User space writes only `wakeup` (set before it sleeps; the next
+ * record clears it and wakes it) and the even values of `phase`. */
 struct tcpdwell_shared {
 	/* A cache line that every event reads and that is rarely written. */
 	__u32 wakeup;

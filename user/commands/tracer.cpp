@@ -71,7 +71,7 @@ class RecordingWatch {
       : config_(config), recorder_(recorder) {}
   bool over() {
     if (recorder_ == nullptr || !(recorder_->failed() || recorder_->full())) return false;
-    if (!std::exchange(told_, true) && !config_.only_record) {
+    if (!std::exchange(warned_, true) && !config_.only_record) {
       if (const auto error = recorder_->error())
         spdlog::warn("{}: the trace continues without a recording", error->text());
       else
@@ -84,18 +84,18 @@ class RecordingWatch {
  private:
   const TracerConfig& config_;
   const recording::Recorder* recorder_;
-  bool told_ = false;
+  bool warned_ = false;
 };
 
 // Makes the ready file and drops the capabilities kept for it.
 std::optional<Error> get_ready(const TracerConfig& config, const FilePolicy& files,
-                               NeededRights promises, const Output& output) {
+                               NeededRights rights, const Output& output) {
   auto error = make_ready_file(config.ready_file, files);
-  promises.opens_files = output.is_reopened();
-  return error ? error : keep_only(needed_for(promises));
+  rights.opens_files = output.is_reopened();
+  return error ? error : keep_only(needed_for(rights));
 }
 
-std::optional<Error> run_until_over(const TracerConfig& config, const NeededRights& promises,
+std::optional<Error> run_until_over(const TracerConfig& config, const NeededRights& rights,
                                     Session& session, Signals& signals, Output& output) {
   std::optional<Error> failed;
   std::optional<Nanos> until;
@@ -111,7 +111,7 @@ std::optional<Error> run_until_over(const TracerConfig& config, const NeededRigh
             "cannot enter {}: sockets there that are older than the trace appear with their first "
             "event",
             format_count(not_entered, "network namespace"));
-      failed = get_ready(config, policy_of_ready_file(config, output, session.recorder()), promises,
+      failed = get_ready(config, policy_of_ready_file(config, output, session.recorder()), rights,
                          output);
     }
     const bool gone = session.netns_gone();
@@ -141,11 +141,11 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   auto netns = keep_to_netns(*programs, kept.filter, kept.netns_path);
   if (!netns) return netns.error();
   kept.netns_cookie = *netns;
-  auto promises = drop_unneeded_rights(
+  auto rights = drop_unneeded_rights(
       *programs,
       {.other_namespaces = looks_elsewhere(config.session.filter),
        .opens_files = output.is_reopened() || config.record || !config.ready_file.empty()});
-  if (!promises) return promises.error();
+  if (!rights) return rights.error();
   std::unique_ptr<recording::Recorder> recorder;
   if (config.record) {
     auto record = *config.record;
@@ -159,7 +159,7 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   Session session(std::move(kept), *programs, sink, output);
   if (const auto error = session.begin()) return *error;
   if (const auto error = session.watch(signals.fd())) return *error;
-  if (const auto error = run_until_over(config, *promises, session, signals, output)) return *error;
+  if (const auto error = run_until_over(config, *rights, session, signals, output)) return *error;
   EndRecord end = session.finish(*programs);
   if (const auto error = output.error()) return *error;
   if (recorder == nullptr) return end;

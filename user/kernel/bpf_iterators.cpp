@@ -303,7 +303,7 @@ std::optional<Error> BpfIterators::collect_queued(QueueWalk& walk) const {
       continue;
     }
     over = rc != 0;
-    if (rc != 0 && errno != ENOENT) return system_error("reading what waits in accept queues");
+    if (rc != 0 && errno != ENOENT) return system_error("reading the accept queues");
     for (std::uint32_t i = 0; i < count; ++i) {
       auto child = decode_queued(std::as_bytes(std::span(&children[i], 1)));
       if (!child) continue;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's monotonic clock, as bpf_ktime_get_ns() tells it.
+// The monotonic clock of the kernel, as in bpf_ktime_get_ns().
 #pragma once
 
 #include <optional>

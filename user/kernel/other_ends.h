@@ -13,7 +13,7 @@
 
 #include "kernel/namespaces.h"
 #include "kernel/process_facts.h"
-#include "lifecycle/lifecycle.h"
+#include "lifecycle/questions.h"
 #include "model/event.h"
 
 namespace tcpdwell {

@@ -27,13 +27,13 @@ struct NeededRights {
   bool signals_command = false;  // `run`: CMD may run as another user
   bool calls_bpf = false;        // this kernel needs CAP_BPF to open an iterator
 };
-Capabilities needed_for(const NeededRights& promises);
+Capabilities needed_for(const NeededRights& needs);
 // Capabilities that only the loop's thread needs: the helper opens no files of the user and sends
 // no signals.
 Capabilities needed_by_loop_only();
 
 // Limitations of these operations with the given capabilities.
-std::vector<Limitation> missing_rights(const Capabilities& have, const NeededRights& promises);
+std::vector<Limitation> missing_rights(const Capabilities& have, const NeededRights& needs);
 
 // Reduces the calling thread and its later threads to these capabilities; an exec adds none.
 std::optional<Error> keep_only(const Capabilities& capabilities);

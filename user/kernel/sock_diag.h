@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "lifecycle/lifecycle.h"
+#include "lifecycle/questions.h"
 #include "model/event.h"
 #include "util/result.h"
 

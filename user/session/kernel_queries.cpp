@@ -350,7 +350,7 @@ Worker::Answer KernelQueries::answer(const std::vector<Question>& questions) {
     asking_ = false;
     put_off(unanswered);
     if (refused && !std::exchange(refused_, true))
-      spdlog::warn("{}: nothing can be flagged", refused->text());
+      spdlog::warn("{}: no socket can be flagged", refused->text());
     last_cost_ = cost;
     if (!mptcp.subflows.empty()) pipeline_.user_event(mptcp);
     if (!processes.processes.empty()) pipeline_.user_event(processes);

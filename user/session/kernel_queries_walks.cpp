@@ -58,7 +58,7 @@ Worker::Answer KernelQueries::find_dead() {
     next_look_ = monotonic_now() + std::max(kShares * cost, apart);
     if (look) return tell(*look);
     if (!std::exchange(refused_, true))
-      spdlog::warn("{}: what is over and still open is not flagged", look.error().text());
+      spdlog::warn("{}: open descriptors of ended connections are not flagged", look.error().text());
   };
 }
 
@@ -102,7 +102,7 @@ Worker::Answer KernelQueries::look_into_queues(const std::vector<std::uint64_t>&
   return [this, refused, cost, found = std::move(found)] {
     walking_queues_ = false;
     if (refused && !std::exchange(queues_refused_, true))
-      spdlog::warn("{}: connections that wait there are not flagged", refused->text());
+      spdlog::warn("{}: connections in accept queues are not flagged", refused->text());
     tell(found, cost);
   };
 }

@@ -34,8 +34,8 @@ class PortReader {
 
   Namespaces& namespaces_;
   const std::atomic<bool>& stop_;
-  std::map<std::uint64_t, NamespaceEvent> told_;  // by cookie
-  std::uint64_t last_ = 0;                        // the last one read in turn
+  std::map<std::uint64_t, NamespaceEvent> known_;  // by cookie
+  std::uint64_t last_ = 0;                         // the last one read in turn
 };
 
 }  // namespace tcpdwell

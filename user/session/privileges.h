@@ -11,9 +11,9 @@ namespace tcpdwell {
 // True unless the run is limited to our own network namespace.
 bool looks_elsewhere(const Filter& filter);
 
-// Logs each limitation of this host in one line, and drops every capability that `promises` do not
+// Logs each limitation of this host in one line, and drops every capability that `needs` do not
 // need; returns the needs on this kernel. Call it once everything is attached and before any other
 // thread exists: capabilities belong to a thread.
-Result<NeededRights> drop_unneeded_rights(const Programs& programs, NeededRights promises);
+Result<NeededRights> drop_unneeded_rights(const Programs& programs, NeededRights needs);
 
 }  // namespace tcpdwell

@@ -67,20 +67,20 @@ std::optional<Error> QueueWatch::walk(std::uint64_t netns_cookie) {
 }
 
 // The cookie identifies the rest.
-void QueueWatch::tell_news_only() {
+void QueueWatch::keep_news_only() {
   std::unordered_set<std::uint64_t> waiting;
   for (WalkedQueue& one : queues_) {
     std::vector<QueuedChild> fresh;
     for (QueuedChild& child : one.queue.fresh) {
       waiting.insert(child.cookie);
-      if (told_.contains(child.cookie))
+      if (reported_.contains(child.cookie))
         one.queue.known.push_back(child.cookie);
       else
         fresh.push_back(child);
     }
     one.queue.fresh = std::move(fresh);
   }
-  told_ = std::move(waiting);
+  reported_ = std::move(waiting);
 }
 
 ProcessesEvent QueueWatch::ask_for_holders() {
@@ -121,7 +121,7 @@ ProcessesEvent QueueWatch::ask_for_holders() {
 }
 
 QueueWatch::Found QueueWatch::end_walk() {
-  tell_news_only();
+  keep_news_only();
   Found found{.processes = ask_for_holders(), .queues = {}};
   for (WalkedQueue& one : queues_) event_.queues.push_back(std::move(one.queue));
   queues_.clear();

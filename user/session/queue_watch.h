@@ -22,7 +22,7 @@ class QueueWatch {
 
   // As begin_walk(), but reports all in full.
   void begin_anew() {
-    told_.clear();
+    reported_.clear();
     begin_walk();
   }
   // Begins a walk at this time: it reports connections that have waited for the threshold.
@@ -43,13 +43,13 @@ class QueueWatch {
 
  private:
   ProcessesEvent ask_for_holders();
-  void tell_news_only();
+  void keep_news_only();
 
   BpfIterators& iterators_;
   Nanos threshold_;
   std::vector<WalkedQueue> queues_;
   AcceptQueuesEvent event_;
-  std::unordered_set<std::uint64_t> told_;  // cookies that waited in the last walk
+  std::unordered_set<std::uint64_t> reported_;  // cookies that waited in the last walk
 };
 
 }  // namespace tcpdwell

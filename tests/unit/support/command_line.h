@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Helpers that parse a command line and return its options, its error line or its help.
+// Parses command lines for the tests of options: the result, or the one line of the error.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -17,7 +17,7 @@
 #include "commands/table.h"
 #include "options/options.h"
 
-// A namespace of its own: other tests may have helpers of the same name.
+// A separate namespace, since other tests have helpers with the same names.
 namespace tcpdwell::command_line {
 
 using Parsed = std::variant<Options, Show, UsageError>;
