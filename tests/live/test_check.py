@@ -232,7 +232,7 @@ def test_reports_an_unreadable_file():
     with sysctl_d(secret=b"net.ipv4.tcp_fack=1\n") as (directory, before):
         os.chmod(os.path.join(directory, "secret.conf"), 0o600)
         _, said = report(status=2, before=[*before, *NOBODY])
-    assert "/etc/sysctl.d/secret.conf was not read: Permission denied" in said
+    assert "cannot read /etc/sysctl.d/secret.conf: Permission denied" in said
 
 
 # --- how it is said ----------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def test_few_descriptors(descriptors):
     if descriptors >= 100:
         assert done.returncode == 0, done.stderr
     else:
-        assert "too few descriptors" in one_line(done, 2)
+        assert "cannot open enough descriptors" in one_line(done, 2)
 
 
 @pytest.mark.parametrize("descriptors", range(5, 36, 3))

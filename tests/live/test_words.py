@@ -120,7 +120,7 @@ def test_the_listener_is_that_of_tproxy():
     assert child.result() == ""
     assert b'"flag":"ACCEPT"' in text and b'"port":3128' in text, (text, said)
     assert b'"local":{"addr":"192.0.2.1","port":80}' in text, "where the peer meant to connect"
-    assert b"queue of port 3128 (TPROXY: it gets those to port 80)" in done.stdout, done.stdout
+    assert b"queue of port 3128 (TPROXY redirects port 80 to it)" in done.stdout, done.stdout
 
 
 # --- what may not be opened -------------------------------------------------------------------

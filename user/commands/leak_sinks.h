@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Between a session and what `leaks` and `run` print: which flags are leaks.
+// Sinks between a session and the output of `leaks` and `run`: they decide which flags are leaks.
 #pragma once
 
 #include "model/record.h"
@@ -7,7 +7,7 @@
 
 namespace tcpdwell {
 
-// Passes on what `leaks` and `run` have as JSON: start, raised flags, loss, end.
+// Passes the records that `leaks` and `run` print as JSON: start, raised flags, loss, end.
 class RaisedOnly final : public Sink {
  public:
   explicit RaisedOnly(Sink& sink) : sink_(sink) {}
@@ -34,10 +34,11 @@ class RaisedOnly final : public Sink {
   bool leaked_ = false;
 };
 
-// `run`: flags go to the report, which knows at the end what became of each; all else goes on.
+// `run`: passes flags to the report, which knows their outcome at the end, and all other records to
+// `next`.
 class RunSink final : public Sink {
  public:
-  // `next` gets the flags, too, before the end. Both must outlive it.
+  // Before the end record, `next` gets the flags from the report. Both must outlive it.
   RunSink(RunReport& report, Sink& next) : report_(report), next_(next) {}
   void write(const Record& record) noexcept override {
     const auto pass_on = [&] { next_.write(record); };
@@ -63,13 +64,13 @@ class RunSink final : public Sink {
   Sink& next_;
 };
 
-// Of what it is given nothing is printed.
+// Prints nothing.
 class NullSink final : public Sink {
  public:
   void write(const Record&) noexcept override {}
 };
 
-// Hands all flags to a report.
+// Passes all flags to a report.
 template <typename Report>
 class FlagsTo final : public Sink {
  public:

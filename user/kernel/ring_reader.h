@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The consumer's side of the two BPF ring buffers (ring_pair.h): hands over the records, in their
-// order and in batches.
+// The consumer's side of the two BPF ring buffers (ring_pair.h): passes records to a handler in
+// order, in bounded batches.
 #pragma once
 
 #include <array>
@@ -17,13 +17,13 @@
 
 namespace tcpdwell {
 
-// How a number of bytes is divided between the two. Without `spills` the first ring has all of
-// them, and the second one is a page that takes nothing.
+// Divides a number of bytes between the rings. Without `spills`, the first ring has all, and the
+// second is one unused page.
 struct RingSizes {
   std::uint32_t first = 0, second = 0;  // powers of two of pages
   bool spills = false;
 };
-// `total`: a power of two of pages. `may_spill`: this kernel can run what two rings need.
+// `total`: a power of two of pages. `may_spill`: this kernel supports two rings.
 RingSizes divide_ring(std::uint32_t total, bool may_spill);
 
 class RingReader {
@@ -48,15 +48,16 @@ class RingReader {
     handler.drained();
     return drained;
   }
-  // Asks the kernel side for one wakeup with the next record. Call drain() once more before
-  // sleeping: a record may have come in between. One that was busy then may wake nobody.
+  // Requests one wakeup with the next record. Call drain() again before sleeping: a record may have
+  // come in between. A record in progress at that time may not wake us.
   void arm();
-  // Watch both edge-triggered: by their level they would be readable with every record, asked for
-  // or not.
+  // Watch both edge-triggered: level-triggered, they are readable with every record.
   const Descriptors& fds() const { return fds_; }
-  // The last drain found so much that the first ring could be full before long.
+  // The last drain found so much that the first ring may soon be full.
   bool is_crowded() const { return crowded_; }
-  std::uint64_t spills() const { return rings_.spills(); }  // how often the second ring was in use
+  std::uint64_t spills() const {
+    return rings_.spills();
+  }  // number of times that the second ring was in use
 
  private:
   struct Mapping {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which records a run prints (--only). Start, lost and end are always wanted.
+// Which records a run prints (--only). Start, lost and end records are always printed.
 #pragma once
 
 #include "model/record.h"
