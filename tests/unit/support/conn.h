@@ -18,7 +18,7 @@ class Conn {
   Conn(Story& story, std::uint64_t cookie, const Flow& flow)
       : story_(story), cookie_(cookie), flow_(flow) {}
 
-  // For all later events: another CPU, another address or cookie of the minisock.
+  // From here on: on another CPU, with a minisock at another address, without a cookie in it.
   Conn& on_cpu(std::uint32_t cpu) { return cpu_ = cpu, *this; }
   Conn& minisock_at(std::uint64_t object) { return minisock_ = object, *this; }
   Conn& minisock_cookie(std::uint64_t cookie) { return minisock_cookie_ = cookie, *this; }
@@ -31,7 +31,7 @@ class Conn {
   std::uint64_t minisock_address() const { return minisock_; }
   std::uint64_t cookie() const { return cookie_; }
 
-  // The kernel chooses the local port after this transition.
+  // The local port is chosen after this.
   Conn& connects(Nanos at, Facts facts = {.pid = kPid}) {
     Flow flow = flow_;
     flow.local.port = 0;
@@ -43,22 +43,21 @@ class Conn {
   Conn& moves(State from, State to, Nanos at, Facts facts = {}) {
     return transition(from, to, at, facts, flow_, cookie_);
   }
-  // close(): goes to the state that follows `from`.
+  // close(): to the state that follows `from`
   Conn& closes(State from, Nanos at, std::uint32_t pid = kPid) {
     const State to = from == CloseWait ? LastAck : from == Listen ? Closed : FinWait1;
     return moves(from, to, at, closed_by(pid));
   }
-  // Goes to CLOSED without ports and addresses, as after tcp_disconnect().
+  // It goes to CLOSED without ports and addresses, as after tcp_disconnect().
   Conn& vanishes(State from, Nanos at, Facts facts) {
     Flow flow = flow_;
     flow.local = flow.remote = Endpoint{};
     return transition(from, Closed, at, facts, flow, cookie_);
   }
-  // A connect() that succeeds after 10 ms.
+  // connect() that is answered after 10 ms
   Conn& establishes(Nanos at) { return connects(at - 10ms).moves(SynSent, Established, at); }
 
-  // The first transition of a child. Before 6.18 it has the listener's cookie and no flow of its
-  // own.
+  // A child is announced: before 6.18 with its listener's cookie and without a flow of its own.
   Conn& born(Nanos at) {
     return transition(Listen, SynReceived, at, {.attached = false}, flow_, cookie_);
   }
@@ -69,7 +68,7 @@ class Conn {
   Conn& accepted(Nanos at, std::uint32_t pid = kPid, std::uint64_t cgroup_id = 0) {
     return emit(AcceptEvent{story_.get().clock(at), socket_, cookie_, process(pid, cgroup_id)});
   }
-  // A request sock whose child is made on the first ACK, and accepted at once.
+  // A request whose child is made on the first ACK, accepted at once
   Conn& arrives(Nanos at) {
     request(TimerOp::Start, at - 1ms).born(at);
     return request(TimerOp::Cancel, at).moves(SynReceived, Established, at, {.attached = false});
@@ -93,7 +92,7 @@ class Conn {
   Conn& minisock_cancelled(State substate, Nanos at, Timer timer = {}) {
     return minisock(TimerOp::Cancel, substate, at, timer);
   }
-  // timer_cancel always comes first.
+  // timer_cancel comes first, always
   Conn& minisock_expires(State substate, Nanos at, Timer timer = {.left = 0s}) {
     minisock(TimerOp::Cancel, substate, at, timer);
     return minisock(TimerOp::Expire, substate, at, timer);
@@ -105,7 +104,7 @@ class Conn {
   Conn& segment(Nanos at, Timer timer = {}) {
     return minisock(TimerOp::Segment, TimeWait, at, timer);
   }
-  // A minisock replaces the full socket: its timer starts, then the full socket goes to CLOSED.
+  // The full socket hands over: its minisock starts, it goes to CLOSED.
   Conn& hands_over(State from, State substate, Nanos at, Timer timer = {}) {
     minisock_starts(substate, at, timer);
     return moves(from, Closed, at + 2us, orphan());
@@ -131,7 +130,7 @@ class Conn {
     return request(TimerOp::Expire, at, facts);
   }
 
-  // A snapshot finds it as a full socket.
+  // A walk through its namespace comes by.
   Conn& found(State state, Nanos at, Found facts = {}) {
     SnapshotEvent event = snapshot(SocketKind::Full, socket_, at);
     event.cookie = cookie_;
@@ -153,7 +152,7 @@ class Conn {
     event.timestamps = facts.timestamps;
     return emit(event);
   }
-  // nullopt: the record has no time of the SYN.
+  // Without `syn_at` the kernel does not say when the SYN came.
   Conn& request_found(Nanos at, std::optional<Nanos> syn_at) {
     SnapshotEvent event = snapshot(SocketKind::Request, request_, at);
     event.state = SynReceived;

@@ -25,7 +25,7 @@ inline QueuedChild waits_since(const Story& story, const Conn& conn, Nanos queue
           .queued_at = story.clock(queued)};
 }
 
-// A listener with these connections in its queue.
+// A listener with these in its queue.
 inline ListenQueue queue_of(std::vector<QueuedChild> fresh, std::vector<std::uint64_t> known = {}) {
   ListenQueue queue;
   queue.cookie = kListener;
