@@ -12,7 +12,7 @@ class Conn;
 
 class Story final : private Sink {
  public:
-  // Overwrites `config.began`.
+  // `config.began` is set here.
   explicit Story(LifecycleConfig config = {}, Filter filter = {}, Nanos began = kBegan)
       : began_(began),
         hz_(config.hz),
@@ -25,9 +25,9 @@ class Story final : private Sink {
 
   Nanos clock(Nanos at) const { return began_ + at; }
   Story& on(const Event& event) { return lifecycle_.on(event), *this; }
-  // No further event until `at`.
+  // No event until `at`.
   Story& waits(Nanos at) { return lifecycle_.tick(clock(at)), *this; }
-  // Like waits(); all the table's questions are answered with Gone.
+  // ... and every connection that the kernel is asked about by then is gone.
   Story& waits_and_all_is_gone(Nanos at) {
     waits(at);
     for (const Question& question : lifecycle_.take_questions())
@@ -47,7 +47,7 @@ class Story final : private Sink {
   void names_cgroup(std::uint64_t id, std::string path, Nanos at) {
     on(CgroupEvent{clock(at), id, std::move(path)});
   }
-  // Some other event of that CPU.
+  // Any event of that CPU.
   void hears_of_cpu(std::uint32_t cpu, Nanos at) {
     on(ResetEvent{.at = clock(at), .cpu = cpu, .cookie = 0xdead, .state = Established});
   }
@@ -56,7 +56,7 @@ class Story final : private Sink {
     return select(
         [&](const SocketInfo& socket) { return socket.cookie == cookie && socket.life == number; });
   }
-  // For a connection without a cookie.
+  // Of connections without a cookie.
   Life life_from(std::uint16_t remote_port) const {
     return select([&](const SocketInfo& socket) {
       return socket.cookie == 0 && socket.flow.remote.port == remote_port;
@@ -93,12 +93,12 @@ class Story final : private Sink {
     return event;
   }
 
-  // connect(), established at 1 ms.
+  // connect(), established at 1 ms
   Story& connects(std::uint64_t cookie = 1) {
     on(moves(State::Closed, State::SynSent, 0ms, cookie));
     return on(moves(State::SynSent, State::Established, 1ms, cookie));
   }
-  // The same; closed at 101 ms, the FIN acknowledged at 102 ms.
+  // ... closed at 101 ms, the FIN acknowledged at 102 ms
   Story& closes_first(std::uint64_t cookie = 1) {
     connects(cookie);
     auto close = moves(State::Established, State::FinWait1, 101ms, cookie);
@@ -108,7 +108,7 @@ class Story final : private Sink {
     on(close);
     return on(moves(State::FinWait1, State::FinWait2, 102ms, cookie));
   }
-  // A minisock replaces the full socket: its timer starts, then the full socket goes to CLOSED.
+  // The minisock takes over: its timer starts, then the full socket "closes".
   Story& hands_over(State substate, Nanos at, std::uint64_t cookie = 1) {
     on(timer(TimerOp::Start, substate, at, cookie));
     auto gone = moves(State::FinWait2, State::Closed, at, cookie);
@@ -124,7 +124,7 @@ class Story final : private Sink {
     return found;
   }
 
-  // "CLOSED SYN_SENT ESTABLISHED": the states of all transitions, which must form one chain.
+  // "CLOSED SYN_SENT ESTABLISHED": the states of all transitions, which must be one chain.
   std::string path() const {
     std::string text;
     for (const auto& transition : all<TransitionRecord>()) {
