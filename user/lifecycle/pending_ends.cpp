@@ -18,10 +18,10 @@ constexpr Nanos kPatience = 300ms;
 // An answer takes two seconds if other questions come first. There is none if the kernel cannot be
 // asked, or if a recording without answers is replayed.
 constexpr Nanos kAnswerPatience = 5s;
-// An event may have been lost this long before the end.
-constexpr Nanos kTooLateToFollow = 1ms;
+// The event that explains an end follows within this time.
+constexpr Nanos kFollowsWithin = 1ms;
 
-// The other half is missing: an RST, a restart of the timer, or a child.
+// The second event of a pair is missing: an RST, a restart of the timer, or a child.
 bool is_ambiguous(Canceller canceller) {
   return canceller == Canceller::Unknown || canceller == Canceller::Segment;
 }
@@ -68,7 +68,7 @@ bool PendingEnds::is_pending(const Deadline& due) const {
          cold->pending_serial == due.serial;
 }
 
-// All wait equally long, so the deadlines that are put back keep the order.
+// All wait equally long, so requeued deadlines keep the order.
 std::optional<PendingEnds::Due> PendingEnds::next(Nanos now) {
   while (!waiting_.empty() && waiting_.front().at <= now) {
     Deadline due = waiting_.front();
@@ -100,7 +100,7 @@ std::optional<PendingEnds::Id> PendingEnds::last(Nanos now) {
       pending->pop_front();
       if (!is_pending(due)) continue;
       const Nanos since = table_.find_cold_state(table_[due.id])->pending_at;
-      if (since + kTooLateToFollow < now) return due.id;
+      if (since + kFollowsWithin < now) return due.id;
     }
   return std::nullopt;
 }

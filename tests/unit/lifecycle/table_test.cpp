@@ -29,7 +29,7 @@ Process process(std::uint32_t pid) {
 
 // As the lifecycle does: who has to leave leaves first.
 Id with_cookie(ConnectionTable& table, std::uint64_t cookie) {
-  if (const Id surplus = table.surplus(); surplus != kNone) table.erase(surplus);
+  if (const Id victim = table.victim(); victim != kNone) table.erase(victim);
   const Id id = table.create();
   table.index_cookie(id, cookie);
   return id;
