@@ -42,14 +42,14 @@ TEST(FlagOfAnOlderSocket, HasBothBoundsOfItsAge) {
   EXPECT_TRUE(is_certainly_stuck(raised) && is_leak(raised));
 }
 
-TEST(FlagOfAnOlderSocket, ComesWhenOneOfTwoCloseBoundsPasses) {
+TEST(FlagOfAnOlderSocket, IsRaisedWhenEitherOfTwoCloseBoundsPasses) {
   Story story(flagging(CloseWait, 40s), {}, 1h);
   story.server(7).found(CloseWait, 0ms, kept_alive());  // it is 29.96 s to 30.46 s old
   EXPECT_TRUE(questions(story, 9'500ms).empty());
   EXPECT_EQ(questions(story, 9'560ms).size(), 1U) << "the upper bound passed just now";
 }
 
-TEST(FlagOfAnOlderSocket, OfUnknownAgeWaitsForTheLowerBoundInATrace) {
+TEST(FlagOfAnOlderSocket, WaitsForLowerBoundInATrace) {
   Story story(flagging(CloseWait, 10s), {}, 1h);
   story.server(7).found(CloseWait, 0ms, unknown_age());
   EXPECT_TRUE(questions(story, 7'990ms).empty()) << "it may be 2 s old";
@@ -58,7 +58,7 @@ TEST(FlagOfAnOlderSocket, OfUnknownAgeWaitsForTheLowerBoundInATrace) {
   EXPECT_TRUE(is_certainly_stuck(flag(story)));
 }
 
-TEST(FlagOfAnOlderSocket, OfUnknownAgeIsListedByLeaks) {
+TEST(FlagOfAnOlderSocket, OfUnknownAgeIsRaisedByLeaks) {
   Story story(listing(CloseWait, 10s), {}, 1h);
   story.server(7).found(CloseWait, 0ms, unknown_age());
   is_answered(story, 20ms, still_in(CloseWait));
@@ -69,19 +69,19 @@ TEST(FlagOfAnOlderSocket, OfUnknownAgeIsListedByLeaks) {
   EXPECT_FALSE(is_certainly_stuck(raised) || is_leak(raised));
 }
 
-TEST(FlagOfAnOlderSocket, ThatIsTooYoungForSureIsNotListed) {
+TEST(FlagOfAnOlderSocket, IsNotRaisedIfBothBoundsAreBelowThreshold) {
   Story story(listing(CloseWait, 2min), {}, 1h);
   story.server(7).found(CloseWait, 0ms, unknown_age());
   EXPECT_TRUE(questions(story, 20ms).empty());
 }
 
-TEST(FlagOfAnOlderSocket, WithoutAnUpperBoundIsNotListed) {
+TEST(FlagOfAnOlderSocket, IsNotRaisedWithoutUpperBound) {
   Story story(listing(Established, 10s), {}, 1h);
   story.server(7).found(Established, 0ms, {.acked_ago = kSecond});
   EXPECT_TRUE(questions(story, 20ms).empty());
 }
 
-TEST(FlagOfAnOlderSocket, ThatIsExactHasAnError) {
+TEST(FlagOfAnOlderSocket, OfExactAgeHasAnError) {
   Found found{.acked_ago = 0, .received_ago = 0};
   found.stamps.known = true;
   found.stamps.delivered = 1h - 20s;
@@ -92,7 +92,7 @@ TEST(FlagOfAnOlderSocket, ThatIsExactHasAnError) {
   EXPECT_EQ(flag(story).at_most, std::nullopt) << "dwell and error say it";
 }
 
-TEST(FlagOfAnOlderSocket, HasNoBoundsOfTheStateBefore) {
+TEST(FlagOfAnOlderSocket, HasNoBoundsOfThePreviousState) {
   Story story(flagging(LastAck, 1s), {}, 1h);
   Conn socket = story.server(7).found(CloseWait, 0ms, unknown_age());
   socket.closes(CloseWait, 1s);
@@ -101,7 +101,7 @@ TEST(FlagOfAnOlderSocket, HasNoBoundsOfTheStateBefore) {
   EXPECT_EQ(flag(story).at_most, std::nullopt);
 }
 
-TEST(FlagOfAnOlderSocket, ALaterWalkOnlyNarrowsItsBounds) {
+TEST(FlagOfAnOlderSocket, BoundsAreOnlyNarrowedByALaterWalk) {
   Story story(flagging(CloseWait, 20s), {}, 1h);
   Conn socket = story.server(7).found(CloseWait, 0ms, unknown_age());
   socket.found(CloseWait, 10s, unknown_age());  // a probe was answered since
@@ -110,7 +110,7 @@ TEST(FlagOfAnOlderSocket, ALaterWalkOnlyNarrowsItsBounds) {
   EXPECT_EQ(text(flag(story).dwell), ">=20026ms") << "since 2 s before the first walk";
 }
 
-TEST(FlagOfAnOlderSocket, OfUnknownAgeGrowsOldFromLookToLook) {
+TEST(FlagOfAnOlderSocket, AgeIsKeptBetweenScans) {
   StateMemory memory;
   for (const Nanos later : {0s, 5s, 9s}) {
     memory.begin_look();
@@ -130,7 +130,7 @@ std::string watched(Story& story, Nanos at) {
   return all;
 }
 
-TEST(WatchedStates, AreThoseThatHaveAThreshold) {
+TEST(WatchedStates, HaveAThreshold) {
   LifecycleConfig config = listing(CloseWait, 50s);
   config.thresholds.set(FinWait2, 1h);
   Story story(config, {}, 1h);
@@ -143,7 +143,7 @@ TEST(WatchedStates, AreThoseThatHaveAThreshold) {
       << "by then both are too old for sure";
 }
 
-TEST(WatchedStates, AreThoseThatPassTheFilter) {
+TEST(WatchedStates, PassTheFilter) {
   Filter filter;
   filter.ports = {9};
   Story story(listing(CloseWait, 50s), filter, 1h);

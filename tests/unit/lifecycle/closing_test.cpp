@@ -23,7 +23,7 @@ Conn half_closing(Story& story) {
       .moves(FinWait1, FinWait2, 101ms, {.shutdown = 2});
 }
 
-TEST(Closing, ActiveTheFinSeenLive) {
+TEST(Closing, ActiveCloseWithLiveFin) {
   Story story;
   closing_first(story)
       .hands_over(FinWait2, FinWait2, 101ms)
@@ -43,7 +43,7 @@ TEST(Closing, ActiveTheFinSeenLive) {
 }
 
 // The tracepoint alone says CLOSED here, before the peer even sent its FIN.
-TEST(Closing, TheCloseOfTheFullSocketIsNoEnd) {
+TEST(Closing, CloseOfFullSocketIsNotTheEnd) {
   Story story;
   closing_first(story).hands_over(FinWait2, FinWait2, 101ms);
   story.waits(50s);
@@ -51,7 +51,7 @@ TEST(Closing, TheCloseOfTheFullSocketIsNoEnd) {
   EXPECT_FALSE(story.life(1).over());
 }
 
-TEST(Closing, FinWait2ThatIsHeldForLong) {
+TEST(Closing, LongHeldFinWait2) {
   Story story;
   half_closing(story)
       .minisock_starts(TimeWait, 4608ms)
@@ -75,7 +75,7 @@ TEST(Closing, FinWait2HeldThenClosedIsOneDwell) {
   EXPECT_EQ(story.life(1).owner(), "42 by connect");
 }
 
-TEST(Closing, SelfTransitionInFinWait1IsNoChangeEither) {
+TEST(Closing, SelfTransitionInFinWait1IsNotATransition) {
   Story story;
   story.client(1)
       .establishes(0ms)
@@ -88,7 +88,7 @@ TEST(Closing, SelfTransitionInFinWait1IsNoChangeEither) {
   EXPECT_EQ(story.life(1).closer(), "43 by close");
 }
 
-TEST(Closing, OrphanThatTimesOutNeverWasInTimeWait) {
+TEST(Closing, TimedOutOrphanHasNoTimeWait) {
   Story story;
   closing_first(story)
       .hands_over(FinWait2, FinWait2, 101ms, {.left = 3s})
@@ -99,7 +99,7 @@ TEST(Closing, OrphanThatTimesOutNeverWasInTimeWait) {
 }
 
 // tcp_fin_timeout above 60 s: the full socket waits first, under its keepalive timer.
-TEST(Closing, OrphanWhoseMinisockComesLate) {
+TEST(Closing, OrphanWithLateMinisock) {
   Story story;
   closing_first(story)
       .hands_over(FinWait2, FinWait2, 3332ms, {.left = 3s})
@@ -107,7 +107,7 @@ TEST(Closing, OrphanWhoseMinisockComesLate) {
   EXPECT_EQ(story.life(1).dwell(FinWait2), "6303ms");
 }
 
-TEST(Closing, OrphanOfLinger2BelowZeroEndsAtOnce) {
+TEST(Closing, OrphanWithNegativeLinger2EndsAtOnce) {
   Story story;
   closing_first(story).moves(FinWait2, Closed, 102ms, orphan()).sends_reset(Closed, 102ms);
   EXPECT_EQ(story.life(1).states(), std::string(kUpToClose) + ", FIN_WAIT_2 1ms, CLOSED");
@@ -126,7 +126,7 @@ TEST(Closing, FinAndAckInOneSegment) {
             std::string(kUpToClose) + ", FIN_WAIT_2 0.03ms, TIME_WAIT 61000ms, CLOSED");
 }
 
-TEST(Closing, Simultaneous) {
+TEST(Closing, SimultaneousClose) {
   Story story;
   story.client(1)
       .establishes(0ms)
@@ -157,7 +157,7 @@ TEST(Closing, SelfConnect) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by both, closed by both, expired");
 }
 
-TEST(Closing, Passive) {
+TEST(Closing, PassiveClose) {
   Story story;
   story.server(1)
       .arrives(0ms)
@@ -193,7 +193,7 @@ TEST(Closing, BucketOverflowAfterASimultaneousClose) {
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by both");
 }
 
-TEST(Closing, FinThatNobodyAcknowledges) {
+TEST(Closing, UnacknowledgedFin) {
   Story story;
   story.client(1)
       .establishes(0ms)
@@ -222,7 +222,7 @@ TEST(Closing, RearmsProlongTimeWait) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
 }
 
-TEST(Closing, MptcpSubflowIsClosedByNobodyInParticular) {
+TEST(Closing, MptcpSubflowHasNoCloser) {
   Story story;
   story.client(1)
       .establishes(0ms)
@@ -237,7 +237,7 @@ TEST(Closing, MptcpSubflowIsClosedByNobodyInParticular) {
   EXPECT_EQ(story.life(1).why(FinWait1), "");
 }
 
-TEST(Closing, CountersAreThoseOfTheFullSocketsEnd) {
+TEST(Closing, CountersComeFromTheEndOfTheFullSocket) {
   Story story;
   closing_first(story)
       .minisock_starts(TimeWait, 200ms)

@@ -40,7 +40,7 @@ TEST(DeadDescriptor, IsFlaggedAfterItsThreshold) {
   EXPECT_EQ(story.lifecycle().flags_open(), 1U);
 }
 
-TEST(DeadDescriptor, ThatIsClosedInTimeIsNone) {
+TEST(DeadDescriptor, IsNotFlaggedIfClosedInTime) {
   Story story(flagging(Closed, 10s));
   reset(story, 1s);
   looks(story, 11100ms, {});
@@ -71,7 +71,7 @@ TEST(DeadDescriptor, IsClearedByItsNextLife) {
   EXPECT_EQ(flag_records(story).size(), 2U);
 }
 
-TEST(DeadDescriptor, FollowsAtOnceWhereAnotherFlagStood) {
+TEST(DeadDescriptor, IsFlaggedAtOnceAfterAnotherFlag) {
   LifecycleConfig config = flagging(CloseWait, 5s);
   config.thresholds.set(Closed, 60s);
   Story story(config);
@@ -87,7 +87,7 @@ TEST(DeadDescriptor, FollowsAtOnceWhereAnotherFlagStood) {
             "CLOSE_WAIT raised 5100ms, CLOSE_WAIT cleared 19000ms, CLOSED raised 500ms");
 }
 
-TEST(DeadDescriptor, IsNotOneThatIsStillRead) {
+TEST(DeadDescriptor, IsNotFlaggedWhileDataIsRead) {
   Story story(flagging(Closed, 10s));
   Conn client = reset(story, 1s);
   DeadSocket slow = held(story, client, 8s);  // the last read
@@ -102,7 +102,7 @@ TEST(DeadDescriptor, IsNotOneThatIsStillRead) {
   EXPECT_EQ(flag(story).unread_bytes, 4096U);
 }
 
-TEST(DeadDescriptor, AfterFinsIsHeldBesideItsMinisock) {
+TEST(DeadDescriptor, IsTrackedBesideItsMinisock) {
   Story story(flagging(Closed, 10s));
   Conn client = story.client(7).establishes(0ms);
   client.moves(Established, FinWait1, 1s, half_closed_by()).moves(FinWait1, FinWait2, 1s);
@@ -113,7 +113,7 @@ TEST(DeadDescriptor, AfterFinsIsHeldBesideItsMinisock) {
   EXPECT_FALSE(story.life(7).over()) << "TIME_WAIT goes on";
 }
 
-TEST(DeadDescriptor, IsNotAnOrphanNorAListener) {
+TEST(DeadDescriptor, IsNeverAnOrphanOrListener) {
   Story story(flagging(Closed, 10s));
   story.client(1).establishes(0ms).moves(Established, FinWait1, 1s, closed_by());
   story.client(1).moves(FinWait1, Closed, 2s, orphan(ETIMEDOUT));
@@ -123,7 +123,7 @@ TEST(DeadDescriptor, IsNotAnOrphanNorAListener) {
   EXPECT_EQ(look_due(story), std::nullopt);
 }
 
-TEST(DeadDescriptor, OfAFailedConnectIsCalledThat) {
+TEST(DeadDescriptor, OfFailedConnectHasItsOwnCause) {
   Story story(flagging(Closed, 10s));
   Conn client = story.client(7).connects(0ms);
   client.moves(SynSent, Closed, 1s, {.err = ECONNREFUSED, .shutdown = 3});
@@ -145,7 +145,7 @@ TEST(DeadDescriptor, OlderThanTheTraceIsDatedByTheKernel) {
   EXPECT_EQ(flag(story).socket.role, Role::Unknown);
 }
 
-TEST(DeadDescriptor, OlderThanTheTraceIsWaitedForToo) {
+TEST(DeadDescriptor, OlderThanTheTraceWaitsForItsThreshold) {
   Story story(flagging(Closed, 10s));
   const Conn older = story.client(7);
   looks(story, 1s, {held(story, older, -1s)});
@@ -161,7 +161,7 @@ DeadSocket of_unknown_end(Story& story, Nanos active) {
   return socket;
 }
 
-TEST(DeadDescriptor, OfUnknownEndIsListedByOneLook) {
+TEST(DeadDescriptor, OfUnknownEndIsFlaggedByLeaks) {
   LifecycleConfig config = flagging(Closed, 10s);
   config.flags_uncertain = true;
   Story story(config);
@@ -174,7 +174,7 @@ TEST(DeadDescriptor, OfUnknownEndIsListedByOneLook) {
   EXPECT_FALSE(is_leak(raised));
 }
 
-TEST(DeadDescriptor, OfUnknownEndIsWaitedForByATrace) {
+TEST(DeadDescriptor, OfUnknownEndWaitsInATrace) {
   Story story(flagging(Closed, 10s));
   looks(story, 1s, {of_unknown_end(story, -2s)});
   EXPECT_EQ(flags(story), "");
@@ -182,7 +182,7 @@ TEST(DeadDescriptor, OfUnknownEndIsWaitedForByATrace) {
   EXPECT_EQ(flags(story), "CLOSED raised >=11000ms");
 }
 
-TEST(DeadDescriptor, OfASocketInUseIsOutOfDate) {
+TEST(DeadDescriptor, IsIgnoredIfTheSocketIsInUse) {
   Story story(flagging(Closed, 10s));
   Conn client = story.client(7).establishes(0ms);
   looks(story, 30s, {held(story, client, -10s)});
@@ -197,7 +197,7 @@ TEST(DeadDescriptor, OfAnotherNamespaceIsHidden) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(DeadDescriptor, WaitsForTheNameOfItsCgroup) {
+TEST(DeadDescriptor, WaitsForItsCgroupPath) {
   Filter filter;
   filter.cgroup = "/a";
   Story story(flagging(Closed, 10s), filter);
@@ -211,7 +211,7 @@ TEST(DeadDescriptor, WaitsForTheNameOfItsCgroup) {
   EXPECT_EQ(flag_records(story).size(), 1U);
 }
 
-TEST(DeadDescriptor, IsNotLookedForWithoutAThreshold) {
+TEST(DeadDescriptor, IsNotScannedForWithoutThreshold) {
   Story story(flagging(CloseWait, 10s));
   Conn client = reset(story, 1s);
   EXPECT_FALSE(story.lifecycle().watches_descriptors());
@@ -220,7 +220,7 @@ TEST(DeadDescriptor, IsNotLookedForWithoutAThreshold) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(DeadDescriptor, IsFoundWithoutRoomForAllOfThem) {
+TEST(DeadDescriptor, IsFoundByAScanIfTheTableWasFull) {
   DeadDescriptors all;
   for (std::uint64_t cookie = 1; cookie <= DeadDescriptors::kMost; ++cookie)
     EXPECT_TRUE(all.add({.socket = {.cookie = cookie, .cgroup = {}}, .due = 1h}));

@@ -76,7 +76,7 @@ TEST(Ending, OfASocket) {
   }
 }
 
-TEST(Ending, CloseAndShutdownAreToldApart) {
+TEST(Ending, CloseAndShutdownDiffer) {
   TransitionEvent event{.from = State::Established, .to = State::FinWait1, .shutdown = 3};
   EXPECT_EQ(why_of(event), Why::Shutdown) << "shutdown(SHUT_RDWR) sets both bits too";
   event.closing = true;
@@ -85,7 +85,7 @@ TEST(Ending, CloseAndShutdownAreToldApart) {
   EXPECT_EQ(why_of(event), Why::Unknown) << "a kernel thread closes a subflow";
 }
 
-TEST(Ending, AnRstThatFollowsMattersOnlyWhereItWouldChangeTheMeaning) {
+TEST(Ending, NeedsResetEventOnlyIfItChangesTheResult) {
   EXPECT_TRUE(needs_reset_facts(gone(State::Established, ECONNRESET)));
   EXPECT_TRUE(needs_reset_facts(orphan(State::FinWait2)));
   EXPECT_FALSE(needs_reset_facts(orphan(State::LastAck)));

@@ -5,9 +5,9 @@
 
 #include <gmock/gmock.h>
 
-#include "support/records.h"
 #include "sinks/ndjson_sink.h"
 #include "sinks/text_sink.h"
+#include "support/records.h"
 #include "support/story.h"
 
 namespace tcpdwell::test {
@@ -34,7 +34,7 @@ class Failing : public testing::Test {
   Story story;
 };
 
-TEST_F(Failing, WithoutAPortItIsNoConnection) {
+TEST_F(Failing, WithoutPortIsNotAConnection) {
   story.tell(fails(1, 1s));
   story.wait(3s);
   ASSERT_EQ(told().size(), 1U);
@@ -45,21 +45,21 @@ TEST_F(Failing, WithoutAPortItIsNoConnection) {
   EXPECT_TRUE(story.said.all<TransitionRecord>().empty());
 }
 
-TEST_F(Failing, InARecordingOfBeforeTooFewFactsAreEnough) {
+TEST_F(Failing, WorksWithOlderRecordings) {
   auto back = fails(1, 1s);
   back.silent = false;
   story.tell(back).wait(3s);
   ASSERT_EQ(told().size(), 1U);
 }
 
-TEST_F(Failing, ABoundPortIsTaken) {
+TEST_F(Failing, BoundPortIsTaken) {
   story.tell(fails(1, 1s, 40000)).wait(3s);
   ASSERT_EQ(told().size(), 1U);
   EXPECT_EQ(told()[0].reason, ConnectFailure::PortTaken);
 }
 
 // A socket that had a port in an earlier life still has it in the event.
-TEST_F(Failing, AnEarlierPortIsNone) {
+TEST_F(Failing, PortOfAnEarlierLifeIsIgnored) {
   auto syn = story.moves(State::Closed, State::SynSent, 1s);
   syn.flow.local.port = 0;
   syn.life = 1;
@@ -71,7 +71,7 @@ TEST_F(Failing, AnEarlierPortIsNone) {
   EXPECT_EQ(told()[0].reason, ConnectFailure::NoPort);
 }
 
-TEST_F(Failing, OthersThatEndInSynSentAreNone) {
+TEST_F(Failing, OtherEndsOfSynSentAreNotReported) {
   auto gave_up = fails(1, 1s, 40000);
   gave_up.shutdown = 3;
   story.tell(gave_up);
@@ -85,7 +85,7 @@ TEST_F(Failing, OthersThatEndInSynSentAreNone) {
   EXPECT_TRUE(told().empty());
 }
 
-TEST_F(Failing, AStormIsALineNowAndThen) {
+TEST_F(Failing, BurstSharesRecords) {
   for (std::uint64_t i = 0; i < 10'000; ++i) {
     story.tell(fails(i + 1, 1s + static_cast<std::int64_t>(i) * 2500us));
     story.wait(1s + static_cast<std::int64_t>(i) * 2500us);
@@ -97,13 +97,13 @@ TEST_F(Failing, AStormIsALineNowAndThen) {
   EXPECT_EQ(sum, 10'000U);
 }
 
-TEST_F(Failing, TheRestIsToldAtTheEnd) {
+TEST_F(Failing, RestIsPublishedAtTheEnd) {
   story.tell(fails(1, 1s));
   story.table.finish(kBegan + 1s + 1ms);
   EXPECT_EQ(told().size(), 1U);
 }
 
-TEST_F(Failing, AFilterHolds) {
+TEST_F(Failing, FilterApplies) {
   Filter filter;
   filter.pids = {43};
   Story some(filter);
@@ -127,7 +127,7 @@ FailedConnectsRecord failure(std::uint32_t pid, const char* comm, std::uint16_t 
           .count = 1};
 }
 
-TEST(FailedConnects, AreToldApartAsLongAsThereIsRoom) {
+TEST(FailedConnects, AreSeparateWhileThereIsRoom) {
   FailedConnects all;
   for (int i = 0; i < 3; ++i) all.add(failure(1, "a", 80));
   all.add(failure(1, "a", 81));
@@ -138,7 +138,7 @@ TEST(FailedConnects, AreToldApartAsLongAsThereIsRoom) {
   EXPECT_TRUE(all.empty());
 }
 
-TEST(FailedConnects, DestinationsGoFirst) {
+TEST(FailedConnects, MergeDestinationsFirst) {
   FailedConnects all;
   for (std::uint16_t port = 1; port <= 1000; ++port) all.add(failure(1, "a", port));
   const auto told = all.take();
@@ -148,7 +148,7 @@ TEST(FailedConnects, DestinationsGoFirst) {
   EXPECT_EQ(told[0].process->pid, 1U);
 }
 
-TEST(FailedConnects, ThenProcessesOfOneName) {
+TEST(FailedConnects, ThenMergeProcessesOfOneName) {
   FailedConnects all;
   for (std::uint32_t pid = 1; pid <= 1000; ++pid) all.add(failure(pid, pid % 2 ? "a" : "b", 80));
   const auto told = all.take();
@@ -157,7 +157,7 @@ TEST(FailedConnects, ThenProcessesOfOneName) {
   EXPECT_EQ(told[0].process->pid, 0U);
 }
 
-TEST(FailedConnects, AndThenAll) {
+TEST(FailedConnects, ThenMergeAll) {
   FailedConnects all;
   for (std::uint32_t pid = 1; pid <= 1000; ++pid)
     all.add(failure(pid, std::to_string(pid).c_str(), 80));
@@ -168,7 +168,7 @@ TEST(FailedConnects, AndThenAll) {
   EXPECT_TRUE(all.all()[0].process) << "it begins anew";
 }
 
-TEST(FailedConnectsOutput, AsTextAndAsJson) {
+TEST(FailedConnectsOutput, PrintsTextAndJson) {
   FailedConnectsRecord record = failure(42, "curl", 80);
   record.when = samples::kWhen;
   record.count = 1'025;

@@ -42,7 +42,7 @@ Cidr cidr(std::string_view text) {
   return parsed.value_or(Cidr{});
 }
 
-TEST(Cidr, AnAddressAloneIsABlockOfOne) {
+TEST(Cidr, AddressAloneIsABlockOfOne) {
   const Cidr one = cidr("10.0.0.1");
   EXPECT_EQ(one.family, Family::Ipv4);
   EXPECT_TRUE(one.contains(end("10.0.0.1", 80)));
@@ -51,7 +51,7 @@ TEST(Cidr, AnAddressAloneIsABlockOfOne) {
   EXPECT_FALSE(cidr("::1").contains(end("::3", 0)));
 }
 
-TEST(Cidr, ThePrefixMayEndAnywhereInAByte) {
+TEST(Cidr, PrefixMayEndInsideAByte) {
   for (const auto& [text, inside, outside] :
        {std::tuple{"10.0.0.0/8", "10.255.255.255", "11.0.0.0"},
         {"172.16.0.0/12", "172.31.255.255", "172.32.0.0"},
@@ -66,7 +66,7 @@ TEST(Cidr, ThePrefixMayEndAnywhereInAByte) {
   }
 }
 
-TEST(Cidr, APrefixOfZeroIsEverythingOfItsFamily) {
+TEST(Cidr, PrefixOfZeroMatchesItsFamily) {
   EXPECT_TRUE(cidr("0.0.0.0/0").contains(end("203.0.113.9", 0)));
   EXPECT_EQ(cidr("0.0.0.0/0").family, Family::Ipv4);
   EXPECT_EQ(cidr("::/0").family, Family::Ipv6);
@@ -90,7 +90,7 @@ TEST(Cidr, V4MappedIsIpv4) {
   EXPECT_EQ(cidr("::ffff:0:0/95").family, Family::Ipv6) << "wider than the mapped block";
 }
 
-TEST(Cidr, WhatIsNoBlockIsRefused) {
+TEST(Cidr, InvalidBlockIsRefused) {
   using namespace std::string_view_literals;
   for (const std::string_view text : {""sv,
                                       "/8"sv,
@@ -130,7 +130,7 @@ TEST(FilterFlow, PortMatchesEitherSide) {
   EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", 5, "10.0.0.2", 6), kGrowing), Verdict::Hide);
 }
 
-TEST(FilterFlow, PortWaitsForALocalPortThatIsNotChosenYet) {
+TEST(FilterFlow, PortWaitsForTheLocalPort) {
   const Filter filter{.ports = {80}};
   const Flow early = ipv4("10.0.0.1", 0, "10.0.0.2", 6);
   EXPECT_EQ(filter.on_flow(early, kGrowing), Verdict::NotYet);
@@ -139,7 +139,7 @@ TEST(FilterFlow, PortWaitsForALocalPortThatIsNotChosenYet) {
       << "one side is enough";
 }
 
-TEST(FilterFlow, LocalAndRemotePortLookAtTheirSideOnly) {
+TEST(FilterFlow, LocalAndRemotePortMatchOneSide) {
   const Flow flow = ipv4("10.0.0.1", 80, "10.0.0.2", 5);
   EXPECT_EQ((Filter{.local_ports = {80}}).on_flow(flow, kGrowing), Verdict::Show);
   EXPECT_EQ((Filter{.local_ports = {5}}).on_flow(flow, kGrowing), Verdict::Hide);
@@ -167,7 +167,7 @@ TEST(FilterFlow, AddressMatchesEitherSideInItsFamily) {
       << "the same bytes in the other family";
 }
 
-TEST(FilterFlow, AddressWaitsForOneThatIsNotChosenYet) {
+TEST(FilterFlow, AddressWaitsForTheLocalAddress) {
   const Filter filter{.addrs = {cidr("10.0.0.0/24")}};
   const Flow early = ipv4("0.0.0.0", 0, "9.9.9.9", 2);
   EXPECT_EQ(filter.on_flow(early, kGrowing), Verdict::NotYet);
@@ -175,7 +175,7 @@ TEST(FilterFlow, AddressWaitsForOneThatIsNotChosenYet) {
   EXPECT_EQ(filter.on_flow(ipv4("0.0.0.0", 0, "10.0.0.9", 2), kGrowing), Verdict::Show);
 }
 
-TEST(FilterFlow, AnAddressNotKnownYetIsInNoBlock) {
+TEST(FilterFlow, UnknownAddressIsInNoBlock) {
   for (const char* block : {"0.0.0.0", "0.0.0.0/1", "0.0.0.0/0"}) {
     const Filter filter{.addrs = {cidr(block)}};
     EXPECT_EQ(filter.on_flow(ipv4("0.0.0.0", 0, "0.0.0.0", 0), kGrowing), Verdict::NotYet) << block;
@@ -187,7 +187,7 @@ TEST(FilterFlow, AnAddressNotKnownYetIsInNoBlock) {
   EXPECT_EQ(low.on_flow(ipv4("192.168.1.1", 1, "192.168.1.9", 443), kGrowing), Verdict::Hide);
 }
 
-TEST(FilterFlow, AnIpv6SocketCanStillBecomeAMappedOne) {
+TEST(FilterFlow, Ipv6SocketMayBecomeIpv4Mapped) {
   const Filter only4{.family = Family::Ipv4};
   const Flow before_connect = ipv6("::", 0, "::", 0);
   EXPECT_EQ(only4.on_flow(before_connect, kGrowing), Verdict::NotYet);
@@ -198,13 +198,13 @@ TEST(FilterFlow, AnIpv6SocketCanStillBecomeAMappedOne) {
   EXPECT_EQ(only6.on_flow(ipv4("10.0.0.1", 1, "10.0.0.2", 2), kGrowing), Verdict::Hide);
 }
 
-TEST(FilterFlow, TheNamespaceIsAlwaysKnown) {
+TEST(FilterFlow, NamespaceIsAlwaysKnown) {
   const Flow flow = ipv4("10.0.0.1", 1, "10.0.0.2", 2);  // netns 7
   EXPECT_EQ((Filter{.netns = 7}).on_flow(flow, kGrowing), Verdict::Show);
   EXPECT_EQ((Filter{.netns = 8}).on_flow(flow, kGrowing), Verdict::Hide);
 }
 
-TEST(FilterFlow, AllOptionsMustPassAndOneRefusalIsEnough) {
+TEST(FilterFlow, AllOptionsMustPass) {
   const Filter both{.local_ports = {80}, .addrs = {cidr("10.0.0.0/24")}};
   EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 80, "9.9.9.9", 2), kGrowing), Verdict::Show);
   EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 0, "9.9.9.9", 2), kGrowing), Verdict::NotYet)
@@ -230,7 +230,7 @@ TEST(FilterOwner, PidWaitsForTheOwner) {
       << "a process of another pid namespace is none of those asked for";
 }
 
-TEST(FilterOwner, CgroupIsItOrOneBelowIt) {
+TEST(FilterOwner, CgroupMatchesItselfAndDescendants) {
   const Filter filter{.cgroup = "/web"};
   const auto verdict = [&](const char* path) { return filter.on_owner({}, path, kGrowing); };
   EXPECT_EQ(verdict("/web"), Verdict::Show);
@@ -243,7 +243,7 @@ TEST(FilterOwner, CgroupIsItOrOneBelowIt) {
   EXPECT_EQ(filter.on_owner({}, std::nullopt, kComplete), Verdict::Hide);
 }
 
-TEST(FilterOwner, TheRootCgroupHasAllOfThem) {
+TEST(FilterOwner, RootCgroupMatchesAll) {
   const Filter filter{.cgroup = "/"};
   EXPECT_EQ(filter.on_owner({}, "/", kGrowing), Verdict::Show);
   EXPECT_EQ(filter.on_owner({}, "/a/b", kGrowing), Verdict::Show);
@@ -264,7 +264,7 @@ std::bitset<kStates> states(std::initializer_list<State> list) {
   return set;
 }
 
-TEST(FilterFollowed, WaitsForTheCommandToTakeIt) {
+TEST(FilterFollowed, WaitsForAcceptByTheCommand) {
   Filter filter;
   filter.followed = true;
   EXPECT_EQ(filter.on_followed(true, kGrowing), Verdict::Show);
@@ -279,7 +279,7 @@ TEST(FilterFollowed, WithoutACommandEverythingPasses) {
       EXPECT_EQ(Filter{}.on_followed(followed, complete), Verdict::Show);
 }
 
-TEST(FilterWants, AFlagOfAWantedState) {
+TEST(FilterWants, FlagOfAWantedState) {
   FlagRecord flag;
   flag.state = State::CloseWait;
   EXPECT_TRUE(Filter{}.wants(flag));
@@ -292,14 +292,14 @@ TEST(FilterWants, AFlagOfAWantedState) {
   EXPECT_TRUE(filter.wants(flag)) << "one that is cleared, too";
 }
 
-TEST(FilterWants, FlagsOnlyIsNoMatterOfWhatIsWanted) {
+TEST(FilterWants, IgnoresFlagsOnly) {
   Filter filter;
   filter.flags_only = true;
   EXPECT_TRUE(filter.wants(FlagRecord{})) << "transitions are not made, see FlagFilter";
   EXPECT_EQ(filter.on_flow(Flow{}, kComplete), Verdict::Show);
 }
 
-TEST(FilterWants, ATransitionThatLeavesOrEntersAWantedState) {
+TEST(FilterWants, TransitionFromOrToAWantedState) {
   const Filter filter{.states = states({State::CloseWait})};
   TransitionRecord record;
   record.from = State::Established;
@@ -314,7 +314,7 @@ TEST(FilterWants, ATransitionThatLeavesOrEntersAWantedState) {
   EXPECT_TRUE(Filter{}.wants(record)) << "no --state: any";
 }
 
-TEST(FilterWants, AConnectionThatWasInAWantedState) {
+TEST(FilterWants, ConnectionThatVisitedAWantedState) {
   ConnectionRecord record;
   record.dwell[index(State::Established)] = Dwell{};
   EXPECT_TRUE(Filter{}.wants(record));

@@ -12,7 +12,7 @@ Conn stuck(Story& story, std::uint64_t cookie = 7) {
   return story.server(cookie).arrives(0ms).accepted(1ms).moves(Established, CloseWait, 1s);
 }
 
-TEST(Flag, IsAskedForWhenTheThresholdHasPassed) {
+TEST(Flag, AsksTheKernelAfterTheThreshold) {
   Story story(flagging(CloseWait, 60s));
   const Conn socket = stuck(story);
   EXPECT_TRUE(questions(story, 60'999ms).empty()) << "not before";
@@ -24,7 +24,7 @@ TEST(Flag, IsAskedForWhenTheThresholdHasPassed) {
   EXPECT_EQ(flags(story), "") << "the kernel has not said a word";
 }
 
-TEST(Flag, IsAskedForAfterALeapOfTheClock) {
+TEST(Flag, AsksTheKernelAfterALeapOfTheClock) {
   Story story(flagging(CloseWait, 1h));  // beyond two turns of the wheel
   stuck(story, 7);
   stuck(story, 8);
@@ -33,7 +33,7 @@ TEST(Flag, IsAskedForAfterALeapOfTheClock) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(Flag, IsDueWhenTheTableSaysSo) {
+TEST(Flag, NextFlagIsWithinTheHorizon) {
   Story story(flagging(CloseWait, 1s));
   stuck(story);
   story.waits(1950ms);
@@ -44,13 +44,13 @@ TEST(Flag, IsDueWhenTheTableSaysSo) {
   EXPECT_FALSE(story.lifecycle().next_flag(20ms)) << "not so soon";
 }
 
-TEST(Flag, OfAStateThatWasLeftInTimeIsNotAskedFor) {
+TEST(Flag, AsksNothingIfTheStateWasLeftInTime) {
   Story story(flagging(CloseWait, 60s));
   stuck(story).closes(CloseWait, 60s);
   EXPECT_TRUE(questions(story, 10min).empty());
 }
 
-TEST(Flag, WithoutAThresholdIsNotAskedFor) {
+TEST(Flag, AsksNothingWithoutThreshold) {
   Story story(flagging(CloseWait, 60s));
   story.client(1).establishes(0ms);
   EXPECT_TRUE(questions(story, 10h).empty());
@@ -59,7 +59,7 @@ TEST(Flag, WithoutAThresholdIsNotAskedFor) {
   EXPECT_TRUE(questions(none, 10h).empty());
 }
 
-TEST(Flag, IsRaisedOnceTheKernelAgrees) {
+TEST(Flag, IsRaisedOnceTheKernelConfirms) {
   Story story(flagging(CloseWait, 60s));
   stuck(story);
   const Question asked = question(story, 61'010ms);
@@ -75,7 +75,7 @@ TEST(Flag, IsRaisedOnceTheKernelAgrees) {
   EXPECT_EQ(flag_records(story).size(), 1U) << "once";
 }
 
-TEST(Flag, TellsWhatTheKernelSaid) {
+TEST(Flag, ReportsTheAnswerOfTheKernel) {
   Story story(flagging(CloseWait, 60s));
   stuck(story);
   InquiryEvent answer = still_in(CloseWait);
@@ -93,7 +93,7 @@ TEST(Flag, TellsWhatTheKernelSaid) {
   EXPECT_EQ(raised.holders[2].process.pid, 50U);
 }
 
-TEST(Flag, IsAskedForAgainWhereTheKernelCouldNotBeAsked) {
+TEST(Flag, AsksAgainIfTheKernelCouldNotBeAsked) {
   Story story(flagging(CloseWait, 60s));
   stuck(story);
   is_answered(story, 62s, nobody_knows());
@@ -104,7 +104,7 @@ TEST(Flag, IsAskedForAgainWhereTheKernelCouldNotBeAsked) {
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 63030ms");
 }
 
-TEST(Flag, OfASocketThatIsGoneEndsItsLifeInstead) {
+TEST(Flag, MissingSocketEndsTheConnection) {
   Story story(flagging(CloseWait, 60s));
   stuck(story);
   is_answered(story, 61'010ms, gone());
@@ -114,7 +114,7 @@ TEST(Flag, OfASocketThatIsGoneEndsItsLifeInstead) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(Flag, LeavesAnEndInDoubtToWhatFollows) {
+TEST(Flag, DoesNotResolveAPendingEnd) {
   Story story(flagging(CloseWait, 60s));
   Conn socket = stuck(story);
   const Question asked = question(story, 61'010ms);
@@ -126,7 +126,7 @@ TEST(Flag, LeavesAnEndInDoubtToWhatFollows) {
   EXPECT_EQ(story.life(7).dwell(CloseWait), "60020ms");
 }
 
-TEST(Flag, IsAskedForAgainAfterADoubtThatWasNone) {
+TEST(Flag, AsksAgainAfterARetractedEnd) {
   Story story(flagging(SynReceived, 1s));
   Conn request = story.server(1).request_starts(0ms);
   const Question asked = question(story, 1010ms);
@@ -137,7 +137,7 @@ TEST(Flag, IsAskedForAgainAfterADoubtThatWasNone) {
   EXPECT_EQ(flags(story), "SYN_RECEIVED raised 2100ms");
 }
 
-TEST(Flag, OfASocketInAnotherStateBridgesTheGap) {
+TEST(Flag, SocketInAnotherStateBridgesTheGap) {
   LifecycleConfig config = flagging(CloseWait, 60s);
   config.thresholds.set(LastAck, 60s);
   Story story(config);
@@ -150,7 +150,7 @@ TEST(Flag, OfASocketInAnotherStateBridgesTheGap) {
   EXPECT_EQ(flags(story), "LAST_ACK raised 61000ms+-31000ms");
 }
 
-TEST(Flag, OfAMinisockWhoseFinCameUnseenIsNone) {
+TEST(Flag, IsNotRaisedForAMinisockAfterUnseenFin) {
   Story story(flagging(FinWait2, 1s));
   Conn client = story.client(1).establishes(0ms).closes(Established, 100ms);
   client.moves(FinWait1, FinWait2, 200ms, orphan()).hands_over(FinWait2, FinWait2, 200ms);
@@ -161,7 +161,7 @@ TEST(Flag, OfAMinisockWhoseFinCameUnseenIsNone) {
   EXPECT_EQ(story.life(1).dwell(FinWait2), "800ms+-4ms");
 }
 
-TEST(Flag, ThatWasNoneLeavesTheMinisockToTheNextWalk) {
+TEST(Flag, UnraisedFlagLeavesTheMinisockToTheNextWalk) {
   Story story(flagging(FinWait2, 1s));
   Conn client = story.client(1).establishes(0ms).closes(Established, 100ms);
   client.moves(FinWait1, FinWait2, 200ms, orphan()).hands_over(FinWait2, FinWait2, 200ms);
@@ -187,7 +187,7 @@ TEST(Flag, IsClearedWithTheWholeDwell) {
   EXPECT_EQ(flag_records(story).size(), 2U) << "once";
 }
 
-TEST(Flag, OfASocketThatIsKilledIsClearedToo) {
+TEST(Flag, IsClearedWhenTheSocketIsKilled) {
   Story story(flagging(CloseWait, 60s));
   Conn socket = stuck(story);
   is_answered(story, 62s, still_in(CloseWait));
@@ -196,7 +196,7 @@ TEST(Flag, OfASocketThatIsKilledIsClearedToo) {
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 61000ms, CLOSE_WAIT cleared 69000ms");
 }
 
-TEST(Flag, IsNotClearedWhereItWasNotRaised) {
+TEST(Flag, IsNotClearedIfNotRaised) {
   Story story(flagging(CloseWait, 60s));
   Conn socket = stuck(story);
   const Question asked = question(story, 62s);
@@ -205,7 +205,7 @@ TEST(Flag, IsNotClearedWhereItWasNotRaised) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(Flag, AnswerForAnotherThatHasItsPlaceNowIsIgnored) {
+TEST(Flag, IgnoresAnswersForAReusedId) {
   Story story(flagging(CloseWait, 60s));
   Conn first = stuck(story, 7);
   const Question old = question(story, 62s);
@@ -221,7 +221,7 @@ TEST(Flag, AnswerForAnotherThatHasItsPlaceNowIsIgnored) {
   EXPECT_EQ(flag(story).socket.cookie, 8U);
 }
 
-TEST(Flag, OfOneThatLeftTheTableIsNotAskedForItsSuccessor) {
+TEST(Flag, EvictedConnectionLeavesNoTimerToItsSuccessor) {
   LifecycleConfig config = flagging(CloseWait, 60s);
   config.max_connections = 2;
   Story story(config);
@@ -232,7 +232,7 @@ TEST(Flag, OfOneThatLeftTheTableIsNotAskedForItsSuccessor) {
   EXPECT_TRUE(questions(story, 10min).empty());
 }
 
-TEST(Flag, CountsWhatWasRaisedAndWhatIsOpen) {
+TEST(Flag, CountsRaisedAndOpenFlags) {
   Story story(flagging(CloseWait, 60s));
   stuck(story, 7).closes(CloseWait, 2s);
   Conn cleared = stuck(story, 8);
@@ -246,7 +246,7 @@ TEST(Flag, CountsWhatWasRaisedAndWhatIsOpen) {
   EXPECT_EQ(story.lifecycle().flags_open(), 1U);
 }
 
-TEST(Flag, StaysOpenWhereTheTableForgotTheSocket) {
+TEST(Flag, StaysOpenAfterEviction) {
   LifecycleConfig config = flagging(CloseWait, 60s);
   config.max_connections = 2;
   Story story(config);

@@ -29,7 +29,7 @@ TEST(Minisock, HeldFinWait2GoesToTimeWaitWithItsFin) {
   EXPECT_EQ(story.connection().tally->bytes_sent, 5U) << "the full socket's last look is kept";
 }
 
-TEST(Minisock, OrphansFinWait2GoesOnInTheMinisock) {
+TEST(Minisock, OrphanKeepsFinWait2InTheMinisock) {
   Story story;
   story.closes_first().hands_over(FinWait2, 102ms);
   EXPECT_EQ(story.said.all<ConnectionRecord>().size(), 0U) << "that CLOSE was no end";
@@ -40,7 +40,7 @@ TEST(Minisock, OrphansFinWait2GoesOnInTheMinisock) {
   EXPECT_EQ(story.dwell(FinWait2).error, 0ns);
 }
 
-TEST(Minisock, OrphanThatTimesOutWasNeverInTimeWait) {
+TEST(Minisock, TimedOutOrphanHasNoTimeWait) {
   Story story;
   story.closes_first().hands_over(FinWait2, 102ms);
   expires(story, FinWait2, 3307ms);
@@ -50,7 +50,7 @@ TEST(Minisock, OrphanThatTimesOutWasNeverInTimeWait) {
   EXPECT_FALSE(story.connection().time_wait_ended);
 }
 
-TEST(Minisock, CancelAndStartIsARearmNotAnEnd) {
+TEST(Minisock, CancelAndStartIsARearm) {
   Story story;
   story.closes_first().hands_over(TimeWait, 200ms);
   story.tell(story.timer(TimerOp::Cancel, TimeWait, 30s));
@@ -69,7 +69,7 @@ TEST(Minisock, RearmToTimeWaitIsTheFin) {
   EXPECT_EQ(story.dwell(FinWait2).value, 1s);
 }
 
-TEST(Minisock, UnseenFinIsDatedBackByTheTimerToAJiffy) {
+TEST(Minisock, UnseenFinIsDatedByTheTimer) {
   Story story;
   story.closes_first().hands_over(FinWait2, 102ms);
   auto expire = story.timer(TimerOp::Expire, TimeWait, 62s);
@@ -81,7 +81,7 @@ TEST(Minisock, UnseenFinIsDatedBackByTheTimerToAJiffy) {
   EXPECT_EQ(story.dwell(TimeWait).value, 61s);
 }
 
-TEST(Minisock, UnseenFinIsDatedBackByTheEntryStamp) {
+TEST(Minisock, UnseenFinIsDatedByTheEntryStamp) {
   Story story;
   story.closes_first();
   auto start = story.timer(TimerOp::Start, FinWait2, 102ms);
@@ -94,7 +94,7 @@ TEST(Minisock, UnseenFinIsDatedBackByTheEntryStamp) {
   EXPECT_EQ(story.dwell(FinWait2).error, 1ms);
 }
 
-TEST(Minisock, EntryStampThatWrappedAfter49DaysIsUnwrapped) {
+TEST(Minisock, EntryStampWrapsAfter49Days) {
   // Uptime in ms is just past 2^32 at the expiry, and just before it at the FIN.
   const Nanos uptime = std::chrono::milliseconds{(1LL << 32) + 30000};
   Story story({}, {.hz = kHz, .began = uptime - 40s});
@@ -126,7 +126,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Kill{Canceller::Netns, TimeWaitEnded::Netns, Ended::Netns},
                     Kill{Canceller::Unknown, TimeWaitEnded::Unknown, Ended::Unknown}));
 
-TEST_P(Killed, CancelThatNothingFollowsIsTheEnd) {
+TEST_P(Killed, CancelWithoutStartIsTheEnd) {
   for (const State substate : {TimeWait, FinWait2}) {
     Story story;
     story.closes_first().hands_over(substate, 200ms);
@@ -145,7 +145,7 @@ TEST_P(Killed, CancelThatNothingFollowsIsTheEnd) {
   }
 }
 
-TEST(Minisock, CancelIsSettledOnceItsCpuIsHeardOfAgain) {
+TEST(Minisock, CancelIsResolvedByTheNextEventOfItsCpu) {
   Story story;
   story.closes_first().hands_over(TimeWait, 200ms);
   story.tell(story.timer(TimerOp::Cancel, TimeWait, 5s));
@@ -153,7 +153,7 @@ TEST(Minisock, CancelIsSettledOnceItsCpuIsHeardOfAgain) {
   EXPECT_EQ(story.connection().ended, Ended::Fin);
 }
 
-TEST(Minisock, AddressThatIsUsedAgainEndsTheOneBefore) {
+TEST(Minisock, ReusedAddressEndsThePreviousMinisock) {
   Story story;
   story.closes_first(1).hands_over(TimeWait, 200ms, 1);
   auto cancel = story.timer(TimerOp::Cancel, TimeWait, 3s, 1);
@@ -164,7 +164,7 @@ TEST(Minisock, AddressThatIsUsedAgainEndsTheOneBefore) {
   EXPECT_EQ(story.connection().socket.cookie, 1U);
 }
 
-TEST(Minisock, TwoOfOneCookieAndALiveSocketAreThreeLives) {
+TEST(Minisock, TwoMinisocksAndASocketOfOneCookieAreThreeLives) {
   Story story;
   story.closes_first(1).hands_over(TimeWait, 200ms, 1);
   auto again = story.moves(Closed, SynSent, 300ms, 1);
@@ -195,7 +195,7 @@ TEST(Minisock, SelfTransitionDoesNotResetTheDwell) {
   EXPECT_EQ(story.connection().closer->process.pid, 77U);
 }
 
-TEST(Minisock, OneThatIsOlderThanTheTraceIsALowerBound) {
+TEST(Minisock, OlderThanTheTraceHasALowerBound) {
   Story story;
   auto cancel = story.timer(TimerOp::Cancel, TimeWait, 10s, 0);
   cancel.left_jiffies = -100;
@@ -209,7 +209,7 @@ TEST(Minisock, OneThatIsOlderThanTheTraceIsALowerBound) {
   EXPECT_EQ(story.connection().opened_by, Side::Unknown);
 }
 
-TEST(Minisock, TheTimerOfAnUnknownOneMayStillBeThatOfItsFinWait2) {
+TEST(Minisock, UnknownMinisockMayStillHaveTheTimerOfFinWait2) {
   Story story;
   auto cancel = story.timer(TimerOp::Cancel, TimeWait, 10s, 0);
   cancel.left_jiffies = 125;  // of one second: its FIN has just come
@@ -225,7 +225,7 @@ TEST(Minisock, TheTimerOfAnUnknownOneMayStillBeThatOfItsFinWait2) {
   EXPECT_EQ(story.dwell(TimeWait).error, std::nullopt);
 }
 
-TEST(Minisock, OneOfASocketThatHadNoCookieLearnsWhereItCameFrom) {
+TEST(Minisock, OfSocketWithoutCookieGetsItsOriginFromTheLastTransition) {
   Story story;
   story.tell(story.timer(TimerOp::Start, TimeWait, 5s, 0));
   story.tell(story.moves(Closing, Closed, 5s, 33));  // the tracepoint gave it a cookie
@@ -236,7 +236,7 @@ TEST(Minisock, OneOfASocketThatHadNoCookieLearnsWhereItCameFrom) {
   EXPECT_EQ(story.connection().closed_by, Side::Both);
 }
 
-TEST(Minisock, TransitionThatWasLostBeforeItIsNotSkipped) {
+TEST(Minisock, LostTransitionBeforeTheMinisockIsBridged) {
   Story story;
   story.connects().tell(story.moves(Established, FinWait1, 101ms));
   story.hands_over(TimeWait, 201ms);  // FIN_WAIT_1 -> FIN_WAIT_2 never came
@@ -246,7 +246,7 @@ TEST(Minisock, TransitionThatWasLostBeforeItIsNotSkipped) {
   EXPECT_EQ(story.dwell(TimeWait).error, 0ns);
 }
 
-TEST(Minisock, StrayEventsSayNothing) {
+TEST(Minisock, StrayEventsAreIgnored) {
   Story story;
   story.tell(story.timer(TimerOp::Segment, TimeWait, 1s));
   story.wait(10s).table.finish(kBegan + 10s);

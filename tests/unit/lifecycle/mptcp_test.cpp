@@ -66,7 +66,7 @@ TEST(Mptcp, IsFlaggedWhileItsSubflowIsEstablished) {
   EXPECT_EQ(raised.unread_bytes, 0U);
 }
 
-TEST(Mptcp, IsClearedByItsOwnCloseOnly) {
+TEST(Mptcp, IsClearedOnlyByItsOwnClose) {
   Story story(flagging(CloseWait, 60s));
   Conn tcp = subflow(story);
   changes(story, socket_in(Established), CloseWait, 1s);
@@ -88,7 +88,7 @@ TEST(Mptcp, IsClearedWhenItsSubflowEnds) {
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 61000ms, CLOSE_WAIT cleared 70000ms");
 }
 
-TEST(Mptcp, UnreadBytesAreTheMptcpSocketsAfterAFallback) {
+TEST(Mptcp, UnreadBytesAreOfTheMptcpSocketAfterFallback) {
   Story story(flagging(CloseWait, 60s));
   Conn tcp = subflow(story);
   tcp.moves(Established, CloseWait, 1s, {.mptcp = true});
@@ -101,7 +101,7 @@ TEST(Mptcp, UnreadBytesAreTheMptcpSocketsAfterAFallback) {
   EXPECT_EQ(flag(story).unread_bytes, 3U);
 }
 
-TEST(Mptcp, UnreadBytesOfAnUnknownNumberAreNotCounted) {
+TEST(Mptcp, UnknownUnreadBytesAreNotReported) {
   Story story(flagging(CloseWait, 60s));
   subflow(story);
   changes(story, socket_in(Established), CloseWait, 1s);
@@ -122,7 +122,7 @@ TEST(Mptcp, NoFlagIfOnlyTheSubflowIsClosed) {
   EXPECT_EQ(story.lifecycle().mptcp_not_judged(), 0U);
 }
 
-TEST(Mptcp, WhatCannotBeLookedAtIsCountedOnce) {
+TEST(Mptcp, UnreadableSocketIsCountedOnce) {
   Story story(flagging(CloseWait, 60s));
   subflow(story).moves(Established, CloseWait, 1s, {.mptcp = true});
   for (const Nanos at : {Nanos{62s}, Nanos{64s}}) {
@@ -135,7 +135,7 @@ TEST(Mptcp, WhatCannotBeLookedAtIsCountedOnce) {
   EXPECT_EQ(story.lifecycle().flags_raised(), 1U) << "it is asked for again";
 }
 
-TEST(Mptcp, OneSubflowStandsForAll) {
+TEST(Mptcp, OneSubflowRepresentsTheSocket) {
   Story story(flagging(CloseWait, 60s));
   subflow(story, 7);
   subflow(story, 8).moves(Established, CloseWait, 1s, {.mptcp = true});
@@ -146,7 +146,7 @@ TEST(Mptcp, OneSubflowStandsForAll) {
   EXPECT_EQ(asked.cookie, 7U);
 }
 
-TEST(Mptcp, OfAnOlderOneBothBoundsAreKnown) {
+TEST(Mptcp, OlderSocketHasBothBounds) {
   Story story(flagging(CloseWait, 60s));  // 250 jiffies are a second
   story.server(kCookie).found(Established, 100s);
   MptcpSocket socket = socket_in(CloseWait);
@@ -163,7 +163,7 @@ TEST(Mptcp, OfAnOlderOneBothBoundsAreKnown) {
   EXPECT_EQ(*raised.at_most, 91s + 4ms + 20ms) << "... or a tick was late";
 }
 
-TEST(Mptcp, StampsThatMayHaveWrappedAreNoBound) {
+TEST(Mptcp, WrappedStampsGiveNoBound) {
   Story story(flagging(CloseWait, 60s));
   const Nanos late = std::chrono::hours{24 * 200};  // 2^32 jiffies are 199 days
   story.server(kCookie).found(Established, late);
@@ -175,7 +175,7 @@ TEST(Mptcp, StampsThatMayHaveWrappedAreNoBound) {
   EXPECT_FALSE(flag(story).at_most);
 }
 
-TEST(Mptcp, AfterTheMptcpSocketItsSubflowIsTcp) {
+TEST(Mptcp, SubflowIsTcpAfterTheMptcpSocketClosed) {
   Story story(flagging(FinWait2, 60s));
   Conn tcp = subflow(story);
   changes(story, socket_in(Established), FinWait1, 1s);
@@ -187,7 +187,7 @@ TEST(Mptcp, AfterTheMptcpSocketItsSubflowIsTcp) {
   EXPECT_FALSE(flag(story).mptcp);
 }
 
-TEST(Mptcp, AnOrphanIsSparedAsTheKernelEndsIt) {
+TEST(Mptcp, OrphanThresholdCountsFromTheClose) {
   Story story(flagging_by_default());
   subflow(story);
   changes(story, socket_in(Established), FinWait1, 1s);
@@ -204,7 +204,7 @@ TEST(Mptcp, AnOrphanIsSparedAsTheKernelEndsIt) {
   EXPECT_EQ(flag(story).cause, Cause::Orphaned);
 }
 
-TEST(Mptcp, OnlyTheExitClosedIt) {
+TEST(Mptcp, CloseByExitIsFlagged) {
   LifecycleConfig config = flagging(CloseWait, 60s);
   config.exit_grace = 100ms;
   Story story(config);
@@ -219,7 +219,7 @@ TEST(Mptcp, OnlyTheExitClosedIt) {
   EXPECT_TRUE(flag(story).mptcp);
 }
 
-TEST(Mptcp, AChangeThatWasLostIsPutRight) {
+TEST(Mptcp, LostTransitionIsCorrected) {
   Story story(flagging(CloseWait, 60s));
   subflow(story);
   changes(story, socket_in(Established), CloseWait, 1s);

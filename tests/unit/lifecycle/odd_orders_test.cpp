@@ -29,7 +29,7 @@ std::uint32_t stamp(const Story& story, Nanos at) {
   return static_cast<std::uint32_t>(story.clock(at) / 1ms);
 }
 
-TEST(OddTimers, CancelTwiceIsOneEndAtTheSecond) {
+TEST(OddTimers, TwoCancelsAreOneEndAtTheSecond) {
   Story story;
   waiting(story)
       .minisock_cancelled(TimeWait, 10s, {.canceller = Canceller::Segment})
@@ -47,13 +47,13 @@ TEST(OddTimers, StartWithoutCancelIsARearm) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(OddTimers, ExpireWithoutCancelIsTheEndToo) {
+TEST(OddTimers, ExpireWithoutCancelIsTheEnd) {
   Story story;
   waiting(story).minisock(TimerOp::Expire, TimeWait, 61s, {.left = 0s});
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
 }
 
-TEST(OddTimers, WhatComesAfterTheEndIsAnOlderMinisocks) {
+TEST(OddTimers, SegmentAfterTheEndIsIgnored) {
   Story story;
   waiting(story).minisock_expires(TimeWait, 61s).segment(62s);
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
@@ -61,14 +61,14 @@ TEST(OddTimers, WhatComesAfterTheEndIsAnOlderMinisocks) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(OddTimers, RearmAtTheSameInstantAsTheCancel) {
+TEST(OddTimers, RearmAtTheTimeOfTheCancel) {
   Story story;
   waiting(story).minisock_rearmed(30s, {.left = 30s}).minisock_rearmed(30s, {.left = 60s});
   story.waits(40s);
   EXPECT_FALSE(story.life(1).over());
 }
 
-TEST(OddTimers, ACpuThatWasPutAsideIsWaitedFor) {
+TEST(OddTimers, WaitsForADescheduledCpu) {
   Story story;
   waiting(story).on_cpu(3).minisock_cancelled(TimeWait, 30s, {.left = 30s});
   story.hears_of_cpu(1, 30100ms);
@@ -80,7 +80,7 @@ TEST(OddTimers, ACpuThatWasPutAsideIsWaitedFor) {
   EXPECT_FALSE(story.life(1).over()) << "a re-arm, the start of which came 210 ms later";
 }
 
-TEST(OddTimers, ACpuThatGoesOnHasNothingMoreToSay) {
+TEST(OddTimers, NextEventOfTheCpuResolvesTheEnd) {
   Story story;
   waiting(story).on_cpu(3).minisock_cancelled(TimeWait, 30s, {.canceller = Canceller::Abort});
   story.hears_of_cpu(3, 30001ms);
@@ -88,14 +88,14 @@ TEST(OddTimers, ACpuThatGoesOnHasNothingMoreToSay) {
   EXPECT_TRUE(story.life(1).over());
 }
 
-TEST(OddTimers, ADoubtOfTheLastMomentStaysOne) {
+TEST(OddTimers, EndJustBeforeFinishStaysPending) {
   Story story;
   story.client(2).establishes(0ms).moves(Established, Closed, 30s, {.err = ECONNRESET});
   story.finishes(30s);
   EXPECT_EQ(story.life(2).verdict(), "still open") << "who sent the RST would come after the end";
 }
 
-TEST(OddTimers, StopTheClockAndTheLastDoubtsAreSettled) {
+TEST(OddTimers, FinishResolvesOlderPendingEnds) {
   Story story;
   waiting(story, 1).minisock_cancelled(TimeWait, 30s, {.canceller = Canceller::Abort});
   story.client(2).establishes(0ms).moves(Established, Closed, 30s, {.err = ECONNRESET});
@@ -107,14 +107,14 @@ TEST(OddTimers, StopTheClockAndTheLastDoubtsAreSettled) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(OddFin, NoTimerShowsItTheExpiryTellsWhenItWas) {
+TEST(OddFin, WithoutTimerEventIsDatedByTheExpiry) {
   Story story;
   orphaned(story).minisock_expires(TimeWait, 62020ms, {.left = -500ms});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1500ms+-4ms");
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60500ms+-4ms");
 }
 
-TEST(OddFin, TheErrorIsOneJiffyOfThisKernel) {
+TEST(OddFin, ErrorIsOneJiffyAtTheKernelsHz) {
   for (const auto& [hz, error] : {std::pair{100U, "10ms"}, {250U, "4ms"}, {1000U, "1ms"}}) {
     Story story({.hz = hz});
     orphaned(story).minisock_expires(TimeWait, 62020ms, {.left = -500ms});
@@ -122,14 +122,14 @@ TEST(OddFin, TheErrorIsOneJiffyOfThisKernel) {
   }
 }
 
-TEST(OddFin, AStampThatChangedIsBetterThanTheTimer) {
+TEST(OddFin, ChangedStampIsPreferredToTheTimer) {
   Story story;
   orphaned(story, {.stamp_ms = stamp(story, 20ms)})
       .minisock_expires(TimeWait, 70s, {.left = -500ms, .stamp_ms = stamp(story, 520ms)});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-1ms") << "a re-arm moved the timer since";
 }
 
-TEST(OddFin, AStampThatDidNotChangeSaysNothing) {
+TEST(OddFin, UnchangedStampIsIgnored) {
   Story story;  // no TCP timestamps: it stays that of the minisock's beginning
   orphaned(story, {.stamp_ms = stamp(story, 20ms)})
       .minisock_expires(TimeWait, 62020ms, {.left = -500ms, .stamp_ms = stamp(story, 20ms)});
@@ -166,7 +166,7 @@ TEST(OddFin, RestartOfAShortTimeoutIsTheFin) {
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1000ms");
 }
 
-TEST(OddFin, BeforeItsMinisockIsNotPossible) {
+TEST(OddFin, IsNeverBeforeItsMinisock) {
   Story story;  // rounding must not make it so
   orphaned(story).minisock_expires(TimeWait, 60018ms, {.left = 0s});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "0ms+-4ms");
@@ -190,7 +190,7 @@ TEST(Wraps, StampAfterSeveralWraps) {
   EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-1ms");
 }
 
-TEST(Reuse, AnAddressOfAnEndNobodySaw) {
+TEST(Reuse, AddressAfterAnUnseenEnd) {
   Story story;
   waiting(story, 1);
   story.client(2)
@@ -205,7 +205,7 @@ TEST(Reuse, AnAddressOfAnEndNobodySaw) {
   EXPECT_EQ(story.life(2).dwell(TimeWait), "60900ms");
 }
 
-TEST(Reuse, OneCookieTwoMinisocksAndALiveSocket) {
+TEST(Reuse, CookieOfTwoMinisocksAndALiveSocket) {
   Story story;
   for (const std::uint32_t life : {0U, 1U}) {
     const Nanos at = 1s * life;
@@ -234,7 +234,7 @@ TEST(Reuse, OneCookieTwoMinisocksAndALiveSocket) {
   EXPECT_EQ(story.life(1, 2).states(), "CLOSED, SYN_SENT 10ms, ESTABLISHED");
 }
 
-TEST(Reuse, ARequestsAddressForAnotherRequest) {
+TEST(Reuse, AddressOfARequestForAnotherRequest) {
   Story story;
   story.server(1).request_at(0x8000).request_starts(0ms);
   story.server(2).request_at(0x8000).request_starts(10s);
@@ -243,7 +243,7 @@ TEST(Reuse, ARequestsAddressForAnotherRequest) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(Reuse, ARequestsFlowForAnotherRequest) {
+TEST(Reuse, FlowOfARequestForAnotherRequest) {
   Story story;
   story.server(1).request_at(0x8000).request_starts(0ms).request_cancelled(100ms);
   story.server(1).request_at(0x8100).request_starts(101ms).request_cancelled(201ms);
@@ -252,7 +252,7 @@ TEST(Reuse, ARequestsFlowForAnotherRequest) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(Unknown, EventsOfNobodySayNothing) {
+TEST(Unknown, EventsOfUnknownObjectsAreIgnored) {
   Story story;
   story.client(1).accepted(1s).sends_reset(Established, 1s).sends_syn_again(1s).segment(1s);
   story.server(2).request_cancelled(1s).request_expires(2s);
@@ -262,7 +262,7 @@ TEST(Unknown, EventsOfNobodySayNothing) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(Unknown, EqualTimestampsMakeEmptyDwells) {
+TEST(Unknown, EqualTimestampsGiveZeroDwells) {
   Story story;
   story.client(1)
       .connects(0ms)
@@ -278,7 +278,7 @@ TEST(Unknown, EqualTimestampsMakeEmptyDwells) {
             "TIME_WAIT 0ms, CLOSED");
 }
 
-TEST(Unknown, ATimeThatRunsBackwardsMakesNoNegativeDwell) {
+TEST(Unknown, DecreasingTimestampsGiveNoNegativeDwell) {
   Story story;
   story.client(1)
       .connects(0ms)
@@ -289,7 +289,7 @@ TEST(Unknown, ATimeThatRunsBackwardsMakesNoNegativeDwell) {
             "CLOSED, SYN_SENT 10ms, ESTABLISHED 0ms, CLOSE_WAIT 10ms, LAST_ACK");
 }
 
-TEST(Older, ASocketIsInItsStateForLongerThanWeKnow) {
+TEST(Older, SocketHasALowerBound) {
   Story story;
   story.client(1).closes(CloseWait, 5s, 9).moves(LastAck, Closed, 5100ms, orphan());
   EXPECT_EQ(story.life(1).states(), "CLOSE_WAIT >=5000ms, LAST_ACK 100ms, CLOSED");
@@ -297,21 +297,21 @@ TEST(Older, ASocketIsInItsStateForLongerThanWeKnow) {
   EXPECT_EQ(story.life(1).owner(), "9 by close");
 }
 
-TEST(Older, AMinisockInTimeWait) {
+TEST(Older, MinisockInTimeWait) {
   Story story;
   story.client(1).minisock_expires(TimeWait, 10s, {.left = -400ms});
   EXPECT_EQ(story.life(1).states(), "TIME_WAIT >=60400ms, CLOSED") << "armed last 60.4 s ago";
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by unknown, closed by unknown, expired");
 }
 
-TEST(Older, AMinisockInFinWait2) {
+TEST(Older, MinisockInFinWait2) {
   Story story;
   story.client(1).minisock_expires(FinWait2, 10s);
   EXPECT_EQ(story.life(1).states(), "FIN_WAIT_2 >=10000ms, CLOSED");
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by unknown, closed by local");
 }
 
-TEST(Older, ASocketWhoseFirstSignIsItsMinisock) {
+TEST(Older, SocketFirstSeenAsMinisock) {
   for (const std::uint64_t cookie : {0U, 1U}) {  // 0: nobody had asked for one before
     Story story;
     story.client(1)
@@ -325,7 +325,7 @@ TEST(Older, ASocketWhoseFirstSignIsItsMinisock) {
   }
 }
 
-TEST(Older, AMinisockThatIsGivenACookieLater) {
+TEST(Older, MinisockThatGetsACookieLater) {
   Story story;
   Conn conn = story.client(1).minisock_cookie(0).hands_over(FinWait2, TimeWait, 5s);
   conn.minisock_cookie(0x77).minisock_expires(TimeWait, 66s);  // `ss -e` asked for it

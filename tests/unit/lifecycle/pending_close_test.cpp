@@ -6,7 +6,7 @@
 namespace tcpdwell::life_story {
 namespace {
 
-TEST(PendingClose, IsToldWhenTheKernelSaysThatItIsGone) {
+TEST(PendingClose, IsResolvedIfTheKernelHasNoSocket) {
   Story story;
   hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -21,7 +21,7 @@ TEST(PendingClose, IsToldWhenTheKernelSaysThatItIsGone) {
   EXPECT_EQ(story.lifecycle().unseen(), 0U);
 }
 
-TEST(PendingClose, GoesOnInFinWait2) {
+TEST(PendingClose, IsRetractedInFinWait2) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -36,7 +36,7 @@ TEST(PendingClose, GoesOnInFinWait2) {
   expect_one_end(story, conn);
 }
 
-TEST(PendingClose, GoesOnAndTimesOut) {
+TEST(PendingClose, IsRetractedAndTimesOut) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -46,7 +46,7 @@ TEST(PendingClose, GoesOnAndTimesOut) {
   expect_one_end(story, conn);
 }
 
-TEST(PendingClose, ItsFinThatNobodySawIsDatedByTheExpiry) {
+TEST(PendingClose, UnseenFinIsDatedByTheExpiry) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -55,7 +55,7 @@ TEST(PendingClose, ItsFinThatNobodySawIsDatedByTheExpiry) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60500ms+-4ms");
 }
 
-TEST(PendingClose, TimeWaitBeganWithTheFinThatWasUnread) {
+TEST(PendingClose, TimeWaitBeginsAtTheCloseIfTheFinWasUnread) {
   Story story;
   Conn conn = hidden_time_wait(story);
   is_answered(story, kAsked, minisock_in(TimeWait));
@@ -64,7 +64,7 @@ TEST(PendingClose, TimeWaitBeganWithTheFinThatWasUnread) {
   expect_one_end(story, conn);
 }
 
-TEST(PendingClose, TimeWaitBeganSomeTimeBeforeTheAnswer) {
+TEST(PendingClose, TimeWaitBeginsBetweenCloseAndAnswer) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, 502ms, minisock_in(TimeWait));
@@ -73,7 +73,7 @@ TEST(PendingClose, TimeWaitBeganSomeTimeBeforeTheAnswer) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "61000ms+-200ms");
 }
 
-TEST(PendingClose, OfASimultaneousCloseGoesOnInTimeWait) {
+TEST(PendingClose, OfSimultaneousCloseContinuesInTimeWait) {
   Story story;
   Conn conn = story.client(1)
                   .establishes(0ms)
@@ -87,14 +87,14 @@ TEST(PendingClose, OfASimultaneousCloseGoesOnInTimeWait) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by both, expired");
 }
 
-TEST(PendingClose, IsToldWhenNobodyKnows) {
+TEST(PendingClose, IsResolvedIfTheKernelCouldNotBeAsked) {
   Story story;
   hidden_minisock(story);
   is_answered(story, kAsked, nobody_knows());
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by local");
 }
 
-TEST(PendingClose, IsToldWhenNoAnswerComes) {
+TEST(PendingClose, IsResolvedWithoutAnswer) {
   Story story;
   hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -107,7 +107,7 @@ TEST(PendingClose, IsToldWhenNoAnswerComes) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(PendingClose, AtTheEndOfTheTraceIsTold) {
+TEST(PendingClose, IsResolvedAtTheEndOfTheTrace) {
   Story story;
   hidden_minisock(story);
   (void)question(story, kAsked);
@@ -115,7 +115,7 @@ TEST(PendingClose, AtTheEndOfTheTraceIsTold) {
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by local");
 }
 
-TEST(PendingClose, WithAReasonIsNotAskedAbout) {
+TEST(PendingClose, WithAReasonNeedsNoQuestion) {
   Story story;
   orphaned(story).moves(FinWait2, Closed, 102ms, orphan()).sends_reset(Closed, 102ms);
   story.client(2).establishes(0ms).moves(Established, Closed, 102ms, orphan(ECONNRESET));
@@ -127,7 +127,7 @@ TEST(PendingClose, WithAReasonIsNotAskedAbout) {
   EXPECT_EQ(ends(story), 3U);
 }
 
-TEST(PendingClose, IsAskedAboutWhereRstsAreNotWatchedToo) {
+TEST(PendingClose, IsAskedAboutWithoutResetEvents) {
   Story story({.watches_resets = false});
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -135,7 +135,7 @@ TEST(PendingClose, IsAskedAboutWhereRstsAreNotWatchedToo) {
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by local, closed by local");
 }
 
-TEST(PendingClose, AnRstThatCameLateSettlesIt) {
+TEST(PendingClose, LateRstResolvesIt) {
   Story story;
   Conn conn = hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -232,7 +232,7 @@ TEST_P(MinisockShows, InAWalk) {
 
 // --- ... and the CLOSE was hidden, too ---
 
-TEST(HiddenClose, OfAnOrphanIsNoSecondConnection) {
+TEST(HiddenClose, OfOrphanIsNotASecondConnection) {
   Story story;
   Conn conn = orphaned(story).segment(26s).minisock_expires(TimeWait, 87s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "25899ms");
@@ -242,7 +242,7 @@ TEST(HiddenClose, OfAnOrphanIsNoSecondConnection) {
   expect_one_end(story, conn);
 }
 
-TEST(HiddenClose, AndTheTransitionBeforeItAreOneGap) {
+TEST(HiddenClose, WithHiddenTransitionIsOneGap) {
   Story story;
   Conn conn = story.client(1).establishes(0ms).closes(Established, 100ms).segment(1100ms);
   conn.minisock_expires(TimeWait, 62s);
@@ -252,7 +252,7 @@ TEST(HiddenClose, AndTheTransitionBeforeItAreOneGap) {
   expect_one_end(story, conn);
 }
 
-TEST(HiddenClose, OfASimultaneousCloseIsInTimeWaitByTheNextEvent) {
+TEST(HiddenClose, OfSimultaneousCloseIsFoundInTimeWait) {
   Story story;
   Conn conn = story.client(1)
                   .establishes(0ms)
@@ -276,7 +276,7 @@ TEST(PendingClose, IsFoundByAWalkAfterTheAnswer) {
   expect_one_end(story, conn);
 }
 
-TEST(PendingClose, ThatNoWalkFindsIsAskedForAgain) {
+TEST(PendingClose, IsAskedAboutAgainIfNoWalkFindsIt) {
   Story story;
   hidden_minisock(story);
   InquiryEvent found = minisock_in(FinWait2);
@@ -291,7 +291,7 @@ TEST(PendingClose, ThatNoWalkFindsIsAskedForAgain) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-TEST(PendingClose, GoesOnUnderItsCookieOfWhichAnotherLifeBegan) {
+TEST(PendingClose, IsRetractedAlthoughTheCookieHasANewLife) {
   Story story;
   Conn conn = hidden_time_wait(story);
   is_answered(story, kAsked, minisock_in(TimeWait));
@@ -302,7 +302,7 @@ TEST(PendingClose, GoesOnUnderItsCookieOfWhichAnotherLifeBegan) {
   EXPECT_EQ(story.lifecycle().open(), 1U) << "the second life";
 }
 
-TEST(PendingClose, WhoseAddressesAreAnotherSocketsIsOver) {
+TEST(PendingClose, IsResolvedIfAnotherSocketHasItsAddresses) {
   Story story;
   hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -314,7 +314,7 @@ TEST(PendingClose, WhoseAddressesAreAnotherSocketsIsOver) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(PendingClose, WhoseAddressesAreAnotherMinisocksIsOver) {
+TEST(PendingClose, IsResolvedIfAnotherMinisockHasItsAddresses) {
   Story story;
   hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -325,7 +325,7 @@ TEST(PendingClose, WhoseAddressesAreAnotherMinisocksIsOver) {
 }
 
 // The tracepoint itself gave it a cookie, when its minisock was there.
-TEST(PendingClose, OfASocketThatHadNoCookieIsAskedAboutByItsAddresses) {
+TEST(PendingClose, WithoutCookieIsAskedAboutByAddresses) {
   Story story;
   Conn conn = story.client(1).minisock_cookie(0).moves(FinWait2, Closed, 102ms, orphan());
   const Question asked = question(story, kAsked);
@@ -339,7 +339,7 @@ TEST(PendingClose, OfASocketThatHadNoCookieIsAskedAboutByItsAddresses) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-TEST(PendingClose, AnotherConnectionAtItsAddressesIsNoSignOfIt) {
+TEST(PendingClose, IsNotRetractedByAnotherConnectionAtItsAddresses) {
   Story story;
   story.client(1).minisock_cookie(0).moves(FinWait2, Closed, 102ms, orphan());
   const Question asked = question(story, kAsked);
@@ -351,7 +351,7 @@ TEST(PendingClose, AnotherConnectionAtItsAddressesIsNoSignOfIt) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(PendingClose, NextToALossIsUnknownWhenItIsGone) {
+TEST(PendingClose, AfterALossIsUnknownIfGone) {
   Story story;
   hidden_minisock(story);
   story.loses(1, 110ms);
@@ -359,7 +359,7 @@ TEST(PendingClose, NextToALossIsUnknownWhenItIsGone) {
   EXPECT_EQ(story.life(1).verdict(), "unknown, opened by local, closed by local");
 }
 
-TEST(PendingClose, NextToALossGoesOnAndIsNotUnseen) {
+TEST(PendingClose, AfterALossIsRetractedAndNotCountedAsUnseen) {
   Story story;
   Conn conn = hidden_minisock(story);
   story.loses(1, 110ms);

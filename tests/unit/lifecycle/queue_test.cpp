@@ -25,7 +25,7 @@ TEST(AcceptFlag, IsRaisedOnceAndClearedByAccept) {
   EXPECT_EQ(story.lifecycle().flags_open(), 0U);
 }
 
-TEST(AcceptFlag, SaysAllAboutTheQueue) {
+TEST(AcceptFlag, DescribesTheQueue) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(1s);
   ListenQueue queue = queue_of({waits_since(story, conn, 1s)});
@@ -63,7 +63,7 @@ TEST(AcceptFlag, WaitsForTheThreshold) {
   EXPECT_EQ(accept_flags(story), "ACCEPT raised 10000ms");
 }
 
-TEST(AcceptFlag, IsClearedWhenAWalkDoesNotFindItAnyMore) {
+TEST(AcceptFlag, IsClearedIfTheNextWalkDoesNotFindIt) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(1s);
   walk_finds(story, 12s, {queue_of({waits_since(story, conn, 1s)})});
@@ -71,7 +71,7 @@ TEST(AcceptFlag, IsClearedWhenAWalkDoesNotFindItAnyMore) {
   EXPECT_EQ(accept_flags(story), "ACCEPT raised 11000ms, ACCEPT cleared 13000ms");
 }
 
-TEST(AcceptFlag, StaysWhereAWalkDidNotLook) {
+TEST(AcceptFlag, StaysIfTheWalkDidNotCoverItsNamespace) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(1s);
   walk_finds(story, 12s, {queue_of({waits_since(story, conn, 1s)})});
@@ -86,7 +86,7 @@ TEST(AcceptFlag, StaysWhereAWalkDidNotLook) {
   EXPECT_EQ(accept_flags(story), "ACCEPT raised 11000ms");
 }
 
-TEST(AcceptFlag, IsNotRaisedForWhatWasAcceptedMeanwhile) {
+TEST(AcceptFlag, IsNotRaisedIfAcceptedDuringTheWalk) {
   Story story(flagging_accept(10s));
   Conn one = story.server(7).arrives(1s), other = story.server(8).arrives(1s);
   walk_begins(story);
@@ -96,7 +96,7 @@ TEST(AcceptFlag, IsNotRaisedForWhatWasAcceptedMeanwhile) {
   EXPECT_EQ(flag(story).socket.cookie, 8U);
 }
 
-TEST(AcceptFlag, OfOneThatIsAcceptedDuringASecondWalk) {
+TEST(AcceptFlag, IsNotRaisedIfAcceptedDuringASecondWalk) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(1s);
   walk_begins(story);
@@ -120,7 +120,7 @@ TEST(AcceptFlag, SurvivesTheEndOfTheConnection) {
   EXPECT_EQ(flag_records(story).back().state, Closed);
 }
 
-TEST(AcceptFlag, OfOneThatWasResetBeforeTheTrace) {
+TEST(AcceptFlag, IsRaisedForAResetBeforeTheTrace) {
   Story story(flagging_accept(10s));
   const Conn conn = story.server(7);
   walk_finds(story, 12s, {queue_of({waits_since(story, conn, 1s, Closed)})});
@@ -141,7 +141,7 @@ TEST(AcceptFlag, EndsWithItsListener) {
       << "cleared in the order in which they were queued";
 }
 
-TEST(AcceptFlag, IsNotRaisedIfItsListenerWasClosedMeanwhile) {
+TEST(AcceptFlag, IsNotRaisedIfTheListenerClosedDuringTheWalk) {
   Story story(flagging_accept(10s));
   Conn listener = story.listener(kListener).listens(0s);
   Conn conn = story.server(7).arrives(1s);
@@ -151,7 +151,7 @@ TEST(AcceptFlag, IsNotRaisedIfItsListenerWasClosedMeanwhile) {
   EXPECT_EQ(accept_flags(story), "");
 }
 
-TEST(AcceptFlag, IsTheOnlyOneOfASocketThatNobodyAccepted) {
+TEST(AcceptFlag, IsTheOnlyFlagOfAnUnacceptedSocket) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(0s).moves(Established, CloseWait, 1s, {.attached = false});
   walk_finds(story, 12s, {queue_of({waits_since(story, conn, 0s, CloseWait)})});
@@ -166,7 +166,7 @@ TEST(AcceptFlag, IsTheOnlyOneOfASocketThatNobodyAccepted) {
       << "its own flag is due as soon as somebody has it";
 }
 
-TEST(AcceptFlag, OfACloseWaitThatIsNotAcceptedInAnOlderRecording) {
+TEST(AcceptFlag, UnacceptedCloseWaitIsFlaggedInOlderRecordings) {
   Story story(flagging(CloseWait, 60s));  // which had no threshold for it
   story.server(7).arrives(0s).moves(Established, CloseWait, 1s, {.attached = false});
   InquiryEvent answer = still_in(CloseWait);
@@ -176,7 +176,7 @@ TEST(AcceptFlag, OfACloseWaitThatIsNotAcceptedInAnOlderRecording) {
   EXPECT_EQ(flag(story).cause, Cause::NotAccepted);
 }
 
-TEST(AcceptFlag, WhoAcceptedBeforeShouldAcceptNow) {
+TEST(AcceptFlag, NamesThePreviousAcceptor) {
   // A server that forks for each connection: its children hold the listener and a connection each.
   Story story(flagging_accept(10s));
   story.server(5).arrives(1s).accepted(1s, 42);
@@ -200,7 +200,7 @@ TEST(AcceptFlag, OfAListenerInAnotherPidNamespace) {
   EXPECT_EQ(flag(story).queue->hidden_holder->comm_view(), "app");
 }
 
-TEST(AcceptFlag, WhoseAgeTheKernelDoesNotKeepCountsFromTheFirstLook) {
+TEST(AcceptFlag, CountsFromTheFirstWalkIfTheAgeIsUnknown) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(1s);
   QueuedChild child = waits_since(story, conn, 1s);
@@ -212,7 +212,7 @@ TEST(AcceptFlag, WhoseAgeTheKernelDoesNotKeepCountsFromTheFirstLook) {
   EXPECT_EQ(text(flag(story).dwell), ">=11000ms");
 }
 
-TEST(AcceptFlag, PassesAFilterByWhoHoldsTheListener) {
+TEST(AcceptFlag, IsFilteredByTheHoldersOfTheListener) {
   for (const std::uint32_t pid : {42U, 44U}) {
     Filter filter;
     filter.pids = {pid};
@@ -223,7 +223,7 @@ TEST(AcceptFlag, PassesAFilterByWhoHoldsTheListener) {
   }
 }
 
-TEST(AcceptFlag, PassesTheOtherFiltersByItsAddresses) {
+TEST(AcceptFlag, IsFilteredByItsAddresses) {
   for (const std::uint16_t port : {kServerPort, std::uint16_t{81}}) {
     Filter filter;
     filter.local_ports = {port};
@@ -234,7 +234,7 @@ TEST(AcceptFlag, PassesTheOtherFiltersByItsAddresses) {
   }
 }
 
-TEST(AcceptFlag, OfAFollowedCommandOnly) {
+TEST(AcceptFlag, IsRaisedForTheFollowedCommandOnly) {
   Filter filter;
   filter.followed = true;
   Story story(flagging_accept(1s), filter);
@@ -245,7 +245,7 @@ TEST(AcceptFlag, OfAFollowedCommandOnly) {
   EXPECT_EQ(flag(story).socket.cookie, 7U);
 }
 
-TEST(AcceptQueues, AreLookedIntoWhereAListenerIs) {
+TEST(AcceptQueues, AreWalkedInNamespacesWithListeners) {
   Story story(flagging_accept(10s));
   EXPECT_THAT(story.lifecycle().take_listening_namespaces(), IsEmpty());
   story.client(5).establishes(1s);
@@ -263,7 +263,7 @@ TEST(AcceptQueues, AreLookedIntoWhereAListenerIs) {
   EXPECT_THAT(story.lifecycle().take_listening_namespaces(), IsEmpty());
 }
 
-TEST(AcceptQueues, SayWhatIsInThemAlsoIfNothingIsDue) {
+TEST(AcceptQueues, CountConnectionsBelowTheThreshold) {
   LifecycleConfig config;
   config.thresholds.accept = 10s;
   Story story(config);
@@ -286,7 +286,7 @@ TEST(AcceptQueues, SayWhatIsInThemAlsoIfNothingIsDue) {
   EXPECT_EQ(watched[0].oldest, Nanos{11s});
 }
 
-TEST(AcceptQueues, AnOlderListenerCountsToo) {
+TEST(AcceptQueues, IncludeOlderListeners) {
   Story story(flagging_accept(10s));
   story.listener(kListener).found(Listen, 0s);
   EXPECT_THAT(story.lifecycle().take_listening_namespaces(), ElementsAre(1));

@@ -45,7 +45,7 @@ class Reconcile : public ::testing::Test {
   Story story;
 };
 
-TEST_F(Reconcile, OnlyALossAsksForIt) {
+TEST_F(Reconcile, OnlyALossWantsAWalk) {
   story.connects();
   EXPECT_FALSE(story.table.wants_snapshot());
   lose(10ms, 0);
@@ -58,7 +58,7 @@ TEST_F(Reconcile, OnlyALossAsksForIt) {
   EXPECT_TRUE(story.table.wants_snapshot()) << "a loss while it is taken spoils it";
 }
 
-TEST_F(Reconcile, WhatIsFoundAsItIsKnownStays) {
+TEST_F(Reconcile, UnchangedSocketStays) {
   story.connects();
   lose(20ms);
   story.table.snapshot_begins();
@@ -70,7 +70,7 @@ TEST_F(Reconcile, WhatIsFoundAsItIsKnownStays) {
   EXPECT_EQ(resynced(), 0U);
 }
 
-TEST_F(Reconcile, ALostTransitionIsBridged) {
+TEST_F(Reconcile, LostTransitionIsBridged) {
   story.connects();
   lose(20ms);
   story.table.snapshot_begins();
@@ -83,7 +83,7 @@ TEST_F(Reconcile, ALostTransitionIsBridged) {
   EXPECT_EQ(resynced(), 1U);
 }
 
-TEST_F(Reconcile, WhatIsNotFoundIsAskedForAndGivenUp) {
+TEST_F(Reconcile, MissingSocketIsAskedAboutAndEnded) {
   story.connects();
   lose(20ms);
   story.table.snapshot_begins();
@@ -98,7 +98,7 @@ TEST_F(Reconcile, WhatIsNotFoundIsAskedForAndGivenUp) {
   EXPECT_EQ(resynced(), 1U);
 }
 
-TEST_F(Reconcile, WhatTheWalkMissedStays) {
+TEST_F(Reconcile, SocketMissedByTheWalkStays) {
   story.connects();
   lose(20ms);
   story.table.snapshot_begins();
@@ -112,7 +112,7 @@ TEST_F(Reconcile, WhatTheWalkMissedStays) {
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED");
 }
 
-TEST_F(Reconcile, WhatBeganMeanwhileNeedsNotBeFound) {
+TEST_F(Reconcile, SocketBegunDuringTheWalkIsNotAskedAbout) {
   lose(0ms);
   story.table.snapshot_begins();
   story.connects();
@@ -120,7 +120,7 @@ TEST_F(Reconcile, WhatBeganMeanwhileNeedsNotBeFound) {
   EXPECT_TRUE(story.table.take_questions().empty());
 }
 
-TEST_F(Reconcile, AnAnswerOfBeforeItMovedIsVoid) {
+TEST_F(Reconcile, StaleAnswerIsIgnored) {
   story.connects();
   lose(20ms);
   story.table.snapshot_begins();
@@ -132,7 +132,7 @@ TEST_F(Reconcile, AnAnswerOfBeforeItMovedIsVoid) {
   EXPECT_EQ(resynced(), 0U);
 }
 
-TEST_F(Reconcile, WhatTheFirstWalkDidNotFindIsNoOlderSocket) {
+TEST_F(Reconcile, SocketAfterTheFirstWalkIsNotOlder) {
   using enum State;
   story.tell(story.moves(Established, CloseWait, 10s, 1));
   story.table.snapshot_begins();
@@ -148,7 +148,7 @@ TEST_F(Reconcile, WhatTheFirstWalkDidNotFindIsNoOlderSocket) {
   EXPECT_THAT(dwells, testing::ElementsAre(10s, 11s, 0s)) << "its beginning was hidden";
 }
 
-TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsTheSame) {
+TEST_F(Reconcile, UnseenChildOfARequestIsTheSameConnection) {
   story.tell(story.request(TimerOp::Start, 0ms));
   lose(20ms);
   story.table.snapshot_begins();
@@ -161,7 +161,7 @@ TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsTheSame) {
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED");
 }
 
-TEST_F(Reconcile, ARequestKnownByARetransmissionIsDatedBack) {
+TEST_F(Reconcile, RequestFirstSeenAtARetransmitIsDated) {
   auto again = story.request(TimerOp::Start, 1000ms);
   again.retransmits = 1;
   story.tell(again);
@@ -175,7 +175,7 @@ TEST_F(Reconcile, ARequestKnownByARetransmissionIsDatedBack) {
   EXPECT_EQ(story.dwell(State::SynReceived).error, 1us);
 }
 
-TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsMetAgainInALaterState) {
+TEST_F(Reconcile, UnseenChildOfARequestIsFoundByALaterTransition) {
   story.tell(story.request(TimerOp::Start, 0ms));
   lose(20ms);
   auto fin = story.moves(State::Established, State::CloseWait, 30ms);
@@ -185,7 +185,7 @@ TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsMetAgainInALaterState) {
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED CLOSE_WAIT");
 }
 
-TEST_F(Reconcile, AnotherSocketAtItsAddressesIsItsEnd) {
+TEST_F(Reconcile, AnotherSocketAtItsAddressesEndsARequest) {
   story.tell(story.request(TimerOp::Start, 0ms));
   auto other = story.moves(State::Closed, State::SynSent, 10ms, 9);
   other.flow = make_flow(90, 40000);
@@ -202,7 +202,7 @@ TEST_F(Reconcile, AnotherSocketAtItsAddressesIsItsEnd) {
   EXPECT_FALSE(story.table.wants_snapshot());
 }
 
-TEST_F(Reconcile, AChildThatNeverGrewUpIsForgotten) {
+TEST_F(Reconcile, UnfinishedNewbornIsForgotten) {
   story.tell(story.moves(State::Listen, State::SynReceived, 0ms));
   lose(20ms);
   story.table.snapshot_begins();
@@ -211,7 +211,7 @@ TEST_F(Reconcile, AChildThatNeverGrewUpIsForgotten) {
   EXPECT_TRUE(story.said.all<ConnectionRecord>().empty());
 }
 
-TEST_F(Reconcile, OneOfUnknownAgeThatIsGoneHasNoLowerBoundButWhatWasSeen) {
+TEST_F(Reconcile, LostEndLimitsTheLowerBoundToTheLastSighting) {
   story.table.snapshot_begins();
   story.tell(found(SocketKind::Full, State::CloseWait, 10ms));
   story.table.snapshot_ended();
@@ -227,7 +227,7 @@ TEST_F(Reconcile, OneOfUnknownAgeThatIsGoneHasNoLowerBoundButWhatWasSeen) {
   EXPECT_LE(dwell->value, 10ms) << "it may have left right after it was found";
 }
 
-TEST_F(Reconcile, AfterALossAnAddressDoesNotMakeASocketTheChildThatHadIt) {
+TEST_F(Reconcile, AddressAfterALossDoesNotIdentifyANewborn) {
   auto child = story.moves(State::Listen, State::SynReceived, 10ms);
   child.object = 0x1001;
   story.tell(child);
@@ -240,7 +240,7 @@ TEST_F(Reconcile, AfterALossAnAddressDoesNotMakeASocketTheChildThatHadIt) {
   EXPECT_EQ(story.table.open(), 1U);
 }
 
-TEST_F(Reconcile, AMinisockWhoseBeginningWasLostIsTheSameConnection) {
+TEST_F(Reconcile, MinisockWithLostStartIsTheSameConnection) {
   story.closes_first();
   lose(110ms);
   story.table.snapshot_begins();
@@ -255,7 +255,7 @@ TEST_F(Reconcile, AMinisockWhoseBeginningWasLostIsTheSameConnection) {
   EXPECT_EQ(story.table.open(), 0U);
 }
 
-TEST_F(Reconcile, AMinisockThatIsOlderThanItsCookieIsAskedForByItsAddresses) {
+TEST_F(Reconcile, MinisockWithoutCookieIsAskedAboutByAddresses) {
   story.tell(story.timer(TimerOp::Start, State::TimeWait, 0ms, 0));
   auto gone = story.moves(State::FinWait2, State::Closed, 0ms, 5);
   story.tell(gone);

@@ -30,7 +30,7 @@ class Birth : public testing::TestWithParam<bool> {
 };
 INSTANTIATE_TEST_SUITE_P(BothKernels, Birth, testing::Bool());
 
-TEST_P(Birth, SynReceivedBeganWithTheSyn) {
+TEST_P(Birth, SynReceivedBeginsWithTheSyn) {
   Story story;
   story.tell(story.request(TimerOp::Start, 0ms)).tell(birth(story, 1533ms));
   story.tell(story.request(TimerOp::Cancel, 1533ms));
@@ -46,14 +46,14 @@ TEST_P(Birth, SynReceivedBeganWithTheSyn) {
   EXPECT_EQ(story.table.open(), 1U) << "request, child and newborn are one connection";
 }
 
-TEST_P(Birth, WithASynCookieNobodyKnowsWhenTheSynCame) {
+TEST_P(Birth, TimeOfSynIsUnknownWithASynCookie) {
   Story story;
   story.tell(birth(story, 10ms)).tell(child(story, SynReceived, Established, 10ms));
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED");
   EXPECT_EQ(story.said.all<TransitionRecord>()[1].dwell->error, std::nullopt);
 }
 
-TEST_P(Birth, AFastOpenChildIsBornWithTheSynAndMayBeAcceptedAtOnce) {
+TEST_P(Birth, FastOpenChildBeginsWithTheSynAndCanBeAccepted) {
   Story story;
   story.tell(birth(story, 10ms));
   story.tell(AcceptEvent{
@@ -68,7 +68,7 @@ TEST_P(Birth, AFastOpenChildIsBornWithTheSynAndMayBeAcceptedAtOnce) {
   EXPECT_EQ(established.socket.owner->via, Via::Accept);
 }
 
-TEST_P(Birth, AChildThatCouldNotBeMadeIsNoConnection) {
+TEST_P(Birth, FailedCreationOfAChildIsNotAConnection) {
   Story story;
   story.tell(story.request(TimerOp::Start, 0ms)).tell(birth(story, 5ms));
   story.tell(child(story, SynReceived, Closed, 5ms));
@@ -76,7 +76,7 @@ TEST_P(Birth, AChildThatCouldNotBeMadeIsNoConnection) {
   EXPECT_EQ(story.table.open(), 1U) << "the request is still there";
 }
 
-TEST(Request, TimesOutAfterItsRetransmissions) {
+TEST(Request, TimesOutAfterItsRetransmits) {
   Story story;
   story.tell(story.request(TimerOp::Start, 0ms));
   for (const auto& [at, retransmits] : {std::pair{1015ms, 1}, {3031ms, 2}}) {
@@ -96,7 +96,7 @@ TEST(Request, TimesOutAfterItsRetransmissions) {
   EXPECT_EQ(story.connection().tally->retransmits, 2U);
 }
 
-TEST(Request, CancelAloneIsNothingWhereTheStackCannotBeRead) {
+TEST(Request, CancelAloneIsUnknownWithoutStacks) {
   Story story({}, {.hz = kHz, .began = kBegan, .sees_cancellers = false});
   story.tell(story.request(TimerOp::Start, 0ms)).tell(story.request(TimerOp::Cancel, 100ms));
   story.wait_and_all_is_gone(500ms);
@@ -113,7 +113,7 @@ TEST(Request, CancelAloneIsAnRst) {
   EXPECT_EQ(story.dwell(SynReceived).value, 100ms);
 }
 
-TEST(Request, AnRstOfOurListenerRightBeforeIsOurs) {
+TEST(Request, RstOfTheListenerJustBeforeIsOurs) {
   Story story;
   story.tell(story.request(TimerOp::Start, 0ms));
   story.tell(ResetEvent{.at = kBegan + 100ms, .cookie = 3, .state = Listen});
@@ -130,7 +130,7 @@ TEST(Request, OfAClosedListenerIsDropped) {
   EXPECT_EQ(story.connection().ended, Ended::Dropped);
 }
 
-TEST(Request, KilledByTheAdministrator) {
+TEST(Request, KilledBySockDestroy) {
   Story story;
   story.tell(story.request(TimerOp::Start, 0ms));
   auto cancel = story.request(TimerOp::Cancel, 50ms);
@@ -139,14 +139,14 @@ TEST(Request, KilledByTheAdministrator) {
   EXPECT_EQ(story.connection().ended, Ended::Killed);
 }
 
-TEST(Request, StrayTimerEventsSayNothing) {
+TEST(Request, StrayTimerEventsAreIgnored) {
   Story story;
   story.tell(story.request(TimerOp::Cancel, 1s)).tell(story.request(TimerOp::Expire, 2s)).wait(5s);
   EXPECT_TRUE(story.said.records.empty());
   EXPECT_EQ(story.table.open(), 0U);
 }
 
-TEST(Request, ANewOneAtTheSameAddressEndsTheOneBefore) {
+TEST(Request, NewRequestAtTheSameAddressEndsThePrevious) {
   Story story;
   story.tell(story.request(TimerOp::Start, 0ms)).tell(story.request(TimerOp::Cancel, 100ms));
   auto next = story.request(TimerOp::Start, 101ms);

@@ -21,13 +21,13 @@ std::string dwell_in(State substate, Found facts, std::optional<Nanos> stamped =
   return story.life(1).dwell(substate);
 }
 
-TEST(SnapshotOfMinisock, TimeWaitBeganWithItsStamp) {
+TEST(SnapshotOfMinisock, TimeWaitBeginsAtItsStamp) {
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s, .timestamps = true}, -10s), "60000ms+-1ms");
   EXPECT_EQ(dwell_in(TimeWait, {.left = 59s, .timestamps = true}, -10s), "60000ms+-1ms")
       << "a later segment has restarted the timer, and left the stamp";
 }
 
-TEST(SnapshotOfMinisock, TimeWaitWithoutTimestampsBeganWithItsStampIfTheTimerDidToo) {
+TEST(SnapshotOfMinisock, TimeWaitWithoutTimestampsBeginsAtItsStampIfTheTimerAgrees) {
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s}, -10s), "60000ms+-1ms");
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s}, -10s - 8ms), "60008ms+-1ms") << "two ticks";
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s}, -12s), ">=59996ms")
@@ -55,11 +55,11 @@ TEST(SnapshotOfMinisock, StampsWrap) {
             "60000ms+-1ms");
 }
 
-TEST(SnapshotOfMinisock, OfAYoungHostReachesNotBeforeItsBoot) {
+TEST(SnapshotOfMinisock, IsNotOlderThanTheBoot) {
   EXPECT_EQ(dwell_in(TimeWait, {.left = 1s}, std::nullopt, 30s), ">=80000ms");
 }
 
-TEST(SnapshotOfMinisock, AnOrphanWasClosedHere) {
+TEST(SnapshotOfMinisock, OrphanWasClosedLocally) {
   Story story;
   story.client(1).minisock_found(FinWait2, 0ms).minisock_expires(FinWait2, 50s);
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by unknown, closed by local");
@@ -67,13 +67,13 @@ TEST(SnapshotOfMinisock, AnOrphanWasClosedHere) {
   EXPECT_EQ(story.life(2).verdict(), "fin, opened by unknown, closed by unknown, expired");
 }
 
-TEST(SnapshotOfMinisock, GoesOnToTimeWaitWhenItsFinComes) {
+TEST(SnapshotOfMinisock, EntersTimeWaitAtItsFin) {
   Story story;
   story.client(1).minisock_found(FinWait2, 0ms).segment(5s).minisock_expires(TimeWait, 66s);
   EXPECT_EQ(story.life(1).states(), "FIN_WAIT_2 >=5000ms, TIME_WAIT 61000ms, CLOSED");
 }
 
-TEST(SnapshotOfMinisock, ThatIsKnownChangesNothing) {
+TEST(SnapshotOfMinisock, OfKnownMinisockChangesNothing) {
   Story story;
   Conn client = story.client(1).establishes(0ms).closes(Established, 10ms);
   client.moves(FinWait1, FinWait2, 20ms).hands_over(FinWait2, TimeWait, 30ms);
@@ -85,7 +85,7 @@ TEST(SnapshotOfMinisock, ThatIsKnownChangesNothing) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60970ms");
 }
 
-TEST(SnapshotOfMinisock, ShowsAFinThatCameUnseen) {
+TEST(SnapshotOfMinisock, ShowsAnUnseenFin) {
   Story story;
   Conn client = story.client(1).establishes(0ms).closes(Established, 10ms);
   client.moves(FinWait1, FinWait2, 20ms, orphan()).hands_over(FinWait2, FinWait2, 20ms);
@@ -94,7 +94,7 @@ TEST(SnapshotOfMinisock, ShowsAFinThatCameUnseen) {
   EXPECT_EQ(text(*story.life(1).transitions().back().dwell), "1980ms+-4ms");
 }
 
-TEST(SnapshotOfMinisock, WhoseStartWasLostContinuesItsSocket) {
+TEST(SnapshotOfMinisock, WithLostStartContinuesItsSocket) {
   Story story;
   Conn client = story.client(1).establishes(0ms).closes(Established, 10ms);
   client.moves(FinWait1, FinWait2, 20ms);
@@ -105,7 +105,7 @@ TEST(SnapshotOfMinisock, WhoseStartWasLostContinuesItsSocket) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
 }
 
-TEST(SnapshotOfMinisock, WhoseStartWasLostGoesOnWithTheSameFinWait2) {
+TEST(SnapshotOfMinisock, WithLostStartContinuesTheSameFinWait2) {
   Story story;
   Conn client = story.client(1).establishes(0ms).closes(Established, 10ms);
   client.moves(FinWait1, FinWait2, 20ms, orphan());
@@ -114,7 +114,7 @@ TEST(SnapshotOfMinisock, WhoseStartWasLostGoesOnWithTheSameFinWait2) {
             "CLOSED, SYN_SENT 10ms, ESTABLISHED 10ms, FIN_WAIT_1 10ms, FIN_WAIT_2 61000ms, CLOSED");
 }
 
-TEST(SnapshotOfMinisock, AtTheAddressOfAnotherEndsThatOne) {
+TEST(SnapshotOfMinisock, AtAReusedAddressEndsThePrevious) {
   Story story;
   story.client(1).minisock_at(0x99).minisock_found(TimeWait, 0ms, {.left = 1s});
   story.client(2).minisock_at(0x99).minisock_found(TimeWait, 2s);
@@ -131,7 +131,7 @@ TEST(SnapshotOfMinisock, WithoutACookieIsFoundAgainByItsAddress) {
   EXPECT_EQ(story.life_from(client.flow().remote.port).dwell(TimeWait), ">=59996ms");
 }
 
-TEST(SnapshotOfMinisock, IsAnOrphanToItsThreshold) {
+TEST(SnapshotOfMinisock, HasTheThresholdOfAnOrphan) {
   Story story(flagging_by_default());
   Story explicit_one(flagging(FinWait2, 5s));
   for (Story* each : {&story, &explicit_one}) each->client(1).minisock_found(FinWait2, 0ms);

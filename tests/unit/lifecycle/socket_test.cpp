@@ -26,7 +26,7 @@ TEST(Socket, PassiveClose) {
   EXPECT_EQ(connection.socket.owner->via, Via::Connect);
 }
 
-TEST(Socket, SimultaneousOpenAndCloseAreBoths) {
+TEST(Socket, SimultaneousOpenAndCloseAreByBothSides) {
   Story story;
   story.tell(story.moves(Closed, SynSent, 0ms)).tell(story.moves(SynSent, SynReceived, 10ms));
   story.tell(story.moves(SynReceived, Established, 318ms));
@@ -40,7 +40,7 @@ TEST(Socket, SimultaneousOpenAndCloseAreBoths) {
   EXPECT_EQ(story.connection().closed_by, Side::Both);
 }
 
-TEST(Socket, ConnectThatFoundNoPortWasNoConnection) {
+TEST(Socket, ConnectWithoutPortIsNotAConnection) {
   Story story;
   for (const State to : {SynSent, Closed}) {
     auto event = story.moves(to == SynSent ? Closed : SynSent, to, 1ms);
@@ -52,7 +52,7 @@ TEST(Socket, ConnectThatFoundNoPortWasNoConnection) {
   EXPECT_EQ(story.table.connections_ended(), 0U);
 }
 
-TEST(Socket, PortThatIsChosenLaterIsInTheFirstRecord) {
+TEST(Socket, LateLocalPortIsInTheFirstRecord) {
   Story story;
   auto connect = story.moves(Closed, SynSent, 0ms);
   connect.flow.local.port = 0;
@@ -72,7 +72,7 @@ TEST(Socket, SynRetransmitShowsThePortOfASlowConnect) {
   EXPECT_EQ(story.said.all<TransitionRecord>()[0].socket.flow.local.port, 41000);
 }
 
-TEST(Socket, SilentConnectIsShownWithoutItsPortAtLast) {
+TEST(Socket, ConnectWithUnknownPortIsPublishedAfterATimeout) {
   Story story;
   auto connect = story.moves(Closed, SynSent, 0ms);
   connect.flow.local.port = 0;
@@ -82,7 +82,7 @@ TEST(Socket, SilentConnectIsShownWithoutItsPortAtLast) {
   EXPECT_EQ(story.said.records.size(), 1U);
 }
 
-TEST(Socket, DisconnectedSocketKeepsTheFlowItHad) {
+TEST(Socket, DisconnectedSocketKeepsItsFlow) {
   Story story;
   auto gone = story.moves(Established, Closed, 100ms);
   gone.flow.remote = {};
@@ -92,7 +92,7 @@ TEST(Socket, DisconnectedSocketKeepsTheFlowItHad) {
   EXPECT_EQ(story.connection().ended, Ended::ResetSent);
 }
 
-TEST(Socket, LivesOfOneCookieAreApart) {
+TEST(Socket, LivesOfOneCookieAreSeparate) {
   Story story;
   for (const std::uint32_t life : {0U, 1U}) {
     auto connect = story.moves(Closed, SynSent, life * 1s);
@@ -108,7 +108,7 @@ TEST(Socket, LivesOfOneCookieAreApart) {
   EXPECT_EQ(all[1].ended, Ended::Refused);
 }
 
-TEST(Socket, ListenerIsAConnectionToo) {
+TEST(Socket, ListenerIsAConnection) {
   Story story;
   auto close = story.moves(Listen, Closed, 9s);
   close.closing = true;
@@ -118,7 +118,7 @@ TEST(Socket, ListenerIsAConnectionToo) {
   EXPECT_EQ(story.dwell(Listen).value, 9s);
 }
 
-TEST(Socket, ResetBeforeOrAfterTheEndSaysWhose) {
+TEST(Socket, ResetBeforeOrAfterTheEndIsOurs) {
   for (const bool before : {true, false}) {
     Story story;
     const ResetEvent reset{.at = kBegan + 99ms, .cookie = 1, .state = Established};
@@ -133,7 +133,7 @@ TEST(Socket, ResetBeforeOrAfterTheEndSaysWhose) {
   }
 }
 
-TEST(Socket, ResetThatWeDidNotSendCame) {
+TEST(Socket, ResetNotSentByUsIsReceived) {
   Story story;
   auto gone = story.moves(Established, Closed, 100ms);
   gone.err = ECONNRESET;
@@ -145,7 +145,7 @@ TEST(Socket, ResetThatWeDidNotSendCame) {
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED CLOSED");
 }
 
-TEST(Socket, WithoutAWatchOnResetsNobodyKnowsWhose) {
+TEST(Socket, SenderOfRstIsUnknownWithoutResetEvents) {
   Story story({}, {.hz = kHz, .began = kBegan, .watches_resets = false});
   auto gone = story.moves(Established, Closed, 100ms);
   gone.err = ECONNRESET;
@@ -160,7 +160,7 @@ TEST(Socket, NoMinisockAndNoResetIsAnOverflow) {
   EXPECT_FALSE(story.connection().time_wait_ended);
 }
 
-TEST(Socket, ButNotIfEventsWereLostThen) {
+TEST(Socket, NoMinisockAfterALossIsUnknown) {
   Story story;
   story.closes_first().tell(story.moves(FinWait2, Closed, 200ms));
   story.tell(LossEvent{.at = kBegan + 210ms, .events = 1}).wait_and_all_is_gone(1s);
@@ -180,7 +180,7 @@ TEST(Socket, OwnerDoesNotChangeAndIsNeverGuessed) {
   EXPECT_EQ(owner->via, Via::Close);
 }
 
-TEST(Socket, OlderThanTheTraceIsALowerBound) {
+TEST(Socket, OlderThanTheTraceHasALowerBound) {
   Story story;
   story.tell(story.moves(CloseWait, LastAck, 5s)).tell(story.moves(LastAck, Closed, 6s));
   EXPECT_EQ(story.path(), "CLOSE_WAIT LAST_ACK CLOSED");
@@ -200,7 +200,7 @@ TEST(Socket, LostTransitionBecomesAnError) {
   EXPECT_EQ(transitions[3].dwell->error, 50ms);
 }
 
-TEST(Socket, LostEndIsNoticedWhenTheCookieIsUsedAgain) {
+TEST(Socket, LostEndIsFoundByTheNextLifeOfTheCookie) {
   Story story;
   auto again = story.moves(Closed, SynSent, 10s);
   again.life = 1;
@@ -209,7 +209,7 @@ TEST(Socket, LostEndIsNoticedWhenTheCookieIsUsedAgain) {
   EXPECT_EQ(story.table.open(), 1U);
 }
 
-TEST(Socket, EqualAndInvertedTimestampsGiveNoNegativeDwell) {
+TEST(Socket, EqualAndDecreasingTimestampsGiveNoNegativeDwell) {
   Story story;
   story.tell(story.moves(Closed, SynSent, 5ms)).tell(story.moves(SynSent, Established, 5ms));
   story.tell(story.moves(Established, CloseWait, 4ms));
@@ -217,7 +217,7 @@ TEST(Socket, EqualAndInvertedTimestampsGiveNoNegativeDwell) {
     EXPECT_EQ(transition.dwell.value_or(Dwell{}).value, 0ns);
 }
 
-TEST(Socket, TheQuietestLeavesWhenTheTableIsFull) {
+TEST(Socket, FullTableEvictsTheConnectionWithoutRecentEvents) {
   Story story({}, {.hz = kHz, .began = kBegan, .max_connections = 2});
   story.connects(1).connects(2).connects(3);
   EXPECT_EQ(story.table.open(), 2U);
@@ -234,7 +234,7 @@ Filter of_pid(std::uint32_t pid) {
   return filter;
 }
 
-TEST(Filtered, ConnectionWhoseOwnerShowsLateIsWhole) {
+TEST(Filtered, LateOwnerLosesNoTransitions) {
   Story story(of_pid(8));
   auto birth = story.moves(Listen, SynReceived, 0ms, 5);
   auto open = story.moves(SynReceived, Established, 0ms, 5);
@@ -244,7 +244,7 @@ TEST(Filtered, ConnectionWhoseOwnerShowsLateIsWhole) {
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED");
 }
 
-TEST(Filtered, AnothersIsNotShownAndItsStateIsStillFollowed) {
+TEST(Filtered, HiddenConnectionIsStillTracked) {
   Story story(of_pid(8));
   auto refused = story.moves(SynSent, Closed, 1ms);
   refused.err = ECONNREFUSED;
@@ -254,7 +254,7 @@ TEST(Filtered, AnothersIsNotShownAndItsStateIsStillFollowed) {
   EXPECT_EQ(story.table.connections_ended(), 1U);
 }
 
-TEST(Filtered, WhatTheKernelWillDropIsForgotten) {
+TEST(Filtered, ConnectionThatTheKernelFiltersIsForgotten) {
   Filter filter;
   filter.local_ports = {5000};
   Story story(filter);

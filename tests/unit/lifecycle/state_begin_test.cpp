@@ -89,7 +89,7 @@ void expect_age(const Looked& looked, Nanos age, Nanos below, Nanos above) {
   EXPECT_LE(*looked.at_most(), age + above);
 }
 
-TEST(CloseWaitBegin, IsTheDelayedAckOfTheFinWhateverKeepaliveRenews) {
+TEST(CloseWaitBegin, IsTheDelayedAckOfTheFinDespiteKeepalive) {
   for (const unsigned hz : kEveryHz) {
     SCOPED_TRACE(hz);
     expect_age(Looked(State::CloseWait, 1h, hz)
@@ -101,12 +101,12 @@ TEST(CloseWaitBegin, IsTheDelayedAckOfTheFinWhateverKeepaliveRenews) {
   }
 }
 
-TEST(CloseWaitBegin, IsTheLastAckWhereNothingRenewedIt) {
+TEST(CloseWaitBegin, IsTheLastAckIfNotRenewed) {
   expect_age(Looked(State::CloseWait, 1h).received(20min).acked(10min).ack_was_due(10min - 40ms),
              10min, 4ms, 500ms);
 }
 
-TEST(CloseWaitBegin, OfAFinRightBehindDataIsTheData) {
+TEST(CloseWaitBegin, OfFinRightAfterDataIsTheTimeOfTheData) {
   const auto looked = [] { return Looked(State::CloseWait, 1h).received(10min).sent(10min); };
   expect_age(looked().acked(2s).ack_was_due(10min - 40ms), 10min, 510ms, 50ms);
   expect_age(looked().acked(2s), 10min, 510ms, 50ms);  // no ACK of it was ever delayed
@@ -114,7 +114,7 @@ TEST(CloseWaitBegin, OfAFinRightBehindDataIsTheData) {
   expect_age(looked().acked(10min).ack_was_due(10min - 40ms), 10min, 10ms, 50ms);
 }
 
-TEST(CloseWaitBegin, MayBeLaterThanTheDataWhereTheAckWentOutWithOurs) {
+TEST(CloseWaitBegin, MayBeLaterThanTheDataIfTheAckWasPiggybacked) {
   // A download of five minutes; the FIN came in the middle of it.
   const Looked looked =
       Looked(State::CloseWait, 1h).received(10min).sent(5min).acked(1s).ack_was_due(10min - 40ms);
@@ -123,14 +123,14 @@ TEST(CloseWaitBegin, MayBeLaterThanTheDataWhereTheAckWentOutWithOurs) {
   EXPECT_GE(looked.at_most(), 10min);
 }
 
-TEST(CloseWaitBegin, IsBetweenDataAndAckWhereTheRouteDelaysNoAck) {
+TEST(CloseWaitBegin, IsBetweenDataAndAckWithQuickAckRoute) {
   const Looked looked =
       Looked(State::CloseWait, 1h).received(10min).sent(10min).acked(2s).quickack();
   EXPECT_LE(looked.at_least(), 2s);
   EXPECT_GE(looked.at_most(), 10min);
 }
 
-TEST(CloseWaitBegin, OfATimerThatIsStillToRunIsNow) {
+TEST(CloseWaitBegin, OfPendingTimerIsNow) {
   const Looked looked = Looked(State::CloseWait, 1h).received(20min).acked(0s).ack_was_due(-40ms);
   EXPECT_EQ(looked.at_least(), 0s);
   EXPECT_EQ(looked.at_most(), 460ms);
@@ -138,7 +138,7 @@ TEST(CloseWaitBegin, OfATimerThatIsStillToRunIsNow) {
 
 // 2^32 jiffies are 49.7 days at HZ=1000, 198.8 at 250, 497 at 100: the stamp of data has wrapped,
 // the timer's 64 bits have not.
-TEST(CloseWaitBegin, AfterTheStampsOf32BitsHaveWrapped) {
+TEST(CloseWaitBegin, AfterThe32BitStampsWrapped) {
   for (const unsigned hz : kEveryHz) {
     SCOPED_TRACE(hz);
     const Nanos turn{(std::int64_t{1} << 32U) * (1'000'000'000 / hz)};
@@ -159,7 +159,7 @@ TEST(CloseWaitBegin, AfterTheStampsOf32BitsHaveWrapped) {
   }
 }
 
-TEST(CloseWaitBegin, BeforeTheyHaveWrapped) {
+TEST(CloseWaitBegin, BeforeThe32BitStampsWrapped) {
   for (const unsigned hz : kEveryHz) {
     SCOPED_TRACE(hz);
     const Nanos turn{(std::int64_t{1} << 32U) * (1'000'000'000 / hz)};
@@ -175,7 +175,7 @@ TEST(FinWait2Begin, IsWhenOurFinWasAcknowledged) {
   EXPECT_TRUE(looked.begin().is_exact());
 }
 
-TEST(FinWait2Begin, AfterHundredDaysIsExactToo) {
+TEST(FinWait2Begin, IsExactAfterAHundredDays) {
   expect_age(Looked(State::FinWait2, 24h * 1000, 1000).acked(1s).delivered(24h * 100), 24h * 100,
              4ms, 0ms);
 }
@@ -190,7 +190,7 @@ TEST(LastAckBegin, IsWhenTheFinWasSentOnAnIdleConnection) {
   }
 }
 
-TEST(LastAckBegin, IsALowerBoundWhereDataWasUnderWay) {
+TEST(LastAckBegin, IsALowerBoundWithDataInFlight) {
   const Looked looked = Looked(State::LastAck, 1h)
                             .received(20min)
                             .acked(10min)
@@ -201,7 +201,7 @@ TEST(LastAckBegin, IsALowerBoundWhereDataWasUnderWay) {
   EXPECT_GE(looked.at_most(), 20min) << "CLOSE_WAIT was before it, and data before that";
 }
 
-TEST(LastAckBegin, OfAFinThatWaitedForAWindowIsALowerBound) {
+TEST(LastAckBegin, OfFinThatWaitedForAWindowIsALowerBound) {
   // The ACK that opens the window lets the FIN out: both at the same time.
   const Looked looked =
       Looked(State::FinWait1, 1h).acked(10min).delivered(10min).first_sent(10min).unacked(1);
@@ -233,7 +233,7 @@ TEST(SynSentBegin, IsTheFirstSyn) {
   }
 }
 
-TEST(SynSentBegin, WhoseStampMayHaveWrappedIsALowerBound) {
+TEST(SynSentBegin, WithWrappedStampIsALowerBound) {
   constexpr Nanos kTurnMs{(std::int64_t{1} << 32U) * 1'000'000};
   expect_age(Looked(State::SynSent, kTurnMs - 1s).syn(20s), 20s, 2ms, 25ms);
   for (const Looked& looked : {Looked(State::SynSent, kTurnMs + 10s).syn(20s),
@@ -245,20 +245,20 @@ TEST(SynSentBegin, WhoseStampMayHaveWrappedIsALowerBound) {
   }
 }
 
-TEST(SynSentBegin, OfADeferredSynIsALowerBound) {
+TEST(SynSentBegin, OfDeferredSynIsALowerBound) {
   const Looked looked = Looked(State::SynSent, 1h).syn(20s).deferred();
   EXPECT_GE(looked.at_least(), 20s - 2ms);
   EXPECT_EQ(looked.at_most(), std::nullopt);
   EXPECT_EQ(Looked(State::SynSent, 1h).deferred().at_least(), 0s) << "not sent yet";
 }
 
-TEST(EstablishedBegin, IsBeforeAllThatItDid) {
+TEST(EstablishedBegin, IsBeforeAllActivity) {
   const Looked looked = Looked(State::Established, 1h).received(10min).sent(20min).acked(1s);
   EXPECT_EQ(looked.at_least(), 20min - looked.jiffy());
   EXPECT_EQ(looked.at_most(), std::nullopt);
 }
 
-TEST(ListenBegin, IsNotKept) {
+TEST(ListenBegin, IsNotStoredByTheKernel) {
   for (const State state : {State::Listen, State::SynReceived}) {
     const Looked looked = Looked(state, 1h).received(10min).acked(10min).delivered(10min);
     EXPECT_EQ(looked.at_least(), 0s);
@@ -266,7 +266,7 @@ TEST(ListenBegin, IsNotKept) {
   }
 }
 
-TEST(StateBegin, OfAnOldRecordingHasNoUpperBound) {
+TEST(StateBegin, OfOldRecordingHasNoUpperBound) {
   for (const State state : {State::CloseWait, State::FinWait2, State::Closing}) {
     const Looked looked =
         Looked(state, 1h).received(10min).sent(10min).acked(1min).from_an_old_recording();
@@ -282,7 +282,7 @@ TEST(StateBegin, IsNeitherBeforeTheBootNorAfterNow) {
   EXPECT_EQ(late.begin().latest, 1s);
 }
 
-TEST(StateBegin, IsNarrowedByWhatIsKnownFromElsewhere) {
+TEST(StateBegin, IsNarrowedByOtherBounds) {
   const StateBegin wide{100s, 10s};
   EXPECT_EQ(wide.narrowed_by({90s, std::nullopt}), (StateBegin{90s, 10s}));
   EXPECT_EQ(wide.narrowed_by({200s, 20s}), (StateBegin{100s, 20s}));

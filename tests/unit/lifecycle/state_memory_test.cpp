@@ -48,7 +48,7 @@ TEST(StateMemory, IsOfOneStateOfOneConnection) {
   EXPECT_EQ(recalled(socket_in(State::CloseWait, 0)), later);
 }
 
-TEST(StateMemory, OfAStateThatBeganAgainIsForgotten) {
+TEST(StateMemory, ForgetsAStateThatBeganAgain) {
   StateMemory memory;
   memory.begin_look();
   memory.recall(socket_in(State::SynSent), {100s, 99s});
@@ -57,7 +57,7 @@ TEST(StateMemory, OfAStateThatBeganAgainIsForgotten) {
   EXPECT_EQ(memory.recall(socket_in(State::SynSent), again), again);
 }
 
-TEST(StateMemory, OfWhatALookDoesNotFindIsForgotten) {
+TEST(StateMemory, ForgetsSocketsThatAScanDoesNotFind) {
   StateMemory memory;
   memory.begin_look();
   memory.recall(socket_in(State::CloseWait), kUnknown);

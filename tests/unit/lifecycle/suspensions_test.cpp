@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace life_story;
 
-TEST(SuspendWatch, SeesTheStepOfTheClockThatGoesOn) {
+TEST(SuspendWatch, SeesTheStepOfBoottime) {
   SuspendWatch watch;
   EXPECT_FALSE(watch.compare(10s, 3h)) << "of what was before the trace it says nothing";
   EXPECT_FALSE(watch.compare(11s, 3h + 40us)) << "noise";
@@ -28,7 +28,7 @@ TEST(SuspendWatch, SeesTheStepOfTheClockThatGoesOn) {
   EXPECT_TRUE(watch.compare(15s, 11h + 5ms)) << "each one";
 }
 
-TEST(Suspensions, CountWhereASpanMayTouchThem) {
+TEST(Suspensions, CountIfASpanMayOverlapThem) {
   Suspensions all;
   EXPECT_EQ(all.within(0s, 100s), 0s);
   all.add({.at = 20s, .since = 19s, .length = 1h});

@@ -86,7 +86,7 @@ TEST(TimerWheel, FiresInTheOrderOfDeadlines) {
     ASSERT_LT(deadlines[order[i - 1]], deadlines[order[i]] + kTick) << "to a tick";
 }
 
-TEST(TimerWheel, ALeapAndSmallStepsFireTheSame) {
+TEST(TimerWheel, LeapAndSmallStepsFireTheSame) {
   Wheel leaping(kStart), stepping(kStart);
   for (TimerWheel::Id id = 0; id < 100; ++id)
     for (Wheel* wheel : {&leaping, &stepping}) wheel->schedule(id, kStart + id * 10s);
@@ -97,7 +97,7 @@ TEST(TimerWheel, ALeapAndSmallStepsFireTheSame) {
   EXPECT_EQ(steps.size(), 100U);
 }
 
-TEST(TimerWheel, ADeadlineThatHasPassedFiresAtTheNextTick) {
+TEST(TimerWheel, PastDeadlineFiresAtTheNextTick) {
   Wheel wheel(kStart);
   wheel.schedule(1, kStart - 1h);
   wheel.schedule(2, Nanos{-1});
@@ -105,7 +105,7 @@ TEST(TimerWheel, ADeadlineThatHasPassedFiresAtTheNextTick) {
   EXPECT_THAT(fired_by(wheel, kStart + kTick), UnorderedElementsAre(1, 2));
 }
 
-TEST(TimerWheel, ScheduledAgainMoves) {
+TEST(TimerWheel, RescheduleMovesTheDeadline) {
   Wheel wheel(kStart);
   wheel.schedule(1, kStart + 10s);
   wheel.schedule(1, kStart + 1h);
@@ -127,7 +127,7 @@ TEST(TimerWheel, CancelledDoesNotFire) {
   EXPECT_THAT(fired_by(wheel, kStart + 20s), UnorderedElementsAre(1, 3));
 }
 
-TEST(TimerWheel, WhatFiresMayScheduleAndCancel) {
+TEST(TimerWheel, CallbackMayScheduleAndCancel) {
   Wheel wheel(kStart);
   for (const TimerWheel::Id id : {1U, 2U, 3U}) wheel.schedule(id, kStart + 1s);
   std::vector<TimerWheel::Id> fired;
@@ -143,7 +143,7 @@ TEST(TimerWheel, WhatFiresMayScheduleAndCancel) {
   EXPECT_EQ(fired[0], fired[1]) << "the others were cancelled, it was scheduled again";
 }
 
-TEST(TimerWheel, BeyondItsLastLevelADeadlineWaits) {
+TEST(TimerWheel, DeadlineBeyondTheLastLevelWaits) {
   Wheel wheel(Nanos{0});
   constexpr std::int64_t kTurn = std::int64_t{1} << 32U;  // ticks: 417 days
   wheel.schedule(1, (kTurn + 1000) * kTick);
@@ -155,7 +155,7 @@ TEST(TimerWheel, BeyondItsLastLevelADeadlineWaits) {
   EXPECT_EQ(wheel.size(), 0U);
 }
 
-TEST(TimerWheel, AnEmptyOneLeapsOverAnyTime) {
+TEST(TimerWheel, EmptyWheelLeapsOverAnyTime) {
   Wheel wheel(kStart);
   EXPECT_THAT(fired_by(wheel, kStart + 24h * 365 * 100), IsEmpty());
   const Nanos later = kStart + 24h * 365 * 100;
@@ -164,7 +164,7 @@ TEST(TimerWheel, AnEmptyOneLeapsOverAnyTime) {
   EXPECT_THAT(fired_by(wheel, later + 1s + kTick), ElementsAre(1));
 }
 
-TEST(TimerWheel, TimeThatStandsStillOrGoesBackFiresNothing) {
+TEST(TimerWheel, TimeThatStopsOrGoesBackFiresNothing) {
   Wheel wheel(kStart);
   wheel.schedule(1, kStart + 1s);
   EXPECT_THAT(fired_by(wheel, kStart - 1min), IsEmpty());
@@ -172,7 +172,7 @@ TEST(TimerWheel, TimeThatStandsStillOrGoesBackFiresNothing) {
   EXPECT_THAT(fired_by(wheel, kStart + 2s), ElementsAre(1));
 }
 
-TEST(TimerWheel, TellsTheNextDeadlineWithinAHorizon) {
+TEST(TimerWheel, ReturnsTheNextDeadlineWithinAHorizon) {
   Wheel wheel(kStart);
   EXPECT_FALSE(wheel.next_within(1s)) << "there is none";
   wheel.schedule(1, kStart + 300ms);
@@ -185,7 +185,7 @@ TEST(TimerWheel, TellsTheNextDeadlineWithinAHorizon) {
   EXPECT_THAT(fired_by(wheel, *next), ElementsAre(2)) << "it is due then";
 }
 
-TEST(TimerWheel, NeverTellsANextDeadlineThatIsTooLate) {
+TEST(TimerWheel, NeverReturnsANextDeadlineTooLate) {
   // Where a slot of a coarser level opens, the answer may be early, never late.
   Wheel wheel(Nanos{0});
   for (std::int64_t tick = 1; tick < 1000; ++tick) {
