@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Aborts: what sk_err, sk_shutdown and our own RSTs say together, and in which order they come.
+// Aborts: sk_err, sk_shutdown and our own RSTs, in any order.
 #include <cerrno>
 
 #include "support/life_story.h"
@@ -68,7 +68,7 @@ TEST(Abort, RstInCloseWaitSetsEpipe) {
   EXPECT_EQ(story.life(1).verdict(), "reset_received, opened by local, closed by remote");
 }
 
-// tcp_reset() runs here too: the tracepoint tcp_receive_reset and sk_err say that an RST came.
+// tcp_reset() runs here too: tracepoint tcp_receive_reset and sk_err show a received RST.
 TEST(Abort, DataAfterCloseIsAnsweredWithOurRst) {
   Story story;
   open_one(story)
@@ -85,7 +85,7 @@ TEST(Abort, SockDestroySendsRstBeforeTheEnd) {
       .sends_reset(Established, 50ms)
       .moves(Established, Closed, 50ms, {.err = ECONNABORTED});
   EXPECT_EQ(story.life(1).verdict(), "killed, opened by local, closed by local");
-  EXPECT_EQ(story.life(1).closer(), "nobody") << "ss is not who uses it";
+  EXPECT_EQ(story.life(1).closer(), "nobody") << "ss does not use the socket";
 }
 
 TEST(Abort, KeepaliveTimesOut) {
@@ -172,7 +172,7 @@ TEST_P(MinisockKill, EndsInItsCurrentState) {
         substate == TimeWait ? ", " + std::string(GetParam().time_wait) : "";
     EXPECT_EQ(story.life(1).verdict(), ended + ", opened by local, closed by local" + time_wait);
     EXPECT_EQ(story.life(1).dwell(substate), substate == TimeWait ? "5000ms" : "5010ms")
-        << "dated back to the cancel";
+        << "the time of the cancel";
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who should accept, of those that hold a listener.
+// Which holders of a listener should accept.
 #include "lifecycle/acceptors.h"
 
 #include <gmock/gmock.h>
@@ -27,7 +27,7 @@ TEST(Acceptors, HoldersOfConnectionsOfThePortAreChosen) {
 }
 
 TEST(Acceptors, HolderOfOnlyAConnectionIsNotChosen) {
-  // sshd: the sessions hold connections, and not the listener. node: the master hands them out.
+  // sshd: sessions hold connections, not the listener. node: the master passes them on.
   EXPECT_THAT(choose({10}, {11, 12}, {{11, 10}, {12, 10}, {10, 1}}), ElementsAre(10));
 }
 
@@ -36,7 +36,7 @@ TEST(Acceptors, ParentOfHoldersIsNotChosen) {
 }
 
 TEST(Acceptors, AncestorOfHolderIsNotChosen) {
-  // systemd, a shell that holds nothing, the service
+  // systemd, a shell that does not hold the listener, the service
   EXPECT_THAT(choose({1, 30}, {}, {{30, 20}, {20, 1}}), ElementsAre(30));
 }
 

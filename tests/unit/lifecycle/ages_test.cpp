@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flags of sockets whose age is known by two bounds. At HZ=250 a jiffy is 4 ms.
+// Flags of sockets whose age has two bounds. At HZ=250 a jiffy is 4 ms.
 #include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
@@ -7,18 +7,18 @@ namespace {
 
 constexpr std::uint32_t kSecond = 250;  // in jiffies
 
-// In CLOSE_WAIT: data came so long ago, and the last acknowledgment; the ACK of the FIN was due.
+// In CLOSE_WAIT: ages of the last data, the last acknowledgment and the due ACK of the FIN.
 Found close_wait(std::uint32_t data_ago, std::uint32_t acked_ago, std::int64_t ack_due_ago) {
   SocketStamps stamps;
   stamps.known = true;
   stamps.delack_ago = ack_due_ago;
   return {.acked_ago = acked_ago, .received_ago = data_ago, .sent_ago = data_ago, .stamps = stamps};
 }
-// The FIN came 30 s ago; keepalive renewed the rest 2 s ago.
+// The FIN came 30 s ago; a keepalive probe updated the other stamps 2 s ago.
 Found kept_alive() {
   return close_wait(60 * kSecond, 2 * kSecond, 30 * std::int64_t{kSecond} - 10);
 }
-// Anything between 2 s and a minute.
+// Between 2 s and a minute old.
 Found unknown_age() {
   Found found = close_wait(60 * kSecond, 2 * kSecond, SocketStamps::kNever);
   found.stamps.quickack_route = true;
@@ -89,7 +89,7 @@ TEST(FlagOfAnOlderSocket, OfExactAgeHasAnError) {
   story.client(7).found(FinWait2, 0ms, found);
   is_answered(story, 20ms, still_in(FinWait2));
   EXPECT_EQ(text(flag(story).dwell), "20018ms+-2ms");
-  EXPECT_EQ(flag(story).at_most, std::nullopt) << "dwell and error say it";
+  EXPECT_EQ(flag(story).at_most, std::nullopt) << "dwell and error are enough";
 }
 
 TEST(FlagOfAnOlderSocket, HasNoBoundsOfThePreviousState) {
@@ -104,7 +104,7 @@ TEST(FlagOfAnOlderSocket, HasNoBoundsOfThePreviousState) {
 TEST(FlagOfAnOlderSocket, BoundsAreOnlyNarrowedByALaterWalk) {
   Story story(flagging(CloseWait, 20s), {}, 1h);
   Conn socket = story.server(7).found(CloseWait, 0ms, unknown_age());
-  socket.found(CloseWait, 10s, unknown_age());  // a probe was answered since
+  socket.found(CloseWait, 10s, unknown_age());  // a probe was answered meanwhile
   EXPECT_TRUE(questions(story, 17'990ms).empty());
   is_answered(story, 18'030ms, still_in(CloseWait));
   EXPECT_EQ(text(flag(story).dwell), ">=20026ms") << "since 2 s before the first walk";
@@ -115,7 +115,7 @@ TEST(FlagOfAnOlderSocket, AgeIsKeptBetweenScans) {
   for (const Nanos later : {0s, 5s, 9s}) {
     memory.begin_look();
     Story story(listing(CloseWait, 10s, &memory), {}, 1h + later);
-    story.server(7).found(CloseWait, 0ms, unknown_age());  // its probes go on
+    story.server(7).found(CloseWait, 0ms, unknown_age());  // keepalive probes continue
     is_answered(story, 20ms, still_in(CloseWait));
     EXPECT_EQ(flag(story).dwell.value, 2'016ms + later);
     EXPECT_EQ(is_leak(flag(story)), later == 9s);
@@ -140,7 +140,7 @@ TEST(WatchedStates, HaveAThreshold) {
   story.server(3).found(Established, 0ms, {.acked_ago = kSecond});
   EXPECT_EQ(watched(story, 0s), "FIN_WAIT_2 0 0ms 0\nCLOSE_WAIT 2 29960ms 1\n");
   EXPECT_EQ(watched(story, 60s), "FIN_WAIT_2 0 0ms 0\nCLOSE_WAIT 2 89960ms 0\n")
-      << "by then both are too old for sure";
+      << "both are certainly too old by then";
 }
 
 TEST(WatchedStates, PassTheFilter) {

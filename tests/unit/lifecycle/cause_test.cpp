@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a socket is stuck: the first of the contract's causes that fits. In the queues a FIN
-// counts 1.
+// The cause of a stuck socket: the first matching one in the contract's order. In a queue, a FIN
+// counts as 1.
 #include "lifecycle/cause.h"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every way in which a connection is closed with a FIN: whole lives, in the order in which the
-// kernel shows them.
+// All ways to close a connection with a FIN: whole lives, in the order of the
+// kernel's events.
 #include "support/life_story.h"
 
 namespace tcpdwell::life_story {
@@ -8,14 +8,14 @@ namespace {
 
 constexpr const char* kUpToClose = "CLOSED, SYN_SENT 10ms, ESTABLISHED 100ms, FIN_WAIT_1 1ms";
 
-// Established at 0, closed by its process at 100 ms, the FIN acknowledged at 101 ms.
+// Established at 0, closed by its process at 100 ms, FIN acknowledged at 101 ms.
 Conn closing_first(Story& story, std::uint64_t cookie = 1) {
   return story.client(cookie)
       .establishes(0ms)
       .closes(Established, 100ms)
       .moves(FinWait1, FinWait2, 101ms, orphan());
 }
-// ... with shutdown(), the descriptor is kept
+// Same with shutdown(): the descriptor stays open.
 Conn half_closing(Story& story) {
   return story.client(1)
       .establishes(0ms)
@@ -42,7 +42,7 @@ TEST(Closing, ActiveCloseWithLiveFin) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-// The tracepoint alone says CLOSED here, before the peer even sent its FIN.
+// The tracepoint shows CLOSED here, before the peer sends its FIN.
 TEST(Closing, CloseOfFullSocketIsNotTheEnd) {
   Story story;
   closing_first(story).hands_over(FinWait2, FinWait2, 101ms);
@@ -62,7 +62,7 @@ TEST(Closing, LongHeldFinWait2) {
   EXPECT_EQ(story.life(1).why(FinWait1), "shutdown");
 }
 
-// FIN_WAIT_2 -> FIN_WAIT_2 is a close() after shutdown(): by whom, and nothing else.
+// FIN_WAIT_2 -> FIN_WAIT_2 is a close() after shutdown(): it only shows the closer.
 TEST(Closing, FinWait2HeldThenClosedIsOneDwell) {
   Story story;
   half_closing(story)
@@ -98,7 +98,7 @@ TEST(Closing, TimedOutOrphanHasNoTimeWait) {
   EXPECT_EQ(story.life(1).why(Closed), "timeout");
 }
 
-// tcp_fin_timeout above 60 s: the full socket waits first, under its keepalive timer.
+// tcp_fin_timeout above 60 s: the full socket waits first, with its keepalive timer.
 TEST(Closing, OrphanWithLateMinisock) {
   Story story;
   closing_first(story)
@@ -137,10 +137,10 @@ TEST(Closing, SimultaneousClose) {
   const Life life = story.life(1);
   EXPECT_EQ(life.states(), std::string(kUpToClose) + ", CLOSING 306ms, TIME_WAIT 60593ms, CLOSED");
   EXPECT_EQ(life.verdict(), "fin, opened by local, closed by both, expired");
-  EXPECT_EQ(life.why(TimeWait), "ack") << "the FIN was here already";
+  EXPECT_EQ(life.why(TimeWait), "ack") << "the FIN had already come";
 }
 
-// One socket that is both ends: all in the caller's backlog.
+// One socket is both ends: all segments pass the caller's backlog.
 TEST(Closing, SelfConnect) {
   Story story;
   story.client(1)
@@ -216,7 +216,7 @@ TEST(Closing, RearmsProlongTimeWait) {
       .hands_over(FinWait2, TimeWait, 200ms)
       .minisock_rearmed(10200ms, {.left = 50s})
       .minisock_rearmed(40200ms, {.left = 30s})
-      .segment(41s)  // in the same bucket of the timer wheel: nothing but the segment shows it
+      .segment(41s)  // same bucket of the timer wheel: only the segment shows it
       .minisock_expires(TimeWait, 101500ms);
   EXPECT_EQ(story.life(1).dwell(TimeWait), "101300ms");
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
@@ -232,7 +232,7 @@ TEST(Closing, MptcpSubflowHasNoCloser) {
       .hands_over(FinWait2, TimeWait, 103ms)
       .minisock_expires(TimeWait, 61s);
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
-  EXPECT_EQ(story.life(1).closer(), "nobody") << "a kernel worker is no owner";
+  EXPECT_EQ(story.life(1).closer(), "nobody") << "a kernel worker is not an owner";
   EXPECT_EQ(story.life(1).owner(), "42 by connect");
   EXPECT_EQ(story.life(1).why(FinWait1), "");
 }

@@ -14,17 +14,17 @@ constexpr Facts kReset{.err = ECONNRESET, .shutdown = 3};
 // Reset by the peer at `at`, while a process holds it.
 Conn reset(Story& story, Nanos at, std::uint64_t cookie = 7) {
   Conn client = story.client(cookie).establishes(0ms).moves(Established, Closed, at, kReset);
-  story.waits(at + 400ms);  // no RST of our own is behind it
+  story.waits(at + 400ms);  // no RST of ours follows
   return client;
 }
 
 TEST(DeadDescriptor, IsFlaggedAfterItsThreshold) {
   Story story(flagging(Closed, 10s));
   Conn client = reset(story, 1s);
-  EXPECT_TRUE(story.life(7).over()) << "the connection is told at once";
+  EXPECT_TRUE(story.life(7).over()) << "the connection is published at once";
   EXPECT_EQ(look_due(story), 11s);
   looks(story, 5s, {held(story, client, 1s)});
-  EXPECT_EQ(flags(story), "") << "a look before its time";
+  EXPECT_EQ(flags(story), "") << "a scan before the threshold";
   EXPECT_EQ(look_due(story), 11s);
   looks(story, 11100ms, {held(story, client, 1s)});
   EXPECT_EQ(flags(story), "CLOSED raised 10100ms");
@@ -45,18 +45,18 @@ TEST(DeadDescriptor, IsNotFlaggedIfClosedInTime) {
   reset(story, 1s);
   looks(story, 11100ms, {});
   EXPECT_EQ(flags(story), "");
-  EXPECT_EQ(look_due(story), std::nullopt) << "there is nothing left to look for";
+  EXPECT_EQ(look_due(story), std::nullopt) << "no descriptor is left";
 }
 
 TEST(DeadDescriptor, IsClearedWhenItIsClosed) {
   Story story(flagging(Closed, 10s));
   Conn client = reset(story, 1s);
   looks(story, 12s, {held(story, client, 1s)});
-  EXPECT_EQ(look_due(story), 22s) << "now and then";
+  EXPECT_EQ(look_due(story), 22s) << "a flagged descriptor is scanned for again";
   looks(story, 22s, {held(story, client, 1s)});
   looks(story, 32s, {});
   EXPECT_EQ(flags(story), "CLOSED raised 11000ms, CLOSED cleared 26000ms+-5000ms")
-      << "between the two looks";
+      << "between the two scans";
   EXPECT_EQ(story.lifecycle().flags_open(), 0U);
   EXPECT_EQ(look_due(story), std::nullopt);
 }
@@ -67,7 +67,7 @@ TEST(DeadDescriptor, IsClearedByItsNextLife) {
   looks(story, 12s, {held(story, client, 1s)});
   client.connects(13s, {.pid = kPid, .life = 1});
   EXPECT_EQ(flags(story), "CLOSED raised 11000ms, CLOSED cleared 12000ms");
-  looks(story, 14s, {held(story, client, 1s)});  // it was looked at before that
+  looks(story, 14s, {held(story, client, 1s)});  // read before the connect()
   EXPECT_EQ(flag_records(story).size(), 2U);
 }
 
@@ -97,7 +97,7 @@ TEST(DeadDescriptor, IsNotFlaggedWhileDataIsRead) {
   EXPECT_EQ(flags(story), "");
   EXPECT_EQ(look_due(story), 18s);
   looks(story, 18s, {slow});
-  EXPECT_EQ(flags(story), "CLOSED raised 17000ms") << "nobody reads it any more";
+  EXPECT_EQ(flags(story), "CLOSED raised 17000ms") << "no process reads it any more";
   EXPECT_EQ(flag(story).cause, Cause::DataUnread);
   EXPECT_EQ(flag(story).unread_bytes, 4096U);
 }
@@ -110,7 +110,7 @@ TEST(DeadDescriptor, IsTrackedBesideItsMinisock) {
   looks(story, 12s, {held(story, client, 2s)});
   EXPECT_EQ(flags(story), "CLOSED raised 10000ms");
   EXPECT_EQ(flag(story).ended, Ended::Fin);
-  EXPECT_FALSE(story.life(7).over()) << "TIME_WAIT goes on";
+  EXPECT_FALSE(story.life(7).over()) << "still in TIME_WAIT";
 }
 
 TEST(DeadDescriptor, IsNeverAnOrphanOrListener) {
@@ -229,7 +229,7 @@ TEST(DeadDescriptor, IsFoundByAScanIfTheTableWasFull) {
   all.want_look(2s);
   EXPECT_EQ(all.due(10s), 2s);
   all.looked(3s, [](const auto&) {});
-  EXPECT_EQ(all.due(10s), std::nullopt) << "all of them are gone";
+  EXPECT_EQ(all.due(10s), std::nullopt) << "no entry was found";
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Filters: address blocks, and what can be said of a connection whose flow or owner is known in
-// parts only. "complete" is the flag that nothing more will come.
+// Filters: address blocks, and verdicts while flow or owner are only partly known. "complete" means
+// that nothing more will become known.
 #include "lifecycle/filter.h"
 
 #include <arpa/inet.h>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr bool kGrowing = false, kComplete = true;
 
-// An endpoint in either family; port 0 is not known yet.
+// An endpoint of either family; port 0: not known yet.
 Endpoint end(const char* address, std::uint16_t port) {
   Endpoint made;
   made.port = port;
@@ -76,7 +76,7 @@ TEST(Cidr, HostBitsAreCleared) {
   const Cidr block = cidr("10.1.2.3/8");
   EXPECT_EQ(block.addr[0], 10);
   EXPECT_EQ(block.addr[1], 0);
-  EXPECT_EQ(block.addr[3], 0) << "the kernel side compares (addr & mask) with it as it is";
+  EXPECT_EQ(block.addr[3], 0) << "the kernel side compares (addr & mask) with it";
   EXPECT_TRUE(block.contains(end("10.9.9.9", 0)));
 }
 
@@ -134,7 +134,7 @@ TEST(FilterFlow, PortWaitsForTheLocalPort) {
   const Filter filter{.ports = {80}};
   const Flow early = ipv4("10.0.0.1", 0, "10.0.0.2", 6);
   EXPECT_EQ(filter.on_flow(early, kGrowing), Verdict::NotYet);
-  EXPECT_EQ(filter.on_flow(early, kComplete), Verdict::Hide) << "it will not come any more";
+  EXPECT_EQ(filter.on_flow(early, kComplete), Verdict::Hide) << "the port stays unknown";
   EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", 0, "10.0.0.2", 80), kGrowing), Verdict::Show)
       << "one side is enough";
 }
@@ -161,7 +161,7 @@ TEST(FilterFlow, AddressMatchesEitherSideInItsFamily) {
   EXPECT_EQ(filter.on_flow(ipv4("9.9.9.9", 1, "8.8.8.8", 2), kGrowing), Verdict::Hide);
   EXPECT_EQ((Filter{.addrs = {cidr("0.0.0.0/0")}}).on_flow(ipv6("::1", 1, "::2", 2), kComplete),
             Verdict::Hide)
-      << "all of IPv4 has nothing of IPv6";
+      << "an IPv4 block contains no IPv6 address";
   EXPECT_EQ((Filter{.addrs = {cidr("10.0.0.0/8")}}).on_flow(ipv6("a00::1", 1, "::2", 2), kComplete),
             Verdict::Hide)
       << "the same bytes in the other family";
@@ -208,9 +208,9 @@ TEST(FilterFlow, AllOptionsMustPass) {
   const Filter both{.local_ports = {80}, .addrs = {cidr("10.0.0.0/24")}};
   EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 80, "9.9.9.9", 2), kGrowing), Verdict::Show);
   EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 0, "9.9.9.9", 2), kGrowing), Verdict::NotYet)
-      << "the address fits, the port is to come";
+      << "the address matches, the port is not known yet";
   EXPECT_EQ(both.on_flow(ipv4("8.8.8.8", 0, "9.9.9.9", 2), kGrowing), Verdict::Hide)
-      << "no port can help";
+      << "the address does not match";
   EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 81, "0.0.0.0", 0), kGrowing), Verdict::Hide);
 }
 
@@ -227,7 +227,7 @@ TEST(FilterOwner, PidWaitsForTheOwner) {
   EXPECT_EQ(filter.on_owner(std::nullopt, std::nullopt, kGrowing), Verdict::NotYet);
   EXPECT_EQ(filter.on_owner(std::nullopt, std::nullopt, kComplete), Verdict::Hide);
   EXPECT_EQ(filter.on_owner(owner_of(0), std::nullopt, kGrowing), Verdict::Hide)
-      << "a process of another pid namespace is none of those asked for";
+      << "a process of another pid namespace never matches";
 }
 
 TEST(FilterOwner, CgroupMatchesItselfAndDescendants) {
@@ -235,10 +235,10 @@ TEST(FilterOwner, CgroupMatchesItselfAndDescendants) {
   const auto verdict = [&](const char* path) { return filter.on_owner({}, path, kGrowing); };
   EXPECT_EQ(verdict("/web"), Verdict::Show);
   EXPECT_EQ(verdict("/web/a/b"), Verdict::Show);
-  EXPECT_EQ(verdict("/web2"), Verdict::Hide) << "a sibling whose name begins alike";
+  EXPECT_EQ(verdict("/web2"), Verdict::Hide) << "a sibling with the same prefix";
   EXPECT_EQ(verdict("/we"), Verdict::Hide);
   EXPECT_EQ(verdict("/"), Verdict::Hide);
-  EXPECT_EQ(verdict(""), Verdict::Hide) << "gone before anybody could ask for its name";
+  EXPECT_EQ(verdict(""), Verdict::Hide) << "removed before its path was read";
   EXPECT_EQ(filter.on_owner({}, std::nullopt, kGrowing), Verdict::NotYet);
   EXPECT_EQ(filter.on_owner({}, std::nullopt, kComplete), Verdict::Hide);
 }
@@ -268,7 +268,8 @@ TEST(FilterFollowed, WaitsForAcceptByTheCommand) {
   Filter filter;
   filter.followed = true;
   EXPECT_EQ(filter.on_followed(true, kGrowing), Verdict::Show);
-  EXPECT_EQ(filter.on_followed(false, kGrowing), Verdict::NotYet) << "it may accept it yet";
+  EXPECT_EQ(filter.on_followed(false, kGrowing), Verdict::NotYet)
+      << "the command may still accept it";
   EXPECT_EQ(filter.on_followed(true, kComplete), Verdict::Show);
   EXPECT_EQ(filter.on_followed(false, kComplete), Verdict::Hide);
 }
@@ -289,13 +290,13 @@ TEST(FilterWants, FlagOfAWantedState) {
   filter.states.set(index(State::CloseWait));
   EXPECT_TRUE(filter.wants(flag));
   flag.raised = false;
-  EXPECT_TRUE(filter.wants(flag)) << "one that is cleared, too";
+  EXPECT_TRUE(filter.wants(flag)) << "a cleared flag, too";
 }
 
 TEST(FilterWants, IgnoresFlagsOnly) {
   Filter filter;
   filter.flags_only = true;
-  EXPECT_TRUE(filter.wants(FlagRecord{})) << "transitions are not made, see FlagFilter";
+  EXPECT_TRUE(filter.wants(FlagRecord{})) << "the publisher drops transitions, see FlagFilter";
   EXPECT_EQ(filter.on_flow(Flow{}, kComplete), Verdict::Show);
 }
 
@@ -321,7 +322,7 @@ TEST(FilterWants, ConnectionThatVisitedAWantedState) {
   EXPECT_TRUE((Filter{.states = states({State::Established, State::TimeWait})}).wants(record));
   EXPECT_FALSE((Filter{.states = states({State::TimeWait})}).wants(record));
   EXPECT_TRUE((Filter{.states = states({State::Closed})}).wants(record))
-      << "every connection that is over reached CLOSED";
+      << "every ended connection reached CLOSED";
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whom a stuck socket belongs to where nobody was seen to open it, and what the exit of a process
-// closes (`run`).
+// Owners of stuck sockets whose opening was not seen, and sockets closed by the exit of a process
+// (`run`).
 #include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
@@ -12,7 +12,7 @@ HoldersEvent holders_of(std::uint64_t cookie, const std::vector<Holder>& holders
   return event;
 }
 
-// Stuck since before the trace, closed at 10 s: whose it was comes with that.
+// Stuck since before the trace, closed at 10 s: the close shows the owner.
 std::string owner_after(const HoldersEvent& event) {
   Story story;
   Conn socket = story.server(7).found(CloseWait, 0ms);
@@ -127,10 +127,10 @@ TEST(FlagByExit, IsRaisedForACloseWaitClosedByExit) {
   EXPECT_EQ(raised.threshold, 100ms);
   EXPECT_EQ(raised.cause, Cause::EofRead);
   EXPECT_EQ(raised.unread_bytes, 0U);
-  EXPECT_EQ(raised.unsent_bytes, std::nullopt) << "the kernel did not say";
+  EXPECT_EQ(raised.unsent_bytes, std::nullopt) << "not in the transition";
   EXPECT_EQ(raised.when.mono, story.clock(1100ms));
   story.finishes(2s);
-  EXPECT_EQ(flag_records(story).size(), 1U) << "there is nothing to clear";
+  EXPECT_EQ(flag_records(story).size(), 1U) << "no flag to clear";
   EXPECT_EQ(story.lifecycle().flags_raised(), 1U);
   EXPECT_EQ(story.lifecycle().flags_open(), 0U);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flags: which sockets have which threshold, and what a filter makes of them.
+// Flags: the threshold of each state, and filters.
 #include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
@@ -23,7 +23,7 @@ Conn orphaned(Story& story) {
 TEST(FlagThreshold, OfOrphanExceedsTheKernelTimeout) {
   Story story(flagging_by_default());
   orphaned(story);
-  EXPECT_TRUE(questions(story, 65'990ms).empty()) << "until 62 s the kernel ends it";
+  EXPECT_TRUE(questions(story, 65'990ms).empty()) << "the kernel ends it by 62 s";
   is_answered(story, 66'010ms, minisock_in(FinWait2));
   EXPECT_EQ(flags(story), "FIN_WAIT_2 raised 65010ms");
   const FlagRecord raised = flag(story);
@@ -93,7 +93,7 @@ TEST(FlagThreshold, OfHalfOpenRequest) {
   const auto& opened = std::get<TransitionRecord>(story.records()[0]);
   EXPECT_EQ(opened.from, Listen);
   EXPECT_EQ(opened.to, SynReceived);
-  EXPECT_EQ(opened.when.mono, story.clock(0ms)) << "dated back";
+  EXPECT_EQ(opened.when.mono, story.clock(0ms)) << "the time of the SYN";
   EXPECT_EQ(flags(story), "SYN_RECEIVED raised 2010ms");
   request.born(3s).request_cancelled(3s);
   request.moves(SynReceived, Established, 3s, {.attached = false});
@@ -114,7 +114,7 @@ TEST(FlagThreshold, OfOtherStates) {
   with_port.local.port = 40001;
   is_answered(connecting, 5010ms, with_port);
   EXPECT_EQ(flags(connecting), "SYN_SENT raised 5010ms");
-  EXPECT_EQ(flag(connecting).socket.flow.local.port, 40001) << "chosen since";
+  EXPECT_EQ(flag(connecting).socket.flow.local.port, 40001) << "chosen after the first transition";
 
   Story listening(flagging(Listen, 5s));
   listening.listener(1).listens(0ms);
@@ -171,7 +171,7 @@ TEST(FlagFilter, AsksAgainOnceTheOwnerIsKnown) {
   InquiryEvent queued = still_in(CloseWait);
   queued.attached = false;
   is_answered(story, 62s, queued);
-  EXPECT_EQ(flags(story), "") << "whose it will be is not known";
+  EXPECT_EQ(flags(story), "") << "its owner is not known yet";
   child.accepted(70s);
   is_answered(story, 71s, still_in(CloseWait));
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 70000ms");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flags: when the kernel is asked about a socket, and what becomes of its answer.
+// Flags: questions to the kernel about a socket, and its answers.
 #include <cerrno>
 
 #include "support/flag_story.h"
@@ -7,7 +7,7 @@
 namespace tcpdwell::life_story {
 namespace {
 
-// Its peer closes at 1 s.
+// The peer closes at 1 s.
 Conn stuck(Story& story, std::uint64_t cookie = 7) {
   return story.server(cookie).arrives(0ms).accepted(1ms).moves(Established, CloseWait, 1s);
 }
@@ -21,7 +21,7 @@ TEST(Flag, AsksTheKernelAfterTheThreshold) {
   EXPECT_EQ(asked.flow, socket.flow());
   EXPECT_EQ(asked.state, CloseWait);
   EXPECT_TRUE(questions(story, 10min).empty()) << "once";
-  EXPECT_EQ(flags(story), "") << "the kernel has not said a word";
+  EXPECT_EQ(flags(story), "") << "no answer yet";
 }
 
 TEST(Flag, AsksTheKernelAfterALeapOfTheClock) {
@@ -85,7 +85,7 @@ TEST(Flag, ReportsTheAnswerOfTheKernel) {
   is_answered(story, 62s, answer);
   const FlagRecord raised = flag(story);
   EXPECT_EQ(raised.cause, Cause::DataUnread);
-  EXPECT_EQ(raised.unread_bytes, 5U) << "the FIN is no byte";
+  EXPECT_EQ(raised.unread_bytes, 5U) << "the FIN is not data";
   EXPECT_EQ(raised.unsent_bytes, 9U);
   ASSERT_EQ(raised.holders.size(), 3U);
   EXPECT_EQ(raised.holders[0].fd, 3);
@@ -110,7 +110,7 @@ TEST(Flag, MissingSocketEndsTheConnection) {
   is_answered(story, 61'010ms, gone());
   EXPECT_EQ(flags(story), "");
   EXPECT_EQ(story.life(7).verdict(), "unknown, opened by remote, closed by remote");
-  EXPECT_EQ(story.life(7).dwell(CloseWait), "30005ms+-30005ms") << "it went at some time";
+  EXPECT_EQ(story.life(7).dwell(CloseWait), "30005ms+-30005ms") << "it ended at an unknown time";
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
@@ -130,7 +130,7 @@ TEST(Flag, AsksAgainAfterARetractedEnd) {
   Story story(flagging(SynReceived, 1s));
   Conn request = story.server(1).request_starts(0ms);
   const Question asked = question(story, 1010ms);
-  request.request_expires(1015ms);  // the SYN-ACK is on its way out
+  request.request_expires(1015ms);  // the SYN-ACK is being sent
   answers(story, asked, 1015ms, still_in(SynReceived));
   request.request_starts(1015ms, {.retransmits = 1});
   is_answered(story, 2100ms, still_in(SynReceived));
@@ -156,7 +156,7 @@ TEST(Flag, IsNotRaisedForAMinisockAfterUnseenFin) {
   client.moves(FinWait1, FinWait2, 200ms, orphan()).hands_over(FinWait2, FinWait2, 200ms);
   is_answered(story, 2s, minisock_in(TimeWait));
   EXPECT_EQ(flags(story), "");
-  EXPECT_EQ(story.life(1).transitions().back().to, FinWait2) << "its end says when the FIN came";
+  EXPECT_EQ(story.life(1).transitions().back().to, FinWait2) << "end_minisock() dates the FIN";
   client.minisock_expires(TimeWait, 61s, {.left = 0s});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "800ms+-4ms");
 }
@@ -166,10 +166,10 @@ TEST(Flag, UnraisedFlagLeavesTheMinisockToTheNextWalk) {
   Conn client = story.client(1).establishes(0ms).closes(Established, 100ms);
   client.moves(FinWait1, FinWait2, 200ms, orphan()).hands_over(FinWait2, FinWait2, 200ms);
   is_answered(story, 2s, minisock_in(TimeWait));
-  story.loses(1, 3s);  // its end, perhaps
+  story.loses(1, 3s);  // may be its end
   story.lifecycle().snapshot_begins();
   story.lifecycle().snapshot_ended();
-  EXPECT_EQ(story.lifecycle().take_questions().size(), 1U) << "the walk has not found it";
+  EXPECT_EQ(story.lifecycle().take_questions().size(), 1U) << "the walk did not find it";
 }
 
 TEST(Flag, IsClearedWithTheWholeDwell) {
@@ -181,7 +181,7 @@ TEST(Flag, IsClearedWithTheWholeDwell) {
   const FlagRecord cleared = flag_records(story).back();
   EXPECT_EQ(cleared.when.mono, story.clock(100s));
   EXPECT_EQ(cleared.threshold, 60s);
-  EXPECT_EQ(cleared.cause, Cause::EofRead) << "what it was raised for";
+  EXPECT_EQ(cleared.cause, Cause::EofRead) << "the cause of the raise";
   EXPECT_TRUE(cleared.holders.empty());
   socket.moves(LastAck, Closed, 101s, orphan());
   EXPECT_EQ(flag_records(story).size(), 2U) << "once";
@@ -212,7 +212,7 @@ TEST(Flag, IgnoresAnswersForAReusedId) {
   first.closes(CloseWait, 63s).moves(LastAck, Closed, 64s, orphan());
   story.server(8).arrives(65s).moves(Established, CloseWait, 66s);
   const Question asked = question(story, 127s);
-  ASSERT_EQ(asked.id, old.id) << "the story is about a place that is used again";
+  ASSERT_EQ(asked.id, old.id) << "this test needs a reused id";
   answers(story, old, 127s, still_in(CloseWait));
   answers(story, old, 127s, gone());
   EXPECT_EQ(flags(story), "");
@@ -256,7 +256,7 @@ TEST(Flag, StaysOpenAfterEviction) {
   story.client(2).connects(63s);
   ASSERT_EQ(story.lifecycle().evicted(), 1U);
   story.finishes(80s);
-  EXPECT_EQ(story.lifecycle().flags_open(), 1U) << "nothing has cleared it";
+  EXPECT_EQ(story.lifecycle().flags_open(), 1U) << "no transition cleared it";
 }
 
 }  // namespace

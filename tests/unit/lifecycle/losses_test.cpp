@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was not seen: events that the ring had no room for, connections that left a full table, the
-// end of the trace. A gap becomes an error, and a verdict that rests on silence becomes unknown.
+// Lost events, evictions from a full table, and the end of the trace. A gap becomes an error; a
+// result that depends on a missing event becomes unknown.
 #include <cerrno>
 
 #include "support/life_story.h"
@@ -30,7 +30,7 @@ TEST(Loss, OfTransitionIsAnErrorOfBothDwells) {
   EXPECT_EQ(story.life(1).states(),
             "CLOSED, SYN_SENT 10ms, ESTABLISHED 100ms+-100ms, CLOSE_WAIT 100ms+-100ms, "
             "LAST_ACK 10ms, CLOSED");
-  EXPECT_EQ(story.life(1).why(CloseWait), "") << "nobody saw it";
+  EXPECT_EQ(story.life(1).why(CloseWait), "") << "the transition was lost";
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by remote");
 }
 
@@ -139,7 +139,7 @@ TEST(Eviction, RemovesTheConnectionWithoutRecentEvents) {
   EXPECT_EQ(story.lifecycle().connections_ended(), 0U) << "it did not end";
   story.client(1).closes(Established, 10s);
   EXPECT_EQ(story.life(1).transitions().back().dwell.value_or(Dwell{}).error, std::nullopt)
-      << "a lower bound: the beginning is forgotten";
+      << "a lower bound: its begin was evicted";
 }
 
 TEST(Eviction, OfPendingEndResolvesNothing) {

@@ -26,13 +26,13 @@ TEST(Minisock, HeldFinWait2GoesToTimeWaitWithItsFin) {
   EXPECT_EQ(story.connection().ended, Ended::Fin);
   EXPECT_EQ(story.connection().time_wait_ended, TimeWaitEnded::Expired);
   EXPECT_EQ(story.connection().closed_by, Side::Local);
-  EXPECT_EQ(story.connection().tally->bytes_sent, 5U) << "the full socket's last look is kept";
+  EXPECT_EQ(story.connection().tally->bytes_sent, 5U) << "the final counters of the full socket";
 }
 
 TEST(Minisock, OrphanKeepsFinWait2InTheMinisock) {
   Story story;
   story.closes_first().hands_over(FinWait2, 102ms);
-  EXPECT_EQ(story.said.all<ConnectionRecord>().size(), 0U) << "that CLOSE was no end";
+  EXPECT_EQ(story.said.all<ConnectionRecord>().size(), 0U) << "that CLOSE is not an end";
   story.tell(story.timer(TimerOp::Segment, TimeWait, 602ms));
   expires(story, TimeWait, 61s);
   EXPECT_EQ(story.path(), kActive);
@@ -57,7 +57,7 @@ TEST(Minisock, CancelAndStartIsARearm) {
   story.tell(story.timer(TimerOp::Start, TimeWait, 30s)).wait(40s);
   EXPECT_TRUE(story.said.all<ConnectionRecord>().empty());
   expires(story, TimeWait, 91s);
-  EXPECT_EQ(story.dwell(TimeWait).value, 90800ms) << "the whole of it, not since the last arm";
+  EXPECT_EQ(story.dwell(TimeWait).value, 90800ms) << "since the FIN, not since the last arm";
 }
 
 TEST(Minisock, RearmToTimeWaitIsTheFin) {
@@ -98,7 +98,7 @@ TEST(Minisock, EntryStampWrapsAfter49Days) {
   // Uptime in ms is just past 2^32 at the expiry, and just before it at the FIN.
   const Nanos uptime = std::chrono::milliseconds{(1LL << 32) + 30000};
   Story story({}, {.hz = kHz, .began = uptime - 40s});
-  const Nanos shift = uptime - kBegan;  // the story's clock
+  const Nanos shift = uptime - kBegan;  // of the test's clock
   story.tell(story.moves(Established, FinWait1, shift - 35s));
   story.tell(story.moves(FinWait1, FinWait2, shift - 34s));
   auto start = story.timer(TimerOp::Start, FinWait2, shift - 34s);
@@ -133,9 +133,9 @@ TEST_P(Killed, CancelWithoutStartIsTheEnd) {
     auto cancel = story.timer(TimerOp::Cancel, substate, 5s);
     cancel.canceller = GetParam().by;
     story.tell(cancel).wait_and_all_is_gone(5010ms);
-    EXPECT_TRUE(story.said.all<ConnectionRecord>().empty()) << "too early to tell";
+    EXPECT_TRUE(story.said.all<ConnectionRecord>().empty()) << "the end is pending";
     story.wait_and_all_is_gone(5400ms);
-    EXPECT_EQ(story.connection().when.mono, kBegan + 5s) << "dated back";
+    EXPECT_EQ(story.connection().when.mono, kBegan + 5s) << "the time of the cancel";
     if (substate == TimeWait) {
       EXPECT_EQ(story.connection().time_wait_ended, GetParam().time_wait);
       EXPECT_EQ(story.connection().ended, Ended::Fin);
@@ -221,14 +221,14 @@ TEST(Minisock, UnknownMinisockMayStillHaveTheTimerOfFinWait2) {
   expire.left_jiffies = -250;
   story.tell(expire);
   EXPECT_EQ(story.path(), "TIME_WAIT CLOSED");
-  EXPECT_EQ(story.dwell(TimeWait).value, 61s) << "not since 60 s before the end of its first timer";
+  EXPECT_EQ(story.dwell(TimeWait).value, 61s) << "not 60 s before the end of its first timer";
   EXPECT_EQ(story.dwell(TimeWait).error, std::nullopt);
 }
 
 TEST(Minisock, OfSocketWithoutCookieGetsItsOriginFromTheLastTransition) {
   Story story;
   story.tell(story.timer(TimerOp::Start, TimeWait, 5s, 0));
-  story.tell(story.moves(Closing, Closed, 5s, 33));  // the tracepoint gave it a cookie
+  story.tell(story.moves(Closing, Closed, 5s, 33));  // the tracepoint assigned a cookie
   story.tell(story.timer(TimerOp::Expire, TimeWait, 66s, 0));
   EXPECT_EQ(story.path(), "CLOSING TIME_WAIT CLOSED");
   EXPECT_EQ(story.dwell(TimeWait).value, 61s);
@@ -239,7 +239,7 @@ TEST(Minisock, OfSocketWithoutCookieGetsItsOriginFromTheLastTransition) {
 TEST(Minisock, LostTransitionBeforeTheMinisockIsBridged) {
   Story story;
   story.connects().tell(story.moves(Established, FinWait1, 101ms));
-  story.hands_over(TimeWait, 201ms);  // FIN_WAIT_1 -> FIN_WAIT_2 never came
+  story.hands_over(TimeWait, 201ms);  // FIN_WAIT_1 -> FIN_WAIT_2 was lost
   expires(story, TimeWait, 61s);
   EXPECT_EQ(story.path(), kActive);
   EXPECT_EQ(story.dwell(FinWait1).error, 50ms) << "between 0 and 100 ms";

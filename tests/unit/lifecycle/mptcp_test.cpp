@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Subflows of MPTCP sockets: what is flagged is the MPTCP socket, and the subflow only stands for
-// it.
+// Subflows of MPTCP sockets: flags are about the MPTCP socket, which one subflow
+// represents.
 #include <cerrno>
 
 #include "support/flag_story.h"
@@ -44,7 +44,7 @@ Conn subflow(Story& story, std::uint64_t cookie = kCookie) {
 void is_answered(Story& story, Nanos at, State tcp, const MptcpSocket& socket) {
   const Question asked = question(story, at);
   EXPECT_TRUE(asked.mptcp);
-  EXPECT_EQ(asked.state, tcp) << "the state by which TCP is asked for";
+  EXPECT_EQ(asked.state, tcp) << "the question has the state of the TCP socket";
   is_seen(story, socket, at);
   InquiryEvent answer = still_in(tcp);
   answer.holders = {held_by(4711)};
@@ -72,7 +72,8 @@ TEST(Mptcp, IsClearedOnlyByItsOwnClose) {
   changes(story, socket_in(Established), CloseWait, 1s);
   is_answered(story, 62s, Established, socket_in(CloseWait));
   tcp.moves(Established, CloseWait, 63s, {.mptcp = true});
-  EXPECT_EQ(flags(story), "CLOSE_WAIT raised 61000ms") << "what TCP does is of no interest";
+  EXPECT_EQ(flags(story), "CLOSE_WAIT raised 61000ms")
+      << "the state of the TCP socket does not matter";
   changes(story, socket_in(CloseWait), LastAck, 71s);
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 61000ms, CLOSE_WAIT cleared 70000ms");
   EXPECT_EQ(story.lifecycle().flags_open(), 0U);
@@ -129,10 +130,10 @@ TEST(Mptcp, UnreadableSocketIsCountedOnce) {
     const Question asked = question(story, at);
     answers(story, asked, at, still_in(CloseWait));
   }
-  EXPECT_EQ(flags(story), "") << "TCP says nothing about it";
+  EXPECT_EQ(flags(story), "") << "no flag for the TCP socket";
   EXPECT_EQ(story.lifecycle().mptcp_not_judged(), 1U);
   is_answered(story, 66s, CloseWait, socket_in(CloseWait));
-  EXPECT_EQ(story.lifecycle().flags_raised(), 1U) << "it is asked for again";
+  EXPECT_EQ(story.lifecycle().flags_raised(), 1U) << "asked about again";
 }
 
 TEST(Mptcp, OneSubflowRepresentsTheSocket) {
@@ -158,7 +159,7 @@ TEST(Mptcp, OlderSocketHasBothBounds) {
   is_answered(story, 101s, Established, socket);
   const FlagRecord raised = flag(story);
   EXPECT_FALSE(raised.dwell.error) << "a lower bound";
-  EXPECT_EQ(raised.dwell.value, 71s - 4ms) << "a jiffy may have been about to end";
+  EXPECT_EQ(raised.dwell.value, 71s - 4ms) << "the last jiffy may be incomplete";
   ASSERT_TRUE(raised.at_most);
   EXPECT_EQ(*raised.at_most, 91s + 4ms + 20ms) << "... or a tick was late";
 }
@@ -224,7 +225,7 @@ TEST(Mptcp, LostTransitionIsCorrected) {
   subflow(story);
   changes(story, socket_in(Established), CloseWait, 1s);
   is_answered(story, 62s, Established, socket_in(LastAck));
-  EXPECT_EQ(flags(story), "") << "it was closed meanwhile";
+  EXPECT_EQ(flags(story), "") << "closed meanwhile";
   EXPECT_TRUE(questions(story, 10min).empty());
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What should not happen and does: timers cancelled twice or never started, events of nobody, equal
-// timestamps, reused addresses, wrapped clocks, the unseen.
+// Rare orders of events: timers cancelled twice or never started, events of unknown objects, equal
+// timestamps, reused addresses, wrapped clocks, unseen events.
 #include <cerrno>
 
 #include "support/life_story.h"
@@ -57,7 +57,7 @@ TEST(OddTimers, SegmentAfterTheEndIsIgnored) {
   Story story;
   waiting(story).minisock_expires(TimeWait, 61s).segment(62s);
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
-  EXPECT_EQ(story.lifecycle().connections_ended(), 1U) << "a stray segment makes no connection";
+  EXPECT_EQ(story.lifecycle().connections_ended(), 1U) << "a stray segment creates no connection";
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
@@ -73,7 +73,7 @@ TEST(OddTimers, WaitsForADescheduledCpu) {
   waiting(story).on_cpu(3).minisock_cancelled(TimeWait, 30s, {.left = 30s});
   story.hears_of_cpu(1, 30100ms);
   story.waits(30200ms);
-  EXPECT_FALSE(story.life(1).over()) << "another CPU says nothing about this one";
+  EXPECT_FALSE(story.life(1).over()) << "events of another CPU do not count";
   Conn late = story.client(1).on_cpu(3);
   late.minisock_starts(TimeWait, 30210ms);
   story.waits(40s);
@@ -92,7 +92,7 @@ TEST(OddTimers, EndJustBeforeFinishStaysPending) {
   Story story;
   story.client(2).establishes(0ms).moves(Established, Closed, 30s, {.err = ECONNRESET});
   story.finishes(30s);
-  EXPECT_EQ(story.life(2).verdict(), "still open") << "who sent the RST would come after the end";
+  EXPECT_EQ(story.life(2).verdict(), "still open") << "our RST could still follow";
 }
 
 TEST(OddTimers, FinishResolvesOlderPendingEnds) {
@@ -126,11 +126,11 @@ TEST(OddFin, ChangedStampIsPreferredToTheTimer) {
   Story story;
   orphaned(story, {.stamp_ms = stamp(story, 20ms)})
       .minisock_expires(TimeWait, 70s, {.left = -500ms, .stamp_ms = stamp(story, 520ms)});
-  EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-1ms") << "a re-arm moved the timer since";
+  EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-1ms") << "a re-arm has moved the timer";
 }
 
 TEST(OddFin, UnchangedStampIsIgnored) {
-  Story story;  // no TCP timestamps: it stays that of the minisock's beginning
+  Story story;  // no TCP timestamps: the stamp stays that of the minisock's start
   orphaned(story, {.stamp_ms = stamp(story, 20ms)})
       .minisock_expires(TimeWait, 62020ms, {.left = -500ms, .stamp_ms = stamp(story, 20ms)});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1500ms+-4ms");
@@ -142,7 +142,7 @@ TEST(OddFin, RestartOfTheTimerIsTheFin) {
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1000ms");
 }
 
-// 92 of 100 FINs leave the timer in its bucket, and what shows then is a retransmission.
+// Most FINs leave the timer in its bucket; then only a retransmit shows.
 TEST(OddFin, RestartOfTheTimerMayBeLaterThanTheFin) {
   Story story;
   orphaned(story).minisock_rearmed(3s, {.left = 57520ms}).minisock_expires(TimeWait, 64s);
@@ -159,7 +159,7 @@ TEST(OddFin, RestartOfTheTimerMayBeLaterThanTheStamp) {
 }
 
 TEST(OddFin, RestartOfAShortTimeoutIsTheFin) {
-  Story story;  // tcp_fin_timeout or TCP_LINGER2 of 3 s: what is left is not of 60
+  Story story;  // tcp_fin_timeout or TCP_LINGER2 of 3 s: the timer is not the one of 60 s
   orphaned(story, {.left = 3s})
       .minisock_rearmed(1020ms, {.left = 2s})
       .minisock_expires(TimeWait, 62s);
@@ -167,7 +167,7 @@ TEST(OddFin, RestartOfAShortTimeoutIsTheFin) {
 }
 
 TEST(OddFin, IsNeverBeforeItsMinisock) {
-  Story story;  // rounding must not make it so
+  Story story;  // despite rounding
   orphaned(story).minisock_expires(TimeWait, 60018ms, {.left = 0s});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "0ms+-4ms");
 }
@@ -176,7 +176,7 @@ TEST(Wraps, StampOf32BitMilliseconds) {
   // The FIN comes just before, and the timer expires after CLOCK_MONOTONIC passed 2^32 ms.
   const Nanos wrap = std::chrono::milliseconds{1LL << 32};
   Story story({}, {}, wrap - 2s);
-  ASSERT_GT(stamp(story, 1900ms), stamp(story, 62s)) << "the story has to cross the wrap";
+  ASSERT_GT(stamp(story, 1900ms), stamp(story, 62s)) << "this test needs a wrap";
   orphaned(story, {.stamp_ms = stamp(story, 20ms)})
       .minisock_expires(TimeWait, 62s, {.left = 0s, .stamp_ms = stamp(story, 1900ms)});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1880ms+-1ms");
@@ -201,7 +201,8 @@ TEST(Reuse, AddressAfterAnUnseenEnd) {
       .hands_over(FinWait2, TimeWait, 10100ms)
       .minisock_expires(TimeWait, 71s);
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, unknown");
-  EXPECT_EQ(story.life(1).dwell(TimeWait), "5000ms+-5000ms") << "somewhere within ten seconds";
+  EXPECT_EQ(story.life(1).dwell(TimeWait), "5000ms+-5000ms")
+      << "at an unknown time within ten seconds";
   EXPECT_EQ(story.life(2).dwell(TimeWait), "60900ms");
 }
 
@@ -217,7 +218,7 @@ TEST(Reuse, CookieOfTwoMinisocksAndALiveSocket) {
         .moves(Established, FinWait1, at + 20ms, half_closed_by())
         .moves(FinWait1, FinWait2, at + 30ms)
         .minisock_starts(TimeWait, at + 40ms)
-        .moves(FinWait2, Closed, at + 40ms);  // the descriptor is disconnected and used again
+        .moves(FinWait2, Closed, at + 40ms);  // the socket is disconnected and used again
   }
   story.client(1)
       .local_port(41002)
@@ -300,7 +301,7 @@ TEST(Older, SocketHasALowerBound) {
 TEST(Older, MinisockInTimeWait) {
   Story story;
   story.client(1).minisock_expires(TimeWait, 10s, {.left = -400ms});
-  EXPECT_EQ(story.life(1).states(), "TIME_WAIT >=60400ms, CLOSED") << "armed last 60.4 s ago";
+  EXPECT_EQ(story.life(1).states(), "TIME_WAIT >=60400ms, CLOSED") << "last armed 60.4 s ago";
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by unknown, closed by unknown, expired");
 }
 
@@ -312,7 +313,7 @@ TEST(Older, MinisockInFinWait2) {
 }
 
 TEST(Older, SocketFirstSeenAsMinisock) {
-  for (const std::uint64_t cookie : {0U, 1U}) {  // 0: nobody had asked for one before
+  for (const std::uint64_t cookie : {0U, 1U}) {  // 0: no cookie was assigned before
     Story story;
     story.client(1)
         .minisock_cookie(cookie)
@@ -328,7 +329,7 @@ TEST(Older, SocketFirstSeenAsMinisock) {
 TEST(Older, MinisockThatGetsACookieLater) {
   Story story;
   Conn conn = story.client(1).minisock_cookie(0).hands_over(FinWait2, TimeWait, 5s);
-  conn.minisock_cookie(0x77).minisock_expires(TimeWait, 66s);  // `ss -e` asked for it
+  conn.minisock_cookie(0x77).minisock_expires(TimeWait, 66s);  // `ss -e` assigned it
   EXPECT_EQ(story.life(1).states(), "FIN_WAIT_2 >=5000ms, TIME_WAIT 61000ms, CLOSED");
   EXPECT_EQ(story.lifecycle().connections_ended(), 1U);
   EXPECT_EQ(story.lifecycle().open(), 0U);

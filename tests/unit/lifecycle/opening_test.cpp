@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every way in which a connection begins, or does not: connect(), a half-open request, Fast Open,
-// listeners. Whole lives, in the order in which the kernel shows them.
+// All ways in which a connection begins or fails to: connect(), half-open requests, Fast Open,
+// listeners. Whole lives, in the order of the kernel's events.
 #include <cerrno>
 
 #include "support/life_story.h"
@@ -37,13 +37,13 @@ TEST(Opening, ConnectWithoutPortIsNotAConnection) {
   Story story;
   story.client(1).local_port(0).connects(0ms).moves(SynSent, Closed, 1ms);
   story.finishes(10s);
-  ASSERT_EQ(story.records().size(), 1U) << "that it failed";
+  ASSERT_EQ(story.records().size(), 1U) << "the failed connect()";
   EXPECT_TRUE(std::holds_alternative<FailedConnectsRecord>(story.records()[0]));
   EXPECT_EQ(story.lifecycle().connections_ended(), 0U);
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-// tcp_tw_reuse with one free port: every try is a pair of its own, the last one gets through.
+// tcp_tw_reuse with one free port: each try is a pair of transitions; the last one succeeds.
 TEST(Opening, TriesForAPortInTimeWaitAreNotLives) {
   Story story;
   Conn conn = story.client(1);
@@ -77,7 +77,7 @@ TEST(Opening, DisconnectAndReconnect) {
   conn.connects(200ms, {.pid = kPid, .life = 1}).moves(SynSent, Established, 210ms);
   EXPECT_EQ(story.life(1, 0).verdict(), "reset_sent, opened by local, closed by local");
   EXPECT_EQ(story.life(1, 0).why(Closed), "disconnect");
-  EXPECT_EQ(story.life(1, 0).last_socket().flow, conn.flow()) << "what was known stays known";
+  EXPECT_EQ(story.life(1, 0).last_socket().flow, conn.flow()) << "known addresses are kept";
   EXPECT_EQ(story.life(1, 1).states(), "CLOSED, SYN_SENT 10ms, ESTABLISHED");
 }
 
@@ -128,9 +128,10 @@ TEST_P(Child, OfARequestIsHalfOpenSinceTheSyn) {
   established(child, 1543ms).accepted(1544ms, 7);
   child.closes(Established, 1643ms, 7);
   EXPECT_EQ(story_.life(1).states(), "LISTEN, SYN_RECEIVED 1533ms, ESTABLISHED 100ms, FIN_WAIT_1");
-  EXPECT_EQ(story_.life(1).transitions().front().when.mono, story_.clock(10ms)) << "dated back";
+  EXPECT_EQ(story_.life(1).transitions().front().when.mono, story_.clock(10ms))
+      << "the time of the SYN";
   EXPECT_EQ(story_.life(1).owner(), "7 by accept");
-  EXPECT_EQ(story_.life(100).states(), "CLOSED, LISTEN") << "the listener's own life goes on";
+  EXPECT_EQ(story_.life(100).states(), "CLOSED, LISTEN") << "the listener's life continues";
   EXPECT_EQ(story_.lifecycle().open(), 2U);
 }
 
@@ -212,7 +213,7 @@ TEST_P(Child, AtTheAddressOfAnUnfinishedNewborn) {
   established(born(child, 20ms), 20ms);
   EXPECT_TRUE(story_.life(1).unheard_of());
   EXPECT_EQ(story_.life(2).states(), "LISTEN, SYN_RECEIVED >=0ms, ESTABLISHED");
-  EXPECT_EQ(story_.lifecycle().open(), 1U) << "the newborn before it must not stay";
+  EXPECT_EQ(story_.lifecycle().open(), 1U) << "the previous newborn must not stay";
 }
 
 TEST_P(Child, NeverAcceptedWhenItsListenerCloses) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A full socket goes to CLOSE, and its minisock was not seen to begin: the kernel is asked before
-// that is told as an end, and what is still there goes on as the same connection.
+// A full socket goes to CLOSE without a visible minisock: the kernel is asked before the end is
+// published; if the minisock exists, it continues the same connection.
 #include "support/pending_story.h"
 
 namespace tcpdwell::life_story {
@@ -16,7 +16,7 @@ TEST(PendingClose, IsResolvedIfTheKernelHasNoSocket) {
   EXPECT_FALSE(story.life(1).over()) << "not before the answer";
   answers(story, asked, 3s, gone());
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by local");
-  EXPECT_EQ(story.life(1).dwell(FinWait2), "1ms") << "dated back";
+  EXPECT_EQ(story.life(1).dwell(FinWait2), "1ms") << "the time of the CLOSE";
   EXPECT_EQ(story.lifecycle().corrected(), 0U);
   EXPECT_EQ(story.lifecycle().unseen(), 0U);
 }
@@ -145,7 +145,7 @@ TEST(PendingClose, LateRstResolvesIt) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-// An event of the minisock says that there is one: before the question, and while it is out.
+// An event of the minisock shows it: before the question, or before the answer.
 class MinisockShows : public testing::TestWithParam<bool> {
  protected:
   void ask(Story& story) {
@@ -226,11 +226,11 @@ TEST_P(MinisockShows, InAWalk) {
   EXPECT_TRUE(story.lifecycle().take_questions().empty());
   EXPECT_EQ(story.lifecycle().open(), 1U);
   conn.minisock_expires(TimeWait, 61s);
-  EXPECT_EQ(story.life(1).dwell(FinWait2), "309ms+-4ms") << "by its timer";
+  EXPECT_EQ(story.life(1).dwell(FinWait2), "309ms+-4ms") << "from its timer";
   expect_one_end(story, conn);
 }
 
-// --- ... and the CLOSE was hidden, too ---
+// --- the CLOSE was hidden, too ---
 
 TEST(HiddenClose, OfOrphanIsNotASecondConnection) {
   Story story;
@@ -246,7 +246,7 @@ TEST(HiddenClose, WithHiddenTransitionIsOneGap) {
   Story story;
   Conn conn = story.client(1).establishes(0ms).closes(Established, 100ms).segment(1100ms);
   conn.minisock_expires(TimeWait, 62s);
-  EXPECT_EQ(story.life(1).dwell(FinWait1), "500ms+-500ms") << "no more than until the FIN came";
+  EXPECT_EQ(story.life(1).dwell(FinWait1), "500ms+-500ms") << "at most until the FIN";
   EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-500ms");
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60900ms");
   expect_one_end(story, conn);
@@ -324,14 +324,14 @@ TEST(PendingClose, IsResolvedIfAnotherMinisockHasItsAddresses) {
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by local");
 }
 
-// The tracepoint itself gave it a cookie, when its minisock was there.
+// The tracepoint assigned the cookie after the minisock was created.
 TEST(PendingClose, WithoutCookieIsAskedAboutByAddresses) {
   Story story;
   Conn conn = story.client(1).minisock_cookie(0).moves(FinWait2, Closed, 102ms, orphan());
   const Question asked = question(story, kAsked);
   EXPECT_EQ(asked.cookie, 0U);
   InquiryEvent answer = minisock_in(FinWait2);
-  answer.cookie = 77;  // the question gave it one
+  answer.cookie = 77;  // the question assigned a cookie
   answers(story, asked, kAsked, answer);
   EXPECT_FALSE(story.life(1).over());
   conn.minisock_cookie(77).minisock_expires(FinWait2, 60s);
@@ -365,7 +365,7 @@ TEST(PendingClose, AfterALossIsRetractedAndNotCountedAsUnseen) {
   story.loses(1, 110ms);
   is_answered(story, kAsked, minisock_in(FinWait2));
   EXPECT_EQ(story.lifecycle().corrected(), 1U);
-  EXPECT_EQ(story.lifecycle().unseen(), 0U) << "it was counted";
+  EXPECT_EQ(story.lifecycle().unseen(), 0U) << "counted as lost";
   conn.minisock_expires(FinWait2, 60s);
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by local, closed by local");
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The timer of a minisock or a request is cancelled, and what follows was hidden: the kernel is
-// asked before that is told as an end. How often it is asked has a bound.
+// The timer of a minisock or a request is cancelled, and the next event is hidden: the kernel is
+// asked before the end is published. The number of questions is bounded.
 #include "support/pending_story.h"
 
 namespace tcpdwell::life_story {
 namespace {
 
-// --- a minisock whose timer was cancelled, and not seen to start again --------------------------
+// --- a cancelled minisock timer with a hidden restart --------------------------------------------
 
 TEST(PendingCancel, IsResolvedIfTheKernelHasNoSocket) {
   for (const auto& [canceller, how] :
@@ -19,7 +19,7 @@ TEST(PendingCancel, IsResolvedIfTheKernelHasNoSocket) {
     answers(story, asked, 22s, gone());
     EXPECT_EQ(story.life(1).verdict(),
               "fin, opened by local, closed by local, " + std::string(how));
-    EXPECT_EQ(story.life(1).dwell(TimeWait), "19898ms") << "dated back to the cancel";
+    EXPECT_EQ(story.life(1).dwell(TimeWait), "19898ms") << "the time of the cancel";
     EXPECT_EQ(story.lifecycle().corrected(), 0U);
   }
 }
@@ -51,7 +51,7 @@ TEST(PendingCancel, BeforeAnotherCancelWasARestart) {
   Conn conn = hidden_restart(story, FinWait2);
   conn.minisock_cancelled(TimeWait, 20010ms, {.canceller = Canceller::Abort});
   story.waits(21s);
-  EXPECT_EQ(story.life(1).dwell(FinWait2), "19899ms") << "the first was the FIN";
+  EXPECT_EQ(story.life(1).dwell(FinWait2), "19899ms") << "the first cancel was the FIN";
   EXPECT_EQ(story.life(1).dwell(TimeWait), "10ms");
 }
 
@@ -146,7 +146,7 @@ TEST(PendingCancel, IsResolvedWithoutAnswerAndAtTheEnd) {
   }
 }
 
-// --- a request that seems to have ended, and its child or its restart was not seen --------------
+// --- a request with a hidden child or restart ----------------------------------------------------
 
 TEST(PendingRequest, IsResolvedIfTheKernelHasNoSocket) {
   Story story;
@@ -203,10 +203,10 @@ TEST(PendingRequest, IsRetractedByAWalk) {
   conn.request_found(1510ms, 0ms);
   story.lifecycle().snapshot_ended();
   answers(story, asked, 1520ms, gone());
-  EXPECT_EQ(ends(story), 1U) << "it ended after that, and unseen";
+  EXPECT_EQ(ends(story), 1U) << "it ended later, unseen";
 }
 
-// --- the bound ----------------------------------------------------------------------------------
+// --- bounded questions ---------------------------------------------------------------------------
 
 TEST(PendingEndBound, ExcessEndsAreResolvedAtOnce) {
   Story story;

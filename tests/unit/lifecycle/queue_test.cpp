@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections that wait in an accept queue: flagged by what a walk through the queues finds, until
-// somebody accepts them.
+// Connections that wait in an accept queue: flagged by the result of a walk through the queues,
+// until a process accepts them.
 #include <gmock/gmock.h>
 
 #include "support/queue_story.h"
@@ -50,7 +50,7 @@ TEST(AcceptFlag, DescribesTheQueue) {
   EXPECT_EQ(record.queue->counters->overflows, 6U);
   EXPECT_EQ(record.queue->counters->cookies_sent, 7U);
   EXPECT_THAT(record.queue->should_accept, ElementsAre(43)) << "42 is its parent";
-  ASSERT_EQ(record.holders.size(), 2U) << "all who hold the listener";
+  ASSERT_EQ(record.holders.size(), 2U) << "all holders of the listener";
   EXPECT_EQ(record.holders[0].process.pid, 42U);
 }
 
@@ -126,7 +126,7 @@ TEST(AcceptFlag, IsRaisedForAResetBeforeTheTrace) {
   walk_finds(story, 12s, {queue_of({waits_since(story, conn, 1s, Closed)})});
   EXPECT_EQ(accept_flags(story), "ACCEPT raised 11000ms");
   EXPECT_EQ(flag(story).state, Closed);
-  EXPECT_FALSE(flag(story).unread_bytes) << "not known of what is over";
+  EXPECT_FALSE(flag(story).unread_bytes) << "not known after the end";
 }
 
 TEST(AcceptFlag, EndsWithItsListener) {
@@ -163,11 +163,11 @@ TEST(AcceptFlag, IsTheOnlyFlagOfAnUnacceptedSocket) {
   is_answered(story, 71s, still_in(CloseWait));
   EXPECT_EQ(accept_flags(story),
             "ACCEPT raised 12000ms, ACCEPT cleared 70000ms, CLOSE_WAIT raised 70000ms")
-      << "its own flag is due as soon as somebody has it";
+      << "the flag of its state is due once it is accepted";
 }
 
 TEST(AcceptFlag, UnacceptedCloseWaitIsFlaggedInOlderRecordings) {
-  Story story(flagging(CloseWait, 60s));  // which had no threshold for it
+  Story story(flagging(CloseWait, 60s));  // without an accept threshold
   story.server(7).arrives(0s).moves(Established, CloseWait, 1s, {.attached = false});
   InquiryEvent answer = still_in(CloseWait);
   answer.attached = false;
@@ -177,7 +177,7 @@ TEST(AcceptFlag, UnacceptedCloseWaitIsFlaggedInOlderRecordings) {
 }
 
 TEST(AcceptFlag, NamesThePreviousAcceptor) {
-  // A server that forks for each connection: its children hold the listener and a connection each.
+  // A server that forks for each connection: each child holds the listener and one connection.
   Story story(flagging_accept(10s));
   story.server(5).arrives(1s).accepted(1s, 42);
   Conn conn = story.server(7).arrives(1s);
@@ -258,7 +258,7 @@ TEST(AcceptQueues, AreWalkedInNamespacesWithListeners) {
   story.listener(901).listens(500ms);
   story.on(none);
   EXPECT_THAT(story.lifecycle().take_listening_namespaces(), ElementsAre(1))
-      << "one came while the walk was under way";
+      << "a listener began during the walk";
   story.on(none);
   EXPECT_THAT(story.lifecycle().take_listening_namespaces(), IsEmpty());
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lives that few connections have: each is told as it was.
+// Rare lives of connections.
 #include <cerrno>
 
 #include "support/pending_story.h"
@@ -13,7 +13,7 @@ Facts with_old_error(Facts facts, std::uint16_t err) {
   return facts;
 }
 
-// The peer closes first, we answer after a second; the last acknowledgment comes 1 ms later.
+// The peer closes first, we close a second later; the last ACK comes 1 ms after that.
 Conn closed_second(Story& story) {
   return story.server(7).arrives(1s).moves(Established, CloseWait, 2s).closes(CloseWait, 3s);
 }
@@ -139,14 +139,14 @@ TEST(Listener, IsKilledBySockDestroy) {
   destroyed_or_shut_down(story).moves(Closed, Closed, 2s + 5us, {.err = ECONNABORTED});
   EXPECT_EQ(story.life(7).states(), "CLOSED, LISTEN 2000ms, CLOSED");
   EXPECT_EQ(story.life(7).verdict(), "killed, opened by local, closed by none");
-  EXPECT_EQ(story.life(7).closer(), "nobody") << "who killed it did not close it";
+  EXPECT_EQ(story.life(7).closer(), "nobody") << "the killer is not the closer";
   EXPECT_EQ(story.life(7).owner(), "42 by listen");
 }
 
 TEST(Listener, IsNotKilledByShutdown) {
   Story story;
   destroyed_or_shut_down(story);
-  EXPECT_FALSE(story.life(7).over()) << "what follows says which it is";
+  EXPECT_FALSE(story.life(7).over()) << "the next event decides";
   story.waits(3s);
   EXPECT_EQ(story.life(7).states(), "CLOSED, LISTEN 2000ms, CLOSED");
   EXPECT_EQ(story.life(7).verdict(), "closed, opened by local, closed by none");
@@ -206,7 +206,7 @@ TEST(Devices, EqualFlowsOnTwoDevicesAreTwoConnections) {
   answers_at(two, 0x9100, 100ms);
   EXPECT_EQ(story.life(7).states(), "LISTEN, SYN_RECEIVED 90ms, ESTABLISHED");
   EXPECT_EQ(story.life(7).last_socket().flow.device, 4U);
-  EXPECT_EQ(ends(story), 0U) << "the other one's request goes on";
+  EXPECT_EQ(ends(story), 0U) << "the other request is still open";
 }
 
 }  // namespace

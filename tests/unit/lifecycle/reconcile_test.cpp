@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// After a loss: a walk through all sockets puts the table right.
+// After a loss: a walk through all sockets corrects the table.
 #include <gmock/gmock.h>
 
 #include "support/story.h"
@@ -22,7 +22,7 @@ class Reconcile : public ::testing::Test {
     event.state = state;
     return event;
   }
-  // The only question there is.
+  // The only question.
   Question question() {
     const auto questions = story.table.take_questions();
     EXPECT_EQ(questions.size(), 1U);
@@ -49,13 +49,13 @@ TEST_F(Reconcile, OnlyALossWantsAWalk) {
   story.connects();
   EXPECT_FALSE(story.table.wants_snapshot());
   lose(10ms, 0);
-  EXPECT_FALSE(story.table.wants_snapshot()) << "nothing of ours was missed";
+  EXPECT_FALSE(story.table.wants_snapshot()) << "no event for this table was lost";
   lose(20ms);
   EXPECT_TRUE(story.table.wants_snapshot());
   story.table.snapshot_begins();
   EXPECT_FALSE(story.table.wants_snapshot());
   lose(30ms);
-  EXPECT_TRUE(story.table.wants_snapshot()) << "a loss while it is taken spoils it";
+  EXPECT_TRUE(story.table.wants_snapshot()) << "a loss during the walk makes it incomplete";
 }
 
 TEST_F(Reconcile, UnchangedSocketStays) {
@@ -78,7 +78,7 @@ TEST_F(Reconcile, LostTransitionIsBridged) {
   story.table.snapshot_ended();
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED CLOSE_WAIT");
   const auto last = story.said.all<TransitionRecord>().back();
-  EXPECT_EQ(last.dwell->error, 15ms) << "some time between 1 ms and 31 ms";
+  EXPECT_EQ(last.dwell->error, 15ms) << "between 1 ms and 31 ms";
   story.wait(5s);
   EXPECT_EQ(resynced(), 1U);
 }
@@ -90,7 +90,7 @@ TEST_F(Reconcile, MissingSocketIsAskedAboutAndEnded) {
   story.table.snapshot_ended();
   const Question asked = question();
   EXPECT_EQ(asked.cookie, 1U);
-  EXPECT_EQ(story.table.open(), 1U) << "not before the kernel has said so";
+  EXPECT_EQ(story.table.open(), 1U) << "not before the answer";
   story.tell(answer(asked, Presence::Gone, 40ms));
   EXPECT_EQ(story.table.open(), 0U);
   EXPECT_EQ(story.said.all<ConnectionRecord>().back().ended, Ended::Unknown);
@@ -145,7 +145,7 @@ TEST_F(Reconcile, SocketAfterTheFirstWalkIsNotOlder) {
     EXPECT_EQ(moved.dwell->error, std::nullopt);
     dwells.push_back(moved.dwell->value);
   }
-  EXPECT_THAT(dwells, testing::ElementsAre(10s, 11s, 0s)) << "its beginning was hidden";
+  EXPECT_THAT(dwells, testing::ElementsAre(10s, 11s, 0s)) << "the third began unseen";
 }
 
 TEST_F(Reconcile, UnseenChildOfARequestIsTheSameConnection) {
@@ -224,7 +224,7 @@ TEST_F(Reconcile, LostEndLimitsTheLowerBoundToTheLastSighting) {
   const auto& dwell = ends[0].dwell[index(State::CloseWait)];
   ASSERT_TRUE(dwell);
   EXPECT_FALSE(dwell->error) << "a lower bound";
-  EXPECT_LE(dwell->value, 10ms) << "it may have left right after it was found";
+  EXPECT_LE(dwell->value, 10ms) << "it may have ended right after the walk";
 }
 
 TEST_F(Reconcile, AddressAfterALossDoesNotIdentifyANewborn) {
@@ -263,11 +263,11 @@ TEST_F(Reconcile, MinisockWithoutCookieIsAskedAboutByAddresses) {
   story.table.snapshot_begins();
   story.table.snapshot_ended();
   const Question asked = question();
-  EXPECT_EQ(asked.cookie, 0U) << "5 is what its socket was given when the minisock was made";
+  EXPECT_EQ(asked.cookie, 0U) << "cookie 5 was assigned after the minisock was created";
   auto found = answer(asked, Presence::Present, 30ms);
   found.kind = SocketKind::Full;
   story.tell(found);
-  EXPECT_EQ(story.table.open(), 0U) << "its addresses were used again";
+  EXPECT_EQ(story.table.open(), 0U) << "another socket has its addresses";
 }
 
 }  // namespace

@@ -6,7 +6,7 @@ namespace {
 
 using enum State;
 
-// Of a child: its own cookie and flow.
+// A child event with its own cookie and flow.
 TransitionEvent child(const Story& story, State from, State to, Nanos at) {
   auto event = story.moves(from, to, at, 5);
   event.flow = make_flow(80, 40000);
@@ -14,7 +14,7 @@ TransitionEvent child(const Story& story, State from, State to, Nanos at) {
   return event;
 }
 
-// The announcement, as kernels before 6.18 make it: with the listener's cookie and flow.
+// A child's first event before 6.18: with the listener's cookie and flow.
 TransitionEvent early_birth(const Story& story, Nanos at) {
   auto event = child(story, Listen, SynReceived, at);
   event.cookie = 3;
@@ -73,7 +73,7 @@ TEST_P(Birth, FailedCreationOfAChildIsNotAConnection) {
   story.tell(story.request(TimerOp::Start, 0ms)).tell(birth(story, 5ms));
   story.tell(child(story, SynReceived, Closed, 5ms));
   EXPECT_TRUE(story.said.records.empty());
-  EXPECT_EQ(story.table.open(), 1U) << "the request is still there";
+  EXPECT_EQ(story.table.open(), 1U) << "the request still exists";
 }
 
 TEST(Request, TimesOutAfterItsRetransmits) {
@@ -101,7 +101,7 @@ TEST(Request, CancelAloneIsUnknownWithoutStacks) {
   story.tell(story.request(TimerOp::Start, 0ms)).tell(story.request(TimerOp::Cancel, 100ms));
   story.wait_and_all_is_gone(500ms);
   EXPECT_EQ(story.connection().ended, Ended::Unknown)
-      << "SOCK_DESTROY and the end of its namespace look the same";
+      << "SOCK_DESTROY and the end of the namespace look the same";
 }
 
 TEST(Request, CancelAloneIsAnRst) {

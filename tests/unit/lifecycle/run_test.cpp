@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `run`: what a process left behind, what its runtime closed for it, and what was only slow.
+// `run`: sockets leaked by a process, closed by its language runtime, or only closed late.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -42,7 +42,7 @@ void exits(Story& story, Nanos at, std::uint32_t pid = kPid) {
 TEST(Run, CloseByTheRuntimeJustBeforeExitIsALeak) {
   Story story(for_run());
   stuck(story).moves(CloseWait, LastAck, 3s, by_command());
-  EXPECT_EQ(flags(story), "") << "it may live on";
+  EXPECT_EQ(flags(story), "") << "the process may keep running";
   exits(story, 3040ms);
   EXPECT_EQ(flags(story), "CLOSE_WAIT by exit 2000ms");
   EXPECT_EQ(flag(story).before_exit, 40ms);

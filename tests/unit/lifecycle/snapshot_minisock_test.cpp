@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Minisocks that a walk finds: what their timer and their stamp say about when they began. The
+// Minisocks found by a walk: the begin of their state from timer and stamp. The
 // stamp is 32 bits of milliseconds since boot; at HZ=250 a jiffy is 4 ms.
 #include "support/flag_story.h"
 
@@ -24,26 +24,26 @@ std::string dwell_in(State substate, Found facts, std::optional<Nanos> stamped =
 TEST(SnapshotOfMinisock, TimeWaitBeginsAtItsStamp) {
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s, .timestamps = true}, -10s), "60000ms+-1ms");
   EXPECT_EQ(dwell_in(TimeWait, {.left = 59s, .timestamps = true}, -10s), "60000ms+-1ms")
-      << "a later segment has restarted the timer, and left the stamp";
+      << "a later segment restarted the timer and kept the stamp";
 }
 
 TEST(SnapshotOfMinisock, TimeWaitWithoutTimestampsBeginsAtItsStampIfTheTimerAgrees) {
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s}, -10s), "60000ms+-1ms");
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s}, -10s - 8ms), "60008ms+-1ms") << "two ticks";
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s}, -12s), ">=59996ms")
-      << "the stamp is of its FIN_WAIT_2, or the timer was restarted";
+      << "the stamp is from FIN_WAIT_2, or the timer was restarted";
 }
 
 TEST(SnapshotOfMinisock, TimeWaitWithoutAStampIsAsOldAsItsTimer) {
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s}), ">=59996ms") << "armed 10 s ago, to a tick";
-  EXPECT_EQ(dwell_in(TimeWait, {.left = 60s}), ">=50000ms") << "not later than it was found";
+  EXPECT_EQ(dwell_in(TimeWait, {.left = 60s}), ">=50000ms") << "not later than the walk";
   EXPECT_EQ(dwell_in(TimeWait, {.left = -1s}), ">=110996ms") << "overdue: the wheel is coarse";
 }
 
 TEST(SnapshotOfMinisock, FinWait2IsALowerBound) {
   EXPECT_EQ(dwell_in(FinWait2, {.left = 50s}), ">=50000ms") << "its time-out is not known";
   EXPECT_EQ(dwell_in(FinWait2, {.left = 50s}, -10s), ">=60000ms")
-      << "it was in FIN_WAIT_2 before the minisock was made";
+      << "FIN_WAIT_2 began before the minisock";
 }
 
 TEST(SnapshotOfMinisock, StampsWrap) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Full sockets and requests that a walk through a namespace finds: those that are older than the
-// trace, and those that are known already. At HZ=250 a jiffy is 4 ms.
+// Full sockets and requests found by a walk through a namespace: older than the trace, or already
+// in the table. At HZ=250 a jiffy is 4 ms.
 #include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
@@ -17,7 +17,7 @@ std::string dwell_in(State state, State next, Found facts) {
 }
 
 TEST(Snapshot, OfOlderSocketGivesALowerBound) {
-  EXPECT_EQ(dwell_in(CloseWait, LastAck, {}), ">=10000ms") << "the kernel has no time of it";
+  EXPECT_EQ(dwell_in(CloseWait, LastAck, {}), ">=10000ms") << "the kernel keeps no stamp";
   EXPECT_EQ(dwell_in(CloseWait, LastAck, {.acked_ago = 251}), ">=11000ms") << "1 s and a jiffy";
   EXPECT_EQ(dwell_in(CloseWait, LastAck, {.acked_ago = 1}), ">=10000ms");
   EXPECT_EQ(dwell_in(CloseWait, LastAck, {.acked_ago = 0}), ">=10000ms");
@@ -27,9 +27,9 @@ TEST(Snapshot, UsesTheStampOfEachState) {
   const Found all{.acked_ago = 251, .received_ago = 501, .sent_ago = 1001};
   EXPECT_EQ(dwell_in(CloseWait, LastAck, all), ">=11000ms");
   EXPECT_EQ(dwell_in(FinWait2, Closed, all), ">=11000ms");
-  EXPECT_EQ(dwell_in(Established, CloseWait, all), ">=14000ms") << "whatever it did last";
+  EXPECT_EQ(dwell_in(Established, CloseWait, all), ">=14000ms") << "the latest activity";
   EXPECT_EQ(dwell_in(Established, CloseWait, {.received_ago = 501}), ">=12000ms");
-  EXPECT_EQ(dwell_in(LastAck, Closed, all), ">=10000ms") << "a retransmission is no beginning";
+  EXPECT_EQ(dwell_in(LastAck, Closed, all), ">=10000ms") << "a retransmit is not the begin";
   EXPECT_EQ(dwell_in(FinWait1, FinWait2, all), ">=10000ms");
 }
 
@@ -67,7 +67,7 @@ TEST(Snapshot, OfKnownSocketChangesNothing) {
   const std::size_t said = story.records().size();
   socket.found(Established, 30s, {.acked_ago = 1'000'000});
   EXPECT_EQ(story.records().size(), said);
-  EXPECT_EQ(questions(story, 60'010ms).size(), 1U) << "its clock goes on";
+  EXPECT_EQ(questions(story, 60'010ms).size(), 1U) << "its timer keeps running";
   socket.moves(Established, CloseWait, 61s);
   EXPECT_EQ(story.life(1).states(), "CLOSED, SYN_SENT 10ms, ESTABLISHED 61000ms, CLOSE_WAIT");
 }
@@ -90,7 +90,7 @@ TEST(Snapshot, OfKnownSocketInAnotherStateBridgesTheGap) {
   EXPECT_EQ(story.life(1).states(),
             "CLOSED, SYN_SENT 10ms, ESTABLISHED 5000ms+-5000ms, CLOSE_WAIT 15000ms+-5000ms, "
             "LAST_ACK");
-  EXPECT_EQ(story.life(1).why(CloseWait), "") << "nobody saw it";
+  EXPECT_EQ(story.life(1).why(CloseWait), "") << "the transition was lost";
 }
 
 TEST(Snapshot, OfNewbornChangesNothing) {

@@ -138,7 +138,7 @@ TEST(Socket, ResetNotSentByUsIsReceived) {
   auto gone = story.moves(Established, Closed, 100ms);
   gone.err = ECONNRESET;
   story.connects().tell(gone).wait(110ms);
-  EXPECT_TRUE(story.said.all<ConnectionRecord>().empty()) << "ours may follow";
+  EXPECT_TRUE(story.said.all<ConnectionRecord>().empty()) << "an RST of ours may follow";
   story.wait(500ms);
   EXPECT_EQ(story.connection().ended, Ended::ResetReceived);
   EXPECT_EQ(story.connection().closed_by, Side::Remote);
@@ -224,7 +224,7 @@ TEST(Socket, FullTableEvictsTheConnectionWithoutRecentEvents) {
   EXPECT_EQ(story.table.evicted(), 1U);
   story.tell(story.moves(Established, CloseWait, 1s, 1));
   const auto last = story.said.all<TransitionRecord>().back();
-  EXPECT_EQ(last.dwell->value, 0ns) << "forgotten: nothing is known of how long it was";
+  EXPECT_EQ(last.dwell->value, 0ns) << "evicted: the dwell is not known";
   EXPECT_EQ(last.dwell->error, std::nullopt);
 }
 

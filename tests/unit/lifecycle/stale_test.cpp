@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections whose end nobody saw and nobody counted: they are asked for, and told apart from what
-// was counted as lost.
+// Connections whose end was neither seen nor counted as lost: the kernel is asked, and they count
+// as unseen.
 #include <gtest/gtest.h>
 
 #include "support/flag_story.h"
@@ -49,7 +49,7 @@ TEST(Stale, ClockThatGoesBackStartsNoScan) {
   Story story;
   for (std::uint64_t cookie = 1; cookie <= 5000; ++cookie) story.client(cookie).connects(1s);
   story.lifecycle().tick(kBegan + 10s);
-  story.lifecycle().tick(kBegan + 9s);  // the last record is older than the last look at the clock
+  story.lifecycle().tick(kBegan + 9s);  // the last record is older than the last tick
   EXPECT_EQ(story.lifecycle().open(), 5000U);
 }
 

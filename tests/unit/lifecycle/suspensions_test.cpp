@@ -16,7 +16,7 @@ using namespace life_story;
 
 TEST(SuspendWatch, SeesTheStepOfBoottime) {
   SuspendWatch watch;
-  EXPECT_FALSE(watch.compare(10s, 3h)) << "of what was before the trace it says nothing";
+  EXPECT_FALSE(watch.compare(10s, 3h)) << "no statement about the time before the trace";
   EXPECT_FALSE(watch.compare(11s, 3h + 40us)) << "noise";
   EXPECT_FALSE(watch.compare(12s, 3h - 40us));
   const auto slept = watch.compare(13s, 11h + 20us);
@@ -36,7 +36,7 @@ TEST(Suspensions, CountIfASpanMayOverlapThem) {
   EXPECT_EQ(all.within(0s, 19s), 0s);
   EXPECT_EQ(all.within(20s, 39s), 0s) << "between the two";
   EXPECT_EQ(all.within(40s, 99s), 0s);
-  EXPECT_EQ(all.within(0s, 19500ms), 1h) << "on either side of it for all that is known";
+  EXPECT_EQ(all.within(0s, 19500ms), 1h) << "may be on either side";
   EXPECT_EQ(all.within(19500ms, 30s), 1h);
   EXPECT_EQ(all.within(0s, 99s), 1h + 1min);
 }

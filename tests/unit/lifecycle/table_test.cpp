@@ -27,7 +27,7 @@ Process process(std::uint32_t pid) {
   return process;
 }
 
-// As the lifecycle does: who has to leave leaves first.
+// Same as the lifecycle: evicts before it creates.
 Id with_cookie(ConnectionTable& table, std::uint64_t cookie) {
   if (const Id victim = table.victim(); victim != kNone) table.erase(victim);
   const Id id = table.create();
@@ -193,7 +193,8 @@ TEST(ConnectionTable, FullTableEvictsAConnectionWithoutRecentEvents) {
   EXPECT_THAT(cookies(table), testing::UnorderedElementsAre(2, 3, 4)) << "the oldest";
   table.touch(table.by_cookie(2));
   with_cookie(table, 5);
-  EXPECT_THAT(cookies(table), testing::UnorderedElementsAre(2, 4, 5)) << "it was heard of since";
+  EXPECT_THAT(cookies(table), testing::UnorderedElementsAre(2, 4, 5))
+      << "3 was evicted, 2 had an event";
   EXPECT_EQ(table.size(), 3U);
   EXPECT_EQ(table.evicted(), 2U);
 }

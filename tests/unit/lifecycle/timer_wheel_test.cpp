@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One deadline an id, however many and however far: never early, at most a tick late.
+// One deadline per id, any number, any distance: never early, at most a tick late.
 #include "lifecycle/timer_wheel.h"
 
 #include <absl/container/flat_hash_map.h>
@@ -23,7 +23,7 @@ using testing::UnorderedElementsAre;
 constexpr Nanos kTick = TimerWheel::kTick;
 constexpr Nanos kStart = 1000s;
 
-// Keeps the handle of each id's deadline, as the wheel's users do.
+// Keeps the handle of each id's deadline.
 class Wheel {
  public:
   using Id = TimerWheel::Id;
@@ -112,7 +112,7 @@ TEST(TimerWheel, RescheduleMovesTheDeadline) {
   EXPECT_EQ(wheel.size(), 1U);
   EXPECT_THAT(fired_by(wheel, kStart + 59min), IsEmpty());
   wheel.schedule(1, kStart + 59min + 1s);
-  EXPECT_THAT(fired_by(wheel, kStart + 59min + 2s), ElementsAre(1)) << "back as well";
+  EXPECT_THAT(fired_by(wheel, kStart + 59min + 2s), ElementsAre(1)) << "moved back";
   EXPECT_THAT(fired_by(wheel, kStart + 2h), IsEmpty());
 }
 
@@ -122,7 +122,7 @@ TEST(TimerWheel, CancelledDoesNotFire) {
   for (const TimerWheel::Id id : {0U, 2U, 4U}) wheel.cancel(id);
   wheel.cancel(2);       // twice
   wheel.cancel(77);      // never scheduled
-  wheel.cancel(100000);  // never heard of
+  wheel.cancel(100000);  // unknown id
   EXPECT_EQ(wheel.size(), 2U);
   EXPECT_THAT(fired_by(wheel, kStart + 20s), UnorderedElementsAre(1, 3));
 }
@@ -140,7 +140,7 @@ TEST(TimerWheel, CallbackMayScheduleAndCancel) {
     }
   });
   ASSERT_EQ(fired.size(), 2U);
-  EXPECT_EQ(fired[0], fired[1]) << "the others were cancelled, it was scheduled again";
+  EXPECT_EQ(fired[0], fired[1]) << "the others were cancelled, this one was scheduled again";
 }
 
 TEST(TimerWheel, DeadlineBeyondTheLastLevelWaits) {
@@ -148,7 +148,7 @@ TEST(TimerWheel, DeadlineBeyondTheLastLevelWaits) {
   constexpr std::int64_t kTurn = std::int64_t{1} << 32U;  // ticks: 417 days
   wheel.schedule(1, (kTurn + 1000) * kTick);
   EXPECT_FALSE(wheel.next_within(1s));
-  // A walk through all its ticks would take a minute: in a wheel without turns it were due now.
+  // Without turns the deadline would be due now. Stepping through all ticks would take a minute.
   EXPECT_THAT(fired_by(wheel, 1000 * kTick), IsEmpty()) << "not a turn too early";
   EXPECT_EQ(wheel.size(), 1U);
   wheel.cancel(1);
@@ -174,7 +174,7 @@ TEST(TimerWheel, TimeThatStopsOrGoesBackFiresNothing) {
 
 TEST(TimerWheel, ReturnsTheNextDeadlineWithinAHorizon) {
   Wheel wheel(kStart);
-  EXPECT_FALSE(wheel.next_within(1s)) << "there is none";
+  EXPECT_FALSE(wheel.next_within(1s)) << "no deadline";
   wheel.schedule(1, kStart + 300ms);
   wheel.schedule(2, kStart + 200ms);
   EXPECT_FALSE(wheel.next_within(100ms));
@@ -182,11 +182,11 @@ TEST(TimerWheel, ReturnsTheNextDeadlineWithinAHorizon) {
   ASSERT_TRUE(next);
   EXPECT_GE(*next, kStart + 200ms);
   EXPECT_LE(*next, kStart + 200ms + kTick);
-  EXPECT_THAT(fired_by(wheel, *next), ElementsAre(2)) << "it is due then";
+  EXPECT_THAT(fired_by(wheel, *next), ElementsAre(2)) << "due at that time";
 }
 
 TEST(TimerWheel, NeverReturnsANextDeadlineTooLate) {
-  // Where a slot of a coarser level opens, the answer may be early, never late.
+  // When a slot of a coarser level opens, the result may be early, never late.
   Wheel wheel(Nanos{0});
   for (std::int64_t tick = 1; tick < 1000; ++tick) {
     wheel.schedule(0, tick * kTick);
@@ -211,7 +211,7 @@ TEST(TimerWheel, TakesAMillionDeadlines) {
   }
   EXPECT_EQ(fired, kCount / 2);
   const auto used = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
-  EXPECT_LT(used, 40) << "of CPU time: nothing is ever scanned";
+  EXPECT_LT(used, 40) << "CPU time: entries are never scanned";
 }
 
 TEST(TimerWheel, CrossesAnyTimeInAFewSteps) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel hid is put right by what comes later, or by an answer of the kernel; the errors
-// say how exactly that is known.
+// Hidden events are corrected by later events or by an answer of the kernel; the errors
+// show the precision.
 #include "support/pending_story.h"
 
 namespace tcpdwell::life_story {
 namespace {
 
-// In FIN_WAIT_1 since 100 ms: what came after it is hidden.
+// In FIN_WAIT_1 since 100 ms; later events are hidden.
 Conn closing(Story& story) { return story.client(7).establishes(0ms).closes(Established, 100ms); }
 
 InquiryEvent with_cookie(InquiryEvent answer, std::uint64_t cookie = 7) {
