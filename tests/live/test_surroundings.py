@@ -1,4 +1,4 @@
-"""Odd surroundings: it ends, with one line and the status that was promised, and is never wrong."""
+"""Odd environments: it exits with one line and the documented status, and its output is never wrong."""
 import contextlib
 import os
 import resource
@@ -135,7 +135,7 @@ def test_ends_when_nobody_reads(options):
         assert tracer.stdout.readline()
         tracer.stdout.close()
         status = patience.ended(tracer)
-        # A look that nobody waited for is no all-clear.
+        # A scan that was not finished is no all-clear.
         assert status == 0 or (status == 2 and options[0] == "leaks")
 
 

@@ -1,12 +1,12 @@
-"""SNMP and NetStat counters against what the trace has counted, to the unit."""
+"""SNMP and NetStat counters against the counts of the trace, to the unit."""
 import collections
 from typing import NamedTuple
 
 TIMER_ENDS = ("SYN_SENT", "ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT_1", "LAST_ACK", "CLOSING")
 ABORTS = ("TCPAbortOnData", "TCPAbortOnClose", "TCPAbortOnTimeout", "TCPAbortOnLinger",
           "TCPAbortOnMemory")
-# Stories that end FIN_WAIT_2 with the descriptor open, or without a minisock.
-HELD_STORIES = ("reset_in-fin_wait_2", "data_after_shutdown_both", "no_linger2", "time_wait_over",
+# Scenarios that end FIN_WAIT_2 with the descriptor open, or without a minisock.
+HELD_SCENARIOS = ("reset_in-fin_wait_2", "data_after_shutdown_both", "no_linger2", "time_wait_over",
                 "killed-fin_wait_2", "orphan_gets_data_in")
 DISCONNECTS = "disconnect-"  # their first life
 
@@ -19,7 +19,7 @@ class Count(NamedTuple):
 
 
 class Knowledge:
-    """What the traffic's makers know of their sockets, and no trace tells."""
+    """Facts about the sockets that only the traffic's processes know, and no trace shows."""
 
     def __init__(self, told, names, addresses_of):
         self._ends = {(each.netns, each.local, each.remote) for each in told if each.what == "held"}
@@ -29,24 +29,24 @@ class Knowledge:
         self._names = {address: name for number, name in names.items()
                        for address in addresses_of(number, 1).values()}
 
-    def _story(self, life):
+    def _scenario(self, life):
         return self._names.get(life.local[0], "")
 
     def held(self, life):
         return (life.netns, life.local, life.remote) in self._ends or \
-            self._story(life).startswith(HELD_STORIES)
+            self._scenario(life).startswith(HELD_SCENARIOS)
 
     def disconnected(self, life):
         return (life.netns, life.local, life.remote) in self._disconnected or \
-            (life.life == 0 and self._story(life).startswith(DISCONNECTS))
+            (life.life == 0 and self._scenario(life).startswith(DISCONNECTS))
 
 
-def expected(book, netns, at, rows, knowledge):
+def expected(traced, netns, at, rows, knowledge):
     """{counter: number} of what the trace says of one namespace until then."""
     count = collections.Counter()
     orphans = {(key[0], key[2], key[3]) for key, row in rows.items()
                if row.state == "FIN_WAIT_2" and not row.inode}
-    for life in book.stories:
+    for life in traced.lives:
         if life.netns == netns and life.role != "listener" and life.times and life.times[0] <= at:
             _count_steps(life, at, count)
             _count_end(life, at, count, knowledge)
@@ -87,9 +87,9 @@ def _count_end(life, at, count, knowledge):
 
 
 def _is_either(life):
-    """An RST in FIN_WAIT_2, and its maker did not see an end before close(): that can have come in the
-    same microseconds, so it was an abort of the socket, or an RST by the minisock that it had just
-    become. No line tells which; but it is one of the two, and counts once."""
+    """An RST in FIN_WAIT_2, at about the time of close(), which saw no end: the RST was an abort of
+    the socket, or sent by the minisock that had just replaced it. No line shows which; it counts once,
+    as either."""
     return life.last[0] == "FIN_WAIT_2" and life.end["ended"] == "reset_sent"
 
 
@@ -109,17 +109,17 @@ def _was_minisock(life, at, knowledge, orphans):
         life.end["ended"] != "overflow" and not knowledge.held(life) and not _is_either(life)
 
 
-def overflows(book, netns, at, knowledge):
+def overflows(traced, netns, at, knowledge):
     """SYNs that a full accept queue swallowed: each that was sent but the one that was taken."""
     queues = {local for where, local in knowledge.full_queues if where == netns}
     return sum(life.end["retransmits"] + ("ESTABLISHED" not in life.states)
-               for life in book.stories if life.role == "client" and life.remote in queues and
+               for life in traced.lives if life.role == "client" and life.remote in queues and
                life.end is not None and life.end["mono_ns"] <= at)
 
 
-def counts(book, netns, at, rows, knowledge, kernel):
-    says = expected(book, netns, at, rows, knowledge)
-    says["ListenOverflows"] = overflows(book, netns, at, knowledge)
+def counts(traced, netns, at, rows, knowledge, kernel):
+    says = expected(traced, netns, at, rows, knowledge)
+    says["ListenOverflows"] = overflows(traced, netns, at, knowledge)
     kernel = {**kernel, "TW + TWKilled": kernel["TW"] + kernel["TWKilled"],
               "TCPAbortOn*": sum(kernel[name] for name in ABORTS)}
     minisocks = max(0, min(says["either"], kernel["TW + TWKilled"] - says["TW + TWKilled"]))

@@ -2,7 +2,7 @@
 // Aborts: sk_err, sk_shutdown and our own RSTs, in any order.
 #include <cerrno>
 
-#include "support/life_story.h"
+#include "support/conn.h"
 
 namespace tcpdwell::life_story {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // All ways to close a connection with a FIN: whole lives, in the order of the
 // kernel's events.
-#include "support/life_story.h"
+#include "support/conn.h"
 
 namespace tcpdwell::life_story {
 namespace {

@@ -62,9 +62,9 @@ const Case kCases[] = {
     {"tcp_max_orphans", orphan(State::FinWait1), kMemory, Ended::Overflow, Side::Local},
     {"tcp_max_tw_buckets", orphan(State::FinWait2), kNone, Ended::Overflow, Side::Local},
     {"TCP_LINGER2 < 0", orphan(State::FinWait2), kSent, Ended::ResetSent, Side::Local},
-    {"nobody watches", orphan(State::FinWait2), kBlind, Ended::Unknown, Side::Local},
+    {"resets not watched", orphan(State::FinWait2), kBlind, Ended::Unknown, Side::Local},
     {"listener closed", closed(State::Listen), kNone, Ended::Closed, Side::None},
-    {"an error of no meaning", gone(State::Established, EBADMSG), kNone, Ended::Unknown,
+    {"unrelated error", gone(State::Established, EBADMSG), kNone, Ended::Unknown,
      Side::Unknown},
 };
 

@@ -3,7 +3,7 @@
 // result that depends on a missing event becomes unknown.
 #include <cerrno>
 
-#include "support/life_story.h"
+#include "support/conn.h"
 
 namespace tcpdwell::life_story {
 namespace {

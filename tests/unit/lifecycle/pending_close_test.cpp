@@ -151,7 +151,7 @@ class MinisockShows : public testing::TestWithParam<bool> {
   void ask(Story& story) {
     if (GetParam()) asked_ = question(story, kAsked);
   }
-  void is_told(Story& story, Nanos at, const InquiryEvent& answer) {
+  void answer_if_asked(Story& story, Nanos at, const InquiryEvent& answer) {
     if (GetParam()) answers(story, asked_, at, answer);
   }
   Question asked_;
@@ -163,7 +163,7 @@ TEST_P(MinisockShows, ByTheFin) {
   Conn conn = hidden_minisock(story);
   ask(story);
   conn.segment(510ms);
-  is_told(story, 511ms, minisock_in(TimeWait));
+  answer_if_asked(story, 511ms, minisock_in(TimeWait));
   conn.minisock_expires(TimeWait, 61s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "409ms");
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60490ms");
@@ -176,7 +176,7 @@ TEST_P(MinisockShows, ByARestart) {
   Conn conn = hidden_time_wait(story);
   ask(story);
   conn.minisock_rearmed(510ms, {.left = 59s});
-  is_told(story, 511ms, minisock_in(TimeWait));
+  answer_if_asked(story, 511ms, minisock_in(TimeWait));
   conn.minisock_expires(TimeWait, 62s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1ms");
   expect_one_end(story, conn);
@@ -187,7 +187,7 @@ TEST_P(MinisockShows, ByAStartWithoutACancel) {
   Conn conn = hidden_minisock(story);
   ask(story);
   conn.minisock_starts(TimeWait, 510ms);
-  is_told(story, 511ms, minisock_in(TimeWait));
+  answer_if_asked(story, 511ms, minisock_in(TimeWait));
   conn.minisock_expires(TimeWait, 62s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "409ms");
   expect_one_end(story, conn);
@@ -198,7 +198,7 @@ TEST_P(MinisockShows, ByItsExpiry) {
   Conn conn = hidden_minisock(story);
   ask(story);
   conn.minisock_expires(FinWait2, 510ms);
-  is_told(story, 511ms, gone());
+  answer_if_asked(story, 511ms, gone());
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by local, closed by local");
   EXPECT_EQ(story.life(1).dwell(FinWait2), "409ms");
   expect_one_end(story, conn);
@@ -209,7 +209,7 @@ TEST_P(MinisockShows, ByItsEnd) {
   Conn conn = hidden_minisock(story);
   ask(story);
   conn.minisock_cancelled(FinWait2, 510ms, {.canceller = Canceller::Abort});
-  is_told(story, 511ms, gone());
+  answer_if_asked(story, 511ms, gone());
   story.waits(2s);
   EXPECT_EQ(story.life(1).verdict(), "killed, opened by local, closed by local");
   expect_one_end(story, conn);
@@ -222,7 +222,7 @@ TEST_P(MinisockShows, InAWalk) {
   story.lifecycle().snapshot_begins();
   conn.minisock_found(TimeWait, 510ms, {.left = 59900ms});
   story.lifecycle().snapshot_ended();
-  is_told(story, 511ms, minisock_in(TimeWait));
+  answer_if_asked(story, 511ms, minisock_in(TimeWait));
   EXPECT_TRUE(story.lifecycle().take_questions().empty());
   EXPECT_EQ(story.lifecycle().open(), 1U);
   conn.minisock_expires(TimeWait, 61s);

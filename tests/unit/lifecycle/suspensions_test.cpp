@@ -6,7 +6,7 @@
 #include <map>
 
 #include "recording/entries.h"
-#include "support/life_story.h"
+#include "support/conn.h"
 
 namespace tcpdwell {
 namespace {
@@ -77,22 +77,23 @@ TEST(Suspensions, AreTheErrorOfTheDwellsThatSpanThem) {
 }
 
 TEST(Suspensions, AreKeptInARecording) {
-  const SuspendEvent told{.at = 9s, .since = 8s, .length = 7h};
+  const SuspendEvent suspended{.at = 9s, .since = 8s, .length = 7h};
   std::vector<std::byte> bytes;
   recording::Entry kind{};
-  recording::pack(told, nullptr, [&](recording::Entry entry, std::span<const std::byte> packed) {
-    kind = entry;
-    bytes.assign(packed.begin(), packed.end());
-  });
+  recording::pack(suspended, nullptr,
+                  [&](recording::Entry entry, std::span<const std::byte> packed) {
+                    kind = entry;
+                    bytes.assign(packed.begin(), packed.end());
+                  });
   EXPECT_EQ(kind, recording::Entry::Suspended);
   recording::UserEventReader reader;
   const auto read = reader.read(kind, bytes);
   ASSERT_TRUE(read);
   const auto* event = std::get_if<SuspendEvent>(&read->event);
   ASSERT_NE(event, nullptr);
-  EXPECT_EQ(event->at, told.at);
-  EXPECT_EQ(event->since, told.since);
-  EXPECT_EQ(event->length, told.length);
+  EXPECT_EQ(event->at, suspended.at);
+  EXPECT_EQ(event->since, suspended.since);
+  EXPECT_EQ(event->length, suspended.length);
   std::swap_ranges(bytes.begin(), bytes.begin() + 8, bytes.begin() + 8);
   EXPECT_FALSE(reader.read(kind, bytes)) << "it would end before it began";
 }

@@ -9,7 +9,7 @@
 
 #include "lifecycle/lifecycle.h"
 #include "stats/stats.h"
-#include "support/story.h"
+#include "support/events.h"
 
 namespace tcpdwell::test {
 

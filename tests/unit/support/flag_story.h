@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flags in the stories of life_story.h: the table's questions, the kernel's answers, and the flags
-// that follow.
+// Flags: the table's questions, the kernel's answers, and the flags that follow.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/life_story.h"
+#include "support/conn.h"
 
 namespace tcpdwell::life_story {
 
@@ -26,7 +25,7 @@ inline LifecycleConfig flagging_by_default() {
 
 inline Holder held_by(std::uint32_t pid, std::int32_t fd = 3) { return {process(pid), fd}; }
 
-// The questions of the table up to `at`.
+// The questions of the table until `at`.
 inline std::vector<Question> questions(Story& story, Nanos at) {
   story.waits(at);
   return story.lifecycle().take_questions();
@@ -65,7 +64,7 @@ inline void answers(Story& story, const Question& question, Nanos at, InquiryEve
   answer.serial = question.serial;
   story.on(answer);
 }
-// The table asks at `at`, and gets the answer at once.
+// Asked and answered at `at`.
 inline void is_answered(Story& story, Nanos at, InquiryEvent answer) {
   answers(story, question(story, at), at, std::move(answer));
 }
@@ -76,7 +75,7 @@ inline std::vector<FlagRecord> flag_records(const Story& story) {
     if (const auto* flag = std::get_if<FlagRecord>(&record)) flags.push_back(*flag);
   return flags;
 }
-// The only flag record.
+// The only one.
 inline FlagRecord flag(const Story& story) {
   const auto all = flag_records(story);
   EXPECT_EQ(all.size(), 1U) << "flags";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Helpers of life_story.h: kernel fields that come with an event, and a life as text.
+// Helpers of story.h and conn.h: the fields of events, and a life as text.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@
 
 #include "lifecycle/lifecycle.h"
 
-// A separate namespace, since other tests have helpers with the same names.
+// A namespace of its own: other tests may have helpers of the same name.
 namespace tcpdwell::life_story {
 
 using namespace std::chrono_literals;
@@ -32,7 +32,7 @@ inline Process process(std::uint32_t pid, std::uint64_t cgroup_id = 0) {
   return {.pid = pid, .uid = 1000, .cgroup_id = cgroup_id};
 }
 
-// The fields of a transition other than its states and time.
+// What comes with a transition besides its states and its time.
 struct Facts {
   std::uint16_t err = 0;
   std::uint8_t shutdown = 0;
@@ -57,27 +57,27 @@ struct Facts {
   bool may_be_killed = false;
 };
 
-// close() of the last descriptor by `pid`.
+// close() of the last descriptor by `pid`
 inline Facts closed_by(std::uint32_t pid = kPid) {
   return {.shutdown = 3, .closing = true, .pid = pid};
 }
-// shutdown(SHUT_WR).
+// shutdown(SHUT_WR)
 inline Facts half_closed_by(std::uint32_t pid = kPid) { return {.shutdown = 2, .pid = pid}; }
-// Caused by a packet or a timer, after close().
+// By a packet or a timer, after close()
 inline Facts orphan(std::uint16_t err = 0) {
   return {.err = err, .shutdown = 3, .dead = true, .attached = false};
 }
 
-// The fields of a minisock's timer event.
+// What comes with a minisock's timer.
 struct Timer {
   Nanos left = 60s;
   std::uint32_t stamp_ms = 0;
   Canceller canceller = Canceller::Unknown;
 };
 
-// The fields of a snapshot record other than flow and state.
+// What a walk through a namespace finds beside a socket's flow and state.
 struct Found {
-  bool dead = false;  // a full socket without a holder
+  bool dead = false;  // a full socket that nobody holds
   std::optional<std::uint32_t> acked_ago = std::nullopt, received_ago = std::nullopt,
                                sent_ago = std::nullopt;  // in jiffies
   Nanos left = 60s;                                      // a minisock
@@ -86,14 +86,14 @@ struct Found {
   SocketStamps stamps = {};  // a full socket
 };
 
-// The fields of a request sock's timer event.
+// What comes with a request's timer.
 struct Request {
   std::uint8_t retransmits = 0;
   bool listener_closed = false;
   Canceller canceller = Canceller::Receive;
 };
 
-// "500ms", ">=500ms" for a lower bound, "500ms+-4ms" with an error.
+// "500ms", ">=500ms" for a lower bound, "500ms+-4ms" where it is not exact
 inline std::string text(Nanos value) {
   std::string text = std::to_string(value.count() / 1'000'000);
   if (std::int64_t rest = value.count() % 1'000'000; rest != 0) {
@@ -111,7 +111,7 @@ inline std::string text(const std::optional<Owner>& owner) {
   return std::to_string(owner->process.pid) + " by " + std::string(name(owner->via));
 }
 
-// The records of one life.
+// What was said about one life.
 class Life {
  public:
   void add(const TransitionRecord& record) { transitions_.push_back(record); }
@@ -119,7 +119,7 @@ class Life {
   bool unheard_of() const { return transitions_.empty() && ends_.empty(); }
   bool over() const { return !ends_.empty(); }
 
-  // "CLOSED, SYN_SENT 20ms, ESTABLISHED": each state with its dwell, if any.
+  // "CLOSED, SYN_SENT 20ms, ESTABLISHED": each state with its dwell, if it had one
   std::string states() const {
     if (transitions_.empty()) return "nothing";
     std::string all(name(transitions_.front().from));
@@ -132,7 +132,7 @@ class Life {
     return all;
   }
 
-  // "fin, opened by local, closed by remote", and the end of TIME_WAIT if any.
+  // "fin, opened by local, closed by remote", and the end of TIME_WAIT if there was one
   std::string verdict() const {
     if (!over()) return "still open";
     const ConnectionRecord& end = ends_.front();
@@ -141,7 +141,7 @@ class Life {
            (end.time_wait_ended ? ", " + std::string(name(*end.time_wait_ended)) : "");
   }
 
-  // The total dwell in a state, from the connection record.
+  // In all its visits, as the connection's record has it.
   std::string dwell(State state) const {
     const auto& dwell = end().dwell[index(state)];
     return dwell ? text(*dwell) : "never";
@@ -163,7 +163,7 @@ class Life {
     return ends_.empty() ? kNone : ends_.front();
   }
 
-  // Checks that the dwells of the connection record are the sums of those of the transitions.
+  // The connection's record sums up what the transitions said, each state for itself.
   void check_books() const {
     if (!over()) return;
     EXPECT_EQ(ends_.size(), 1U) << "a life has one end";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stories of ends that look like ends only because the tracer missed an event.
+// Ends that may be false, because an event was hidden.
 #pragma once
 
 #include "support/flag_story.h"
@@ -8,10 +8,10 @@ namespace tcpdwell::life_story {
 
 inline constexpr const char* kUpToFinWait2 =
     "CLOSED, SYN_SENT 10ms, ESTABLISHED 100ms, FIN_WAIT_1 1ms, FIN_WAIT_2";
-inline constexpr Nanos kAsked = 500ms;   // the end is no longer pending by then
-inline constexpr Nanos kPatience = 10s;  // the table waits at most this long for an answer
+inline constexpr Nanos kAsked = 500ms;   // no longer pending by then
+inline constexpr Nanos kPatience = 10s;  // longer than the wait for an answer
 
-// In FIN_WAIT_2 since 101 ms, closed by its process.
+// In FIN_WAIT_2 since 101 ms; its process has closed it.
 inline Conn orphaned(Story& story, std::uint64_t cookie = 1) {
   return story.client(cookie)
       .establishes(0ms)
@@ -19,19 +19,19 @@ inline Conn orphaned(Story& story, std::uint64_t cookie = 1) {
       .moves(FinWait1, FinWait2, 101ms, orphan());
 }
 inline constexpr Tally kTally{.bytes_sent = 11, .bytes_received = 22};
-// Like orphaned(); the start of its minisock at 102 ms is hidden.
+// ... and its minisock begins at 102 ms, which is hidden.
 inline Conn hidden_minisock(Story& story, std::uint64_t cookie = 1) {
   Facts facts = orphan();
   facts.tally = kTally;
   return orphaned(story, cookie).moves(FinWait2, Closed, 102ms, facts);
 }
-// The same, with the peer's FIN still in the receive queue.
+// ... with the FIN, which is still in its receive queue
 inline Conn hidden_time_wait(Story& story) {
   Facts facts = orphan();
   facts.receive_queue = 1;
   return orphaned(story).moves(FinWait2, Closed, 102ms, facts);
 }
-// The restart of its minisock's timer at 20 s is hidden.
+// Its minisock's timer was restarted at 20 s, which is hidden.
 inline Conn hidden_restart(Story& story, State substate = TimeWait,
                            Canceller canceller = Canceller::Segment) {
   return orphaned(story)

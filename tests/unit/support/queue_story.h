@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Accept queues, as a walk finds them, for the stories of life_story.h.
+// Accept queues, as a walk finds them.
 #pragma once
 
 #include <utility>
@@ -25,7 +25,7 @@ inline QueuedChild waits_since(const Story& story, const Conn& conn, Nanos queue
           .queued_at = story.clock(queued)};
 }
 
-// A listener with these connections in its queue.
+// A listener with these in its queue.
 inline ListenQueue queue_of(std::vector<QueuedChild> fresh, std::vector<std::uint64_t> known = {}) {
   ListenQueue queue;
   queue.cookie = kListener;

@@ -1,13 +1,13 @@
-"""One story a state: its socket is in it when the tracer starts, and moves on afterwards.
+"""One scenario per state: its socket is in that state when the tracer starts, and leaves it afterwards.
 
-A story yields where the tracer starts.
+A scenario yields where the tracer starts.
 """
 from lib.clock import SECOND, pause, timed
 from lib.kernel import stamps_minisocks
 from lib.loopback import Pair
 from lib.netns import Netns
 from lib.patience import readable
-from lib.world import LOOPBACK, World
+from lib.fixture import LOOPBACK, Fixture
 
 
 def listen(w):
@@ -190,8 +190,8 @@ def only_a_socket_holds_namespace(w):
     pair.server.sock.close()
 
 
-class Desert(World):
-    """A world that its own process can leave."""
+class LeavableFixture(Fixture):
+    """A fixture that its own process can leave."""
 
     def __init__(self, family):
         self._home = Netns.current()

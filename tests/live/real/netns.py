@@ -15,7 +15,7 @@ TIME_WAIT, LISTEN = 6, 10  # include/net/tcp_states.h
 _libc = ctypes.CDLL(None)
 
 
-class Space:
+class ServerNetns:
     """Lives until close(), and as long as a program runs or a socket is open in it."""
 
     def __init__(self):
@@ -35,11 +35,11 @@ class Space:
         return self._netns.path
 
     def close(self):
-        """The kernel now takes the namespace down, TIME_WAIT and all, if nobody is left in it."""
+        """The kernel now removes the namespace with its TIME_WAIT sockets, if no process is left in it."""
         self._netns.close()
 
     def start(self, command, **how):
-        """A child in this namespace, which ends with us at the latest."""
+        """A child in this namespace, which gets SIGTERM when we end."""
 
         def enter():
             self._netns.enter()
@@ -72,14 +72,14 @@ class Space:
         return self._netns.inside()
 
     def sockets(self):
-        """All but those in TIME_WAIT, as ss prints them."""
+        """All sockets except those in TIME_WAIT, as ss prints them."""
         return ss.rows(self._netns, time_wait=False)
 
     def listens(self, port, families=2):
         return self.states().count((port, LISTEN)) == families
 
     def is_quiet(self):
-        """All that can happen by itself within seconds has happened."""
+        """Only listeners and TIME_WAIT are left."""
         return all(state in (LISTEN, TIME_WAIT) for _, state in self.states())
 
     def has_only_listeners(self):

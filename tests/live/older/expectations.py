@@ -1,7 +1,6 @@
-"""What a tracer said about a connection that was there before it, against what the story did."""
-import json
-
+"""What a tracer printed about a connection that is older than itself, against what the scenario did."""
 from lib.clock import MS, SECOND
+from lib.expectations import Expectations
 from lib.kernel import stamps_minisocks
 from lib.life import ANY
 from lib.lifecycle import endpoints
@@ -14,13 +13,13 @@ EXACT = {"TIME_WAIT", "SYN_RECEIVED"} if stamps_minisocks() else {"SYN_RECEIVED"
 SINCE_LAST_SEGMENT = {"CLOSE_WAIT", "FIN_WAIT_2"} | ({"TIME_WAIT"} - EXACT)
 
 
-class Verdict:
+class LifeExpectations(Expectations):
     """`known` is how many of the life's steps were made before the tracer started."""
 
     def __init__(self, life, known, objects, start, ready_ns):
+        super().__init__(objects)
         self.life, self.ready_ns = life, ready_ns
-        self.jiffy, self.problems = SECOND // start["hz"], []
-        self.objects = objects
+        self.jiffy = SECOND // start["hz"]
         self.steps = life.steps[known - 1:]
         self.state = self.steps[0].state
         transitions = [item for item in objects if item["type"] == "transition"]
@@ -39,21 +38,14 @@ class Verdict:
         for item in objects:
             self._identity(item)
 
-    def _true(self, fits, text):
-        if not fits:
-            self.problems.append(text)
-
-    def _same(self, name, got, wanted):
-        self._true(got == wanted, f"{name}: {got!r}, but the truth is {wanted!r}")
-
     def _dated_back(self, item):
-        """The beginning of a half-open connection may be told, if it is told right."""
+        """The beginning of a half-open connection may be printed, if it is right."""
         self._true(item["from"] == "LISTEN" and item["dwell_ns"] is None
                    and item["mono_ns"] in self.steps[0].at.around(2 * self.jiffy + SLACK_NS),
                    f"LISTEN -> SYN_RECEIVED is wrong: {item}")
 
     def _first(self, item):
-        """How long it was in the state in which it was found."""
+        """The dwell in the state in which the snapshot found it."""
         dwell, error = item["dwell_ns"], item["error_ns"]
         truth = self.steps[0].at.until(self.steps[1].at)
         at_least = self.steps[1].at.lo - self.ready_ns
@@ -75,7 +67,7 @@ class Verdict:
                        f"{shown}: the kernel knows when the last segment came")
 
     def _later(self, transitions):
-        """From then on it is traced like any other."""
+        """After that it is traced like any other connection."""
         for step, item in zip(self.steps[1:], transitions):
             name = f"{item['from']} -> {item['to']}"
             error = item["error_ns"] or 0
@@ -115,7 +107,4 @@ class Verdict:
                    f"owner is {owner}, but the truth is {life.owner}")
 
     def explain(self):
-        lines = [str(self.life)] + [f"  wrong: {problem}" for problem in self.problems]
-        lines += ["  tcpdwell printed:"] if self.objects else ["  tcpdwell printed nothing"]
-        lines += ["    " + json.dumps(item, separators=(",", ":")) for item in self.objects]
-        return "\n".join(lines)
+        return self._explain(str(self.life))

@@ -1,19 +1,19 @@
-"""What is wrong, and which of it events explain that the kernel has hidden from BPF.
+"""Deviations, and which of them are explained by events that the kernel has hidden from BPF.
 
-A hidden event (lib/witness.py) explains a deviation about its own connection, or, if it is a timer's, which has
-no addresses, about one single connection while it was there; and a counter's difference of one.
+A hidden event (lib/witness.py) explains the deviations of its own connection. An event of a timer has no
+addresses: it explains those of one connection that existed at the time. Each event explains a counter's difference of one.
 """
 import re
 
 from lib.clock import SECOND
 
 SLACK_NS = 1 * SECOND // 10
-# Not yet counted to the unit: they differ by some in ten thousand lives, and by which is not known of all.
-# An orphan's abort looks like its minisock's RST, a retransmitted FIN like a SYN that a full queue swallowed.
-# They are shown, and decide nothing.
+# These are not exact: they differ by some in ten thousand lives, and not every reason is known.
+# An orphan's abort looks like its minisock's RST, a retransmitted FIN like a SYN that a full queue dropped.
+# They are printed, and decide nothing.
 SHOWN_ONLY = ("AttemptFails", "TW + TWKilled", "ListenOverflows", "TCPAbortOn*")
 EXPLAINS = {
-    "ActiveOpens": None,  # made by tasks, from which nothing is hidden
+    "ActiveOpens": None,  # counted in a task's own context, where no event is hidden
     "TWRecycled": None,
     "PassiveOpens": r"inet_sock_set_state .*oldstate=TCP_(SYN_RECV|LISTEN) ",
     "EstabResets": r"inet_sock_set_state .*oldstate=TCP_(ESTABLISHED|CLOSE_WAIT) newstate=TCP_CLOSE$",
@@ -43,7 +43,7 @@ def _explanation(deviation, events):
 
 
 def unfit(counts, events):
-    """[(Count, how many hidden events can be the reason)] of those that differ by more than that."""
+    """[(Count, number of hidden events that can be the reason)] where the difference is larger than that number."""
     differing = {}
     for each in counts:
         differing.setdefault(each.name, []).append(each)

@@ -1,10 +1,10 @@
-"""Sockets whose every move is made by this process, between two looks at the clock."""
+"""Sockets of this process. The clock is read before and after each of their transitions."""
 import socket
 
 from lib.clock import Bracket, timed
 from lib.conn import cookie_of
 from lib.patience import wait_for
-from lib.world import LOOPBACK
+from lib.fixture import LOOPBACK
 
 TCP_FIN_WAIT2, TCP_CLOSE, TCP_CLOSE_WAIT = 5, 7, 8  # net/tcp_states.h
 
@@ -24,7 +24,7 @@ class Actor:
         self.steps.append((state, at))
 
     def stays(self, state):
-        """The shortest and the longest that it can have been in a state it has left; or None."""
+        """The bounds of its time in a state that it has left; or None."""
         for (this, entered), (_, left) in zip(self.steps, self.steps[1:]):
             if this == state:
                 return entered.until(left)
@@ -38,7 +38,7 @@ class Actor:
 
 
 def reached(sock, state):
-    """Waits for what a segment does to a socket: on a busy machine that is not the caller's time."""
+    """Waits until a segment has moved the socket: on a busy machine that is later than the call."""
     wait_for(lambda: sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == state,
              f"{sock} to reach {state} of net/tcp_states.h", every_s=0)
 
@@ -67,7 +67,7 @@ class Pair:
         self.made = 4
 
     def half_close(self):
-        """The client says that it is done. FIN_WAIT_2 against CLOSE_WAIT, until somebody acts."""
+        """The client's FIN: FIN_WAIT_2 against CLOSE_WAIT, until the next call."""
         _, at = timed(shut_and_be_acked, self.client.sock, self.server.sock)
         self.client.enters("FIN_WAIT_1", at)
         self.client.enters("FIN_WAIT_2", at)
@@ -84,7 +84,7 @@ class Pair:
         self.client.sock.close()
 
     def abort(self):
-        """The client resets it: both ends are gone at once."""
+        """The client's RST: both ends are CLOSED at once."""
         self.client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         _, at = timed(self.client.sock.close)
         self.client.enters("CLOSED", at)
@@ -93,26 +93,26 @@ class Pair:
         self.made += 2
 
 
-class Cast:
-    """Pairs that are in every stage when something happens to the tracer. In `netns`."""
+class Actors:
+    """Pairs in every phase of a connection, for losses of the tracer. In `netns`."""
 
-    def __init__(self, netns, each=4):
-        self.netns, self.each = netns, each
+    def __init__(self, netns, count=4):
+        self.netns, self.count = netns, count
         with netns.inside():
             self.listener = socket.socket()
             self.listener.bind((LOOPBACK[4], 0))
             self.listener.listen(128)
-            self.pairs = {name: [Pair(self.listener) for _ in range(each)]
+            self.pairs = {name: [Pair(self.listener) for _ in range(count)]
                           for name in ("idle", "open", "half", "whole", "aborted", "stuck")}
             for name in ("half", "stuck"):
                 for pair in self.pairs[name]:
                     pair.half_close()
 
     def act(self):
-        """What happens while nobody looks."""
+        """The transitions that the tracer loses."""
         with self.netns.inside():
-            self.pairs["new"] = [Pair(self.listener) for _ in range(self.each)]
-            self.pairs["new_half"] = [Pair(self.listener) for _ in range(self.each)]
+            self.pairs["new"] = [Pair(self.listener) for _ in range(self.count)]
+            self.pairs["new_half"] = [Pair(self.listener) for _ in range(self.count)]
         for name in ("open", "new_half"):
             for pair in self.pairs[name]:
                 pair.half_close()
@@ -124,7 +124,7 @@ class Cast:
             pair.abort()
 
     def go_on(self):
-        """What still can, moves, when all is quiet again; the stuck ones stay."""
+        """Continues all pairs but the stuck ones, after the loss."""
         for name in ("idle", "new"):
             for pair in self.pairs[name]:
                 pair.half_close()
@@ -141,10 +141,10 @@ class Cast:
         """Transitions in all; the listener has made one."""
         return 1 + sum(pair.made for pair in self.all)
 
-    def actors(self):
+    def each(self):
         return [actor for pair in self.all for actor in (pair.client, pair.server)]
 
     def close(self):
         self.listener.close()
-        for actor in self.actors():
+        for actor in self.each():
             actor.sock.close()

@@ -1,110 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole lives, for the tests of Lifecycle: feeds in the kernel events of some connections, in the
-// kernel's order, and returns the records of each life as one line of text.
+// The events of one connection, as the kernel sends them.
 //
 //   Story story;
 //   story.client(7).connects(0ms).moves(SynSent, Established, 20ms).closes(Established, 1s);
 //   EXPECT_EQ(story.life(7).states(), "CLOSED, SYN_SENT 20ms, ESTABLISHED 980ms, FIN_WAIT_1");
 //
-// Times are relative to the start of the trace, `kBegan` after boot.
+// Times count from `kBegan`, when all programs were attached.
 #pragma once
 
-#include "support/life_facts.h"
+#include "support/story.h"
 
 namespace tcpdwell::life_story {
 
-class Conn;
-
-class Story final : private Sink {
- public:
-  // Overwrites `config.began`.
-  explicit Story(LifecycleConfig config = {}, Filter filter = {}, Nanos began = kBegan)
-      : began_(began),
-        hz_(config.hz),
-        filter_(std::move(filter)),
-        lifecycle_(started(config, began), filter_, *this) {}
-
-  Conn client(std::uint64_t cookie);
-  Conn server(std::uint64_t cookie);
-  Conn listener(std::uint64_t cookie);
-
-  Nanos clock(Nanos at) const { return began_ + at; }
-  void on(const Event& event) { lifecycle_.on(event); }
-  // No further event until `at`.
-  void waits(Nanos at) { lifecycle_.tick(clock(at)); }
-  // Like waits(); all the table's questions are answered with Gone.
-  void waits_and_all_is_gone(Nanos at) {
-    waits(at);
-    for (const Question& question : lifecycle_.take_questions())
-      on(InquiryEvent{.at = clock(at),
-                      .id = question.id,
-                      .generation = question.generation,
-                      .serial = question.serial,
-                      .presence = Presence::Gone,
-                      .local = {},
-                      .holders = {}});
-  }
-  void finishes(Nanos at) { lifecycle_.finish(clock(at)); }
-  void loses(std::uint64_t events, Nanos at) {
-    on(LossEvent{.at = clock(at), .events = events, .transitions = events});
-  }
-  void names_cgroup(std::uint64_t id, std::string path, Nanos at) {
-    on(CgroupEvent{clock(at), id, std::move(path)});
-  }
-  // Some other event of that CPU.
-  void hears_of_cpu(std::uint32_t cpu, Nanos at) {
-    on(ResetEvent{.at = clock(at), .cpu = cpu, .cookie = 0xdead, .state = Established});
-  }
-
-  Life life(std::uint64_t cookie, std::uint32_t number = 0) const {
-    return select(
-        [&](const SocketInfo& socket) { return socket.cookie == cookie && socket.life == number; });
-  }
-  // For a connection without a cookie.
-  Life life_from(std::uint16_t remote_port) const {
-    return select([&](const SocketInfo& socket) {
-      return socket.cookie == 0 && socket.flow.remote.port == remote_port;
-    });
-  }
-  Lifecycle& lifecycle() { return lifecycle_; }
-  unsigned hz() const { return hz_; }
-  const std::vector<Record>& records() const { return records_; }
-
- private:
-  static LifecycleConfig started(LifecycleConfig config, Nanos began) {
-    config.began = began;
-    return config;
-  }
-  void write(const Record& record) noexcept override { records_.push_back(record); }
-
-  Life select(const std::function<bool(const SocketInfo&)>& wanted) const {
-    Life life;
-    for (const Record& record : records_) {
-      if (const auto* moved = std::get_if<TransitionRecord>(&record);
-          moved && wanted(moved->socket))
-        life.add(*moved);
-      if (const auto* ended = std::get_if<ConnectionRecord>(&record);
-          ended && wanted(ended->socket))
-        life.add(*ended);
-    }
-    if (filter_.states.none()) life.check_books();
-    return life;
-  }
-
-  Nanos began_;
-  unsigned hz_;
-  Filter filter_;
-  std::vector<Record> records_;
-  Lifecycle lifecycle_;
-};
-
-// One local end, and the kernel objects that carry it in turn.
+// One local end, and the kernel objects that carry it one after the other.
 class Conn {
  public:
   Conn(Story& story, std::uint64_t cookie, const Flow& flow)
       : story_(story), cookie_(cookie), flow_(flow) {}
 
-  // For all later events: another CPU, another address or cookie of the minisock.
+  // From here on: on another CPU, with a minisock at another address, without a cookie in it.
   Conn& on_cpu(std::uint32_t cpu) { return cpu_ = cpu, *this; }
   Conn& minisock_at(std::uint64_t object) { return minisock_ = object, *this; }
   Conn& minisock_cookie(std::uint64_t cookie) { return minisock_cookie_ = cookie, *this; }
@@ -117,7 +31,7 @@ class Conn {
   std::uint64_t minisock_address() const { return minisock_; }
   std::uint64_t cookie() const { return cookie_; }
 
-  // The kernel chooses the local port after this transition.
+  // The local port is chosen after this.
   Conn& connects(Nanos at, Facts facts = {.pid = kPid}) {
     Flow flow = flow_;
     flow.local.port = 0;
@@ -129,22 +43,21 @@ class Conn {
   Conn& moves(State from, State to, Nanos at, Facts facts = {}) {
     return transition(from, to, at, facts, flow_, cookie_);
   }
-  // close(): goes to the state that follows `from`.
+  // close(): to the state that follows `from`
   Conn& closes(State from, Nanos at, std::uint32_t pid = kPid) {
     const State to = from == CloseWait ? LastAck : from == Listen ? Closed : FinWait1;
     return moves(from, to, at, closed_by(pid));
   }
-  // Goes to CLOSED without ports and addresses, as after tcp_disconnect().
+  // It goes to CLOSED without ports and addresses, as after tcp_disconnect().
   Conn& vanishes(State from, Nanos at, Facts facts) {
     Flow flow = flow_;
     flow.local = flow.remote = Endpoint{};
     return transition(from, Closed, at, facts, flow, cookie_);
   }
-  // A connect() that succeeds after 10 ms.
+  // connect() that is answered after 10 ms
   Conn& establishes(Nanos at) { return connects(at - 10ms).moves(SynSent, Established, at); }
 
-  // The first transition of a child. Before 6.18 it has the listener's cookie and no flow of its
-  // own.
+  // A child is announced: before 6.18 with its listener's cookie and without a flow of its own.
   Conn& born(Nanos at) {
     return transition(Listen, SynReceived, at, {.attached = false}, flow_, cookie_);
   }
@@ -155,7 +68,7 @@ class Conn {
   Conn& accepted(Nanos at, std::uint32_t pid = kPid, std::uint64_t cgroup_id = 0) {
     return emit(AcceptEvent{story_.get().clock(at), socket_, cookie_, process(pid, cgroup_id)});
   }
-  // A request sock whose child is made on the first ACK, and accepted at once.
+  // A request whose child is made on the first ACK, accepted at once
   Conn& arrives(Nanos at) {
     request(TimerOp::Start, at - 1ms).born(at);
     return request(TimerOp::Cancel, at).moves(SynReceived, Established, at, {.attached = false});
@@ -179,7 +92,7 @@ class Conn {
   Conn& minisock_cancelled(State substate, Nanos at, Timer timer = {}) {
     return minisock(TimerOp::Cancel, substate, at, timer);
   }
-  // timer_cancel always comes first.
+  // timer_cancel comes first, always
   Conn& minisock_expires(State substate, Nanos at, Timer timer = {.left = 0s}) {
     minisock(TimerOp::Cancel, substate, at, timer);
     return minisock(TimerOp::Expire, substate, at, timer);
@@ -191,7 +104,7 @@ class Conn {
   Conn& segment(Nanos at, Timer timer = {}) {
     return minisock(TimerOp::Segment, TimeWait, at, timer);
   }
-  // A minisock replaces the full socket: its timer starts, then the full socket goes to CLOSED.
+  // The full socket hands over: its minisock starts, it goes to CLOSED.
   Conn& hands_over(State from, State substate, Nanos at, Timer timer = {}) {
     minisock_starts(substate, at, timer);
     return moves(from, Closed, at + 2us, orphan());
@@ -217,7 +130,7 @@ class Conn {
     return request(TimerOp::Expire, at, facts);
   }
 
-  // A snapshot finds it as a full socket.
+  // A walk through its namespace comes by.
   Conn& found(State state, Nanos at, Found facts = {}) {
     SnapshotEvent event = snapshot(SocketKind::Full, socket_, at);
     event.cookie = cookie_;
@@ -239,7 +152,7 @@ class Conn {
     event.timestamps = facts.timestamps;
     return emit(event);
   }
-  // nullopt: the record has no time of the SYN.
+  // Without `syn_at` the kernel does not say when the SYN came.
   Conn& request_found(Nanos at, std::optional<Nanos> syn_at) {
     SnapshotEvent event = snapshot(SocketKind::Request, request_, at);
     event.state = SynReceived;

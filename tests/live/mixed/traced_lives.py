@@ -1,4 +1,4 @@
-"""What the lines of a trace say there is: which connection was in which state at which moment."""
+"""The connections of a trace: which of them was in which state at which moment."""
 import bisect
 import collections
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ NAMELESS = (None, "0")
 
 
 @dataclass
-class Story:
+class TracedLife:
     """One life of one socket."""
     netns: int
     local: tuple
@@ -27,7 +27,7 @@ class Story:
         return self.states[index - 1] if index else "CLOSED"
 
     def stays(self, begin, end):
-        """The state that it is in all the time, or None."""
+        """The state that it is in during the whole time, or None."""
         first, last = (bisect.bisect_right(self.times, at) for at in (begin, end))
         return self.states[first - 1] if first == last and first else None
 
@@ -45,56 +45,56 @@ class Story:
         return f"{self.role} {self.local} {self.remote} cookie {self.cookie} in {self.netns}: {path}"
 
 
-class Book:
-    """All lives in some namespaces, as far as these objects tell them."""
+class TracedLives:
+    """All lives in some namespaces, as far as these objects show them."""
 
     def __init__(self, objects, inums):
-        self.stories, self._of, self._requests = [], {}, {}
-        self.half_open_at_end = set()  # (netns, local, remote) of those that it could not tell yet
+        self.lives, self._of, self._requests = [], {}, {}
+        self.half_open_at_end = set()  # (netns, local, remote) of those not printed yet
         inums = set(inums)
         for item in objects:
             if item.get("netns") in inums and item["type"] in ("transition", "connection"):
                 self._add(item)
         self.by_ends = collections.defaultdict(list)
-        for story in self.stories:
-            self.by_ends[(story.netns, story.local, story.remote)].append(story)
+        for life in self.lives:
+            self.by_ends[(life.netns, life.local, life.remote)].append(life)
 
     def _add(self, item):
-        story = self._story(item)
-        story.local, story.remote = endpoints(item)
-        story.role = item["role"]
+        life = self._life(item)
+        life.local, life.remote = endpoints(item)
+        life.role = item["role"]
         if item["type"] == "connection":
-            story.end = item
+            life.end = item
             return
-        story.times.append(item["mono_ns"])
-        story.left.append(item["from"])
-        story.states.append(item["to"])
+        life.times.append(item["mono_ns"])
+        life.left.append(item["from"])
+        life.states.append(item["to"])
 
-    def _story(self, item):
-        """A request has no cookie; the socket that it becomes has, and is the same connection."""
+    def _life(self, item):
+        """A request has no cookie. The socket that it becomes has one, and is the same connection."""
         key = (item["netns"], *endpoints(item))
         if item["cookie"] in NAMELESS:
-            story = self._requests.get(key)
-            if story is None or (story.end and item["type"] == "transition"):
-                story = self._requests[key] = self._new(item)
-            return story
+            life = self._requests.get(key)
+            if life is None or (life.end and item["type"] == "transition"):
+                life = self._requests[key] = self._new(item)
+            return life
         name = (item["netns"], item["cookie"], item["life"])
         if name not in self._of:
-            story = self._requests.pop(key, None)
-            if story is None or story.end or item.get("from") == "CLOSED":
-                story = self._new(item)
-            story.cookie = item["cookie"]
-            self._of[name] = story
+            life = self._requests.pop(key, None)
+            if life is None or life.end or item.get("from") == "CLOSED":
+                life = self._new(item)
+            life.cookie = item["cookie"]
+            self._of[name] = life
         return self._of[name]
 
     def _new(self, item):
-        story = Story(item["netns"], *endpoints(item), item["role"], None,
+        life = TracedLife(item["netns"], *endpoints(item), item["role"], None,
                       item["life"])
-        self.stories.append(story)
-        return story
+        self.lives.append(life)
+        return life
 
     def at(self, netns, cookie, local, remote, moment):
-        """The lives that can be meant, and are not over at that moment."""
-        return [story for story in self.by_ends.get((netns, local, remote), ())
-                if story.state_at(moment) != "CLOSED" and
-                (not cookie or story.cookie in (*NAMELESS, cookie))]
+        """The lives that match, and are not over at that moment."""
+        return [life for life in self.by_ends.get((netns, local, remote), ())
+                if life.state_at(moment) != "CLOSED" and
+                (not cookie or life.cookie in (*NAMELESS, cookie))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients of every kind that a healthy server meets, in a process of their own, many at a time."""
+"""Clients of every kind that a healthy server has, concurrently, in a process of their own."""
 
 import collections
 import http.client
@@ -20,13 +20,13 @@ PAUSE_S = 0.05
 CLIENTS = []
 
 
-def client(play):
-    CLIENTS.append(play)
-    return play
+def client(function):
+    CLIENTS.append(function)
+    return function
 
 
-class Town:
-    """Where they live: a family, and the word when to stop."""
+class ClientContext:
+    """The address family of a client, its counters, and the event that stops it."""
 
     def __init__(self, family, stop, count):
         self.address, self.stop, self._count = LOOPBACK[family], stop, count
@@ -66,104 +66,104 @@ def abort(sock):
 
 
 @client
-def keeps_alive(town):
-    connection = town.http()
+def keeps_alive(context):
+    connection = context.http()
     for _ in range(10):
         get(connection, "/count")
     connection.close()
 
 
 @client
-def asks_once(town):
-    connection = town.http()
+def asks_once(context):
+    connection = context.http()
     get(connection, "/count", Connection="close")
     connection.close()
 
 
 @client
-def waits_until_the_server_tires(town):
-    with town.connect(IMPATIENT) as sock:
+def waits_until_the_server_tires(context):
+    with context.connect(IMPATIENT) as sock:
         sock.sendall(request("/hello"))
         to_the_end(sock)
 
 
 @client
-def closes_late(town):
+def closes_late(context):
     """CLOSE_WAIT here and an orphaned FIN_WAIT_2 there, both nearly too long."""
-    with town.connect() as sock:
+    with context.connect() as sock:
         sock.sendall(request("/hello", "Connection: close"))
         to_the_end(sock)
-        town.stop.wait(NEARLY_S)
+        context.stop.wait(NEARLY_S)
 
 
 @client
-def half_closes(town):
+def half_closes(context):
     """FIN_WAIT_2 here and CLOSE_WAIT there until the slow answer has come."""
-    with town.connect() as sock:
+    with context.connect() as sock:
         sock.sendall(request("/slow", "Connection: close"))
         sock.shutdown(socket.SHUT_WR)
         to_the_end(sock)
 
 
 @client
-def gives_up_waiting(town):
-    sock = town.connect()
+def gives_up_waiting(context):
+    sock = context.connect()
     sock.sendall(request("/impatient"))
-    town.stop.wait(0.1)
+    context.stop.wait(0.1)
     sock.close()
 
 
 @client
-def aborts_while_waiting(town):
-    sock = town.connect()
+def aborts_while_waiting(context):
+    sock = context.connect()
     sock.sendall(request("/impatient"))
-    town.stop.wait(0.1)
+    context.stop.wait(0.1)
     abort(sock)
 
 
 @client
-def aborts_in_the_answer(town):
-    sock = town.connect()
+def aborts_in_the_answer(context):
+    sock = context.connect()
     sock.sendall(request("/big"))
     sock.recv(1000)
     abort(sock)
 
 
 @client
-def reads_slowly_and_leaves(town):
+def reads_slowly_and_leaves(context):
     """nginx has more to send than fits when the client is gone with data unread."""
-    with town.connect() as sock:
+    with context.connect() as sock:
         sock.sendall(request("/big", "Connection: close"))
         sock.recv(1000)
-        town.stop.wait(NEARLY_S)
+        context.stop.wait(NEARLY_S)
 
 
 @client
-def says_half_a_word(town):
-    sock = town.connect()
+def says_half_a_word(context):
+    sock = context.connect()
     sock.sendall(b"GET / HT")
     abort(sock)
 
 
 @client
-def stays_with_redis(town):
+def stays_with_redis(context):
     """Until somebody kills its connection."""
-    connection = town.redis()
+    connection = context.redis()
     try:
-        while not town.stop.wait(PAUSE_S):
+        while not context.stop.wait(PAUSE_S):
             connection.ask("INCR", "visits")
     finally:
         connection.close()
 
 
-RESIDENTS = [stays_with_redis]  # who do one thing and never come to its end
+RESIDENTS = [stays_with_redis]  # these run until they are stopped
 
 
-def _live(play, town, count):
-    while not town.stop.wait(PAUSE_S):
+def _repeat(function, context, count):
+    while not context.stop.wait(PAUSE_S):
         try:
-            play(town)
-            count[play.__name__] += 1
+            function(context)
+            count[function.__name__] += 1
         except (OSError, http.client.HTTPException):  # a worker was shot, a connection killed
             count["disturbed"] += 1
 
@@ -172,8 +172,8 @@ def _all_of_them(child, enter):
     enter()
     stop, count = threading.Event(), collections.Counter()
     threads = [
-        threading.Thread(target=_live, args=(play, Town(family, stop, count), count))
-        for play in CLIENTS
+        threading.Thread(target=_repeat, args=(function, ClientContext(family, stop, count), count))
+        for function in CLIENTS
         for family in LOOPBACK
     ]
     for thread in threads:
@@ -185,14 +185,14 @@ def _all_of_them(child, enter):
     return dict(count)
 
 
-class Load:
-    """Goes on until stop()."""
+class Traffic:
+    """All clients, until stop()."""
 
-    def __init__(self, space):
-        self._child = Child(lambda child: _all_of_them(child, space.enter), b"clients")
+    def __init__(self, netns):
+        self._child = Child(lambda child: _all_of_them(child, netns.enter), b"clients")
 
     def stop(self):
-        """{client: how often it did its thing}, and how many connections they made in all."""
+        """{client: number of its runs}, and the number of all connections."""
         self._child.tell()
         return self._child.result()
 

@@ -1,4 +1,4 @@
-"""Plays scenarios under one tcpdwell, and judges what that printed about each."""
+"""Runs scenarios under one tcpdwell, and checks its output about each."""
 import collections
 import time
 from dataclasses import dataclass, field
@@ -14,24 +14,24 @@ from .tracer import Tracer
 
 
 @dataclass
-class Judgement:
-    """What was printed about one scenario."""
-    told: list = field(default_factory=list)  # (life, its objects, what is wrong with them)
-    unmade: list = field(default_factory=list)  # the objects of a connection that nobody made
-    failed: str = ""  # the scenario itself
+class Outcome:
+    """The output about one scenario."""
+    told: list = field(default_factory=list)  # (life, its objects, the problems)
+    unmade: list = field(default_factory=list)  # the objects of an unexpected connection
+    failed: str = ""  # why the scenario itself failed
 
     def __str__(self):
-        """What is wrong, in words; empty if nothing is."""
+        """The problems, in words; empty if there are none."""
         if self.failed:
-            return f"the scenario itself went wrong:\n{self.failed}"
+            return f"the scenario itself failed:\n{self.failed}"
         return "\n".join(
             [explain(life, objects, wrong) for life, objects, wrong in self.told if wrong] +
             [explain("a connection that nobody made", objects, ["it is reported"])
              for objects in self.unmade])
 
 
-class Play:
-    """What some scenarios promised, what tcpdwell printed meanwhile, and whether that fits."""
+class ScenarioRun:
+    """The expected lives of some scenarios, the output of tcpdwell, and the differences."""
 
     def __init__(self, names):
         runner = Runner()
@@ -45,11 +45,11 @@ class Play:
         self.by_netns = collections.defaultdict(list)
         for item in self.objects:
             self.by_netns[item.get("netns")].append(item)
-        self.judgements = {name: self._judge(self.results[name]) for name in names}
-        self.verdicts = {name: str(each) for name, each in self.judgements.items()}
+        self.outcomes = {name: self._compare(self.results[name]) for name in names}
+        self.failures = {name: str(each) for name, each in self.outcomes.items()}
 
     def _wait(self, tracer):
-        """Until there are as many connection objects as promised, or the last can come no more."""
+        """Waits for all expected connection objects, or until the last one can no longer come."""
         lives = [life for result in self.results.values() if not result.skipped
                  for life in result.lives]
         promised = collections.Counter(life.netns for life in lives)
@@ -64,8 +64,8 @@ class Play:
             time.sleep(0.1)
         tracer.came_true(complete, promised)
 
-    def _judge(self, result):
-        judgement, unclaimed = Judgement(failed=result.failed), {}
+    def _compare(self, result):
+        judgement, unclaimed = Outcome(failed=result.failed), {}
         for netns in {life.netns for life in result.lives if not result.skipped}:
             lives = [life for life in result.lives if life.netns == netns]
             groups = group_by_connection(self.by_netns[netns], netns, result.since_ns)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Traces a namespace from its first socket to its end, and compares with what was promised.
+"""Traces a namespace from its first socket to its end, and compares with the expected connections.
 
-The tracer sits outside and outlives the namespace: taking that down ends every TIME_WAIT, so a test
+The tracer is outside, and outlives the namespace: removing the namespace ends every TIME_WAIT, so a test
 sees whole lifecycles without waiting for the 60 seconds.
 """
 
@@ -14,7 +14,7 @@ from lib.patience import STALLED_S, wait_for
 from lib.tracer import Tracer
 
 from real.servers import LOOPBACK
-from real.space import Space
+from real.netns import ServerNetns
 
 ANY_ADDRESS = {4: ("0.0.0.0", 0), 6: ("::", 0)}
 CLOSES_FIRST = ["FIN_WAIT_1", "FIN_WAIT_2", "TIME_WAIT", "CLOSED"]
@@ -22,18 +22,18 @@ CLOSES_SECOND = ["CLOSE_WAIT", "LAST_ACK", "CLOSED"]
 IS_RESET = ["CLOSED"]
 
 
-class Stage:
-    """One namespace, its servers, and the connections that have to come out."""
+class ServerFixture:
+    """One namespace, its servers, and the expected connections."""
 
     def __init__(self, folder, *options):
-        self.space, self.lives = Space(), []
+        self.netns, self.lives = ServerNetns(), []
         self._folder, self._servers, self._options = folder, [], options
         self.tracer = None
         self._left_at = None
 
     def __enter__(self):
         try:
-            self.tracer = Tracer("--netns", self.space.path, *self._options).__enter__()
+            self.tracer = Tracer("--netns", self.netns.path, *self._options).__enter__()
         except BaseException:
             self._leave()
             raise
@@ -44,8 +44,8 @@ class Stage:
         self.tracer.__exit__()
 
     def serve(self, kind, *details):
-        """Starts a server, and promises its listeners: one a port and family."""
-        server = kind(self.space, tempfile.mkdtemp(dir=self._folder), *details)
+        """Starts a server, and expects its listeners: one per port and family."""
+        server = kind(self.netns, tempfile.mkdtemp(dir=self._folder), *details)
         self._servers.append(server)
         for port in server.ports:
             for family, address in LOOPBACK.items():
@@ -53,13 +53,13 @@ class Stage:
                     "listener", family, (address, port), ANY_ADDRESS[family], ["LISTEN", "CLOSED"]
                 )
                 life.owner = server.who(server.pid)._replace(via="listen")
-                # Whoever lets go of it last closes it.
+                # The process that closes the last descriptor is the closer.
                 life.closer = [server.who(pid)._replace(via="close") for pid in server.pids]
                 life.ended, life.bytes_sent, life.bytes_received = "closed", (0, None), (0, None)
         return server
 
     def conversation(self, family, ports, client, server, sent, received):
-        """Promises both ends. `ports` and bytes as the client says, client and server: Who."""
+        """Expects both ends. `ports` and bytes are the client's, client and server are Who."""
         mine, theirs = ((LOOPBACK[family], port) for port in ports)
         near = self._promise("client", family, mine, theirs, ["SYN_SENT", "ESTABLISHED"])
         far = self._promise("server", family, theirs, mine, ["SYN_RECEIVED", "ESTABLISHED"])
@@ -70,14 +70,14 @@ class Stage:
         return near, far
 
     def settle(self):
-        """Waits for the end of what the servers still do by themselves."""
-        wait_for(self.space.is_quiet, "nothing but TIME_WAIT to be left")
+        """Waits until the servers are idle."""
+        wait_for(self.netns.is_quiet, "nothing but TIME_WAIT to be left")
 
     def verify(self, expired=False):
-        """The play is over: what was promised must have come, whole, and nothing else."""
+        """At the end: all expected connections must have been printed, whole, and no others."""
         if expired:
             wait_for(
-                self.space.has_only_listeners,
+                self.netns.has_only_listeners,
                 "every TIME_WAIT to expire",
                 stalled_s=LONGEST_TIME_WAIT_S + STALLED_S,
             )
@@ -98,7 +98,7 @@ class Stage:
             problems = Check(life, printed, objects[0]).problems
             if problems:
                 wrong.append(explain(life, printed, problems))
-        wrong += [f"nobody promised {key}: {printed}" for key, printed in left.items()]
+        wrong += [f"not expected: {key}: {printed}" for key, printed in left.items()]
         assert not wrong, "\n\n".join(wrong)
 
     def _all_ended(self, objects):
@@ -107,11 +107,11 @@ class Stage:
 
     def _ours(self, objects):
         """The kernel gives the inode number of a namespace to the next one at once."""
-        groups = group_by_connection(objects, self.space.inum)
+        groups = group_by_connection(objects, self.netns.inum)
         return {key: items for key, items in groups.items() if items[0]["mono_ns"] < self._left_at}
 
     def _promise(self, role, family, local, remote, path):
-        life = Life(role, family, local, remote, self.space.inum)
+        life = Life(role, family, local, remote, self.netns.inum)
         life.steps = [Step(state, None) for state in path]
         self.lives.append(life)
         return life
@@ -121,7 +121,7 @@ class Stage:
             server.stop()
         if self._left_at is None:
             self._left_at = now()
-            self.space.close()
+            self.netns.close()
 
 
 def ends(first, second, first_closer, second_closer, time_wait_at=None):
@@ -138,7 +138,7 @@ def ends(first, second, first_closer, second_closer, time_wait_at=None):
 
 
 def aborts(first, second, closer):
-    """`first` closes with an RST: no state is left to pass through, and nobody has a TIME_WAIT."""
+    """`first` closes with an RST: both ends are CLOSED at once, without TIME_WAIT."""
     _ends(first, IS_RESET, "reset_sent", "local", closer._replace(via="close"), None)
     _ends(second, IS_RESET, "reset_received", "remote", None, None)
 

@@ -1,4 +1,4 @@
-"""What a tracer made of lost events, against what the kernel and the actors know."""
+"""The output of a tracer that lost events, against the kernel's list and the actors."""
 import collections
 import json
 
@@ -11,7 +11,7 @@ SLACK_NS = 2 * MS
 
 
 def kernel_list(netns):
-    """Once two readings agree: a delayed ACK may still be on its way."""
+    """Reads until two readings agree: a delayed ACK may still be under way."""
     before = None
 
     def holds_still():
@@ -25,7 +25,7 @@ def kernel_list(netns):
 
 
 def flagged(objects, *inums):
-    """What the tracer has there, where every state is flagged: raised, and not cleared."""
+    """The tracer's table, where every state is flagged: flags raised and not cleared."""
     there = collections.Counter()
     for item in objects:
         if item["type"] == "flag" and item["netns"] in inums:
@@ -42,7 +42,7 @@ def differences(truth, told):
 
 
 def wait_until_whole(tracer, netns):
-    """The kernel's list, when the tracer has the same, or has nothing more to say about it."""
+    """Returns the kernel's list, once the tracer has the same or prints nothing more about it."""
     while True:  # until no socket, such as a TIME_WAIT that was long enough, has moved meanwhile
         truth = kernel_list(netns)
         tracer.came_true(lambda objects, truth=truth: flagged(objects, netns.inum) == truth,
@@ -52,9 +52,9 @@ def wait_until_whole(tracer, netns):
 
 
 def wrong_sum(objects, made, hidden, others=False):
-    """`hidden`: so many at most were never offered to a program; a witness has seen them.
+    """`hidden`: at most so many never reached a program; a witness saw them.
 
-    `others`: on this host they may have added to it.
+    `others`: other sockets of this host may have added transitions.
     """
     end = objects[-1]
     lost = [item for item in objects if item["type"] == "lost"]
@@ -69,7 +69,7 @@ def wrong_sum(objects, made, hidden, others=False):
 
 
 def wrong_dwells(actors, objects):
-    """A dwell that is told is as long as it was, give or take the error that it admits."""
+    """A printed dwell is the true one, within its error."""
     by_cookie = collections.defaultdict(list)
     for item in objects:
         if item["type"] == "transition" and item["dwell_ns"] is not None:
@@ -88,7 +88,7 @@ def _fits(item, truth):
 
 
 def wrong_dwells_of_load(objects, ports, longest_ns):
-    """A connection of the load is over in no time. A longer dwell needs its error."""
+    """A connection of the load ends at once. A longer dwell needs its error."""
     short = {"SYN_SENT", "SYN_RECEIVED", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT",
              "LAST_ACK"}
     return [json.dumps(item) for item in objects
@@ -98,7 +98,7 @@ def wrong_dwells_of_load(objects, ports, longest_ns):
 
 
 def wrong_flags(actors, objects):
-    """A flag is raised for a state that the socket was in, and for so long."""
+    """A flag is raised only for a state that the socket was in, for as long as it says."""
     by_cookie = {actor.cookie: actor for actor in actors}
     wrong = []
     for item in objects:

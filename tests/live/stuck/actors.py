@@ -1,26 +1,26 @@
-"""Plays stories about stuck sockets, each in a process of its own."""
+"""Runs scenarios with stuck sockets, each in a process of its own."""
 import os
 import signal
 
 from lib.child import Child
 
-from .stage import Stage
+from .fixture import LoopbackFixture
 
 
-class Cast:
+class Actors:
     def __init__(self):
         self._children, self.stuck, self.failed = {}, {}, {}
 
-    def add(self, name, story, netns, family):
-        """The story starts at once; others may start meanwhile."""
-        self._children[name] = Child(lambda child: _play(child, story, netns, family),
-                                     story.__name__[:15].encode())
+    def add(self, name, scenario, netns, family):
+        """Starts the scenario. Does not wait for it."""
+        self._children[name] = Child(lambda child: _run(child, scenario, netns, family),
+                                     scenario.__name__[:15].encode())
 
     def pid(self, name):
         return self._children[name].pid
 
     def set_up(self):
-        """Waits until every scene is set."""
+        """Waits until the sockets of every scenario are stuck."""
         for name in list(self._children):
             kind, value = self._children[name].told()
             if kind == "failed":
@@ -29,13 +29,13 @@ class Cast:
                 self.stuck[name] = value
 
     def proceed(self, name):
-        """One story goes on to its next scene."""
+        """Lets one scenario continue to its next yield."""
         self._children[name].tell()
         kind, self.stuck[name] = self._children[name].told()
         assert kind == "set", self.stuck[name]
 
     def release(self):
-        """Every story goes on to its end."""
+        """Lets every scenario continue to its end."""
         for child in self._children.values():
             child.tell()
         for name in list(self._children):
@@ -43,7 +43,7 @@ class Cast:
             self._over(name, value if kind == "failed" else None)
 
     def stop(self):
-        """After something went wrong: nobody stays behind."""
+        """After a failure: kills all processes."""
         for child in self._children.values():
             os.kill(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
@@ -55,9 +55,9 @@ class Cast:
             self.failed[name] = problem
 
 
-def _play(child, story, netns, family):
-    stage = Stage(netns, family)
-    acts = story(stage)
-    for _ in acts:
-        child.tell(("set", stage.stuck))
+def _run(child, scenario, netns, family):
+    fixture = LoopbackFixture(netns, family)
+    steps = scenario(fixture)
+    for _ in steps:
+        child.tell(("set", fixture.stuck))
         child.told()

@@ -1,4 +1,4 @@
-"""The load generator of tests/bench in a namespace of its own. It knows what it made."""
+"""The load generator of tests/bench in a namespace of its own. It counts its transitions."""
 import json
 import os
 import random
@@ -14,8 +14,8 @@ TIME_WAITS = 1500  # more are not kept: the kernel's list must be readable
 THREADS = 2
 
 
-class Load:
-    """Churn on all CPUs, from when it is entered until it is stopped. A context manager."""
+class Traffic:
+    """Churn on all CPUs, from __enter__ to stop()."""
 
     def __init__(self, netns=None):
         if netns is None:
@@ -35,7 +35,7 @@ class Load:
         return self
 
     def stop(self):
-        """How many transitions it was in all, exactly."""
+        """Returns the exact number of transitions."""
         self.process.send_signal(signal.SIGTERM)  # its stdin may have been inherited meanwhile
         said = json.loads(self.process.stdout.readline())
         assert ended(self.process) == 0 and said["exact"], said

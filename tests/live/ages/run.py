@@ -1,4 +1,4 @@
-"""Plays many cases at once, in one process and one namespace."""
+"""Runs many cases at once, in one process and one namespace."""
 import heapq
 import time
 
@@ -7,7 +7,7 @@ from lib.netns import Netns, ip_batch, sysctl
 from .pair import FAMILY, Expected, Pair
 
 
-def play(child, cases, families, keepalives, timestamps, quickack=False):
+def run_cases(child, cases, families, keepalives, timestamps, quickack=False):
     """Tells the inode of its namespace and what it left behind, and keeps that until it is told."""
     netns = Netns.create()
     sysctl("ipv4.tcp_timestamps", int(timestamps))
@@ -30,7 +30,7 @@ def play(child, cases, families, keepalives, timestamps, quickack=False):
             if not isinstance(act, Expected):
                 heapq.heappush(agenda, (time.monotonic() + act, number, name, acts))
                 break
-            # Without a timer for its ACK nothing but the next acknowledgment tells of the FIN.
+            # Without a timer for its ACK only the next acknowledgment shows the FIN.
             certain = act.certain and not (quickack and act.state == "CLOSE_WAIT")
             facts.append(act._replace(case=name, certain=certain))
     for start in range(0, len(facts), 100):

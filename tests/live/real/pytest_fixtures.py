@@ -3,14 +3,14 @@
 
 import pytest
 
-from real.stage import Stage
+from real.fixture import ServerFixture
 
 
 @pytest.fixture
-def stage(tmp_path, hidden):
-    with Stage(tmp_path) as stage:
-        hidden.lives(stage.lives)  # as they will be
-        yield stage
+def fixture(tmp_path, hidden):
+    with ServerFixture(tmp_path) as fixture:
+        hidden.lives(fixture.lives)  # as they will be
+        yield fixture
 
 
 @pytest.fixture(params=[4, 6], ids=["ipv4", "ipv6"])

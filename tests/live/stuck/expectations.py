@@ -1,27 +1,24 @@
-"""What a tracer said about one stuck socket, against what the story promised."""
-import json
-
+"""What a tracer printed about one stuck socket, against what the scenario expects."""
 from lib.clock import MS, SECOND
+from lib.expectations import Expectations
 from lib.kernel import stamps_minisocks
 from lib.lifecycle import RFC3339, endpoints
 
 SLACK_NS = 2 * MS
-LATE_NS = 100 * MS  # what the contract allows
+LATE_NS = 100 * MS  # as documented
 MACHINE_NS = 1 * SECOND  # what a noisy machine may add
 
 
-class Verdict:
-    """`problems` says what is wrong, in words."""
-
+class FlagExpectations(Expectations):
     def __init__(self, stuck, objects, row, start, older):
+        super().__init__([item for item in objects if "cookie" in item
+                          and (item["netns"], item["cookie"]) == (stuck.netns, stuck.cookie)])
         self.stuck, self.row, self.older = stuck, row, older
         self.jiffy = SECOND // start["hz"]
         self.threshold = start["thresholds_ns"].get(stuck.flag)
-        self.objects = [item for item in objects if "cookie" in item
-                        and (item["netns"], item["cookie"]) == (stuck.netns, stuck.cookie)]
         flags = [item for item in self.objects if item["type"] == "flag"
                  and item["flag"] == stuck.flag]
-        self.problems, self.delay = [], None
+        self.delay = None
         self._same("events", [item["event"] for item in flags], ["raised", "cleared"])
         if self.problems:
             return
@@ -31,14 +28,6 @@ class Verdict:
         self._age()
         self._reason()
         self._cleared()
-
-    def _same(self, name, got, wanted):
-        if got != wanted:
-            self.problems.append(f"{name} is {got!r}, but the truth is {wanted!r}")
-
-    def _true(self, fits, text):
-        if not fits:
-            self.problems.append(text)
 
     def _identity(self, item):
         stuck = self.stuck
@@ -51,12 +40,12 @@ class Verdict:
         self._true(RFC3339.fullmatch(item["time"]), f"time {item['time']!r}")
         self._true(item["role"] in ((stuck.role, "unknown") if self.older else (stuck.role,)),
                    f"role is {item['role']!r}, but the truth is {stuck.role!r}")
-        if item is self.raised or self.raised["owner"]:  # later it may become known
+        if item is self.raised or self.raised["owner"]:  # it may become known later
             owner = item["owner"] and tuple(item["owner"][name] for name in ("pid", "via", "comm"))
             self._same(f"owner when {item['event']}", owner, self._owner())
 
     def _owner(self):
-        """Who made it; to a latecomer the one process that holds it, never a guess."""
+        """Who made it; for a late tracer the only process that holds it, never a guess."""
         stuck = self.stuck
         if not self.older:
             return stuck.owner and (stuck.owner.pid, stuck.owner.via, stuck.owner.comm)
@@ -90,8 +79,8 @@ class Verdict:
         self._true(began >= entered.lo - slack - (error or 0), f"older than it is: {shown}")
         known = self.stuck.quiet and (self.stuck.cause != "orphaned" or stamps_minisocks())
         if known or error is not None:
-            # The kernel counts in jiffies, and a CPU that was put aside counts them late. A bound
-            # that is claimed has to hold all the same.
+            # The kernel counts in jiffies, and a descheduled virtual CPU counts them late. A bound
+            # that is printed must hold all the same.
             late = LATE_NS if error is None else error
             self._true(began <= entered.hi + slack + late,
                        f"younger than the kernel knows (error_ns {error}): {shown}")
@@ -102,9 +91,9 @@ class Verdict:
         if stuck.holders is not None:
             self._same("holders", holders, sorted(map(tuple, stuck.holders)))
         if self.row is None:
-            self.problems.append("ss does not know it (a fault of the test)")
+            self.problems.append("ss does not list it (a fault of the test)")
             return
-        self._same("what ss says of its state", self.row.state, stuck.state)
+        self._same("its state according to ss", self.row.state, stuck.state)
         if stuck.cause == "orphaned":  # a minisock has no queues
             self._true(not item["unread_bytes"] and not item["unsent_bytes"], "bytes of an orphan")
             return
@@ -114,12 +103,12 @@ class Verdict:
         if stuck.unread is not None:
             self._same("unread_bytes", item["unread_bytes"], stuck.unread)
         if stuck.cause == "sending":
-            self._true(item["unsent_bytes"] > 0, "nothing unsent, and yet it is sending")
+            self._true(item["unsent_bytes"] > 0, "the cause is sending, but nothing is unsent")
 
     def _cleared(self):
-        """In full: what the transition says."""
+        """The whole dwell, as in the transition."""
         item = self.cleared
-        self._true(item["dwell_ns"] >= self.raised["dwell_ns"], "shorter when it was over")
+        self._true(item["dwell_ns"] >= self.raised["dwell_ns"], "dwell_ns is shorter in cleared than in raised")
         if self.stuck.accept:  # no transition clears it
             return
         left = [each for each in self.objects if each["type"] == "transition"
@@ -131,8 +120,4 @@ class Verdict:
             self._same(f"{name} when cleared (and when it left)", item[name], left[0][name])
 
     def explain(self):
-        lines = [f"{self.stuck} holders {self.stuck.holders}"]
-        lines += [f"  wrong: {problem}" for problem in self.problems]
-        lines += [f"  ss: {self.row}", "  tcpdwell printed:"]
-        lines += ["    " + json.dumps(item, separators=(",", ":")) for item in self.objects]
-        return "\n".join(lines)
+        return self._explain(f"{self.stuck} holders {self.stuck.holders}", f"  ss: {self.row}")

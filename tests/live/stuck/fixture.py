@@ -1,4 +1,4 @@
-"""Where a story about stuck sockets happens: conversations over loopback in one namespace."""
+"""The fixture of scenarios with stuck sockets: conversations over loopback in one namespace."""
 import os
 import socket
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from lib.clock import Bracket, now
 from lib.conn import cookie_of
 from lib.life import me
 from lib.patience import wait_for
-from lib.world import FAMILY, LOOPBACK
+from lib.fixture import FAMILY, LOOPBACK
 
 
 class Holder(NamedTuple):
@@ -19,14 +19,14 @@ class Holder(NamedTuple):
 
 
 def held(*fds):
-    """By this very process."""
+    """By this process."""
     return tuple(Holder(os.getpid(), fd if isinstance(fd, int) else fd.fileno(), me("fd").comm)
                  for fd in fds)
 
 
 @dataclass
 class Stuck:
-    """One socket that stays in a state, and all that must be said about it."""
+    """One socket that stays in a state, and everything that must be printed about it."""
     state: str
     cause: Optional[str]
     family: int
@@ -36,10 +36,10 @@ class Stuck:
     cookie: str
     entered: Bracket
     holders: Optional[tuple]  # None: nothing is claimed
-    owner: object = None  # to whom saw it being made
+    owner: object = None  # known to a tracer that saw it being made
     role: str = "unknown"
     unread: Optional[int] = None  # bytes that the application has not read, where that is sure
-    quiet: bool = True  # no segment came since then: even a latecomer can tell its age
+    quiet: bool = True  # no segment came since then: a late tracer knows its age, too
     accept: bool = False  # it waits in an accept queue, since it `entered` that
 
     @property
@@ -52,38 +52,38 @@ class Stuck:
 
 
 class End:
-    """One end of a conversation; `sock` is None while nobody has accepted it."""
+    """One end of a conversation; `sock` is None until it is accepted."""
 
-    def __init__(self, stage, sock, local, remote, owner, role):
-        self.stage, self.sock, self.local, self.remote = stage, sock, local, remote
+    def __init__(self, fixture, sock, local, remote, owner, role):
+        self.fixture, self.sock, self.local, self.remote = fixture, sock, local, remote
         self.owner, self.role = owner, role
         self.cookie = cookie_of(sock) if sock else None
 
     def comes_to(self, state, since):
-        """Polls until the kernel says so; the bracket of when it happened."""
+        """Waits until the kernel reports the state; returns the bracket of the time."""
         return wait_for_state(self.local, self.remote, state, since)
 
     def waits_for_accept(self, state, since, holders, queued):
-        """Promises a flag for the time in the queue, whatever has become of it there."""
+        """Expects a flag for the time in the queue, whatever its state there."""
         self.comes_to(state, since)
         self.cookie = diag.cookie_of(self.local, self.remote)
-        self.stage.stuck.append(
-            Stuck(state, "not_accepted", self.stage.family, self.stage.netns.inum, self.local,
+        self.fixture.stuck.append(
+            Stuck(state, "not_accepted", self.fixture.family, self.fixture.netns.inum, self.local,
                   self.remote, self.cookie, queued, holders, None, self.role, accept=True))
 
     def gets_stuck(self, state, cause, since, holders=None, **more):
-        """Promises a flag. Without `holders` it is this process, by the socket's own fd."""
+        """Expects a flag. Without `holders` the holder is this process, by the socket's own fd."""
         if self.cookie is None:
             self.cookie = diag.cookie_of(self.local, self.remote)
         if holders is None:
             holders = held(self.sock)
-        self.stage.stuck.append(
-            Stuck(state, cause, self.stage.family, self.stage.netns.inum, self.local, self.remote,
+        self.fixture.stuck.append(
+            Stuck(state, cause, self.fixture.family, self.fixture.netns.inum, self.local, self.remote,
                   self.cookie, self.comes_to(state, since), holders, self.owner, self.role,
                   **more))
 
 
-class Stage:
+class LoopbackFixture:
     def __init__(self, netns, family):
         netns.enter()
         self.netns, self.family, self.stuck = netns, family, []
@@ -105,23 +105,23 @@ class Stage:
 class Talk:
     """A listener, a client, and the server's end."""
 
-    def __init__(self, stage, listener, accept, client_options):
+    def __init__(self, fixture, listener, accept, client_options):
         self.listener = listener
-        sock = socket.socket(FAMILY[stage.family])
+        sock = socket.socket(FAMILY[fixture.family])
         set_options(sock, client_options)
         there = listener.getsockname()[:2]
         began = now()
         sock.connect(there)
         self.queued = Bracket(began, now())
         here = sock.getsockname()[:2]
-        self.client = End(stage, sock, here, there, me("connect"), "client")
-        self.server = End(stage, None, there, here, None, "server")
+        self.client = End(fixture, sock, here, there, me("connect"), "client")
+        self.server = End(fixture, None, there, here, None, "server")
         if accept:
             self.server.sock, _ = listener.accept()
             self.server.owner, self.server.cookie = me("accept"), cookie_of(self.server.sock)
 
     def server_waits(self, since, holders):
-        """Its client has gone, and nobody accepts it."""
+        """Its client has closed, and it is not accepted."""
         self.server.waits_for_accept("CLOSE_WAIT", since, holders, self.queued)
 
     def client_closes(self):

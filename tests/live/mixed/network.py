@@ -1,4 +1,4 @@
-"""Three network namespaces, each joined to the others by veth, and what the kernel says about them."""
+"""Three network namespaces, joined to each other by veth, and the kernel's view of them."""
 import itertools
 import os
 import time
@@ -7,7 +7,7 @@ from lib import ss
 from lib.clock import now
 from lib.netns import Netns, has_sysctl, ip_batch, link_up, sysctl
 from lib.peer import Peer
-from lib.world import KERNEL_MAC, LOOPBACK, PEER_MAC, Skip, World
+from lib.fixture import KERNEL_MAC, LOOPBACK, PEER_MAC, Skip, Fixture
 
 NAMESPACES = 3
 SETTINGS = {"tcp_fin_timeout": 3, "tcp_tw_reuse": 1, "tcp_syn_retries": 2, "tcp_synack_retries": 1,
@@ -20,7 +20,7 @@ def _link(i, j):
     return min(i, j) * NAMESPACES + max(i, j)
 
 
-class Place:
+class Network:
     def __init__(self):
         home = Netns.current()
         self.namespaces = []
@@ -87,7 +87,7 @@ class Place:
         return found
 
     def settled(self, at_most_s=30):
-        """The counters, from a moment at which nothing went on: None if there is none."""
+        """The counters, from a moment without activity. None: there was no such moment."""
         before, end = (self.counters(), self.rows().keys()), time.monotonic() + at_most_s
         while time.monotonic() < end:
             time.sleep(0.5)
@@ -105,20 +105,20 @@ def _table(name, prefix):
     return dict(zip(lines[0], map(int, lines[1])))
 
 
-class Corner(World):
-    """Where a story of the scenarios happens: in two of the three namespaces, with addresses and a
-    link of its own. What it sets goes back to what it was when it ends."""
+class ScenarioFixture(Fixture):
+    """The fixture of one scenario: two of the three namespaces, with addresses and a link of its own.
+    leave() restores the sysctls that it has set."""
 
-    def __init__(self, place, family, here, there, number):
-        self.family, self.since_ns, self._place, self._number = family, now(), place, number
-        self.netns, self._far = place.namespaces[here], place.namespaces[there]
+    def __init__(self, network, family, here, there, number):
+        self.family, self.since_ns, self._network, self._number = family, now(), network, number
+        self.netns, self._far = network.namespaces[here], network.namespaces[there]
         self.mine, self.far = (addresses_of(number, side)[family] for side in (1, 2))
         self.lives, self.listeners, self._peer, self._set = [], [], None, set()
         self.netns.enter()
 
     def sysctl(self, name, value):
-        if name not in self._place.defaults:
-            raise Skip(f"{name} would change what the others do")
+        if name not in self._network.defaults:
+            raise Skip(f"{name} would affect the other scenarios")
         self._set.add(name)
         super().sysctl(name, value)
 
@@ -140,12 +140,12 @@ class Corner(World):
 
     def leave(self):
         for name in self._set:
-            super().sysctl(name, self._place.defaults[name])
+            super().sysctl(name, self._network.defaults[name])
         if self._peer:
             ip_batch(f"link del s{self._number}")
 
 
 def addresses_of(number, side):
-    """Of a story's wire: {family: address}. Side 1 is the kernel under test."""
+    """Of a scenario's link: {family: address}. Side 1 is the kernel under test."""
     return {4: f"10.{100 + (number >> 14)}.{number >> 6 & 255}.{(number & 63) * 4 + side}",
             6: f"fd09:{number:x}::{side}"}

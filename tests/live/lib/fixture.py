@@ -1,4 +1,4 @@
-"""The place where one scenario happens: a namespace of its own, its peer, and what was promised."""
+"""The fixture of one scenario: a namespace of its own, its peer, and the expected connections."""
 import os
 import random
 import socket
@@ -19,10 +19,10 @@ PORT = 8080
 
 
 class Skip(Exception):
-    """This kernel cannot do what the scenario needs. The text says why."""
+    """This kernel lacks something that the scenario needs. The text says what."""
 
 
-class World:
+class Fixture:
     def __init__(self, family):
         self.family, self.since_ns = family, now()
         self._far = Netns.create()
@@ -31,7 +31,7 @@ class World:
         self.lives, self.listeners, self._peer = [], [], None
 
     def sysctl(self, name, value):
-        """net.ipv4.NAME of this world; TCP's are valid for IPv6, too."""
+        """net.ipv4.NAME in this namespace; those of TCP are valid for IPv6, too."""
         sysctl(f"ipv4.{name}", value)
 
     @property
@@ -64,7 +64,7 @@ class World:
         return socket.socket(FAMILY[family or self.family], socket.SOCK_STREAM, protocol)
 
     def expect(self, role, local, remote, **facts):
-        """Promises one connection; what is promised must appear, and nothing else."""
+        """Expects one connection. All expected ones must appear, and no others."""
         family = 6 if ":" in local[0] else 4
         life = Life(role, family, local[:2], remote[:2], self.netns.inum, **facts)
         self.lives.append(life)
@@ -101,13 +101,13 @@ class World:
 
     def server(self, timestamps=True):
         """An accepted ESTABLISHED connection that the peer opened."""
-        self.peer  # the address that we listen on comes with it
+        self.peer  # makes the address that we listen on
         conn = self.listen().half_open(timestamps)
         conn.peer("A", to="ESTABLISHED")
         return self.listeners[-1].accepts(conn)
 
     def finish(self):
-        """Closes what still listens; every other connection's end must have been told."""
+        """Closes the listeners. The scenario must have given the end of every other connection."""
         for listener in self.listeners:
             if not listener.life.over:
                 listener.close()
@@ -120,8 +120,8 @@ class World:
 
 
 class Listener:
-    def __init__(self, world, sock, address, port, backlog):
-        self.world, self.sock, self.backlog, self.generation = world, sock, backlog, 0
+    def __init__(self, fixture, sock, address, port, backlog):
+        self.fixture, self.sock, self.backlog, self.generation = fixture, sock, backlog, 0
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((address, port))
         self.address, self.port = sock.getsockname()[:2]
@@ -130,7 +130,7 @@ class Listener:
     def listen(self):
         _, at = timed(self.sock.listen, self.backlog)
         wildcard = "::" if ":" in self.address else "0.0.0.0"
-        self.life = self.world.expect("listener", (self.address, self.port), (wildcard, 0),
+        self.life = self.fixture.expect("listener", (self.address, self.port), (wildcard, 0),
                                       cookie=cookie_of(self.sock), life=self.generation,
                                       owner=me("listen"))
         self.life.enter("LISTEN", at)
@@ -158,18 +158,18 @@ class Listener:
         return conn
 
     def syn(self, timestamps=True, peer_port=None, data=b"", to="SYN_RECEIVED", seq=None):
-        world = self.world
+        fixture = self.fixture
         port = peer_port or random.randrange(20000, 60000)
-        flow = Flow(world.peer, port, self.port, timestamps)
+        flow = Flow(fixture.peer, port, self.port, timestamps)
         flow.seq = seq or flow.seq
-        life = world.expect("server", (world.mine, self.port), (world.far, port), cookie=None,
+        life = fixture.expect("server", (fixture.mine, self.port), (fixture.far, port), cookie=None,
                             opened_by="remote", bytes_sent=(0, None), bytes_received=(0, None))
         conn = Conn(None, flow, life)
         conn.syn_at = conn.peer("S", to, data)
         return conn
 
     def accepts(self, conn):
-        """accept() by this very process."""
+        """accept() by this process."""
         readable(self.sock, "nothing to accept")
         conn.sock, _ = self.sock.accept()
         conn.life.cookie = cookie_of(conn.sock)
