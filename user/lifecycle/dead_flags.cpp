@@ -13,21 +13,21 @@ namespace {
 using namespace std::chrono_literals;
 
 // An application that notices the end of a connection closes the socket within this time.
-constexpr Nanos kAtOnce = 300ms;
+constexpr Nanos kNoticedCloseWait = 300ms;
 // Interval between scans for flagged descriptors: the threshold, within these bounds.
-constexpr Nanos kAgainLeast = 1s, kAgainMost = 10s;
+constexpr Nanos kRescanMin = 1s, kRescanMax = 10s;
 // How late a scan may be, so that it serves several entries.
-constexpr Nanos kTogetherLeast = 200ms, kTogetherMost = 1s;
-constexpr Nanos kUndecided = 100ms;  // retry interval while the path of a cgroup is not known
+constexpr Nanos kCombineMin = 200ms, kCombineMax = 1s;
+constexpr Nanos kCgroupRetry = 100ms;  // retry interval while the path of a cgroup is not known
 // Allowed difference between a socket's time stamp and its last transition.
-constexpr Nanos kSameMoment = 1ms;
+constexpr Nanos kStampSlack = 1ms;
 // Resolution of the time stamps.
 constexpr Nanos kStampError = 1us;
 
 // The end of the connection, or a later use of the socket.
 Nanos quiet_since(const DeadDescriptors::Entry& entry, const DeadSocket& socket) {
   if (socket.mptcp) return entry.ended;  // MPTCP does not stamp reads of remaining data
-  return socket.active > entry.ended + kSameMoment ? socket.active : entry.ended;
+  return socket.active > entry.ended + kStampSlack ? socket.active : entry.ended;
 }
 
 Cause cause_of(const DeadSocket& socket) {
@@ -45,11 +45,11 @@ bool is_in_use(const Connection& connection) {
 std::optional<Nanos> DeadFlags::look_due() {
   const auto threshold = this->threshold();
   if (!threshold) return std::nullopt;
-  return dead_.due(std::clamp(*threshold, kAgainLeast, kAgainMost));
+  return dead_.due(std::clamp(*threshold, kRescanMin, kRescanMax));
 }
 
 Nanos DeadFlags::looks_apart() const {
-  return std::clamp(threshold().value_or(Nanos{}) / 60, kTogetherLeast, kTogetherMost);
+  return std::clamp(threshold().value_or(Nanos{}) / 60, kCombineMin, kCombineMax);
 }
 
 std::optional<DeadFlags::Entry> DeadFlags::entry_of(Id id, const TransitionEvent& event) const {
@@ -67,12 +67,12 @@ std::optional<DeadFlags::Entry> DeadFlags::entry_of(Id id, const TransitionEvent
               .connected = event.from != State::SynSent,
               .at_once = connection.flag_cause != Cause::None};
   entry.socket.cookie = event.cookie;
-  entry.due = event.at + (entry.at_once ? std::min(kAtOnce, *threshold) : *threshold);
+  entry.due = event.at + (entry.at_once ? std::min(kNoticedCloseWait, *threshold) : *threshold);
   return entry;
 }
 
 void DeadFlags::keep(const std::optional<Entry>& entry) {
-  if (entry && !dead_.add(*entry)) dead_.want_look(entry->ended + kAgainLeast);
+  if (entry && !dead_.add(*entry)) dead_.want_look(entry->ended + kRescanMin);
 }
 
 void DeadFlags::used_again(std::uint64_t cookie, Nanos at) {
@@ -135,7 +135,7 @@ void DeadFlags::found(const DeadSocket& socket, Nanos look) {
   if (!entry->decided) {
     const Verdict verdict = publisher_.judge(entry->socket, entry->cgroup_id);
     if (verdict == Verdict::Hide) return dead_.erase(socket.cookie);
-    if (verdict == Verdict::NotYet) return dead_.put_off(*entry, socket.at + kUndecided);
+    if (verdict == Verdict::NotYet) return dead_.put_off(*entry, socket.at + kCgroupRetry);
     entry->decided = true;
   }
   const Nanos since = quiet_since(*entry, socket);

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kAskSoon = 1s;
+constexpr Nanos kAskAgain = 1s;
 
 // MPTCP does not record whether the end of stream was read.
 Cause cause_of_socket(const MptcpSocket& socket) {
@@ -116,9 +116,9 @@ void Flags::found_mptcp(Id id, const MptcpSubflow& subflow) {
     if (view != nullptr) resync_.count_resync(subflow.at);
     leave_judged(id, subflow.at);
   }
-  const bool anew = view == nullptr || judged != socket.state;
+  const bool is_new = view == nullptr || judged != socket.state;
   view = &mptcp_.at(id, table_.generation(id));
-  if (anew)
+  if (is_new)
     *view = {.generation = view->generation,
              .known = true,
              .state = socket.state,
@@ -131,7 +131,7 @@ void Flags::found_mptcp(Id id, const MptcpSubflow& subflow) {
   view->fresh = true;
   if (view->begin_known) return;
   const StateBegin begin = begin_of_mptcp(id, subflow);
-  view->begin = anew ? begin : begin.narrowed_by(view->begin);
+  view->begin = is_new ? begin : begin.narrowed_by(view->begin);
 }
 
 std::optional<Nanos> Flags::threshold_of(const MptcpView& view) const {
@@ -161,7 +161,7 @@ void Flags::watch_mptcp(Id id, const MptcpView& view) {
 void Flags::mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event) {
   if (!std::exchange(view.fresh, false)) {
     if (!std::exchange(view.counted, true)) ++mptcp_not_judged_;
-    return wait_until(id, event.at + kAskSoon);
+    return wait_until(id, event.at + kAskAgain);
   }
   const auto due = mptcp_due(view);
   if (!due) return;

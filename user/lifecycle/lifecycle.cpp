@@ -18,7 +18,7 @@ constexpr Nanos kPortWait = 4s;
 // If listen() fails, it fails within microseconds.
 constexpr Nanos kListenGrace = 50ms;
 constexpr std::size_t kSmallTable = 8192;  // connections: a megabyte
-constexpr Nanos kLookSoon = 1s;            // scan for the descriptor of a closed MPTCP socket
+constexpr Nanos kMptcpScanDelay = 1s;      // scan for the descriptor of a closed MPTCP socket
 
 }  // namespace
 
@@ -154,7 +154,7 @@ void Lifecycle::on_event(const SuspendEvent& event) {
 void Lifecycle::on_event(const MptcpChangeEvent& event) {
   const bool held = event.socket.attached && !event.socket.dead;
   if (event.to == State::Closed && held && watches_descriptors())
-    dead_.want_look(event.at + std::min(*dead_.threshold(), kLookSoon));
+    dead_.want_look(event.at + std::min(*dead_.threshold(), kMptcpScanDelay));
   const Id id = table_.by_cookie(event.socket.cookie);
   if (id == kNone || table_[id].carrier != Carrier::Full) return;
   if (table_[id].pending_end == PendingEnd::Closed) return;

@@ -11,13 +11,13 @@ namespace {
 using namespace std::chrono_literals;
 
 // An end is resolved once its CPU reported another event, since the event that would explain it
-// comes next on the same CPU. Not before kGrace; and after kPatience without such an event, since a
+// comes next on the same CPU. Not before kGrace; and after kMaxWait without such an event, since a
 // virtual CPU can be descheduled.
 constexpr Nanos kGrace = 50ms;
-constexpr Nanos kPatience = 300ms;
+constexpr Nanos kMaxWait = 300ms;
 // An answer takes two seconds if other questions come first. There is none if the kernel cannot be
 // asked, or if a recording without answers is replayed.
-constexpr Nanos kAnswerPatience = 5s;
+constexpr Nanos kMaxAnswerWait = 5s;
 // The event that explains an end follows within this time.
 constexpr Nanos kFollowsWithin = 1ms;
 
@@ -57,7 +57,7 @@ template void PendingEnds::add(Id, PendingEnd, const RequestEvent&);
 void PendingEnds::asked(Id id, Nanos now) {
   table_[id].end_asked = true;
   const std::uint32_t serial = table_.find_cold_state(table_[id])->pending_serial;
-  asked_.push_back({now + kAnswerPatience, id, table_.generation(id), serial});
+  asked_.push_back({now + kMaxAnswerWait, id, table_.generation(id), serial});
 }
 
 bool PendingEnds::is_pending(const Deadline& due) const {
@@ -77,7 +77,7 @@ std::optional<PendingEnds::Due> PendingEnds::next(Nanos now) {
     const ColdState* cold = table_.find_cold_state(table_[due.id]);
     const bool heard =
         cold->pending_cpu < cpu_last_.size() && cpu_last_[cold->pending_cpu] > cold->pending_at;
-    if (!heard && now < cold->pending_at + kPatience) {
+    if (!heard && now < cold->pending_at + kMaxWait) {
       due.at = now + kGrace;
       waiting_.push_back(due);
       continue;
