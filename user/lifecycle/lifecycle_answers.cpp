@@ -40,6 +40,11 @@ void Lifecycle::on_event(const InquiryEvent& event) {
     resync_.count_resync(event.at);
     return end_unseen(event.id, event.at);
   }
+  // connect() chose the port after its transition. Indexes by flow need it.
+  if (connection.carrier == Carrier::Full && connection.local_port == 0) {
+    connection.local_port = event.local.port;
+    publisher_.reconsider(connection, false);
+  }
   if (for_flag) flags_.answered(event.id, event);
   // The kernel reports a Fast Open child that is not accepted yet as a request.
   const bool itself = connection.carrier == Carrier::Full && event.cookie == connection.cookie &&

@@ -69,6 +69,22 @@ TEST(Unseen, AnswerShowsAMinisock) {
   expect_one_end(story, conn);
 }
 
+// connect() chose the port after its transition, so no event has told it.
+TEST(Unseen, AnswerShowsTheMinisockOfAConnectWithUnknownPort) {
+  Story story(seeing_segments());
+  Conn conn = story.client(7).connects(0ms);
+  story.waits(0ms);
+  InquiryEvent answer = with_cookie(minisock_in(TimeWait));
+  answer.local = conn.flow().local;
+  is_answered(story, 700ms, std::move(answer));
+  story.lifecycle().snapshot_begins();
+  conn.minisock_found(TimeWait, 800ms);
+  story.lifecycle().snapshot_ended();
+  EXPECT_EQ(story.lifecycle().open(), 1U) << "the walk found the same connection";
+  conn.minisock_expires(TimeWait, 61s);
+  expect_one_end(story, conn);
+}
+
 TEST(Unseen, AnswerShowsAHiddenFinToAnOrphan) {
   Story story(seeing_segments());
   orphaned(story, 7).hands_over(FinWait2, FinWait2, 102ms);
