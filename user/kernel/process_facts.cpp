@@ -59,7 +59,7 @@ struct CloseDir {
 };
 using DirPtr = std::unique_ptr<DIR, CloseDir>;
 
-template <typename Look>  // false: that is enough
+template <typename Look>  // Look returns false to stop
 void for_each_number(const std::string& path, Look&& look) {
   const DirPtr dir(::opendir(path.c_str()));
   while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr)

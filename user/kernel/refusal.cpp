@@ -87,7 +87,7 @@ std::string name_after(std::string_view log, std::string_view before) {
 }
 
 // The verifier: "unknown func bpf_get_socket_cookie#46", since 6.10 "program of this type cannot
-// use helper bpf_...#46"; "invalid func unknown#181" where it has never heard of it.
+// use helper bpf_...#46"; "invalid func unknown#181" if it does not know the id.
 std::string missing_helper(std::string_view log) {
   for (const std::string_view before :
        {"unknown func ", "program of this type cannot use helper ", "invalid func "})
@@ -120,7 +120,7 @@ std::string why_refused(std::string_view log, const Circumstances& circumstances
     return "This kernel's BPF has " + all;
   }
   const std::string helper = missing_helper(log);
-  // Every kernel that has BTF has it, but for one that is locked down (LOCKDOWN_BPF_READ_KERNEL).
+  // Every kernel with BTF has it, unless locked down (LOCKDOWN_BPF_READ_KERNEL).
   if (helper.starts_with("bpf_probe_read"))
     return "Kernel lockdown (confidentiality) refuses " + helper +
            "(), without which programs cannot read sockets: boot with lockdown=integrity";

@@ -33,7 +33,7 @@ struct Request {
   inet_diag_req_v2 body;
 };
 
-// `device`: only what is bound to it, or to none. 0: the socket's own, as far as that is known.
+// `device`: only sockets bound to it, or to none. 0: the socket's own device, if known.
 Request request_for(const Question& question, std::uint32_t sequence, std::uint32_t device) {
   Request request{};
   request.header.nlmsg_len = sizeof request;
@@ -125,7 +125,7 @@ class Diag {
   std::vector<char> buffer_ = std::vector<char>(32768);
 };
 
-// What NLMSG_DATA() is, without its casts.
+// NLMSG_DATA() without its casts.
 const inet_diag_msg& message(const nlmsghdr& header) {
   const auto* bytes = reinterpret_cast<const std::byte*>(&header) + NLMSG_HDRLEN;
   return *reinterpret_cast<const inet_diag_msg*>(bytes);

@@ -58,7 +58,8 @@ Worker::Answer KernelQueries::find_dead() {
     next_look_ = monotonic_now() + std::max(kShares * cost, apart);
     if (look) return tell(*look);
     if (!std::exchange(refused_, true))
-      spdlog::warn("{}: open descriptors of ended connections are not flagged", look.error().text());
+      spdlog::warn("{}: open descriptors of ended connections are not flagged",
+                   look.error().text());
   };
 }
 

@@ -283,7 +283,7 @@ void TextSink::append(const LostRecord& record) {
   };
   say(record.events, fmt::format("LOST {} events, {} of them transitions ({})", record.events,
                                  record.transitions, name(record.cause)));
-  say(record.at_most, fmt::format("missed at most {} more events, most of which the programs would "
+  say(record.at_most, fmt::format("missed at most {} events, most of which the programs would "
                                   "ignore ({})",
                                   record.at_most, name(record.cause)));
   say(record.resynced,
