@@ -64,8 +64,7 @@ const Case kCases[] = {
     {"TCP_LINGER2 < 0", orphan(State::FinWait2), kSent, Ended::ResetSent, Side::Local},
     {"resets not watched", orphan(State::FinWait2), kBlind, Ended::Unknown, Side::Local},
     {"listener closed", closed(State::Listen), kNone, Ended::Closed, Side::None},
-    {"unrelated error", gone(State::Established, EBADMSG), kNone, Ended::Unknown,
-     Side::Unknown},
+    {"unrelated error", gone(State::Established, EBADMSG), kNone, Ended::Unknown, Side::Unknown},
 };
 
 TEST(Ending, OfASocket) {
