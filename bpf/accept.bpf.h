@@ -37,13 +37,11 @@ static __always_inline void emit_accept(const struct sock *accepted)
 	if (!sk)
 		return;
 	sk = TYPED(struct sock, sk);
-	cookie = READ(sk, __sk_common.skc_cookie.counter);
-	/* Without a cookie no transition of it passed us; but a Fast Open child, which can be accepted
-	 * before its handshake is over, has none until then. */
-	if (!cookie && READ(sk, __sk_common.skc_state) != TCP_SYN_RECV)
-		return;
 	if (!accepted_passes(sk))
 		return;
+	/* 0 if no transition of it passed us: a Fast Open child can be accepted before its handshake is
+	 * over; of any other, the kernel hid the beginning. */
+	cookie = READ(sk, __sk_common.skc_cookie.counter);
 	out = reserve(sizeof(*out), TCPDWELL_ACCEPT,
 		      follows && is_followed_task(bpf_get_current_task_btf())
 			      ? TCPDWELL_ACCEPTED_FOLLOWED

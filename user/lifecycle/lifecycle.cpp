@@ -72,7 +72,7 @@ void Lifecycle::on_event(const AcceptEvent& event) {
   Id id = table_.by_cookie(event.cookie);
   if (id == kNone) {  // a Fast Open child can be accepted before its second transition
     id = table_.by_object(event.object);
-    if (id == kNone || table_[id].carrier != Carrier::Newborn) return;
+    if (id == kNone || table_[id].carrier != Carrier::Newborn) return accepted_unseen(event);
   }
   Connection& connection = table_[id];
   if (connection.owner != 0 && connection.owner_via != Via::Fd) return;
@@ -83,6 +83,13 @@ void Lifecycle::on_event(const AcceptEvent& event) {
   publisher_.reconsider(connection, false);
   if (undecided && connection.flag == FlagStage::None) watch(id);  // its flag may have come due
   watch_accepted(id, event.at);
+}
+
+// The kernel hid how it began: no transition gave it a cookie. A walk finds it.
+void Lifecycle::accepted_unseen(const AcceptEvent& event) {
+  const bool older = !walked_ || first_walk_;
+  if (event.cookie != 0 || older || lost_since(event.at)) return;
+  count_unseen(transitions_between(State::Listen, State::Established), event.at);
 }
 
 void Lifecycle::on_event(const ResetEvent& event) {
@@ -126,11 +133,14 @@ void Lifecycle::on_event(const LossEvent& event) {
 // At least so many transitions are between the two states; a loss that was counted explains them.
 void Lifecycle::count_unseen(const Connection& connection, State to, Nanos at) {
   if (connection.verdict == Verdict::Hide || lost_since(connection.entered)) return;
+  count_unseen(transitions_between(connection.state, to), at);
+}
+
+void Lifecycle::count_unseen(std::uint64_t count, Nanos at) {
   if (at > unexplained_since_ + kLossTold) {
     unexplained_ = 0;
     unexplained_since_ = at;
   }
-  const std::uint64_t count = transitions_between(connection.state, to);
   unexplained_ += count;
   unseen_ += count;
   wants_snapshot_ = true;  // where one is hidden, those beside it may be: a FIN, say

@@ -190,6 +190,8 @@ class Lifecycle {
   Dwell move(Id id, State to, Nanos at, Nanos error, Why why);
   bool hidden_by_flow(Id id);
   void count_unseen(const Connection& connection, State to, Nanos at);
+  void count_unseen(std::uint64_t count, Nanos at);
+  void accepted_unseen(const AcceptEvent& event);
   void count_resync(Nanos at);
   void report_resync(Nanos at);
   // True if something that was to follow an event at `at` may have been lost.

@@ -90,6 +90,7 @@ class Run:
             self._judged_events += 1
             for delay, life, name, entered in corrections(event, self._told, self._place.inums):
                 self.delays.append(delay)
+                if delay is None or delay > 700e6: print("SLOW", delay, entered, name, event["at"]/1e9, life, flush=True)
                 if delay is None or delay > PATIENCE_NS:
                     self.wrong.setdefault(name, f"hidden: {entered} at {event['at'] / 1e9:.3f}, "
                                                 f"the trace: {life}")

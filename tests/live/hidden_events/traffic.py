@@ -18,8 +18,19 @@ WORKERS, BACKLOG = 2, 128
 MOST_HELD_S, MOST_HELD = 4, 400
 FIN_TIMEOUT_S = 3
 ADDRESSES = {4: ("10.78.0.1", "10.78.0.2"), 6: ("fd78::1", "fd78::2")}
-# Each: the shell forks a child, whose child is an orphan, and pid 1 reaps it.
-STORM = "while :; do (:&); done"
+# The shell forks a child, whose child is an orphan, and pid 1 reaps it; sooner or later: no more than a few
+# may wait for that, or nobody could fork any more.
+STORM = """
+number=0
+while :; do
+  pid=$(: >/dev/null & echo $!)
+  number=$((number + 1))
+  if [ $number -ge 50 ]; then
+    while kill -0 $pid 2>/dev/null; do sleep 0.01; done
+    number=0
+  fi
+done
+"""
 
 
 class Place:
