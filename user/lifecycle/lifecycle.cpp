@@ -85,11 +85,15 @@ void Lifecycle::on_event(const AcceptEvent& event) {
   watch_accepted(id, event.at);
 }
 
-// The kernel hid how it began: no transition gave it a cookie. A walk finds it.
+// The kernel hid how it began: no transition gave it a cookie. Its next one, or a walk, tells the rest.
 void Lifecycle::accepted_unseen(const AcceptEvent& event) {
   const bool older = !walked_ || first_walk_;
   if (event.cookie != 0 || older || lost_since(event.at)) return;
   count_unseen(transitions_between(State::Listen, State::Established), event.at);
+  const Id id = create_child(event.object, event.at);
+  table_[id].entered_known = false;
+  table_.set_owner(table_[id], event.task, Via::Accept);
+  table_[id].followed = event.followed;
 }
 
 void Lifecycle::on_event(const ResetEvent& event) {

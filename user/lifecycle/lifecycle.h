@@ -216,7 +216,8 @@ class Lifecycle {
 
   // lifecycle_socket.cpp: full sockets
   void begin_life(const TransitionEvent& event);
-  void begin_child(const TransitionEvent& event);
+  void begin_child(const TransitionEvent& event) { create_child(event.object, event.at); }
+  Id create_child(std::uint64_t object, Nanos at);
   void tell_listening(Id id);
   void tell_listening_until(Nanos since);
   void listen_answered(Id id, const InquiryEvent& answer);

@@ -92,16 +92,17 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
 // Before 6.18 the child still has its listener's cookie and flow here. Its own come with its next
 // transition, which on all but Fast Open follows within microseconds: until then its address is
 // the key, and nothing is said.
-void Lifecycle::begin_child(const TransitionEvent& event) {
-  replace(table_.by_object(event.object), event.at);
+Lifecycle::Id Lifecycle::create_child(std::uint64_t object, Nanos at) {
+  replace(table_.by_object(object), at);
   const Id id = create();
-  table_.index_object(id, event.object);
+  table_.index_object(id, object);
   Connection& connection = table_[id];
   connection.carrier = Carrier::Newborn;
   connection.role = Role::Server;
   connection.opened_by = Side::Remote;
   connection.state = State::SynReceived;
-  connection.entered = event.at;
+  connection.entered = at;
+  return id;
 }
 
 Lifecycle::Id Lifecycle::adopt(const TransitionEvent& event) {
@@ -171,16 +172,21 @@ Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
   const bool over = event.to == State::Closed;
   if (publisher_.filter().on_flow(event.flow, over || event.from == State::Listen) == Verdict::Hide)
     return kNone;
+  Id newborn = table_.by_object(event.object);
+  if (newborn != kNone && table_[newborn].carrier != Carrier::Newborn) newborn = kNone;
   if (const Id request = table_.by_flow(event.flow);
       request != kNone && table_[request].carrier == Carrier::Request) {
-    if (const Id newborn = table_.by_object(event.object);
-        newborn != kNone && table_[newborn].carrier == Carrier::Newborn)
-      forget(newborn);
+    if (newborn != kNone) forget(newborn);
     table_.forget_object(request);  // how it grew up was lost
     table_.forget_flow(request);
     count_resync(event.at);
     grow_up(request, event.cookie, event.flow, event.sock_cgroup_id);
     return request;
+  }
+  if (newborn != kNone && !lost_since(table_[newborn].entered)) {  // it was accepted: it is no older one
+    table_.forget_object(newborn);
+    grow_up(newborn, event.cookie, event.flow, event.sock_cgroup_id);
+    return newborn;
   }
   const Id id = create();
   table_.index_cookie(id, event.cookie);

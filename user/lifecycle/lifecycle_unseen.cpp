@@ -14,12 +14,12 @@ namespace {
 using namespace std::chrono_literals;
 
 // Each connection is looked at once a round; in a table of more than 65,536 less often.
-constexpr Nanos kRound = 500ms;
+constexpr Nanos kRound = 200ms;
 constexpr std::int64_t kMostASecond = 131'072;  // some milliseconds of CPU
 constexpr std::uint64_t kMostAtOnce = 65'536;
-// A state that does not last is asked for when it is that old, then each round, then whenever its
-// age has doubled.
-constexpr Nanos kBrief = 200ms, kEachRound = 2s;
+// A state that does not last is asked for when it is that old, then so often, then whenever its age
+// has doubled.
+constexpr Nanos kBrief = 200ms, kAskAgain = 400ms, kAskedOften = 2s;
 constexpr Nanos kAskEvery = 5ms;  // 200 a second
 constexpr std::int64_t kAskAtOnce = 200;
 // What is not shown is asked for later, and so is all where `asks_soon` is not set.
@@ -85,7 +85,10 @@ bool Lifecycle::is_stale(const Connection& connection, Nanos now, Nanos gap) con
     default: return false;
   }
   if (age < kBrief) return false;
-  return age < kEachRound || doublings(age) != doublings(age - gap);
+  const Nanos before = age - gap;
+  if (before < kBrief) return true;
+  if (age < kAskedOften) return age / kAskAgain != before / kAskAgain;
+  return doublings(age) != doublings(before);
 }
 
 bool Lifecycle::is_stale_later(const Connection& connection, Nanos age) {

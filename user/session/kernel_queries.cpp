@@ -21,7 +21,7 @@ constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
 constexpr Nanos kRangesAgain = 10s;
 // A state that lasts is wrong for as long as nobody looks, if the kernel hid how it began.
-constexpr Nanos kUnseenPause = 400ms, kMostUnseenPause = 30s;
+constexpr Nanos kUnseenPause = 400ms, kUnseenFor = 30s, kMostUnseenPause = 30s;
 
 // Cookies whose holders are of interest: minisocks and requests have none.
 std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
@@ -102,7 +102,8 @@ void KernelQueries::ask_for_snapshot(Nanos now, bool with_holders) {
   walking_ = true;
   snapshot_wanted_ = false;
   last_walk_ = now;
-  if (unseen_pause_) unseen_pause_ = std::min(2 * *unseen_pause_, kMostUnseenPause);
+  if (unseen_pause_ && now > unseen_at_ + kUnseenFor)
+    unseen_pause_ = std::min(2 * *unseen_pause_, kMostUnseenPause);
   pipeline_.user_event(SnapshotBegan{});
   if (queue_watch_ && with_holders) pipeline_.user_event(QueueWalkBegan{});
   worker_.ask([this, with_holders] { return take_snapshot(with_holders); });
@@ -118,8 +119,9 @@ bool KernelQueries::snapshot_is_due(Nanos now) const {
 
 // A kernel that has hidden one transition hides others: where nothing comes later, only a walk finds
 // them.
-void KernelQueries::watch_for_unseen() {
+void KernelQueries::watch_for_unseen(Nanos now) {
   if (lifecycle_.unseen() == unseen_) return;
+  unseen_at_ = now;
   unseen_ = lifecycle_.unseen();
   unseen_pause_ = kUnseenPause;
 }
@@ -253,7 +255,7 @@ void KernelQueries::tick(Nanos now) {
         pipeline_.user_event(event);
       };
     });
-  watch_for_unseen();
+  watch_for_unseen(now);
   if (snapshot_is_due(now)) ask_for_snapshot(now, true);
   if (!put_off_.empty() && now >= put_off_until_) enqueue(std::exchange(put_off_, {}), now);
   enqueue(lifecycle_.take_questions(), now);

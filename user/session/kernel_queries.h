@@ -5,9 +5,8 @@
 //
 // Flags that come due within 50 ms share one walk through all descriptors of the host. BpfIterators take
 // 5 % of one CPU at the most: a flag waits, up to a second, before they take more. So do snapshots,
-// which put right what a loss of events left wrong, or what the kernel hid: from the first transition
-// that was not seen they come every 400 ms, then ever less often where nothing is found to be
-// missing, up to every 30 s. So do looks into accept queues, which come a few
+// which put right what a loss of events left wrong, or what the kernel hid: for 30 s after a transition
+// that was not seen they come every 400 ms, then ever less often, up to every 30 s. So do looks into accept queues, which come a few
 // times in the threshold of ACCEPT, and when something there is due. The port ranges of namespaces
 // that appear are read together, too: each may take a walk to be found. Known ones are read again
 // every 10 s, or less often where that takes more than 0.1 % of a CPU: with 100,000 connections the
@@ -73,7 +72,7 @@ class KernelQueries {
   void enqueue(const std::vector<Question>& questions, Nanos now);
   void put_off(const std::vector<Question>& questions);
   bool snapshot_is_due(Nanos now) const;
-  void watch_for_unseen();
+  void watch_for_unseen(Nanos now);
   void look_after_netns(Nanos now);
   std::uint64_t still_there(const std::vector<std::uint64_t>& closed);
   Worker::Answer take_snapshot(bool with_holders);
@@ -126,6 +125,7 @@ class KernelQueries {
   Nanos last_walk_{-1};
   Nanos last_walk_cost_{};  // CPU time
   std::uint64_t unseen_ = 0;            // transitions, so far
+  Nanos unseen_at_{};                   // when there were more
   std::optional<Nanos> unseen_pause_;   // between walks for what is hidden; nullopt: nothing is
   std::uint64_t not_entered_ = 0;
   const bool tracing_;
