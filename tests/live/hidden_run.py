@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from hidden_events.run import Run  # noqa: E402
 
-STAY_S = int(os.environ.get("STAY","70"))  # until the last TIME_WAIT is over
+STAY_S = 70  # until the last TIME_WAIT is over
 
 
 def main():

@@ -12,7 +12,6 @@ from .traffic import Place, Storm, Traffic
 
 STEP_S = 0.05
 LOOK_EVERY_NS, WHOLE_EVERY = SECOND // 2, 4  # every fourth look has TIME_WAIT, too
-ABOUT_TIMERS = ("timer_start", "timer_cancel", "timer_expire_entry", "kfree_skb")
 
 
 class Run:
@@ -90,14 +89,9 @@ class Run:
             self._judged_events += 1
             for delay, life, name, entered in corrections(event, self._told, self._place.inums):
                 self.delays.append(delay)
-                if delay is None or delay > 700e6: print("SLOW", delay, entered, name, event["at"]/1e9, life, flush=True)
                 if delay is None or delay > PATIENCE_NS:
                     self.wrong.setdefault(name, f"hidden: {entered} at {event['at'] / 1e9:.3f}, "
                                                 f"the trace: {life}")
-
-    @property
-    def of_state(self):
-        return [event for event in self.hidden if "ends" in event]
 
     def __str__(self):
         kinds = collections.Counter(event["event"] for event in self.hidden)
