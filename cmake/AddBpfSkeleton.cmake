@@ -1,16 +1,16 @@
-# add_bpf_skeleton(<name> <source> [<macro>...]): compiles a BPF object, with these macros defined, and
-# makes its skeleton. Link <name>_skel and include "skel/<name>.skel.h"; its struct is <name>_bpf, so
-# that a C++ namespace may be <name>.
+# add_bpf_skeleton(<name> <source> [<macro>...]): compiles a BPF object with these macros defined, and
+# generates its skeleton. Link <name>_skel and include "skel/<name>.skel.h". Its struct is <name>_bpf, so
+# that a C++ namespace may have the name <name>.
 include(FindBpftool)
 
 find_program(BPF_CLANG NAMES clang DOC "clang, compiles the BPF programs")
 if(NOT BPF_CLANG)
   message(FATAL_ERROR "clang not found: it compiles the BPF programs. Install it, or pass "
-                      "-DTCPDWELL_BPF=OFF to build only what needs no BPF.")
+                      "-DTCPDWELL_BPF=OFF to build only the libraries that need no BPF.")
 endif()
 find_program(LLVM_STRIP NAMES llvm-strip DOC "takes the debug sections out of the BPF object")
 
-# The names that libbpf's <bpf/bpf_tracing.h> knows the architectures by.
+# Architectures as <bpf/bpf_tracing.h> of libbpf names them.
 function(bpf_target_arch result)
   string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" cpu)
   if(cpu MATCHES "^(x86_64|amd64|i.86)$")
@@ -38,13 +38,13 @@ function(add_bpf_skeleton name source)
 
   set(flags --target=bpf -mcpu=v3 -g -O2 -std=gnu11 -fno-strict-aliasing -Wall -Wextra -Wno-unused-parameter
             -Wno-sign-compare -Wno-missing-field-initializers
-            # BTF names the file of each line, and stays in the object
+            # BTF stays in the object, and has the path of each source
             -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -fdebug-compilation-dir=.)
   if(TCPDWELL_WERROR)
     list(APPEND flags -Werror)
   endif()
   list(TRANSFORM ARGN PREPEND -D OUTPUT_VARIABLE macros)
-  # A machine without the 32-bit libc has its <asm/types.h> only under the multiarch path.
+  # Without the 32-bit libc, <asm/types.h> is only under the multiarch path.
   set(includes -I${PROJECT_SOURCE_DIR}/bpf -I${PROJECT_SOURCE_DIR}/include
                -isystem ${PROJECT_SOURCE_DIR}/vmlinux)
   foreach(dir IN LISTS LIBBPF_INCLUDE_DIRS)

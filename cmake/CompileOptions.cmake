@@ -1,5 +1,4 @@
-# What every target is compiled with. Used through one interface library, so that nothing leaks
-# into imported targets.
+# The compile options of all our targets. An interface library keeps them out of imported targets.
 add_library(tcpdwell_compile_options INTERFACE)
 target_compile_features(tcpdwell_compile_options INTERFACE cxx_std_20)
 target_include_directories(tcpdwell_compile_options INTERFACE ${PROJECT_SOURCE_DIR}/user
@@ -8,9 +7,9 @@ target_compile_options(
   tcpdwell_compile_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                              -Wold-style-cast -Wnon-virtual-dtor -Woverloaded-virtual
                              -Wcast-align -Wimplicit-fallthrough -Wundef
-                             # a designated initializer that leaves fields out means it
+                             # designated initializers leave fields out on purpose
                              -Wno-missing-field-initializers)
-# GCC 12 sees overlaps in std::string that are not there (GCC bug 105651).
+# GCC 12 reports false overlaps in std::string (GCC bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(tcpdwell_compile_options INTERFACE -Wno-restrict)
 endif()
@@ -19,34 +18,34 @@ if(TCPDWELL_WERROR)
 endif()
 if(TCPDWELL_STATIC)
   target_compile_definitions(tcpdwell_compile_options INTERFACE TCPDWELL_STATIC)
-  # The same sources give the same bytes wherever they are built: no path gets into them.
+  # No path in the binary: the same sources give the same bytes in any directory.
   target_compile_options(
     tcpdwell_compile_options INTERFACE -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=
                                -ffile-prefix-map=${PROJECT_BINARY_DIR}/=
                                $<$<BOOL:${TCPDWELL_SYSROOT}>:-ffile-prefix-map=${TCPDWELL_SYSROOT}/=/>)
 endif()
 
-# Set as ENVIRONMENT of tests.
+# The ENVIRONMENT of tests.
 set(TCPDWELL_TEST_ENVIRONMENT)
 
-# Coverage for the fuzzer; what only it may pass over looks for the macro.
+# Coverage for the fuzzer. The macro disables checks that fuzzed input cannot pass, such as checksums.
 if(TCPDWELL_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
   add_compile_definitions(FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION)
 endif()
 
-# The hash tables of absl are half header, half library, and the distribution's library is built
-# without sanitizers: what the header does under ASan must not outgrow what the library expects.
+# Half of absl's hash table is in headers, half in a library that the distribution builds without
+# sanitizers. So the headers must keep the library's layout under ASan.
 if(TCPDWELL_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
                       -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
-  add_compile_definitions(NDEBUG_SANITIZER)  # keeps the tables' layout the one of the library
+  add_compile_definitions(NDEBUG_SANITIZER)  # keeps the library's layout
   set(asan_options detect_stack_use_after_return=1:strict_string_checks=1)
   if(absl_VERSION VERSION_GREATER_EQUAL 20240116)
-    # The header poisons the slots, the library takes them into use.
+    # The headers poison slots that the library then uses.
     string(APPEND asan_options :allow_user_poisoning=0)
-    # With its null checks GCC finds the tables' constant expressions not constant (GCC bug 71962).
+    # With null checks GCC rejects the tables' constant expressions (GCC bug 71962).
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       add_compile_options(-fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute)
     endif()

@@ -1,6 +1,5 @@
-# Sets BPFTOOL to a bpftool that really runs: Ubuntu's /usr/sbin/bpftool is a wrapper that fails
-# where the tools of the *running* kernel are not installed, as in a container. Any version will do,
-# so the tools of another kernel are taken then.
+# Sets BPFTOOL to a bpftool that runs. Ubuntu's /usr/sbin/bpftool is a wrapper that fails if the tools
+# of the *running* kernel are not installed, as in a container. The tools of another kernel work, too.
 function(bpftool_runs result candidate)
   execute_process(COMMAND ${candidate} version RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
   if(status EQUAL 0)

@@ -1,17 +1,17 @@
-# The libraries of others, as the targets to link: TCPDWELL_HASH_MAP, TCPDWELL_FMT, TCPDWELL_SPDLOG,
+# Third-party libraries, as the targets to link: TCPDWELL_HASH_MAP, TCPDWELL_FMT, TCPDWELL_SPDLOG,
 # PkgConfig::ZSTD, PkgConfig::UTF8PROC, PkgConfig::LIBBPF, CLI11::CLI11, Threads::Threads.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(PkgConfig REQUIRED)
 if(TCPDWELL_STATIC)
-  # What find_library() then finds for pkg-config's -l, too.
+  # Also for pkg-config's -l, which CMake resolves with find_library().
   set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
   list(APPEND PKG_CONFIG_ARGN --static)
   set(CMAKE_POSITION_INDEPENDENT_CODE ON)
-  # Where a distribution has both kinds, the CMake targets of absl are the shared ones.
+  # If a distribution has both kinds, the CMake targets of absl are the shared libraries.
   pkg_check_modules(ABSL REQUIRED IMPORTED_TARGET absl_flat_hash_map)
   set(TCPDWELL_HASH_MAP PkgConfig::ABSL)
-  # Of these Debian has no static libraries.
+  # Debian has no static libraries of these two.
   set(TCPDWELL_FMT fmt::fmt-header-only)
   set(TCPDWELL_SPDLOG spdlog::spdlog_header_only)
 else()
@@ -30,7 +30,7 @@ if(TCPDWELL_BPF)
   find_package(spdlog REQUIRED)
   find_package(CLI11 REQUIRED)
   if(TCPDWELL_STATIC)
-    # It names the shared fmt itself.
+    # The target links the shared fmt by default.
     set_target_properties(spdlog::spdlog_header_only PROPERTIES
                           INTERFACE_LINK_LIBRARIES "Threads::Threads;fmt::fmt-header-only")
   endif()

@@ -1,12 +1,12 @@
 # Sets TCPDWELL_FULL_VERSION: 0.1.0 for the commit with the tag v0.1.0, else 0.1.0-g<commit>, with
-# -dirty behind it if files differ from that commit. It is the same in every clone, deep or shallow.
-# What `git archive` made has no .git, but the commit in commit.txt; a plain copy has neither.
+# -dirty appended if files differ from that commit. It is the same in every clone, deep or shallow.
+# An archive of `git archive` has no .git, but the commit in commit.txt; a plain copy has neither.
 function(tcpdwell_version result)
   set(release "v${PROJECT_VERSION}")
   set(described)
   find_program(GIT_PROGRAM git DOC "git, names the commit in the version")
   if(GIT_PROGRAM AND EXISTS ${PROJECT_SOURCE_DIR}/.git)
-    # Root may build in the tree of another user.
+    # Root may build in another user's tree.
     set(git ${GIT_PROGRAM} -c safe.directory=${PROJECT_SOURCE_DIR} -C ${PROJECT_SOURCE_DIR})
     execute_process(COMMAND ${git} describe --always --exclude * --abbrev=12 --dirty
                     OUTPUT_VARIABLE described OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
@@ -40,7 +40,7 @@ function(tcpdwell_version result)
 endfunction()
 
 tcpdwell_version(TCPDWELL_FULL_VERSION)
-set(TCPDWELL_FULL_VERSION ${TCPDWELL_FULL_VERSION} CACHE INTERNAL "what --version says")
-# One file, so that a commit compiles nothing else anew.
+set(TCPDWELL_FULL_VERSION ${TCPDWELL_FULL_VERSION} CACHE INTERNAL "the text of --version")
+# Only this file, so that a commit recompiles nothing else.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/user/util/version.cpp PROPERTIES
                             COMPILE_DEFINITIONS TCPDWELL_VERSION="${TCPDWELL_FULL_VERSION}")

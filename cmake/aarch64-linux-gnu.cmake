@@ -1,6 +1,6 @@
-# To build for 64-bit ARM on another machine: the compiler is Debian's, with a C and C++ library of
-# its own; all other libraries are those of the packages below TCPDWELL_SYSROOT, which `./dev dist
-# arm64` unpacks there. clang and bpftool are the host's: a BPF object is the same on both.
+# Cross-compiles for 64-bit ARM with Debian's compiler, which has its own C and C++ library. All other
+# libraries are in TCPDWELL_SYSROOT, where `./dev dist arm64` unpacks packages. clang and bpftool are
+# the host's, because the BPF target is the same.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Does each folder of user/ include only what it links? The table is CMakeLists.txt's add_layer().
+"""Checks that each folder of user/ includes only the folders that it links (add_layer() in CMakeLists.txt).
 
     tools/check_layers.py [ROOT]
 
-Outside the folders only what a layer names there may be included, too: libbpf and the skeletons,
-spdlog, fmt, CLI11. Prints a line for each include that is not allowed, and ends with 1 then.
+The same holds for libraries: libbpf and the skeletons, spdlog, fmt, CLI11. Prints a line for each
+include that is not allowed, and then exits with 1.
 """
 import pathlib
 import re
 import sys
 
-# What leads to which headers, where a layer links it.
+# Library target: the include folders that it allows.
 LIBRARIES = {
     "${TCPDWELL_HASH_MAP}": ["absl"],
     "${TCPDWELL_FMT}": ["fmt"],
@@ -19,7 +19,7 @@ LIBRARIES = {
     "CLI11::CLI11": ["CLI"],
 }
 OUTSIDE = {name for names in LIBRARIES.values() for name in names}
-WIRE = {"tcpdwell"}  # include/tcpdwell: the shapes that the kernel side and user space share
+WIRE = {"tcpdwell"}  # include/tcpdwell: shared by the kernel side and user space
 
 
 def read_layers(text):
@@ -35,7 +35,7 @@ def read_layers(text):
 def check(root):
     user = root / "user"
     layers = read_layers((root / "CMakeLists.txt").read_text())
-    bad = [f"user/{folder.name}: no layer of CMakeLists.txt"
+    bad = [f"user/{folder.name}: has no add_layer() in CMakeLists.txt"
            for folder in user.iterdir() if folder.name not in layers and any(folder.glob("*.*"))]
     known = set(layers) | OUTSIDE | WIRE
     for file in sorted(user.rglob("*")):

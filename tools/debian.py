@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Packages of Debian's archive, of any suite and architecture, unpacked beside the system.
+"""Unpacks packages of Debian's archive, of any suite and architecture, without installing them.
 
     debian.py --arch arm64 --suite bookworm --into DIR PACKAGE...
 
-fetches the packages and what they depend on, and unpacks them below DIR: a sysroot to build
-against, or the root of a virtual machine. Each pair of suites and architecture has an apt state of
-its own in the cache (~/.cache/tcpdwell, or below XDG_CACHE_HOME); the system's is only asked for
-its mirrors. Without a Debian mirror there, TCPDWELL_DEBIAN names one.
+downloads the packages with their dependencies, and unpacks them into DIR: a sysroot to build
+against, or the root of a virtual machine. Each pair of suite and architecture has its own apt state
+in the cache (~/.cache/tcpdwell, or below XDG_CACHE_HOME); the mirrors are those of the system's apt.
+If these include no Debian mirror, TCPDWELL_DEBIAN names one.
 """
 import argparse
 import os
@@ -22,11 +22,11 @@ SECONDS_TO_ANSWER = 20
 
 
 class Unreachable(Exception):
-    """The archive does not answer, or does not have what was asked for. The text says which."""
+    """The archive does not answer, or lacks a package. The text says which."""
 
 
 def cache_dir(*names):
-    """A directory of the cache; made if it is not there."""
+    """A directory of the cache; made if it is missing."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     path = os.path.join(base, "tcpdwell", *names)
     os.makedirs(path, exist_ok=True)
@@ -34,7 +34,7 @@ def cache_dir(*names):
 
 
 def mirrors():
-    """{"debian": URI, "security": URI} of the mirrors that this machine's apt uses."""
+    """{"debian": URI, "security": URI} of this machine's apt mirrors."""
     known = {}
     if os.environ.get("TCPDWELL_DEBIAN"):
         known["debian"] = os.environ["TCPDWELL_DEBIAN"]
@@ -52,7 +52,7 @@ def mirrors():
 
 
 def _write_if_new(path, text):
-    """apt reads all lists anew when a file that names them is younger than its cache."""
+    """Writes only changes: apt rereads all lists if a file that names them is newer than its cache."""
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             if file.read() == text:
@@ -79,14 +79,14 @@ class Archive:
         return sorted(name for name in names if re.fullmatch(pattern, name))
 
     def fetch(self, packages, dependencies=True):
-        """Downloads; returns the files. Those that the cache has are not asked for again."""
+        """Downloads the packages that the cache lacks; returns the files."""
         if dependencies:
             listed = self._run("apt-get", "-q", "-y", "install", "--no-install-recommends",
                                "--print-uris", "-o", f"Dir::Cache::archives={self._dir}/none",
                                *packages)
         else:
             listed = self._run("apt-get", "-q", "download", "--print-uris", *packages)
-        # One line a package: 'URI' file size checksum
+        # One line per package: 'URI' file size checksum
         uris = [urllib.parse.unquote(os.path.basename(line.split("'")[1]))
                 for line in listed.splitlines() if line.startswith("'")]
         files = [os.path.join(self._packages, name) for name in uris]
@@ -132,7 +132,7 @@ class Archive:
             pass
 
     def _run(self, *command, cwd=None):
-        # Images of containers tell apt to keep no cache: then each question reads all lists.
+        # Container images disable apt's cache; then each query would read all lists.
         command = (command[0], "-o", "Dir::Cache::pkgcache=pkgcache.bin", *command[1:])
         done = subprocess.run(command, cwd=cwd, env={**os.environ, "LC_ALL": "C",
                                                      "APT_CONFIG": f"{self._dir}/conf"},
@@ -144,7 +144,7 @@ class Archive:
 
 
 def unpack(files, into):
-    """Unpacks packages one over the other."""
+    """Unpacks packages into one directory."""
     os.makedirs(into, exist_ok=True)
     for file in files:
         subprocess.run(["dpkg-deb", "-x", file, into], check=True)

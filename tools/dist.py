@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The release binary of one architecture: one file that needs nothing but a kernel.
+"""Builds the release binary of one architecture: one static file.
 
     dist.py --arch {amd64,arm64} LIBRARY...
 
-makes dist/tcpdwell-VERSION-linux-MACHINE and its .sha256. LIBRARY: the Debian packages with the
-libraries that are linked. For another architecture than this machine's they are unpacked into the
-cache, see debian.py. What `./dev dist` calls.
+makes dist/tcpdwell-VERSION-linux-MACHINE and its .sha256. LIBRARY: the Debian packages of the linked
+libraries. For a foreign architecture they are unpacked into the cache, see debian.py. Called by
+`./dev dist`.
 """
 import argparse
 import glob
@@ -20,11 +20,11 @@ import debian
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
-SUITE = "bookworm"  # with static libraries of all that has to be linked
+SUITE = "bookworm"  # has static libraries of everything that is linked
 
 
 class Failed(Exception):
-    """No binary was made, or not the one that was asked for."""
+    """The build failed, or made a wrong binary."""
 
 
 def say(text):
@@ -32,7 +32,7 @@ def say(text):
 
 
 def sysroot(arch, packages):
-    """The packages, unpacked. Made anew only if others are asked for than the last time."""
+    """The packages, unpacked. Unpacked again only if the list has changed."""
     name = f"{SUITE}-{arch}-" + hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
     base = debian.cache_dir("sysroot")
     path = os.path.join(base, name)
@@ -63,7 +63,7 @@ def version_of(directory):
 
 
 def check(binary, arch, version):
-    """That it is what it is said to be: for this machine, needs no library, and runs."""
+    """Checks that the binary is for this architecture, needs no library, and runs."""
     told = subprocess.run(["readelf", "-hldW", binary], capture_output=True, text=True, check=True,
                           env={**os.environ, "LC_ALL": "C"}).stdout
     machine = {"amd64": "X86-64", "arm64": "AArch64"}[arch]
@@ -85,7 +85,7 @@ def check(binary, arch, version):
 
 
 def publish(binary, name):
-    """Into dist/, with the checksum that `sha256sum -c` reads."""
+    """Copies it to dist/, with the checksum for `sha256sum -c`."""
     os.makedirs(os.path.join(ROOT, "dist"), exist_ok=True)
     path = os.path.join(ROOT, "dist", name)
     shutil.copy2(binary, f"{path}.new")

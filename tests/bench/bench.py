@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""tcpdwell beside its peers, measured in one go. Root; ./dev bench builds and installs what it takes.
+"""Compares tcpdwell with other tracers. Needs root; ./dev bench builds and installs the requirements.
 
-Each round runs the same load with each of them, and without a tracer before and after each: what
-drifts on the machine meets a tracer and what it is compared with. Prints tables, and writes every
-raw number to a JSON file. All load is in network namespaces made for it, which nothing outlives.
+Each round runs the same load with each tracer, and without a tracer before and after each, so that a
+drift of the machine affects both. Prints tables, and writes every raw number to a JSON file. The load
+runs in network namespaces of its own, which are removed at the end.
 
-  peers    beside tcpstates and tcplife, all with files in memory: the table of docs/performance.md
+  peers    with tcpstates and tcplife, all with files in memory: the table of docs/performance.md
   outputs  to a file in memory, to /dev/null, through a pipe to a reader that keeps up and to one
-           that takes half of the lines, and stats; each build that --beside names, too
+           that takes half of the lines, and stats; also of each build that --beside names
   core     the synthetic benchmarks of the core
-  long     --transitions N: so many in one go, to a file and through a pipe, and what became of each
+  long     --transitions N: N transitions at once, to a file and through a pipe, all accounted for
 
 Before and after in one table:    --only outputs --beside 'before: ../old/build/tcpdwell'
 One build with another option:    --only outputs --beside 'small ring: tcpdwell --ring-size 2097152'
@@ -116,7 +116,7 @@ def main():
     options = parse()
     if os.geteuid() != 0:
         raise SystemExit("bench: tracing needs root")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # let go of everything on the way out
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # run the cleanup
     cpus = sorted(os.sched_getaffinity(0))
     facts = system.facts()
     output = os.path.abspath(options.output)

@@ -48,7 +48,7 @@ class Case:
         self.prepared.set()
         BEGIN.wait()
         for number in range(self.rate * ENDS_AFTER):
-            # Not all of them at the same time.
+            # Clients do not close at the same time.
             due = START[0] + (number + self.rate / 11) / self.rate
             time.sleep(max(0.0, due - time.monotonic()))
             try:
@@ -76,7 +76,7 @@ def what_it_said(use):
 
 
 def is_true(use, case):
-    """None: it said nothing."""
+    """None: there was no forecast."""
     if use is None or use["forecast"] in ("unknown", "near_limit", "grows"):
         return None
     foretold = use["exhausted_in_ns"] is not None

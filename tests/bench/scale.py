@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How tcpdwell does beside 100,000 live sockets, 10,000 of them stuck. By hand, as root.
+"""Measures tcpdwell with 100,000 live sockets, 10,000 of them stuck. Run it by hand, as root.
 
     TCPDWELL_BIN=build/tcpdwell /usr/bin/python3 tests/bench/scale.py [--sockets N] [--stuck N]
 
-One JSON line: how long `leaks` takes, how long `trace` takes from start to ready, what the idle
-tracer uses of one core, and its memory. The sockets are made in a namespace of their own.
+Prints one JSON line: the time of `leaks`, the time of `trace` from start to ready, the CPU share of
+the idle tracer, and its memory. The sockets are in a namespace of their own.
 """
 import argparse
 import json
@@ -21,18 +21,18 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from lib.child import Child  # noqa: E402
 from lib.netns import Netns, sysctl  # noqa: E402
 from lib.tracer import BINARY  # noqa: E402
-from stuck.stage import Stage  # noqa: E402
+from stuck.fixture import LoopbackFixture  # noqa: E402
 
 WORKERS = 10  # at least; as many as the limit of open files makes necessary
 IDLE_S = 10
 
 
 def work(child, netns, open_pairs, stuck):
-    """So many conversations with both ends open, and so many servers' ends in CLOSE_WAIT."""
-    stage = Stage(netns, 4)
-    listener, kept = stage.listen(), []
+    """`conversations` with both ends open, and servers' ends in CLOSE_WAIT."""
+    fixture = LoopbackFixture(netns, 4)
+    listener, kept = fixture.listen(), []
     for number in range(open_pairs + stuck):
-        talk = stage.talk(listener)
+        talk = fixture.talk(listener)
         if number >= open_pairs:
             talk.client.sock.close()
         kept.append(talk)
@@ -41,7 +41,7 @@ def work(child, netns, open_pairs, stuck):
 
 
 def populate(sockets, stuck, number):
-    """The namespace and the processes that hold it all."""
+    """The namespace and the processes that hold the sockets."""
     host = Netns.current()
     netns = Netns.create()
     sysctl("ipv4.tcp_max_tw_buckets", 1_000_000)
@@ -94,7 +94,7 @@ def memory_mib(pid):
 
 
 def trace(name, *options):
-    """A tracer from its start until it has been idle for a while."""
+    """Runs a tracer until it has been idle for a while."""
     with tempfile.TemporaryDirectory() as directory:
         ready, out = os.path.join(directory, "ready"), os.path.join(directory, "out")
         begin = time.monotonic()
@@ -106,7 +106,7 @@ def trace(name, *options):
                         raise SystemExit(f"trace ended with status {tracer.returncode}")
                     time.sleep(0.002)
                 start = time.monotonic() - begin
-                time.sleep(3)  # what the snapshot makes due is over
+                time.sleep(3)  # the work of the snapshot is done
                 before = cpu_seconds(tracer.pid)
                 time.sleep(IDLE_S)
                 used = cpu_seconds(tracer.pid) - before

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Anything as a series of the kernel's records, each with a byte that says how long it is, and what
-// the table makes of them.
+// Input: kernel records, each after a byte with its length. They are decoded and applied to the
+// table.
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

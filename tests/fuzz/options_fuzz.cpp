@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any command line, with or without a configuration file. It must be understood, or be refused with
-// one line; what was understood must be within its bounds.
+// Input: a command line, with or without a configuration file. Parsing must succeed with values
+// within their bounds, or fail with a message of one line.
 //
-// Bytes are arguments, each with a NUL byte behind it. 1 and a byte N stand for the Nth word: a
-// real option, command or value. What follows a 2 is the configuration file.
+// Arguments are separated by NUL bytes. Byte 1 and a byte N stand for the Nth word: a
+// real option, command or value. The bytes after a 2 are the configuration file.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -98,16 +98,16 @@ void require(bool is_true) {
   if (!is_true) std::abort();
 }
 
-void look_at(const UsageError& error) {
+void check(const UsageError& error) {
   require(!error.line.empty());
-  // The text is escaped: it is one line, and no terminal obeys it.
+  // The text is escaped: it is one line without control sequences.
   require(std::none_of(error.line.begin(), error.line.end(),
                        [](unsigned char each) { return each < 0x20 || each == 0x7f; }));
 }
 
-void look_at(const Show& show) { require(!show.text.empty()); }
+void check(const Show& show) { require(!show.text.empty()); }
 
-void look_at(const Options& options) {
+void check(const Options& options) {
   for (const auto& duration : {options.duration, options.watch})
     require(!duration || duration->count() > 0);
   require(options.stats.interval.count() > 0 && options.stats.rows > 0);
@@ -135,6 +135,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<const char*> argv;
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   const auto parsed = parse_options(static_cast<int>(argv.size()), argv.data());
-  std::visit([](const auto& result) { look_at(result); }, parsed);
+  std::visit([](const auto& result) { check(result); }, parsed);
   return 0;
 }

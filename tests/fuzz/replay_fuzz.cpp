@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Anything as a recording, replayed to NDJSON. Checksums are not looked at in this build, or
-// nothing would get past them.
+// Input: a recording, replayed to NDJSON. This build does not check checksums, which fuzzed
+// input cannot pass.
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto player = recording::Player::open(std::move(parts));
   if (!player) return 0;
   Filter filter;
-  if (size % 2 != 0) filter.ports = {80};  // then answers go by another way
+  if (size % 2 != 0) filter.ports = {80};  // then answers are retargeted
   play(**player, std::move(filter));
   return 0;
 }

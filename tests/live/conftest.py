@@ -1,4 +1,4 @@
-"""Makes `lib` importable, refuses to run without what the tests need, and says so in one line."""
+"""Makes `lib` importable. Without a requirement of the tests it exits with one line that names it."""
 import os
 import sys
 
@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 
 def pytest_collection_modifyitems(config, items):
-    """TCPDWELL_FAMILIES=either: each story once, with IPv4 or with IPv6, by turns."""
+    """TCPDWELL_FAMILIES=either: each test once, with IPv4 or with IPv6, by turns."""
     if os.environ.get("TCPDWELL_FAMILIES") != "either":
         return
     turns, left_out = {}, []
@@ -16,8 +16,8 @@ def pytest_collection_modifyitems(config, items):
         other = {"ipv4": "ipv6", "ipv6": "ipv4"}
         family = next((each for each in other if each in item.name), None)
         if family:
-            story = item.name.replace(family, "")
-            if turns.setdefault(story, ("ipv4", "ipv6")[len(turns) % 2]) != family:
+            test = item.name.replace(family, "")
+            if turns.setdefault(test, ("ipv4", "ipv6")[len(turns) % 2]) != family:
                 left_out.append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]
@@ -40,5 +40,5 @@ def pytest_configure(config):
 
 @pytest.fixture
 def hidden(request):
-    """Which hidden events are this test's own. See lib/again.py."""
+    """The hidden events that can break this test. See lib/again.py."""
     return request.config.pluginmanager.get_plugin("again").claim(request.node)

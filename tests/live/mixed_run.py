@@ -3,9 +3,9 @@
 
     ./dev soak mixed [S] [--seed N] [--moments N]
 
-The state table of a trace is compared with `ss`, by cookie, at 50 moments; in the end SNMP and
-NetStat counters are compared with what the trace has counted (mixed/verdict.py: which decide). Prints the seed, what deviates, and
-what of that the kernel had hidden from BPF (lib/witness.py). Exit status 1 if anything deviates
+Compares the state table of a trace with `ss`, by cookie, at 50 moments, and at the end SNMP and
+NetStat counters with the counts of the trace (mixed/explained.py lists those that decide). Prints the seed, the deviations, and
+the events that the kernel had hidden from BPF (lib/witness.py). Exit status 1: there is a deviation
 that no hidden event explains.
 """
 import argparse

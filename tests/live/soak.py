@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Plays the scenarios of test_lifecycle.py over and over, until N lifecycles were traced (2,000).
+"""Runs the scenarios of test_lifecycle.py over and over, until N lifecycles were traced (2,000).
 
     ./dev soak [N] [--only WORD]     only scenarios with WORD in their names
     ./dev soak mixed [S]             random traffic instead: mixed_run.py
     ./dev soak hidden [N]            what the kernel hides from BPF: hidden_run.py
 
-Prints what was told wrongly, and what of that the kernel had hidden from BPF (lib/witness.py). Exit
-status 1 if a connection was told to have ended when or how it had not, or was told twice, or if
-anything else is wrong that no hidden event explains.
+Prints wrong output, and the events that the kernel had hidden from BPF (lib/witness.py). Exit
+status 1: a connection was reported with a wrong end, or twice, or there is another error
+that no hidden event explains.
 """
 import argparse
 import collections
@@ -24,7 +24,7 @@ import mixed_run  # noqa: E402
 from lib.hidden import Witness, about_lives  # noqa: E402
 from lib.life import ANY  # noqa: E402
 from lib.lifecycle import TOLERANCE_NS, explain  # noqa: E402
-from lib.play import Play  # noqa: E402
+from lib.scenario_run import ScenarioRun  # noqa: E402
 from lib.scenario import REGISTRY  # noqa: E402
 
 
@@ -38,8 +38,8 @@ def is_false(got, wanted):
 
 
 def ends_falsely(life, objects):
-    """It is told to be over for another reason than it was, or before it was. What is said to be
-    `unknown`, and a time whose error admits the truth, is not false."""
+    """Its end is reported with a wrong reason, or too early. `unknown`, and a time that is right within
+    its error, are not false."""
     truth = life.steps[-1].at
     return any(is_false(item["ended"], life.ended)
                or is_false(item["time_wait_ended"], life.time_wait_ended)
@@ -54,7 +54,7 @@ def latest(connection):
 
 
 def end_is_unknown(objects):
-    """It was over before anybody noticed, since what ended it was hidden."""
+    """Its end is reported without a reason, because the event that ended it was hidden."""
     return any("unknown" in (item["ended"], item["time_wait_ended"])
                for item in connections(objects))
 
@@ -68,22 +68,22 @@ class Soak:
         self.witness, self.count = witness, collections.Counter()
         self.told_corrected = False
 
-    def play(self, names):
-        run = Play(names)
+    def run(self, names):
+        run = ScenarioRun(names)
         events = self.witness.events(run.objects[0]["mono_ns"])
         end = run.objects[-1]
         self.count["unseen"] += end["unseen"]
         self.count["corrected"] += end.get("corrected", 0)
         self.told_corrected = "corrected" in end
-        for name, judgement in run.judgements.items():
-            if judgement.failed:
-                self.count["stories that failed"] += 1
-                print(f"{name}: {judgement}")
-            self._count(name, judgement, events)
+        for name, outcome in run.outcomes.items():
+            if outcome.failed:
+                self.count["scenarios that failed"] += 1
+                print(f"{name}: {outcome}")
+            self._count(name, outcome, events)
         return len(events)
 
-    def _count(self, name, judgement, events):
-        for life, objects, wrong in judgement.told:
+    def _count(self, name, outcome, events):
+        for life, objects, wrong in outcome.told:
             self.count["lifecycles"] += 1
             hit = bool(about_lives(events, [life]))
             self.count["hit"] += hit
@@ -98,7 +98,7 @@ class Soak:
             self.count["wrong without a hidden event"] += not hit
             print(f"{name}: {kind}, {'hit' if hit else 'not hit'} by a hidden event\n"
                   f"{explain(life, objects, wrong)}")
-        for objects in judgement.unmade:  # a life that came back as another one
+        for objects in outcome.unmade:  # a life that came back as another one
             self.count["told twice"] += 1
             print(f"{name}: " + explain("a connection that nobody made", objects, ["it is reported"]))
 
@@ -109,7 +109,7 @@ class Soak:
                 f"{count['ends unknown']} whose end is said to be unknown, "
                 f"{count['otherwise wrong']} otherwise wrong; "
                 f"{count['wrong without a hidden event']} of the wrong without a hidden event, "
-                f"{count['stories that failed']} stories failed\n"
+                f"{count['scenarios that failed']} scenarios failed\n"
                 f"{count['hit']} at most were hit by hidden events, "
                 f"{count['hit and told rightly']} of these told rightly; ")
         text += f"{count['corrected']} corrected by asking the kernel" if self.told_corrected else \
@@ -118,7 +118,7 @@ class Soak:
 
     def failed(self):
         return any(self.count[kind] for kind in ("false ends", "told twice", "never told",
-                                                 "stories that failed",
+                                                 "scenarios that failed",
                                                  "wrong without a hidden event"))
 
 
@@ -136,7 +136,7 @@ def main():
             print(f"no witness of hidden events: {witness.why}")
         soak = Soak(witness)
         for number in itertools.count(1):
-            seen = soak.play(names)
+            seen = soak.run(names)
             print(f"round {number}, {time.monotonic() - began:.0f} s: "
                   f"{soak.count['lifecycles']} lifecycles, {seen} hidden events", flush=True)
             if soak.count["lifecycles"] >= arguments.number:

@@ -1,4 +1,4 @@
-"""Connections that nobody accepts: whatever their state, in which queue, and who should accept."""
+"""Connections that are not accepted: their state, their queue, and the processes that should accept."""
 import os
 import random
 import re
@@ -57,7 +57,7 @@ def test_three_of_two(netns):
 
 @families
 def test_whatever_the_state(netns, family):
-    """Also what the peer has closed, and what it has reset, which no list of sockets shows."""
+    """Also connections that the peer has closed, or reset, which no list of sockets shows."""
     with listen(family) as listener:
         began = now()
         clients = {name: connect(listener) for name in ("ESTABLISHED", "CLOSE_WAIT", "CLOSED")}
@@ -110,7 +110,7 @@ def test_what_is_accepted_or_young_is_no_leak(netns):
 
 
 def test_a_master_is_never_named(netns):
-    """All who hold the listener are there; those that should accept are the workers."""
+    """`holders` has all holders of the listener; the workers should accept."""
     def master(child):
         listener = listen(4)
         workers = [Child(holding(listener, child.channel), b"worker") for _ in range(3)]
@@ -159,7 +159,7 @@ def test_who_accepted_before_is_who_should(netns):
 
 
 def test_a_listener_of_a_service_that_does_not_run_yet(netns):
-    """Socket activation: nobody but the manager holds it."""
+    """Socket activation: only the manager holds it."""
     with listen(6, dual=True) as listener, connect(listener, 4), connect(listener, 6):
         ripen()
         got = flags(netns)
@@ -204,7 +204,7 @@ def test_a_queue_each(netns, family):
 
 
 def test_dropped_syns_are_told(netns):
-    """Beyond backlog + 1 the kernel drops what arrives, and counts it."""
+    """Beyond backlog + 1 the kernel drops SYNs, and counts them."""
     with listen(4, backlog=1) as listener:
         clients = [connect(listener) for _ in range(2)]
         late = socket.socket()

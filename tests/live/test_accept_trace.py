@@ -74,7 +74,7 @@ def test_a_trace_raises_and_clears(netns, family, when):
 
 
 def test_it_is_flagged_soon_after_it_is_due(netns):
-    """What a look finds too young is looked for again when it is due."""
+    """A connection that is too young at a scan is scanned again when it is due."""
     with Tracer("--netns", netns.inum, "--flag", "ACCEPT=3s", preexec=netns.enter) as tracer:
         with listen(4) as listener, connect(listener):
             port = listener.getsockname()[1]

@@ -1,5 +1,5 @@
-"""What is said of stuck sockets fits the program that holds them: who has to act, what keeps it from
-it, what to run. Each program is one of its own; the text is compared with what the kernel has."""
+"""The advice about stuck sockets fits the program that holds them: the process that has to act, the
+reason, the command to run. Each program is separate; the text is compared with the kernel's data."""
 import json
 import os
 import shutil
@@ -20,7 +20,7 @@ PROGRAMS = os.path.join(os.path.dirname(__file__), "advice/programs.py")
 AT_ONCE = ("--flag", "CLOSE_WAIT=1ms", "--flag", "FIN_WAIT_2=1ms")
 
 
-class Stage:
+class Fixture:
     """A network namespace of its own, and programs in it."""
 
     def __init__(self, family):
@@ -31,9 +31,8 @@ class Stage:
         host.close()
         self.running = []
 
-    def plays(self, name, *arguments, program=("/usr/bin/python3", PROGRAMS)):
-        """Starts one and waits until all is as it is meant to be. Returns the process and what it
-        said."""
+    def starts(self, name, *arguments, program=("/usr/bin/python3", PROGRAMS)):
+        """Starts a program and waits until its sockets are stuck. Returns its pid and its output."""
         process = subprocess.Popen([*program, name, self.family, *map(str, arguments)],
                                    stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
                                    preexec_fn=self._begin, text=True)
@@ -72,8 +71,8 @@ class Stage:
 
 
 @pytest.fixture(params=["4", "6"], ids=["ipv4", "ipv6"])
-def stage(request):
-    made = Stage(request.param)
+def fixture(request):
+    made = Fixture(request.param)
     try:
         yield made
     finally:
@@ -107,45 +106,45 @@ def flags_of(text):
     return [item for item in map(json.loads, text.splitlines()) if item["type"] == "flag"]
 
 
-def test_workers_are_one_group(stage):
+def test_workers_are_one_group(fixture):
     """One group ("N processes"), not N."""
-    stage.plays("prefork", 12)
-    text = stage.leaks("12× python3 programs.py", "12 descriptors of 12 processes of")
+    fixture.starts("prefork", 12)
+    text = fixture.leaks("12× python3 programs.py", "12 descriptors of 12 processes of")
     assert text.count("CLOSE_WAIT  eof_unread") == 1, text
     assert "watch its idle connections" in entry(text, "12×"), text
 
 
-def test_a_trace_that_begins_with_many_prints_groups(stage):
-    stage.plays("prefork", 12)
-    stage.leaks("12× python3 programs.py")
-    with stage.traces("CLOSE_WAIT=300ms") as tracer:
+def test_a_trace_that_begins_with_many_prints_groups(fixture):
+    fixture.starts("prefork", 12)
+    fixture.leaks("12× python3 programs.py")
+    with fixture.traces("CLOSE_WAIT=300ms") as tracer:
         shown = printed(tracer, "12× python3 programs.py")
     assert shown.count("STUCK CLOSE_WAIT eof_unread ×12") == 1, shown
     assert shown.count("STUCK CLOSE_WAIT") == 1, shown
 
 
-def test_the_maker_of_an_inherited_descriptor_is_told(stage):
+def test_the_maker_of_an_inherited_descriptor_is_told(fixture):
     """The holder is the child, the one to blame is the service: both are named, and SOCK_CLOEXEC."""
-    service, (child,) = stage.plays("inherited")
-    text = entry(stage.leaks("sleep"), "CLOSE_WAIT  eof_read", "sleep")
+    service, (child,) = fixture.starts("inherited")
+    text = entry(fixture.leaks("sleep"), "CLOSE_WAIT  eof_read", "sleep")
     assert f"uploader[{service}], which listens on port" in text, text
     assert f"most likely accepted it and started sleep[{child}], which inherited" in text, text
     assert "let uploader open its sockets with SOCK_CLOEXEC" in text, text
 
 
-def test_of_a_traced_one_too(stage):
-    with stage.traces("CLOSE_WAIT=200ms") as tracer:
-        service, (child,) = stage.plays("inherited")
+def test_of_a_traced_one_too(fixture):
+    with fixture.traces("CLOSE_WAIT=200ms") as tracer:
+        service, (child,) = fixture.starts("inherited")
         shown = printed(tracer, "STUCK CLOSE_WAIT", "next:")
     assert f"uploader[{service}] accepted it and started sleep[{child}], which inherited" in shown
     assert "let uploader open its sockets with SOCK_CLOEXEC" in shown
     assert f"-p {child}" not in shown.split("STUCK FIN_WAIT_2")[0], "nothing to see in sleep"
 
 
-def test_behind_a_closed_window_no_fin_is_lost(stage):
+def test_behind_a_closed_window_no_fin_is_lost(fixture):
     """It names the unsent bytes and the closed window."""
-    with stage.traces("FIN_WAIT_1=200ms") as tracer:
-        pid, _ = stage.plays("zero_window")
+    with fixture.traces("FIN_WAIT_1=200ms") as tracer:
+        pid, _ = fixture.starts("zero_window")
         shown = printed(tracer, "STUCK FIN_WAIT_1", "next:")
     assert "are unsent: the peer answers, but takes no more data (its window is closed)" in shown
     assert "loses" not in shown and "gone" not in shown, shown
@@ -153,45 +152,45 @@ def test_behind_a_closed_window_no_fin_is_lost(stage):
     assert f"find out why python3 programs.py[{pid}] does not read: " in shown, shown
 
 
-def test_of_a_relay_the_other_peer_has_to_close(stage):
-    relay, _ = stage.plays("relay")
-    text = stage.leaks("seems to relay: it passed that on to")
+def test_of_a_relay_the_other_peer_has_to_close(fixture):
+    relay, _ = fixture.starts("relay")
+    text = fixture.leaks("seems to relay: it passed that on to")
     ended, shut = entry(text, "CLOSE_WAIT  eof_read"), entry(text, "FIN_WAIT_2  half_closed")
     assert f"python3 programs.py[{relay}]" in ended and f"python3 programs.py[{relay}]" in shut
     assert "a timeout for half-closed connections" in ended, ended
     assert "strace" not in ended, "the relay does what it should"
 
 
-def test_a_stopped_process_is_said_to_be(stage):
-    pid, _ = stage.plays("stopped")
-    text = stage.leaks("is stopped by a signal (state T)")
+def test_a_stopped_process_is_said_to_be(fixture):
+    pid, _ = fixture.starts("stopped")
+    text = fixture.leaks("is stopped by a signal (state T)")
     assert f"then let it go on: kill -CONT {pid}" in text, text
-    flag, = [item for item in flags_of(stage.leaks("CLOSE_WAIT", json_output=True))
+    flag, = [item for item in flags_of(fixture.leaks("CLOSE_WAIT", json_output=True))
              if item["state"] == "CLOSE_WAIT"]
     assert [holder["state"] for holder in flag["holders"]] == ["T"], flag
 
 
-def test_a_reached_descriptor_limit_is_told(stage):
-    stage.plays("limit")
-    stage.leaks("has 64 of at most 64 descriptors open (RLIMIT_NOFILE)")
+def test_a_reached_descriptor_limit_is_told(fixture):
+    fixture.starts("limit")
+    fixture.leaks("has 64 of at most 64 descriptors open (RLIMIT_NOFILE)")
 
 
-def test_a_name_that_is_cut_off_is_told_in_full(stage, tmp_path):
+def test_a_name_that_is_cut_off_is_told_in_full(fixture, tmp_path):
     path = shutil.copy(PROGRAMS, tmp_path / "a_service_with_a_long_name")
     path.chmod(0o755)
-    pid, _ = stage.plays("plain", program=(path,))
-    text = stage.leaks(f"a_service_with_a_long_name[{pid}]")
+    pid, _ = fixture.starts("plain", program=(path,))
+    text = fixture.leaks(f"a_service_with_a_long_name[{pid}]")
     assert f"strace -f -p {pid} -e trace=read,readv,recvfrom,recvmsg,shutdown,close" in text
-    flag, = [item for item in flags_of(stage.leaks("CLOSE_WAIT", json_output=True))
+    flag, = [item for item in flags_of(fixture.leaks("CLOSE_WAIT", json_output=True))
              if item["state"] == "CLOSE_WAIT"]
     assert [holder["comm"] for holder in flag["holders"]] == ["a_service_with_"], "comm stays"
 
 
-def test_a_thread_that_lives_is_traced(stage):
-    pid, _ = stage.plays("dead_leader")
+def test_a_thread_that_lives_is_traced(fixture):
+    pid, _ = fixture.starts("dead_leader")
     wait_for(lambda: state_of(pid) == "Z", "the end of the first thread")
     live = next(int(tid) for tid in os.listdir(f"/proc/{pid}/task") if int(tid) != pid)
-    text = stage.leaks("eof_read")
+    text = fixture.leaks("eof_read")
     assert f"strace -f -p {live} " in text, text
 
 
@@ -200,9 +199,9 @@ def state_of(pid):
         return file.read().rpartition(")")[2].split()[0]
 
 
-def test_the_other_end_in_the_same_namespace(stage):
-    pid, _ = stage.plays("relay")
-    flags = flags_of(stage.leaks("half_closed", "eof_read", json_output=True))
+def test_the_other_end_in_the_same_namespace(fixture):
+    pid, _ = fixture.starts("relay")
+    flags = flags_of(fixture.leaks("half_closed", "eof_read", json_output=True))
     ends = {(flag["local"]["port"], flag["remote"]["port"]): flag for flag in flags}
     for flag in flags:
         other = ends[flag["remote"]["port"], flag["local"]["port"]]
@@ -215,17 +214,17 @@ ADDRESSES = {"4": ("10.9.8.1", "10.9.8.2", "24"), "6": ("fd00:9::1", "fd00:9::2"
 
 
 @pytest.fixture
-def two(stage):
+def two(fixture):
     """Another namespace with a link to the first one, and the addresses of the two."""
-    here, there, bits = ADDRESSES[stage.family]
+    here, there, bits = ADDRESSES[fixture.family]
     host = Netns.current()
     other = Netns.create()
-    with stage.netns.inside():
+    with fixture.netns.inside():
         ip_batch(f"link add va type veth peer name vb netns {other.path}",
                  "link set va up",
-                 f"addr add {here}/{bits} dev va" + (" nodad" if stage.family == "6" else ""))
+                 f"addr add {here}/{bits} dev va" + (" nodad" if fixture.family == "6" else ""))
     ip_batch("link set vb up",
-             f"addr add {there}/{bits} dev vb" + (" nodad" if stage.family == "6" else ""))
+             f"addr add {there}/{bits} dev vb" + (" nodad" if fixture.family == "6" else ""))
     host.enter()
     host.close()
     try:
@@ -234,20 +233,20 @@ def two(stage):
         other.close()
 
 
-def test_the_other_end_in_another_namespace_of_this_host(stage, two):
+def test_the_other_end_in_another_namespace_of_this_host(fixture, two):
     other, address = two
-    family = {"4": socket.AF_INET, "6": socket.AF_INET6}[stage.family]
-    with stage.netns.inside():
+    family = {"4": socket.AF_INET, "6": socket.AF_INET6}[fixture.family]
+    with fixture.netns.inside():
         listener = socket.create_server((address, 0), family=family)
     with other.inside():
         client = socket.create_connection(listener.getsockname()[:2])
     server = listener.accept()[0]
     client.shutdown(socket.SHUT_WR)
-    flag, = flags_of(stage.leaks("CLOSE_WAIT", json_output=True))
+    flag, = flags_of(fixture.leaks("CLOSE_WAIT", json_output=True))
     assert flag["other_end"] == {"pid": os.getpid(), "comm": flag["holders"][0]["comm"],
                                  "state": "FIN_WAIT_2"}, flag
-    text = stage.leaks("CLOSE_WAIT")
+    text = fixture.leaks("CLOSE_WAIT")
     assert f"; the other end is fd {client.fileno()} of " in text, text
-    assert f"(network namespace {stage.netns.inum})" in text, text
+    assert f"(network namespace {fixture.netns.inum})" in text, text
     for each in (client, server, listener):
         each.close()

@@ -1,12 +1,12 @@
-"""The age of sockets that are older than the tracer: the truth lies between its two bounds."""
+"""The age of sockets that are older than the tracer: the true age is between the two bounds."""
 import os
 
 import pytest
 
 from ages.cases import HALF_CLOSED, UNANSWERED, data_before, silent
 from ages.healthy import Server
-from ages.play import play
-from ages.wire import WIRE, play_on_the_wire
+from ages.run import run_cases
+from ages.wire import WIRE, run_on_the_wire
 from lib.child import Child
 from lib.clock import MS, SECOND, pause
 from lib.netns import Netns, has_sysctl
@@ -36,12 +36,12 @@ class Ages:
         self.children, self.facts, self.inums, self.items = [], [], [], {}
         try:
             for timestamps in (True, False):
-                self.start(play, HALF_CLOSED, families(), KEEPALIVES, timestamps)
-                self.start(play, UNANSWERED, families(), ("none", "both"), timestamps)
+                self.start(run_cases, HALF_CLOSED, families(), KEEPALIVES, timestamps)
+                self.start(run_cases, UNANSWERED, families(), ("none", "both"), timestamps)
                 for family in families():
                     for case in WIRE:
-                        self.start(play_on_the_wire, case, family, timestamps)
-            self.start(play, (silent, data_before), families(), KEEPALIVES, True, True)
+                        self.start(run_on_the_wire, case, family, timestamps)
+            self.start(run_cases, (silent, data_before), families(), KEEPALIVES, True, True)
             for child in self.children:
                 self.gather(child)
             pause(RIPE_S)
@@ -51,8 +51,8 @@ class Ages:
             self.close()
             raise
 
-    def start(self, story, *how):
-        self.children.append(Child(lambda child: story(child, *how), b"ages"))
+    def start(self, function, *how):
+        self.children.append(Child(lambda child: function(child, *how), b"ages"))
 
     def gather(self, child):
         while True:
@@ -81,7 +81,7 @@ def ages():
 
 
 def bounds(item):
-    """Of its age: what is known is exact but for its error."""
+    """A known age is exact within its error."""
     if item["error_ns"] is None:
         return item["dwell_ns"], item["at_most_ns"]
     return item["dwell_ns"] - item["error_ns"], item["dwell_ns"] + item["error_ns"]
@@ -94,7 +94,7 @@ def is_certain(item):
 
 def problem(fact, item):
     if item is None:
-        # Only what has no bound that passes is not listed.
+        # Sockets without a bound over the threshold are not listed.
         return "not listed" if fact.certain else None
     lower, upper = bounds(item)
     youngest = item["mono_ns"] - fact.entered.hi
@@ -118,7 +118,7 @@ def test_the_truth_is_between_the_bounds(ages):
 
 
 def test_what_is_old_enough_is_a_leak(ages):
-    """Keepalive, data and window probes hide none of those whose age the kernel knows."""
+    """Keepalive, data and window probes do not hide an age that the kernel keeps."""
     listed = {item["cookie"]: item for inum in ages.inums for item in leaks(inum, RIPE, None)}
     hidden = [f"{fact.case}, {fact.state}" for fact in ages.facts if fact.certain
               and not (fact.cookie in listed and bounds(listed[fact.cookie])[1] >= 2 * SECOND)]
@@ -127,7 +127,7 @@ def test_what_is_old_enough_is_a_leak(ages):
 
 def test_what_may_be_old_enough_is_listed_and_no_leak():
     """The route acknowledges the FIN at once, and keepalive renews the rest: its age is unknown."""
-    child = Child(lambda child: play(child, (silent,), (4,), ("server",), True, True), b"ages")
+    child = Child(lambda child: run_cases(child, (silent,), (4,), ("server",), True, True), b"ages")
     try:
         inum, facts = child.told()
         pause(RIPE_S)
@@ -148,8 +148,8 @@ def test_what_may_be_old_enough_is_listed_and_no_leak():
 
 
 def test_nearly_listed():
-    """What is not old enough is counted."""
-    child = Child(lambda child: play(child, (silent,), (4,), ("none",), True), b"ages")
+    """Younger sockets are counted."""
+    child = Child(lambda child: run_cases(child, (silent,), (4,), ("none",), True), b"ages")
     try:
         inum = child.told()[0]
         done = run("leaks", "--netns", str(inum))

@@ -1,4 +1,4 @@
-"""tcpdwell as a program: how it ends, what it says about bad input, what it leaves behind."""
+"""tcpdwell as a program: its end, its messages about bad input, its files."""
 import json
 import os
 import random
@@ -62,7 +62,7 @@ def about(objects, made, kind="connection"):
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM], ids=lambda sig: sig.name)
 def test_signal_ends_in_order(sig):
-    """What is in the ring is drained, `end` is written, status 0."""
+    """The ring is drained, `end` is written, status 0."""
     with Tracer() as tracer:
         made = churn(300)
         objects = tracer.stop(sig)
@@ -95,7 +95,7 @@ def test_head_ends_it_quietly():
 
 
 def test_a_reader_that_stalls_keeps_neither_ctrl_c_nor_memory():
-    """Lines are dropped, and counted, beyond what may wait for it."""
+    """Lines beyond the output buffer are dropped, and counted."""
     with patience.start([BINARY, "trace", "--json", "--output-buffer", "64K"],
                         stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tracer:
         try:
@@ -195,7 +195,7 @@ def test_bad_input(name, tmp_path):
 
 
 def test_not_root(tmp_path):
-    """Anyone else is told in one line what to do."""
+    """Without rights, one line says what to do."""
     done = patience.run(
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", BINARY, "trace",
          "--ready-file", str(tmp_path / "ready")])

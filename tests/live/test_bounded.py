@@ -1,4 +1,4 @@
-"""A flood leaves the tracer's memory flat, and says what had to leave the table."""
+"""In a flood the tracer's memory stays flat, and evictions are counted."""
 import os
 
 import pytest
@@ -7,11 +7,11 @@ from lib.clock import pause
 from lib.patience import cpu_ticks
 from lib.tracer import Tracer
 from whole import floods
-from whole.load import CHURN
+from whole.traffic import CHURN
 
 MOST = 1000  # connections in the table
 MB = 1 << 20
-GROWTH = 6 * MB  # what caches, arenas and a busy machine may add; a leak adds more
+GROWTH = 6 * MB  # for caches, arenas and a busy machine; a leak adds more
 # What the first flood does, and then three times as much; and whether the table must overflow.
 FLOODS = {"syns": (floods.syns, 4000, True), "connections": (floods.connections, 5000, True),
           "forks": (floods.forks, 200, False), "namespaces": (floods.namespaces, 40, False)}
@@ -23,7 +23,7 @@ def resident(pid):
 
 
 def settled(tracer):
-    """What is in the ring is in the table; what was asked is answered."""
+    """Waits until the ring is in the table, and all questions are answered."""
     before = None
     while before != (before := (len(tracer.objects()), cpu_ticks(tracer.process.pid))):
         pause(0.5)

@@ -1,4 +1,4 @@
-"""`tcpdwell check`: what it says of this host is what a trace shows, and what its sysctls are."""
+"""`tcpdwell check`: its report agrees with a trace on this host, and with its sysctls."""
 import contextlib
 import os
 import shutil
@@ -24,7 +24,7 @@ def run(*arguments, before=(), **options):
 
 
 def report(*arguments, status=0, **options):
-    """The one object, and what stderr says."""
+    """The object, and stderr."""
     done = run("--json", *arguments, **options)
     said = done.stderr.decode()
     assert done.returncode == status, said
@@ -217,7 +217,7 @@ def test_folklore():
 
 
 def test_files_that_are_none():
-    """Nobody waits for a FIFO, and nothing that a file contains reaches the terminal."""
+    """It does not wait for a FIFO, and escapes the contents of a file."""
     with sysctl_d(bad=b"\x1b[2J\0\xff\nnet.ipv4.tcp_fack=\x1b[2J\n") as (directory, before):
         os.mkfifo(os.path.join(directory, "fifo.conf"))
         os.symlink("/dev/zero", os.path.join(directory, "zero.conf"))

@@ -1,7 +1,7 @@
 """CLOSED: descriptors that are still open after their connection has ended.
 
-`ss` does not list such a socket, and closing it makes no transition. What is held is known from the
-program that plays it (lib/dead.py): every kind of socket in TCP_CLOSE, the dead and the others.
+`ss` does not list such a socket, and closing it makes no transition. The program that holds the sockets
+(lib/dead.py) reports them: every kind of socket in TCP_CLOSE, dead or not.
 """
 import contextlib
 import json
@@ -32,7 +32,7 @@ CAUSES = {  # the kind: its cause; None: it is not dead
     "unused": None, "bound": None, "never_connected": None, "was_listening": None,
     "disconnected": None, "disconnected_and_shut": None, "used_again": None,
 }
-# Whose error nobody has fetched. Of one that times out it is the last that was heard of.
+# Kinds with an unfetched error. After a timeout it is the last error that was received.
 UNNOTICED = {"reset": ("ECONNRESET",), "reset_after_data": ("ECONNRESET",),
              "timed_out": ("ETIMEDOUT", "ENETUNREACH"), "refused_unnoticed": ("ECONNREFUSED",),
              "refused_twice": ("ECONNREFUSED",)}
@@ -134,7 +134,7 @@ def test_not_before_its_threshold(netns):
 
 
 def test_a_slow_download_is_no_leak(netns):
-    """As long as somebody reads it."""
+    """While the application reads it."""
     with Holder(netns, ["slow"], 4) as holder:
         for _ in range(4):
             holder.tell("read")

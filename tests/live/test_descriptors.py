@@ -1,8 +1,8 @@
-"""What other users' descriptors lead to is theirs: nothing of it is opened, asked or waited for.
+"""Objects that other users' descriptors refer to are not opened, queried or waited for.
 
-The attack: a user holds a network namespace by descriptors. When the tracer has seen them, he has
-them lead somewhere else. Whoever opens /proc/PID/fd/N then opens that: his terminal becomes the
-controlling terminal of a tracer that has none, and his Ctrl-C ends root's trace.
+The attack: a user holds a network namespace by descriptors. When the tracer has seen them, the user
+replaces them. A tracer that opens /proc/PID/fd/N then opens the new target: the user's terminal becomes the
+controlling terminal of a tracer that has none, and the user's Ctrl-C ends root's trace.
 """
 import ctypes
 import os

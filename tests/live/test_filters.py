@@ -1,7 +1,7 @@
 """Filters: exactly the matching connections, each from its first object to its last.
 
-All tracers run at once over one piece of traffic; one of them has no filter. What a filtered one
-printed must be what the unfiltered one printed about the connections that match.
+All tracers run at once over the same traffic; one of them has no filter. The output of a filtered one
+must equal that of the unfiltered one about the matching connections.
 """
 import contextlib
 import os
@@ -13,7 +13,7 @@ from lib.child import Child
 from lib.netns import Netns
 from lib.patience import wait_for
 from lib.tracer import Tracer, TracerError
-from lib.world import FAMILY, LOOPBACK
+from lib.fixture import FAMILY, LOOPBACK
 
 pytestmark = pytest.mark.hidden_events
 
@@ -41,7 +41,7 @@ def _talk(family, port, reset):
 
 
 def _cgroup():
-    """A new cgroup v2 directory, or None where the host has no cgroup2 that we may change."""
+    """A new cgroup v2 directory, or None if the host has no writable cgroup2."""
     for root in CGROUP_ROOTS:
         path = os.path.join(root, f"tcpdwell-test-{os.getpid()}")
         if os.path.exists(os.path.join(root, "cgroup.procs")):
@@ -123,7 +123,7 @@ def everything(_):
 
 
 def filters(traffic):
-    """All filters of the contract. `traffic` is None when only their names are wanted."""
+    """All documented filters. `traffic` is None if only the names are needed."""
     inum = {name: netns.inum for name, netns in traffic.netns.items()} if traffic else {}
     path = traffic.netns[THERE].path if traffic else ""
     client = port_is(7001, 7002, 7003, ends=("remote",))

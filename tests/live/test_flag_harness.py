@@ -1,4 +1,4 @@
-"""The judges of flags and snapshots: the truth passes, a lie does not. Needs no tracer."""
+"""The checks of flags and snapshots: right output passes, wrong output does not. Needs no tracer."""
 import copy
 
 import pytest
@@ -6,9 +6,9 @@ import pytest
 from lib.clock import MS, SECOND, Bracket
 from lib.life import Life, Who
 from lib.ss import Row, endpoint
-from older.verdict import Verdict as OlderVerdict
-from stuck.stage import Holder, Stuck
-from stuck.verdict import Verdict
+from older.expectations import LifeExpectations
+from stuck.fixture import Holder, Stuck
+from stuck.expectations import FlagExpectations
 
 START = {"hz": 250, "thresholds_ns": {"CLOSE_WAIT": SECOND}}
 OWNER = Who(7, "accept", "server")
@@ -46,7 +46,7 @@ ROW = Row("CLOSE_WAIT", *ENDS, 6, 0, "ab")
 
 
 def problems(lines, older=False, **facts):
-    return Verdict(promised(**facts), lines, ROW, START, older).problems
+    return FlagExpectations(promised(**facts), lines, ROW, START, older).problems
 
 
 def test_the_truth_passes():
@@ -115,7 +115,7 @@ def older_printed():
 
 
 def older_problems(lines):
-    return OlderVerdict(older_life(), 2, lines, START, BEGAN + 2 * SECOND).problems
+    return LifeExpectations(older_life(), 2, lines, START, BEGAN + 2 * SECOND).problems
 
 
 def test_the_truth_about_an_older_one_passes():

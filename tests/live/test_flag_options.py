@@ -8,8 +8,8 @@ from lib.child import Child
 from lib.clock import MS, SECOND
 from lib.netns import Netns
 from lib.tracer import Tracer
-from lib.world import World
-from stuck.stage import Stage
+from lib.fixture import Fixture
+from stuck.fixture import LoopbackFixture
 from test_behaviour import churn, run as run_once
 
 pytestmark = pytest.mark.hidden_events
@@ -26,22 +26,22 @@ SLACK_NS = 5 * MS
 
 def four_states(child, family):
     """Two listeners, an accepted connection, a half-open one, and one in TIME_WAIT."""
-    world = World(family)
-    established = world.server()
-    half_open = world.listen(port=8081).half_open()
-    closed = world.client(port=8082)
+    fixture = Fixture(family)
+    established = fixture.server()
+    half_open = fixture.listen(port=8081).half_open()
+    closed = fixture.client(port=8082)
     closed.close(to="FIN_WAIT_1")
     closed.peer_acks_fin(to="FIN_WAIT_2")
     closed.peer("FA", to="TIME_WAIT")
     closed.hears("A")
     lives = dict(ESTABLISHED=established.life, SYN_RECEIVED=half_open.life, TIME_WAIT=closed.life,
-                 LISTEN=world.listeners[0].life, LISTEN_2=world.listeners[1].life)
-    child.tell((world.netns.inum, lives, established.sock.fileno()))
+                 LISTEN=fixture.listeners[0].life, LISTEN_2=fixture.listeners[1].life)
+    child.tell((fixture.netns.inum, lives, established.sock.fileno()))
     child.told()
     for c in (closed, half_open):
         c.peer("R", to="CLOSED")
     established.abort()
-    world.finish()
+    fixture.finish()
     child.tell(lives)
     child.told()
 
@@ -185,10 +185,10 @@ def test_leaves_before_its_threshold():
     """CLOSE_WAIT and FIN_WAIT_2 for an instant, many times: nothing is flagged."""
     def job(_):
         netns = Netns.create()
-        stage = Stage(netns, 4)
-        listener = stage.listen()
+        fixture = LoopbackFixture(netns, 4)
+        listener = fixture.listen()
         for _ in range(200):
-            talk = stage.talk(listener)
+            talk = fixture.talk(listener)
             talk.client.sock.close()
             talk.server.sock.close()
         return netns.inum
@@ -204,10 +204,10 @@ def test_clears_and_is_raised_again():
     """Each stay counts on its own: CLOSE_WAIT of one socket says nothing about the next one."""
     def job(child):
         netns = Netns.create()
-        stage = Stage(netns, 4)
-        listener = stage.listen()
+        fixture = LoopbackFixture(netns, 4)
+        listener = fixture.listen()
         for _ in range(2):
-            talk = stage.talk(listener)
+            talk = fixture.talk(listener)
             talk.client.sock.close()
             talk.server.comes_to("CLOSE_WAIT", 0)
             child.tell((netns.inum, talk.server.cookie))

@@ -1,7 +1,7 @@
 """Sockets that are stuck: flagged while they are, with the cause, the bytes and all holders.
 
-Every story is watched by two tracers at once: one that saw its sockets being made, and one that
-is younger than all of them. Both sit in the first of two namespaces.
+Two tracers observe every scenario: one that saw its sockets being made, and one that
+started after that. Both are in the first of two namespaces.
 """
 import pytest
 
@@ -9,24 +9,24 @@ from lib import ss
 from lib.clock import MS
 from lib.netns import Netns
 from lib.tracer import Tracer
-from stuck.cast import Cast
+from stuck.actors import Actors
 from stuck.causes import CAUSES
 from stuck.holders import HOLDERS
-from stuck.verdict import Verdict
+from stuck.expectations import FlagExpectations
 
 OWN, OTHER = "own", "other"  # the tracer's own network namespace, and another one
 TRACED, OLDER = "traced", "older"  # made while tracing, or before
 THRESHOLDS = ("--flag", "CLOSE_WAIT=1s", "--flag", "FIN_WAIT_2=1s", "--flag", "ACCEPT=1s")
-STORIES = {f"{story.__name__}-ipv{family}-{place}": (story, place, family)
-           for story in CAUSES + HOLDERS for family in (4, 6) for place in (OWN, OTHER)}
+SCENARIOS = {f"{scenario.__name__}-ipv{family}-{namespace}": (scenario, namespace, family)
+           for scenario in CAUSES + HOLDERS for family in (4, 6) for namespace in (OWN, OTHER)}
 
 
 def two_namespaces():
     host = Netns.current()
-    places = {OWN: Netns.create(), OTHER: Netns.create()}
+    namespaces = {OWN: Netns.create(), OTHER: Netns.create()}
     host.enter()
     host.close()
-    return places
+    return namespaces
 
 
 def flags(objects, *events):
@@ -34,7 +34,7 @@ def flags(objects, *events):
 
 
 def patient(tracer, wanted, event):
-    """Waits until each socket was reported. Who was not is the business of its own test."""
+    """Waits until each socket was reported. A missing one fails in its own test."""
     def missing(objects):
         return wanted - {(item["netns"], item["cookie"]) for item in flags(objects, event)}
 
@@ -43,59 +43,59 @@ def patient(tracer, wanted, event):
 
 class Run:
     def __init__(self, names):
-        self.places, self.cast, self.objects = two_namespaces(), Cast(), {}
-        inside = self.places[OWN].enter
+        self.namespaces, self.actors, self.objects = two_namespaces(), Actors(), {}
+        inside = self.namespaces[OWN].enter
         try:
             with Tracer(*THRESHOLDS, preexec=inside) as first:
                 for name in names:
-                    story, place, family = STORIES[name]
-                    self.cast.add(name, story, self.places[place], family)
-                self.cast.set_up()
+                    scenario, namespace, family = SCENARIOS[name]
+                    self.actors.add(name, scenario, self.namespaces[namespace], family)
+                self.actors.set_up()
                 with Tracer(*THRESHOLDS, preexec=inside) as second:
                     self._watch({TRACED: first, OLDER: second})
         finally:
-            self.cast.stop()
-        self.inums = {place.inum for place in self.places.values()}
-        for place in self.places.values():
-            place.close()
+            self.actors.stop()
+        self.inums = {namespace.inum for namespace in self.namespaces.values()}
+        for namespace in self.namespaces.values():
+            namespace.close()
 
     def _watch(self, tracers):
         wanted = {(stuck.netns, stuck.cookie)
-                  for each in self.cast.stuck.values() for stuck in each}
+                  for each in self.actors.stuck.values() for stuck in each}
         for tracer in tracers.values():
             patient(tracer, wanted, "raised")
-        self.rows = {(place.inum, row.cookie): row
-                     for place in self.places.values() for row in ss.rows(place)}
-        self.cast.release()
+        self.rows = {(namespace.inum, row.cookie): row
+                     for namespace in self.namespaces.values() for row in ss.rows(namespace)}
+        self.actors.release()
         for tracer in tracers.values():
             patient(tracer, wanted, "cleared")
         self.objects = {age: tracer.stop() for age, tracer in tracers.items()}
 
-    def verdicts(self, name, age):
+    def expectations(self, name, age):
         objects = self.objects[age]
-        return [Verdict(stuck, objects, self.rows.get((stuck.netns, stuck.cookie)), objects[0],
-                        older=age == OLDER) for stuck in self.cast.stuck[name]]
+        return [FlagExpectations(stuck, objects, self.rows.get((stuck.netns, stuck.cookie)), objects[0],
+                        older=age == OLDER) for stuck in self.actors.stuck[name]]
 
 
 @pytest.fixture(scope="module")
 def run(request):
-    """Only what was selected on the command line is played."""
+    """Runs only the scenarios that were selected on the command line."""
     wanted = {item.callspec.params["name"] for item in request.session.items
               if "name" in getattr(getattr(item, "callspec", None), "params", ())
-              and item.callspec.params["name"] in STORIES}
-    return Run(wanted or set(STORIES))
+              and item.callspec.params["name"] in SCENARIOS}
+    return Run(wanted or set(SCENARIOS))
 
 
 @pytest.mark.parametrize("age", [TRACED, OLDER])
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_stuck(run, name, age, hidden):
-    assert name not in run.cast.failed, run.cast.failed[name]
-    hidden.ports({end[1] for stuck in run.cast.stuck[name] for end in (stuck.local, stuck.remote)})
-    verdicts = run.verdicts(name, age)
-    for each in verdicts:
+    assert name not in run.actors.failed, run.actors.failed[name]
+    hidden.ports({end[1] for stuck in run.actors.stuck[name] for end in (stuck.local, stuck.remote)})
+    expectations = run.expectations(name, age)
+    for each in expectations:
         if each.delay is not None:
             print(f"{each.stuck}: raised {each.delay / MS:.1f} ms after its threshold")
-    wrong = [each.explain() for each in verdicts if each.problems]
+    wrong = [each.explain() for each in expectations if each.problems]
     assert not wrong, "\n" + "\n".join(wrong)
 
 
@@ -104,7 +104,7 @@ def test_stuck(run, name, age, hidden):
 def test_nothing_else_is_flagged(run, age):
     """In these namespaces: each socket once, and no other."""
     promised = sorted((stuck.netns, stuck.cookie, stuck.flag)
-                      for each in run.cast.stuck.values() for stuck in each)
+                      for each in run.actors.stuck.values() for stuck in each)
     for event in ("raised", "cleared"):
         got = sorted((item["netns"], item["cookie"] or "", item["flag"])
                      for item in flags(run.objects[age], event) if item["netns"] in run.inums)
@@ -122,8 +122,8 @@ def test_end_counts_them(run, age):
 
 
 def test_how_late(run):
-    """The delays, for whoever runs this with -s; the median is no matter of a noisy machine."""
-    late = sorted(each.delay for name in run.cast.stuck for each in run.verdicts(name, TRACED)
+    """Prints the delays with -s; a noisy machine does not affect the median."""
+    late = sorted(each.delay for name in run.actors.stuck for each in run.expectations(name, TRACED)
                   if each.delay is not None)
     assert late
     print(f"\nraised after the threshold: median {late[len(late) // 2] / MS:.1f} ms, "

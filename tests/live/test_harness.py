@@ -1,4 +1,4 @@
-"""The checker itself: a lie about a connection must not pass. Needs no tracer and no sockets."""
+"""The checker itself: wrong output about a connection must not pass. Needs no tracer and no sockets."""
 import copy
 
 import pytest

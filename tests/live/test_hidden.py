@@ -1,4 +1,4 @@
-"""What is repeated and what is not: the harness's own part of hidden events. Needs no tracer."""
+"""Which tests are repeated after hidden events. Needs no tracer."""
 import os
 import pathlib
 import socket

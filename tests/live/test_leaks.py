@@ -17,7 +17,7 @@ from lib.lifecycle import endpoints
 from lib.netns import Netns
 from lib.patience import wait_for
 from lib.tracer import BINARY, parse_line
-from stuck.cast import Cast
+from stuck.actors import Actors
 from stuck.leakers import half_closes, leaks_six, leaks_two, slow_peer
 from test_behaviour import run
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.hidden_events
 
 THRESHOLD_NS = 300 * MS
 ASKED = ("--flag", "CLOSE_WAIT=300ms", "--flag", "FIN_WAIT_2=300ms")
-STORIES = {"six": (leaks_six, 4), "two": (leaks_two, 6), "half": (half_closes, 4)}
+SCENARIOS = {"six": (leaks_six, 4), "two": (leaks_two, 6), "half": (half_closes, 4)}
 
 
 class Leakers:
@@ -36,14 +36,14 @@ class Leakers:
         self.netns, self.empty = Netns.create(), Netns.create()
         host.enter()
         host.close()
-        self.cast = Cast()
+        self.actors = Actors()
         try:
-            for name, (story, family) in STORIES.items():
-                self.cast.add(name, story, self.netns, family)
-            self.cast.set_up()
-            assert not self.cast.failed, self.cast.failed
+            for name, (scenario, family) in SCENARIOS.items():
+                self.actors.add(name, scenario, self.netns, family)
+            self.actors.set_up()
+            assert not self.actors.failed, self.actors.failed
         except BaseException:
-            self.cast.stop()
+            self.actors.stop()
             raise
         self.ripen()
 
@@ -54,7 +54,7 @@ class Leakers:
 
     def all(self, *names):
         """Whose age the kernel knows."""
-        return [each for name in names or STORIES for each in self.cast.stuck[name]
+        return [each for name in names or SCENARIOS for each in self.actors.stuck[name]
                 if each.cause != "orphaned" or stamps_minisocks()]
 
     def keys(self, *names, keep=lambda each: True):
@@ -62,7 +62,7 @@ class Leakers:
                       if keep(each))
 
     def port(self, name):
-        return next(each.local[1] for each in self.cast.stuck[name] if each.role == "server")
+        return next(each.local[1] for each in self.actors.stuck[name] if each.role == "server")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def leakers():
     try:
         yield made
     finally:
-        made.cast.stop()
+        made.actors.stop()
         made.netns.close()
         made.empty.close()
 
@@ -98,7 +98,7 @@ def keys(objects):
 
 
 def test_json(leakers):
-    """One object a socket, with what a live flag has."""
+    """One object per socket, with the fields of a flag in a trace."""
     got = flags(leaks(leakers.netns, "--json", *ASKED))
     assert keys(got) == leakers.keys()
     by_cookie = {item["cookie"]: item for item in got}
@@ -129,9 +129,9 @@ def test_text(leakers):
     assert line_of(text, "leaks_six") < line_of(text, "leaks_two"), text
     assert line_of(text, "leaks_six") < line_of(text, "half_closes"), text
     for name, count in (("six", 6), ("two", 2)):
-        stuck = [each for each in leakers.cast.stuck[name] if each.state == "CLOSE_WAIT"]
+        stuck = [each for each in leakers.actors.stuck[name] if each.state == "CLOSE_WAIT"]
         rest = "\n".join(text.splitlines()[line_of(text, stuck[0].holders[0].comm):][:5])
-        for word in (count, leakers.cast.pid(name), leakers.port(name)):
+        for word in (count, leakers.actors.pid(name), leakers.port(name)):
             assert re.search(rf"(?<!\d){word}(?!\d)", rest), f"{word} of {name} is not in\n{rest}"
     assert text.count("leaks_six") < 6, "not grouped:\n" + text
     assert "\x1b" not in text
@@ -177,8 +177,8 @@ def test_port_filter(leakers):
 
 
 def test_pid_filter(leakers):
-    """The holder's: what `leaks` is asked for is sockets that live on, not who made them."""
-    pid = leakers.cast.pid("two")
+    """The holder's: `leaks` shows the sockets that still exist, not their makers."""
+    pid = leakers.actors.pid("two")
     assert keys(flags(leaks(leakers.netns, "--json", "--pid", pid, *ASKED))) == \
         leakers.keys("two", keep=lambda each: each.holders)
 
@@ -208,7 +208,7 @@ def interrupted():
 
 @pytest.mark.parametrize("how", [[], ["--json"], ["--watch", "1s"]], ids=["text", "json", "watch"])
 def test_interrupted_before_anything_is_known(leakers, how):
-    """Nobody is told that nothing is stuck."""
+    """-q prints nothing if nothing is stuck."""
     done = patience.run([BINARY, "leaks", "--netns", str(leakers.netns.inum), *ASKED, *how],
                         text=True, preexec_fn=interrupted)
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done
@@ -280,7 +280,7 @@ def test_watch_shows_growth(leakers, tmp_path):
     with Watch(tmp_path / "out", leakers.netns, "--watch", "1s") as watch:
         wait_for(lambda: watch.text().count("leaks_six") >= 2, "the second round")
         before = len(watch.text())
-        leakers.cast.proceed("six")
+        leakers.actors.proceed("six")
         wait_for(lambda: re.search(r"(?<!\d)9(?!\d).*", grown(watch, before)), "nine of them")
         text = grown(watch, before)
         assert re.search(r"\+ ?\d", text), f"no growth in\n{text}"
@@ -289,7 +289,7 @@ def test_watch_shows_growth(leakers, tmp_path):
 
 
 def grown(watch, before):
-    """What came since; only lines about the group that grows."""
+    """The new output; only lines about the growing group."""
     lines = watch.text()[before:].splitlines()
     return "\n".join(line for line in lines if "leaks_six" in line or "min" in line)
 

@@ -1,4 +1,4 @@
-"""Every scenario, traced by one tcpdwell; then each is judged on its own."""
+"""Every scenario, traced by one tcpdwell; each is then checked separately."""
 import collections
 
 import pytest
@@ -7,16 +7,16 @@ from lib.clock import MS, SECOND
 from lib.hidden import hides_segment
 from lib.life import Who
 from lib.lifecycle import endpoints
-from lib.play import Play
+from lib.scenario_run import ScenarioRun
 from lib.scenario import REGISTRY
 
 
 @pytest.fixture(scope="module")
 def run(request):
-    """Only what was selected on the command line is run; or what is played again."""
+    """Runs only the selected or the repeated scenarios."""
     wanted = {item.callspec.params.get("name") for item in request.session.items
               if hasattr(item, "callspec")}
-    return Play([name for name in REGISTRY if name in wanted])
+    return ScenarioRun([name for name in REGISTRY if name in wanted])
 
 
 @pytest.mark.parametrize("name", REGISTRY)
@@ -24,7 +24,7 @@ def test_lifecycle(run, name, hidden):
     if run.results[name].skipped:
         pytest.skip(run.results[name].skipped)
     hidden.lives(run.results[name].lives)
-    assert not run.verdicts[name], "\n" + run.verdicts[name]
+    assert not run.failures[name], "\n" + run.failures[name]
 
 
 def test_stream_is_whole(run):
@@ -33,7 +33,7 @@ def test_stream_is_whole(run):
     end = run.objects[-1]
     assert run.objects[0]["type"] == "start" and run.objects[0]["schema"] == 1
     assert end["type"] == "end" and kinds["start"] == kinds["end"] == 1
-    # What a program misses while it interrupts itself is the kernel's doing; the ring is ours.
+    # The kernel causes misses of a program that interrupts itself; we cause losses of the ring.
     lost = [item for item in run.objects if item["type"] == "lost"]
     assert {item["cause"] for item in lost} <= {"recursion"}, lost
     assert end["lost"] == sum(item["events"] for item in lost)
@@ -43,7 +43,7 @@ def test_stream_is_whole(run):
 
 
 def test_time_wait_is_measured(run):
-    """No two TIME_WAITs need be alike: 60 s plus what is left of the timer wheel's granule."""
+    """TIME_WAITs differ: 60 s plus the rest of the timer wheel's granule."""
     lengths = [item["dwell_ns"] for item in run.objects if item["type"] == "transition"
                and item["from"] == "TIME_WAIT" and item["dwell_ns"] > 60 * SECOND]
     if len(lengths) < 4:
@@ -53,14 +53,14 @@ def test_time_wait_is_measured(run):
 
 
 def test_sees_is_what_was_seen(run, hidden):
-    """`start` says how exactly minisocks are seen: neither better nor worse than they were.
+    """`sees` in `start` says how exactly minisocks are seen, no better and no worse.
 
-    What is wrong about a connection is its own test's business. A jiffy's doubt where `exact` is
-    promised is right only about a connection whose exact signal this kernel hid.
+    Wrong output about a connection fails in its own test. If `sees` says `exact`, an error of a jiffy is right
+    only for a connection whose exact signal this kernel hid.
     """
     start, made = run.objects[0], {life.cookie: life for name, result in run.results.items()
                                    for life in result.lives
-                                   if not run.verdicts[name] and life.begin_unknown_of is None
+                                   if not run.failures[name] and life.begin_unknown_of is None
                                    and life.cookie is not None}
     items = [item for item in run.objects if item["type"] == "transition"
              and item["cookie"] in made and item["from"] in ("FIN_WAIT_2", "TIME_WAIT")]
@@ -74,12 +74,12 @@ def test_sees_is_what_was_seen(run, hidden):
 
 
 def test_sees_says_what_was_seen_of_the_rest(run):
-    """Of half-open connections, of who accepted, of RSTs: no more and no less than there is.
+    """Half-open connections, accepting processes, RSTs: `sees` claims no more and no less than the output shows.
 
-    Asked only about what some scenario, right as it was, is sure to have shown.
+    Checks only what some scenario without problems has certainly shown.
     """
     lives = [life for name, result in run.results.items() for life in result.lives
-             if not run.verdicts[name]]
+             if not run.failures[name]]
     made = {(life.netns, life.local, life.remote) for life in lives}
     objects = [item for item in run.objects if item["type"] in ("transition", "connection")
                and (item["netns"], *endpoints(item)) in made]

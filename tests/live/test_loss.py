@@ -1,4 +1,4 @@
-"""Lost events are data: counted, told, and never silently turned into a wrong number."""
+"""Lost events are counted, reported, and never become a wrong number."""
 import json
 import signal
 
@@ -55,7 +55,7 @@ def test_strict():
 
 
 def test_nothing_is_lost_with_the_default_ring():
-    """The ring swallows it all. What a program misses by interrupting itself is counted."""
+    """The ring holds everything. Misses of a program that interrupts itself are counted."""
     with Tracer() as tracer:
         made = churn(CONNECTIONS)
         objects = tracer.stop()

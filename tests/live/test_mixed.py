@@ -6,7 +6,7 @@ import pytest
 
 from lib.clock import SECOND
 from lib.ss import Row
-from mixed.book import Book
+from mixed.traced_lives import TracedLives
 from mixed.moments import Moment, compare
 from mixed.run import Run
 
@@ -19,7 +19,7 @@ def test_state_table_and_counters_agree_with_the_kernel():
     run = Run(SECONDS, seed, MOMENTS)
     print(run)
     assert not run.failed, f"\n{run}"
-    assert run.compared > 1000 and len(run.book.stories) > 500, "too little went on"
+    assert run.compared > 1000 and len(run.traced.lives) > 500, "too little went on"
 
 
 def line(at, left, entered, cookie="a"):
@@ -44,4 +44,4 @@ def test_a_difference_is_seen(objects, state, cookie, wrong):
     """Needs no tracer."""
     rows = {(1, cookie, *ENDS): Row(state, *ENDS, 0, 0, cookie)} if state else {}
     moment = Moment(4 * SECOND, 5 * SECOND, 6 * SECOND, rows, rows)
-    assert len(compare(moment, objects, Book(objects, [1]), [1])[2]) == wrong
+    assert len(compare(moment, objects, TracedLives(objects, [1]), [1])[2]) == wrong

@@ -1,4 +1,4 @@
-"""MPTCP: what is stuck is the MPTCP socket, which ss shows with -M; its subflow may be ESTABLISHED."""
+"""MPTCP: the stuck socket is the MPTCP socket, which ss shows with -M; its subflow may be ESTABLISHED."""
 import contextlib
 import errno
 import json
@@ -277,7 +277,7 @@ def test_a_descriptor_whose_connection_was_reset(netns, family):
         objects = look(netns)
         closed = next(each for each in objects[-1]["watched"] if each["flag"] == "CLOSED")
         looked = [each for each in objects if each.get("cause") == "not_closed"]
-        # Before 6.4 the kernel does not tell whether there were other subflows: no age is known.
+        # Before 6.4 the kernel does not show whether there were other subflows: the age is unknown.
         assert looked or closed["unknown_age"] == 1
         for found in filter(None, (flags("raised"), looked)):
             assert [ends_of(each) for each in found] == [there]
@@ -298,18 +298,18 @@ def test_run_counts_what_its_command_left(netns, tmp_path):
             "while s.recv(1): pass\n"
             "if sys.argv[1] == 'closes': s.close()\n"
             "time.sleep(0.5); os._exit(0)\n")
-    for story, status in (("leaks", 1), ("closes", 0)):
-        done = subprocess.run([BINARY, "run", "--json", "-o", str(tmp_path / story), *ASKED, "--",
-                               sys.executable, "-c", code, story],
+    for case, status in (("leaks", 1), ("closes", 0)):
+        done = subprocess.run([BINARY, "run", "--json", "-o", str(tmp_path / case), *ASKED, "--",
+                               sys.executable, "-c", code, case],
                               capture_output=True, check=False, timeout=patience.HOPELESS_S)
         assert done.returncode == status, done.stderr.decode()
-        flags = [json.loads(line) for line in (tmp_path / story).read_bytes().splitlines()]
+        flags = [json.loads(line) for line in (tmp_path / case).read_bytes().splitlines()]
         flags = [each for each in flags if each["type"] == "flag"]
         states = {each["state"] for each in flags if each["cause"] != "orphaned"}
         assert states == ({"CLOSE_WAIT"} if status else set())
         assert all(each["mptcp"] for each in flags)
-        end = json.loads((tmp_path / story).read_bytes().splitlines()[-1])
-        # The client is closed: nobody holds its FIN_WAIT_2.
+        end = json.loads((tmp_path / case).read_bytes().splitlines()[-1])
+        # The client is closed: its FIN_WAIT_2 is orphaned.
         assert {each["state"] for each in end["longest"]} == {"CLOSE_WAIT"}
 
 

@@ -1,4 +1,4 @@
-"""Waiting: on for what moves, up for what does not. Needs no tracer."""
+"""Waits continue with progress, and fail without. Needs no tracer."""
 import itertools
 import os
 import subprocess
@@ -60,7 +60,7 @@ def test_all_of_stdin_is_given_to_one_that_is_slow():
 
 
 def test_a_program_does_not_outlive_the_test_that_started_it():
-    """Whatever ends the test: SIGKILL leaves nobody the time to clean up."""
+    """Also after SIGKILL, which leaves no time to clean up."""
     def job(child):
         child.tell(patience.start(["sleep", "1000"]).pid)
         child.told()

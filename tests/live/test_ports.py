@@ -1,4 +1,4 @@
-"""Local ports: what connect() can choose, for how long that lasts, and connects that fail for it."""
+"""Local ports: those that connect() can choose, how long they last, and connects that fail without one."""
 import contextlib
 import errno
 import os
@@ -12,7 +12,7 @@ import pytest
 from lib.netns import Netns, sysctl
 from lib.patience import wait_for
 from lib.tracer import Tracer
-from lib.world import LOOPBACK
+from lib.fixture import LOOPBACK
 
 pytestmark = pytest.mark.hidden_events
 

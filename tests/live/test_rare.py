@@ -1,4 +1,4 @@
-"""Rare lives: what few connections do is told as it was. IPv4 and IPv6."""
+"""Rare lifecycles are reported correctly. IPv4 and IPv6."""
 import contextlib
 import errno
 import json
@@ -16,7 +16,7 @@ from lib.netns import Netns, has_sysctl, ip_batch, link_up, sysctl
 from lib.patience import run as run_program
 from lib.patience import wait_for
 from lib.tracer import BINARY, Tracer
-from lib.world import FAMILY, LOOPBACK, World
+from lib.fixture import FAMILY, LOOPBACK, Fixture
 
 pytestmark = pytest.mark.hidden_events
 
@@ -37,11 +37,11 @@ def netns(up=True):
 
 
 @contextlib.contextmanager
-def world(family):
-    """A World whose lives are judged here; this process leaves it as it came."""
+def fixture(family):
+    """A Fixture whose lives are checked here; this process then leaves its namespace."""
     before, cpus = Netns.current(), os.sched_getaffinity(0)
     try:
-        made = World(family)
+        made = Fixture(family)
         yield made
     finally:
         os.sched_setaffinity(0, cpus)
@@ -50,7 +50,7 @@ def world(family):
 
 
 def told(objects, cookie):
-    """What is said about one socket: its transitions, and its connection objects."""
+    """The output about one socket: its transitions, and its connection objects."""
     mine = [item for item in objects if item.get("cookie") == cookie]
     return ([item for item in mine if item["type"] == "transition"],
             [item for item in mine if item["type"] == "connection"])
@@ -112,7 +112,7 @@ def test_sock_destroy_of_a_listener_is_killed(family):
 
 @families
 def test_a_restored_socket(family):
-    """TCP_REPAIR: connect() and close() send nothing, and nobody knows who opened it."""
+    """TCP_REPAIR: connect() and close() send nothing, and the opener is unknown."""
     with netns() as place, Tracer("--netns", place.inum) as tracer:
         sock = stream(family)
         try:
@@ -131,7 +131,7 @@ def test_a_restored_socket(family):
 @families
 def test_an_old_error_ends_nothing(family):
     """An ICMP error that IP_RECVERR left in the socket, and FINs both ways after it."""
-    with world(family) as place, Tracer("--netns", place.netns.inum) as tracer:
+    with fixture(family) as place, Tracer("--netns", place.netns.inum) as tracer:
         conn = place.server()
         if family == 4:
             conn.sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
@@ -145,7 +145,7 @@ def test_an_old_error_ends_nothing(family):
         left = conn.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         conn.sock.close()
         objects = tracer.stop()
-    assert left == {4: errno.EHOSTUNREACH, 6: errno.ENETUNREACH}[family], "another story"
+    assert left == {4: errno.EHOSTUNREACH, 6: errno.ENETUNREACH}[family], "another errno than expected"
     _, (end,) = told(objects, cookie)
     assert (end["ended"], end["closed_by"]) == ("fin", "remote")
 
@@ -154,7 +154,7 @@ def test_an_old_error_ends_nothing(family):
 def test_a_migrated_request_is_one_connection(family):
     if not has_sysctl("ipv4.tcp_migrate_req"):
         pytest.skip("this kernel does not migrate requests")
-    with world(family) as place, Tracer("--netns", place.netns.inum) as tracer:
+    with fixture(family) as place, Tracer("--netns", place.netns.inum) as tracer:
         place.sysctl("tcp_migrate_req", 1)
         place.peer  # the address that is listened on comes with it
         socks = [place.socket() for _ in range(2)]
@@ -184,7 +184,7 @@ TWO = {4: ("addr add 10.8.0.1/24 dev d{0}", "neigh add 10.8.0.2 lladdr 02:00:00:
 
 
 def connecting(family, device):
-    """A client with the same four numbers on each device; nobody answers."""
+    """A client with the same addresses and ports on each device; without an answer."""
     sock = stream(family)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setblocking(False)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """No false alarm: healthy nginx, redis and a web application, with clients of every kind.
 
-The thresholds are low, and much of what happens comes near to them. A machine that is busy enough
-can make healthy software late, so a flag is not wrong because it is there: it is wrong if ss saw
-that socket in another state meanwhile. With the thresholds that a user has, there must be none.
+The thresholds are low, and many connections come close to them. A busy machine
+can make healthy software late, so a flag alone is no error: it is wrong if ss saw
+that socket in another state meanwhile. With the default thresholds there must be no flag.
 
     TCPDWELL_HEALTHY_SECONDS=240 /usr/bin/python3 -m pytest -s test_real_healthy.py
 """
@@ -19,11 +19,11 @@ from lib.conn import cookie_of
 from lib.lifecycle import endpoints
 from lib.patience import STALLED_S
 from lib.tracer import Tracer
-from real.load import CLIENTS, REDIS, RESIDENTS, Load, request, to_the_end
+from real.traffic import CLIENTS, REDIS, RESIDENTS, Traffic, request, to_the_end
 from real.origin import IMPATIENT, PATIENT
 from real.redis_client import Connection
 from real.servers import LOOPBACK, Nginx, Redis, Service, endpoint
-from real.stage import Stage
+from real.fixture import ServerFixture
 from real.witness import Witness
 from test_behaviour import run
 from test_leaks import flags, leaks
@@ -36,8 +36,8 @@ STATES = ("CLOSE_WAIT", "FIN_WAIT_1", "FIN_WAIT_2", "LAST_ACK", "CLOSING", "SYN_
 LEAKS = ("--flag", "CLOSE_WAIT=1s", "--flag", "FIN_WAIT_2=1s")
 LOW = tuple(part for state in STATES for part in ("--flag", f"{state}=1s"))
 THRESHOLD_NS = 1 * SECOND
-LATE_NS = 100 * MS + 1 * SECOND  # what the contract allows, and what a noisy machine may add
-NEAR_NS = 300 * MS  # half of what the clients aim at
+LATE_NS = 100 * MS + 1 * SECOND  # as documented, and for a noisy machine
+NEAR_NS = 300 * MS  # half of the clients' longest wait
 ROUND_S = 1.0
 NGINX = "".join(
     f"""
@@ -65,30 +65,30 @@ NGINX = "".join(
 )
 
 
-class Play:
-    """All of it, once; the tests then look at what came out."""
+class HealthyRun:
+    """Runs everything once; the tests check the results."""
 
     def __init__(self, folder):
         self.disturbances = self.did = self.stuck = None
-        self.asked, self.statuses = [], []  # what `leaks` said in the middle of it
-        with Stage(folder, *LOW, "--only", "flag") as stage, Tracer(
-            "--netns", stage.space.path, "--only", "flag"
+        self.asked, self.statuses = [], []  # the output of `leaks` under load
+        with ServerFixture(folder, *LOW, "--only", "flag") as fixture, Tracer(
+            "--netns", fixture.netns.path, "--only", "flag"
         ) as by_default:
-            self._stage, self._space = stage, stage.space
-            self._redis = stage.serve(Redis, REDIS)
-            service = stage.serve(Service, SERVICE, "app", False, REDIS)
-            self._nginx = stage.serve(Nginx, NGINX, (IMPATIENT, PATIENT))
+            self._fixture, self._netns = fixture, fixture.netns
+            self._redis = fixture.serve(Redis, REDIS)
+            service = fixture.serve(Service, SERVICE, "app", False, REDIS)
+            self._nginx = fixture.serve(Nginx, NGINX, (IMPATIENT, PATIENT))
             self._under_load()
             for server in (self._nginx, service, self._redis):
                 server.stop()
-            stage.settle()
-            self.left = flags(leaks(self._space, "--json", *LEAKS, status=0))
-            self.objects, self.by_default = stage.tracer.stop(), by_default.stop()
+            fixture.settle()
+            self.left = flags(leaks(self._netns, "--json", *LEAKS, status=0))
+            self.objects, self.by_default = fixture.tracer.stop(), by_default.stop()
 
     def _under_load(self):
-        load = Load(self._space)
+        load = Traffic(self._netns)
         try:
-            with Witness(self._space) as self.witness:
+            with Witness(self._netns) as self.witness:
                 self._disturb()
                 load, self.did = None, load.stop()
                 self._leak()
@@ -97,7 +97,7 @@ class Play:
                 load.kill()
 
     def _disturb(self):
-        """What administrators do, and what goes wrong by itself, in turns."""
+        """Reloads, crashes and killed connections, in turns."""
         turns = [self._nginx.reload, self._kill_redis_clients, self._ask_leaks,
                  self._nginx.lose_a_worker, self._kill_redis_clients, self._ask_leaks]
         began = time.monotonic()
@@ -109,20 +109,20 @@ class Play:
             self.disturbances = number
 
     def _kill_redis_clients(self):
-        with self._space.inside():
+        with self._netns.inside():
             administrator = Connection(LOOPBACK[4], REDIS)
         killed = int(administrator.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
         administrator.close()
         assert killed > 0, "nobody talks to redis"
 
     def _ask_leaks(self):
-        done = run("leaks", "--json", "--netns", str(self._space.inum), *LEAKS)
+        done = run("leaks", "--json", "--netns", str(self._netns.inum), *LEAKS)
         self.asked.append((done.returncode, flags(done.stdout)))
 
     def _leak(self):
-        """One socket that really is stuck: what has to be seen if the others have to be missed."""
+        """One socket that is really stuck, and must be flagged."""
         here = (LOOPBACK[4], PATIENT)
-        with self._space.inside():
+        with self._netns.inside():
             sock = socket.create_connection(here, timeout=STALLED_S)
         with sock:
             sock.sendall(request("/hello", "Connection: close"))
@@ -131,10 +131,10 @@ class Play:
                 ("CLOSE_WAIT", sock.getsockname(), here),
                 ("FIN_WAIT_2", here, sock.getsockname()),
             }
-            self._stage.tracer.wait_for(
+            self._fixture.tracer.wait_for(
                 lambda objects: self.stuck <= set(map(key, raised(objects))), "the flags"
             )
-            item, = flags(leaks(self._space, "--json", "--flag", "CLOSE_WAIT=1s"))
+            item, = flags(leaks(self._netns, "--json", "--flag", "CLOSE_WAIT=1s"))
             assert item["cookie"] == cookie_of(sock)
 
     def wrong(self, items):
@@ -156,66 +156,66 @@ def key(item):
 
 
 @pytest.fixture(scope="module")
-def play(tmp_path_factory):
-    return Play(tmp_path_factory.mktemp("healthy"))
+def run_beside_load(tmp_path_factory):
+    return HealthyRun(tmp_path_factory.mktemp("healthy"))
 
 
-def test_every_flag_is_true(play):
-    """Beside the one that is meant, only what the machine was too slow for."""
-    seen = raised(play.objects)
-    assert play.stuck <= set(map(key, seen))
+def test_every_flag_is_true(run_beside_load):
+    """Apart from the stuck socket, only those that the machine was too slow to close."""
+    seen = raised(run_beside_load.objects)
+    assert run_beside_load.stuck <= set(map(key, seen))
     for item in seen:
-        if key(item) not in play.stuck:
-            _, looks = play.witness.denies(item)
+        if key(item) not in run_beside_load.stuck:
+            _, looks = run_beside_load.witness.denies(item)
             print(f"true: {key(item)} {item['dwell_ns'] / MS:.0f} ms, ss looked {looks} times")
-    assert play.wrong(seen) == []
+    assert run_beside_load.wrong(seen) == []
 
 
-def test_evidence_would_deny_a_false_alarm(play):
+def test_evidence_would_deny_a_false_alarm(run_beside_load):
     """The same flag, were it about the other state: the witness was awake."""
-    for item in raised(play.objects):
-        if key(item) in play.stuck:
-            assert play.wrong([{**item, "state": "LAST_ACK"}]), "ss did not look at the stuck one"
+    for item in raised(run_beside_load.objects):
+        if key(item) in run_beside_load.stuck:
+            assert run_beside_load.wrong([{**item, "state": "LAST_ACK"}]), "ss did not look at the stuck one"
 
 
-def test_nothing_stuck_was_missed(play):
-    flagged = {(item["cookie"], item["state"]) for item in raised(play.objects)}
-    longest = play.witness.stays()
+def test_nothing_stuck_was_missed(run_beside_load):
+    flagged = {(item["cookie"], item["state"]) for item in raised(run_beside_load.objects)}
+    longest = run_beside_load.witness.stays()
     stuck = {of for of, stay in longest.items()
              if of[1] in STATES and stay > THRESHOLD_NS + LATE_NS}
     assert stuck <= flagged
 
 
-def test_flags_are_all_cleared(play):
-    end = play.objects[-1]
-    assert (end["flags_raised"], end["flags_open"]) == (len(raised(play.objects)), 0)
+def test_flags_are_all_cleared(run_beside_load):
+    end = run_beside_load.objects[-1]
+    assert (end["flags_raised"], end["flags_open"]) == (len(raised(run_beside_load.objects)), 0)
 
 
-def test_no_flag_by_default(play):
-    assert [item["type"] for item in play.by_default if item["type"] == "flag"] == []
-    assert play.by_default[-1]["flags_raised"] == 0
+def test_no_flag_by_default(run_beside_load):
+    assert [item["type"] for item in run_beside_load.by_default if item["type"] == "flag"] == []
+    assert run_beside_load.by_default[-1]["flags_raised"] == 0
 
 
-def test_leaks_agrees(play):
-    assert play.asked and play.left == []
-    for status, items in play.asked:
+def test_leaks_agrees(run_beside_load):
+    assert run_beside_load.asked and run_beside_load.left == []
+    for status, items in run_beside_load.asked:
         assert status == any(item["cause"] != "orphaned" for item in items), items
-        assert play.wrong(items) == []
+        assert run_beside_load.wrong(items) == []
 
 
-def test_nothing_was_lost(play):
-    for objects in (play.objects, play.by_default):
+def test_nothing_was_lost(run_beside_load):
+    for objects in (run_beside_load.objects, run_beside_load.by_default):
         assert [item for item in objects
                 if item["type"] == "lost" and item["cause"] != "recursion"] == []
 
 
-def test_load_was_real(play):
+def test_load_was_real(run_beside_load):
     """Everyone did his thing, much of it nearly lasted too long, and the tracer saw it."""
-    print(f"{play.disturbances} disturbances; {play.did}")
-    assert all(play.did.get(each.__name__, 0) >= 3 for each in CLIENTS if each not in RESIDENTS)
-    end = play.objects[-1]
-    assert end["connections"] + end["open"] >= 2 * play.did["connections"], end
-    longest = play.witness.stays()
+    print(f"{run_beside_load.disturbances} disturbances; {run_beside_load.did}")
+    assert all(run_beside_load.did.get(each.__name__, 0) >= 3 for each in CLIENTS if each not in RESIDENTS)
+    end = run_beside_load.objects[-1]
+    assert end["connections"] + end["open"] >= 2 * run_beside_load.did["connections"], end
+    longest = run_beside_load.witness.stays()
     for state in ("CLOSE_WAIT", "FIN_WAIT_2"):
         near = sorted(stay for (_, where), stay in longest.items()
                       if where == state and stay < THRESHOLD_NS)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A leak in a real server: a small broken service behind nginx, watched and asked about.
+"""A leak in a real server: a small broken service behind nginx, in a trace and in `leaks`.
 
-nginx closes its connection to the service when it has the answer, or no patience any more. What
-the service does not close then is the leak; what is nginx's own, and what the service closes as it
-should, is none.
+nginx closes its connection to the service after the answer, or after a timeout. A connection that
+the service does not close then is a leak; nginx's own connections, and those that the service closes,
+are not.
 """
 
 import os
@@ -14,17 +14,17 @@ from lib.clock import SECOND
 from lib.lifecycle import endpoints
 from real.clients import until_the_server_closes
 from real.servers import LOOPBACK, Nginx, Service, endpoint
-from real.stage import Stage
+from real.fixture import ServerFixture
 from test_leaks import flags, leaks, line_of
 
-pytest_plugins = ["real.fixtures"]
+pytest_plugins = ["real.pytest_fixtures"]
 pytestmark = pytest.mark.hidden_events
 
 COMM = "orders"
 FRONT, SERVICE = 8080, 9000
 BODY = b"an order that nobody reads"
 WATCHED = ("--flag", "CLOSE_WAIT=1s")
-# What was flagged by one second is past this one for sure.
+# A socket that was flagged after one second is certainly over this one.
 ASKED = ("--flag", "CLOSE_WAIT=500ms", "--flag", "ACCEPT=500ms")
 NGINX = "".join(
     f"""
@@ -62,27 +62,27 @@ CAUSES = {"/forgets": ("eof_read", 0), "/hangs": ("eof_unread", 0),
 
 @pytest.fixture
 def shop(tmp_path, family):
-    with Stage(tmp_path, *WATCHED) as stage:
-        yield Shop(stage, family)
+    with ServerFixture(tmp_path, *WATCHED) as fixture:
+        yield Shop(fixture, family)
 
 
 class Shop:
-    """nginx and the service, and what was leaked."""
+    """nginx, the service, and the leaked sockets."""
 
-    def __init__(self, stage, family):
-        self.stage, self.space, self.family = stage, stage.space, family
+    def __init__(self, fixture, family):
+        self.fixture, self.netns, self.family = fixture, fixture.netns, family
         self.service = None
 
     def opens(self, http=NGINX, in_line=False):
-        self.service = self.stage.serve(Service, SERVICE, COMM, in_line)
-        self.stage.serve(Nginx, http, (FRONT,))
+        self.service = self.fixture.serve(Service, SERVICE, COMM, in_line)
+        self.fixture.serve(Nginx, http, (FRONT,))
 
     def visit(self, *paths):
         for path in paths:
-            until_the_server_closes(self.space, self.family, FRONT, path, ("Connection: close",))
+            until_the_server_closes(self.netns, self.family, FRONT, path, ("Connection: close",))
 
     def handled(self):
-        """{nginx's port: what must be said} of the requests that run into a bug."""
+        """{nginx's port: the expected flag} of the requests that hit a bug."""
         return {
             line["peer"]: (*CAUSES[line["path"]], line["fd"])
             for line in self.service.said()
@@ -94,8 +94,8 @@ class Shop:
         return line["listener"]
 
     def leaked(self):
-        """What ss says is in CLOSE_WAIT, by cookie."""
-        return {row.cookie: row for row in self.space.sockets() if row.state == "CLOSE_WAIT"}
+        """The sockets in CLOSE_WAIT according to ss, by cookie."""
+        return {row.cookie: row for row in self.netns.sockets() if row.state == "CLOSE_WAIT"}
 
     def flagged(self, number):
         """Waits for that many flags, and gives ss's rows of the leak, and the flags."""
@@ -103,14 +103,14 @@ class Shop:
         def raised(objects):
             return [item for item in objects if item["type"] == "flag"]
 
-        self.stage.tracer.wait_for(
+        self.fixture.tracer.wait_for(
             lambda objects: len(raised(objects)) >= number, f"{number} flags"
         )
         rows = self.leaked()
         assert len(rows) == number, f"the test has leaked {rows}"
-        return rows, raised(self.stage.tracer.objects())
+        return rows, raised(self.fixture.tracer.objects())
 
-    def verdict(self, rows, got, handled):
+    def check(self, rows, got, handled):
         """Exactly these sockets, each with its cause, and with the one descriptor that holds it."""
         assert sorted(item["cookie"] for item in got) == sorted(rows)
         for item in got:
@@ -131,9 +131,9 @@ class Shop:
 
     def asked(self, rows, handled):
         """`leaks` says the same, to scripts and to people."""
-        got = flags(leaks(self.space, "--json", *ASKED))
-        self.verdict(rows, got, handled)
-        text = leaks(self.space, *ASKED).decode()
+        got = flags(leaks(self.netns, "--json", *ASKED))
+        self.check(rows, got, handled)
+        text = leaks(self.netns, *ASKED).decode()
         group = text.splitlines()[line_of(text, COMM):]
         for word in (self.service.pid, SERVICE):
             assert re.search(rf"(?<!\d){word}(?!\d)", "\n".join(group)), f"{word} is not in\n{text}"
@@ -143,9 +143,9 @@ class Shop:
     def closes(self, rows):
         """With the service the leak is over."""
         self.service.stop()
-        assert flags(leaks(self.space, "--json", *ASKED, status=0)) == []
-        leaks(self.space, *ASKED, status=0)
-        objects = self.stage.tracer.stop()
+        assert flags(leaks(self.netns, "--json", *ASKED, status=0)) == []
+        leaks(self.netns, *ASKED, status=0)
+        objects = self.fixture.tracer.stop()
         end = objects[-1]
         assert (end["flags_raised"], end["flags_open"]) == (len(rows), 0)
         cleared = [item for item in objects if item["type"] == "flag"][len(rows):]
@@ -167,7 +167,7 @@ def test_service_that_does_not_close(shop, path):
     rows, got = shop.flagged(3)
     handled = shop.handled()
     assert len(handled) == 3
-    shop.verdict(rows, got, handled)
+    shop.check(rows, got, handled)
     text = shop.asked(rows, handled)
     assert re.search(r"(?<!\d)3(?!\d)", text.splitlines()[line_of(text, COMM)]), f"no 3 in\n{text}"
     shop.closes(rows)
@@ -179,7 +179,7 @@ def test_every_bug_at_once(shop):
     rows, got = shop.flagged(len(CAUSES))
     handled = shop.handled()
     assert {cause for cause, _, _ in handled.values()} == {cause for cause, _ in CAUSES.values()}
-    shop.verdict(rows, got, handled)
+    shop.check(rows, got, handled)
     shop.asked(rows, handled)
     shop.closes(rows)
 
@@ -190,20 +190,20 @@ def test_connection_that_nginx_kept_and_gave_up(shop):
     shop.visit("/", "/forgets")
     rows, got = shop.flagged(1)
     handled = shop.handled()
-    shop.verdict(rows, got, handled)
+    shop.check(rows, got, handled)
     shop.asked(rows, handled)
     shop.closes(rows)
 
 
 def test_accept_loop_that_hangs(shop):
-    """The request that hangs it is read to its end; who comes after it is not accepted at all."""
+    """The request that blocks it is read completely; later connections are not accepted."""
     shop.opens(in_line=True)
     shop.visit("/", "/hangs")
     shop.visit("/", "/")  # nginx loses its patience, and answers 504
     rows, got = shop.flagged(3)
     handled = shop.handled()
     assert [cause for cause, _, _ in handled.values()] == ["eof_unread"]
-    shop.verdict(rows, got, handled)
+    shop.check(rows, got, handled)
     assert sorted(item["cause"] for item in got) == ["eof_unread", "not_accepted", "not_accepted"]
     shop.asked(rows, handled)
     shop.closes(rows)

@@ -6,9 +6,9 @@ from lib.clock import MS, SECOND
 from real.clients import until_the_server_closes
 from real.origin import IMPATIENT, PATIENT, Origin
 from real.servers import Haproxy, Nginx, endpoint
-from real.stage import aborts, dwell_of, ends
+from real.fixture import aborts, dwell_of, ends
 
-pytest_plugins = ["real.fixtures"]
+pytest_plugins = ["real.pytest_fixtures"]
 pytestmark = pytest.mark.hidden_events
 
 PROXY = 8080
@@ -52,66 +52,66 @@ backend patient{family}
 )
 
 
-def through_the_proxy(stage, family, path):
+def through_the_proxy(fixture, family, path):
     """The client lets the proxy close first, so that this leg's end is the same in all tests."""
     headers = ("Connection: close",)
-    return until_the_server_closes(stage.space, family, PROXY, path, headers)
+    return until_the_server_closes(fixture.netns, family, PROXY, path, headers)
 
 
-def promise_client_leg(stage, family, visit, proxy):
-    near, far = stage.conversation(
+def promise_client_leg(fixture, family, visit, proxy):
+    near, far = fixture.conversation(
         family, (visit.port, PROXY), visit.who, proxy, visit.sent, visit.received
     )
     ends(far, near, proxy, visit.who)
 
 
-def test_nginx_as_proxy_whose_origin_closes_first(stage, family):
-    origin = Origin(stage)
-    proxy = stage.serve(Nginx, NGINX_PROXY, (PROXY,))
-    visit = through_the_proxy(stage, family, "/impatient")
+def test_nginx_as_proxy_whose_origin_closes_first(fixture, family):
+    origin = Origin(fixture)
+    proxy = fixture.serve(Nginx, NGINX_PROXY, (PROXY,))
+    visit = through_the_proxy(fixture, family, "/impatient")
     proxy_worker = proxy.visit(PROXY, visit.port).worker
-    promise_client_leg(stage, family, visit, proxy_worker)
+    promise_client_leg(fixture, family, visit, proxy_worker)
     near, far, worker = origin.visited_by_proxy(family, IMPATIENT, proxy_worker)
     ends(far, near, worker, proxy_worker)
-    objects = stage.verify()
+    objects = fixture.verify()
     assert dwell_of(objects, far, "ESTABLISHED") >= SECOND - 10 * MS, "nginx waits for 1 s"
 
 
-def test_nginx_as_proxy_that_closes_first(stage, family):
-    origin = Origin(stage)
-    proxy = stage.serve(Nginx, NGINX_PROXY, (PROXY,))
-    visit = through_the_proxy(stage, family, "/patient")
+def test_nginx_as_proxy_that_closes_first(fixture, family):
+    origin = Origin(fixture)
+    proxy = fixture.serve(Nginx, NGINX_PROXY, (PROXY,))
+    visit = through_the_proxy(fixture, family, "/patient")
     proxy_worker = proxy.visit(PROXY, visit.port).worker
-    promise_client_leg(stage, family, visit, proxy_worker)
+    promise_client_leg(fixture, family, visit, proxy_worker)
     near, far, worker = origin.visited_by_proxy(family, PATIENT, proxy_worker)
     ends(near, far, proxy_worker, worker)
-    objects = stage.verify()
+    objects = fixture.verify()
     assert dwell_of(objects, near, "ESTABLISHED") >= SECOND - 10 * MS, "nginx waits for 1 s"
 
 
-def test_haproxy_whose_origin_closes_first(stage, family):
-    origin = Origin(stage)
-    haproxy = stage.serve(Haproxy, HAPROXY, (PROXY,))
-    visit = through_the_proxy(stage, family, "/impatient")
+def test_haproxy_whose_origin_closes_first(fixture, family):
+    origin = Origin(fixture)
+    haproxy = fixture.serve(Haproxy, HAPROXY, (PROXY,))
+    visit = through_the_proxy(fixture, family, "/impatient")
     process = haproxy.who(haproxy.pid)
-    promise_client_leg(stage, family, visit, process)
+    promise_client_leg(fixture, family, visit, process)
     near, far, worker = origin.visited_by_proxy(family, IMPATIENT, process)
     ends(far, near, worker, process)
-    stage.verify()
+    fixture.verify()
 
 
-def test_haproxy_that_closes_first(stage, family):
+def test_haproxy_that_closes_first(fixture, family):
     """It does so with an RST, to save the TIME_WAIT; the kernel's counter tells if it did."""
-    origin = Origin(stage)
-    haproxy = stage.serve(Haproxy, HAPROXY, (PROXY,))
-    resets = stage.space.resets_sent()
-    visit = through_the_proxy(stage, family, "/patient")
+    origin = Origin(fixture)
+    haproxy = fixture.serve(Haproxy, HAPROXY, (PROXY,))
+    resets = fixture.netns.resets_sent()
+    visit = through_the_proxy(fixture, family, "/patient")
     process = haproxy.who(haproxy.pid)
-    promise_client_leg(stage, family, visit, process)
+    promise_client_leg(fixture, family, visit, process)
     near, far, worker = origin.visited_by_proxy(family, PATIENT, process)
-    stage.settle()  # the client's leg ends before the other one
-    if stage.space.resets_sent() > resets:
+    fixture.settle()  # the client's leg ends before the other one
+    if fixture.netns.resets_sent() > resets:
         aborts(near, far, process)
     else:
         ends(near, far, process, worker)
-    stage.verify()
+    fixture.verify()

@@ -1,4 +1,4 @@
-"""What is recorded replays to what the run printed, on any machine, whatever ended it."""
+"""A recording replays to the output of the run, on any machine, however the run ended."""
 import ctypes
 import json
 import os
@@ -14,7 +14,7 @@ from lib import patience
 from lib.netns import Netns
 from lib.patience import wait_for
 from lib.tracer import BINARY, Tracer
-from whole.load import CHURN
+from whole.traffic import CHURN
 
 pytestmark = pytest.mark.hidden_events
 
@@ -44,7 +44,7 @@ def replay(path, *options, preexec=None):
 
 
 def replayed(path, *options):
-    """The objects of one that is whole as far as it goes."""
+    """The objects of a recording that may be cut off."""
     text, errors, status = replay(path, "--json", *options)
     assert status == 0, errors
     return [json.loads(line) for line in text.splitlines()]

@@ -1,4 +1,4 @@
-"""Less than root, and what is kept of root: each either works, or one line says what is lost."""
+"""Fewer rights than root, and the rights that are kept: it works, or one line says what is missing."""
 import os
 import signal
 import socket
@@ -44,7 +44,7 @@ def time_wait(_=None):
 
 
 def time_wait_of(tracer):
-    """What became of it."""
+    """Its result."""
     inum = Child(time_wait).result()
     ended = []
 
@@ -109,7 +109,7 @@ def test_leaks_keep_what_their_promises_need():
 
 
 def test_the_command_of_run_keeps_all():
-    """It is forked before; and whoever started it keeps what a signal to another user needs."""
+    """It is forked before the drop; and tcpdwell keeps the right to signal another user."""
     script = 'grep -E "^(Cap|NoNew)" /proc/$$/status; grep -h CapEff /proc/$PPID/task/$PPID/status'
     done = run("run", "-q", "--", "/bin/sh", "-c", script)
     said = done.stdout.decode().split()
@@ -164,7 +164,7 @@ def test_hidden_addresses_are_found():
     with Tracer(preexec=rights.all_but("SYSLOG")) as tracer:
         end = time_wait_of(tracer)
         said = tracer.stderr()
-    shown = not said  # an iter/ksym (6.0) shows the functions that tell who ended it
+    shown = not said  # an iter/ksym (6.0) shows the functions that end a timer
     assert end["time_wait_ended"] == ("netns" if shown else "unknown"), said
     if not shown:
         assert said.count("\n") == 1 and "who ends a TIME_WAIT" in said

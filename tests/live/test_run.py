@@ -1,4 +1,4 @@
-"""`tcpdwell run`: what is a leak of the command, and what is not.
+"""`tcpdwell run`: which sockets are leaks of the command, and which are not.
 
 States last much longer, or are limited much longer, than a busy machine can delay anything: each
 rule is tested with the others' limits out of the way (LATE).
@@ -112,7 +112,7 @@ def test_threshold_of_ones_own(netns, scenario):
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_shorter_than_the_threshold(netns, scenario):
-    """Longer than the default, but not than what was asked for."""
+    """Longer than the default threshold, but not than the given one."""
     done = leak(netns, scenario, SCENARIOS[scenario][0], *NO_GRACE, *NO_THRESHOLD, seconds=1.6)
     assert done.status == 0 and not done.flags, done
 
@@ -165,7 +165,7 @@ def test_closed_in_order(netns, family):
 
 
 def test_closed_late_but_closed(netns):
-    """Longer than the grace in CLOSE_WAIT, then close(): that is what an application does."""
+    """Longer than the grace in CLOSE_WAIT, then close() by the application."""
     done = leak(netns, "eof_read", "hangs_up", *NO_THRESHOLD, seconds=0.4, close=True)
     assert done.status == 0 and not done.flags, done
 
@@ -222,7 +222,7 @@ def test_leak_exit_code(netns):
 
 @pytest.fixture
 def cgroup():
-    """A cgroup of the test's own, or None where there is no cgroup v2."""
+    """A cgroup of the test's own, or None without cgroup v2."""
     with open("/proc/self/mountinfo", encoding="utf-8") as table:
         mounts = [line.split() for line in table]
     roots = [fields[4] for fields in mounts if fields[fields.index("-") + 1] == "cgroup2"]
@@ -255,7 +255,7 @@ def test_a_grandchild_elsewhere_left_it_to_the_exit(netns, cgroup):
 
 
 def test_a_grandchild_that_outlives_the_command(netns, cgroup):
-    """What it holds by then counts, and nobody waits for its end."""
+    """Its sockets at that time count, and run does not wait for its end."""
     with Peer(netns, 4, "hangs_up") as server:
         command = leaky("eof_read", **server.where, descend=True, cgroup=cgroup, outlived=True,
                         seconds=1.6, wait=True)
@@ -342,7 +342,7 @@ def page(tmp_path):
 
 
 def test_the_report_cannot_be_written(netns, page):
-    """The command runs to its end; then the failure is told."""
+    """The command runs to its end; then the failure is reported."""
     with Run(python(MANY), "--json", "-o", str(page / "report"), "--flag", "CLOSE_WAIT=100ms",
              report="text", preexec=netns.enter) as running:
         assert running.line() == "ready"

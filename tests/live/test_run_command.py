@@ -1,6 +1,6 @@
 """`tcpdwell run` as a way to start a command: statuses, streams, signals, terminal, user.
 
-Needs no sockets. What the command inherits in detail is tested in tests/unit/app_command_test.cpp.
+Needs no sockets. tests/unit/commands/command_test.cpp tests in detail what the command inherits.
 """
 import fcntl
 import os
@@ -149,7 +149,7 @@ def test_descendants_are_not_waited_for():
 
 @pytest.mark.parametrize("report", [[], ["--json"]], ids=["text", "json"])
 def test_the_reader_of_the_report_goes_away(report):
-    """The command is not disturbed, and its status is what there is to say."""
+    """The command is not disturbed, and the status is the command's."""
     script = "echo ready >&2; read line; echo alive; exit 7"
     with patience.start([BINARY, "run", *report, "--", *shell(script)], stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -216,7 +216,7 @@ class Terminal:
             patience.readable(self.fd, f"{text!r} after {self.seen!r}")
             try:
                 block = os.read(self.fd, 4096)
-            except OSError:  # EIO: nobody has it open any more
+            except OSError:  # EIO: no process has it open any more
                 block = b""
             assert block, f"the terminal closed after {self.seen!r}"
             self.seen += block
@@ -232,7 +232,7 @@ def state_in_proc(pid):
 @pytest.mark.parametrize("key, name", [(b"\x03", "SIGINT"), (b"\x1c", "SIGQUIT")],
                          ids=["Ctrl-C", "Ctrl-backslash"])
 def test_key_reaches_the_command_once(key, name):
-    """It is the terminal that sends it, to both.
+    """The terminal sends the signal to both.
 
     tcpdwell sees it only after the command did: of two at once the kernel would make one.
     """
@@ -254,7 +254,7 @@ def test_key_reaches_the_command_once(key, name):
 
 
 def test_key_for_a_command_in_a_group_of_its_own():
-    """The terminal does not reach it there, so tcpdwell passes on what it got."""
+    """The terminal's signals do not reach it there, so tcpdwell forwards them."""
     pid, ours = pty.fork()
     if pid == 0:
         os.execve(BINARY, [BINARY, "run", "--", *COUNT], {**counted("SIGINT"), "OWN_GROUP": "1"})
@@ -286,7 +286,7 @@ def wait_status(pid, options=0):
 
 
 def job(theirs):
-    """What a shell does for a job in the foreground of the terminal `theirs`. Its pid."""
+    """Starts a job in the foreground of the terminal `theirs`, as a shell does. Returns its pid."""
     pid = os.fork()
     if pid:
         return pid

@@ -1,7 +1,7 @@
-"""`tcpdwell run`: it fails for what the program left behind, not for what was slow.
+"""`tcpdwell run`: it fails for sockets that were left behind, not for slow ones.
 
-Programs as people write them: an interpreter closes what is left before it exits (CPython, Perl,
-PHP), another does not (node).
+Realistic programs: some interpreters close open sockets before they exit (CPython, Perl,
+PHP), others do not (node).
 """
 import array
 import json
@@ -193,7 +193,7 @@ os._exit(0)
 
 
 def test_held_only_by_others(netns, tmp_path):
-    """Passed to a process that is none of the command's, and closed."""
+    """Passed to a process outside of the command, and closed."""
     path = str(tmp_path / "socket")
     received = []
     with Peer(netns, 4, "hangs_up") as server, \
@@ -232,7 +232,7 @@ def come_and_go(netns, family, port):
 
 
 def serve(netns, scenario, family):
-    """A server with one client that came and went; what it said of itself, and what was found."""
+    """A server with one client that connected and closed; the server's output, and the flags."""
     command = leaky(scenario, address=LOOPBACK[family], wait=True, seconds=1.6)
     with Run(command, "--exit-grace", "30s", preexec=netns.enter) as running:
         said = json.loads(running.line())

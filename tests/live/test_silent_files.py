@@ -1,7 +1,7 @@
-"""A user's files may be those of a FUSE server that never answers. Whoever asks for one hangs, deaf to SIGKILL.
+"""A user's files may be on a FUSE server that never answers. A process that opens one hangs, even with SIGKILL.
 
-So nothing that leads there is asked: descriptors, the executable, the directory of a process; and what
-must be read, its memory, is read by a child that may be lost.
+So descriptors, the executable and the directory of a process are not touched if they lead there. Its memory,
+which must be read, is read by a child that may be lost.
 """
 import ctypes
 import mmap
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.hidden_events,
               pytest.mark.skipif(bool(why_not()), reason=f"no FUSE here: {why_not()}")]
 
 NOBODY, MAP_PRIVATE, MAP_FIXED, AT_PHDR = 65534, 2, 16, 3
-# Its program headers, which tell what a program was written in, are on a page of the silent file.
+# Its program headers, which show the language of a program, are on a page of the silent file.
 HIDES_ITS_HEADERS = f"""
 import ctypes, mmap, os, struct, sys
 with open("/proc/self/auxv", "rb") as auxv:
@@ -85,7 +85,7 @@ class Victim:
         self._stay()
 
     def _by_executable(self, path):
-        """It is `cat`: what comes back shows that it runs."""
+        """It is `cat`: its output shows that it runs."""
         stdin = os.pipe()
         os.write(stdin[1], b"ready\n")
         os.dup2(stdin[0], 0)

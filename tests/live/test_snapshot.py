@@ -5,24 +5,24 @@ from lib.child import Child
 from lib.clock import now
 from lib.lifecycle import endpoints
 from lib.tracer import Tracer, connections_in
-from lib.world import World
-from older.stories import LAST, WITH_PEER, WITHOUT, Desert
-from older.verdict import Verdict
+from lib.fixture import Fixture
+from older.scenarios import LAST, WITH_PEER, WITHOUT, LeavableFixture
+from older.expectations import LifeExpectations
 
-STORIES = {f"{story.__name__}-ipv{family}": (story, family, Desert if story in WITHOUT else World)
-           for story in WITH_PEER + WITHOUT + LAST for family in (4, 6)}
+SCENARIOS = {f"{scenario.__name__}-ipv{family}": (scenario, family, LeavableFixture if scenario in WITHOUT else Fixture)
+           for scenario in WITH_PEER + WITHOUT + LAST for family in (4, 6)}
 
 
-def play(child, story, family, world_class):
-    world = world_class(family)
-    acts = story(world)
-    next(acts)
-    known = {id(life): len(life.steps) for life in world.lives}
+def run_scenario(child, scenario, family, fixture_class):
+    fixture = fixture_class(family)
+    steps = scenario(fixture)
+    next(steps)
+    known = {id(life): len(life.steps) for life in fixture.lives}
     child.tell(("set", None))
     child.told()
-    next(acts, None)
-    lives = [(life, known[id(life)]) for life in world.lives if not _is_helper(life)]
-    child.tell(("done", (world.netns.inum, lives)))
+    next(steps, None)
+    lives = [(life, known[id(life)]) for life in fixture.lives if not _is_helper(life)]
+    child.tell(("done", (fixture.netns.inum, lives)))
     child.told()  # its namespace lives as long as its inode number is looked for
 
 
@@ -34,7 +34,7 @@ def _is_helper(life):
 class Run:
     def __init__(self, names):
         self.failed, self.made, self.children = {}, {}, {}
-        last = {name for name in names if STORIES[name][0] in LAST}
+        last = {name for name in names if SCENARIOS[name][0] in LAST}
         try:
             for some in (names - last, last):
                 self._start(some)
@@ -52,7 +52,7 @@ class Run:
 
     def _start(self, names):
         for name in names:
-            self.children[name] = Child(lambda child, name=name: play(child, *STORIES[name]),
+            self.children[name] = Child(lambda child, name=name: run_scenario(child, *SCENARIOS[name]),
                                         name[:15].encode())
 
     def _gather(self, into, names):
@@ -80,7 +80,7 @@ class Run:
 def run(request):
     wanted = {item.callspec.params["name"] for item in request.session.items
               if getattr(item, "callspec", None)
-              and item.callspec.params.get("name") in STORIES}
+              and item.callspec.params.get("name") in SCENARIOS}
     return Run(wanted)
 
 
@@ -92,17 +92,17 @@ def of_life(life, objects):
     return [item for item in objects if ends(item) == (life.local, life.remote)]
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_older(run, name, hidden):
     assert name not in run.failed, run.failed[name]
     lives, objects = run.about(name)
-    assert lives, "the story promised nothing"
+    assert lives, "the scenario promised nothing"
     hidden.lives([life for life, _ in lives])
     claimed, wrong = [], []
     for life, known in lives:
         mine = of_life(life, objects)
         claimed += mine
-        verdict = Verdict(life, known, mine, run.objects[0], run.ready_ns)
-        wrong += [verdict.explain()] if verdict.problems else []
+        expected = LifeExpectations(life, known, mine, run.objects[0], run.ready_ns)
+        wrong += [expected.explain()] if expected.problems else []
     excess = [item for item in objects if item not in claimed]
     assert not wrong and not excess, "\n" + "\n".join(wrong) + f"\nexcess: {excess}"

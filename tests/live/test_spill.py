@@ -1,4 +1,4 @@
-"""What the first event ring cannot hold goes to the second: nothing is lost, and the order holds."""
+"""When the first event ring is full, records go to the second: none is lost, and the order is kept."""
 import collections
 import json
 import os
@@ -12,7 +12,7 @@ from lib.clock import SECOND
 from lib.netns import Netns, sysctl
 from lib.patience import wait_for
 from lib.tracer import Tracer
-from whole.load import CHURN
+from whole.traffic import CHURN
 
 pytestmark = pytest.mark.skipif(not os.access(CHURN, os.X_OK),
                                 reason=f"there is no load generator at {CHURN}: build it, or set "
@@ -23,7 +23,7 @@ ROUNDS = 4
 
 
 def churn(netns, connections):
-    """Exactly so many connections; what the load generator says of itself."""
+    """Exactly that many connections; returns the load generator's own numbers."""
     with netns.inside():
         done = subprocess.run([CHURN, "--connections", str(connections), "--port", "9000"],
                               stdout=subprocess.PIPE, check=True)

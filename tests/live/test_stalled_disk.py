@@ -1,4 +1,4 @@
-"""A disk that takes nothing for a while: the trace goes on, the output's buffer holds what comes."""
+"""A disk that stalls for a while: the trace continues, and the output's buffer holds the lines."""
 import fcntl
 import os
 import shutil

@@ -1,6 +1,6 @@
 """The tracer starts in the middle of churn; when that stops, its table is the kernel's own list.
 
-TCPDWELL_RACES=200 is what a release is tested with.
+Releases are tested with TCPDWELL_RACES=200.
 """
 import collections
 import os
@@ -14,7 +14,7 @@ from lib.lifecycle import endpoints
 from lib.patience import wait_for
 from lib.tracer import Tracer
 from older.churn import Churn
-from whole.verdict import differences, flagged, kernel_list, wait_until_whole
+from whole.expectations import differences, flagged, kernel_list, wait_until_whole
 
 pytestmark = pytest.mark.hidden_events
 
@@ -23,7 +23,7 @@ EVERY_STATE = [option for state in ss.STATES.values() for option in ("--flag", f
 
 
 def one_race():
-    """What differs, in words, and the states that were there. None: a socket moved while the tracer
+    """The differences, in words, and the states of the sockets. None: a socket moved while the tracer
     ended, so there is nothing to compare its last word with."""
     with Churn() as churn:
         pause(random.uniform(0.1, 0.4))

@@ -1,4 +1,4 @@
-"""stats: what it counts is what the kernel counts, and what was made."""
+"""stats: its numbers are those of the kernel, and of the traffic."""
 import json
 import os
 import random
@@ -13,8 +13,8 @@ from lib.clock import now
 from lib.netns import Netns, sysctl
 from lib.patience import ended, wait_for
 from lib.tracer import Tracer
-from lib.world import LOOPBACK, World
-from whole.load import CHURN
+from lib.fixture import LOOPBACK, Fixture
+from whole.traffic import CHURN
 
 pytestmark = pytest.mark.hidden_events
 
@@ -30,7 +30,7 @@ def _back_home():
 
 
 def churn(family, connections):
-    """What it made, exactly."""
+    """Its exact number of transitions."""
     if not os.access(CHURN, os.X_OK):
         pytest.skip(f"there is no load generator at {CHURN}: build it, or set TCPDWELL_CHURN")
     done = subprocess.run([CHURN, "--connections", str(connections), "--family", str(family)],
@@ -103,13 +103,13 @@ def compare(tracer, netns, merged):
 
 @pytest.mark.parametrize("family", (4, 6), ids=("ipv4", "ipv6"))
 def test_now_is_what_the_kernel_counts(family):
-    world, chance = World(family), random.Random(family)
-    world.peer  # the address that we listen on comes with it
-    half_open = world.listen()
+    fixture, chance = Fixture(family), random.Random(family)
+    fixture.peer  # the address that we listen on comes with it
+    half_open = fixture.listen()
     half_open.half_open()  # older than the tracer
     crowd = Crowd(family, chance)
     crowd.act()
-    with Tracer(INTERVAL, "--netns", world.netns.path, command="stats") as tracer:
+    with Tracer(INTERVAL, "--netns", fixture.netns.path, command="stats") as tracer:
         exact = tracer.objects()[0]["sees"]["time_wait"] == "exact"
         merged = {} if exact else {"FIN_WAIT_2": "TIME_WAIT"}
         for moment in range(MOMENTS):
@@ -118,7 +118,7 @@ def test_now_is_what_the_kernel_counts(family):
                 crowd.act()
             if chance.random() < 0.5:
                 half_open.half_open()
-            assert any(compare(tracer, world.netns, merged) for _ in range(TRIES)), \
+            assert any(compare(tracer, fixture.netns, merged) for _ in range(TRIES)), \
                 f"something moved all the time at moment {moment}"
         seen = now_of(intervals(tracer.objects())[-1], {})
         tracer.stop()

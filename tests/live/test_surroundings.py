@@ -1,4 +1,4 @@
-"""Odd surroundings: it ends, with one line and the status that was promised, and is never wrong."""
+"""Odd environments: it exits with one line and the documented status, and its output is never wrong."""
 import contextlib
 import os
 import resource
@@ -135,7 +135,7 @@ def test_ends_when_nobody_reads(options):
         assert tracer.stdout.readline()
         tracer.stdout.close()
         status = patience.ended(tracer)
-        # A look that nobody waited for is no all-clear.
+        # A scan that was not finished is no all-clear.
         assert status == 0 or (status == 2 and options[0] == "leaks")
 
 
@@ -240,7 +240,7 @@ def test_the_second_recorder_of_a_file_is_refused(tmp_path):
     with Tracer("--netns", "self", "--record", path) as tracer:
         before = path.read_bytes()
         said = one_line(run("record", "-q", "-d", "10ms", "--netns", "self", "-o", path), 2)
-        assert "records to it already" in said
+        assert "another process records to it" in said
         assert path.read_bytes()[:len(before)] == before
         tracer.stop()
     assert run("replay", "-q", path).returncode == 0

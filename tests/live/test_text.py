@@ -20,7 +20,7 @@ ESCAPE = "\x1b["
 
 
 def text_of(*options, before=lambda: None, env=None, number=3):
-    """What a text tracer writes into a file about a few connections."""
+    """The text output in a file, about a few connections."""
     with Tracer(*options, json_output=False, env=env) as tracer:
         churn(number, before=before)
         wait_for(lambda: read(tracer.output).count("→") >= 6 * number, "the transitions")
@@ -51,7 +51,7 @@ def test_colour_never():
 
 
 def on_terminal(env, *options):
-    """What it writes to a terminal."""
+    """The output on a terminal."""
     ours, theirs = pty.openpty()
     with patience.start([BINARY, "trace", *options], stdout=theirs, stdin=subprocess.DEVNULL,
                         stderr=subprocess.DEVNULL, env={**os.environ, **env}) as tracer:

@@ -1,6 +1,6 @@
-"""What the kernel could not deliver is counted, and what became of it is put right.
+"""Events that the kernel could not deliver are counted, and the table is corrected.
 
-The load says exactly how many transitions it made; a cast of sockets moves at known times.
+The load reports the exact number of its transitions; the actors move at known times.
 """
 import contextlib
 import os
@@ -12,10 +12,10 @@ import pytest
 from lib.clock import now, pause
 from lib.patience import wait_for
 from lib.tracer import BINARY, Tracer, parse_line
-from whole.cast import Cast
+from whole.actors import Actors
 from whole.deaths import Deaths
-from whole.load import CHURN, Load
-from whole.verdict import (LONGEST_NS, differences, flagged, kernel_list, never_flagged,
+from whole.traffic import CHURN, Traffic
+from whole.expectations import (LONGEST_NS, differences, flagged, kernel_list, never_flagged,
                            wait_until_whole, wrong_dwells, wrong_dwells_of_load, wrong_flags,
                            wrong_sum)
 
@@ -41,55 +41,55 @@ def stopped(tracer):
         tracer.process.send_signal(signal.SIGCONT)
 
 
-def far_too_small(tracer, cast):
+def far_too_small(tracer, actors):
     """The ring holds some thirty events, and the load makes ten thousands a second."""
     pause(1.5)
-    cast.act()
+    actors.act()
     pause(1.5)
 
 
-def consumer_stopped(tracer, cast):
+def consumer_stopped(tracer, actors):
     with stopped(tracer):
         pause(STOP_S / 2)
-        cast.act()
+        actors.act()
         pause(STOP_S / 2)
 
 
 class Loss:
-    """One load that a tracer loses some of, and what it made of it."""
+    """Traffic of which a tracer loses a part, and the tracer's output."""
 
     def __init__(self, ring_size, happens):
-        load = Load()
-        cast = Cast(load.netns)
+        load = Traffic()
+        actors = Actors(load.netns)
         options = ["--netns", load.netns.inum, "--ring-size", ring_size, *EVERY_STATE]
-        before = cast.made
-        with Tracer(*options) as tracer, contextlib.closing(cast):
+        before = actors.made
+        with Tracer(*options) as tracer, contextlib.closing(actors):
             with load:
-                happens(tracer, cast)
+                happens(tracer, actors)
                 load.stop()
             self.quiet_ns = now()
             self.truth = wait_until_whole(tracer, load.netns)
             self.table = flagged(tracer.objects(), load.netns.inum)
             self.whole_ns = now()
-            cast.go_on()
-            made = cast.made
+            actors.go_on()
+            made = actors.made
             kernel_list(load.netns)  # the last acknowledgments have come
             pause(0.5)
             self.still = kernel_list(load.netns)
             self.objects = tracer.stop()
         self.made = load.made + made - before
-        self.cast, self.load = cast, load
+        self.actors, self.load = actors, load
         self.end = self.objects[-1]
 
     @property
     def ports(self):
-        return self.load.ports | {port for actor in self.cast.actors()
+        return self.load.ports | {port for actor in self.actors.each()
                                   for _, port in (actor.local, actor.remote)}
 
 
 @pytest.fixture(autouse=True)
 def _own_events(request, hidden):
-    """Only hidden events of the load and the cast count."""
+    """Only hidden events of the load and the actors count."""
     for name in {"loss", "mourning"} & set(request.fixturenames):
         hidden.ports(request.getfixturevalue(name).ports)
 
@@ -119,7 +119,7 @@ def test_no_phantom_remains(loss):
 
 
 def test_spoiled_dwells_are_marked(loss):
-    wrong = wrong_dwells(loss.cast.actors(), loss.objects)
+    wrong = wrong_dwells(loss.actors.each(), loss.objects)
     assert not wrong, "\n" + "\n".join(wrong)
 
 
@@ -129,12 +129,12 @@ def test_spoiled_dwells_of_the_load_are_marked(loss):
 
 
 def test_no_false_flag(loss):
-    wrong = wrong_flags(loss.cast.actors(), loss.objects)
+    wrong = wrong_flags(loss.actors.each(), loss.objects)
     assert not wrong, "\n" + "\n".join(wrong)
 
 
 def test_stuck_sockets_are_flagged(loss):
-    stuck = loss.cast.pairs["stuck"] + loss.cast.pairs["open"]
+    stuck = loss.actors.pairs["stuck"] + loss.actors.pairs["open"]
     wrong = never_flagged([pair.server for pair in stuck], loss.objects, "CLOSE_WAIT") + \
         never_flagged([pair.client for pair in stuck], loss.objects, "FIN_WAIT_2")
     assert not wrong, "\n" + "\n".join(wrong)
@@ -149,8 +149,8 @@ def bytes_read(pid):
 
 
 def test_a_reader_that_keeps_up_gets_every_line(tmp_path):
-    """A pipe holds a thousandth of what comes in a second: it must be filled as it empties."""
-    load, ready = Load(), tmp_path / "ready"
+    """A pipe holds a thousandth of a second's output: it must be refilled as it empties."""
+    load, ready = Traffic(), tmp_path / "ready"
     command = [BINARY, "trace", "--json", "--netns", str(load.netns.inum), "--ready-file", ready,
                "--output-buffer", "64M"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as tracer:
@@ -171,8 +171,8 @@ def test_a_reader_that_keeps_up_gets_every_line(tmp_path):
 
 
 def test_a_loss_just_before_the_end_is_put_right():
-    """Nobody waits for the next walk: the tracer takes one before it ends."""
-    load = Load()
+    """The tracer takes a last snapshot before it ends."""
+    load = Traffic()
     with Tracer("--netns", load.netns.inum, "--ring-size", 4096) as tracer:
         with load:
             pause(1.2)
@@ -184,14 +184,14 @@ def test_a_loss_just_before_the_end_is_put_right():
 
 
 NAMESPACES, SURVIVORS = 100, 5
-PORT_OF_ALL = 8  # nobody else uses it
+PORT_OF_ALL = 8  # not used otherwise
 
 
 class Mourning:
     """Namespaces come and go while events are lost; five of them stay."""
 
     def __init__(self, ring_size, happens):
-        load = Load()
+        load = Traffic()
         self.ports = {*load.ports, PORT_OF_ALL}
         ports = ",".join(map(str, self.ports))
         with Deaths(NAMESPACES, PORT_OF_ALL) as deaths, \
@@ -218,7 +218,7 @@ def mourning(request):
 
 
 def test_sum_with_namespaces(mourning, hidden):
-    """Others on this host connect, too, and their first transition has no port to tell: so it may
+    """Others on this host connect, too, and their first transition has no port: so the sum may
     be more than was made here, and never less."""
     assert mourning.end["transitions_lost"] > 1000, "that was no loss"
     assert not wrong_sum(mourning.objects, mourning.made, hidden.transitions(), others=True)

@@ -1,4 +1,4 @@
-"""What is said fits what happened: who is named, why it ended, what could not be opened."""
+"""Messages are true: the named processes, the reason of the end, the file that could not be opened."""
 import contextlib
 import errno
 import os
@@ -27,7 +27,7 @@ FAMILIES = {4: (socket.AF_INET, "10.77.0.1/24", "10.77.0.2"),
 
 
 def nobody_answers(child, family):
-    """A link on which there is nobody but us."""
+    """A link without other hosts."""
     kind, ours, theirs = FAMILIES[family]
     netns = Netns.create()
     ip_batch("link add here type veth peer name there", "link set there up")
@@ -168,7 +168,7 @@ def waits_for_signals(pid):
 
 @pytest.mark.parametrize("command", ["trace", "stats", "leaks"])
 def test_nobody_reads_stdout_and_stderr_and_still_it_ends(command, tmp_path):
-    """2>&1 into a pipe whose reader stalls: what is to be said of the end has no room."""
+    """2>&1 into a pipe whose reader stalls: the last messages have no room."""
     with full_pipe() as pipe:
         options = ["--watch", "100ms"] if command == "leaks" else []
         ready = ["--ready-file", str(tmp_path / "ready")] if command != "leaks" else []
@@ -265,7 +265,7 @@ def test_a_suspension_is_told_where_it_happened(tmp_path):
                     env={"LD_PRELOAD": str(shim)}) as tracer:
             client = socket.create_connection(("127.0.0.1", port))
             server, _ = listener.accept()
-            # What has not come out of the ring when the clock steps may span the step.
+            # A dwell whose event is still in the ring at the step may span the step.
             tracer.wait_for(lambda objects: any(each.get("to") == "ESTABLISHED" for each in objects),
                             "the connection")
             step.touch()

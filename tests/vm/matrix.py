@@ -10,14 +10,14 @@ from targets import SURROUNDINGS
 
 HEAD = """# Kernels
 
-What tcpdwell sees on each kernel that it was tested on, and how exactly. `./dev vm --write
+The kernels on which tcpdwell was tested, and how exactly it sees each state there. `./dev vm --write
 docs/kernels.md KERNEL...` boots them in virtual machines, runs the end-to-end tests there with the
-release binary, and renews the rows of these targets; nothing in the tables is written by hand. The
-day is that of the run: a row is as old as it says.
+release binary, and renews the rows of these targets; the tables are never edited by hand. The
+day is that of the run.
 
-The tracer never looks at a version. It tries what shows most, and takes the next best thing where
-the kernel refuses; `sees` in the `start` object says what it got. A kernel that lacks what cannot
-be done without is refused with status 2 and one line that names the missing feature.
+The tracer never checks a version. It tries the most exact feature first, and the next one if the kernel
+refuses; `sees` in the `start` object has the result. On a kernel that lacks a required feature it exits
+with 2 and one line that names the feature.
 
 ## Traced
 
@@ -27,14 +27,14 @@ SEEN = ("`./dev vm`", "kernel", "surroundings", "day", "tests", "HZ", "TIME_WAIT
         "a whole TIME_WAIT")
 SEES = ("time_wait", "fin_wait_2_orphan", "syn_received", "accept_owner", "reset_reason")
 WORDS = """
-- **TIME_WAIT, FIN_WAIT_2 of an orphan**: when the FIN came to a minisock. `exact`: a BPF program saw
+- **TIME_WAIT, FIN_WAIT_2 of an orphan**: the time of the FIN to a minisock. `exact`: a BPF program saw
   it; `jiffy`: read from the minisock's own timer at its end, and dated back.
-- **SYN_RECEIVED**: half-open connections, which are no sockets yet. **accept owner**: which process
+- **SYN_RECEIVED**: half-open connections, which are not sockets yet. **accept owner**: the process that
   accepted a connection. **RST reason**: whether an RST was sent or received.
-- **worst error**: the largest `error_ns` of any dwell that began and ended under the tracer's eyes.
-- **a whole TIME_WAIT**: the shortest and the longest that ran out by itself, as measured there, with
-  those among them that a segment restarted. The timer wheel rounds 60 s up, by its granule at this HZ.
-- Two values in a cell: tracers with different rights or options were run there.
+- **worst error**: the largest `error_ns` of all dwells that the tracer saw from beginning to end.
+- **a whole TIME_WAIT**: the shortest and the longest that expired, as measured there, including
+  those that a segment restarted. The timer wheel rounds 60 s up, by its granule at this HZ.
+- Two values in a cell: tracers with different rights or options ran there.
 """
 REFUSED_HEAD = "\n## Refused\n\n"
 REFUSED = ("`./dev vm`", "kernel", "surroundings", "day", "tests", "what it says")

@@ -3,7 +3,7 @@
 
 in_ci() { [ "${CI:-}" = true ] || [ "${TCPDWELL_WERROR:-}" = ON ]; }
 
-# give_back PATH...: what root wrote belongs to the owner of the tree, who will write there next
+# give_back PATH...: root's files get the owner of the tree, who will build there next
 give_back() {
   local path owner
   [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || return 0
@@ -14,13 +14,13 @@ give_back() {
   done
 }
 
-# forget_if_moved DIRECTORY: CMake refuses a build directory that was made under another name
+# forget_if_moved DIRECTORY: CMake refuses a build directory of another path
 forget_if_moved() {
   local cache="$1/CMakeCache.txt"
   [ -e "$cache" ] || return 0
   if ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$cache" ||
     ! grep -qxF "CMAKE_CACHEFILE_DIR:INTERNAL=$1" "$cache"; then
-    say "the tree was moved or copied: $1 is made anew"
+    say "the tree was moved or copied: building $1 from scratch"
     rm -rf -- "$1"
   fi
 }

@@ -8,7 +8,7 @@ sources() {
 
 c_sources() { sources -name '*.c' -o -name '*.h' -o -name '*.cpp'; }
 
-# Where the default is another version, there may be a package of this one.
+# If clang-format is another version, version 14 may have a package of its own.
 install_lint_packages() {
   install_missing "${lint_packages[@]}"
   find_clang_format >/dev/null || install_missing clang-format-14 || true
@@ -18,22 +18,21 @@ cmd_fmt() {
   local formatter
   install_lint_packages
   formatter="$(find_clang_format)" ||
-    die "fmt: no clang-format 14 here (Debian 12 has it; or: pip install clang-format==14.0.6)"
+    die "fmt: clang-format 14 not found (Debian 12 has it; or: pip install clang-format==14.0.6)"
   c_sources | (cd "$root" && xargs -0r "$formatter" -i)
 }
 
-# Other versions format differently. In CI a check that cannot be made has failed.
+# Other versions format differently. In CI a missing formatter is a failure.
 check_format() {
   local formatter
   if ! formatter="$(find_clang_format)"; then
-    say "format: no clang-format 14 here (Debian 12 has it; or: pip install clang-format==14.0.6)"
+    say "format: clang-format 14 not found (Debian 12 has it; or: pip install clang-format==14.0.6)"
     unchecked+=(format)
     ! in_ci
     return
   fi
   c_sources | (cd "$root" && xargs -0r "$formatter" --dry-run -Werror)
 }
-# A file that passes 400 lines is asking to be split.
 check_size() {
   local file lines bad=0
   while IFS= read -r -d '' file; do
@@ -47,7 +46,7 @@ check_size() {
   return "$bad"
 }
 
-# A folder of user/ includes only what CMakeLists.txt lets it link.
+# A folder of user/ includes only the folders that it links.
 check_layers() { python3 "$root/tools/check_layers.py" "$root"; }
 
 check_shell() {
@@ -71,5 +70,5 @@ cmd_lint() {
     "$check" >&2 || failed+=("$check")
   done
   [ "${#failed[@]}" -eq 0 ] || die "lint: failed: ${failed[*]}"
-  say "lint: no complaints${unchecked:+; NOT checked: ${unchecked[*]}}"
+  say "lint: passed${unchecked:+; NOT checked: ${unchecked[*]}}"
 }

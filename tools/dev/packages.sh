@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Part of ../../dev: what it installs, and how the host is left as quiet as it was.
+# Part of ../../dev: installs packages without starting or enabling services.
 
 # Ubuntu's bpftool is a wrapper that works only with the tools of the running kernel.
 find_bpftool() {
@@ -14,7 +14,7 @@ find_bpftool() {
   return 1
 }
 
-# Debian has it as a package; Ubuntu, up to 24.04, with the kernel's tools.
+# Debian has a package bpftool; Ubuntu, up to 24.04, has it in the kernel's tools.
 bpftool_packages() {
   local policy
   policy="$(apt-cache policy bpftool)"
@@ -25,7 +25,7 @@ bpftool_packages() {
   fi
 }
 
-# Only version 14 formats as this repository is formatted; Debian 12 has it as its default.
+# Only version 14 gives the formatting of this repository; it is Debian 12's default.
 find_clang_format() {
   local candidate
   for candidate in clang-format-14 clang-format; do
@@ -62,7 +62,7 @@ enabled_units() {
 policy=/usr/sbin/policy-rc.d
 policy_mark="made by tcpdwell's ./dev while it installs packages"
 
-# Undoes what install_without_starting did to the host, and disables what it enabled.
+# Removes the policy of install_without_starting, and disables the units that it enabled.
 restore_services() {
   local unit
   ! grep -qsF "$policy_mark" "$policy" || as_root rm -f "$policy"
@@ -71,16 +71,16 @@ restore_services() {
   done < <(comm -13 <(echo "$1") <(enabled_units))
 }
 
-# Debian starts a server as soon as its package is installed, and at every boot. The tests start
-# their own in their own network namespace; the host is left as quiet as it was, also when this is
-# interrupted. One at a time: a second ./dev would remove the file under the first one.
+# Debian starts a server when its package is installed, and at every boot. The tests start
+# their own in their own network namespace, so this prevents both, also when interrupted.
+# Callers hold a lock: a second ./dev would remove the policy file of the first one.
 install_without_starting() (
   before="$(enabled_units)"
   trap 'restore_services "$before"' EXIT
   trap 'exit 129' HUP
   trap 'exit 130' INT
   trap 'exit 143' TERM
-  # One with our mark was left by a run that was killed.
+  # A file with our mark is left from a killed run.
   if [ ! -e "$policy" ] || grep -qF "$policy_mark" "$policy"; then
     printf '#!/bin/sh\n# %s\nexit 101\n' "$policy_mark" | as_root tee "$policy" >/dev/null
     as_root chmod 755 "$policy"
@@ -90,7 +90,7 @@ install_without_starting() (
 
 install_missing() {
   if ! command -v apt-get >/dev/null; then
-    say "no apt-get here, so nothing is installed. Needed: $*"
+    say "apt-get not found, so nothing is installed. Needed: $*"
     return
   fi
   local missing lock status=0
@@ -98,10 +98,10 @@ install_missing() {
   [ "${#missing[@]}" -ne 0 ] || return 0
   exec {lock}<"$root/dev"
   flock "$lock"
-  mapfile -t missing < <(missing_packages "$@")  # another ./dev may have installed them meanwhile
+  mapfile -t missing < <(missing_packages "$@")  # another ./dev may have installed them
   if [ "${#missing[@]}" -ne 0 ]; then
     say "installing ${missing[*]}"
-    apt_get update || say "apt-get update failed; trying with the lists at hand"
+    apt_get update || say "apt-get update failed; trying with the present lists"
     if [[ " ${missing[*]} " = *" bpftool "* ]]; then
       mapfile -t missing < <(printf '%s\n' "${missing[@]}" | grep -vx bpftool; bpftool_packages)
     fi

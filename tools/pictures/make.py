@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The pictures of the README, from what really happened: docs/pictures/*.svg.
+"""Makes the pictures of the README from real output: docs/pictures/*.svg.
 
     sudo tools/pictures/make.py [TCPDWELL]
 
 plays scenes.py in a network namespace of its own, traced by TCPDWELL (build/tcpdwell) and by
 tcpstates of libbpf-tools. It takes three minutes: the defaults flag after one, and TIME_WAIT lasts
-another. What the tools printed is kept beside the pictures, as *.txt.
+another. The output of the tools is kept as *.txt.
 """
 import pathlib
 import subprocess
@@ -35,7 +35,7 @@ def wait_for(condition, what, seconds=60):
 
 
 def listening(port):
-    """Whether there is a listener of that port in this namespace."""
+    """True if there is a listener of that port in this namespace."""
     with open("/proc/self/net/tcp", encoding="ascii") as file:
         rows = [line.split() for line in file][1:]
     return any(row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port for row in rows)
@@ -58,7 +58,7 @@ def stuck(cast, tcpdwell):
 
 
 def one_connection(cast, tcpdwell):
-    """What tcpstates and tcpdwell print of it, traced at the same time."""
+    """The output of tcpstates and tcpdwell about it, traced at the same time."""
     with tempfile.TemporaryDirectory() as scratch:
         ready, theirs = pathlib.Path(scratch, "ready"), pathlib.Path(scratch, "tcpstates")
         command = [tcpdwell, "--port", str(scenes.SHOP), "--netns", "self"]
@@ -68,7 +68,7 @@ def one_connection(cast, tcpdwell):
                                  stdout=subprocess.PIPE, text=True) as ours, \
                 subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as text:
             wait_for(lambda: ready.exists() and theirs.stat().st_size, "the tracers")
-            time.sleep(2)  # the one in text and tcpstates have no ready file
+            time.sleep(2)  # tcpstates and the text trace have no ready file
             server = cast.enter("shop", scenes.slow_server)
             wait_for(lambda: listening(scenes.SHOP), "the server")
             cast.enter("browser", scenes.client)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the pictures show: programs that leave sockets stuck, and one connection from both ends."""
+"""The subjects of the pictures: programs with stuck sockets, and one connection from both ends."""
 import signal
 import socket
 import struct
@@ -7,7 +7,7 @@ import time
 
 HERE = "127.0.0.1"
 ORDERS, GATEWAY, DATABASE, SHOP = 7070, 7171, 5432, 8080
-OPEN_S, LATE_S = 20, 20  # the one connection: open for so long, and its server closes so much later
+OPEN_S, LATE_S = 20, 20  # of the one connection: its time open, and the delay of the server's close
 
 
 def listen(port, backlog=16):
@@ -15,7 +15,7 @@ def listen(port, backlog=16):
 
 
 def orders():
-    """Answers, and forgets the connection when its client has gone."""
+    """Answers, and does not close when its client has closed."""
     listener, forgotten = listen(ORDERS), []
     while True:
         connection, _ = listener.accept()
@@ -25,7 +25,7 @@ def orders():
 
 
 def gateway():
-    """Starts, and never gets to accept()."""
+    """Listens, and never calls accept()."""
     listener = listen(GATEWAY, backlog=4)
     signal.pause()
     listener.close()
@@ -44,7 +44,7 @@ def database():
 
 
 def checkout():
-    """A pool of connections to the database that nobody looks at while they are idle."""
+    """A pool of connections to the database that does not watch idle ones."""
     pool = []
     for _ in range(4):
         connection = socket.create_connection((HERE, DATABASE))
@@ -56,7 +56,7 @@ def checkout():
 
 
 def customers():
-    """Three of orders' come and go; three of gateway's send their request and wait."""
+    """Three clients of orders connect and close; three of gateway send their request and wait."""
     for _ in range(3):
         with socket.create_connection((HERE, ORDERS)) as connection:
             connection.sendall(b"GET /orders")

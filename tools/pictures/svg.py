@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Terminal output, and lanes of time, as SVG. Nothing but the standard library."""
+"""Terminal output and timelines as SVG, with the standard library only."""
 import re
 import textwrap
 from html import escape
@@ -12,7 +12,7 @@ ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")
 
 
 class Svg:
-    """A picture on a dark card, which is legible on a page of either theme."""
+    """A picture on a dark card, legible on light and dark pages."""
 
     def __init__(self, width, height, title):
         self._parts = [
@@ -23,7 +23,7 @@ class Svg:
             f'fill="{BACK}" stroke="{FRAME}"/>']
 
     def text(self, x, y, text, fill=PLAIN, anchor="start", bold=False, fixed=False):
-        """`fixed`: as wide as its characters are in a terminal, whatever font there is."""
+        """`fixed`: as wide as in a terminal, with any font."""
         if text.strip():
             more = f' textLength="{len(text) * WIDE:.1f}" lengthAdjust="spacingAndGlyphs"' if fixed else ""
             more += ' font-weight="bold"' if bold else ""
@@ -66,7 +66,7 @@ def runs(line):
 
 
 def wrapped(line, columns):
-    """As it is if it fits, or has colors; else with the indentation of its first part."""
+    """Wraps a line that does not fit and has no colors, with the indentation of its first part."""
     if ESCAPE.search(line) or len(line) <= columns:
         return [line]
     indent = re.match(r" *(next: )?", line)[0]

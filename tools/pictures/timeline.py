@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One connection in time, each end as tcpstates and as tcpdwell tell it."""
+"""The timeline of one connection, each end as tcpstates and as tcpdwell show it."""
 import json
 import math
 import sys
@@ -11,7 +11,7 @@ FILLS = {"ESTABLISHED": "#238636", "FIN_WAIT_2": "#9e6a03", "TIME_WAIT": "#1f6fe
 OTHER = "#6e7681"  # states of milliseconds
 NAMES = {"SYN_RECV": "SYN_RECEIVED", "FIN_WAIT1": "FIN_WAIT_1", "FIN_WAIT2": "FIN_WAIT_2",
          "CLOSE": "CLOSED"}
-LINES = 9  # but for the client's first, which has no port
+LINES = 9  # without the client's first, which has no port
 LEFT, TOP, LANE, GAP, SECOND, RIGHT = 120, 62, 30, 12, 8.6, 40
 
 
@@ -27,15 +27,15 @@ def of_tcpdwell(objects, port):
 
 
 def client_port(objects, port):
-    """The client's own port, by which its connection is known."""
+    """The client's port, which identifies the connection."""
     items = map(json.loads, objects.splitlines())
     return next(item["local"]["port"] for item in items
                 if item["type"] == "transition" and item["remote"]["port"] == port)
 
 
 def of_one_connection(lines, ports):
-    """The header, and what tcpstates says of this connection: it traces all namespaces, where others
-    may use the same ports. The client's first line has no port yet: its socket tells."""
+    """The header, and the lines of tcpstates about this connection: it traces all namespaces, which
+    may use the same ports. The client's first line has no port yet, so the socket address selects it."""
     mine = [line for line in lines if ports <= set(line.split())]
     if len(mine) != LINES:
         sys.exit(f"tcpstates has {len(mine)} lines of it, not {LINES}: it lost some, try again")
@@ -56,7 +56,7 @@ def of_tcpstates(lines, port):
 
 
 def seconds(value):
-    """As tcpdwell's text: what is not reached is not rounded up to."""
+    """As in tcpdwell's text: rounded down."""
     if value >= 1:
         return f"{math.floor(value * 1e3) / 1e3:.3f} s"
     return f"{value * 1e3:.1f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} us"

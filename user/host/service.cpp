@@ -26,8 +26,8 @@ struct Container {
   std::string id;
 };
 
-// How runtimes name a cgroup: PREFIX-<id>.scope with systemd, PREFIX-<id> without,
-// SLICE:PREFIX:<id> where kubelet and containerd disagree about that.
+// Names of container cgroups: PREFIX-<id>.scope with the systemd driver, PREFIX-<id> without it,
+// SLICE:PREFIX:<id> if kubelet and containerd are configured with different drivers.
 constexpr std::pair<std::string_view, std::string_view> kRuntimes[] = {
     {"docker", "docker"},         {"cri-containerd", "containerd"}, {"crio", "cri-o"},
     {"libpod", "podman"},         {"nerdctl", "nerdctl"},           {"crio-payload", "cri-o"},
@@ -47,8 +47,8 @@ Container container_of(std::string_view part, std::string_view parent) {
   return {};
 }
 
-// "pod<uid>" below kubepods, or "kubepods-burstable-pod<uid>.slice", where systemd wants '_' for
-// the '-' of the uid. "": no pod.
+// The uid from "pod<uid>" below kubepods, or from "kubepods-burstable-pod<uid>.slice", where each
+// '-' of the uid is written '_' for systemd. "": no pod.
 std::string pod_of(std::string_view part) {
   part = part.substr(0, part.find(':'));
   part = without_suffix(part, ".slice");
@@ -75,7 +75,7 @@ struct Found {
   Container container;
   bool kubepods = false;
 
-  void look_at(std::string_view part, std::string_view parent) {
+  void add(std::string_view part, std::string_view parent) {
     if (part.find("kubepods") != std::string_view::npos) kubepods = true;
     if (kubepods)
       if (std::string uid = pod_of(part); !uid.empty()) pod = std::move(uid);
@@ -97,7 +97,7 @@ std::string service_of(std::string_view cgroup_path) {
     const std::string_view part = cgroup_path.substr(0, cgroup_path.find('/'));
     cgroup_path.remove_prefix(std::min(cgroup_path.size(), part.size() + 1));
     if (part.empty()) continue;
-    found.look_at(part, parent);
+    found.add(part, parent);
     parent = part;
   }
   const std::string id = found.container.id.substr(0, kShownId);

@@ -6,14 +6,14 @@
 #include <charconv>
 #include <cstdint>
 
+#include "host/tcp_timeouts.h"
 #include "model/kernel_time.h"
 #include "model/port_ranges.h"
-#include "host/tcp_timeouts.h"
 
 namespace tcpdwell {
 namespace {
 
-// What is not a number, or not one that the kernel keeps, is none.
+// nullopt: not a number, or outside the range of the kernel's int.
 std::optional<std::int64_t> to_number(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -28,7 +28,7 @@ class Values {
     const auto found = all_.find(name);
     return found == all_.end() ? nullptr : &found->second;
   }
-  // Of net.ipv4.
+  // `name` is without its prefix "net.ipv4.".
   std::optional<std::int64_t> number(std::string_view name) const {
     const std::string* value = text("net.ipv4." + std::string(name));
     return value ? to_number(*value) : std::nullopt;
@@ -62,10 +62,10 @@ unsigned retries(std::int64_t value) {
   return static_cast<unsigned>(std::min<std::int64_t>(value, 255));  // the kernel keeps a byte
 }
 
-// How late the wheel may make a timer is said for what is short enough to be a timer.
+// For a timeout that is a single kernel timer: the timeout, and how late the timer wheel can fire.
 std::string rounded(Nanos timeout, unsigned hz) {
   return seconds(timeout) + " (" + seconds(timer_bounds(timeout, hz).max) +
-         " as the kernel's timers round)";
+         " with the timer wheel's rounding)";
 }
 
 std::string fin_timeout(std::int64_t value, const Values& values) {
@@ -83,14 +83,14 @@ std::string fin_timeout(std::int64_t value, const Values& values) {
 }
 
 std::string tw_reuse(std::int64_t value, const Values& values) {
-  if (value == 0) return "no connect() takes the port of a TIME_WAIT";
+  if (value == 0) return "connect() never takes the port of a TIME_WAIT";
   const auto delay = values.number("tcp_tw_reuse_delay");
-  std::string text = "a connect() " + std::string(value == 2 ? "over loopback " : "") +
+  std::string text = "connect() " + std::string(value == 2 ? "over loopback " : "") +
                      "may take the port of a TIME_WAIT after " +
                      seconds(Nanos{std::chrono::milliseconds{delay.value_or(1000)}}) +
                      " (time_wait_ended: reused)";
   if (values.number("tcp_timestamps") == 0)
-    text += ", but that takes timestamps, and tcp_timestamps is 0";
+    text += ", but only with TCP timestamps, and tcp_timestamps is 0";
   return text;
 }
 
@@ -101,20 +101,20 @@ std::string tw_reuse_delay(std::int64_t value, const Values&) {
 
 std::string max_tw_buckets(std::int64_t value, const Values&) {
   if (value == 0)
-    return "no connection gets to TIME_WAIT, and no orphan stays in FIN_WAIT_2 (ended: overflow)";
-  return "beyond " + std::to_string(value) +
-         " in TIME_WAIT or, orphaned, in FIN_WAIT_2 a connection that should get there ends at "
-         "once (ended: overflow)";
+    return "no connection enters TIME_WAIT, and no orphan stays in FIN_WAIT_2 (ended: overflow)";
+  return "with " + std::to_string(value) +
+         " connections in TIME_WAIT or orphaned in FIN_WAIT_2, a further one ends at once instead "
+         "(ended: overflow)";
 }
 
 std::string rfc1337(std::int64_t value, const Values&) {
-  return value == 0 ? "an RST ends a TIME_WAIT before its time (time_wait_ended: reset)"
+  return value == 0 ? "an RST ends a TIME_WAIT early (time_wait_ended: reset)"
                     : "an RST does not end a TIME_WAIT";
 }
 
 std::string timestamps(std::int64_t value, const Values&) {
-  return value == 0 ? "none: no connect() can reuse a TIME_WAIT, and a SYN recycles one by its "
-                      "sequence number only"
+  return value == 0 ? "off: connect() cannot reuse a TIME_WAIT, and a SYN recycles one only by its "
+                      "sequence number"
                     : "a SYN with a newer timestamp may recycle a TIME_WAIT (time_wait_ended: "
                       "recycled), and tcp_tw_reuse can work";
 }
@@ -124,16 +124,18 @@ std::string max_orphans(std::int64_t value, const Values&) {
          " orphans on the host, close() resets a connection (ended: overflow)";
 }
 
-// 0 is 8 until a connection's timeouts are at their maximum, and then none.
+// tcp_orphan_retries(): 0 counts as 8, but as none once a connection's timeout is at its maximum.
 std::string orphan_retries(std::int64_t value, const Values& values) {
   Nanos least = model_timeout(retries(value == 0 ? 8 : value), kRtoMin, values.rto_max());
   std::string_view zero;
   if (value == 0) {
     zero = least <= values.rto_max() ? "; 0 counts as 8"
-                                     : "; 0: once its timeouts are at their maximum";
+                                     : "; 0: once its retransmission timeout is at the maximum";
     least = std::min(least, values.rto_max());
   }
-  return "what is closed and not acknowledged (FIN_WAIT_1, CLOSING, LAST_ACK) ends at least " +
+  return "a closed connection whose FIN is not acknowledged (FIN_WAIT_1, CLOSING, LAST_ACK) ends "
+         "at "
+         "least " +
          seconds(least) + " after its first retransmit" +
          (value > 8 ? ", earlier after an ICMP error" : "") + " (ended: timeout" +
          std::string(zero) + ")";
@@ -148,7 +150,7 @@ std::string retries2(std::int64_t value, const Values& values) {
 
 std::string syn_retries(std::int64_t value, const Values& values) {
   const auto linear = values.number("tcp_syn_linear_timeouts").value_or(0);
-  return "a connect() that nothing answers is in SYN_SENT for some " +
+  return "an unanswered connect() stays in SYN_SENT for about " +
          seconds(syn_timeout(retries(value), retries(linear), values.rto_max())) +
          " (ended: timeout)";
 }
@@ -156,36 +158,37 @@ std::string syn_retries(std::int64_t value, const Values& values) {
 std::string syn_linear_timeouts(std::int64_t value, const Values&) {
   if (value == 0) return "the timeouts of a SYN double from the first";
   return "the first " + std::to_string(value + 1) +
-         " timeouts of a SYN are of 1 s each, and then they double";
+         " timeouts of a SYN are 1 s each, then they double";
 }
 
 std::string synack_retries(std::int64_t value, const Values& values) {
-  return "a half-open connection (SYN_RECEIVED) ends after some " +
+  return "a half-open connection (SYN_RECEIVED) ends after about " +
          seconds(syn_ack_timeout(retries(value), values.rto_max())) +
          ", earlier while its listener's queue is over half full (ended: timeout)";
 }
 
 std::string rto_max(std::int64_t, const Values& values) {
-  return "retransmission timeouts grow to " + seconds(values.rto_max()) + " at the most";
+  return "retransmission timeouts grow to at most " + seconds(values.rto_max());
 }
 
 std::string syncookies(std::int64_t value, const Values&) {
-  if (value == 0) return "none: a SYN that finds its listener's queue full is dropped";
+  if (value == 0) return "off: a listener whose queue is full drops SYNs";
   if (value == 1)
-    return "when a listener's queue is full there is no half-open connection to be seen: "
-           "SYN_RECEIVED is a lower bound";
-  return "always: no half-open connection is seen, and SYN_RECEIVED is a lower bound";
+    return "while a listener's queue is full, half-open connections cannot be seen: counts of "
+           "SYN_RECEIVED are lower bounds";
+  return "always: half-open connections cannot be seen, and counts of SYN_RECEIVED are lower "
+         "bounds";
 }
 
 std::string max_syn_backlog(std::int64_t value, const Values& values) {
   if (values.number("tcp_syncookies").value_or(0) != 0)
-    return "limits nothing while tcp_syncookies is on: how many are half-open is up to listen() "
-           "and somaxconn";
+    return "limits nothing while tcp_syncookies is on: the backlog of listen() and somaxconn limit "
+           "half-open connections";
   return "with more than " + std::to_string(value - value / 4) +
-         " half-open connections a listener drops SYNs of peers that are not known";
+         " half-open connections, a listener drops SYNs of unknown peers";
 }
 
-// The kernel lets one more in than it was told.
+// sk_acceptq_is_full() is true only beyond the backlog, so one more connection fits.
 std::string somaxconn(std::int64_t value, const Values&) {
   return "at most " + std::to_string(value + 1) +
          " connections wait for accept() at a listener, fewer if its listen() asks for fewer";
@@ -207,11 +210,11 @@ std::string keepalive_time(std::int64_t value, const Values& values) {
 }
 
 std::string keepalive_interval(std::int64_t value, const Values&) {
-  return "of these, " + seconds(value) + " are between one probe and the next";
+  return "keepalive probes are sent every " + seconds(value);
 }
 
 std::string keepalive_probes(std::int64_t value, const Values&) {
-  return std::to_string(value) + " probes in a row may stay without an answer";
+  return "a connection ends after " + std::to_string(value) + " unanswered keepalive probes";
 }
 
 constexpr std::string_view kStrange = "a value that tcpdwell cannot explain";
@@ -223,17 +226,17 @@ std::string grouped(std::int64_t number) {
   return text;
 }
 
-// How many new connections a second there can be for ever, if each ends in TIME_WAIT here.
+// The rate of new connections that the ports can sustain if each ends in TIME_WAIT on this host.
 std::string lasting_rate(std::int64_t ports, const Values& values) {
   const double lasts =
       std::chrono::duration<double>(timer_bounds(kTimeWaitLength, values.hz()).max).count();
   const auto tenths = static_cast<std::int64_t>(static_cast<double>(ports) / lasts * 10);
   std::string rate = grouped(tenths / 10);
   if (tenths < 100) rate += '.' + std::to_string(tenths % 10);
-  std::string text = "with a TIME_WAIT for each, " + rate + " new ones a second do not use them up";
+  std::string text = "enough for " + rate + " new connections a second if each ends in TIME_WAIT";
   const auto reuse = values.number("tcp_tw_reuse").value_or(0);
-  if (reuse == 1) text += ", and more where tcp_tw_reuse frees a TIME_WAIT";
-  if (reuse == 2) text += ", and more over loopback, where tcp_tw_reuse frees a TIME_WAIT";
+  if (reuse == 1) text += ", or more if tcp_tw_reuse frees ports";
+  if (reuse == 2) text += ", or more over loopback, where tcp_tw_reuse frees ports";
   return text;
 }
 
@@ -252,7 +255,7 @@ std::string port_range(std::string_view text, const Values& values) {
            : 0;
   const std::int64_t ports = *last - *first + 1 - reserved;
   return grouped(ports) + (ports == 1 ? " port" : " ports") +
-         " for connect() without bind() to one address and port, less those that anybody bound: " +
+         " for connect() without bind() to one address and port, minus the bound ones: " +
          lasting_rate(ports, values);
 }
 
@@ -268,7 +271,7 @@ std::string reserved_ports(std::string_view text, const Values&) {
 struct Sysctl {
   std::string_view name;
   std::string (*effect)(std::int64_t, const Values&);  // nullptr: not one number
-  std::string_view absent = "this kernel has none";
+  std::string_view absent = "not in this kernel";
   std::string (*effect_of_text)(std::string_view, const Values&) = nullptr;
 };
 
@@ -280,7 +283,7 @@ constexpr auto kAll = std::to_array<Sysctl>({
     {"net.ipv4.tcp_rfc1337", rfc1337},
     {"net.ipv4.tcp_timestamps", timestamps},
     {"net.ipv4.tcp_max_orphans", max_orphans,
-     "one for the whole host, shown in its first network namespace only"},
+     "one limit for the whole host, visible only in its initial network namespace"},
     {"net.ipv4.tcp_orphan_retries", orphan_retries},
     {"net.ipv4.tcp_retries2", retries2},
     {"net.ipv4.tcp_syn_retries", syn_retries},
@@ -288,15 +291,15 @@ constexpr auto kAll = std::to_array<Sysctl>({
      "not in this kernel: the timeouts of a SYN double from the first"},
     {"net.ipv4.tcp_synack_retries", synack_retries},
     {"net.ipv4.tcp_rto_max_ms", rto_max, "not in this kernel: it is 120 s"},
-    {"net.ipv4.tcp_syncookies", syncookies, "not in this kernel: there are none"},
+    {"net.ipv4.tcp_syncookies", syncookies, "not in this kernel: no SYN cookies are sent"},
     {"net.ipv4.tcp_max_syn_backlog", max_syn_backlog},
     {"net.core.somaxconn", somaxconn},
     {"net.ipv4.tcp_abort_on_overflow", abort_on_overflow},
     {"net.ipv4.tcp_keepalive_time", keepalive_time},
     {"net.ipv4.tcp_keepalive_intvl", keepalive_interval},
     {"net.ipv4.tcp_keepalive_probes", keepalive_probes},
-    {"net.ipv4.ip_local_port_range", nullptr, "this kernel has none", port_range},
-    {kReserved, nullptr, "this kernel has none", reserved_ports},
+    {"net.ipv4.ip_local_port_range", nullptr, "not in this kernel", port_range},
+    {kReserved, nullptr, "not in this kernel", reserved_ports},
 });
 constexpr auto kSysctlNames = [] {
   std::array<std::string_view, kAll.size()> names;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kBlanks = " \t\r\v\f";
 constexpr std::string_view kTcp = "net.ipv4.tcp_";
-constexpr std::size_t kLongestKey = 64;  // longer than any that is looked for
+constexpr std::size_t kLongestKey = 64;  // longer than any key of about()
 
 std::string_view trimmed(std::string_view text) {
   const auto begin = text.find_first_not_of(kBlanks);
@@ -21,7 +21,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
-// Whichever of '.' and '/' comes first separates; the other one is then part of a word.
+// The first '.' or '/' of a key is its separator; the other character is then part of a word.
 std::string with_dots(std::string_view key) {
   std::string name(key);
   const auto first = name.find_first_of("./");
@@ -35,7 +35,7 @@ std::string with_dots(std::string_view key) {
   return name;
 }
 
-// What the kernel reads: a number, and whatever follows a blank is ignored.
+// Parses as the kernel does: a number; text after a blank is ignored.
 std::optional<std::int64_t> leading_number(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -46,30 +46,27 @@ std::optional<std::int64_t> leading_number(std::string_view text) {
 std::string about_fin_timeout(std::string_view value) {
   const auto number = leading_number(value);
   if (!number || *number >= 60) return {};
-  return "does not shorten TIME_WAIT, which is 60 s whatever is set: it bounds the FIN_WAIT_2 of a "
-         "connection that its process has closed";
+  return "does not shorten TIME_WAIT, which always lasts 60 s: it limits FIN_WAIT_2 of a "
+         "connection "
+         "that its process has closed";
 }
 
-// Empty: nothing is wrong with it. `name` is what follows net.ipv4.tcp_.
+// Empty: no mistake. `name` is the part after net.ipv4.tcp_.
 std::string about(std::string_view name, std::string_view value) {
   if (name == "fin_timeout") return about_fin_timeout(value);
-  if (name == "tw_recycle")
-    return "the kernel has had no such setting since 4.12: it broke connections of clients behind "
-           "NAT";
-  if (name == "fack")
-    return "has had no effect since 4.15: loss is found by RACK (tcp_recovery) instead";
+  if (name == "tw_recycle") return "removed in 4.12: it broke connections of clients behind NAT";
+  if (name == "fack") return "has no effect since 4.15: RACK (tcp_recovery) detects losses instead";
   if (name == "low_latency")
-    return "has had no effect since 4.14, when the prequeue that it switched off was removed";
+    return "has no effect since 4.14, which removed the prequeue that it switched off";
   if (name == "westwood" || name == "bic" || name.starts_with("bic_"))
-    return "the kernel has had no such setting since 2.6.13: tcp_congestion_control chooses the "
-           "algorithm";
+    return "removed in 2.6.13: tcp_congestion_control chooses the algorithm";
   return {};
 }
 
 }  // namespace
 
 std::vector<SysctlMistake> find_sysctl_mistakes(std::string_view file, std::string_view text,
-                                    std::size_t most) {
+                                                std::size_t most) {
   std::vector<SysctlMistake> found;
   for (std::size_t number = 1; !text.empty() && found.size() < most; ++number) {
     const auto end = std::min(text.find('\n'), text.size());
@@ -77,7 +74,7 @@ std::vector<SysctlMistake> find_sysctl_mistakes(std::string_view file, std::stri
     text.remove_prefix(std::min(end + 1, text.size()));
     const auto equals = line.find('=');
     if (equals == line.npos || line.front() == '#' || line.front() == ';') continue;
-    if (line.front() == '-') line.remove_prefix(1);  // errors are to be ignored
+    if (line.front() == '-') line.remove_prefix(1);  // "ignore errors"
     const auto split = line.find('=');
     const std::string_view key = trimmed(line.substr(0, split));
     if (key.size() > kLongestKey) continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Settings in sysctl files that do not do what people set them for: the kernel has dropped them, or
-// they never meant that. Pure: whoever reads the files hands in their text, which is untrusted.
+// Finds settings in sysctl files that do not have the intended effect: the kernel has removed them,
+// or they never had it. Pure: the caller reads the files. Their text is untrusted.
 #pragma once
 
 #include <cstddef>
@@ -11,14 +11,15 @@
 namespace tcpdwell {
 
 struct SysctlMistake {
-  std::string file;  // as it was given: untrusted bytes
+  std::string file;  // as passed in: untrusted bytes
   std::size_t line = 0;
   std::string name;  // with dots: "net.ipv4.tcp_tw_recycle"
-  std::string says;  // one sentence without its end
+  std::string says;  // one sentence without its full stop
 };
 
-// Of one file of sysctl.d(5), every line for itself, at most `most` of them. A setting is KEY =
-// VALUE; the key may begin with '-', and have '/' for '.'. A glob names nothing that is looked for.
-std::vector<SysctlMistake> find_sysctl_mistakes(std::string_view file, std::string_view text, std::size_t most);
+// Checks each line of one sysctl.d(5) file and returns at most `most` mistakes. A setting is KEY =
+// VALUE; the key may begin with '-' and may have '/' instead of '.'. Globs are not expanded.
+std::vector<SysctlMistake> find_sysctl_mistakes(std::string_view file, std::string_view text,
+                                                std::size_t most);
 
 }  // namespace tcpdwell

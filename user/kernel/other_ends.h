@@ -11,10 +11,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "model/event.h"
-#include "lifecycle/lifecycle.h"
 #include "kernel/namespaces.h"
 #include "kernel/process_facts.h"
+#include "lifecycle/questions.h"
+#include "model/event.h"
 
 namespace tcpdwell {
 

@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "lifecycle/questions.h"
 #include "model/event.h"
-#include "lifecycle/lifecycle.h"
 #include "util/result.h"
 
 namespace tcpdwell {

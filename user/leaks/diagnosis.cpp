@@ -34,8 +34,8 @@ Halt halt_of(const LeakHolder* process) {
   }
 }
 
-// inetd and sshd start a program with the connection as its stdin; a server that forks for each
-// connection leaves it to the child.
+// True if the maker passed the socket on deliberately: inetd and sshd start a program with the
+// connection as stdin, and a forking server leaves the connection to its child.
 bool was_handed_on(const LeakGroup& group, const LeakHolder& holder) {
   if (group.maker->comm_view() == holder.process.comm_view()) return true;
   return std::any_of(holder.fds.begin(), holder.fds.end(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who has to do something about stuck sockets, and what keeps them from it: from the role of the
-// socket and from the program that holds it. Pure.
+// Decides who has to act on stuck sockets, and what prevents it, from the role of the socket and
+// the program that holds it. Pure.
 #pragma once
 
 #include <cstdint>
@@ -10,36 +10,36 @@
 namespace tcpdwell {
 
 enum class Culprit : std::uint8_t {
-  Holder,     // the process that has it open
-  Maker,      // the one that made it, and let a program that it started inherit it
+  Holder,     // the process that holds the socket
+  Maker,      // the process that made the socket, and let a child program inherit it
   Peer,       // the application at the other end
-  RelayPeer,  // ... of the connection that a relay hands this one's end on to
-  Network,    // what is sent is not acknowledged
-  Nobody,     // it ends by itself, or it is meant to be
+  RelayPeer,  // the application at the far side of the relay that holds the socket
+  Network,    // sent data is not acknowledged
+  Nobody,     // the state ends by itself, or is normal
 };
 
-// Why the process does nothing at all.
+// Why the process does not run.
 enum class Halt : std::uint8_t {
   None,
   Stopped,  // by a signal
   Traced,   // by a debugger
-  InKernel  // it waits in the kernel, deaf to signals
+  InKernel  // uninterruptible sleep (D)
 };
 
 struct Diagnosis {
   Culprit culprit = Culprit::Holder;
-  // Of the holders the one to look at: a worker and not its master. nullptr: none is seen.
+  // The holder to look at: a worker rather than its master. nullptr: no holder is visible.
   const LeakHolder* process = nullptr;
-  Halt halt = Halt::None;  // of that one
-  // The maker meant it: a child of the same program, or a program that has it as its stdin.
+  Halt halt = Halt::None;  // of `process`
+  // The maker passed it on deliberately: to a child of the same program, or as stdin.
   bool handed_on = false;
-  // The peer is there, but takes no more of what is not sent yet.
+  // The peer's receive window is closed.
   bool window_closed = false;
   bool retransmits = false;
   bool near_descriptor_limit = false;  // of `process`
 };
 
-// `group` must outlive it.
+// `group` must outlive the result.
 Diagnosis diagnose(const LeakGroup& group);
 
 }  // namespace tcpdwell

@@ -20,7 +20,7 @@ void add(std::string& key, Int value) {
     key += static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xffU);
 }
 
-const ProcessFacts* socket_bits_of(const FlagRecord& flag, std::uint32_t pid) {
+const ProcessFacts* facts_of(const FlagRecord& flag, std::uint32_t pid) {
   const auto it = std::lower_bound(
       flag.processes.begin(), flag.processes.end(), pid,
       [](const ProcessFacts& facts, std::uint32_t wanted) { return facts.pid < wanted; });
@@ -45,9 +45,9 @@ void add_word(std::string& key, std::string_view word) {
 
 bool is_stopped(char state) { return state == 'T' || state == 't'; }
 
-// The same for equal processes.
+// Appends the same bytes for equal processes (see leak_groups.h).
 void add_equal(std::string& key, const FlagRecord& flag, const Process& process) {
-  const ProcessFacts* facts = socket_bits_of(flag, process.pid);
+  const ProcessFacts* facts = facts_of(flag, process.pid);
   if (facts == nullptr) return add_process(key, process);
   add_word(key, process.comm_view());
   add_word(key, facts->program);
@@ -65,7 +65,7 @@ bool is_held_by(const FlagRecord& flag, std::uint32_t pid) {
                      [pid](const Holder& holder) { return holder.process.pid == pid; });
 }
 
-// Who made it, if others have it now.
+// The process that made the socket, if only other processes hold it now.
 const Process* maker_of(const FlagRecord& flag) {
   if (flag.holders.empty() || is_held_by(flag, 0) || !flag.attached ||
       flag.cause == Cause::NotAccepted)
@@ -77,7 +77,7 @@ const Process* maker_of(const FlagRecord& flag) {
   return elsewhere ? &owner->process : nullptr;
 }
 
-// Who holds it, and what is wrong with it.
+// The part of a group's key that is independent of the addresses: holders, state and cause.
 std::string base_key(const FlagRecord& flag, bool relayed) {
   std::string key;
   add(key, static_cast<std::uint8_t>(flag.kind));
@@ -112,50 +112,50 @@ std::string base_key(const FlagRecord& flag, bool relayed) {
   return key;
 }
 
-// A group's key, but with a number for the long part of it: hashed for every socket.
-struct NetnsRef {
-  std::size_t base = 0;
+// A group's key with a number in place of the base key, as it is hashed for every socket.
+struct EndKey {
+  std::size_t base = 0;  // index into Entries::bases
   bool is_server = false;
   std::uint16_t port = 0;               // of the server
-  std::array<std::uint8_t, 16> peer{};  // zeros: whatever it is
-  bool operator==(const NetnsRef&) const = default;
+  std::array<std::uint8_t, 16> peer{};  // zeros: any peer
+  bool operator==(const EndKey&) const = default;
   template <typename H>
-  friend H AbslHashValue(H hash, const NetnsRef& place) {
-    return H::combine(std::move(hash), place.base, place.is_server, place.port, place.peer);
+  friend H AbslHashValue(H hash, const EndKey& end) {
+    return H::combine(std::move(hash), end.base, end.is_server, end.port, end.peer);
   }
-  NetnsRef wider() const { return {base, is_server, port, {}}; }
+  EndKey wider() const { return {base, is_server, port, {}}; }
 };
 
-using Counts = absl::flat_hash_map<NetnsRef, std::size_t>;
+using Counts = absl::flat_hash_map<EndKey, std::size_t>;
 
 struct Entry {
-  std::size_t index = 0;  // of the flag
-  NetnsRef place;
+  std::size_t index = 0;  // of the FlagRecord
+  EndKey end;
 };
 
 struct Entries {
-  std::vector<std::string> bases;  // by Place::base
+  std::vector<std::string> bases;  // base keys
   std::vector<Entry> all;
-  std::vector<std::optional<std::size_t>> relays;  // by flag: its partner
-  std::vector<std::optional<std::size_t>> behind;  // ... the far side of the relay at its other end
+  std::vector<std::optional<std::size_t>> relays;  // find_relays()
+  std::vector<std::optional<std::size_t>> behind;  // find_behind_relays()
 
-  std::string key_of(const NetnsRef& place) const {
-    std::string key = bases[place.base] + (place.is_server ? 's' : 'c');
-    add(key, place.port);
-    key.append(reinterpret_cast<const char*>(place.peer.data()), place.peer.size());
+  std::string key_of(const EndKey& end) const {
+    std::string key = bases[end.base] + (end.is_server ? 's' : 'c');
+    add(key, end.port);
+    key.append(reinterpret_cast<const char*>(end.peer.data()), end.peer.size());
     return key;
   }
 };
 
-NetnsRef as_server(std::size_t base, const Flow& flow) {
+EndKey as_server(std::size_t base, const Flow& flow) {
   return {base, true, flow.local.port, flow.remote.addr};
 }
 
-NetnsRef as_client(std::size_t base, const Flow& flow) {
+EndKey as_client(std::size_t base, const Flow& flow) {
   return {base, false, flow.remote.port, flow.remote.addr};
 }
 
-// The lower of two ports is the one that a service listens on, where nothing else tells.
+// If nothing else tells, the lower port is taken for the one that a service listens on.
 bool looks_like_server(const FlagRecord& flag, std::size_t same_port,
                        std::size_t same_destination) {
   switch (flag.socket.role) {
@@ -180,14 +180,14 @@ Entries entries_of(std::span<const FlagRecord> flags) {
     const auto [it, is_new] =
         bases.try_emplace(base_key(flags[i], entries.relays[i].has_value()), entries.bases.size());
     if (is_new) entries.bases.push_back(it->first);
-    entries.all.push_back({.index = i, .place = as_client(it->second, flags[i].socket.flow)});
-    ++counts[entries.all.back().place];
+    entries.all.push_back({.index = i, .end = as_client(it->second, flags[i].socket.flow)});
+    ++counts[entries.all.back().end];
     ++counts[as_server(it->second, flags[i].socket.flow).wider()];
   }
-  // A client's destination is one address; a server's peers may be many.
-  for (auto& [index, place] : entries.all) {
-    const NetnsRef server = as_server(place.base, flags[index].socket.flow);
-    if (looks_like_server(flags[index], counts[server.wider()], counts[place])) place = server;
+  // Count a client's sockets by destination, and a server's sockets over all peers.
+  for (auto& [index, end] : entries.all) {
+    const EndKey server = as_server(end.base, flags[index].socket.flow);
+    if (looks_like_server(flags[index], counts[server.wider()], counts[end])) end = server;
   }
   return entries;
 }
@@ -198,8 +198,8 @@ bool should_accept(const FlagRecord& flag, const Holder& holder) {
   return std::binary_search(those.begin(), those.end(), holder.process.pid);
 }
 
-// Which process of a group is where, while the group is made. One whose pid is not visible is known
-// by its name.
+// The index of each process in LeakGroup::holders while the group is built. A process without a
+// visible pid is identified by its comm.
 using HolderIndex = absl::flat_hash_map<std::pair<std::uint32_t, std::string_view>, std::size_t>;
 
 void add_holders(LeakGroup& group, HolderIndex& index, const FlagRecord& flag) {
@@ -213,7 +213,7 @@ void add_holders(LeakGroup& group, HolderIndex& index, const FlagRecord& flag) {
     const auto [it, is_new] = index.try_emplace(
         {pid, pid != 0 ? std::string_view{} : holder.process.comm_view()}, group.holders.size());
     if (is_new) {
-      const ProcessFacts* facts = socket_bits_of(flag, holder.process.pid);
+      const ProcessFacts* facts = facts_of(flag, holder.process.pid);
       group.holders.push_back({.process = holder.process,
                                .facts = facts ? std::optional(*facts) : std::nullopt,
                                .fds = {}});
@@ -255,12 +255,12 @@ void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, co
     group.certain = !is_of_unknown_age(flag);
     group.mptcp = flag.mptcp;
     group.family = socket.flow.family;
-    group.local_port = entry.place.is_server ? socket.flow.local.port : std::uint16_t{0};
+    group.local_port = entry.end.is_server ? socket.flow.local.port : std::uint16_t{0};
     group.peer = socket.flow.remote;
-    if (entry.place.is_server) group.peer.port = 0;
+    if (entry.end.is_server) group.peer.port = 0;
     group.owner = socket.owner;
     group.cgroup = socket.cgroup;
-    group.role = entry.place.is_server ? Role::Server : Role::Client;
+    group.role = entry.end.is_server ? Role::Server : Role::Client;
     group.netns = socket.flow.netns;
     group.attached = flag.attached;
   }
@@ -269,7 +269,7 @@ void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, co
   if (group.ended != flag.ended) group.ended = Ended::Unknown;
   if (group.pending_error != flag.pending_error) group.pending_error = 0;
   ++group.count;
-  if (flag.kind == FlagKind::Accept) {  // of one listener, and the last that was flagged knows best
+  if (flag.kind == FlagKind::Accept) {  // all are of one listener: use the latest flag's data
     group.queue = flag.queue;
     group.holders.clear();
     index.clear();
@@ -286,7 +286,7 @@ void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, co
   group.members.push_back(entry.index);
 }
 
-// The true ages are all at least what is shown, so the oldest and the median are, too.
+// If ages are lower bounds, the oldest and the median are lower bounds, too.
 void measure(LeakGroup& group, std::span<const FlagRecord> flags, const Entries& entries) {
   std::optional<Nanos> error = Nanos{0}, at_most = Nanos{0};
   for (const std::size_t member : group.members) {
@@ -309,7 +309,7 @@ void measure(LeakGroup& group, std::span<const FlagRecord> flags, const Entries&
   group.cookie = oldest.socket.cookie;
   group.other_end = oldest.other_end;
   if (oldest.other_end && oldest.other_end->process.pid != 0)
-    if (const ProcessFacts* facts = socket_bits_of(oldest, oldest.other_end->process.pid))
+    if (const ProcessFacts* facts = facts_of(oldest, oldest.other_end->process.pid))
       group.other_end_facts = *facts;
   if (const auto partner = entries.relays[group.members.front()]) {
     group.relay_peer = flags[*partner].socket.flow.remote;
@@ -333,22 +333,22 @@ bool worse(const LeakGroup& a, const LeakGroup& b) {
 
 std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags) {
   const Entries entries = entries_of(flags);
-  absl::flat_hash_set<NetnsRef> seen;
+  absl::flat_hash_set<EndKey> seen;
   Counts peers, groups_at;
-  for (const auto& [index, place] : entries.all)
-    if (seen.insert(place).second) ++peers[place.wider()];
+  for (const auto& [index, end] : entries.all)
+    if (seen.insert(end).second) ++peers[end.wider()];
   std::vector<LeakGroup> groups;
   std::vector<HolderIndex> indexes;
   for (const Entry& entry : entries.all) {
-    const std::size_t apart = peers[entry.place.wider()];
+    const std::size_t apart = peers[entry.end.wider()];
     const bool together = apart > kPeersApart || flags[entry.index].kind == FlagKind::Accept;
-    const NetnsRef place = together ? entry.place.wider() : entry.place;
-    const auto [it, is_new] = groups_at.try_emplace(place, groups.size());
+    const EndKey end = together ? entry.end.wider() : entry.end;
+    const auto [it, is_new] = groups_at.try_emplace(end, groups.size());
     if (is_new) {
       LeakGroup& group = groups.emplace_back();
       indexes.emplace_back();
-      group.key = entries.key_of(place);
-      group.wider_key = entries.key_of(place.wider());
+      group.key = entries.key_of(end);
+      group.wider_key = entries.key_of(end.wider());
       group.peers = together ? apart : 1;
     }
     add_member(groups[it->second], indexes[it->second], flags[entry.index], entry);

@@ -12,12 +12,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// From the end of stream on one side to the FIN and its acknowledgment on the other.
+// At most, from the FIN received on one side to the acknowledged FIN on the other side.
 constexpr Nanos kHandover = 1s;
 
-constexpr std::size_t kMostTried = 16;  // for one partner
+constexpr std::size_t kMostTried = 16;  // candidates for one socket
 
-// When its state began, in between.
+// The state began between `first` and `last`.
 struct Begin {
   Nanos first, last;
   std::size_t flag;
@@ -26,16 +26,16 @@ struct Begin {
 Begin begin_of(const FlagRecord& flag, std::size_t index) {
   const Nanos latest = flag.when.mono - flag.dwell.value;
   if (flag.dwell.error) return {latest - *flag.dwell.error, latest + *flag.dwell.error, index};
-  // A lower bound of the age: where there is no upper one, it is taken as it is.
+  // The dwell is a lower bound. Without an upper bound, take it as exact.
   return {flag.at_most ? flag.when.mono - *flag.at_most : latest, latest, index};
 }
 
 struct Sides {
-  std::vector<Begin> ended;  // the peer closed, and all was read
+  std::vector<Begin> ended;  // the peer has closed, and all data is read
   std::vector<Begin> shut;   // this side was shut down
 };
 
-// Its only holder; 0: none, or several.
+// The pid of the only holder; 0: none, or several.
 std::uint32_t process_of(const FlagRecord& flag) {
   if (flag.holders.empty()) return 0;
   const std::uint32_t pid = flag.holders.front().process.pid;
@@ -44,7 +44,7 @@ std::uint32_t process_of(const FlagRecord& flag) {
   return one ? pid : 0;
 }
 
-// Two ends of one connection, of a process that talks to itself; or two connections of one peer.
+// True for two connections to one peer, or for the two ends of one connection.
 bool same_peer(const Flow& a, const Flow& b) {
   return a.remote == b.remote || (a.local == b.remote && a.remote == b.local);
 }
@@ -64,7 +64,7 @@ void pair_up(Sides sides, std::span<const FlagRecord> flags, Partners& partners)
          ++it, ++tried) {
       if (same_peer(flags[it->flag].socket.flow, flags[shut.flag].socket.flow)) continue;
       pairs.emplace_back(it->flag, shut.flag);
-      std::iter_swap(it, next);  // used; what is passed over stays
+      std::iter_swap(it, next);  // removes the used one, keeps those that were skipped
       ++next;
       break;
     }
@@ -98,7 +98,7 @@ std::vector<std::optional<std::size_t>> find_relays(std::span<const FlagRecord> 
 
 std::vector<std::optional<std::size_t>> find_behind_relays(
     std::span<const FlagRecord> flags, std::span<const std::optional<std::size_t>> partners) {
-  absl::flat_hash_map<Flow, std::size_t> relayed;  // by the flow as the other end sees it
+  absl::flat_hash_map<Flow, std::size_t> relayed;  // key: the flow as the other end sees it
   for (std::size_t i = 0; i < flags.size(); ++i) {
     if (!partners[i] || flags[i].state != State::CloseWait) continue;
     Flow seen = flags[i].socket.flow;

@@ -12,7 +12,7 @@ namespace {
 
 using Pids = absl::flat_hash_set<std::uint32_t>;
 
-// What /proc said may be of several moments: a number that was used again can close a circle.
+// The parents are not read from /proc at one moment: with a reused pid they can form a cycle.
 constexpr int kDeepest = 1000;
 
 Pids ancestors_of(std::span<const std::uint32_t> holders, std::span<const Parent> parents) {

@@ -21,7 +21,7 @@ bool fin_was_sent(State state) {
 
 bool syn_was_sent(State state) { return state == State::SynSent || state == State::SynReceived; }
 
-// A SYN and a FIN take a number of the sequence space, like a byte.
+// A SYN or FIN takes one sequence number, like a byte.
 std::uint64_t without(bool flag, std::uint32_t queue) {
   return flag && queue > 0 ? queue - 1 : queue;
 }

@@ -13,8 +13,8 @@
 #include <variant>
 #include <vector>
 
-#include "model/event.h"
 #include "lifecycle/filter.h"
+#include "model/event.h"
 #include "model/record.h"
 #include "model/types.h"
 
@@ -58,8 +58,7 @@ struct Site {
   }
   template <typename H>
   friend H AbslHashValue(H hash, const Site& site) {
-    return H::combine(std::move(hash), site.local, site.netns_cookie, site.family,
-                      site.device);
+    return H::combine(std::move(hash), site.local, site.netns_cookie, site.family, site.device);
   }
 };
 
@@ -104,12 +103,12 @@ struct Connection {
 
   bool reset_sent : 1 = false;
   bool reset_memory : 1 = false;
-  bool first_published : 1 = false;            // its first transition was published
-  bool orphan : 1 = false;          // nobody holds a descriptor of it
-  bool followed : 1 = false;        // `run`: it belongs to the command
-  bool entered_known : 1 = true;    // else `entered` is the latest it can have been
-  bool minisock_cookie : 1 = true;  // its minisock, if it has one, has the cookie too
-  bool used : 1 = false;            // the table's: this is a connection
+  bool first_published : 1 = false;  // its first transition was published
+  bool orphan : 1 = false;           // nobody holds a descriptor of it
+  bool followed : 1 = false;         // `run`: it belongs to the command
+  bool entered_known : 1 = true;     // else `entered` is the latest it can have been
+  bool minisock_cookie : 1 = true;   // its minisock, if it has one, has the cookie too
+  bool used : 1 = false;             // the table's: this is a connection
 
   bool recent : 1 = false;      // the table's: heard of since it was looked for a quiet one
   bool in_cookies : 1 = false;  // ... of which of its indexes it is in
@@ -119,6 +118,16 @@ struct Connection {
   std::uint16_t spent_in = 0;         // for each of `spent` four bits: its State; 0: not used
 };
 static_assert(sizeof(Connection) == 128, "two cache lines, a million times");
+
+// Each enumeration in a bit-field of Connection, by its last enumerator.
+template <typename E>
+constexpr bool fits(E last, unsigned width) {
+  return static_cast<unsigned>(last) < 1U << width;
+}
+static_assert(fits(State::Closing, 4) && fits(Carrier::Minisock, 2) && fits(Role::Listener, 2) &&
+              fits(Side::Both, 3) && fits(Verdict::Hide, 2) && fits(Via::Fd, 3) &&
+              fits(FlagStage::Raised, 2) && fits(Cause::ConnectFailed, 4) &&
+              fits(PendingEnd::Closed, 2));
 
 // The Tally of nearly all connections: fewer than 4 GiB each way.
 struct SmallTally {
@@ -137,6 +146,7 @@ struct MinisockStart {
 struct HeldTransition {
   Nanos at{};
   Nanos dwell{}, error{};
+  Nanos measured_error{};  // `error` without suspensions
   State from = State::Closed, to = State::Closed;
   Why why = Why::Unknown;
   bool has_dwell = false;    // else there was no state before

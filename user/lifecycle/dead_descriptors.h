@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets whose connection is over while a process still holds them: what is known of each, and
-// when it is time to look which of them are still there. Closing one makes no event, so only a look
-// at all descriptors tells. Pure.
+// Sockets that a process still holds although their connection has ended, and the time of the next
+// walk that checks which of them are still open. Closing one makes no event, so only a walk through
+// all descriptors (a "look") tells. Pure.
 //
-// Bounded: beyond kMost a socket that ends is not kept, and a look is due soon. That look finds it,
-// if it is there still, and dates it from what the kernel keeps.
+// Bounded: beyond kMost, a socket that ends is not kept, and a look is due soon. If the socket is
+// still open, that look finds it and dates its end from kernel fields.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -28,20 +28,20 @@ class DeadDescriptors {
   struct Entry {
     SocketInfo socket;  // without its cgroup
     std::uint64_t cgroup_id = 0;
-    Nanos ended{};                    // at the latest
-    std::optional<Nanos> error;       // of `ended`; nullopt: it may have ended before
-    std::optional<Nanos> not_before;  // ... but not before this
+    Nanos ended{};                    // upper bound of when the connection ended
+    std::optional<Nanos> error;       // of `ended`; nullopt: it may have ended earlier
+    std::optional<Nanos> not_before;  // lower bound of when the connection ended
     Ended how = Ended::Unknown;
-    bool connected = true;  // else connect() failed
+    bool connected = true;  // false: connect() failed
     bool mptcp = false;
-    bool at_once = false;  // another flag of it stood: its threshold has passed already
+    bool at_once = false;  // another flag was raised for it: raise CLOSED without its threshold
     bool raised = false;
-    bool decided = true;        // the run is about it
+    bool decided = true;        // it passes the filter
     Cause cause = Cause::None;  // of the raised flag
     Nanos found{};              // when the last look that found it began
-    Nanos due{};                // when it wants to be looked at
+    Nanos due{};                // when to look at it
 
-    // As it is told: the kernel address that tells an MPTCP socket apart is no cookie.
+    // For output: the key of an MPTCP socket is its kernel address, which is no cookie.
     SocketInfo shown() const {
       SocketInfo info = socket;
       if (mptcp && info.cookie >> 63U != 0) info.cookie = 0;
@@ -49,26 +49,26 @@ class DeadDescriptors {
     }
   };
 
-  // False: there is no room. One that a look has found is always kept.
+  // Returns false if there is no room. With `found` (by a look) the entry is always kept.
   bool add(const Entry& entry, bool found = false);
   Entry* find(std::uint64_t cookie);
   void erase(std::uint64_t cookie);
   void put_off(Entry& entry, Nanos due);
   void raise(Entry& entry, Cause cause);
-  // Some socket may have ended unseen: a look at `at` would tell.
+  // Requests a look at `at`, since a socket may have ended unseen.
   void want_look(Nanos at);
 
-  // When the next look is due; nullopt: nothing is waited for. `again`: how often those that are
-  // raised are looked at.
+  // When the next look is due; nullopt: none is needed. `again`: the interval of looks while a flag
+  // is raised.
   std::optional<Nanos> due(Nanos again);
-  // The look that began at `at` is applied: calls closed(entry) for each that it did not find, and
-  // that was over before it began, and drops those.
+  // Call it after the results of the look that began at `at`. Calls closed(entry) for each entry
+  // that ended before the look and that the look did not find, and drops it.
   template <typename Closed>
   void looked(Nanos at, Closed&& closed) {
     std::vector<std::uint64_t> gone;
     for (const auto& [cookie, entry] : entries_)
       if (entry.found < at && entry.ended < at) gone.push_back(cookie);
-    std::sort(gone.begin(), gone.end());  // the map's order is another one in a replay
+    std::sort(gone.begin(), gone.end());  // the order of the map differs in a replay
     for (const std::uint64_t cookie : gone) {
       closed(entries_.at(cookie));
       erase(cookie);
@@ -85,7 +85,7 @@ class DeadDescriptors {
   using Deadline = std::pair<Nanos, std::uint64_t>;
 
   absl::flat_hash_map<std::uint64_t, Entry> entries_;  // by cookie
-  // An entry that was put off, raised or dropped leaves its old deadline behind.
+  // May contain outdated deadlines of entries that were put off, raised or dropped.
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
   std::optional<Nanos> wanted_;
   Nanos last_look_{};

@@ -6,8 +6,8 @@
 namespace tcpdwell {
 namespace {
 
-// What an ICMP message, a route or a neighbour that does not answer leaves in a socket
-// (icmp_err_convert[], icmpv6_err_convert()), but for ECONNREFUSED.
+// Errors that an ICMP message, a route or an unresolved neighbour sets on a socket
+// (icmp_err_convert[], icmpv6_err_convert()), except ECONNREFUSED.
 bool is_unreachable(std::uint16_t err) {
   switch (err) {
     case EHOSTUNREACH:
@@ -22,17 +22,15 @@ bool is_unreachable(std::uint16_t err) {
   }
 }
 
-// close() in TCP_REPAIR mode: the socket goes away and nothing is sent.
+// close() in TCP_REPAIR mode: the socket is destroyed and nothing is sent.
 bool is_silent_close(const TransitionEvent& event) {
   return event.repair && event.err == 0 && !event.fins_done;
 }
 
-// False if FINs went both ways: they ended it, and an older error is left over.
-bool has_ended_by_error(const TransitionEvent& event) {
-  return event.err != 0 && !event.fins_done;
-}
+// False if FINs went both ways: these ended the connection, and the error is an older one.
+bool has_ended_by_error(const TransitionEvent& event) { return event.err != 0 && !event.fins_done; }
 
-// Both ways of shutting down set sk_shutdown to 3; only close() has no descriptor left.
+// close() and shutdown() both set sk_shutdown to 3; only close() leaves no descriptor.
 Why closing_or_shutdown(const TransitionEvent& event) {
   return event.closing ? Why::Close : Why::Shutdown;
 }
@@ -52,8 +50,8 @@ Ending end_of_syn_sent(const TransitionEvent& event) {
 Ending end_with_error(const TransitionEvent& event, const ResetFacts& resets) {
   const Side sender = resets.sent ? Side::Local : Side::None;
   switch (event.err) {
-    case ECONNRESET:  // tcp_reset(): an RST came, or data came that nobody will read
-    case EPIPE:       // ... in CLOSE_WAIT
+    case ECONNRESET:  // tcp_reset(): an RST came, or data for a socket that is closed
+    case EPIPE:       // the same in CLOSE_WAIT
       if (!resets.watched) return {Ended::Unknown, Why::Reset, Side::Unknown};
       if (resets.sent) return {Ended::ResetSent, Why::Reset, Side::Local};
       return {Ended::ResetReceived, Why::Reset, Side::Remote};
@@ -62,21 +60,21 @@ Ending end_with_error(const TransitionEvent& event, const ResetFacts& resets) {
     case ETIMEDOUT: return {Ended::Timeout, Why::Timeout, sender};
     default: break;
   }
-  // Retries ran out, and tcp_write_err() prefers the soft error that an ICMP left.
+  // Retries were exhausted; tcp_write_err() prefers the soft error that an ICMP message left.
   if (is_unreachable(event.err) || event.err == ECONNREFUSED)
     return {Ended::Unreachable, Why::Unreachable, sender};
   return {Ended::Unknown, Why::Unknown, Side::Unknown};
 }
 
-// A connection that was whole and was thrown away: tcp_disconnect(), or close() with data unread.
+// An open connection that was aborted: by tcp_disconnect(), or by close() with unread data.
 Ending end_of_open_socket(const TransitionEvent& event, const ResetFacts& resets) {
   if (resets.memory || event.dead) return {Ended::Overflow, Why::Overflow, Side::Local};
   const bool disconnected = event.attached && !event.closing && event.shutdown != 3;
   return {Ended::ResetSent, disconnected ? Why::Disconnect : Why::Close, Side::Local};
 }
 
-// No minisock took it over, and no error: it was dropped, with an RST (TCP_LINGER2 < 0, close()
-// with data unread, out of memory) or without (tcp_max_tw_buckets).
+// Without a minisock and without an error: the kernel dropped it, with an RST (TCP_LINGER2 < 0,
+// close() with unread data, out of memory) or without (tcp_max_tw_buckets).
 Ending end_of_closing_socket(const TransitionEvent& event, const ResetFacts& resets) {
   if (resets.memory) return {Ended::Overflow, Why::Overflow, Side::Local};
   if (resets.sent) return {Ended::ResetSent, event.closing ? Why::Close : Why::Reset, Side::Local};
@@ -123,7 +121,7 @@ bool needs_reset_facts(const TransitionEvent& event) {
   if (event.from == State::SynSent || is_silent_close(event)) return false;
   if (has_ended_by_error(event)) return event.err == ECONNRESET || event.err == EPIPE;
   return (event.from == State::FinWait1 || event.from == State::FinWait2 ||
-                            event.from == State::Closing);
+          event.from == State::Closing);
 }
 
 Ending end_of_socket(const TransitionEvent& event, const ResetFacts& resets) {

@@ -7,7 +7,7 @@
 namespace tcpdwell {
 namespace {
 
-// A process's cgroup may change.
+// Ignores the cgroup, which a process can change.
 bool same_process(const std::optional<Process>& a, const std::optional<Process>& b) {
   if (!a || !b) return !a && !b;
   return a->pid == b->pid && a->uid == b->uid && same(a->comm, b->comm);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// connect() calls that failed before a packet left, by process, reason and destination, until
-// somebody takes them. Bounded: where there would be more than kMost to be told apart, destinations
-// are put together, then processes of one name, then all.
+// Counts connect() calls that failed before a packet left, by process, reason and destination.
+// Bounded: if there are more than kMost kinds, destinations are merged first, then processes with
+// the same comm, then all processes.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,10 @@ class FailedConnects {
  public:
   static constexpr std::size_t kMost = 64;
 
-  // Also several at once. `when` is kept as it is: the latest counts.
+  // Adds `failed.count` calls. The entry keeps the latest `when`.
   void add(FailedConnectsRecord failed);
   bool empty() const { return all_.empty(); }
-  // Those of the most calls first.
+  // Sorted, most calls first.
   std::vector<FailedConnectsRecord> all() const;
   std::vector<FailedConnectsRecord> take();
   void clear();

@@ -20,7 +20,7 @@ Verdict both(Verdict a, Verdict b) {
   return a == Verdict::Show && b == Verdict::Show ? Verdict::Show : Verdict::NotYet;
 }
 
-// `matches` so far; what is missing can still make it one.
+// `matches`: the known fields match. `missing`: a field that is not known yet can still match.
 Verdict judge(bool matches, bool missing, bool complete) {
   if (matches) return Verdict::Show;
   return missing && !complete ? Verdict::NotYet : Verdict::Hide;
@@ -31,7 +31,7 @@ bool contains_any(const std::vector<Cidr>& cidrs, const Endpoint& end, Family fa
                      [&](const Cidr& cidr) { return cidr.family == family && cidr.contains(end); });
 }
 
-// An address that is not known yet is all zero, which is no reason to be in 0.0.0.0/1.
+// An unknown address is all zero: do not match it with 0.0.0.0/1.
 Verdict judge_addresses(const std::vector<Cidr>& cidrs, const Flow& flow, bool complete) {
   bool matches = false, missing = false;
   for (const Endpoint* end : {&flow.local, &flow.remote}) {
@@ -135,7 +135,7 @@ bool passes_all_of(const Filter& filter, const Filter& recorded) {
          (!filter.netns || filter.netns == recorded.netns);
 }
 
-// A socket of another process may still be accepted by one that is followed.
+// Never Hide before `complete`: a process of the command may still accept the socket.
 Verdict Filter::on_followed(bool is_followed, bool complete) const {
   return followed ? judge(is_followed, true, complete) : Verdict::Show;
 }
@@ -148,7 +148,7 @@ bool Filter::wants(const TransitionRecord& record) const {
   return states.none() || states[index(record.from)] || states[index(record.to)];
 }
 
-// It was in SYN_SENT for a moment.
+// A failed connect() was in SYN_SENT shortly, so it passes a filter for that state.
 bool Filter::wants(const FailedConnectsRecord&) const {
   return !flags_only && (states.none() || states[index(State::SynSent)]);
 }

@@ -2,6 +2,10 @@
 #include "lifecycle/lifecycle.h"
 
 #include <algorithm>
+#include <array>
+#include <cassert>
+
+#include "lifecycle/connection_rules.h"
 
 namespace tcpdwell {
 namespace {
@@ -13,37 +17,49 @@ using namespace std::chrono_literals;
 constexpr Nanos kSilentSyn = 4s;
 // listen() has failed within microseconds, or not at all.
 constexpr Nanos kListenSure = 50ms;
-// An event may have been lost this long before the loss was noticed.
-constexpr Nanos kLossReach = 1ms;
-constexpr Nanos kLossTold = 2s;               // how late a loss may be told
 constexpr std::size_t kSmallTable = 8192;  // connections: a megabyte
-constexpr Nanos kPutRight = 1s;            // what is put right within it is told at once
-
-// Of a full socket, on the shortest way. FIN_WAIT_1 to TIME_WAIT leads through FIN_WAIT_2, and
-// TIME_WAIT is CLOSE to the full socket.
-std::uint64_t transitions_between(State from, State to) {
-  if (from == to) return 0;
-  switch (to) {
-    case State::TimeWait: return from == State::FinWait2 || from == State::Closing ? 1 : 2;
-    case State::FinWait2: return from == State::FinWait1 ? 1 : 2;
-    case State::LastAck: return from == State::CloseWait ? 1 : 2;
-    case State::Closing: return from == State::FinWait1 ? 1 : 2;
-    case State::Closed: return from == State::FinWait1 ? 2 : 1;
-    default: return 1;
-  }
-}
+constexpr Nanos kLookSoon = 1s;            // at the descriptor of an MPTCP socket
 
 }  // namespace
 
 Lifecycle::Lifecycle(const LifecycleConfig& config, const Filter& filter, Sink& sink)
     : config_(config),
       table_(config.max_connections),
-      publisher_(filter, sink, table_),
-      queues_(config.thresholds.accept, table_, publisher_),
-      timers_(config.began) {}
+      dwells_(table_),
+      publisher_(filter, sink, table_, dwells_),
+      resync_(publisher_, config.began),
+      questions_(table_),
+      pending_(table_),
+      stale_(
+          table_,
+          {.asks_soon = config.asks_soon, .sees_segments = config.sees_segments, .hz = config.hz}),
+      flags_(config_, table_, publisher_, resync_, questions_, run_book_),
+      dead_(config_, table_, publisher_, flags_),
+      run_(config_, table_, publisher_, flags_, dead_, run_book_),
+      queues_(config.thresholds.accept, table_, publisher_) {}
 
 void Lifecycle::on(const Event& event) {
   std::visit([this](const auto& e) { on_event(e); }, event);
+  assert(is_legal_after(event));
+}
+
+// What the event was about is in a combination that exists (connection_rules.h).
+bool Lifecycle::is_legal_after(const Event& event) const {
+  Id by_cookie = kNone, by_object = kNone;
+  if (const auto* transition = std::get_if<TransitionEvent>(&event)) {
+    by_cookie = table_.by_cookie(transition->cookie);
+  } else if (const auto* timewait = std::get_if<TimewaitEvent>(&event)) {
+    by_object = table_.by_object(timewait->object);
+  } else if (const auto* request = std::get_if<RequestEvent>(&event)) {
+    by_object = table_.by_object(request->object);
+  } else if (const auto* found = std::get_if<SnapshotEvent>(&event)) {
+    by_cookie = table_.by_cookie(found->cookie);
+    by_object = table_.by_object(found->object);
+  } else if (const auto* answer = std::get_if<InquiryEvent>(&event)) {
+    if (table_.alive(answer->id, answer->generation)) by_cookie = answer->id;
+  }
+  return (by_cookie == kNone || broken_rule(table_[by_cookie]) == nullptr) &&
+         (by_object == kNone || broken_rule(table_[by_object]) == nullptr);
 }
 
 // Which index will be asked for it.
@@ -81,15 +97,16 @@ void Lifecycle::on_event(const AcceptEvent& event) {
   if (connection.carrier == Carrier::Newborn) return;
   const bool undecided = connection.verdict == Verdict::NotYet;
   publisher_.reconsider(connection, false);
-  if (undecided && connection.flag == FlagStage::None) watch(id);  // its flag may have come due
-  watch_accepted(id, event.at);
+  if (undecided && connection.flag == FlagStage::None)
+    flags_.watch(id);  // its flag may have come due
+  flags_.accepted(id, event.at);
 }
 
-// The kernel hid how it began: no transition gave it a cookie. Its next one, or a walk, tells the rest.
+// The kernel hid how it began: no transition gave it a cookie. Its next transition, or a walk, shows
+// the rest.
 void Lifecycle::accepted_unseen(const AcceptEvent& event) {
-  const bool older = !walked_ || first_walk_;
-  if (event.cookie != 0 || older || lost_since(event.at)) return;
-  count_unseen(transitions_between(State::Listen, State::Established), event.at);
+  if (event.cookie != 0 || !resync_.is_walked() || resync_.lost_since(event.at)) return;
+  resync_.count_unseen_birth(event.at);
   const Id id = create_child(event.object, event.at);
   table_[id].entered_known = false;
   table_.set_owner(table_[id], event.task, Via::Accept);
@@ -97,7 +114,7 @@ void Lifecycle::accepted_unseen(const AcceptEvent& event) {
 }
 
 void Lifecycle::on_event(const ResetEvent& event) {
-  saw_cpu(event.cpu, event.at);
+  pending_.saw_cpu(event.cpu, event.at);
   if (event.state == State::Listen) {
     if (listener_reset_.size() <= event.cpu) listener_reset_.resize(event.cpu + 1, Nanos{-1});
     listener_reset_[event.cpu] = event.at;
@@ -119,77 +136,73 @@ void Lifecycle::on_event(const SynEvent& event) {
   if (hidden_by_flow(id)) forget(id);
 }
 
-void Lifecycle::on_event(const LossEvent& event) {
-  if (event.events > 0 || !event.counted) {
-    last_loss_ = event.at;
-    last_loss_cause_ = event.cause;
-    wants_snapshot_ = true;
-  }
-  // A loss by recursion is told up to a second late: it explains what was missing meanwhile.
-  if (event.cause == LossCause::Recursion) {
-    const std::uint64_t explained = std::min(unexplained_, event.transitions);
-    unexplained_ -= explained;
-    unseen_ -= explained;
-  }
-  if (event.counted) publisher_.lost(event, std::exchange(resynced_, 0));
-}
-
-// At least so many transitions are between the two states; a loss that was counted explains them.
-void Lifecycle::count_unseen(const Connection& connection, State to, Nanos at) {
-  if (connection.verdict == Verdict::Hide || lost_since(connection.entered)) return;
-  count_unseen(transitions_between(connection.state, to), at);
-}
-
-void Lifecycle::count_unseen(std::uint64_t count, Nanos at) {
-  if (at > unexplained_since_ + kLossTold) {
-    unexplained_ = 0;
-    unexplained_since_ = at;
-  }
-  unexplained_ += count;
-  unseen_ += count;
-  wants_snapshot_ = true;  // where one is hidden, those beside it may be: a FIN, say
-}
-
-// The kernel's word differed from ours. What was never counted as lost has no `lost` record.
-void Lifecycle::count_resync(Nanos at) {
-  if (last_loss_.count() < 0) return;
-  if (resynced_++ == 0) resynced_at_ = at;
-}
-
-void Lifecycle::report_resync(Nanos at) {
-  if (resynced_ == 0) return;
-  publisher_.lost({.at = at, .cause = last_loss_cause_}, std::exchange(resynced_, 0));
-}
-
 void Lifecycle::on_event(const ClockEvent& event) { publisher_.clock(event.offset); }
 
 // Connections that wait for a cgroup's name to be decided are looked at again at their next event.
 void Lifecycle::on_event(const CgroupEvent& event) {
-  publisher_.cgroup(event.id, event.path);
+  publisher_.cgroups().learn(event.id, event.path);
   if (!publisher_.filter().asks_for_cgroup()) return;
   table_.for_each([this](Id id) {
     Connection& connection = table_[id];
     if (connection.verdict != Verdict::NotYet || connection.carrier == Carrier::Newborn) return;
     publisher_.reconsider(connection, false);
-    if (connection.flag == FlagStage::None) watch(id);
+    if (connection.flag == FlagStage::None) flags_.watch(id);
   });
 }
 
 void Lifecycle::on_event(const NamespaceEvent& event) { table_.port_ranges().learn(event); }
 
-void Lifecycle::saw_cpu(std::uint32_t cpu, Nanos at) {
-  if (cpu_last_.size() <= cpu) cpu_last_.resize(cpu + 1, Nanos{-1});
-  cpu_last_[cpu] = at;
+// Facts about processes are read with the walk.
+void Lifecycle::on_event(const AcceptQueuesEvent& event) {
+  queues_.walked(event, flags_.facts_of(event.at));
+}
+
+void Lifecycle::on_event(const SuspendEvent& event) {
+  dwells_.suspended(event);
+  publisher_.suspended(event);
+}
+
+// Until a look at all descriptors an MPTCP socket cannot be told from others.
+void Lifecycle::on_event(const MptcpChangeEvent& event) {
+  const bool held = event.socket.attached && !event.socket.dead;
+  if (event.to == State::Closed && held && watches_descriptors())
+    dead_.want_look(event.at + std::min(*dead_.threshold(), kLookSoon));
+  const Id id = table_.by_cookie(event.socket.cookie);
+  if (id == kNone || table_[id].carrier != Carrier::Full) return;
+  if (table_[id].pending_end == PendingEnd::Closed) return;
+  table_.touch(id);
+  flags_.mptcp_changed(id, event);
+}
+
+void Lifecycle::on_event(const MptcpEvent& event) {
+  for (const MptcpSubflow& subflow : event.subflows) {
+    const Id id = table_.by_cookie(subflow.cookie);
+    if (id == kNone || table_[id].carrier != Carrier::Full) continue;
+    if (table_[id].pending_end == PendingEnd::Closed) continue;
+    flags_.found_mptcp(id, subflow);
+    if (table_[id].flag != FlagStage::Asked) flags_.watch(id);
+  }
 }
 
 void Lifecycle::tick(Nanos now) {
   tell_listening_until(now - kListenSure);
-  resolve_pending_ends(now);
-  if (config_.exit_grace)
-    run_.resolve(now - *config_.exit_grace, [this](const auto& judged) { tell(judged); });
-  timers_.advance(now, [this](Id id) { flag_due(id); });
-  look_for_stale(now);
-  if (now >= resynced_at_ + kPutRight) report_resync(now);
+  pending_.advance(now, [&](Id id, PendingEnds::Step step) {
+    if (step == PendingEnds::Step::Ask)
+      ask_about_end(id, now);
+    else
+      resolve(id);
+  });
+  run_.advance(now);
+  flags_.advance(now);
+  for (const Id id : stale_.due(now)) {
+    if (table_[id].carrier != Carrier::Newborn) {
+      questions_.ask(id);
+    } else {
+      resync_.count_unseen(table_[id], State::Established, now);
+      forget(id);
+    }
+  }
+  resync_.report_if_due(now);
   if (now >= failed_connects_due_ || publisher_.wants_failures_at_once()) tell_failed_connects(now);
   while (!silent_syns_.empty() && silent_syns_.front().at + kSilentSyn <= now) {
     const PendingSyn syn = silent_syns_.front();
@@ -203,23 +216,24 @@ void Lifecycle::tick(Nanos now) {
 void Lifecycle::finish(Nanos now) {
   tick(now);
   tell_listening_until(now);
-  report_resync(now);
+  resync_.report(now);
   tell_failed_connects(now);
-  resolve_last_pending_ends(now);
+  pending_.finish(now, [this](Id id) { resolve(id); });
   table_.for_each([this](Id id) {
     Connection& connection = table_[id];
     if (connection.carrier == Carrier::Newborn) return;
     publisher_.reconsider(connection, true);
   });
-  if (config_.exit_grace) finish_run(now);
+  run_.finish();
+  if (config_.exit_grace) flags_.note_longest_of_open(now);
 }
 
 void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,
                             std::optional<TimeWaitEnded> time_wait) {
   Connection& connection = table_[id];
   if (connection.closed_by == Side::Unknown) connection.closed_by = ending.closed_by;
-  move(id, State::Closed, at, Nanos{0}, ending.why);
-  publisher_.ended(connection, at, ending.ended, time_wait);
+  const HeldTransition last = move(id, State::Closed, at, Nanos{0}, ending.why);
+  publisher_.ended(connection, last, ending.ended, time_wait);
   ++ended_;
   forget(id);
 }
@@ -228,13 +242,14 @@ void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,
 void Lifecycle::give_up(Id id, Nanos at) {
   Connection& connection = table_[id];
   if (connection.carrier == Carrier::Full) {
-    count_unseen(connection, State::Closed, at);
-    if (const auto threshold = threshold_of_closed()) dead_.want_look(at + *threshold);
+    resync_.count_unseen(connection, State::Closed, at);
+    if (const auto threshold = dead_.threshold()) dead_.want_look(at + *threshold);
   }
   const Nanos half = (std::max(at, connection.entered) - connection.entered) / 2;
   const bool waited = connection.state == State::TimeWait;
-  move(id, State::Closed, connection.entered + half, half, Why::Unknown);
-  publisher_.ended(connection, connection.entered, waited ? Ended::Fin : Ended::Unknown,
+  const HeldTransition last =
+      move(id, State::Closed, connection.entered + half, half, Why::Unknown);
+  publisher_.ended(connection, last, waited ? Ended::Fin : Ended::Unknown,
                    waited ? std::optional(TimeWaitEnded::Unknown) : std::nullopt);
   ++ended_;
   forget(id);
@@ -243,28 +258,41 @@ void Lifecycle::give_up(Id id, Nanos at) {
 Lifecycle::Id Lifecycle::create() {
   if (const Id surplus = table_.surplus(); surplus != kNone) forget(surplus);
   const Id id = table_.create();
-  table_[id].snapshot = snapshots_;
+  table_[id].snapshot = resync_.walk();
   return id;
 }
 
 void Lifecycle::forget(Id id) {
-  drop_flag(id);
+  flags_.drop(id);
   table_.erase(id);
 }
 
 // All but the first change of a connection's state go through here.
-Dwell Lifecycle::move(Id id, State to, Nanos at, Nanos error, Why why) {
+HeldTransition Lifecycle::move(Id id, State to, Nanos at, Nanos error, Why why) {
   Connection& connection = table_[id];
-  const State from = connection.state;
-  if (from == State::Listen) tell_listening(id);
-  const Dwell dwell = publisher_.moved(connection, to, at, error, why);
-  on_state_left(id, from, dwell, at);
-  watch(id);
-  return dwell;
+  if (connection.state == State::Listen) tell_listening(id);
+  const HeldTransition change = dwells_.move(connection, to, at, error, why);
+  publisher_.moved(connection, change);
+  Dwell dwell{change.dwell, std::nullopt};
+  if (change.error_known) dwell.error = change.measured_error;
+  flags_.on_state_left(id, change.from, dwell, change.at);
+  flags_.watch(id);
+  return change;
 }
 
-bool Lifecycle::lost_since(Nanos at) const {
-  return last_loss_.count() >= 0 && last_loss_ + kLossReach >= at;
+std::vector<WatchedState> Lifecycle::watched_states(Nanos now) const {
+  std::array<WatchedState, kStates> all{};
+  flags_.add_watched(now, all);
+  dead_.add_watched(now, all[index(State::Closed)]);
+  std::vector<WatchedState> watched;
+  for (std::size_t i = 1; i < kStates; ++i) {
+    if (!config_.thresholds.of[i]) continue;
+    watched.push_back(all[i]);
+    watched.back().state = static_cast<State>(i);
+    watched.back().threshold = *config_.thresholds.of[i];
+  }
+  if (const auto queued = queues_.watched(now)) watched.push_back(*queued);
+  return watched;
 }
 
 // The kernel side drops the further events of such a connection: it would stay for ever.

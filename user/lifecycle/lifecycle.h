@@ -17,56 +17,28 @@
 #include <utility>
 #include <vector>
 
-#include "lifecycle/dead_descriptors.h"
+#include "lifecycle/dead_flags.h"
+#include "lifecycle/dwell_book.h"
 #include "lifecycle/ending.h"
-#include "model/event.h"
 #include "lifecycle/failed_connects.h"
 #include "lifecycle/filter.h"
-#include "lifecycle/mptcp_view.h"
+#include "lifecycle/flags.h"
+#include "lifecycle/lifecycle_config.h"
 #include "lifecycle/open_connection.h"
+#include "lifecycle/pending_ends.h"
 #include "lifecycle/publisher.h"
+#include "lifecycle/questions.h"
 #include "lifecycle/queue_flags.h"
+#include "lifecycle/resync.h"
 #include "lifecycle/run_book.h"
+#include "lifecycle/run_judge.h"
+#include "lifecycle/stale_scan.h"
 #include "lifecycle/state_begin.h"
-#include "lifecycle/state_memory.h"
 #include "lifecycle/table.h"
+#include "model/event.h"
 #include "model/thresholds.h"
-#include "lifecycle/timer_wheel.h"
 
 namespace tcpdwell {
-
-struct LifecycleConfig {
-  unsigned hz = 250;
-  Nanos began{};  // when everything was attached: a socket seen later may be older
-  bool watches_resets = true;
-  // The kernel is asked within a second for what seems to stay in a state that does not last. Else,
-  // as in recordings of older versions, much later.
-  bool asks_soon = false;
-  bool sees_segments = false;  // that a minisock gets: it is in TIME_WAIT only after one of them
-  bool sees_cancellers = true;  // who cancelled a timer is told, where it is not its natural end
-  std::size_t max_connections = 4'000'000;
-  Thresholds thresholds;
-  // Set: this is `run`. A socket of the command that was in CLOSE_WAIT for so long is flagged when
-  // nothing but the exit of its process closes it.
-  std::optional<Nanos> exit_grace;
-  // `leaks`: what may be over its threshold is flagged, too: only the upper bound of its age is.
-  bool flags_uncertain = false;
-  StateMemory* memory = nullptr;  // what earlier looks knew; null: there are none
-};
-
-// Is a socket (still) there, in which state, and why? Asked before a flag is raised, before an end
-// is told that is improbable, and of what a walk through all sockets did not find. Answered with an
-// InquiryEvent of the same id, generation and serial.
-struct Question {
-  std::uint32_t id = 0, generation = 0;
-  std::uint32_t serial = 0;  // a connection can be asked about twice before the first answer comes
-  std::uint64_t cookie = 0;  // 0: a request sock that has none
-  Flow flow;
-  State state = State::Closed;
-  bool for_flag = false;  // else it is of no interest who holds it
-  bool for_end = false;   // only what is connected is of interest, no listener
-  bool mptcp = false;     // a subflow: its MPTCP socket is to be looked at, too (MptcpEvent)
-};
 
 class Lifecycle {
  public:
@@ -93,17 +65,17 @@ class Lifecycle {
   }
   // Transitions, at least, that must have happened and that neither came nor were counted as lost:
   // there are kernels on which some tasks hide from BPF what softirqs do meanwhile.
-  std::uint64_t unseen() const { return unseen_; }
+  std::uint64_t unseen() const { return resync_.unseen(); }
   // Ends that would have been told, but the kernel still had the connection when it was asked, or
   // showed it while the answer was awaited.
   std::uint64_t corrected() const { return corrected_; }
   std::uint64_t evicted() const { return table_.evicted(); }
   When when(Nanos at) const { return publisher_.when(at); }
-  std::uint64_t flags_raised() const { return flags_raised_ + queues_.raised(); }
-  std::uint64_t flags_open() const { return flags_open_ + queues_.open(); }
+  std::uint64_t flags_raised() const { return flags_.counts().raised + queues_.raised(); }
+  std::uint64_t flags_open() const { return flags_.counts().open + queues_.open(); }
   // Subflows whose flag was due, and whose MPTCP socket could not be looked at.
-  std::uint64_t mptcp_not_judged() const { return mptcp_not_judged_; }
-  std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.take_unknown_cgroups(); }
+  std::uint64_t mptcp_not_judged() const { return flags_.mptcp_not_judged(); }
+  std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.cgroups().take_unknown(); }
   // Cookies of namespaces whose port range nobody has told yet (NamespaceEvent), each once.
   std::vector<std::uint64_t> take_unknown_namespaces() {
     return table_.port_ranges().take_unknown();
@@ -117,36 +89,34 @@ class Lifecycle {
   void for_each_open(Look&& look) const {
     table_.for_each([&](Id id) {
       const Connection& connection = table_[id];
-      if (connection.carrier == Carrier::Newborn || connection.pending_end != PendingEnd::None) return;
+      if (connection.carrier == Carrier::Newborn || connection.pending_end != PendingEnd::None)
+        return;
       if (publisher_.passes(connection)) look(OpenConnection(connection, table_, publisher_));
     });
   }
   // ... of those in the states that have a threshold, by state.
   std::vector<WatchedState> watched_states(Nanos now) const;
   // Not while the first walk through all sockets is on: those that are older are missing.
-  bool is_whole() const { return !first_walk_; }
-  std::vector<Question> take_questions() { return std::exchange(questions_, {}); }
-  // Whom an answer is about, if it is about anybody: in another table, of another filter or of a
-  // later beginning, the same connection has another id.
-  struct Subject {
-    std::uint64_t cookie = 0, object = 0;
-    Nanos entered{};
-  };
-  std::optional<Subject> subject_of(const InquiryEvent& answer) const;
-  // The same connection's, in the same state, of this table. False: it is not there, or was not
-  // asked about.
-  bool retarget_answer(InquiryEvent& answer, const Subject& subject) const;
+  bool is_whole() const { return resync_.is_whole(); }
+  std::vector<Question> take_questions() { return questions_.take(); }
+  // As Questions::subject_of() and retarget().
+  std::optional<Questions::Subject> subject_of(const InquiryEvent& answer) const {
+    return questions_.subject_of(answer);
+  }
+  bool retarget_answer(InquiryEvent& answer, const Questions::Subject& subject) const {
+    return questions_.retarget(answer, subject);
+  }
   // When a look at all descriptors whose connection is over is due (DeadEvent); nullopt: nothing is
   // waited for.
-  std::optional<Nanos> dead_look_due();
+  std::optional<Nanos> dead_look_due() { return dead_.look_due(); }
   // Such looks may be put together within this time.
-  Nanos dead_looks_apart() const;
-  bool watches_descriptors() const { return threshold_of_closed().has_value(); }
-  const std::vector<Longest>& longest() const { return run_.longest(); }
+  Nanos dead_looks_apart() const { return dead_.looks_apart(); }
+  bool watches_descriptors() const { return dead_.threshold().has_value(); }
+  const std::vector<Longest>& longest() const { return run_book_.longest(); }
   // Events were lost, or an answer does not fit: a walk through all sockets would put it right.
-  bool wants_snapshot() const { return wants_snapshot_; }
+  bool wants_snapshot() const { return resync_.wants_snapshot(); }
   // What the walk finds comes as SnapshotEvents in between.
-  void snapshot_begins();
+  void snapshot_begins() { resync_.snapshot_begins(); }
   void snapshot_ended();
   // A walk through accept queues: what it finds comes as one AcceptQueuesEvent.
   void queue_walk_begins() { queues_.walk_begins(); }
@@ -154,7 +124,7 @@ class Lifecycle {
   std::vector<std::uint64_t> take_listening_namespaces() { return queues_.take_namespaces(); }
   const Thresholds& thresholds() const { return config_.thresholds; }
   // When a flag may be due, if that is within `horizon`.
-  std::optional<Nanos> next_flag(Nanos horizon) const { return timers_.next_within(horizon); }
+  std::optional<Nanos> next_flag(Nanos horizon) const { return flags_.next_within(horizon); }
 
  private:
   using Id = ConnectionTable::Id;
@@ -167,44 +137,32 @@ class Lifecycle {
   void on_event(const AcceptEvent& event);
   void on_event(const ResetEvent& event);
   void on_event(const SynEvent& event);
-  void on_event(const LossEvent& event);
+  void on_event(const LossEvent& event) { resync_.lost(event); }
   void on_event(const ClockEvent& event);
-  void on_event(const SuspendEvent& event) { publisher_.suspended(event); }
+  void on_event(const SuspendEvent& event);
   void on_event(const CgroupEvent& event);
   void on_event(const NamespaceEvent& event);
   void on_event(const SnapshotEvent& event);
   void on_event(const InquiryEvent& event);
-  void on_event(const HoldersEvent& event);
-  void on_event(const DeadEvent& event);
-  void on_event(const ReleaseEvent& event);
-  void on_event(const ExitEvent& event);
+  void on_event(const HoldersEvent& event) { flags_.learn(event); }
+  void on_event(const DeadEvent& event) { dead_.looked(event); }
+  void on_event(const ReleaseEvent& event) { run_.released(event); }
+  void on_event(const ExitEvent& event) { run_.exits(event); }
   void on_event(const MptcpChangeEvent& event);
   void on_event(const MptcpEvent& event);
-  void on_event(const ProcessesEvent& event);
+  void on_event(const ProcessesEvent& event) { flags_.learn(event); }
   void on_event(const AcceptQueuesEvent& event);
-  void saw_cpu(std::uint32_t cpu, Nanos at);
+  bool is_legal_after(const Event& event) const;
   void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait);
   void give_up(Id id, Nanos at);
   Id create();
   void forget(Id id);
-  Dwell move(Id id, State to, Nanos at, Nanos error, Why why);
+  HeldTransition move(Id id, State to, Nanos at, Nanos error, Why why);
   bool hidden_by_flow(Id id);
-  void count_unseen(const Connection& connection, State to, Nanos at);
-  void count_unseen(std::uint64_t count, Nanos at);
   void accepted_unseen(const AcceptEvent& event);
-  void count_resync(Nanos at);
-  void report_resync(Nanos at);
-  // True if something that was to follow an event at `at` may have been lost.
-  bool lost_since(Nanos at) const;
 
-  // lifecycle_doubt.cpp: ends that may be none
-  template <typename E>
-  void suspect_end(Id id, PendingEnd pending_end, const E& event);
+  // lifecycle_pending.cpp: ends that may be none
   void resolve(Id id);
-  void resolve_pending_ends(Nanos now);
-  void resolve_last_pending_ends(Nanos now);
-  bool is_improbable(const Connection& connection) const;
-  bool may_ask(Carrier carrier, Nanos now);
   void heard_of_minisock(Id id, Nanos at);
   void ask_about_end(Id id, Nanos now);
   void end_answered(Id id, const InquiryEvent& answer);
@@ -227,7 +185,6 @@ class Lifecycle {
   Id adopt_child(const TransitionEvent& event);
   void grow_up(Id id, std::uint64_t cookie, const Flow& flow, std::uint64_t cgroup_id);
   Id adopt_older(const TransitionEvent& event);
-  Nanos unseen_since(Nanos at) const;
   void step(Id id, const TransitionEvent& event);
   std::optional<ConnectFailure> connect_failure(Id id, const TransitionEvent& event) const;
   void connect_failed(Id id, ConnectFailure reason, Nanos at);
@@ -260,12 +217,7 @@ class Lifecycle {
   void replace(Id id, Nanos at);
   void end_request(Id id);
 
-  // lifecycle_unseen.cpp: what the kernel hides
-  void look_for_stale(Nanos now);
-  bool is_stale(const Connection& connection, Nanos now, Nanos gap) const;
-  bool may_ask_for_stale(Nanos now);
-  static bool is_stale_later(const Connection& connection, Nanos age);
-  Nanos time_beyond(const Connection& connection, Nanos now) const;
+  // lifecycle_answers.cpp
   bool answered_otherwise(Id id, const InquiryEvent& answer);
   void become_child(Id id, const InquiryEvent& answer);
   void left_to_minisock_unseen(Id id, const InquiryEvent& answer);
@@ -280,111 +232,32 @@ class Lifecycle {
   void date(Connection& connection, StateBegin begin);
   void date_request(Connection& connection, const SnapshotEvent& event);
 
-  // lifecycle_flags.cpp
-  void watch(Id id, Nanos orphaned = {});
-  void flag_due(Id id);
-  void ask(Id id, bool for_flag, bool for_end = false);
-  std::optional<Nanos> threshold_of(const Connection& connection) const;
-  Nanos flagged_from(const Connection& connection) const;
-  void wait_until(Id id, Nanos at);
-  void stop_timer(Connection& connection);
-  bool is_successor(Id id, const InquiryEvent& event);
-  bool waits_for_accept(const InquiryEvent& event) const;
-  void watch_accepted(Id id, Nanos at);
-  void raise_flag(Id id, const InquiryEvent& event);
-  void on_state_left(Id id, State from, const Dwell& dwell, Nanos at);
-  void clear_flag(Id id, State from, const Dwell& dwell, Nanos at);
-  void drop_flag(Id id);
-
-  // lifecycle_dead.cpp: descriptors whose connection is over
-  std::optional<Nanos> threshold_of_closed() const {
-    return config_.thresholds.of[index(State::Closed)];
-  }
-  using DeadEntry = DeadDescriptors::Entry;
-  std::optional<DeadEntry> kept_descriptor(Id id, const TransitionEvent& event) const;
-  void keep_descriptor(const std::optional<DeadEntry>& entry);
-  void used_again(std::uint64_t cookie, Nanos at);
-  void found_dead(const DeadSocket& socket, Nanos look);
-  DeadEntry* known_dead(const DeadSocket& socket);
-  std::optional<DeadEntry> older_dead(const DeadSocket& socket) const;
-  void raise_dead(DeadEntry& entry, const DeadSocket& socket);
-  void add_watched(const DeadEntry& entry, Nanos now, WatchedState& state) const;
-  FlagRecord dead_flag(const DeadEntry& entry, Nanos at) const;
-  void clear_dead(const DeadEntry& entry, Nanos at, Nanos error);
-
-  // lifecycle_run.cpp: what `run` says
-  void note_longest(Id id, State state, Nanos dwell);
-  void judge_leaving(Id id, const TransitionEvent& event);
-  void judge(RunBook::Judged judged, bool by_exit, std::uint32_t closer);
-  void tell(const RunBook::Judged& judged);
-  void finish_run(Nanos now);
-
-  // lifecycle_mptcp.cpp: subflows of MPTCP sockets
-  MptcpView* mptcp_of(Id id);
-  MptcpView* known_mptcp_of(Id id);
-  const MptcpView* known_mptcp_of(Id id) const;
-  void is_subflow(Id id);
-  static Dwell mptcp_dwell(const MptcpView& view, Nanos at);
-  void leave_judged(Id id, Nanos at);
-  void found_mptcp(Id id, const MptcpSubflow& subflow);
-  StateBegin begin_of_mptcp(Id id, const MptcpSubflow& subflow) const;
-  std::optional<Nanos> threshold_of(const MptcpView& view) const;
-  std::optional<Nanos> mptcp_due(const MptcpView& view) const;
-  void watch_mptcp(Id id, const MptcpView& view);
-  void mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event);
-  FlagRecord mptcp_flag(const MptcpView& view, Nanos at) const;
-  void mptcp_closed_by_exit(Id id, const MptcpChangeEvent& event);
-
-  struct Deadline {
-    Nanos at;
-    Id id;
-    std::uint32_t generation, serial;
-  };
-  bool is_pending(const Deadline& due) const;
   struct PendingSyn {
     Nanos at;
     Id id;
     std::uint32_t generation;
   };
 
-  LifecycleConfig config_;
+  const LifecycleConfig config_;
   ConnectionTable table_;
+  DwellBook dwells_;
   Publisher publisher_;
+  Resync resync_;
+  Questions questions_;
+  PendingEnds pending_;
+  StaleScan stale_;
+  RunBook run_book_;
+  Flags flags_;
+  DeadFlags dead_;
+  RunJudge run_;
   QueueFlags queues_;
-  std::deque<Deadline> pending_ends_;  // in the order of their time
-  std::deque<Deadline> asked_;   // those of them that wait for an answer, in the same order
-  Nanos asked_requests_until_{}, asked_sockets_until_{};  // the bound of questions about ends
-  Nanos asked_stale_until_{};                             // ... about what is old for its state
-  std::deque<PendingSyn> silent_syns_;  // connect(), listen() whose port we have not seen yet
-  std::deque<PendingSyn> listens_;      // that are not told yet: they may have failed
-  FailedConnects failed_connects_;      // that are not told yet
+  std::deque<PendingSyn> silent_syns_;  // connect() and listen() whose port is not known yet
+  std::deque<PendingSyn> listens_;      // not published yet: listen() may have failed
+  FailedConnects failed_connects_;      // not published yet
   Nanos failed_connects_due_{};
-  std::vector<Nanos> cpu_last_;        // when each CPU was heard of last
-  std::vector<Nanos> listener_reset_;  // ... and sent an RST for a listener
-  Nanos last_loss_{-1};
+  std::vector<Nanos> listener_reset_;  // when each CPU sent an RST for a listener last
   std::uint64_t ended_ = 0;
-  std::uint64_t unseen_ = 0;
   std::uint64_t corrected_ = 0;
-  std::uint64_t unexplained_ = 0;  // those of them since then
-  Nanos unexplained_since_{};
-  Id stale_hand_ = 0;  // where look_for_stale() goes on
-  Nanos stale_looked_{-1};
-  TimerWheel timers_;
-  DeadDescriptors dead_;
-  RunBook run_;
-  std::vector<Question> questions_;
-  ProcessesEvent processes_;  // the last; by pid
-  std::uint64_t flags_raised_ = 0, flags_open_ = 0;
-  MptcpViews mptcp_;
-  std::uint64_t mptcp_not_judged_ = 0;
-  bool wants_snapshot_ = false;
-  bool first_walk_ = false;      // through all sockets: it is on
-  bool walked_ = false;          // one was begun
-  std::uint16_t snapshots_ = 0;  // that were begun
-  std::uint32_t pending_so_far_ = 0;
-  std::uint64_t resynced_ = 0;  // connections put right since the last `lost` record
-  Nanos resynced_at_{};
-  LossCause last_loss_cause_ = LossCause::RingFull;
 };
 
 }  // namespace tcpdwell

@@ -33,7 +33,7 @@ void Lifecycle::tell_listening_until(Nanos since) {
       forget(id);
     } else if (table_[id].local_port == 0) {
       silent_syns_.push_back({at, id, generation});
-      ask(id, false);
+      questions_.ask(id);
     }
   }
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <variant>
 
-#include "model/kernel_time.h"
 #include "lifecycle/lifecycle.h"
+#include "model/kernel_time.h"
 
 namespace tcpdwell {
 namespace {
@@ -26,7 +26,7 @@ bool stamp_changed(const MinisockStart* start, const TimewaitEvent& event) {
 }  // namespace
 
 void Lifecycle::on_event(const TimewaitEvent& event) {
-  saw_cpu(event.cpu, event.at);
+  pending_.saw_cpu(event.cpu, event.at);
   if (event.op == TimerOp::Start) return start_minisock(event);
   Id id = known_minisock(event);
   if (id == kNone) id = minisock_without_start(event);
@@ -38,12 +38,13 @@ void Lifecycle::on_event(const TimewaitEvent& event) {
   }
   table_.touch(id);
   if (table_[id].origin_lost)
-    find_origin(id, State::FinWait2, std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event));
+    find_origin(id, State::FinWait2,
+                std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event));
   switch (event.op) {
     case TimerOp::Segment: heard_of_minisock(id, event.at); return rearm_minisock(id, event);
     case TimerOp::Cancel:
       if (table_[id].pending_end == PendingEnd::Cancelled) restarted(id);
-      return suspect_end(id, PendingEnd::Cancelled, event);
+      return pending_.add(id, PendingEnd::Cancelled, event);
     case TimerOp::Expire: return end_minisock(id, event, true);
     case TimerOp::Start: return;
   }
@@ -76,7 +77,8 @@ Lifecycle::Id Lifecycle::minisock_without_start(const TimewaitEvent& event) {
   if (id == kNone || !table_.has_flow(table_[id], event.flow)) id = table_.by_flow(event.flow);
   if (id == kNone) return kNone;
   Connection& connection = table_[id];
-  const bool ended = connection.pending_end == PendingEnd::Closed && is_improbable(connection);
+  const bool ended =
+      connection.pending_end == PendingEnd::Closed && pending_.is_improbable(connection);
   const bool there = connection.carrier == Carrier::Minisock && connection.object == 0 &&
                      may_have_cookie(connection, event.cookie);
   if (!ended && !there) return kNone;
@@ -94,16 +96,17 @@ Lifecycle::Id Lifecycle::minisock_without_close(const TimewaitEvent& event) {
   const Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
   if (id == kNone) return kNone;
   Connection& connection = table_[id];
-  if (connection.carrier != Carrier::Full || connection.pending_end != PendingEnd::None) return kNone;
+  if (connection.carrier != Carrier::Full || connection.pending_end != PendingEnd::None)
+    return kNone;
   Flow known = table_.flow(connection);
   if (known.local.port == 0) known.local.port = event.flow.local.port;
   if (is_zero(known.local)) known.local.addr = event.flow.local.addr;
   if (known != event.flow) return kNone;  // of another life of one descriptor
   if (!table_.has_flow(connection, event.flow)) table_.set_flow(connection, event.flow);
   retire_object(event.object, event.at);
-  count_resync(event.at);
+  resync_.count_resync(event.at);
   if (connection.state == State::FinWait2)
-    count_unseen(connection, State::TimeWait, event.at);
+    resync_.count_unseen(connection, State::TimeWait, event.at);
   else
     bridge_gap(id, connection.state == State::Closing ? State::TimeWait : State::FinWait2,
                event.at);
@@ -113,7 +116,7 @@ Lifecycle::Id Lifecycle::minisock_without_close(const TimewaitEvent& event) {
   ++connection.question;
   table_.forget_cookie(id);
   table_.index_object(id, event.object);
-  watch(id, event.at);
+  flags_.watch(id, event.at);
   return id;
 }
 
@@ -135,7 +138,8 @@ void Lifecycle::start_minisock(const TimewaitEvent& event) {
   }
   retire_object(event.object, event.at);
   Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
-  if (id == kNone || table_[id].carrier != Carrier::Full || table_[id].pending_end == PendingEnd::Closed) {
+  if (id == kNone || table_[id].carrier != Carrier::Full ||
+      table_[id].pending_end == PendingEnd::Closed) {
     id = minisock_without_start(event);
     if (id == kNone)
       adopt_minisock(event);
@@ -157,7 +161,7 @@ void Lifecycle::start_minisock(const TimewaitEvent& event) {
     connection.origin_lost = true;
     table_.cold_state(connection).pending_event = event;
   }
-  watch(id, event.at);
+  flags_.watch(id, event.at);
 }
 
 // A segment came, or restarted the timer. The first that finds the substate changed was the FIN,
@@ -166,7 +170,8 @@ void Lifecycle::rearm_minisock(Id id, const TimewaitEvent& event) {
   Connection& connection = table_[id];
   if (connection.state != State::FinWait2 || event.substate != State::TimeWait) return;
   const bool cancelled = connection.pending_end == PendingEnd::Cancelled;
-  const auto before = cancelled ? std::get<TimewaitEvent>(table_.cold_state(connection).pending_event) : event;
+  const auto before =
+      cancelled ? std::get<TimewaitEvent>(table_.cold_state(connection).pending_event) : event;
   if (fin_came_before(connection, before))
     catch_up_with_fin(id, before);
   else
@@ -175,7 +180,8 @@ void Lifecycle::rearm_minisock(Id id, const TimewaitEvent& event) {
 
 // Its timer was cancelled, and is running again.
 void Lifecycle::restarted(Id id) {
-  rearm_minisock(id, TimewaitEvent(std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event)));
+  rearm_minisock(
+      id, TimewaitEvent(std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event)));
 }
 
 // Where segments are not seen: a FIN that left the timer in its bucket showed in nothing. But by
@@ -207,22 +213,23 @@ Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
     connection.entered = event.at;
     connection.entered_known = event.substate == State::TimeWait;
     connection.origin_unknown = true;
-    if (!connection.entered_known) connection.entered = unseen_since(event.at);
+    if (!connection.entered_known)
+      connection.entered = resync_.unseen_since(event.at, table_.evicted() > 0);
     table_.index_flow(id);
-    watch(id);
+    flags_.watch(id);
     return id;
   }
   // A timer that has run out says when it was armed last; it may have been armed before. One that
   // is cancelled earlier may still be the shorter one of FIN_WAIT_2, if the FIN came just now.
   connection.entered_known = false;
   if (event.substate != State::TimeWait)
-    connection.entered = unseen_since(event.at);
+    connection.entered = resync_.unseen_since(event.at, table_.evicted() > 0);
   else if (event.op == TimerOp::Expire || event.left_jiffies <= 0)
     connection.entered = event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
   else
     connection.entered = event.at;
   connection.entered = std::min(connection.entered, event.at);
-  watch(id);
+  flags_.watch(id);
   return id;
 }
 

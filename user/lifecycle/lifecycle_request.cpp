@@ -13,7 +13,7 @@ constexpr Nanos kSameCall{100'000};
 }  // namespace
 
 void Lifecycle::on_event(const RequestEvent& event) {
-  saw_cpu(event.cpu, event.at);
+  pending_.saw_cpu(event.cpu, event.at);
   Id id = table_.by_object(event.object);
   if (id != kNone &&
       (table_[id].carrier != Carrier::Request || !table_.has_flow(table_[id], event.flow)))
@@ -21,7 +21,8 @@ void Lifecycle::on_event(const RequestEvent& event) {
   if (event.op == TimerOp::Start) return start_request(event, id);
   if (id == kNone) return;
   table_.touch(id);
-  suspect_end(id, event.op == TimerOp::Expire ? PendingEnd::Expired : PendingEnd::Cancelled, event);
+  pending_.add(id, event.op == TimerOp::Expire ? PendingEnd::Expired : PendingEnd::Cancelled,
+               event);
 }
 
 void Lifecycle::start_request(const RequestEvent& event, Id id) {
@@ -51,11 +52,11 @@ void Lifecycle::start_request(const RequestEvent& event, Id id) {
   connection.entered = event.at;
   connection.entered_known = event.retransmits == 0;
   table_.index_flow(id);
-  watch(id);
+  flags_.watch(id);
 }
 
-// net.ipv4.tcp_migrate_req: the timer of a request whose listener is closed ran out, and in the same
-// call a copy of it, which belongs to another listener of the port, starts its own.
+// net.ipv4.tcp_migrate_req: the timer of a request whose listener is closed ran out, and in the
+// same call a copy of it, which belongs to another listener of the port, starts its own.
 bool Lifecycle::has_migrated(Id before, const RequestEvent& event) const {
   if (before == kNone || table_[before].carrier != Carrier::Request ||
       table_[before].pending_end != PendingEnd::Expired)
@@ -91,7 +92,7 @@ void Lifecycle::end_request(Id id) {
     ending = {Ended::ResetSent, Why::Reset, Side::Local};
   else if (reset_received && !config_.sees_cancellers && last.canceller == Canceller::Unknown)
     ending = {};  // SOCK_DESTROY and the end of its namespace look the same
-  else if ((reset_received || ending.ended == Ended::Timeout) && lost_since(at))
+  else if ((reset_received || ending.ended == Ended::Timeout) && resync_.lost_since(at))
     ending = {};  // the child, or the restart after a retransmission, may have been lost
   connection.pending_end = PendingEnd::None;
   table_.set_tally(connection, {.retransmits = retransmits});

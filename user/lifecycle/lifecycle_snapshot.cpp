@@ -11,23 +11,15 @@
 
 namespace tcpdwell {
 
-// Every socket that is there from now until snapshot_ended() is found by it.
-void Lifecycle::snapshot_begins() {
-  wants_snapshot_ = false;
-  first_walk_ = !walked_;
-  walked_ = true;
-  ++snapshots_;
-}
-
 // What was there before it began and was not found is gone, and its end was lost; or the walk could
 // not see it. So the kernel is asked for each.
 void Lifecycle::snapshot_ended() {
-  first_walk_ = false;
+  resync_.snapshot_ended();
   table_.for_each([this](Id id) {
     const Connection& connection = table_[id];
-    if (connection.snapshot == snapshots_ || connection.pending_end != PendingEnd::None) return;
+    if (connection.snapshot == resync_.walk() || connection.pending_end != PendingEnd::None) return;
     if (connection.carrier == Carrier::Newborn) return forget(id);  // it never grew up
-    if (connection.flag != FlagStage::Asked) ask(id, false);
+    if (connection.flag != FlagStage::Asked) questions_.ask(id);
   });
 }
 
@@ -57,7 +49,7 @@ void Lifecycle::date(Connection& connection, StateBegin begin) {
 Lifecycle::Id Lifecycle::former_self(const SnapshotEvent& event) {
   Id newborn = table_.by_object(event.object);
   if (newborn != kNone && table_[newborn].carrier != Carrier::Newborn) newborn = kNone;
-  if (newborn != kNone && lost_since(table_[newborn].entered)) {
+  if (newborn != kNone && resync_.lost_since(table_[newborn].entered)) {
     forget(newborn);  // this may be another socket at the same address
     newborn = kNone;
   }
@@ -72,24 +64,24 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
   Id id = table_.by_cookie(event.cookie);
   if (id != kNone) {
     Connection& connection = table_[id];
-    connection.snapshot = snapshots_;
+    connection.snapshot = resync_.walk();
     if (connection.carrier != Carrier::Full || connection.pending_end == PendingEnd::Closed) return;
     if (connection.state != event.state) {
-      count_resync(event.at);
+      resync_.count_resync(event.at);
       return bridge_gap(id, event.state, event.at);
     }
     if (connection.entered_known) return;
     const StateBegin before{connection.entered, table_.entered_earliest(connection)};
     date(connection, before.narrowed_by(begin_of_socket(event, config_.hz)));
-    if (connection.flag != FlagStage::Asked) watch(id);
+    if (connection.flag != FlagStage::Asked) flags_.watch(id);
     return;
   }
   if (const Id former = former_self(event); former != kNone) {
-    table_[former].snapshot = snapshots_;
+    table_[former].snapshot = resync_.walk();
     if (event.state == State::SynReceived) return;  // about to be told
     table_.forget_object(former);
     table_.forget_flow(former);
-    count_resync(event.at);
+    resync_.count_resync(event.at);
     grow_up(former, event.cookie, event.flow, event.sock_cgroup_id);
     return bridge_gap(former, event.state, event.at);
   }
@@ -106,7 +98,7 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
   StateBegin begin = begin_of_socket(event, config_.hz);
   if (config_.memory != nullptr) begin = config_.memory->recall(event, begin);
   date(connection, begin);
-  if (event.mptcp && event.state != State::Established) is_subflow(id);
+  if (event.mptcp && event.state != State::Established) flags_.is_subflow(id);
   keep_found(id, event);
 }
 
@@ -129,7 +121,7 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
   Id known = known_minisock(seen);
   if (known == kNone) known = minisock_without_start(seen);
   if (known != kNone) {
-    table_[known].snapshot = snapshots_;
+    table_[known].snapshot = resync_.walk();
     if (table_[known].pending_end == PendingEnd::Cancelled) went_on(known, event.at);
     if (table_[known].origin_lost) find_lost_origin(known, event.at);
     if (table_[known].state == State::FinWait2 && event.state == State::TimeWait &&
@@ -139,11 +131,11 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
   }
   retire_object(event.object, event.at);
   Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
-  const bool start_lost =
-      id != kNone && table_[id].carrier == Carrier::Full && table_[id].pending_end == PendingEnd::None;
+  const bool start_lost = id != kNone && table_[id].carrier == Carrier::Full &&
+                          table_[id].pending_end == PendingEnd::None;
   if (start_lost) {
-    table_[id].snapshot = snapshots_;
-    count_resync(event.at);
+    table_[id].snapshot = resync_.walk();
+    resync_.count_resync(event.at);
     if (table_[id].state != event.state) bridge_gap(id, event.state, event.at);
   } else {
     id = create();
@@ -163,11 +155,11 @@ void Lifecycle::found_request(const SnapshotEvent& event) {
   if (const Id known = table_.by_object(event.object); known != kNone &&
                                                        table_[known].carrier == Carrier::Request &&
                                                        table_.has_flow(table_[known], event.flow)) {
-    table_[known].snapshot = snapshots_;
+    table_[known].snapshot = resync_.walk();
     if (table_[known].pending_end != PendingEnd::None) went_on(known, event.at);
     if (table_[known].entered_known) return;
     date_request(table_[known], event);  // until now it was known by a retransmission
-    return watch(known);
+    return flags_.watch(known);
   }
   replace(table_.by_object(event.object), event.at);
   replace(table_.by_flow(event.flow), event.at);
@@ -194,7 +186,7 @@ void Lifecycle::keep_found(Id id, const SnapshotEvent& event) {
   connection.timestamped = event.timestamps;
   if (connection.carrier != Carrier::Request) publisher_.reconsider(connection, false);
   if (hidden_by_flow(id)) return forget(id);
-  watch(id);
+  flags_.watch(id);
 }
 
 }  // namespace tcpdwell

@@ -37,7 +37,7 @@ void learn_closer(ConnectionTable& table, Connection& connection, const Transiti
 }  // namespace
 
 void Lifecycle::on_event(const TransitionEvent& event) {
-  saw_cpu(event.cpu, event.at);
+  pending_.saw_cpu(event.cpu, event.at);
   if (event.from == State::Closed) return begin_life(event);
   if (event.from == State::Listen && event.to == State::SynReceived) return begin_child(event);
   Id id = table_.by_cookie(event.cookie);
@@ -45,7 +45,8 @@ void Lifecycle::on_event(const TransitionEvent& event) {
   if (id == kNone) return;
   table_.touch(id);
   if (table_[id].carrier == Carrier::Minisock) return leave_to_minisock(id, event);
-  if (table_[id].pending_end == PendingEnd::Closed) return;  // over; another event of it would be a stray
+  if (table_[id].pending_end == PendingEnd::Closed)
+    return;  // over; another event of it would be a stray
   step(id, event);
 }
 
@@ -60,7 +61,7 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
     else
       give_up(old, event.at);
   }
-  used_again(event.cookie, event.at);
+  dead_.used_again(event.cookie, event.at);
   const Id id = create();
   table_.index_cookie(id, event.cookie);
   Connection& connection = table_[id];
@@ -85,7 +86,7 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
     listens_.push_back({event.at, id, table_.generation(id)});
   else
     publisher_.opened(connection, State::Closed, client ? Why::Connect : Why::Listen);
-  watch(id);
+  flags_.watch(id);
   if (hidden_by_flow(id)) forget(id);
 }
 
@@ -116,7 +117,7 @@ Lifecycle::Id Lifecycle::adopt(const TransitionEvent& event) {
 Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
   Id newborn = table_.by_object(event.object);
   if (newborn != kNone && table_[newborn].carrier != Carrier::Newborn) newborn = kNone;
-  if (newborn != kNone && lost_since(table_[newborn].entered)) {
+  if (newborn != kNone && resync_.lost_since(table_[newborn].entered)) {
     forget(newborn);  // this may be another child at the same address
     newborn = kNone;
   }
@@ -127,7 +128,7 @@ Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
     if (const Id request = table_.by_flow(event.flow);
         request != kNone && table_[request].carrier == Carrier::Request &&
         table_[request].pending_end == PendingEnd::None)
-      ask(request, false);
+      questions_.ask(request);
     return kNone;
   }
   Id id = table_.by_flow(event.flow);
@@ -164,7 +165,7 @@ void Lifecycle::grow_up(Id id, std::uint64_t cookie, const Flow& flow, std::uint
   table_.tidy(connection);
   connection.sock_cgroup_id = cgroup_id;
   publisher_.opened(connection, State::Listen, Why::Syn);
-  watch(id);
+  flags_.watch(id);
 }
 
 // It was there before us, or its beginning was lost: in `from` for longer than we know.
@@ -179,11 +180,11 @@ Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
     if (newborn != kNone) forget(newborn);
     table_.forget_object(request);  // how it grew up was lost
     table_.forget_flow(request);
-    count_resync(event.at);
+    resync_.count_resync(event.at);
     grow_up(request, event.cookie, event.flow, event.sock_cgroup_id);
     return request;
   }
-  if (newborn != kNone && !lost_since(table_[newborn].entered)) {  // it was accepted: it is no older one
+  if (newborn != kNone && !resync_.lost_since(table_[newborn].entered)) {  // accepted, so not older
     table_.forget_object(newborn);
     grow_up(newborn, event.cookie, event.flow, event.sock_cgroup_id);
     return newborn;
@@ -198,19 +199,11 @@ Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
   if (event.from == State::Listen || event.from == State::SynSent)
     connection.opened_by = Side::Local;
   connection.state = event.from;
-  connection.entered = unseen_since(event.at);
+  connection.entered = resync_.unseen_since(event.at, table_.evicted() > 0);
   connection.entered_known = false;
   connection.closed_by = first_fin(event.from);
   connection.sock_cgroup_id = event.sock_cgroup_id;
   return id;
-}
-
-// Since when a connection that is not in the table has not changed its state, at least. Once all
-// sockets were walked through, one that is not known is no older one: its beginning was lost, or
-// hidden, or the walk could not enter its namespace. Then nothing is known.
-Nanos Lifecycle::unseen_since(Nanos at) const {
-  if (table_.evicted() > 0 || (walked_ && !first_walk_)) return at;
-  return std::min(std::max(config_.began, last_loss_), at);
 }
 
 // From SYN_SENT to CLOSED: connect() ended before a packet left, in the system call that began it.
@@ -259,11 +252,12 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
   if (!event.may_be_killed) learn_closer(table_, connection, event);
   connection.followed |= event.followed;
   connection.orphan |= event.closing || event.dead;
-  if (event.mptcp && event.to != State::Established && event.to != State::Closed) is_subflow(id);
+  if (event.mptcp && event.to != State::Established && event.to != State::Closed)
+    flags_.is_subflow(id);
   if (connection.state != event.from) bridge_gap(id, event.from, event.at);
-  if (config_.exit_grace) judge_leaving(id, event);
+  run_.leaves(id, event);
   if (event.from == event.to) {  // close() after shutdown(): whose threshold is another
-    watch(id, event.at);
+    flags_.watch(id, event.at);
     return publisher_.reconsider(connection, false);
   }
   if (event.to == State::Closed) return close_socket(id, event);
@@ -280,7 +274,7 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
 // Transitions were lost: it entered `to` at some time since the last one we know.
 void Lifecycle::bridge_gap(Id id, State to, Nanos before) {
   Connection& connection = table_[id];
-  count_unseen(connection, to, before);
+  resync_.count_unseen(connection, to, before);
   const Nanos half = (std::max(before, connection.entered) - connection.entered) / 2;
   move(id, to, connection.entered + half, half, Why::Unknown);
   if (connection.closed_by == Side::Unknown) connection.closed_by = first_fin(to);
@@ -298,8 +292,9 @@ void Lifecycle::find_origin(Id id, State from, TimewaitEvent start) {
 
 // ... which was lost: most likely this.
 void Lifecycle::find_lost_origin(Id id, Nanos at) {
-  count_resync(at);
-  find_origin(id, State::FinWait2, std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event));
+  resync_.count_resync(at);
+  find_origin(id, State::FinWait2,
+              std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event));
 }
 
 void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
@@ -308,7 +303,7 @@ void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
   if (event.from == State::Listen) queues_.listener_closed(event.cookie, event.at);
   const bool watched = config_.watches_resets && needs_reset_facts(event);
   if (event.may_be_killed || (!connection.reset_sent && (watched || leads_to_minisock(event))))
-    return suspect_end(id, PendingEnd::Closed, event);
+    return pending_.add(id, PendingEnd::Closed, event);
   settle_closed(id, event);
 }
 
@@ -319,12 +314,12 @@ void Lifecycle::settle_closed(Id id, const TransitionEvent& event) {
                                         .sent = connection.reset_sent,
                                         .memory = connection.reset_memory});
   // What did not follow may have been lost: the RST, or the minisock.
-  if (lost_since(event.at) && needs_reset_facts(event) && !connection.reset_sent)
+  if (resync_.lost_since(event.at) && needs_reset_facts(event) && !connection.reset_sent)
     ending = {Ended::Unknown, Why::Unknown, Side::Unknown};
-  auto descriptor = kept_descriptor(id, event);
+  auto descriptor = dead_.entry_of(id, event);
   if (descriptor) descriptor->how = ending.ended;
   finish_life(id, event.at, ending, std::nullopt);
-  keep_descriptor(descriptor);
+  dead_.keep(descriptor);
 }
 
 // The full socket's CLOSE after its minisock began: no end, but the last look at its counters.
@@ -336,7 +331,8 @@ void Lifecycle::leave_to_minisock(Id id, const TransitionEvent& event) {
   connection.timestamped = event.timestamped;
   if (event.tally) table_.set_tally(connection, *event.tally);
   if (connection.origin_lost)
-    find_origin(id, event.from, std::get<TimewaitEvent>(table_.cold_state(connection).pending_event));
+    find_origin(id, event.from,
+                std::get<TimewaitEvent>(table_.cold_state(connection).pending_event));
   if (connection.origin_unknown) {
     connection.origin_unknown = false;
     connection.minisock_cookie = connection.minisock_cookie && connection.cookie != 0;
@@ -345,14 +341,14 @@ void Lifecycle::leave_to_minisock(Id id, const TransitionEvent& event) {
     if (connection.state == State::TimeWait) {
       const Nanos entered = connection.entered;
       connection.state = event.from;
-      connection.entered = unseen_since(entered);
+      connection.entered = resync_.unseen_since(entered, table_.evicted() > 0);
       connection.entered_known = false;
       move(id, State::TimeWait, entered, Nanos{0},
            event.from == State::Closing ? Why::Ack : Why::Fin);
     }
     connection.closed_by = first_fin(event.from);
   }
-  keep_descriptor(kept_descriptor(id, event));
+  dead_.keep(dead_.entry_of(id, event));
   table_.forget_cookie(id);
 }
 

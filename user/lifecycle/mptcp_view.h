@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of the MPTCP socket that a connection is a subflow of. Its flags are about that
-// socket, not about the state of TCP: a close of MPTCP is a DATA_FIN, which no subflow shows.
+// State of the MPTCP socket to which a connection belongs as a subflow. Flags of the connection are
+// about the MPTCP socket, not about TCP: MPTCP closes with a DATA_FIN, which no subflow's state
+// shows.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -8,27 +9,28 @@
 #include <cstdint>
 #include <optional>
 
-#include "model/event.h"
 #include "lifecycle/state_begin.h"
+#include "model/event.h"
 
 namespace tcpdwell {
 
 struct MptcpView {
   std::uint32_t generation = 0;  // of the connection
-  bool known = false;            // what follows is; else only that it is a subflow
-  bool stands = true;            // for the MPTCP socket: the others are never flagged
+  bool known = false;            // false: only known to be a subflow; ignore the fields below
+  bool stands = true;            // represents the MPTCP socket; other subflows are never flagged
   State state = State::Established;
-  StateBegin begin;               // of the state
-  bool begin_known = false;       // exactly: it is `begin.latest`
+  StateBegin begin;               // when `state` began
+  bool begin_known = false;       // the state began exactly at `begin.latest`
   std::optional<Nanos> orphaned;  // when the application closed it after shutdown()
-  MptcpSocket socket;             // as it was seen last
-  bool fresh = false;             // that was since the last flag that was asked about
-  bool counted = false;           // among those that could not be judged
+  MptcpSocket socket;             // as last seen
+  bool fresh = false;             // `socket` was seen since the last flag query
+  bool counted = false;           // already counted as not judged
 
   bool is_orphan() const { return socket.dead || orphaned; }
 };
 
-// By the ids of their connections. An id is reused: an entry of an earlier connection is none.
+// The views by connection id. Ids are reused: `generation` tells the entry of an earlier
+// connection.
 class MptcpViews {
  public:
   bool empty() const { return views_.empty(); }
@@ -40,7 +42,7 @@ class MptcpViews {
     const auto it = views_.find(id);
     return it == views_.end() || it->second.generation != generation ? nullptr : &it->second;
   }
-  // Made if there is none.
+  // Creates the view if it does not exist.
   MptcpView& at(std::uint32_t id, std::uint32_t generation) {
     MptcpView& view = views_[id];
     if (view.generation != generation) view = {.generation = generation, .socket = {}};

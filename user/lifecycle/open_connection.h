@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What somebody who looks at the whole table may know of one connection in it. To be used at once:
-// it refers to the table. It is cheap to make; what is not asked for costs nothing.
+// A read-only view of one connection, for walks through the table. It refers to the table: do not
+// keep it. It is cheap to make; fields are looked up only when read.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +22,12 @@ class OpenConnection {
   Role role() const { return connection_.role; }
   const Site& site() const { return table_.site(connection_); }
   std::uint16_t local_port() const { return connection_.local_port; }  // 0: not chosen yet
-  bool port_bound() const { return connection_.port_bound; }           // as far as known
+  bool port_bound() const { return connection_.port_bound; }           // best effort
   bool timestamped() const { return connection_.timestamped; }
-  Nanos entered() const { return connection_.entered; }  // its state; at the latest
+  Nanos entered() const { return connection_.entered; }  // its state; an upper bound if not exact
   Endpoint remote() const { return {connection_.remote, connection_.remote_port}; }
   const Process* owner() const { return table_.owner(connection_); }  // nullptr: not known
-  // Its path; nullptr: not known.
+  // The path of its cgroup; nullptr: not known.
   const std::string* cgroup() const { return publisher_.known_path_of(connection_); }
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flags that outlive Sink::write(): with the text that they only refer to.
+// Keeps FlagRecords beyond Sink::write(), with copies of the texts that they refer to.
 #pragma once
 
 #include <absl/container/node_hash_set.h>

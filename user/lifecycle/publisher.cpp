@@ -7,8 +7,6 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kMaxCgroups = 65536;
-
 std::optional<Dwell> dwell_of(const StateTime& time) {
   if (!time.visited) return std::nullopt;
   if (time.lower_bound) return Dwell{time.total, std::nullopt};
@@ -27,43 +25,11 @@ void Publisher::opened(Connection& connection, State from, Why why) {
                        .owned = connection.owner != 0});
 }
 
-Dwell Publisher::moved(Connection& connection, State to, Nanos at, Nanos error, Why why) {
-  // Two CPUs stamp their events before they queue them: a later one can be a little earlier.
-  at = std::max(at, connection.entered);
-  const Nanos measured_error = table_.entered_error(connection) + error;
-  const Nanos off = sum_of_errors(measured_error, suspensions_.within(connection.entered, at));
-  const bool known = connection.entered_known;
-  // Without a beginning it is a lower bound: of the earliest that the end can have been.
-  const Nanos measured = at - connection.entered;
-  const Nanos value = known ? measured : std::max(measured - measured_error, Nanos{0});
-  const State from = connection.state;
-  if (to == State::Closed) {
-    last_state_ = from;
-    last_time_ = {.total = value, .error = off, .visited = true, .lower_bound = !known};
-  } else {
-    table_.spend(connection, from, value, off, !known);
-  }
-  connection.state = to;
-  connection.entered = at;
-  table_.set_entered_error(connection, error);
-  connection.entered_known = true;
-  publish(connection, {.at = at,
-                       .dwell = value,
-                       .error = off,
-                       .from = from,
-                       .to = to,
-                       .why = why,
-                       .has_dwell = true,
-                       .error_known = known,
-                       .owned = connection.owner != 0});
-  return {value, known ? std::optional(measured_error) : std::nullopt};
-}
-
 void Publisher::date(FlagRecord& flag, Nanos at) const {
   flag.when = when(at);
   if (flag.dwell.error)
     flag.dwell.error =
-        sum_of_errors(*flag.dwell.error, suspensions_.within(at - flag.dwell.value, at));
+        sum_of_errors(*flag.dwell.error, dwells_.suspended_within(at - flag.dwell.value, at));
 }
 
 bool Publisher::flagged(Connection& connection, Nanos at, FlagRecord record) {
@@ -78,7 +44,7 @@ void Publisher::flagged(const SocketInfo& socket, std::uint64_t cgroup_id, Nanos
                         FlagRecord record) {
   date(record, at);
   record.socket = socket;
-  const std::string* path = path_of(cgroup_id);
+  const std::string* path = cgroups_.path_of(cgroup_id);
   record.socket.cgroup = path == nullptr ? std::string_view() : *path;
   if (filter_.wants(record)) sink_.write(record);
 }
@@ -98,7 +64,7 @@ Verdict Publisher::judge(const SocketInfo& socket, std::uint64_t cgroup_id) {
     return Verdict::Hide;
   std::optional<std::string> cgroup;
   if (filter_.asks_for_cgroup()) {
-    const std::string* path = path_of(cgroup_id);
+    const std::string* path = cgroups_.path_of(cgroup_id);
     if (path == nullptr && cgroup_id != 0) return Verdict::NotYet;
     if (path != nullptr) cgroup = *path;
   }
@@ -106,7 +72,7 @@ Verdict Publisher::judge(const SocketInfo& socket, std::uint64_t cgroup_id) {
 }
 
 bool Publisher::queued(const QueuedChild& child, bool followed, Nanos at, FlagRecord record) {
-  const std::string* path = path_of(child.sock_cgroup_id);
+  const std::string* path = cgroups_.path_of(child.sock_cgroup_id);
   const std::optional<std::string> cgroup = path ? std::optional(*path) : std::nullopt;
   const auto passes = [&](const std::optional<Owner>& owner) {
     return filter_.on_owner(owner, cgroup, true) == Verdict::Show;
@@ -127,7 +93,7 @@ bool Publisher::queued(const QueuedChild& child, bool followed, Nanos at, FlagRe
 
 // Shown by the state in which it was when it was flagged.
 void Publisher::left_queue(const QueuedChild& child, Nanos at, FlagRecord record) {
-  const std::string* path = path_of(child.sock_cgroup_id);
+  const std::string* path = cgroups_.path_of(child.sock_cgroup_id);
   date(record, at);
   record.socket.cgroup = path ? std::string_view(*path) : std::string_view();
   const State state = std::exchange(record.state, child.state);
@@ -136,7 +102,7 @@ void Publisher::left_queue(const QueuedChild& child, Nanos at, FlagRecord record
   sink_.write(record);
 }
 
-void Publisher::ended(Connection& connection, Nanos at, Ended ended,
+void Publisher::ended(Connection& connection, const HeldTransition& last, Ended ended,
                       std::optional<TimeWaitEnded> time_wait) {
   reconsider(connection, true);
   if (connection.verdict != Verdict::Show) return;
@@ -144,7 +110,7 @@ void Publisher::ended(Connection& connection, Nanos at, Ended ended,
   if (!needs_.connections) return;
   Record any(std::in_place_type<ConnectionRecord>);
   auto& record = *std::get_if<ConnectionRecord>(&any);
-  record.when = when(at);
+  record.when = when(last.at);
   describe(connection, true, record.socket);
   record.opened_by = connection.opened_by;
   record.closed_by = connection.closed_by;
@@ -152,12 +118,7 @@ void Publisher::ended(Connection& connection, Nanos at, Ended ended,
   record.time_wait_ended = time_wait;
   if (const Process* closer = table_.closer(connection)) record.closer = Owner{*closer, Via::Close};
   record.tally = table_.tally(connection);
-  auto times = table_.times(connection);
-  StateTime& last = times[index(last_state_)];
-  last = {.total = last.total + last_time_.total,
-          .error = sum_of_errors(last.error, last_time_.error),
-          .visited = true,
-          .lower_bound = last.lower_bound || last_time_.lower_bound};
+  const auto times = dwells_.times(connection, last);
   std::transform(times.begin(), times.end(), record.dwell.begin(), dwell_of);
   if (filter_.wants(record)) sink_.write(any);
 }
@@ -258,34 +219,11 @@ std::uint64_t Publisher::cgroup_id_of(const Connection& connection) const {
   return connection.sock_cgroup_id;
 }
 
-const std::string* Publisher::path_of(std::uint64_t id) {
-  if (id == 0) return nullptr;
-  if (id != last_cgroup_ || last_name_ == nullptr) {
-    // Containers come and go: what is forgotten is asked for again.
-    if (cgroups_.size() >= kMaxCgroups && !cgroups_.contains(id)) cgroups_.clear();
-    const auto [it, is_new] = cgroups_.try_emplace(id);
-    if (is_new) unknown_cgroups_.push_back(id);
-    last_cgroup_ = id;
-    last_name_ = &it->second;
-  }
-  return last_name_->known ? &last_name_->path : nullptr;
-}
-
 const std::string* Publisher::known_path_of(const Connection& connection) const {
-  const auto it = cgroups_.find(cgroup_id_of(connection));
-  return it == cgroups_.end() || !it->second.known ? nullptr : &it->second.path;
-}
-
-void Publisher::cgroup(std::uint64_t id, std::string path) {
-  cgroups_[id] = {std::move(path), true};
-}
-
-std::vector<std::uint64_t> Publisher::take_unknown_cgroups() {
-  return std::exchange(unknown_cgroups_, {});
+  return cgroups_.known_path_of(cgroup_id_of(connection));
 }
 
 void Publisher::suspended(const SuspendEvent& event) {
-  suspensions_.add(event);
   sink_.write(ClockRecord{.when = when(event.at), .suspended = event.length});
 }
 

@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a connection's changes to records: keeps the books of its dwells, gives it wall-clock time
-// and cgroup path, and holds its records until it is decided whether the run is about it.
+// From a connection's transitions to records: adds wall-clock time and cgroup path, and holds the
+// records until it is decided whether the run is about the connection. Changes no state.
 #pragma once
 
 #include <cstdint>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "lifecycle/cgroup_paths.h"
 #include "lifecycle/connection.h"
+#include "lifecycle/dwell_book.h"
 #include "lifecycle/filter.h"
-#include "model/record.h"
-#include "lifecycle/suspensions.h"
 #include "lifecycle/table.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 
 class Publisher {
  public:
   // All must outlive it.
-  Publisher(const Filter& filter, Sink& sink, ConnectionTable& table)
-      : filter_(filter), sink_(sink), needs_(sink.needs()), table_(table) {}
+  Publisher(const Filter& filter, Sink& sink, ConnectionTable& table, DwellBook& dwells)
+      : filter_(filter), sink_(sink), needs_(sink.needs()), table_(table), dwells_(dwells) {}
 
   // The first transition of a connection, which has no dwell: CLOSED or LISTEN to its state.
   void opened(Connection& connection, State from, Why why);
-  // It leaves its state for `to`. `error`: how far `at` may be off. Returns the time it was in it,
-  // for flagged().
-  Dwell moved(Connection& connection, State to, Nanos at, Nanos error, Why why);
-  // Its life is over, and it was moved to CLOSED just now.
-  void ended(Connection& connection, Nanos at, Ended ended, std::optional<TimeWaitEnded> time_wait);
+  // A later one, as DwellBook::move() returned it.
+  void moved(Connection& connection, const HeldTransition& change) { publish(connection, change); }
+  // The life of the connection is over with `last`, which led to CLOSED.
+  void ended(Connection& connection, const HeldTransition& last, Ended ended,
+             std::optional<TimeWaitEnded> time_wait);
 
   // `record` but for when and whose. False: the run is not about this connection.
   bool flagged(Connection& connection, Nanos at, FlagRecord record);
@@ -65,22 +65,19 @@ class Publisher {
   void lost(const LossEvent& event, std::uint64_t resynced);
   void suspended(const SuspendEvent& event);
   void clock(Nanos offset) { clock_offset_ = offset; }
-  void cgroup(std::uint64_t id, std::string path);
   When when(Nanos at) const { return {at, clock_offset_.count() ? at + clock_offset_ : Nanos{0}}; }
 
   // What the run was about so far; `open` is not counted.
   const EndRecord::Passed& passed() const { return passed_; }
 
-  // Ids of cgroups whose path nobody has told yet, each once.
-  std::vector<std::uint64_t> take_unknown_cgroups();
+  CgroupPaths& cgroups() { return cgroups_; }
   const Filter& filter() const { return filter_; }
 
  private:
   // Sets its time; a suspension that it spans becomes part of its error.
   void date(FlagRecord& flag, Nanos at) const;
-  const std::string* path_of(std::uint64_t cgroup_id);
   const std::string* path_of(const Connection& connection) {
-    return path_of(cgroup_id_of(connection));
+    return cgroups_.path_of(cgroup_id_of(connection));
   }
   void describe(const Connection& connection, bool owned, SocketInfo& info);
   std::optional<Owner> owner_of(const Connection& connection) const;
@@ -95,23 +92,12 @@ class Publisher {
   Sink& sink_;
   const Sink::Needs needs_;
   ConnectionTable& table_;
+  DwellBook& dwells_;
   Nanos clock_offset_{};
-  Suspensions suspensions_;
   EndRecord::Passed passed_;
   // It is not small, and every field of it is written for each that is told.
   Record told_{std::in_place_type<TransitionRecord>};
-  // What the one that was moved to CLOSED last spent in the state before.
-  State last_state_ = State::Closed;
-  StateTime last_time_;
-  struct CgroupName {
-    std::string path;  // empty: gone before anybody could look
-    bool known = false;
-  };
-  std::unordered_map<std::uint64_t, CgroupName> cgroups_;
-  std::vector<std::uint64_t> unknown_cgroups_;
-  // The one that was looked up last: the next is likely the same.
-  std::uint64_t last_cgroup_ = 0;
-  const CgroupName* last_name_ = nullptr;
+  CgroupPaths cgroups_;
 };
 
 }  // namespace tcpdwell

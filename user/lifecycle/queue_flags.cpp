@@ -13,15 +13,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kStampError = 1us;             // the kernel stamps in microseconds
-constexpr std::uint32_t kMostLooked = 65'536;  // connections, for who accepted: a few milliseconds
+constexpr Nanos kStampError = 1us;             // the kernel's stamp is in microseconds
+constexpr std::uint32_t kMostLooked = 65'536;  // limits accepted_at() to a few milliseconds
 constexpr std::size_t kMostLeft = 1'000'000;
 
 std::optional<Nanos> error_of(bool dated) {
   return dated ? std::optional(kStampError) : std::nullopt;
 }
 
-StuckFacts socket_bits_of(const QueuedChild& child) {
+StuckFacts facts_of(const QueuedChild& child) {
   return {.state = child.state,
           .attached = false,
           .receive_queue = child.receive_queue,
@@ -40,9 +40,9 @@ std::vector<std::uint64_t> QueueFlags::take_namespaces() {
   return all;
 }
 
-// The owners of what is open at that port, as far as they accepted it: whoever did it before does
-// it. Of a server that forks for each connection the children hold the listener, too, and its
-// connections, but the parent accepts.
+// The processes that accepted open connections of this port. A process that accepted before is the
+// one to accept now. Holding a connection is no such evidence: in a server that forks for each
+// connection, children hold the listener and its connections, but the parent accepts.
 std::vector<std::uint32_t> QueueFlags::accepted_at(const Flow& listener) const {
   std::vector<std::uint32_t> pids;
   const ConnectionTable::Id ids = std::min(table_.ids(), kMostLooked);
@@ -110,7 +110,7 @@ std::optional<WatchedState> QueueFlags::watched(Nanos now) const {
 }
 
 void QueueFlags::leaves(std::uint64_t cookie) {
-  // A recording may lack the end of a walk.
+  // Bounded, since a recording can lack the end of a walk.
   if (left_meanwhile_.size() >= kMostLeft) left_meanwhile_.clear();
   left_meanwhile_.insert(cookie);
 }
@@ -122,7 +122,7 @@ void QueueFlags::walked(const AcceptQueuesEvent& event,
       namespaces_.erase(it);
   young_ = event.young;
   next_queued_ = event.next_queued;
-  absl::flat_hash_set<std::uint64_t> partly;  // listeners whose queue is not known to its end
+  absl::flat_hash_set<std::uint64_t> partly;  // listeners whose queue was listed incompletely
   for (const ListenQueue& queue : event.queues) {
     if (left_meanwhile_.contains(queue.cookie)) continue;
     const auto listener = learn(queue, processes);
@@ -145,7 +145,7 @@ void QueueFlags::walked(const AcceptQueuesEvent& event,
   if (walks_ > 0 && --walks_ == 0) left_meanwhile_.clear();
 }
 
-// In the order in which they were queued.
+// In the order of queueing, which is the same in a replay.
 template <typename Is>
 void QueueFlags::clear_all(Is&& is, Nanos at) {
   std::vector<std::pair<Nanos, std::uint64_t>> all;
@@ -191,8 +191,8 @@ void QueueFlags::raise(Waiting& waiting, Nanos at) {
   record.socket = {
       .cookie = child.cookie, .life = waiting.life, .flow = child.flow, .role = Role::Server};
   if (child.state != State::Closed) {
-    record.unread_bytes = unread_bytes(socket_bits_of(child));
-    record.unsent_bytes = unsent_bytes(socket_bits_of(child));
+    record.unread_bytes = unread_bytes(facts_of(child));
+    record.unsent_bytes = unsent_bytes(facts_of(child));
   }
   record.holders = waiting.listener->holders;
   record.queue = waiting.listener->queue;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flags of kind Accept: connections that wait in an accept queue for longer than the threshold. A
-// connection can be reset there, which ends its life, and still it waits: so what is queued is kept
-// apart from the table of connections, by cookie.
+// reset ends a connection but leaves it in the queue, so queued connections are kept apart from the
+// connection table, by cookie.
 //
-// What a walk through the queues found and what happened meanwhile come in one order: a connection
-// that was accepted after a walk began is not flagged by what that walk found.
+// The result of a walk and other events come in one order: a connection that was accepted after the
+// start of a walk is not flagged by the result of that walk.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -15,41 +15,41 @@
 #include <optional>
 #include <vector>
 
-#include "model/event.h"
 #include "lifecycle/publisher.h"
-#include "model/record.h"
 #include "lifecycle/table.h"
+#include "model/event.h"
+#include "model/record.h"
 
 namespace tcpdwell {
 
 class QueueFlags {
  public:
-  // Both must outlive it. Without a threshold nothing is flagged.
+  // `table` and `publisher` must outlive it. nullopt: no flags.
   QueueFlags(std::optional<Nanos> threshold, const ConnectionTable& table, Publisher& publisher)
       : threshold_(threshold), table_(table), publisher_(publisher) {}
 
-  // Its AcceptQueuesEvent comes later; there may be several under way.
+  // A walk begins; its AcceptQueuesEvent comes later. Several walks can overlap.
   void walk_begins() { ++walks_; }
-  // `processes`: facts of the holders that it names, by pid, as far as they are known.
+  // `processes`: facts about holders in the event, sorted by pid; can be incomplete.
   void walked(const AcceptQueuesEvent& event, const std::vector<ProcessFacts>& processes);
   void accepted(const AcceptEvent& event) {
     if (walks_ != 0) leaves(event.cookie);
     if (!waiting_.empty()) clear_accepted(event);
   }
-  // What was in its queue is gone.
+  // A listener has closed: clears the flags of its queue.
   void listener_closed(std::uint64_t cookie, Nanos at);
-  // Network namespaces (by cookie) in which a listener was heard of, and where the last walk found
-  // one, if it came by.
+  // Network namespaces (by cookie) to walk: those with a listener event since the last call, or
+  // with a listener at the last walk.
   void heard_of_listener(std::uint64_t netns_cookie) { namespaces_[netns_cookie] = true; }
   std::vector<std::uint64_t> take_namespaces();
 
-  // What the last walk found, whether or not it passes the threshold. nullopt: there is none.
+  // All queued connections of the last walk, also those below the threshold. nullopt: no threshold.
   std::optional<WatchedState> watched(Nanos now) const;
-  std::uint64_t raised() const { return raised_; }  // flags, in all
-  std::uint64_t open() const { return open_; }      // those of them not cleared
+  std::uint64_t raised() const { return raised_; }  // flags raised so far
+  std::uint64_t open() const { return open_; }      // raised and not cleared
 
  private:
-  // What a walk said of a listener last.
+  // A listener, as of the last walk.
   struct Listener {
     AcceptQueue queue;
     std::vector<Holder> holders;
@@ -59,9 +59,9 @@ class QueueFlags {
     QueuedChild child;
     std::shared_ptr<Listener> listener;
     std::uint32_t life = 0;
-    bool in_table = false;  // its life was not over when it was flagged
+    bool in_table = false;  // the connection had not ended when it was flagged
     bool raised = false;
-    bool dated = true;  // else it was queued at child.queued_at at the latest
+    bool dated = true;  // false: child.queued_at is only an upper bound
     Nanos walked{};     // when the last walk found it
   };
   std::shared_ptr<Listener> learn(const ListenQueue& queue,
@@ -83,7 +83,7 @@ class QueueFlags {
   void clear_all(Is&& is, Nanos at);
   absl::flat_hash_map<std::uint64_t, Waiting> waiting_;                      // by cookie
   absl::flat_hash_map<std::uint64_t, std::shared_ptr<Listener>> listeners_;  // by cookie
-  std::size_t walks_ = 0;                                                    // under way
+  std::size_t walks_ = 0;                                                    // in progress
   absl::flat_hash_set<std::uint64_t> left_meanwhile_;    // cookies, also of closed listeners
   absl::flat_hash_map<std::uint64_t, bool> namespaces_;  // by cookie: heard of since it was taken
   std::uint64_t young_ = 0;                              // of the last walk, as in its event

@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kExitTakes = 5s;  // at the most, until all descriptors are closed
+constexpr Nanos kExitTakes = 5s;  // at most, until all descriptors are closed
 
 }  // namespace
 

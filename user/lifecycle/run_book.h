@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// `run`: whether what was stuck was left behind by its process or closed by it, and how near any
-// socket came to a threshold. What a process closes just before it exits, its runtime closes: that
-// shows only when the exit follows. Pure.
+// `run`: decides whether a process left its stuck sockets behind or closed them itself, and keeps
+// the longest dwells. Sockets closed shortly before the exit were closed by the runtime; only the
+// exit shows that. Pure.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +16,15 @@ namespace tcpdwell {
 class RunBook {
  public:
   struct Judged {
-    FlagRecord flag;  // with its socket, but for the cgroup
+    FlagRecord flag;  // without the socket's cgroup path
     std::uint64_t cgroup_id = 0;
     Nanos at{};
   };
 
-  // `pid` closed it at `judged.at`, and may be about to exit.
+  // `pid` closed a stuck socket at `judged.at`, and may be about to exit.
   void closed(Judged judged, std::uint32_t pid);
-  // Calls tell(Judged) for each that `pid` closed less than `grace` before it exits, at `at`.
+  // `pid` exits at `at`. Calls tell(Judged) for each socket that it closed less than `grace`
+  // before.
   template <typename Tell>
   void exits(std::uint32_t pid, Nanos at, Nanos grace, Tell&& tell) {
     exits_.push_back({pid, at});
@@ -40,7 +41,8 @@ class RunBook {
     }
     closes_ = std::move(others);
   }
-  // ... for each whose process lived on for longer than that: it is slow.
+  // Calls tell(Judged) for each socket closed earlier than `before`, whose process did not exit
+  // soon after: it was slow, not leaked.
   template <typename Tell>
   void resolve(Nanos before, Tell&& tell) {
     while (!closes_.empty() && closes_.front().judged.at < before) {
@@ -49,10 +51,10 @@ class RunBook {
       closes_.pop_front();
     }
   }
-  // The exit of `pid` was seen a moment before `at`: what it still holds is being closed.
+  // True if `pid` began to exit shortly before `at`: the kernel is closing its descriptors.
   bool is_exiting(std::uint32_t pid, Nanos at) const;
 
-  // It was in the state of `seen` for so long.
+  // Keeps `seen` if its dwell is the longest so far in its state.
   void note(const Longest& seen);
   const std::vector<Longest>& longest() const { return longest_; }
 
@@ -61,7 +63,7 @@ class RunBook {
     Judged judged;
     std::uint32_t pid;
   };
-  std::deque<Close> closes_;  // in the order of their time
+  std::deque<Close> closes_;  // ordered by time
   struct Exit {
     std::uint32_t pid;
     Nanos at;

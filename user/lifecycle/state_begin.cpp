@@ -10,20 +10,20 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// The state is set a moment after the kernel took the time that it stamps everything with, or
-// before it.
+// The kernel sets the state shortly after or before the time stamps that belong to it.
 constexpr Nanos kAfterStamp = 4ms, kBeforeStamp = 4ms;
-// connect() looks for a free port in between, which takes some milliseconds where few are free.
+// From SYN_SENT to the SYN's time stamp: connect() searches a free port in between, which takes
+// milliseconds if few are free.
 constexpr Nanos kPortSearch = 20ms;
 constexpr Nanos kExact = 25ms;
-// The ACK of a FIN is delayed by 40 to 200 ms (TCP_DELACK_MIN, TCP_DELACK_MAX); no ACK is delayed
+// The ACK of a FIN is delayed by 40 to 200 ms (TCP_DELACK_MIN, TCP_DELACK_MAX). No ACK is delayed
 // by more than 500 ms.
 constexpr Nanos kDelayedAck = 500ms;
 
-// What the times of one socket say; all are relative to when it was read.
-class Past {
+// The bounds that the time stamps of one socket give for each state.
+class KernelTimes {
  public:
-  Past(const SnapshotEvent& event, unsigned hz)
+  KernelTimes(const SnapshotEvent& event, unsigned hz)
       : event_(event), stamps_(event.stamps), jiffies_(event.at, hz) {}
 
   StateBegin unknown() const { return {event_.at, std::nullopt}; }
@@ -43,21 +43,21 @@ class Past {
   JiffyTimes jiffies_;
 };
 
-// When the ACK of the peer's FIN was due. A timer that was set after the last data was set for the
-// FIN: nothing else that is not data starts it.
-std::optional<Nanos> Past::fin_ack_due() const {
+// When the ACK of the peer's FIN was due. A delayed-ACK timer that was set after the last data was
+// set for the FIN: apart from data, nothing else starts it.
+std::optional<Nanos> KernelTimes::fin_ack_due() const {
   if (stamps_.delack_ago == SocketStamps::kNever || !event_.received_ago) return std::nullopt;
   const Nanos due = jiffies_.at(stamps_.delack_ago);
   if (due - kDelayedAck <= jiffies_.latest(event_.received_ago)) return std::nullopt;
   return due;
 }
 
-// The FIN acknowledges something, too: it came with the last acknowledgment or before it. But our
-// own keepalive probes are acknowledged as well, so that can be long after it.
+// The FIN carries an acknowledgment, so it came no later than the last one. That bound can be far
+// off, since the peer also acknowledges our keepalive probes.
 //
-// A FIN that did not set the timer came with data, or while an ACK of data was due, or its ACK went
-// out with data of ours; or its route delays no ACK.
-StateBegin Past::close_wait() const {
+// If the FIN did not set the delayed-ACK timer, it came with data, or while an ACK of data was due,
+// or its ACK went out with our data, or its route delays no ACKs.
+StateBegin KernelTimes::close_wait() const {
   if (!stamps_.known) return {last_ack(), std::nullopt};
   if (const auto due = fin_ack_due()) return {std::min(*due, last_ack()), *due - kDelayedAck};
   const auto last_data = jiffies_.earliest(event_.received_ago);
@@ -67,17 +67,17 @@ StateBegin Past::close_wait() const {
   return {std::min(last_ack(), std::max(after_data, after_ours)), last_data};
 }
 
-// It began when our FIN was acknowledged, the last thing that ever is.
-StateBegin Past::fin_wait_2() const {
+// FIN_WAIT_2 begins when our FIN is acknowledged, which is the last acknowledgment of any data.
+StateBegin KernelTimes::fin_wait_2() const {
   if (!stamps_.known || stamps_.delivered == Nanos{0}) return {last_ack(), std::nullopt};
   return {stamps_.delivered + kAfterStamp, stamps_.delivered};
 }
 
-// FIN_WAIT_1 and LAST_ACK. delivered_mstamp is when something was acknowledged last; or when
-// something was sent while nothing was under way, which is then first_tx_mstamp, too. If nothing
-// but the FIN is unacknowledged, and it was sent, both are no earlier than the FIN was queued. It
+// FIN_WAIT_1 and LAST_ACK. delivered_mstamp is the time of the last acknowledgment, or of a send
+// while nothing was in flight; in the latter case it equals first_tx_mstamp. If only the FIN is
+// unacknowledged, and it was sent, neither stamp is earlier than the queueing of the FIN. The FIN
 // may have waited for the peer's window, which an ACK opens.
-StateBegin Past::fin_unacked() const {
+StateBegin KernelTimes::fin_unacked() const {
   if (!stamps_.known || stamps_.delivered == Nanos{0}) return unknown();
   if (stamps_.unacked != 1 || !stamps_.all_sent) return unknown();
   const Nanos sent = stamps_.delivered;
@@ -87,14 +87,15 @@ StateBegin Past::fin_unacked() const {
   return begin;
 }
 
-// The peer's FIN brought an acknowledgment, and no data came after it.
-StateBegin Past::closing() const {
+// The peer's FIN carried an acknowledgment, and no data came after it.
+StateBegin KernelTimes::closing() const {
   if (!stamps_.known) return {last_ack(), std::nullopt};
   return {last_ack(), jiffies_.earliest(event_.received_ago)};
 }
 
-// retrans_stamp is the first SYN's. With TCP_FASTOPEN_CONNECT that may be long after connect().
-StateBegin Past::syn_sent() const {
+// retrans_stamp is the time of the first SYN. With TCP_FASTOPEN_CONNECT the SYN can come long after
+// connect().
+StateBegin KernelTimes::syn_sent() const {
   if (!stamps_.known || stamps_.retrans_stamp == 0) return unknown();
   const Nanos unit = stamps_.usec_ts ? Nanos{1us} : Nanos{1ms};
   const Nanos sent = unwrap(stamps_.retrans_stamp, unit, event_.at);
@@ -104,8 +105,8 @@ StateBegin Past::syn_sent() const {
   return begin;
 }
 
-// Whatever it did first.
-StateBegin Past::established() const {
+// It began no later than the oldest of the known events.
+StateBegin KernelTimes::established() const {
   return {std::min(
               {last_ack(), jiffies_.latest(event_.received_ago), jiffies_.latest(event_.sent_ago)}),
           std::nullopt};
@@ -117,21 +118,21 @@ StateBegin clamped(StateBegin begin, Nanos at) {
   return begin;
 }
 
-StateBegin begin_of(const Past& past, State state) {
+StateBegin begin_of(const KernelTimes& times, State state) {
   switch (state) {
-    case State::CloseWait: return past.close_wait();
-    case State::FinWait2: return past.fin_wait_2();
-    case State::FinWait1: return past.fin_unacked();
+    case State::CloseWait: return times.close_wait();
+    case State::FinWait2: return times.fin_wait_2();
+    case State::FinWait1: return times.fin_unacked();
     case State::LastAck: {
-      const auto close_wait = past.close_wait().earliest;
-      StateBegin begin = past.fin_unacked();
+      const auto close_wait = times.close_wait().earliest;
+      StateBegin begin = times.fin_unacked();
       if (!begin.earliest) begin.earliest = close_wait;
       return begin;
     }
-    case State::Closing: return past.closing();
-    case State::SynSent: return past.syn_sent();
-    case State::Established: return past.established();
-    default: return past.unknown();
+    case State::Closing: return times.closing();
+    case State::SynSent: return times.syn_sent();
+    case State::Established: return times.established();
+    default: return times.unknown();
   }
 }
 
@@ -146,12 +147,12 @@ StateBegin StateBegin::narrowed_by(const StateBegin& other) const {
 }
 
 StateBegin begin_of_socket(const SnapshotEvent& event, unsigned hz) {
-  return clamped(begin_of(Past(event, hz), event.state), event.at);
+  return clamped(begin_of(KernelTimes(event, hz), event.state), event.at);
 }
 
-// The stamp is when TIME_WAIT began where the connection has timestamps (a later FIN moves it),
-// else when the minisock was made. The timer says when it was armed last, which may not be the
-// first time.
+// With TCP timestamps, tw_entry_stamp is when TIME_WAIT began (a later FIN moves it); without them,
+// when the minisock was made. The timer tells when it was last armed, which is not always the first
+// time.
 StateBegin begin_of_minisock(const SnapshotEvent& event, unsigned hz) {
   const JiffyTimes jiffies(event.at, hz);
   const Nanos armed = jiffies.at(-std::int64_t{event.left_jiffies}) - kTimeWaitLength;
@@ -163,7 +164,7 @@ StateBegin begin_of_minisock(const SnapshotEvent& event, unsigned hz) {
   } else if (stamped && (event.timestamps || armed - stamp <= 2 * jiffies.length())) {
     begin = {stamp + 1ms, stamp - 1ms};
   } else {
-    begin.latest = armed + jiffies.length();  // a tick is where it was counted from
+    begin.latest = armed + jiffies.length();  // armed in the middle of a jiffy
     if (stamped) begin.earliest = stamp - 1ms;
   }
   return clamped(begin, event.at);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// When a socket that is older than the tracer entered its state, from what the kernel keeps of the
-// past. Two bounds: neither is ever past the truth. Pure.
+// Estimates when a socket that is older than the tracer entered its state, from kernel fields. The
+// result is two bounds that always include the true time. Pure.
 #pragma once
 
 #include <optional>
@@ -11,19 +11,19 @@
 namespace tcpdwell {
 
 struct StateBegin {
-  Nanos latest{};                 // it began no later
-  std::optional<Nanos> earliest;  // ... and no earlier; nullopt: the kernel does not say
+  Nanos latest{};                 // upper bound
+  std::optional<Nanos> earliest;  // lower bound; nullopt: the kernel does not tell
 
-  // Both are so close together that their middle is as good as the time itself.
+  // The bounds are so close together that their middle can be used as the time.
   bool is_exact() const;
-  // What holds for both; where they contradict each other, this one as it is.
+  // The intersection of both. Returns *this if they contradict each other.
   StateBegin narrowed_by(const StateBegin& other) const;
   bool operator==(const StateBegin&) const = default;
 };
 
-// Of a full socket.
+// For a full socket.
 StateBegin begin_of_socket(const SnapshotEvent& event, unsigned hz);
-// Of a minisock in TIME_WAIT or FIN_WAIT_2.
+// For a minisock in TIME_WAIT or FIN_WAIT_2.
 StateBegin begin_of_minisock(const SnapshotEvent& event, unsigned hz);
 
 }  // namespace tcpdwell

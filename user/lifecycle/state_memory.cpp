@@ -3,8 +3,8 @@
 
 namespace tcpdwell {
 
-// A socket that left the state and came back between two looks began later than it ever was seen;
-// narrowed_by() then takes what this look knows.
+// If a socket left the state and re-entered it between two looks, their bounds can contradict each
+// other; narrowed_by() then keeps those of this look.
 StateBegin StateMemory::recall(const SnapshotEvent& found, StateBegin begin) {
   if (found.cookie == 0) return begin;
   const Flow& flow = found.flow;

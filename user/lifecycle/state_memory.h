@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `leaks --watch`: what one look found out about when each socket entered its state, for the next.
-// A socket that was in its state in an earlier look is at least as old as that look.
+// `leaks --watch`: remembers the bounds on when each socket entered its state from one look to the
+// next. A socket found in the same state in an earlier look is at least as old as that look.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -8,22 +8,22 @@
 #include <cstdint>
 #include <utility>
 
-#include "model/event.h"
 #include "lifecycle/state_begin.h"
+#include "model/event.h"
 
 namespace tcpdwell {
 
 class StateMemory {
  public:
-  // A look begins; what the one before did not see is forgotten.
+  // Begins a look. Drops the sockets that the previous look did not find.
   void begin_look() { before_ = std::exchange(now_, {}); }
-  // ... and was not completed: the one before it still counts.
+  // Undoes begin_look() after an incomplete look.
   void drop_look() { now_ = std::exchange(before_, {}); }
-  // `begin` is what this look knows of a socket that it found; returns what all looks know.
+  // `begin`: the bounds of this look for a socket. Returns the bounds of all looks together.
   StateBegin recall(const SnapshotEvent& found, StateBegin begin);
 
  private:
-  // Of one state of one connection: a socket can be used for another one later.
+  // One state of one connection. The same socket can have another connection later.
   struct Seen {
     State state = State::Closed;
     std::uint16_t local_port = 0;

@@ -16,7 +16,7 @@ constexpr Nanos kNoise = 1ms;  // the clocks are read one after the other
 
 void Suspensions::add(const SuspendEvent& event) {
   if (all_.size() >= kMost) {
-    all_[1].length += all_[0].length;  // no more than kMostInAll
+    all_[1].length += all_[0].length;  // at most kMostInAll: no overflow
     all_[1].since = all_[0].since;
     all_.erase(all_.begin());
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When the host was suspended: CLOCK_MONOTONIC stands still then, and with it every dwell.
+// Suspensions of the host. CLOCK_MONOTONIC does not advance during them, so dwells exclude them.
 #pragma once
 
 #include <optional>
@@ -12,9 +12,10 @@ namespace tcpdwell {
 // How long the host was suspended within a span of time.
 class Suspensions {
  public:
-  // In the order of their time.
+  // Call it in the order of time.
   void add(const SuspendEvent& event);
-  // All that may have been between the two; exact but for the moments around a suspension.
+  // The sum of all suspensions that can overlap the span. Exact unless `begin` or `end` is near a
+  // suspension.
   Nanos within(Nanos begin, Nanos end) const {
     return begin >= last_at_ ? Nanos{0} : sum(begin, end);
   }
@@ -22,16 +23,16 @@ class Suspensions {
  private:
   Nanos sum(Nanos begin, Nanos end) const;
 
-  static constexpr std::size_t kMost = 4096;  // beyond it the oldest ones are put together
+  static constexpr std::size_t kMost = 4096;  // beyond it the oldest ones are merged
   std::vector<SuspendEvent> all_;
   Nanos total_{};
   Nanos last_at_ = Nanos::min();
 };
 
-// Finds them: CLOCK_BOOTTIME goes on while the host is suspended, CLOCK_MONOTONIC does not.
+// Detects suspensions: CLOCK_BOOTTIME advances during them, CLOCK_MONOTONIC does not.
 class SuspendWatch {
  public:
-  // `ahead`: CLOCK_BOOTTIME - CLOCK_MONOTONIC at `now`. The first call has nothing to compare with.
+  // `ahead`: CLOCK_BOOTTIME - CLOCK_MONOTONIC at `now`. The first call returns nullopt.
   std::optional<SuspendEvent> compare(Nanos now, Nanos ahead);
 
  private:

@@ -22,8 +22,8 @@ void TimerWheel::cancel(Handle handle) {
   nodes_.give_up(handle);
 }
 
-// The level is the one whose slots tell its tick from now's; what lies beyond the last level waits
-// there, and is sorted in again when it comes around.
+// Uses the finest level whose range includes the deadline. A deadline beyond the last level waits
+// there, and is linked again when its slot comes around.
 void TimerWheel::link(Handle handle) {
   Node& node = nodes_[handle];
   const std::uint64_t away = std::min(node.tick - now_, kMostTicks);
@@ -48,7 +48,7 @@ void TimerWheel::unlink(Handle handle) {
   --size_;
 }
 
-// What is on a level can only move when those below it come around.
+// A deadline on a level can move only when the levels below it wrap around.
 void TimerWheel::skip(std::uint64_t until) {
   unsigned level = 0;
   while (on_level_[level] == 0) ++level;
@@ -64,7 +64,7 @@ void TimerWheel::step() {
   }
 }
 
-// The slot's time has come on this level: each moves to a finer one.
+// Moves the deadlines of the present slot of a level to finer levels.
 void TimerWheel::cascade(unsigned level) {
   const auto index = static_cast<std::size_t>(now_ >> (kBits * level) & (kSlots - 1));
   Handle handle = heads_[level * kSlots + index];
@@ -80,7 +80,7 @@ std::optional<Nanos> TimerWheel::next_within(Nanos horizon) const {
   if (size_ == 0) return std::nullopt;
   const auto most = std::min<std::uint64_t>(tick_before(horizon), kSlots - 1);
   for (std::uint64_t tick = now_ + 1; tick <= now_ + most; ++tick) {
-    const bool wraps = (tick & (kSlots - 1)) == 0;  // what is due then may still be on level 1
+    const bool wraps = (tick & (kSlots - 1)) == 0;  // deadlines due then may still be on level 1
     if (wraps || heads_[tick & (kSlots - 1)] != 0)
       return Nanos{static_cast<std::int64_t>(tick << kTickShift)};
   }

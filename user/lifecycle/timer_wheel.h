@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deadlines, for millions of ids: a hierarchical timer wheel (Varghese and Lauck, scheme 7).
-// Setting, moving and cancelling cost the same however many there are; nothing is ever scanned, and
-// what has no deadline costs nothing. A deadline fires at its tick or later, never before its time;
-// kTick is the granularity.
+// Deadlines for millions of ids: a hierarchical timer wheel (Varghese and Lauck, scheme 7).
+// schedule() and cancel() take constant time. An id without a deadline costs nothing. A deadline
+// never fires early; the granularity is kTick.
 #pragma once
 
 #include <array>
@@ -16,18 +15,19 @@ namespace tcpdwell {
 
 class TimerWheel {
  public:
-  using Id = std::uint32_t;      // whose deadline it is: the user's
-  using Handle = std::uint32_t;  // of a deadline until it fires or is cancelled; 0: none
+  using Id = std::uint32_t;      // chosen by the caller
+  using Handle = std::uint32_t;  // valid until the deadline fires or is cancelled; 0: none
   static constexpr unsigned kTickShift = 23;
   static constexpr Nanos kTick{std::int64_t{1} << kTickShift};  // 8.4 ms
 
-  // `start`: no deadline is before it; an earlier one fires at the next advance().
+  // A deadline before `start` fires at the next advance().
   explicit TimerWheel(Nanos start) : now_(tick_before(start)) {}
 
-  // In place of `before`, which may be 0.
+  // Replaces the deadline `before`, which may be 0.
   Handle schedule(Handle before, Id id, Nanos deadline);
   void cancel(Handle handle);  // may be 0
-  // Calls fire(id) for each that is due, whose handle is over by then; it may schedule and cancel.
+  // Calls fire(id) for each due deadline, whose handle is then invalid. fire() may call schedule()
+  // and cancel().
   template <typename Fn>
   void advance(Nanos now, Fn&& fire) {
     const std::uint64_t until = tick_before(now);
@@ -46,8 +46,8 @@ class TimerWheel {
       }
     }
   }
-  // The next deadline, if it is at most `horizon` away (of what advance() was told last). Looks at
-  // as many slots as there are ticks in it.
+  // The next deadline, if it is at most `horizon` after the time of the last advance(). Costs one
+  // step for each tick of the horizon.
   std::optional<Nanos> next_within(Nanos horizon) const;
   std::size_t size() const { return size_; }
 
@@ -70,8 +70,9 @@ class TimerWheel {
   void step();
   void cascade(unsigned level);
 
-  std::uint64_t now_;  // the tick that was done last
-  // Goes to just before the next tick, up to `until`, at which anything can be due or move.
+  std::uint64_t now_;  // the last processed tick
+  // Advances now_ to just before the next tick at which a deadline can be due or move, or to
+  // `until`.
   void skip(std::uint64_t until);
 
   std::size_t size_ = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The order in which the states of a connection are printed: that of a connection's life.
+// The order in which the states of a connection are printed: the order of its life.
 #pragma once
 
 #include <array>

@@ -9,7 +9,7 @@
 namespace tcpdwell {
 namespace {
 
-const ProcessFacts* socket_bits_of(const std::vector<ProcessFacts>& all, std::uint32_t pid) {
+const ProcessFacts* facts_of(const std::vector<ProcessFacts>& all, std::uint32_t pid) {
   const auto it = std::lower_bound(
       all.begin(), all.end(), pid,
       [](const ProcessFacts& facts, std::uint32_t wanted) { return facts.pid < wanted; });
@@ -46,14 +46,14 @@ std::vector<Holder> visible_holders(const std::vector<Holder>& holders) {
 void add_facts(const std::vector<ProcessFacts>& all, FlagRecord& record) {
   std::set<std::uint32_t> pids;
   for (Holder& holder : record.holders) {
-    const ProcessFacts* facts = socket_bits_of(all, holder.process.pid);
+    const ProcessFacts* facts = facts_of(all, holder.process.pid);
     if (facts != nullptr) holder.state = facts->state;
     pids.insert(holder.process.pid);
   }
   if (record.other_end && record.other_end->process.pid != 0)
     pids.insert(record.other_end->process.pid);
   for (const std::uint32_t pid : pids)
-    if (const ProcessFacts* facts = socket_bits_of(all, pid)) record.processes.push_back(*facts);
+    if (const ProcessFacts* facts = facts_of(all, pid)) record.processes.push_back(*facts);
 }
 
 }  // namespace tcpdwell

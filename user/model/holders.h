@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What follows from who holds a socket. Pure.
+// Questions about the processes that hold a socket. Pure.
 #pragma once
 
 #include <vector>
@@ -10,15 +10,16 @@
 
 namespace tcpdwell {
 
-// The only process that holds it; nullptr: nobody, several, or one that is not visible here.
+// The only process that holds the socket. nullptr: no process, several, or one that is not visible
+// in our pid namespace.
 const Process* only_holder(const std::vector<Holder>& holders);
-// `run`: one of them is a process of the command.
+// `run`: true if one of the holders is a process of the command.
 bool is_held_by_followed(const std::vector<Holder>& holders);
 bool by_pid_and_fd(const Holder& a, const Holder& b);
-// By pid and fd.
+// The holders with a pid in our pid namespace, sorted by pid and fd.
 std::vector<Holder> visible_holders(const std::vector<Holder>& holders);
 
-// What is known of the processes that the record names. `all`: by pid.
+// Copies into the record the facts about each process that it names. `all` is sorted by pid.
 void add_facts(const std::vector<ProcessFacts>& all, FlagRecord& record);
 
 }  // namespace tcpdwell

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One copy of each distinct value, under a number. Counted: what nobody refers to is given up, so
-// that processes and namespaces that come and go leave nothing behind. 0 is no value.
+// Keeps one copy of each distinct value, identified by a number. References are counted: a value
+// without a reference is removed, so that memory does not grow with the processes and namespaces
+// that come and go. 0 is no value.
 #pragma once
 
 #include <absl/container/flat_hash_set.h>
@@ -21,7 +22,7 @@ class Interner {
   Interner(const Interner&) = delete;
   Interner& operator=(const Interner&) = delete;
 
-  // A reference to it, for the caller to release().
+  // Returns a reference to the value. The caller must release() it.
   Id refer(const T& value) {
     if (entries_[last_].users != 0 && entries_[last_].value == value) {
       ++entries_[last_].users;
@@ -74,10 +75,10 @@ class Interner {
     return id;
   }
 
-  Entries entries_;  // [0] is nobody
+  Entries entries_;  // [0] is no value
   absl::flat_hash_set<Id, Hash, Equal> ids_;
   std::vector<Id> free_;
-  Id last_ = 0;  // that was referred to: the next is likely the same
+  Id last_ = 0;  // the value referred to last: the next one is likely the same
 };
 
 }  // namespace tcpdwell

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Something that this host does not give us, where we go on without it.
+// A feature that this host lacks. The run continues without it.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@ namespace tcpdwell {
 struct Limitation {
   std::string what;    // "CAP_SYS_ADMIN is missing"
   std::string effect;  // what is lost
-  std::string hint;    // what to do about it, a sentence without its end; empty: nothing
+  std::string hint;    // what to do about it, a sentence without its full stop; empty: nothing
   std::string text() const {
     std::string line = what;
     line += ": " + effect;

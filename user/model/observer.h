@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who looks at the table as a whole from time to time. Time is that of Lifecycle::tick(): what
-// looked at a live run sees the same in a replay with the same ticks.
+// Reads the whole table now and then. Its clock is Lifecycle::tick(), so a replay with the same
+// ticks shows it the same as the live run.
 #pragma once
 
 #include <optional>
@@ -15,11 +15,11 @@ class Lifecycle;
 class Observer {
  public:
   virtual ~Observer() = default;
-  // Right after Lifecycle::tick(now): all events up to then are in the table.
+  // Called right after Lifecycle::tick(now). The table contains all events up to `now`.
   virtual void ticked(Nanos now, const Lifecycle& lifecycle) noexcept = 0;
-  // Right after Lifecycle::finish(now), before the end record.
+  // Called right after Lifecycle::finish(now), before the end record.
   virtual void finished(Nanos now, const Lifecycle& lifecycle) noexcept = 0;
-  // When a tick would be welcome, at the latest.
+  // The latest time at which the next tick should come. nullopt: any time.
   virtual std::optional<Nanos> due() const noexcept = 0;
 };
 

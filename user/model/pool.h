@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many small objects of one type under numbers: made and given up without the allocator, at
-// addresses that stay. 0 is nobody, so that a field that is zeroed refers to nothing.
+// A pool of small objects of one type, identified by numbers. Objects are reused without the
+// allocator, and their addresses are stable. No object has id 0, so a zeroed field refers to none.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@ class Pool {
  public:
   using Id = std::uint32_t;
 
-  // As the last user left it: what must be fresh is the caller's to set.
+  // The object still has the values of its last use. The caller resets what must be fresh.
   Id create() {
     if (!free_.empty()) {
       const Id id = free_.back();

@@ -8,7 +8,7 @@ namespace tcpdwell {
 
 namespace {
 
-// The number that `text` begins with, which is taken off; -1: none.
+// Removes the number at the beginning of `text` and returns it; -1: none.
 int take_number(std::string_view& text) {
   int value = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -54,7 +54,7 @@ bool PortSpace::is_reserved(std::uint16_t port) const {
 
 void PortRanges::make_room() {
   if (ranges_.size() >= kMost) ranges_.clear();
-  if (unknown_.size() >= kMost) unknown_.clear();  // nobody asks
+  if (unknown_.size() >= kMost) unknown_.clear();  // this run reads no port ranges
 }
 
 void PortRanges::notice(std::uint64_t netns_cookie) {

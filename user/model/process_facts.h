@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What /proc says of a process that holds a stuck socket, when the kernel was asked: it decides
-// what advice can be right for it.
+// What /proc says about a process that holds a stuck socket, as of the kernel query. The advice
+// depends on it.
 #pragma once
 
 #include <cstddef>
@@ -16,15 +16,15 @@ enum class Runtime : std::uint8_t { Native, Jvm, Go, Python, Node, Php, Ruby, Pe
 
 struct ProcessFacts {
   std::uint32_t pid = 0;
-  char state = 0;                 // R S D T..., as in /proc/PID/stat; of live_thread
+  char state = 0;                 // of live_thread: R S D T..., as in /proc/PID/stat
   std::uint32_t parent = 0;       // 0: not visible, or not known
-  std::uint32_t live_thread = 0;  // the process itself, or a thread if the leader has ended
+  std::uint32_t live_thread = 0;  // the thread group leader, or another thread if it has exited
   Runtime runtime = Runtime::Native;
-  // What a person calls it, where comm is cut off at 15 bytes or says less: the base name of
-  // argv[0] or of the executable, an interpreter with its script, a title ("gunicorn: worker
-  // [app]"). Untrusted bytes, at most kLongestProgram. Empty: comm says it all.
+  // A longer name than comm, which the kernel cuts off at 15 bytes: the base name of argv[0] or of
+  // the executable, an interpreter with its script, or a title ("gunicorn: worker [app]").
+  // Untrusted bytes, at most kLongestProgram. Empty: comm is enough.
   std::string program;
-  // Of RLIMIT_NOFILE; nullopt: not known.
+  // Open descriptors and the soft limit of RLIMIT_NOFILE; nullopt: not known.
   std::optional<std::uint64_t> descriptors, descriptor_limit;
   bool operator==(const ProcessFacts&) const = default;
 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the lifecycle table says: the one closed set of records that every sink handles. They are
-// the JSON objects of `tcpdwell trace --json`, field for field; sinks only format them.
+// The output of the lifecycle table: one closed set of records, all of which every sink handles.
+// They match the JSON objects of `tcpdwell trace --json` field for field. Sinks only format them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -17,7 +18,7 @@
 
 namespace tcpdwell {
 
-// When it happened. `unix_time` is 0 only if the clock offset is not known.
+// The time of an event. `unix_time` is 0 only if the clock offset is not known.
 struct When {
   Nanos mono{};
   Nanos unix_time{};
@@ -28,7 +29,7 @@ enum class Side : std::uint8_t { Unknown, None, Local, Remote, Both };
 std::string_view name(Role role);
 std::string_view name(Side side);
 
-// A connection's end. RST, timeout and the rest as the contract of `ended` says.
+// How a connection ended: docs/json.md, `ended`.
 enum class Ended : std::uint8_t {
   Unknown,
   Fin,
@@ -80,29 +81,29 @@ enum class Why : std::uint8_t {
 };
 std::string_view name(Why why);
 
-// A duration and how far it may be off.
+// A duration and its error.
 struct Dwell {
   Nanos value{};
-  // The true value is within value +- error. nullopt: the beginning is not known, value is a lower
-  // bound.
+  // The true value is within value +- error. nullopt: the beginning is not known, and value is a
+  // lower bound.
   std::optional<Nanos> error{Nanos{0}};
 };
 
 // The fields of every object about a socket.
 struct SocketInfo {
-  std::uint64_t cookie = 0;  // 0: a request sock that has none
+  std::uint64_t cookie = 0;  // 0: a request sock without a cookie
   std::uint32_t life = 0;
   Flow flow;
   Role role = Role::Unknown;
   std::optional<Owner> owner;
-  std::string_view cgroup;  // empty: not known. Untrusted bytes, valid in Sink::write() only.
+  std::string_view cgroup;  // untrusted bytes, valid in Sink::write() only; empty: not known
 };
 
 struct StartRecord {
   When when;
   std::string version, kernel, host;
   unsigned hz = 0;
-  std::vector<std::pair<std::string, Nanos>> thresholds;  // by the name of the flag
+  std::vector<std::pair<std::string, Nanos>> thresholds;  // flag name -> threshold
   // capability -> "exact" | "jiffy" | "poll" | "no", in the order to print
   std::vector<std::pair<std::string, std::string>> sees;
 };
@@ -119,17 +120,17 @@ struct TransitionRecord {
 struct ConnectionRecord {
   When when;
   SocketInfo socket;
-  // Indexed by State; nullopt: never in it. A LISTEN socket's and a child's are apart.
+  // Indexed by State; nullopt: never in it. A child does not include the dwells of its listener.
   std::array<std::optional<Dwell>, kStates> dwell;
   std::optional<Owner> closer;
   Side opened_by = Side::Unknown;
   Side closed_by = Side::Unknown;
   Ended ended = Ended::Unknown;
-  std::optional<TimeWaitEnded> time_wait_ended;  // nullopt: it never was in TIME_WAIT
-  std::optional<Tally> tally;                    // nullopt: no full socket was seen to end
+  std::optional<TimeWaitEnded> time_wait_ended;  // nullopt: never in TIME_WAIT
+  std::optional<Tally> tally;                    // nullopt: the end of a full socket was not seen
 };
 
-// Why a socket is stuck: docs/json.md, `cause`. The first that fits.
+// Why a socket is stuck, first match: docs/json.md, `cause`.
 enum class Cause : std::uint8_t {
   None,  // not judged; null in JSON
   NotAccepted,
@@ -140,62 +141,65 @@ enum class Cause : std::uint8_t {
   HalfClosed,
   Orphaned,
   NotClosed,      // CLOSED: the descriptor is still open
-  ConnectFailed,  // CLOSED: of a connect() that failed
+  ConnectFailed,  // CLOSED: connect() failed, the descriptor is still open
 };
 std::string_view name(Cause cause);
 
-// Of the listener whose queue a connection waits in.
+// The listener in whose accept queue a connection waits.
 struct AcceptQueue {
   std::uint64_t listener = 0;                // its cookie
-  std::uint16_t port = 0;                    // ... that of its connections, but for TPROXY
+  std::uint16_t port = 0;                    // local port; with TPROXY its connections have others
   std::uint32_t length = 0, backlog = 0;     // full at backlog + 1
-  std::uint32_t syns_dropped = 0;            // at this listener, since it was made
+  std::uint32_t syns_dropped = 0;            // at this listener, since listen()
   std::optional<ListenCounters> counters;    // of the whole namespace; nullopt: not known
-  std::vector<std::uint32_t> should_accept;  // pids, in order: some of the holders
-  std::optional<Process> hidden_holder;      // it has no number here: in another pid namespace
+  std::vector<std::uint32_t> should_accept;  // pids of some of the holders, sorted
+  std::optional<Process> hidden_holder;  // a holder in another pid namespace, without a pid here
   bool is_full() const { return length > backlog; }
 };
 
-// A connection has been in a flagged state for longer than its threshold, or left it since.
+// A connection has been in a flagged state for longer than the threshold (raised), or has left that
+// state since (cleared).
 struct FlagRecord {
   When when;
   SocketInfo socket;
-  // Else cleared: what follows but kind, state, threshold, dwell and cause is empty.
+  // false: cleared. Then only kind, state, threshold, dwell and cause are set.
   bool raised = true;
   FlagKind kind = FlagKind::State;
-  State state = State::CloseWait;  // Closed: a descriptor whose connection is over
+  State state = State::CloseWait;  // Closed: an open descriptor whose connection has ended
   Nanos threshold{};
-  Dwell dwell;                   // when the kernel was asked; at "cleared": in all
-  std::optional<Nanos> at_most;  // of a dwell that is a lower bound; nullopt: there is no upper one
+  Dwell dwell;                   // raised: as of the kernel query; cleared: in total
+  std::optional<Nanos> at_most;  // upper bound, if `dwell` is a lower bound; nullopt: none
   Cause cause = Cause::None;
   std::optional<std::uint64_t> unread_bytes, unsent_bytes;  // nullopt: the kernel does not say
   SendWait send_wait = SendWait::None;                      // what its unsent bytes wait for
-  bool attached = true;         // a full socket: a descriptor led to it, or no one said otherwise
-  std::vector<Holder> holders;  // by pid and fd. NotAccepted: those of its listener
-  // Of the holders and of the other end, by pid; one may be missing.
+  bool attached = true;         // a full socket with a struct socket; true also if not known
+  std::vector<Holder> holders;  // sorted by pid and fd. NotAccepted: the holders of its listener
+  // Of the holders and of the other end, sorted by pid; can be incomplete.
   std::vector<ProcessFacts> processes;
   std::optional<OtherEnd> other_end;
-  bool mptcp = false;  // it is the MPTCP socket's, which the connection stands for
+  bool mptcp = false;                     // the flag is about the MPTCP socket of this subflow
   std::optional<Process> inherited_from;  // see InquiryEvent
   std::optional<AcceptQueue> queue;       // NotAccepted
-  Ended ended = Ended::Unknown;           // Closed: how the connection ended, where that was seen
+  Ended ended = Ended::Unknown;           // Closed: how the connection ended, if that was seen
   std::uint16_t pending_error = 0;  // Closed: errno that the application has not fetched; 0: none
-  bool by_exit = false;             // `run`: nothing but the exit of its process closed it
-  // `run`: ... or the process so shortly before it that its runtime did it. 0: the exit itself.
+  bool by_exit = false;             // `run`: only the exit of its process closed it
+  // `run`: how long before its process exited it was closed (0: by the exit). Set if that was so
+  // short that the runtime closed it.
   std::optional<Nanos> before_exit;
-  bool slow = false;  // `run`: it took longer than its threshold, and was not left behind
+  bool slow = false;  // `run`: over its threshold, but closed by the program: not a leak
 };
 
-// Its age passes its threshold: the lower bound does, or both bounds are within kBoundsAgree and
-// the upper one does. Else it is "age unknown, at most at_most".
+// True if the age passes the threshold: the lower bound passes, or both bounds are within
+// kBoundsAgree and the upper one passes. Else the flag is printed as "age unknown, at most
+// at_most".
 inline constexpr Nanos kBoundsAgree = std::chrono::seconds{1};
 bool is_certainly_stuck(const FlagRecord& flag);
-// The bounds leave open whether it passes.
+// The lower bound does not pass the threshold, but the upper one does or is not known.
 bool is_of_unknown_age(const FlagRecord& flag);
-// Whether it decides the exit status of `leaks` and `run`.
+// True if the flag decides the exit status of `leaks` and `run`.
 bool is_leak(const FlagRecord& flag);
 
-// `run`: how near it came to a threshold.
+// `run`: the longest dwell in a state.
 struct Longest {
   State state = State::CloseWait;  // or FinWait2, while a process held it
   Nanos dwell{};
@@ -209,13 +213,14 @@ enum class ConnectFailure : std::uint8_t {
 };
 std::string_view name(ConnectFailure reason);
 
-// connect() calls that failed since the last such record about the same. What is too much to be
-// told apart is told together: first destinations, then processes.
+// connect() calls that failed since the last such record about the same process and destination. If
+// there are too many to keep apart, destinations are merged first, then processes.
 struct FailedConnectsRecord {
-  When when;  // of the last one
-  // nullopt: several, or not known. Its pid is 0 where several have the name, or it is not visible.
+  When when;  // of the last failed call
+  // nullopt: several, or not known. pid is 0 if several processes have this comm, or if the process
+  // is not visible.
   std::optional<Process> process;
-  Flow flow;  // of its remote end and local address
+  Flow flow;  // remote end and local address
   bool one_destination = true;
   ConnectFailure reason = ConnectFailure::NoPort;
   std::uint64_t count = 0;
@@ -230,64 +235,71 @@ struct LostRecord {
   std::uint64_t resynced = 0;
 };
 
-// The host was suspended before `when`. Dwells leave that time out; those that span it have it in
-// their error.
+// The host was suspended before `when`. Dwells exclude that time. The error of a dwell that spans
+// the suspension includes it.
 struct ClockRecord {
   When when;
   Nanos suspended{};
 };
 
-// `leaks`: what is there in a state that has a threshold, whether it passes it or not.
+// `leaks`: all sockets in a state that has a threshold, whether they pass it or not.
 struct WatchedState {
   FlagKind kind = FlagKind::State;
   State state = State::CloseWait;
   Nanos threshold{};
   std::uint64_t sockets = 0;
-  Nanos oldest{};                 // a lower bound, if it is of unknown age; 0: there is none
-  std::uint64_t unknown_age = 0;  // those whose bounds leave open whether they pass
+  Nanos oldest{};                 // a lower bound, if its age is unknown; 0: there is none
+  std::uint64_t unknown_age = 0;  // sockets for which is_of_unknown_age() holds
+
+  void add(const FlagRecord& flag) {
+    ++sockets;
+    oldest = std::max(oldest, flag.dwell.value);
+    if (is_of_unknown_age(flag)) ++unknown_age;
+  }
 };
 
 struct EndRecord {
   When when;
   std::uint64_t events = 0;            // received from the kernel
-  std::uint64_t transitions = 0;       // those of them on inet_sock_set_state
+  std::uint64_t transitions = 0;       // of `events`: transitions of inet_sock_set_state
   std::uint64_t lost = 0;              // LostRecord::events, summed
   std::uint64_t transitions_lost = 0;  // LostRecord::transitions, summed
-  std::uint64_t ring_full = 0;         // those of `lost` that the ring had no room for
-  std::uint64_t connections = 0;       // lives that were seen to end, before any filter
+  std::uint64_t ring_full = 0;         // of `lost`: the ring was full
+  std::uint64_t connections = 0;       // lives whose end was seen, before any filter
   std::uint64_t open = 0;              // lives still open
-  struct Passed {                      // the filter; not in JSON
-    std::uint64_t transitions = 0;     // of connections, whatever the kernel tells them by
+  struct Passed {                      // what passed the filter; not in JSON
+    std::uint64_t transitions = 0;     // of connections, from any kind of kernel record
     std::uint64_t connections = 0;     // that ended
     std::uint64_t open = 0;
   } passed;
   std::uint64_t flags_raised = 0;
-  std::uint64_t flags_open = 0;  // those of them not cleared
-  std::uint64_t evicted = 0;     // lives that left the table for --max-connections
-  std::uint64_t unseen = 0;     // transitions, at least, that no program saw and no counter counted
-  std::uint64_t corrected = 0;  // ends that were none: the kernel was asked before they were told
-  std::uint64_t mptcp_not_judged = 0;  // subflows whose MPTCP socket could not be looked at
-  std::uint64_t output_dropped = 0;    // lines; a sink fills it in, as it alone has all of them
-  std::uint64_t unrecorded = 0;        // frames that are missing in a recording; not printed
+  std::uint64_t flags_open = 0;  // of `flags_raised`: not cleared
+  std::uint64_t evicted = 0;     // lives removed from the table by --max-connections
+  std::uint64_t unseen = 0;  // lower bound: transitions that no program saw and no counter counted
+  std::uint64_t corrected = 0;  // pending ends that a kernel query proved wrong before output
+  std::uint64_t mptcp_not_judged = 0;  // subflows whose MPTCP socket could not be read
+  std::uint64_t output_dropped = 0;    // lines; filled in by a sink, which alone counts them all
+  std::uint64_t unrecorded = 0;        // frames missing from a recording; not printed
   Nanos elapsed{};
-  std::vector<Longest> longest;  // `run`: of each state that was seen; else empty
-  bool truncated = false;        // a replay: the recording does not tell the end
-  std::optional<std::vector<WatchedState>> watched;  // nullopt: it was not `leaks`
+  std::vector<Longest> longest;  // `run`: one for each state that was seen; else empty
+  bool truncated = false;        // a replay: the recording has no end
+  std::optional<std::vector<WatchedState>> watched;  // nullopt: not `leaks`
 };
 
 using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord,
                             FailedConnectsRecord, LostRecord, ClockRecord, EndRecord>;
 
-// Where records go. Called on the thread that owns the table; must not throw.
+// Receives the records. Called on the thread that owns the table; must not throw.
 class Sink {
  public:
   virtual ~Sink() = default;
   virtual void write(const Record& record) noexcept = 0;
-  // What it would drop unseen need not be made. Asked once, before the first record.
+  // Which records the sink uses: the table does not make the others. Called once, before the first
+  // record.
   struct Needs {
     bool transitions = true, connections = true;
-    bool whose = true;              // TransitionRecord::socket; else that is empty
-    bool failures_at_once = false;  // FailedConnectsRecord: at each tick, not now and then
+    bool whose = true;              // false: TransitionRecord::socket may be empty
+    bool failures_at_once = false;  // FailedConnectsRecord: at each tick, not only now and then
   };
   virtual Needs needs() const noexcept { return {}; }
 };

@@ -5,8 +5,8 @@
 
 namespace tcpdwell {
 
-// The host was suspended for `length`, some time between `since` and `at`: CLOCK_MONOTONIC stood
-// still.
+// The host was suspended for `length`, some time between `since` and `at`. CLOCK_MONOTONIC does not
+// advance during a suspension.
 struct SuspendEvent {
   Nanos at{};
   Nanos since{}, length{};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long a socket may stay in a state, or in an accept queue, before it is flagged. The threshold
-// of CLOSED is about a descriptor that is still open after its connection has ended.
+// of CLOSED applies to a descriptor that is still open after its connection has ended.
 #pragma once
 
 #include <algorithm>
@@ -13,26 +13,26 @@
 
 namespace tcpdwell {
 
-// What a flag is about: a state, or the time in an accept queue, whatever the state.
+// A flag is about a TCP state, or about the time in an accept queue in any state.
 enum class FlagKind : std::uint8_t { State, Accept };
 inline constexpr std::string_view kAcceptFlag = "ACCEPT";
 
-// As a user writes it and as it is printed.
+// The name on the command line and in the output.
 inline std::string_view flag_name(FlagKind kind, State state) {
   return kind == FlagKind::Accept ? kAcceptFlag : name(state);
 }
 
 struct Thresholds {
   std::array<std::optional<Nanos>, kStates> of{};  // indexed by State; nullopt: never
-  std::optional<Nanos> orphan;                     // of a FIN_WAIT_2 that nobody holds
-  bool since_orphaned = false;                     // the latter counts from when it was let go of
+  std::optional<Nanos> orphan;                     // of a FIN_WAIT_2 that no process holds
+  bool since_orphaned = false;                     // `orphan` counts from the last close()
   std::optional<Nanos> accept;                     // in an accept queue
 
   std::optional<Nanos> for_state(State state, bool orphaned) const {
     return orphaned && state == State::FinWait2 ? orphan : of[index(state)];
   }
   bool operator==(const Thresholds&) const = default;
-  // An explicit one holds for orphans too.
+  // An explicit FIN_WAIT_2 threshold holds for orphans too.
   void set(State state, Nanos threshold) {
     of[index(state)] = threshold;
     if (state != State::FinWait2) return;
@@ -42,7 +42,7 @@ struct Thresholds {
 };
 
 // The kernel itself ends an orphaned FIN_WAIT_2 60 to 62 s after it was orphaned
-// (tcp_fin_timeout, and the timer wheel's granule): that it is about to is no alarm.
+// (tcp_fin_timeout, and the timer wheel's granule). No flag for an orphan that is about to expire.
 inline constexpr Nanos kOrphanThreshold = std::chrono::seconds{65};
 
 inline constexpr Nanos kAcceptThreshold = std::chrono::seconds{10};
@@ -58,7 +58,7 @@ inline Thresholds default_thresholds(Nanos states) {
   return thresholds;
 }
 
-// call(name, threshold) for each, in the order of State; ACCEPT is the last.
+// Calls call(name, threshold) for each threshold, in the order of State; ACCEPT is the last.
 template <typename Call>
 void for_each_named(const Thresholds& thresholds, Call&& call) {
   for (std::size_t i = 1; i < kStates; ++i)

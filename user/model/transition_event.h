@@ -9,7 +9,7 @@
 
 namespace tcpdwell {
 
-// What a connection did in its life, as its socket says at the end.
+// Counters of a connection, read from its socket at the end.
 struct Tally {
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
@@ -39,14 +39,14 @@ struct TransitionEvent {
   bool fastopen = false;
   bool unacked = false;
   bool followed = false;
-  bool by_followed = false;         // `run`: `task` is one of the command's
-  bool sent = false;                // `run`: it leaves CLOSE_WAIT, in which it sent data
+  bool by_followed = false;         // `run`: `task` is a process of the command
+  bool sent = false;                // `run`: leaves CLOSE_WAIT, in which data was sent
   bool silent = false;              // to CLOSED: no segment was sent in this life
   bool timestamped = false;         // to CLOSED: the peer sent TCP timestamps
   bool repair = false;              // TCP_REPAIR is on: connect() and close() send nothing
   bool fins_done = false;           // to CLOSED: FINs went both ways, ours is acknowledged
   bool listen_unsure = false;       // to LISTEN: listen() can still fail, or bind a port
-  bool listen_failed = false;       // from LISTEN: it did
+  bool listen_failed = false;       // from LISTEN: listen() failed
   bool may_be_killed = false;       // from LISTEN: CLOSED to CLOSED follows if SOCK_DESTROY did it
   std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
   std::optional<Process> task;

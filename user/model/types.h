@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vocabulary that all layers share: states, addresses, processes, times.
+// Types that all layers share: states, addresses, processes, times.
 #pragma once
 
 #include <array>
@@ -13,8 +13,8 @@
 
 namespace tcpdwell {
 
-// CLOCK_MONOTONIC. A point in time and a duration share the type: events carry the former as the
-// kernel gives it, and the difference of two is a dwell.
+// CLOCK_MONOTONIC. A point in time and a duration share this type: the difference of two points in
+// time is a dwell.
 using Nanos = std::chrono::nanoseconds;
 
 // RFC 9293, section 3.3.2. Values are the kernel's (include/net/tcp_states.h).
@@ -35,7 +35,7 @@ inline constexpr std::size_t kStates = 12;  // an array indexed by State; [0] is
 
 constexpr std::size_t index(State state) { return static_cast<std::size_t>(state); }
 
-// TCP_NEW_SYN_RECV (12) is SynReceived; anything else outside 1..11 is nothing.
+// TCP_NEW_SYN_RECV (12) is SynReceived. Anything else outside 1..11 is nullopt.
 std::optional<State> to_state(std::uint8_t kernel_value);
 // "FIN_WAIT_2"
 std::string_view name(State state);
@@ -44,7 +44,7 @@ std::optional<State> parse_state(std::string_view text);
 
 enum class Family : std::uint8_t { Ipv4 = 2, Ipv6 = 10 };
 
-// What every event compares: std::array would call memcmp() for it.
+// Compares without a call: operator== of std::array calls memcmp(), which costs time at each event.
 template <typename Byte>
 bool same(const std::array<Byte, 16>& a, const std::array<Byte, 16>& b) {
   static_assert(sizeof(Byte) == 1);
@@ -63,12 +63,12 @@ struct Endpoint {
 };
 inline bool is_zero(const Endpoint& end) { return same(end.addr, Endpoint{}.addr); }
 
-// The two ends of a connection in a network namespace. Also the key under which a half-open
-// request and the socket that comes of it find each other.
+// The two ends of a connection in a network namespace. Also the key that links a request sock to
+// the child socket made from it.
 struct Flow {
   Endpoint local, remote;
   std::uint64_t netns_cookie = 0;  // never reused
-  std::uint32_t netns = 0;         // inode number, for people
+  std::uint32_t netns = 0;         // inode number, for output
   Family family = Family::Ipv4;
   // The interface that the socket is bound to; 0: none. The same four numbers on two interfaces are
   // two connections.
@@ -85,7 +85,7 @@ struct Flow {
 // "10.0.0.1", "2001:db8::1" (RFC 5952)
 std::string format_address(const Endpoint& end, Family family);
 
-// A process, as the kernel showed it when it acted on a socket.
+// A process, as of when it acted on a socket.
 struct Process {
   std::uint32_t pid = 0;  // thread group id in the tracer's pid namespace; 0: not visible there
   std::uint32_t uid = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the table is told beside the kernel's records, by user space. Together, and in their order,
-// they are all that a run depends on: a recording is the two of them.
+// Events that user space adds to the kernel's records. A run depends on the records, the user
+// events and their order, and on nothing else. A recording holds both.
 #pragma once
 
 #include <cstdint>
@@ -10,22 +10,22 @@
 
 namespace tcpdwell {
 
-// The first: all is attached, what comes next is to be told.
+// The first event: all programs are attached, output begins.
 struct Began {};
-// Time passed: every record before it is there.
+// Time passed. All earlier records have been delivered.
 struct Ticked {
   Nanos at{};
 };
-// A walk through all sockets: what it finds comes as SnapshotEvents in between.
+// A walk through all sockets. Its SnapshotEvents come between these two.
 struct SnapshotBegan {};
 struct SnapshotOver {};
-// A walk through accept queues: its AcceptQueuesEvent comes later.
+// A walk through accept queues begins. Its AcceptQueuesEvent comes later.
 struct QueueWalkBegan {};
-// What happened at or after it is no part of the run.
+// The run ends at this time. Ignore records from then on.
 struct Stopped {
   Nanos at{};
 };
-// The last.
+// The last event.
 struct Finished {
   Nanos at{};
   bool truncated = false;  // EndRecord::truncated

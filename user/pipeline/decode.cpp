@@ -155,7 +155,7 @@ bool can_be_in(std::uint8_t socket_kind, State state) {
   }
 }
 
-// They are calculated with, as times are.
+// Bounds that keep arithmetic on these values from overflowing.
 constexpr std::uint64_t kLatestUs = INT64_MAX / 2 / 1000;
 constexpr std::int64_t kMostJiffies = std::int64_t{1} << 42U;
 

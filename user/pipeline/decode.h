@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ring record -> event. Copies and checks: what is malformed, of another version, or not a state of
-// TCP is no event.
+// Decodes records of the kernel side. Each record is copied and checked. Malformed records, other
+// versions and invalid TCP states are rejected.
 #pragma once
 
 #include <cstddef>
@@ -12,35 +12,38 @@
 
 namespace tcpdwell {
 
-// Into `event`, in place. False: it is none, and `event` may be anything.
+// Decodes a ring record into `event`, in place. Returns false if it is not a valid event; `event`
+// is then unspecified.
 bool decode(std::span<const std::byte> record, Event& event);
-// Of what the walk through descriptors wrote: who holds a socket, or a connection at the end of
-// this number.
+// The walk through descriptors: a process that holds a socket.
 std::optional<Holding> decode_holding(std::span<const std::byte> record);
-// When the first thread of a process has ended, the walk comes to its descriptors once a thread.
+// Removes duplicates. If the thread group leader has exited, the walk visits the descriptors of the
+// process once for each thread.
 void drop_repeated(std::vector<Holding>& holdings);
-// ... each descriptor by itself, so with one holder.
+// The walk through dead sockets: one record for each descriptor, so the result has one holder.
 std::optional<DeadSocket> decode_dead(std::span<const std::byte> record);
-// One for each socket, with all its holders, by cookie.
+// Merges the entries of each socket into one with all its holders; sorts by cookie.
 void join_holders(std::vector<DeadSocket>& sockets);
+// The walk through descriptors: a process that holds the socket at the queried end `number`.
 struct HeldEnd {
   std::size_t number = 0;
   std::uint32_t pid = 0;
 };
 std::optional<HeldEnd> decode_held_end(std::span<const std::byte> record);
-// Of what the walk through accept queues wrote. `noted`: how many children of it there are.
+// The walk through accept queues: a listener.
 struct WalkedQueue {
   ListenQueue queue;
-  bool takes_ipv4 = false;  // any address of both families
-  std::uint32_t noted = 0;
+  bool takes_ipv4 = false;  // an IPv6 wildcard listener that also accepts IPv4
+  std::uint32_t noted = 0;  // how many of its children the walk noted
 };
 std::optional<WalkedQueue> decode_listener(std::span<const std::byte> record);
+// The walk through accept queues: a child.
 struct WalkedChild {
   std::uint64_t listener = 0;
-  QueuedChild child;  // but for its cookie
+  QueuedChild child;  // without its cookie
 };
 std::optional<WalkedChild> decode_queued(std::span<const std::byte> record);
-// ... of what the walk through the sockets of a network namespace wrote of MPTCP.
+// The walk through the sockets of a network namespace: an MPTCP subflow.
 std::optional<MptcpSubflow> decode_subflow(std::span<const std::byte> record);
 
 }  // namespace tcpdwell

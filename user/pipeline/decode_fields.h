@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parts that several records share, read from bytes that may be anything.
+// Reads the parts that several records share. The input bytes are untrusted.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ namespace tcpdwell::decoding {
 
 using Bytes = std::span<const std::byte>;
 
-// The size that a struct of wire.h had in version 1. Fields are added at its end, and are 0 in the
-// records of older versions. A struct that others begin with keeps its size.
+// The size that a struct of wire.h had in version 1. New fields are appended; they read as 0 in
+// records of older versions. A struct that other structs begin with keeps its size.
 template <typename Raw>
 inline constexpr std::size_t kFirstSize = sizeof(Raw);
 template <>
@@ -41,14 +41,14 @@ inline constexpr std::size_t kFirstSize<tcpdwell_exit> = 24;
 static_assert(sizeof(tcpdwell_head) == 16 && sizeof(tcpdwell_flow) == 56 &&
                   sizeof(tcpdwell_task) == 32 && sizeof(tcpdwell_transition) == 112 &&
                   sizeof(tcpdwell_snapshot) == 128 && sizeof(tcpdwell_mptcp) == 64,
-              "other structs begin with these or hold them: append a struct of its own, with a "
-              "flag that says that it is there, as tcpdwell_stamps");
+              "other structs begin with these or contain them: append a separate struct, with a "
+              "flag that says that it is present, as tcpdwell_stamps");
 
-// Ring records are 8-byte aligned, no more, and a recording's are not: always a copy. What an older
-// version did not write is zero.
+// Always copies: ring records are only 8-byte aligned, and records of a recording are not aligned.
+// Fields that an older version did not write are zero.
 template <typename Raw>
 std::optional<Raw> read(Bytes record, std::size_t at = 0) {
-  static_assert(kFirstSize<Raw> <= sizeof(Raw), "a field went away");
+  static_assert(kFirstSize<Raw> <= sizeof(Raw), "a field was removed");
   if (record.size() < at + kFirstSize<Raw>) return std::nullopt;
   Raw raw;
   if (record.size() >= at + sizeof raw) {
@@ -60,7 +60,7 @@ std::optional<Raw> read(Bytes record, std::size_t at = 0) {
   return raw;
 }
 
-// Damaged, or not ours: times and CPUs are calculated with and counted up to.
+// Rejects damaged values: times are used in arithmetic and CPU numbers as array sizes.
 inline bool is_time(std::uint64_t ns) {
   constexpr std::uint64_t kLatest = INT64_MAX / 2;  // 146 years after boot
   return ns < kLatest;

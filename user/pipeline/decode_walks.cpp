@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the iterators write.
+// Decodes the output of the iterators.
 #include <algorithm>
 #include <cstddef>
 #include <tuple>
@@ -39,7 +39,8 @@ void drop_repeated(std::vector<Holding>& holdings) {
             [&](const Holding& a, const Holding& b) { return key(a) < key(b); });
   const auto last =
       std::unique(holdings.begin(), holdings.end(), [&](const Holding& a, const Holding& b) {
-        return a.holder.process.pid != 0 && key(a) == key(b);  // 0: not visible, so several
+        // Processes that are not visible all have pid 0.
+        return a.holder.process.pid != 0 && key(a) == key(b);
       });
   holdings.erase(last, holdings.end());
 }
@@ -67,7 +68,7 @@ std::optional<DeadSocket> decode_dead(std::span<const std::byte> record) {
           {.process = process_of(raw->task), .fd = raw->fd, .followed = raw->followed != 0}}};
 }
 
-// Not twice, as of drop_repeated().
+// Adds a holder once, for the reason given at drop_repeated().
 static void add_holder(std::vector<Holder>& holders, const Holder& more) {
   const bool known = std::any_of(holders.begin(), holders.end(), [&](const Holder& holder) {
     return more.process.pid != 0 && holder.process.pid == more.process.pid && holder.fd == more.fd;

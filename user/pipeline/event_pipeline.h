@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one way into the table, for a live run and for a replay: the kernel's records and the notes
-// of user space, in one order. Decodes, counts, and writes the run's first and last record.
+// The only input of the lifecycle table, in a live run and in a replay: kernel records and user
+// events, in one order. Decodes, counts, and writes the run's first and last record.
 //
-// Pure: what it is told, and when that says it happened, is all that it depends on.
+// Pure: it depends only on its input and on the times in it.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
-#include "pipeline/prefetch_batch.h"
 #include "lifecycle/lifecycle.h"
-#include "model/user_event.h"
 #include "model/observer.h"
 #include "model/record.h"
+#include "model/user_event.h"
+#include "pipeline/prefetch_batch.h"
 
 namespace tcpdwell {
 
-// Who keeps what a EventPipeline is told, as it is told.
+// Receives a copy of the input of an EventPipeline, in the same order.
 class RunLog {
  public:
   virtual ~RunLog() = default;
   // `record` is valid during the call only.
   virtual void record(std::span<const std::byte> record) noexcept = 0;
-  // An answer that is a note is about `lifecycle` as it is before it.
+  // Called before the event is applied: `lifecycle` has the state that the event refers to.
   virtual void user_event(const UserEvent& event, const Lifecycle& lifecycle) noexcept = 0;
 };
 
 class EventPipeline {
  public:
-  // All must outlive it; `tape` and `observer` may be null. `start` is written with Began, at its
-  // time.
+  // All arguments must outlive the pipeline; `log` and `observer` may be null. `start` is written
+  // at Began, with the time in `start`.
   EventPipeline(const StartRecord& start, Lifecycle& lifecycle, Sink& sink, RunLog* log = nullptr,
-       Observer* observer = nullptr)
+                Observer* observer = nullptr)
       : start_(start),
         lifecycle_(lifecycle),
         sink_(sink),
@@ -39,16 +39,16 @@ class EventPipeline {
         observer_(observer),
         batch_(lifecycle) {}
 
-  // One of the ring. It may be worked on later, but before any note: see apply_batch().
+  // A record of the ring. It can wait in the batch; user_event() and apply_batch() apply it.
   void record(std::span<const std::byte> record) noexcept;
   void user_event(const UserEvent& event) noexcept;
-  // Works on what was put aside.
+  // Applies the records that wait in the batch.
   void apply_batch() noexcept;
 
-  std::uint64_t events() const { return events_; }    // those that are no part of a snapshot
-  std::uint64_t damaged() const { return damaged_; }  // records that are none; some of events()
-  Nanos last_at() const { return last_at_; }          // of the last record
-  const EndRecord& end() const { return end_; }       // once it was told of it
+  std::uint64_t events() const { return events_; }    // without those of snapshots
+  std::uint64_t damaged() const { return damaged_; }  // records that did not decode; in events()
+  Nanos last_at() const { return last_at_; }          // time of the last record
+  const EndRecord& end() const { return end_; }       // valid after Finished
 
  private:
   void apply(const Event& event);

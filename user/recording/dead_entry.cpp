@@ -32,7 +32,7 @@ void put_dead(Packer& packer, const DeadSocket& socket, const Holder& holder) {
 
 namespace {
 
-// A host has no more descriptors of sockets.
+// A bound: no host has more descriptors of sockets.
 constexpr std::size_t kMost = 8'000'000;
 
 DeadSocket get_dead(Unpacker& unpacker) {
@@ -57,7 +57,7 @@ DeadSocket get_dead(Unpacker& unpacker) {
   unpacker.get(socket.err);
   unpacker.get(holder.process);
   unpacker.get(holder.fd);
-  if (unpacker.has_more()) unpacker.get(socket.flow.device);  // an older version has none
+  if (unpacker.has_more()) unpacker.get(socket.flow.device);  // not in older versions
   return socket;
 }
 
@@ -77,7 +77,7 @@ std::optional<DeadEvent> DeadReader::take(std::span<const std::byte> bytes) {
   unpacker.get(look.at);
   unpacker.get(descriptors);
   look.sockets = std::exchange(sockets_, {});
-  // What is missing would seem to be closed.
+  // Refuse an incomplete event: missing descriptors would look closed.
   if (!unpacker.ok() || look.at.count() < 0 || look.sockets.size() != descriptors)
     return std::nullopt;
   join_holders(look.sockets);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Descriptors whose connection is over, as the bytes of entries, and back.
+// Encodes and decodes the entries of dead sockets.
 #pragma once
 
 #include <cstddef>
@@ -12,14 +12,14 @@
 
 namespace tcpdwell::recording {
 
-// `holder`: one of the socket's.
+// `holder`: one of the socket's holders. Write one entry for each.
 void put_dead(Packer& packer, const DeadSocket& socket, const Holder& holder);
-// Puts a look together again.
+// Collects the entries of one DeadEvent.
 class DeadReader {
  public:
   // An entry of put_dead().
   void add(std::span<const std::byte> bytes);
-  // The look that those before are of; nullopt: it is not whole, or not one that can be.
+  // Ends the DeadEvent of the entries added so far. nullopt: incomplete or invalid.
   std::optional<DeadEvent> take(std::span<const std::byte> bytes);
   void clear() { sockets_.clear(); }
 

@@ -15,14 +15,16 @@
 namespace tcpdwell::recording {
 namespace {
 
-// A file of nothing but these would fill the memory; a host has no more descriptors of sockets.
+// Bounds the memory for a file that contains only such entries. No host has more descriptors of
+// sockets.
 constexpr std::size_t kMostHoldings = 8'000'000;
 
 using Bytes = std::span<const std::byte>;
 
 class UserEventPacker {
  public:
-  UserEventPacker(const Lifecycle* lifecycle, const PutEntry& put) : lifecycle_(lifecycle), put_(put) {}
+  UserEventPacker(const Lifecycle* lifecycle, const PutEntry& put)
+      : lifecycle_(lifecycle), put_(put) {}
 
   void operator()(const Began&) { end(Entry::Began); }
   void operator()(const SnapshotBegan&) { end(Entry::SnapshotBegan); }
@@ -164,16 +166,16 @@ class UserEventPacker {
   Packer packer_{bytes_};
 };
 
-// `at` is a point in time.
+// True if `at` was read and is a point in time.
 bool is_time(const Unpacker& unpacker, Nanos at) { return unpacker.ok() && at.count() >= 0; }
 
 template <typename T>
 std::optional<UserEventReader::Read> read_time(Bytes bytes) {
   Unpacker unpacker(bytes);
-  T note{};
-  unpacker.get(note.at);
-  if (!is_time(unpacker, note.at)) return std::nullopt;
-  return UserEventReader::Read{note, {}};
+  T event{};
+  unpacker.get(event.at);
+  if (!is_time(unpacker, event.at)) return std::nullopt;
+  return UserEventReader::Read{event, {}};
 }
 
 std::optional<UserEventReader::Read> read_ended(Bytes bytes) {
@@ -246,8 +248,8 @@ std::optional<UserEventReader::Read> read_processes(Bytes bytes) {
 
 }  // namespace
 
-void pack(const UserEvent& note, const Lifecycle* lifecycle, const PutEntry& put) {
-  std::visit(UserEventPacker(lifecycle, put), note);
+void pack(const UserEvent& event, const Lifecycle* lifecycle, const PutEntry& put) {
+  std::visit(UserEventPacker(lifecycle, put), event);
 }
 
 void UserEventReader::read_holding(Bytes bytes) {
@@ -285,7 +287,7 @@ std::optional<UserEventReader::Read> UserEventReader::read_holders(Bytes bytes) 
   unpacker.get(holders.at);
   unpacker.get(count);
   holders.holdings = std::exchange(holdings_, {});
-  // With one of them missing a socket would seem to have one holder less.
+  // Refuse an incomplete event: a socket would seem to have fewer holders.
   if (!is_time(unpacker, holders.at) || holders.holdings.size() != count) return std::nullopt;
   return Read{std::move(holders), {}};
 }
@@ -327,7 +329,7 @@ std::optional<UserEventReader::Read> UserEventReader::read_inquiry(Bytes bytes) 
   unpacker.get(answer.send_queue);
   unpacker.get(count);
   unpacker.get(known);
-  std::optional<Lifecycle::Subject> subject;
+  std::optional<Questions::Subject> subject;
   if (known) {
     auto& [cookie, object, entered] = subject.emplace();
     unpacker.get(cookie);
@@ -339,7 +341,7 @@ std::optional<UserEventReader::Read> UserEventReader::read_inquiry(Bytes bytes) 
   answer.send_wait = beside.send_wait;
   answer.other_end = beside.other_end;
   answer.inherited_from = beside.inherited_from;
-  // Nothing that is there is CLOSED: the kernel's answer says so by its absence.
+  // Present and CLOSED is invalid: sock_diag finds no socket in CLOSED, it answers Gone.
   const bool closed = answer.presence == Presence::Present && answer.state == State::Closed;
   if (!is_time(unpacker, answer.at) || closed || holdings.size() != count) return std::nullopt;
   for (const Holding& holding : holdings) answer.holders.push_back(holding.holder);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Notes as entries of a recording, and back.
+// Encodes and decodes user events as entries of a recording.
 #pragma once
 
 #include <cstddef>
@@ -19,21 +19,21 @@ namespace tcpdwell::recording {
 
 using PutEntry = std::function<void(Entry entry, std::span<const std::byte> bytes)>;
 
-// One or several entries: an answer that names many descriptors is told in pieces. `lifecycle` is
-// whose question an answer is about, before it knows the answer; null: no answer is among them.
-void pack(const UserEvent& note, const Lifecycle* lifecycle, const PutEntry& put);
+// Writes one entry, or several for an answer that names many descriptors. `lifecycle`: the table
+// that asked the question, before the answer is applied; may be null if `event` is no InquiryEvent.
+void pack(const UserEvent& event, const Lifecycle* lifecycle, const PutEntry& put);
 
-// Puts the pieces together again.
+// Collects entries, and returns each event with its last entry.
 class UserEventReader {
  public:
   struct Read {
-    UserEvent note;
-    // Of an Inquiry: who it is about, if anybody was.
-    std::optional<Lifecycle::Subject> subject;
+    UserEvent event;
+    // For an InquiryEvent: the connection that it is about; nullopt: none.
+    std::optional<Questions::Subject> subject;
   };
-  // nullopt: not a note, not whole yet, or not one that can be.
+  // nullopt: no user event, incomplete, or invalid.
   std::optional<Read> read(Entry entry, std::span<const std::byte> bytes);
-  // What came so far may lack something.
+  // Call it after a loss: drops the entries so far, which may be incomplete.
   void lost() {
     holdings_.clear();
     dead_.clear();
@@ -53,7 +53,7 @@ class UserEventReader {
   std::vector<Holding> holdings_;
   std::vector<MptcpSubflow> subflows_;
   DeadReader dead_;
-  InquiryEvent surroundings_;  // of the next one; only what its entry has
+  InquiryEvent surroundings_;  // for the next InquiryEvent; only the fields of its entry
   QueueReader queues_;
 };
 

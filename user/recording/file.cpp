@@ -15,7 +15,7 @@ namespace tcpdwell::recording {
 namespace {
 
 constexpr std::uint64_t kMostQueued = 64U << 20U;
-constexpr int kLevel = 1;  // half of the size at a fifth of the time of the next better ones
+constexpr int kLevel = 1;  // halves the size, in a fifth of the time of the next better levels
 
 }  // namespace
 
@@ -66,7 +66,7 @@ bool File::write(const FrameHeader& header, std::vector<std::byte> entries, bool
   if (!must && queued_ + size > kMostQueued) return false;
   queued_ += size;
   given_ += size;
-  // std::function copies what it holds, hence the pointer.
+  // shared_ptr because std::function copies its captures.
   worker_.ask([this, header, size, saved = saved_,
                data = std::make_shared<std::vector<std::byte>>(std::move(entries))] {
     *saved += compress_and_append(header, *data);
@@ -80,7 +80,7 @@ void File::rotate(unsigned keep) {
   given_ = 0;
   saved_ = std::make_shared<std::atomic<std::uint64_t>>(0);
   worker_.ask([this, keep]() -> Worker::Answer {
-    make_anew(keep);
+    open_next(keep);
     return {};
   });
 }
@@ -143,7 +143,7 @@ std::size_t File::compress_and_append(FrameHeader header, std::span<const std::b
   return entries.size() - stored.size();
 }
 
-// The disk may take a part only: then the file ends where the last whole frame does.
+// After a partial write, truncates the file to its last complete frame.
 void File::append(std::span<const std::byte> head, std::span<const std::byte> data) {
   if (failed_) return;
   std::array<std::span<const std::byte>, 2> left = {head, data};
@@ -154,9 +154,9 @@ void File::append(std::span<const std::byte> head, std::span<const std::byte> da
     const ssize_t count = ::writev(fd_.get(), parts.data(), 2);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
-      fail(system_error("recording to " + path_, 0, "What was recorded before can be replayed"));
+      fail(system_error("recording to " + path_, 0, "The part recorded so far can be replayed"));
       if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0)
-        return;  // then it replays to the cut
+        return;  // harmless: a replay ignores the partial frame
       return;
     }
     auto written = static_cast<std::size_t>(count);
@@ -169,7 +169,7 @@ void File::append(std::span<const std::byte> head, std::span<const std::byte> da
   size_ += head.size() + data.size();
 }
 
-void File::make_anew(unsigned keep) {
+void File::open_next(unsigned keep) {
   if (failed_) return;
   for (unsigned i = keep; i > 0; --i) {
     const std::string from = i == 1 ? path_ : path_ + '.' + std::to_string(i - 1);

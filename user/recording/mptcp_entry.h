@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a walk read of MPTCP, as the bytes of an entry, and back.
+// Encodes and decodes the entry of an MPTCP subflow.
 #pragma once
 
 #include "model/event.h"
@@ -8,7 +8,7 @@
 namespace tcpdwell::recording {
 
 void put_subflow(Packer& packer, const MptcpSubflow& subflow);
-// Whole only if the unpacker says so.
+// Valid only if unpacker.ok().
 MptcpSubflow get_subflow(Unpacker& unpacker);
 
 }  // namespace tcpdwell::recording

@@ -8,7 +8,8 @@
 namespace tcpdwell::recording {
 namespace {
 
-static_assert(2 * PortSpan::kMost * sizeof(PortSpan) < kMostEntry - 256, "fit into an entry");
+static_assert(2 * PortSpan::kMost * sizeof(PortSpan) < kMostEntry - 256,
+              "both lists must fit into one entry");
 
 void put_spans(Packer& packer, const std::vector<PortSpan>& spans) {
   const auto count = static_cast<std::uint16_t>(std::min(spans.size(), PortSpan::kMost));

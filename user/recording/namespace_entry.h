@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of the ports of a network namespace, as an entry, and back.
+// Encodes and decodes the entry about the ports of a network namespace.
 #pragma once
 
 #include "model/event.h"
@@ -8,7 +8,7 @@
 namespace tcpdwell::recording {
 
 void put_namespace(Packer& packer, const NamespaceEvent& range);
-// Whole only if the unpacker says so. An older version wrote less.
+// Valid only if unpacker.ok(). Fields that an older version did not write keep their defaults.
 NamespaceEvent get_namespace(Unpacker& unpacker);
 
 }  // namespace tcpdwell::recording

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fields, one after the other, into bytes and back. What is read may be anybody's: nothing past the
-// end is touched, and a length is never believed before the bytes are seen.
+// Encodes fields as bytes, and decodes them. The decoder's input is untrusted: it never reads past
+// the end, and checks each length against the bytes that are left.
 #pragma once
 
 #include <chrono>
@@ -64,13 +64,13 @@ class Packer {
   std::vector<std::byte>& out_;
 };
 
-// Once something is not there, or cannot be, all that comes after it is empty, and ok() is false.
+// After a missing or invalid field, ok() is false, and later fields are not read.
 class Unpacker {
  public:
   explicit Unpacker(std::span<const std::byte> in) : in_(in) {}
   bool ok() const { return ok_; }
-  void fail() { ok_ = false; }  // what was read cannot be
-  // An older version wrote less.
+  void fail() { ok_ = false; }  // the caller found an invalid value
+  // False at the end of an entry: older versions wrote fewer fields.
   bool has_more() const { return ok_ && !in_.empty(); }
 
   template <typename T>
@@ -86,7 +86,7 @@ class Unpacker {
     if (byte > 1) fail();
     value = byte == 1;
   }
-  // Checked: an enumerator between the two.
+  // Fails unless the value is between `first` and `last`.
   template <typename T>
   requires std::is_enum_v<T>
   void get(T& value, T first, T last) {
@@ -101,8 +101,9 @@ class Unpacker {
     get(family, Family::Ipv4, Family::Ipv6);
     if (family != Family::Ipv4 && family != Family::Ipv6) fail();
   }
-  // They are calculated with: no more than some hundred years.
-  void get(Nanos& value) {  // a point in time, a duration, or a clock's offset
+  // A point in time, a duration, or a clock offset. Bounded to 146 years, so that arithmetic does
+  // not overflow.
+  void get(Nanos& value) {
     std::int64_t count = 0;
     get(count);
     if (count > INT64_MAX / 2 || count < INT64_MIN / 2) return fail();

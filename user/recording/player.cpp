@@ -11,12 +11,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A trace that runs ticks five times a second. The table's clock takes every step of the time in
-// between: a tick from the end of days would keep it busy until then.
+// A running trace ticks five times a second. The table's timer wheel takes every step between two
+// ticks, so a damaged tick in the far future would take it very long.
 constexpr Nanos kMostPause = 24h * 30;
 
-// Calls work(EntryHeader, bytes) for each; false: rubbish is among them, and what was before it is
-// done. A checksum only says that it is the rubbish that was written.
+// Calls work(EntryHeader, bytes) for each entry. Stops at an invalid entry and returns false. The
+// checksum of a frame does not prove that its entries are valid.
 template <typename Work>
 bool for_each_entry(std::span<const std::byte> entries, Work&& work) {
   while (!entries.empty()) {
@@ -31,7 +31,7 @@ bool for_each_entry(std::span<const std::byte> entries, Work&& work) {
   return true;
 }
 
-// nullopt: a part does not begin with this frame.
+// nullopt: this frame is not the first of a part.
 std::optional<Setting> setting_of(std::span<const std::byte> entries) {
   EntryHeader header;
   if (entries.size() < sizeof header) return std::nullopt;
@@ -45,7 +45,7 @@ std::optional<Setting> setting_of(std::span<const std::byte> entries) {
 
 Result<std::unique_ptr<Player>> Player::open(std::vector<Reader> parts) {
   std::unique_ptr<Player> player(new Player(std::move(parts)));
-  // Where the first frame of a part is damaged, the next part has a beginning, too.
+  // If the first frame of a part is damaged, begin with the next part.
   std::optional<Setting> setting;
   do {
     const auto more = player->next_frame();
@@ -53,7 +53,7 @@ Result<std::unique_ptr<Player>> Player::open(std::vector<Reader> parts) {
     if (player->frame_) setting = setting_of(player->frame_->entries);
   } while (!setting && player->frame_);
   if (!setting)
-    return Error{"the recording has no beginning: nothing of it can be replayed", {}, {}};
+    return Error{"the first frame of the recording is damaged: it cannot be replayed", {}, {}};
   player->setting_ = std::move(*setting);
   player->now_ = player->setting_.config.began;
   player->events_ = player->frame_->events_before;
@@ -64,14 +64,15 @@ Result<std::unique_ptr<Player>> Player::open(std::vector<Reader> parts) {
   return player;
 }
 
-void Player::begin(EventPipeline& pipeline, Lifecycle& lifecycle, bool same, std::function<bool()> enough) {
+void Player::begin(EventPipeline& pipeline, Lifecycle& lifecycle, bool same,
+                   std::function<bool()> enough) {
   pipeline_ = &pipeline;
   lifecycle_ = &lifecycle;
   enough_ = std::move(enough);
   same_ = same && !begins_late();
 }
 
-// Into frame_; false: there is none.
+// Reads the next frame into frame_; false: there is none.
 Result<bool> Player::next_frame() {
   frame_.reset();
   while (part_ < parts_.size()) {
@@ -97,7 +98,7 @@ Result<bool> Player::step() {
   play(*frame_);
   const std::uint64_t damaged = damaged_;
   if (const auto more = next_frame(); !more) return more.error();
-  if (damaged != damaged_ && !frame_ && !ended_)  // nobody says after it how much it was
+  if (damaged != damaged_ && !frame_ && !ended_)  // no later frame has the number of lost events
     add_loss(parts_.back().events_known(), parts_.back().transitions_known());
   return true;
 }
@@ -107,19 +108,19 @@ void Player::play(const Frame& frame) {
     add_loss(frame.events_before, frame.transitions_before);
   const bool whole = for_each_entry(
       frame.entries, [this](const EntryHeader& header, auto bytes) { play(header, bytes); });
-  if (!whole) notes_.lost();
+  if (!whole) user_events_.lost();
   pipeline_->apply_batch();
   number_ = frame.number + 1;
   events_ = frame.events_before + frame.events;
   transitions_ = frame.transitions_before + frame.transitions;
 }
 
-// What was to come before the event of this number did not.
+// The events between the last played frame and this event number are lost.
 void Player::add_loss(std::uint64_t events, std::uint64_t transitions) {
   const std::uint64_t missed = events - std::min(events, events_);
   damage_told_ = damaged_;
   same_ = false;
-  notes_.lost();
+  user_events_.lost();
   pipeline_->user_event(LossEvent{
       .at = now_,
       .cause = LossCause::Damaged,
@@ -134,33 +135,33 @@ void Player::play(const EntryHeader& header, std::span<const std::byte> bytes) {
   if (ended_ || (repeated && !(begins_late() && part_ == first_))) return;
   if (header.entry == Entry::Kernel) return pipeline_->record(bytes);
   if (header.entry == Entry::Full) full_ = true;
-  if (auto read = notes_.read(header.entry, bytes)) play(std::move(*read));
+  if (auto read = user_events_.read(header.entry, bytes)) play(std::move(*read));
 }
 
 void Player::play(UserEventReader::Read read) {
-  if (!pass_time(read.note)) return;
-  auto* answer = std::get_if<InquiryEvent>(&read.note);
+  if (!pass_time(read.event)) return;
+  auto* answer = std::get_if<InquiryEvent>(&read.event);
   if (answer != nullptr && !same_) {
     pipeline_->apply_batch();
     if (!read.subject || !lifecycle_->retarget_answer(*answer, *read.subject)) return;
   }
-  ended_ = std::holds_alternative<Finished>(read.note);
-  // The end of a walk whose beginning was lost would have everything looked for.
-  if (std::holds_alternative<SnapshotOver>(read.note) && !std::exchange(walking_, false)) return;
-  walking_ |= std::holds_alternative<SnapshotBegan>(read.note);
-  pipeline_->user_event(read.note);
-  // The answers are in the recording.
+  ended_ = std::holds_alternative<Finished>(read.event);
+  // Ignore the end of a walk whose begin was lost: all connections would count as not found.
+  if (std::holds_alternative<SnapshotOver>(read.event) && !std::exchange(walking_, false)) return;
+  walking_ |= std::holds_alternative<SnapshotBegan>(read.event);
+  pipeline_->user_event(read.event);
+  // Drop the questions of the table: their answers are in the recording.
   lifecycle_->take_questions();
   lifecycle_->take_unknown_cgroups();
   lifecycle_->take_unknown_namespaces();
-  if (enough_ && std::holds_alternative<Ticked>(read.note) && enough_()) finish(false);
+  if (enough_ && std::holds_alternative<Ticked>(read.event) && enough_()) finish(false);
 }
 
-// False: there was no such time.
-bool Player::pass_time(const UserEvent& note) {
+// False: the event's time is invalid.
+bool Player::pass_time(const UserEvent& event) {
   Nanos at = now_;
-  if (const auto* tick = std::get_if<Ticked>(&note)) at = tick->at;
-  if (const auto* ended = std::get_if<Finished>(&note)) at = ended->at;
+  if (const auto* tick = std::get_if<Ticked>(&event)) at = tick->at;
+  if (const auto* ended = std::get_if<Finished>(&event)) at = ended->at;
   if (at > now_ + kMostPause) return false;
   now_ = std::max(now_, at);
   return true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What /proc says of a process, as a part of an entry, and back.
+// Encodes and decodes ProcessFacts, as a part of an entry.
 #pragma once
 
 #include "model/process_facts.h"
@@ -8,7 +8,7 @@
 namespace tcpdwell::recording {
 
 void put_process_facts(Packer& packer, const ProcessFacts& facts);
-// Whole only if the unpacker says so.
+// Valid only if unpacker.ok().
 ProcessFacts get_process_facts(Unpacker& unpacker);
 
 }  // namespace tcpdwell::recording

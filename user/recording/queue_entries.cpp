@@ -9,13 +9,13 @@
 namespace tcpdwell::recording {
 namespace {
 
-// A file of nothing but these would fill the memory.
+// Bounds the memory for a file that contains only such entries.
 constexpr std::size_t kMostPieces = 2'000'000;
 constexpr std::size_t kCookiesAtOnce = 4096;
 
 using Bytes = std::span<const std::byte>;
 
-// Without its device, which older versions did not know: that stands at the end of an entry.
+// Without the device, which is at the end of an entry because older versions did not write it.
 void put_flow(Packer& packer, const Flow& flow) {
   packer.put(flow.local);
   packer.put(flow.remote);
@@ -214,7 +214,7 @@ std::optional<AcceptQueuesEvent> QueueReader::read_all(Bytes bytes) {
   unpacker.get(queues);
   unpacker.get(event.young);
   unpacker.get(event.next_queued);
-  // With one of them missing, what waits in it would seem to have been accepted.
+  // Refuse an incomplete event: connections in a missing queue would look accepted.
   if (!unpacker.ok() || event.at.count() < 0 || event.namespaces.size() != namespaces ||
       event.queues.size() != queues)
     return std::nullopt;

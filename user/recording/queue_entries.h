@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a walk through accept queues found, as entries of a recording, and back: in pieces, as a
-// queue can hold thousands.
+// Encodes and decodes an AcceptQueuesEvent. It takes several entries, since a queue can hold
+// thousands of connections.
 #pragma once
 
 #include <cstddef>
@@ -19,9 +19,9 @@ void pack_queues(const AcceptQueuesEvent& event,
 
 class QueueReader {
  public:
-  // nullopt: not whole yet, no piece of it, or not one that can be.
+  // Returns the event with its last entry. nullopt: incomplete, invalid, or another kind of entry.
   std::optional<AcceptQueuesEvent> read(Entry entry, std::span<const std::byte> bytes);
-  // What came so far may lack something.
+  // Call it after a loss: drops the entries so far, which may be incomplete.
   void lost() {
     event_ = {};
     queue_ = {};
@@ -38,7 +38,7 @@ class QueueReader {
 
   AcceptQueuesEvent event_;
   ListenQueue queue_;
-  std::size_t pieces_ = 0;  // of event_, to bound it
+  std::size_t pieces_ = 0;  // entries of event_, to bound it
 };
 
 }  // namespace tcpdwell::recording

@@ -32,17 +32,18 @@ bool is_plausible(const FrameHeader& header) {
 std::optional<Error> refuse(const FileHeader& header, const std::string& name) {
   if (header.magic != kMagic) return Error{name + " is not a recording of tcpdwell", {}, {}};
   if (header.order != kOrder)
-    return Error{name + " was made on a machine of the other byte order", {}, {}};
+    return Error{name + " was recorded on a machine of the other byte order",
+                 {},
+                 "Replay it on such a machine"};
   if (kVerify && header.checksum != checksum_of(header))
-    return Error{name + " is damaged where it says what it is", {}, {}};
+    return Error{name + " has a damaged file header: it cannot be replayed", {}, {}};
   const bool known = header.version >= 1 && header.version <= kVersion &&
                      header.wire_version >= 1 && header.wire_version <= TCPDWELL_WIRE_VERSION;
   if (!known)
-    return Error{name + " was made by a newer version of tcpdwell, whose format (" +
-                     std::to_string(header.version) + '.' + std::to_string(header.wire_version) +
-                     ") is not known here",
+    return Error{name + " was recorded by a newer version of tcpdwell, with the unknown format " +
+                     std::to_string(header.version) + '.' + std::to_string(header.wire_version),
                  {},
-                 "Replay it with the version that made it"};
+                 "Replay it with the version that recorded it"};
   return std::nullopt;
 }
 
@@ -62,7 +63,7 @@ Result<Reader> Reader::open(std::unique_ptr<Source> source, const std::string& n
   return reader;
 }
 
-// Reads until `wanted` bytes are there, or the source has no more.
+// Reads until `wanted` bytes are in the buffer, or to the end of the source.
 std::optional<Error> Reader::fill(std::size_t wanted) {
   if (has(wanted) || at_end_) return std::nullopt;
   if (buffer_.size() - begin_ < wanted) {
@@ -86,7 +87,7 @@ std::optional<FrameHeader> Reader::header_at(std::size_t offset) const {
   return header;
 }
 
-// After damage: to the next byte where a frame begins, or to the end.
+// After damage: skips to the next frame, or to the end.
 std::optional<Error> Reader::find_header() {
   while (true) {
     if (auto error = fill(sizeof(FrameHeader))) return error;
@@ -117,7 +118,7 @@ std::optional<Frame> Reader::unpack(const FrameHeader& header) {
   return frame;
 }
 
-// A rotated run has many parts, of which one is read at a time.
+// Allocates the buffers only now: a rotated run has many parts, read one at a time.
 void Reader::take_room() {
   if (buffer_.size() >= kBuffer) return;
   buffer_.resize(kBuffer);

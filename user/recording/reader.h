@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frames of one file, in order, each checked. Damage is passed over and told; a file that was
-// cut off ends where it was cut. Believes nothing: memory is bounded by what a frame may have,
-// whatever the file says.
+// Reads and checks the frames of one file, in order. Skips and counts damaged parts. A truncated
+// file ends at its last complete frame. The file is untrusted: memory is bounded by the maximum
+// size of a frame.
 #pragma once
 
 #include <array>
@@ -19,25 +19,25 @@ namespace tcpdwell::recording {
 
 struct Frame {
   std::uint64_t events_before = 0, transitions_before = 0;
-  std::uint64_t events = 0, transitions = 0;  // in it
-  std::uint32_t number = 0;                   // of all of the run
-  std::span<const std::byte> entries;         // until the next frame is asked for
+  std::uint64_t events = 0, transitions = 0;  // in this frame
+  std::uint32_t number = 0;                   // counts all frames of the run from 0
+  std::span<const std::byte> entries;         // valid until the next call of next()
 };
 
 class Reader {
  public:
-  // Errors: it cannot be read, is no recording, or one of a kind that this version does not know.
-  // `name`: what to call it in an error.
+  // Errors: the source cannot be read, is no recording, or has an unknown version. `name` is the
+  // name of the source in error messages.
   static Result<Reader> open(std::unique_ptr<Source> source, const std::string& name);
 
   const FileHeader& header() const { return header_; }
-  // nullopt: there is no more. Errors: it cannot be read any more.
+  // nullopt: no more frames. Errors: the source cannot be read.
   Result<std::optional<Frame>> next();
-  // Frames, or rubbish, that were passed over so far.
+  // How many damaged frames, or stretches of other bytes, were skipped so far.
   std::uint64_t damaged() const { return damaged_; }
-  // It ended in the middle of a frame.
+  // The file ends in the middle of a frame.
   bool cut_off() const { return cut_off_; }
-  // The number of the first event after all frames that were seen, whole or not.
+  // The number of events up to the end of the last frame seen, damaged or not.
   std::uint64_t events_known() const { return events_known_; }
   std::uint64_t transitions_known() const { return transitions_known_; }
 
@@ -58,7 +58,7 @@ class Reader {
   std::string name_;
   FileHeader header_;
   std::vector<std::byte> buffer_;
-  std::size_t begin_ = 0, end_ = 0;  // what is read, and not yet worked on
+  std::size_t begin_ = 0, end_ = 0;  // the bytes of buffer_ that are read but not used yet
   bool at_end_ = false;              // of the source
   std::vector<std::byte> entries_;   // decompressed
   std::uint64_t damaged_ = 0;

@@ -14,11 +14,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A frame is looked at every 50 ms at least: with that it is no older than 100.
+// flush() comes at least every 50 ms, so a frame is written after at most 100 ms.
 constexpr Nanos kMostAge = 50ms;
-constexpr Nanos kMostTicking = 1s;  // of one in which nothing happens
+constexpr Nanos kMostTicking = 1s;  // for a frame with ticks only
 constexpr std::size_t kMostKept = 65536;
-// Of the last frame, which says that it is the last.
+// The size of the last frame, which contains Entry::Full.
 constexpr std::size_t kLastFrame = sizeof(FrameHeader) + sizeof(EntryHeader);
 
 std::uint64_t random_number() {
@@ -43,8 +43,9 @@ std::optional<Error> Recorder::begin(const Setting& setting) {
   std::vector<std::byte> bytes;
   pack(setting, bytes);
   if (bytes.size() > kMostEntry)
-    return Error{
-        "recording to " + config_.path + ": the filters are too long to be recorded", {}, {}};
+    return Error{"recording to " + config_.path + ": the filters are too long to be recorded",
+                 {},
+                 "Use fewer ports, addresses or pids"};
   setting_ = setting;
   now_ = setting.config.began;
   begin_part();
@@ -107,7 +108,7 @@ void Recorder::put(Entry entry, std::span<const std::byte> bytes, std::uint8_t f
   entries_.insert(entries_.end(), bytes.begin(), bytes.end());
 }
 
-// For a whole frame more, and the one that says that it is over.
+// Makes room for a full frame and for the last one with Entry::Full. False: there is none.
 bool Recorder::make_room(std::size_t size) {
   const bool fits =
       config_.max_size == 0 || repeating_ ||
@@ -153,8 +154,8 @@ void Recorder::next_part(unsigned keep, Nanos now) {
   wants_snapshot_ = true;
 }
 
-// A part that is not the first begins as the run did, and with what was known by then: of names the
-// newest, and no more than leave room for what is to come.
+// A later part repeats the start of the run and what is known so far: port ranges and cgroup paths,
+// newest (greatest) ids first, up to a quarter of max_size.
 void Recorder::repeat() {
   const auto put_entry = [this](Entry entry, std::span<const std::byte> bytes) {
     put(entry, bytes);

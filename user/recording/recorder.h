@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps a run: everything that its EventPipeline is told, in frames. Used on the thread that owns the EventPipeline;
-// a helper thread compresses and writes.
+// Records the whole input of an EventPipeline, in frames. Use it on the pipeline's thread; a helper
+// thread compresses and writes.
 #pragma once
 
 #include <cstdint>
@@ -22,39 +22,38 @@ struct RecorderConfig {
   std::string path;
   bool compress = false;
   std::uint64_t max_size = 0;  // bytes of a file; 0: no limit
-  unsigned keep = 0;           // older files (path.1 ...) beside it; 0: at max_size it is over
+  unsigned keep = 0;           // how many older files (path.1 ...) to keep; 0: stop at max_size
   FilePolicy policy;
 };
-inline constexpr std::uint64_t kLeastSize = 256U << 10U;  // that max_size can be
+inline constexpr std::uint64_t kLeastSize = 256U << 10U;  // minimum of max_size
 
 class Recorder final : public RunLog {
  public:
   static Result<std::unique_ptr<Recorder>> open(const RecorderConfig& config);
   ~Recorder() override { finish(); }
 
-  // On the thread that writes, before anything else.
+  // Runs `job` on the helper thread. Call it before begin().
   void on_helper(std::function<void()> job) { file_->on_helper(std::move(job)); }
-  // Call it before the EventPipeline is told anything.
+  // Call it before the first input of the pipeline.
   std::optional<Error> begin(const Setting& setting);
   void record(std::span<const std::byte> record) noexcept override;
   void user_event(const UserEvent& event, const Lifecycle& lifecycle) noexcept override;
 
-  // Call it 20 times a second at least while it is pending(): what came goes to the disk.
+  // Hands old frames to the helper thread. Call it at least 20 times a second while pending().
   void flush(Nanos now);
   bool pending() const { return !entries_.empty(); }
-  // Everything is on the disk, or error() says why not.
+  // Writes everything; check error() afterwards.
   void finish();
-  // After the file was renamed (SIGHUP): goes on in a new one.
+  // Continues in a new file if the present one was renamed (SIGHUP).
   void reopen(Nanos now);
 
-  // Asks once: a new file has begun, and whoever has nothing but that needs to know which sockets
-  // there were.
+  // True once after a new file has begun: take a snapshot, so that the file can be replayed alone.
   bool wants_snapshot() { return std::exchange(wants_snapshot_, false); }
-  bool full() const { return full_; }  // max_size was reached, nothing is recorded any more
+  bool full() const { return full_; }  // max_size was reached; recording has stopped
   bool failed() const { return file_->failed(); }
   std::optional<Error> error() const { return file_->error(); }
   FileId file_id() const { return file_->id(); }
-  std::uint64_t dropped() const { return dropped_; }  // frames that the disk was too slow for
+  std::uint64_t dropped() const { return dropped_; }  // frames dropped because the disk is too slow
 
  private:
   explicit Recorder(const RecorderConfig& config, std::unique_ptr<File> file);
@@ -71,9 +70,9 @@ class Recorder final : public RunLog {
   Setting setting_;
   std::uint64_t run_ = 0;
   std::uint32_t part_ = 0;
-  std::vector<std::byte> entries_;  // of the frame that is being made
-  Nanos since_{};                   // ... when that began
-  Nanos now_{};                     // when it was flushed last
+  std::vector<std::byte> entries_;  // of the present frame
+  Nanos since_{};                   // start of the present frame
+  Nanos now_{};                     // time of the last flush()
   bool only_ticks_ = true;
   std::uint64_t events_before_ = 0, transitions_before_ = 0;
   std::uint32_t events_ = 0, transitions_ = 0;  // in this frame
@@ -81,9 +80,9 @@ class Recorder final : public RunLog {
   bool full_ = false;
   bool wants_snapshot_ = false;
   bool repeating_ = false;
-  Nanos stop_{Nanos::max()};  // what happened from then on is no event of the run
-  std::uint32_t number_ = 0;  // of this frame
-  // What a later part has to repeat.
+  Nanos stop_{Nanos::max()};  // do not count events from then on
+  std::uint32_t number_ = 0;  // of the present frame
+  // Repeated at the start of each later part.
   std::map<std::uint64_t, CgroupEvent> cgroups_;
   std::map<std::uint64_t, NamespaceEvent> namespaces_;
   std::optional<ClockEvent> clock_;

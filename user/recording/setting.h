@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run was asked for and what it ran on: what its table, and its first record, are made of.
+// The options and the host of a run, from which its table and its start record are made.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "lifecycle/filter.h"
-#include "lifecycle/lifecycle.h"
+#include "lifecycle/lifecycle_config.h"
 #include "model/record.h"
 
 namespace tcpdwell::recording {
@@ -20,7 +20,7 @@ struct Setting {
 };
 
 void pack(const Setting& setting, std::vector<std::byte>& out);
-// nullopt: it is none, or cannot have been one.
+// nullopt: incomplete or invalid.
 std::optional<Setting> unpack_setting(std::span<const std::byte> bytes);
 
 }  // namespace tcpdwell::recording

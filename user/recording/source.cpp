@@ -9,13 +9,14 @@
 
 namespace tcpdwell::recording {
 
-// O_NONBLOCK: a FIFO that nobody writes to would never be open.
+// O_NONBLOCK: otherwise open() of a FIFO without a writer blocks.
 Result<std::unique_ptr<FileSource>> FileSource::open(const std::string& path) {
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file) return system_error("opening " + path);
   struct stat info {};
-  if (::fstat(file.get(), &info) != 0) return system_error("looking at " + path);
-  if (!S_ISREG(info.st_mode)) return Error{path + " is not a file", {}, {}};
+  if (::fstat(file.get(), &info) != 0) return system_error("fstat() of " + path);
+  if (!S_ISREG(info.st_mode))
+    return Error{path + " is not a regular file", {}, "Name a file that tcpdwell recorded"};
   return std::make_unique<FileSource>(std::move(file), path);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a recording's bytes come from.
+// Input of a recording.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace tcpdwell::recording {
 class Source {
  public:
   virtual ~Source() = default;
-  // Up to room.size() bytes; 0: no more will come.
+  // Reads up to room.size() bytes; 0: end of input.
   virtual Result<std::size_t> read(std::span<std::byte> room) = 0;
 };
 
@@ -34,7 +34,8 @@ class FileSource final : public Source {
   std::string path_;
 };
 
-// Another one that ends when `over` says so: what is no recording may be as long as it likes.
+// Wraps a source; input ends as soon as `over` returns true. A file that is no recording can be of
+// any length.
 class InterruptibleSource final : public Source {
  public:
   InterruptibleSource(std::unique_ptr<Source> source, std::function<bool()> over)
@@ -46,7 +47,7 @@ class InterruptibleSource final : public Source {
   std::function<bool()> over_;
 };
 
-// Bytes that outlive it.
+// Reads from memory. The bytes must outlive the source.
 class MemorySource final : public Source {
  public:
   explicit MemorySource(std::span<const std::byte> bytes) : left_(bytes) {}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A suspension of the host, as the bytes of an entry, and back.
+// Encodes and decodes the entry of a suspension of the host.
 #pragma once
 
 #include "model/suspend_event.h"
@@ -8,7 +8,7 @@
 namespace tcpdwell::recording {
 
 void put_suspended(Packer& packer, const SuspendEvent& suspended);
-// Whole, and one that can be, only if the unpacker says so.
+// Valid only if unpacker.ok().
 SuspendEvent get_suspended(Unpacker& unpacker);
 
 }  // namespace tcpdwell::recording

@@ -41,7 +41,7 @@ std::optional<GroupBy> parse_group_by(std::string_view text) {
   return it == std::end(kGroupNames) ? std::nullopt : std::optional(it->first);
 }
 
-// A name may be empty, and is known all the same.
+// The leading byte tells an empty name, which is known, from an unknown one.
 std::string_view GroupKey::known(std::string_view bytes) {
   bytes_.assign(1, '\1').append(bytes);
   return bytes_;
@@ -51,7 +51,7 @@ std::string_view GroupKey::of_port(std::uint16_t port) {
   return port == 0 ? std::string_view{} : known(bytes_of(port));
 }
 
-// A listener has none.
+// Empty for a listener, which has no remote end.
 std::string_view GroupKey::of_remote(const Endpoint& remote, Family family) {
   if (remote.port == 0) return {};
   known(bytes_of(family));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which group of `stats` a connection is in, as bytes: made without formatting anything, since that
-// happens once a transition. Empty: what would tell is not known.
+// The group of a connection in `stats`, as bytes. Computed for each transition, so nothing is
+// formatted. Empty: the group is not known.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace tcpdwell {
 class GroupKey {
  public:
   explicit GroupKey(GroupBy by) : by_(by) {}
-  // Valid until the next one.
+  // The result is valid until the next call.
   std::string_view of(const SocketInfo& socket);
   std::string_view of(const OpenConnection& connection);
 
@@ -31,7 +31,7 @@ class GroupKey {
   std::string bytes_;
 };
 
-// For people: a number, an address, a name (untrusted bytes). nullopt: not known.
+// The text of a key: a number, an address, or a name (untrusted bytes). nullopt: not known.
 std::optional<std::string> text_of(GroupBy by, std::string_view key);
 
 }  // namespace tcpdwell

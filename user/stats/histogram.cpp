@@ -34,10 +34,10 @@ Nanos Histogram::end_of(Nanos value) {
 
 Histogram::Octave& Histogram::octave(unsigned number) {
   const std::uint64_t bit = std::uint64_t{1} << number;
-  const auto before = std::popcount(there_ & (bit - 1));
-  if ((there_ & bit) == 0) {
+  const auto before = std::popcount(present_ & (bit - 1));
+  if ((present_ & bit) == 0) {
     octaves_.insert(octaves_.begin() + before, Octave{});
-    there_ |= bit;
+    present_ |= bit;
   }
   return octaves_[static_cast<std::size_t>(before)];
 }
@@ -53,7 +53,7 @@ void Histogram::add(Nanos value) {
 
 void Histogram::merge(const Histogram& other) {
   std::size_t slot = 0;
-  for (std::uint64_t left = other.there_; left != 0; left &= left - 1, ++slot) {
+  for (std::uint64_t left = other.present_; left != 0; left &= left - 1, ++slot) {
     Octave& mine = octave(static_cast<unsigned>(std::countr_zero(left)));
     for (std::size_t i = 0; i < kBuckets; ++i) mine[i] += other.octaves_[slot][i];
   }
@@ -67,7 +67,7 @@ void Histogram::clear() {
     octaves_ = {};
   else
     octaves_.clear();
-  there_ = 0;
+  present_ = 0;
   count_ = 0;
   min_ = Nanos::max();
   max_ = {};
@@ -76,7 +76,7 @@ void Histogram::clear() {
 template <typename Look>
 void Histogram::for_each(Look&& look) const {
   std::size_t slot = 0;
-  for (std::uint64_t left = there_; left != 0; left &= left - 1, ++slot)
+  for (std::uint64_t left = present_; left != 0; left &= left - 1, ++slot)
     for (std::size_t i = 0; i < kBuckets; ++i) {
       const std::uint64_t count = octaves_[slot][i];
       const Bucket bucket{static_cast<unsigned>(std::countr_zero(left)), i};

@@ -11,9 +11,9 @@ namespace {
 using namespace std::chrono_literals;
 using Seconds = std::chrono::duration<double>;
 
-constexpr Nanos kSpacing = 4500ms;    // of looks that are kept
-constexpr Nanos kShortest = 5s;       // of a rate
-constexpr Nanos kShortestHeld = 20s;  // of a growth
+constexpr Nanos kSpacing = 4500ms;    // at least, between looks that are kept
+constexpr Nanos kShortest = 5s;       // minimum span for a rate
+constexpr Nanos kShortestHeld = 20s;  // minimum span for a growth
 constexpr Nanos kMinute = 60s;
 constexpr std::size_t kRecent = 10;  // seconds
 constexpr std::size_t kLast = 3;
@@ -23,10 +23,10 @@ constexpr std::array<std::size_t, 5> kWindows{5, 10, 20, 40, 60};
 
 double seconds(Nanos time) { return Seconds(time).count(); }
 
-// Of new ones in TIME_WAIT, a second. `low` and `high`: over all windows of the last minute.
+// New TIME_WAITs a second. `low` and `high`: the extremes of all windows of the last minute.
 struct Rates {
   double low = 0, about = 0, high = 0;
-  // A rate of the last minute stands for the next one.
+  // True if the rate varied little, so that the next minute can be expected to be like the last.
   bool is_even() const { return high - low <= about / 2; }
 };
 
@@ -35,7 +35,7 @@ std::uint32_t younger_than(const PortLook& look, std::size_t age) {
                          std::uint32_t{0});
 }
 
-// nullopt: the first came a moment ago.
+// nullopt: the oldest TIME_WAIT is too young for a rate.
 std::optional<Rates> rates_of(const PortLook& look) {
   if (look.lasting == 0) return Rates{};
   if (look.oldest < kShortest) return std::nullopt;
@@ -44,7 +44,7 @@ std::optional<Rates> rates_of(const PortLook& look) {
   const double recent_of = std::min(all_of, static_cast<double>(kRecent));
   const double recent = younger_than(look, kRecent);
   const double expected = all * recent_of;
-  // It has changed: what was before is of no interest.
+  // If the rate has changed, ignore what was before.
   const bool changed = std::abs(recent - expected) > 2 * std::sqrt(expected) + 1;
   Rates rates{.about = changed ? recent / recent_of : all};
   rates.low = rates.high = rates.about;
@@ -52,10 +52,10 @@ std::optional<Rates> rates_of(const PortLook& look) {
     if (static_cast<double>(window) > all_of || (changed && window > kRecent)) break;
     const double count = younger_than(look, window), of = static_cast<double>(window);
     rates.low = std::min(rates.low, std::max(count - 1, 0.0) / of);
-    // TIME_WAIT adds up a minute: the peak of a moment is no matter.
+    // TIME_WAITs of a whole minute add up, so a short peak does not matter.
     if (window >= kRecent || all_of < kRecent) rates.high = std::max(rates.high, (count + 1) / of);
   }
-  // Is it still going on?
+  // If hardly any began in the last seconds, the traffic may have stopped.
   const double last = younger_than(look, kLast), of = static_cast<double>(kLast);
   if (last + 1 < rates.about * of / 2) rates.low = std::min(rates.low, last / of);
   return rates;
@@ -63,12 +63,12 @@ std::optional<Rates> rates_of(const PortLook& look) {
 
 struct Course {
   double held = 0, brief = 0;
-  double growth = 0;  // of the held ones, a second
-  double rate = 0;    // into TIME_WAIT
+  double growth = 0;  // of `held`, a second
+  double rate = 0;    // new TIME_WAITs a second
   double length = 0;  // of TIME_WAIT, in seconds
 };
 
-// How many in TIME_WAIT are younger than each whole number of seconds.
+// Element n: how many TIME_WAITs are younger than n seconds.
 using Younger = std::array<std::uint32_t, PortLook::kAges + 1>;
 
 Younger younger(const PortLook& look) {
@@ -85,9 +85,9 @@ double used_after(const Younger& counts, const Course& course, int second) {
          course.rate * std::min<double>(second, course.length);
 }
 
-// When all are taken; nullopt: never, or not in any time that matters.
+// The seconds until all ports are in use; nullopt: never, or not within kLongest.
 std::optional<double> runs_out(const PortLook& look, const Course& course) {
-  // Most destinations are far from it.
+  // Fast path for the many destinations that stay below the capacity.
   const double most = course.held + course.brief + look.lasting + course.rate * course.length;
   if (course.growth <= 0 && most < look.capacity) return std::nullopt;
   const Younger counts = younger(look);
@@ -105,7 +105,7 @@ std::optional<double> runs_out(const PortLook& look, const Course& course) {
 
 Nanos nanos(double seconds) { return Nanos{static_cast<std::int64_t>(seconds * 1e9)}; }
 
-// How it comes out at each of the rates.
+// One course for each of the rates.
 struct Courses {
   Course low, about, high;
 };
@@ -140,18 +140,18 @@ PortForecast ends(std::optional<double> at, double rate, bool if_held) {
           .per_second = rate};
 }
 
-// As many are held as now, give or take.
+// The forecast if the number of held ports stays about the same.
 PortForecast steady(const PortLook& look, const Courses& courses, const Rates& rates) {
   const bool may_be_reused = !look.reuse_known;
-  PortForecast said{.level = level_of(courses.about), .per_second = rates.about};
+  PortForecast result{.level = level_of(courses.about), .per_second = rates.about};
   const auto about = runs_out(look, courses.about);
   if (runs_out(look, courses.low) && about)
     return may_be_reused ? PortForecast{} : ends(about, rates.about, false);
   const bool may_run_out = runs_out(look, courses.high).has_value();
   if (may_run_out && (!rates.is_even() || may_be_reused)) return {};
-  said.outlook = about ? Outlook::NearLimit : Outlook::LevelsOff;
-  said.peaks = !about && may_run_out;
-  return said;
+  result.outlook = about ? Outlook::NearLimit : Outlook::LevelsOff;
+  result.peaks = !about && may_run_out;
+  return result;
 }
 
 }  // namespace
@@ -181,8 +181,8 @@ void PortHistory::add(const PortLook& look) {
   thin_out();
 }
 
-// From a look to the next but one is a quarter of the time that has passed since, at least; the
-// nearest stay.
+// Keeps the kNearest newest looks. Of the older ones, erases a look if its two neighbours are
+// closer together than a quarter of the time that has passed since.
 void PortHistory::thin_out() {
   constexpr std::size_t kNearest = 8;
   if (samples_.size() <= kNearest) return;
@@ -218,8 +218,8 @@ Nanos PortHistory::span(const PortLook& look) const {
   return samples_.empty() ? Nanos{0} : look.at - samples_.front().at;
 }
 
-// Over the longest span in whose second half they grew about as in the first; dips that chance
-// explains are none.
+// The longest span whose second half grew about as fast as the first. Dips within the random
+// variation (one square root) are ignored.
 std::optional<PortHistory::Growth> PortHistory::growth(const PortLook& look) const {
   const auto all = series(look);
   const Sample& last = all.back();
@@ -255,11 +255,11 @@ PortForecast forecast(const PortLook& look, const PortHistory& history,
     if (runs_out(look, courses.low)) return steady(look, courses, *rates);
     courses.about.growth = growth->per_second;
     const auto at = runs_out(look, courses.about);
-    // What comes in a longer time than they have grown for is another matter.
+    // Do not extrapolate further than the growth has lasted.
     if (at && nanos(*at) <= growth->span) return ends(at, growth->per_second, true);
     return {.outlook = Outlook::Grows, .per_second = growth->per_second};
   }
-  // Whether these are closed at all will be seen.
+  // Too early to know whether the held ones are ever closed.
   constexpr std::uint32_t kMany = 10;
   if (history.span(look) < kShortestHeld && look.held * kMany > look.capacity) return {};
   return steady(look, courses, *rates);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Do the local ports to one destination last? From one look at who has them, and from earlier ones.
-// Pure.
+// Forecasts whether the local ports to one destination last, from the present look at the table and
+// earlier ones. Pure.
 //
-// A port is taken by a connection that is open ("held"), and then by its TIME_WAIT, whose length is
-// known. The ages of those in TIME_WAIT are a record of the last minute: how many came in each
-// second. So one look tells how many come, and when those that are there go. Only for the held ones
-// looks are compared.
+// A port is in use by an open connection ("held"), and then by its TIME_WAIT, whose length is
+// known. The ages of the TIME_WAITs show how many began in each second of the last minute. So a
+// single look gives the rate of new ones, and when the present ones end. Only the number of held
+// ones needs earlier looks.
 //
-// Nothing is said that rests on few samples, or that holds at some of the rates of the last minute
-// and not at others.
+// The outlook is Unknown if there are too few samples, or if only some rates of the last minute
+// support it.
 #pragma once
 
 #include <array>
@@ -23,22 +23,22 @@
 namespace tcpdwell {
 
 enum class Outlook : std::uint8_t {
-  Unknown,    // too few samples, or too uneven
+  Unknown,    // too few samples, or too uneven rates
   LevelsOff,  // at `level`, which is below the capacity
-  NearLimit,  // at about the capacity: too near to say
-  Grows,      // more and more are held; too early to say for how long that can go on
+  NearLimit,  // levels off too near the capacity to decide
+  Grows,      // the number of held ports grows; too early to say when they run out
   RunsOut,    // in `runs_out_in`
-  Full,       // all are taken: the next connect() fails
+  Full,       // no port is left: the next connect() fails
 };
 std::string_view name(Outlook outlook);
 
 struct PortForecast {
   Outlook outlook = Outlook::Unknown;
   std::uint32_t level = 0;           // LevelsOff, NearLimit
-  bool peaks = false;                // LevelsOff: at its highest rates it would run out
+  bool peaks = false;                // LevelsOff: the highest rate would use up all ports
   std::optional<Nanos> runs_out_in;  // RunsOut, Full
-  bool if_held = false;              // RunsOut: if none of those that are open is closed
-  double per_second = 0;             // new ones in TIME_WAIT; Grows: more that are held
+  bool if_held = false;              // RunsOut: provided that no open connection is closed
+  double per_second = 0;             // rate of new TIME_WAITs; with growth: of held ports
 };
 
 // How long TIME_WAIT lasts.
@@ -46,24 +46,24 @@ struct TimeWaitLength {
   Nanos min = std::chrono::seconds{60}, max = std::chrono::seconds{62};
 };
 
-// What takes ports of one local address to one destination, at one time.
+// The ports in use from one local address to one destination, at one time.
 struct PortLook {
   static constexpr std::size_t kAges = 64;
   Nanos at{};
   std::uint32_t capacity = 0;               // ports that connect() may choose
   std::uint32_t held = 0;                   // not in TIME_WAIT
-  std::uint32_t brief = 0;                  // in TIME_WAIT, but to be reused very soon
-  std::uint32_t lasting = 0;                // in TIME_WAIT for all of its time
+  std::uint32_t brief = 0;                  // in TIME_WAIT, reusable within tcp_tw_reuse_delay
+  std::uint32_t lasting = 0;                // in TIME_WAIT for its full length
   std::array<std::uint16_t, kAges> ages{};  // `lasting`, by age in seconds
-  Nanos oldest{};                           // of them
-  bool reuse_known = true;  // whether a TIME_WAIT may be reused; else all count as lasting
+  Nanos oldest{};                           // age of the oldest `lasting` one
+  bool reuse_known = true;  // false: tcp_tw_reuse is not known, and all count as lasting
 
   void add_lasting(Nanos age);
   std::uint32_t used() const { return held + brief + lasting; }
 };
 
-// Earlier looks: near ones dense, far ones sparse, so that their number grows with the logarithm of
-// the time.
+// Earlier looks. Old ones are thinned out, so that their number grows with the logarithm of the
+// time.
 class PortHistory {
  public:
   void add(const PortLook& look);
@@ -73,10 +73,10 @@ class PortHistory {
   struct Bounds {
     std::uint32_t low = 0, high = 0;
   };
-  // Of the last minute, with this look.
+  // Minimum and maximum over the last minute, including this look.
   Bounds held(const PortLook& look) const;
   Bounds brief(const PortLook& look) const;
-  // The held ones grow steadily until now, and for how long they did.
+  // Steady growth of the held ports up to now; `span`: for how long.
   struct Growth {
     double per_second = 0;
     Nanos span{};

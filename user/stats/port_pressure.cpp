@@ -8,7 +8,7 @@
 namespace tcpdwell {
 namespace {
 
-// As tcp_tw_reuse = 2 has it.
+// The condition of tcp_tw_reuse = 2.
 bool is_loopback(const std::array<std::uint8_t, 16>& addr, Family family) {
   if (family == Family::Ipv4) return addr[0] == 127;
   static constexpr std::array<std::uint8_t, 16> kLoopback{0, 0, 0, 0, 0, 0, 0, 0,
@@ -16,7 +16,7 @@ bool is_loopback(const std::array<std::uint8_t, 16>& addr, Family family) {
   return addr == kLoopback;
 }
 
-// How soon it needs somebody.
+// Sort key: how soon the destination needs attention.
 int urgency(const PortUse& use) {
   if (use.failed != 0) return 3;
   switch (use.forecast.outlook) {
@@ -52,7 +52,7 @@ void PortPressure::begin(const PortRanges& ranges, Nanos now) {
   bound_.clear();
 }
 
-// What is bound there and shows in no connection is noted at the first look.
+// The first lookup of a namespace in a walk also adds the bound ports without a connection.
 const PortSpace* PortPressure::space_of(std::uint64_t netns_cookie) {
   if (netns_cookie == last_netns_) return last_space_;
   last_netns_ = netns_cookie;
@@ -123,11 +123,11 @@ std::uint32_t PortPressure::bound_in(std::uint64_t netns_cookie) const {
   return it == bound_.end() ? 0 : static_cast<std::uint32_t>(it->second.size());
 }
 
-// Of another range the looks tell nothing; nor do those at what is far from its end.
+// Drops earlier looks if the range has changed, or if few ports are in use.
 void PortPressure::remember(const Destination& destination, const Use& use) {
   constexpr std::uint32_t kFar = 100;
   if (use.look.used() * kFar < use.look.capacity) return void(past_.erase(destination));
-  Past& past = past_[destination];
+  History& past = past_[destination];
   if (past.range != *use.space) past.looks.clear();
   past.range = *use.space;
   past.looks.add(use.look);
@@ -144,19 +144,19 @@ std::vector<PortUse> PortPressure::end(const TimeWaitLength& length, std::size_t
   for (auto& [destination, use] : uses_) {
     const auto failed = failures.find(destination);
     const std::uint32_t size = use.space->size();
-    PortUse said{.site = destination.site,
-                 .remote = {destination.remote, destination.port},
-                 .used = use.look.used(),
-                 .reusable = use.reusable,
-                 .states = use.states,
-                 .range = *use.space,
-                 .bound = std::min(bound_in(destination.site.netns_cookie), size),
-                 .failed = failed == failures.end() ? 0 : failed->second};
-    use.look.capacity = said.capacity();
+    PortUse entry{.site = destination.site,
+                  .remote = {destination.remote, destination.port},
+                  .used = use.look.used(),
+                  .reusable = use.reusable,
+                  .states = use.states,
+                  .range = *use.space,
+                  .bound = std::min(bound_in(destination.site.netns_cookie), size),
+                  .failed = failed == failures.end() ? 0 : failed->second};
+    use.look.capacity = entry.capacity();
     const auto past = past_.find(destination);
     const bool known = past != past_.end() && past->second.range == *use.space;
-    said.forecast = forecast(use.look, known ? past->second.looks : none, length);
-    all.push_back(std::move(said));
+    entry.forecast = forecast(use.look, known ? past->second.looks : none, length);
+    all.push_back(std::move(entry));
   }
   absl::erase_if(past_, [this](const auto& entry) { return !uses_.contains(entry.first); });
   for (const auto& [destination, use] : uses_) remember(destination, use);

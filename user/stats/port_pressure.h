@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much of a client's ports is taken, for each destination, and whether they last: a local
-// address can have one connection from each port to a remote address and port, and connect()
-// without bind() fails when none is left to choose (EADDRNOTAVAIL).
+// Counts the local ports in use for each destination, and forecasts whether they last. A local
+// address can have one connection from each port to a remote address and port. connect() without
+// bind() fails with EADDRNOTAVAIL when no port is left.
 //
-// A port that anybody bound, on whatever address, is none to choose for anybody: it belongs to a
-// listener and its connections, or to whoever called bind() with it. All others are taken for one
-// destination alone, in TIME_WAIT, too, as long as that may not be reused.
+// connect() never chooses a port that was bound, on any address: by a listener (its connections
+// have that port, too) or by bind(). Any other port is in use for one destination only, also in
+// TIME_WAIT unless that may be reused.
 //
-// Bounded: beyond kMost destinations those with the fewest connections are forgotten, and counted
-// anew if they come again; what takes a noticeable part of a range is never among them.
+// Bounded: beyond kMost destinations, those with the fewest connections are dropped, and counted
+// from zero if they return. A destination that uses a noticeable part of the range is never
+// dropped.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -28,13 +29,13 @@ class PortPressure {
  public:
   static constexpr std::size_t kMost = 16384;  // destinations
 
-  // `count` connects found no port.
+  // Counts connect() calls that found no port. Ignores other failures.
   void failed(const FailedConnectsRecord& record);
-  // One walk: begin(), see() for each connection that is open, end().
+  // One walk: begin(), see() for each open connection, end().
   void begin(const PortRanges& ranges, Nanos now);
   void see(const OpenConnection& connection);
-  // Those that fail or will fail, and those with the most ports in use, `rows` at the most. Failed
-  // connects are those since the last interval ended; `total`: all.
+  // At most `rows` destinations: first those whose connects fail or will fail, then those with the
+  // most ports in use. Counts the connects that failed in this interval; with `total`, in the run.
   std::vector<PortUse> end(const TimeWaitLength& length, std::size_t rows, bool total);
   void end_interval() { failed_now_.clear(); }
 
@@ -54,9 +55,9 @@ class PortPressure {
     std::uint32_t reusable = 0;
     std::array<std::uint32_t, kStates> states{};
     const PortSpace* space = nullptr;
-    bool reuses = false;  // tcp_tw_reuse holds for it
+    bool reuses = false;  // tcp_tw_reuse applies to this destination
   };
-  struct Past {
+  struct History {
     PortHistory looks;
     PortRange range;
   };
@@ -72,10 +73,10 @@ class PortPressure {
   const PortRanges* ranges_ = nullptr;
   Nanos now_{};
   absl::flat_hash_map<Destination, Use> uses_;
-  absl::flat_hash_map<Destination, Past> past_;
+  absl::flat_hash_map<Destination, History> past_;
   absl::flat_hash_map<std::uint64_t, BoundPorts> bound_;  // by network namespace
   Failures failed_now_, failed_ever_;
-  std::uint64_t last_netns_ = 0;  // that was looked up last
+  std::uint64_t last_netns_ = 0;  // the last lookup of space_of()
   const PortSpace* last_space_ = nullptr;
 };
 

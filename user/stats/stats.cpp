@@ -6,9 +6,9 @@
 #include <tuple>
 #include <utility>
 
+#include "host/tcp_timeouts.h"
 #include "model/dwell_order.h"
 #include "model/kernel_time.h"
-#include "host/tcp_timeouts.h"
 
 namespace tcpdwell {
 namespace {
@@ -30,21 +30,21 @@ DwellSpread spread_of(const Histogram& dwells) {
           .max = dwells.max()};
 }
 
-const StateBook& book_of(const Group& group, std::size_t state, bool total) {
+const StateCounters& counters_of(const Group& group, std::size_t state, bool total) {
   return total ? group.total[state] : group.interval[state];
 }
 
 StatsRow row_of(const Group& group, State state, bool total) {
   const std::size_t i = index(state);
-  const StateBook& book = book_of(group, i, total);
+  const StateCounters& counters = counters_of(group, i, total);
   return {.key = std::nullopt,
           .state = state,
-          .entered = book.entered,
-          .left = book.left,
+          .entered = counters.entered,
+          .left = counters.left,
           .now = group.now[i],
-          .flagged = group.flagged[i] + book.cleared,
-          .inexact = book.inexact,
-          .dwell = spread_of(book.dwells)};
+          .flagged = group.flagged[i] + counters.cleared,
+          .inexact = counters.inexact,
+          .dwell = spread_of(counters.dwells)};
 }
 
 bool says_something(const StatsRow& row) {
@@ -69,28 +69,28 @@ void Stats::write(const Record& record) noexcept {
   others_.write(record);
 }
 
-// The first of a child leaves LISTEN as little as that of a client leaves CLOSED: both have no
-// dwell.
+// The first transition of a connection has no dwell: a child does not leave LISTEN, and a client
+// does not leave CLOSED.
 void Stats::count(const TransitionRecord& record) {
   Group& group = groups_.at(key_.of(record.socket));
   if (record.dwell && wants(record.from)) {
-    StateBook& book = group.interval[index(record.from)];
-    ++book.left;
+    StateCounters& counters = group.interval[index(record.from)];
+    ++counters.left;
     if (is_exact(*record.dwell))
-      book.dwells.add(record.dwell->value);
+      counters.dwells.add(record.dwell->value);
     else
-      ++book.inexact;
+      ++counters.inexact;
   }
   if (record.to != State::Closed && wants(record.to)) ++group.interval[index(record.to)].entered;
 }
 
-// One that is raised is found by the next walk, unless it is cleared before.
+// Counts cleared flags only: the next walk finds the flags that are still raised.
 void Stats::count(const FlagRecord& record) {
   if (record.raised || record.kind != FlagKind::State || !wants(record.state)) return;
   ++groups_.at(key_.of(record.socket)).interval[index(record.state)].cleared;
 }
 
-// Where each failed is told with its ports; here it is who.
+// `ports_` counts failures by destination. Here they are counted by process, for all destinations.
 void Stats::count(const FailedConnectsRecord& record) {
   ports_.failed(record);
   FailedConnectsRecord anywhere = record;
@@ -190,7 +190,7 @@ std::vector<StatsRow> Stats::rows(bool total) const {
 Histogram Stats::distribution(State state, bool total) const {
   Histogram all;
   const auto add = [&](const Group& group) {
-    all.merge(book_of(group, index(state), total).dwells);
+    all.merge(counters_of(group, index(state), total).dwells);
   };
   groups_.for_each([&](std::string_view, const Group& group) { add(group); });
   add(groups_.other());

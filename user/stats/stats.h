@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts what goes by: how many connections entered and left each state in an interval, and how
-// long they were in it; and looks at the table at the interval's end for what is open then. Pure:
-// its clock is the tick, so that a recording replays to what the live run said.
+// Counts how many connections enter and leave each state in an interval, and their dwells. At the
+// end of an interval it walks through the table and counts the open connections. Pure: its clock is
+// the tick, so a replay gives the same result as the live run.
 //
-// A transition counts in the interval in which it is told: what is dated back is not counted twice
-// or lost. An interval ends at the first tick at or after its time; the first one not before the
-// sockets are known that were there already. It costs what a walk through the table does.
+// A transition counts in the interval in which it is published, even if its time is earlier; so
+// none is counted twice or lost. An interval ends at the first tick at or after its end time. The
+// first interval ends only after the snapshot of older sockets. The end of an interval costs one
+// walk through the table.
 #pragma once
 
 #include <bitset>
@@ -15,10 +16,10 @@
 #include <vector>
 
 #include "lifecycle/failed_connects.h"
-#include "stats/group_key.h"
 #include "model/observer.h"
-#include "stats/port_pressure.h"
 #include "model/record.h"
+#include "stats/group_key.h"
+#include "stats/port_pressure.h"
 #include "stats/stats_groups.h"
 #include "stats/stats_record.h"
 
@@ -27,14 +28,14 @@ namespace tcpdwell {
 struct StatsConfig {
   Nanos interval = std::chrono::seconds{10};
   GroupBy by = GroupBy::State;
-  std::size_t rows = 10;        // groups, and destinations, at the most
+  std::size_t rows = 10;        // at most so many groups, and so many destinations
   std::bitset<kStates> states;  // none set: all
   std::optional<State> histogram;
 };
 
 class Stats final : public Sink, public Observer {
  public:
-  // Start, loss and end go on to `others`. Both must outlive it.
+  // Passes start, loss, clock and end records on to `others`. `others` and `out` must outlive it.
   Stats(const StatsConfig& config, Sink& others, StatsOutput& out)
       : config_(config), others_(others), out_(out), key_(config.by) {}
 
@@ -43,11 +44,11 @@ class Stats final : public Sink, public Observer {
     return {.connections = false, .whose = config_.by != GroupBy::State, .failures_at_once = true};
   }
   void ticked(Nanos now, const Lifecycle& lifecycle) noexcept override;
-  // What was since the last interval is in the total only.
+  // Events since the last complete interval count in the total only.
   void finished(Nanos now, const Lifecycle& lifecycle) noexcept override;
   std::optional<Nanos> due() const noexcept override { return next_; }
 
-  std::uint64_t intervals() const { return intervals_; }  // that are over
+  std::uint64_t intervals() const { return intervals_; }  // complete ones
 
  private:
   void count(const TransitionRecord& record);
@@ -65,8 +66,8 @@ class Stats final : public Sink, public Observer {
   GroupKey key_;
   StatsGroups groups_;
   PortPressure ports_;
-  FailedConnects failed_now_, failed_ever_;  // in the interval, and in all
-  Nanos began_{}, last_{};                   // of the run, and of the interval
+  FailedConnects failed_now_, failed_ever_;  // in the interval, and in the run
+  Nanos began_{}, last_{};                   // start of the run, and of the interval
   std::optional<Nanos> next_;
   std::uint64_t intervals_ = 0;
 };

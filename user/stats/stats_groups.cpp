@@ -7,7 +7,7 @@
 
 namespace tcpdwell {
 
-void StateBook::merge(const StateBook& other) {
+void StateCounters::merge(const StateCounters& other) {
   entered += other.entered;
   left += other.left;
   inexact += other.inexact;
@@ -15,7 +15,7 @@ void StateBook::merge(const StateBook& other) {
   dwells.merge(other.dwells);
 }
 
-void StateBook::clear() {
+void StateCounters::clear() {
   entered = left = inexact = cleared = 0;
   dwells.clear();
 }
@@ -29,7 +29,8 @@ std::uint64_t Group::busy_now() const {
 
 std::uint64_t Group::busy_ever() const {
   std::uint64_t busy = busy_now();
-  for (const StateBook& book : total) busy += book.entered + book.left + book.cleared;
+  for (const StateCounters& counters : total)
+    busy += counters.entered + counters.left + counters.cleared;
   return busy;
 }
 
@@ -58,7 +59,7 @@ Group& StatsGroups::at_walk(std::string_view key) {
   return groups_.size() < kMost || groups_.contains(key) ? find(key) : other_;
 }
 
-// Of two that are equally busy the one whose key is greater: a replay must do the same.
+// Equally busy groups are ordered by key, so that a replay drops the same ones.
 void StatsGroups::make_room() {
   forget_last();
   std::vector<std::pair<std::uint64_t, std::string_view>> all;

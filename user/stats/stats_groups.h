@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The books of `stats`: for each group and state what happened in this interval and in all.
-// Bounded: where a new group would be one too many, the quarter that is least busy goes into
-// `other`, and stays there; one that comes again begins anew.
+// The counters of `stats`: for each group and state, in this interval and in total. Bounded: if a
+// new group does not fit, the least busy quarter of the groups is merged into `other`. A merged
+// group that returns starts from zero.
 #pragma once
 
 #include <absl/container/node_hash_map.h>
@@ -13,27 +13,27 @@
 #include <string>
 #include <string_view>
 
-#include "stats/histogram.h"
 #include "model/types.h"
+#include "stats/histogram.h"
 
 namespace tcpdwell {
 
-struct StateBook {
+struct StateCounters {
   std::uint64_t entered = 0, left = 0, inexact = 0;
   std::uint64_t cleared = 0;  // flags
   Histogram dwells;
 
   bool is_empty() const { return entered + left + cleared == 0; }
-  void merge(const StateBook& other);
+  void merge(const StateCounters& other);
   void clear();
 };
 
 struct Group {
-  std::array<StateBook, kStates> interval, total;       // by State; total is without the interval
+  std::array<StateCounters, kStates> interval, total;   // by State; total excludes the interval
   std::array<std::uint64_t, kStates> now{}, flagged{};  // as of the last walk
 
-  std::uint64_t busy_now() const;   // in the interval, and open
-  std::uint64_t busy_ever() const;  // in all
+  std::uint64_t busy_now() const;   // events of the interval, plus open connections
+  std::uint64_t busy_ever() const;  // busy_now(), plus events of earlier intervals
   void merge(const Group& other);
 };
 
@@ -41,20 +41,21 @@ class StatsGroups {
  public:
   static constexpr std::size_t kMost = 2048;
 
-  // `key`: bytes that tell one group from another.
+  // The group of `key` (see GroupKey); created if new.
   Group& at(std::string_view key) {
     if (last_ != nullptr && key == last_key_) return *last_;
     return find(key);
   }
-  // Before a walk: nothing is open, and there is room for groups of which nothing but that they are
-  // there has been seen.
+  // Call it before a walk. Resets the numbers of open connections, and makes room for groups that
+  // only the walk finds.
   void begin_walk();
-  // The same as at(), but a new one that finds no room is in `other`: a walk sees all at once.
+  // Like at(), but uses `other` for a new group that does not fit: a walk can meet any number of
+  // groups.
   Group& at_walk(std::string_view key);
-  // The interval is over: it is part of the total.
+  // Adds the counters of the interval to the total, and clears them.
   void end_interval();
 
-  // look(key, group); `other` is not among them.
+  // Calls look(key, group) for each group except `other`.
   template <typename Look>
   void for_each(Look&& look) const {
     for (const auto& [key, group] : groups_) look(key, group);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `stats` says at the end of an interval, and of a run: the JSON object `stats`, field for
-// field.
+// The result of `stats` at the end of an interval and of a run. Matches the JSON object `stats`
+// field for field.
 #pragma once
 
 #include <array>
@@ -12,20 +12,20 @@
 #include <vector>
 
 #include "lifecycle/connection.h"
-#include "stats/histogram.h"
-#include "stats/port_forecast.h"
 #include "model/port_ranges.h"
 #include "model/record.h"
+#include "stats/histogram.h"
+#include "stats/port_forecast.h"
 
 namespace tcpdwell {
 
-// What connections are grouped by.
+// The property by which connections are grouped.
 enum class GroupBy : std::uint8_t {
-  State,  // one group: all
+  State,  // all connections in one group
   LocalPort,
   RemotePort,
   Remote,  // the peer's address
-  Owner,   // the name (comm) of the process; all that have one name are one
+  Owner,   // the comm of the process; processes with the same comm form one group
   Cgroup,
   Netns,  // its inode number
 };
@@ -33,7 +33,7 @@ enum class GroupBy : std::uint8_t {
 std::string_view name(GroupBy by);
 std::optional<GroupBy> parse_group_by(std::string_view text);
 
-// Exact dwells only: `count` of them. All 0 if there are none.
+// Percentiles of exact dwells only; `count` of them. All fields are 0 if there are none.
 struct DwellSpread {
   std::uint64_t count = 0;
   Nanos min{}, p50{}, p90{}, p99{}, max{};
@@ -41,28 +41,28 @@ struct DwellSpread {
 
 struct StatsRow {
   std::optional<std::string> key;  // of the group: untrusted bytes; nullopt: not known
-  bool other = false;              // all groups that have no rows of their own
+  bool other = false;              // the sum of all groups without rows of their own
   State state = State::Established;
   std::uint64_t entered = 0, left = 0;
   std::uint64_t now = 0;
-  // Connections whose flag for this state was open at some time of the interval.
+  // Connections whose flag for this state was raised at some time in the interval.
   std::uint64_t flagged = 0;
-  // Of those that left: how many have a dwell that is a lower bound, or known less well than the
-  // histogram would keep it.
+  // Of those that left: dwells that are lower bounds, or whose error exceeds the resolution of the
+  // histogram.
   std::uint64_t inexact = 0;
   DwellSpread dwell;
 };
 
-// Ports that a local address has in use to one destination.
+// The ports in use from one local address to one destination.
 struct PortUse {
   Site site;
   Endpoint remote;
-  std::uint32_t used = 0;                       // that connect() cannot choose now
-  std::uint32_t reusable = 0;                   // in TIME_WAIT, and connect() may take them over
+  std::uint32_t used = 0;                       // ports that connect() cannot choose now
+  std::uint32_t reusable = 0;                   // in TIME_WAIT, but connect() may reuse them
   std::array<std::uint32_t, kStates> states{};  // `used` and `reusable`, by State
   PortRange range;
-  std::uint32_t bound = 0;   // of range.size(): somebody bound them
-  std::uint64_t failed = 0;  // connects that found no port, in the interval
+  std::uint32_t bound = 0;   // bound ports of the range
+  std::uint64_t failed = 0;  // connect() calls that found no port, in the interval
   PortForecast forecast;
   std::uint32_t capacity() const { return range.size() - bound; }
 };
@@ -71,11 +71,11 @@ struct StatsRecord {
   When when;
   Nanos interval{};
   GroupBy by = GroupBy::State;
-  bool total = false;          // of the whole run
-  std::vector<StatsRow> rows;  // the busiest group first, its states in the order of a life
-  std::vector<PortUse> ports;  // what fails or will fail first, then the fullest
+  bool total = false;          // about the whole run
+  std::vector<StatsRow> rows;  // busiest group first; states in the order of kDwellOrder
+  std::vector<PortUse> ports;  // first those that fail or will fail, then by ports in use
   std::vector<FailedConnectsRecord> connects_failed;  // in the interval; by process and reason
-  // All dwells in the state that was asked for, of all groups; nullopt: none was.
+  // The dwells of all groups in StatsConfig::histogram; nullopt: none was requested.
   std::optional<std::pair<State, Histogram>> histogram;
 };
 

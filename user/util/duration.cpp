@@ -13,7 +13,7 @@ struct Unit {
   std::string_view name;
   std::int64_t nanos;
 };
-// In falling order.
+// In descending order.
 constexpr Unit kUnits[] = {
     {"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000}, {"ms", 1'000'000}};
 

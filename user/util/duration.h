@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Durations as people type and read them.
+// Parses and prints durations.
 #pragma once
 
 #include <chrono>
@@ -9,11 +9,11 @@
 
 namespace tcpdwell {
 
-// "250ms", "30s", "5m", "1h", "2m30s"; a bare number is seconds. Units in falling order, each at
-// most once. nullopt: anything else, or more than 292 years.
+// "250ms", "30s", "5m", "1h", "2m30s"; a bare number is seconds. Units come in descending order,
+// each at most once. nullopt: anything else, or more than 292 years.
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
-// "17us", "812us", "41.3ms", "4.507s", "61.044s", "2m03s", "2h03m", "5d02h": rounded down, at most
+// "17us", "812us", "41.3ms", "4.507s", "61.044s", "2m03s", "2h03m", "5d02h": rounded down; at most
 // 7 characters below 1000 days.
 std::string format_duration(std::chrono::nanoseconds duration);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which file it is, whatever its name.
+// Identifies a file independently of its name.
 #pragma once
 
 #include <sys/stat.h>
@@ -16,7 +16,7 @@ struct FileId {
 
 inline FileId id_of(const struct stat& info) { return {info.st_dev, info.st_ino}; }
 
-// nullopt: it is closed.
+// nullopt: fstat() failed, so the descriptor is closed.
 inline std::optional<FileId> id_of(int fd) {
   struct stat info {};
   return ::fstat(fd, &info) == 0 ? std::optional(id_of(info)) : std::nullopt;

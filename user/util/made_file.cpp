@@ -19,16 +19,16 @@
 namespace tcpdwell {
 namespace {
 
-constexpr int kMostLinks = 40;  // as the kernel
-constexpr int kTries = 8;       // for a name that comes and goes
+constexpr int kMostLinks = 40;  // MAXSYMLINKS of the kernel
+constexpr int kTries = 8;       // if another process keeps creating and removing the name
 
-// Where a file is to be: its directory, and its name there.
-struct Spot {
+// The location of a file: its directory, and its name in it.
+struct Location {
   UniqueFd directory;
   std::string name;
   bool shared = false;     // others can write to the directory
   uid_t owner = 0;         // of the directory
-  bool by_kernel = false;  // a link of /proc, such as /dev/stdout: leads to a descriptor of ours
+  bool by_kernel = false;  // a magic link of /proc (as /dev/stdout): one of our own descriptors
 };
 
 bool is_shared(const struct stat& directory) {
@@ -58,14 +58,14 @@ std::string take_name(std::string& path) {
 
 bool is_last(const std::string& rest) { return rest.find_first_not_of('/') == rest.npos; }
 
-// Goes down the path name by name, so that each link is seen before it is followed. `follow`: the
-// last name may be a link, too.
-class Descent {
+// Resolves a path name by name, so that each symbolic link is checked before it is followed.
+// `follow`: the last name may be a link, too.
+class PathWalk {
  public:
-  explicit Descent(bool follow) : follow_(follow) {}
+  explicit PathWalk(bool follow) : follow_(follow) {}
 
-  // Empty: errno, and `hint` where there is more to say.
-  std::optional<Spot> to(std::string path) {
+  // nullopt: failed; errno is set, and hint() is not empty if there is more to say.
+  std::optional<Location> to(std::string path) {
     rest_ = std::move(path);
     if (!start()) return std::nullopt;
     while (true) {
@@ -75,22 +75,23 @@ class Descent {
         return std::nullopt;
       }
       const bool last = is_last(rest_) && (rest_.empty() || rest_[0] != '/');
-      UniqueFd next(::openat(spot_.directory.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+      UniqueFd next(
+          ::openat(location_.directory.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
       struct stat info {};
       const bool there = next && ::fstat(next.get(), &info) == 0;
       if (there && S_ISLNK(info.st_mode) && (follow_ || !last)) {
-        if (!is_proc(spot_.directory.get())) {
+        if (!is_proc(location_.directory.get())) {
           if (!follow_link(next.get())) return std::nullopt;
           continue;
         }
-        spot_.by_kernel = last;
+        location_.by_kernel = last;
         if (!last)
           next = UniqueFd(
-              ::openat(spot_.directory.get(), name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+              ::openat(location_.directory.get(), name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
       }
       if (last) {
-        spot_.name = name;
-        return std::move(spot_);
+        location_.name = name;
+        return std::move(location_);
       }
       if (!next || !enter(std::move(next))) return std::nullopt;
     }
@@ -111,42 +112,46 @@ class Descent {
       errno = ENOTDIR;
       return false;
     }
-    spot_.directory = std::move(directory);
-    spot_.shared = is_shared(info);
-    spot_.owner = info.st_uid;
+    location_.directory = std::move(directory);
+    location_.shared = is_shared(info);
+    location_.owner = info.st_uid;
     return true;
   }
 
   bool follow_link(int link) {
     const auto target = target_of(link);
     errno = ELOOP;
-    if (spot_.shared)
+    if (location_.shared)
       hint_ =
-          "It is a symbolic link in a directory that others can write to: name what it leads to";
-    if (spot_.shared || !target || ++links_ > kMostLinks) return false;
+          "It is a symbolic link in a directory that others can write to: name its target instead";
+    if (location_.shared || !target || ++links_ > kMostLinks) return false;
     rest_ = *target + rest_;
     return (*target)[0] != '/' || start();
   }
 
   const bool follow_;
   std::string rest_;
-  Spot spot_;
+  Location location_;
   int links_ = 0;
   std::string hint_;
 };
 
-// nullopt: it may be written to.
-std::optional<std::string> why_not(const struct stat& info, const Spot& spot, Opening opening,
-                                   const FilePolicy& policy) {
+// The reason not to write to a file. nullopt: none.
+std::optional<std::string> reason_to_refuse(const struct stat& info, const Location& location,
+                                            Opening opening, const FilePolicy& policy) {
   const auto& used = policy.in_use;
   if (std::find(used.begin(), used.end(), id_of(info)) != used.end())
-    return "it is being read, or another option writes to it";
-  if (opening == Opening::Exclusive && !S_ISREG(info.st_mode)) return "it is not a file";
-  if (S_ISREG(info.st_mode) && info.st_nlink > 1 && (spot.shared || opening == Opening::Exclusive))
-    return "it has another name, too";
-  const bool trusted = info.st_uid == 0 || info.st_uid == ::geteuid() || info.st_uid == spot.owner;
-  if (spot.shared && !spot.by_kernel && !trusted)
-    return "it is another user's, in a directory that others can write to";
+    return "it is being read, or another option writes to it: choose another name";
+  if (opening == Opening::Exclusive && !S_ISREG(info.st_mode))
+    return "it is not a regular file: choose another name";
+  if (S_ISREG(info.st_mode) && info.st_nlink > 1 &&
+      (location.shared || opening == Opening::Exclusive))
+    return "it has more than one hard link: choose another name";
+  const bool trusted =
+      info.st_uid == 0 || info.st_uid == ::geteuid() || info.st_uid == location.owner;
+  if (location.shared && !location.by_kernel && !trusted)
+    return "it belongs to another user, in a directory that others can write to: choose another "
+           "directory";
   return std::nullopt;
 }
 
@@ -155,13 +160,14 @@ struct Opened {
   bool made = false;
 };
 
-// With O_CREAT only where there is nothing: else what was planted would be opened unseen.
-Opened open_at(const Spot& spot, Opening opening, const FilePolicy& policy) {
+// O_CREAT only with O_EXCL: otherwise a file planted in the meantime would be opened unchecked.
+Opened open_at(const Location& location, Opening opening, const FilePolicy& policy) {
   const int flags = O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC |
                     (opening == Opening::Emptied ? 0 : O_NONBLOCK) |
-                    (spot.by_kernel ? 0 : O_NOFOLLOW);
+                    (location.by_kernel ? 0 : O_NOFOLLOW);
   const auto open = [&](int more) {
-    return UniqueFd(::openat(spot.directory.get(), spot.name.c_str(), flags | more, policy.mode));
+    return UniqueFd(
+        ::openat(location.directory.get(), location.name.c_str(), flags | more, policy.mode));
   };
   for (int i = 0; i < kTries; ++i) {
     if (UniqueFd old = open(0); old || errno != ENOENT) return {std::move(old), false};
@@ -186,24 +192,25 @@ bool prepare(const Opened& opened, const struct stat& info, Opening opening,
 
 Result<UniqueFd> make_file(const std::string& path, Opening opening, const FilePolicy& policy,
                            const std::string& doing) {
-  Descent descent(opening != Opening::Exclusive);
-  const auto spot = descent.to(path);
-  if (!spot) return system_error(doing, 0, descent.hint());
+  PathWalk walk(opening != Opening::Exclusive);
+  const auto location = walk.to(path);
+  if (!location) return system_error(doing, 0, walk.hint());
   const auto refuse = [&](const std::string& why) { return Error{doing + ": " + why, {}, {}}; };
-  // First by name: to open a FIFO may wait.
+  // Check by name first: opening a FIFO can block.
   struct stat info {};
-  if (::fstatat(spot->directory.get(), spot->name.c_str(), &info,
-                spot->by_kernel ? 0 : AT_SYMLINK_NOFOLLOW) == 0 &&
+  if (::fstatat(location->directory.get(), location->name.c_str(), &info,
+                location->by_kernel ? 0 : AT_SYMLINK_NOFOLLOW) == 0 &&
       !S_ISLNK(info.st_mode))
-    if (const auto why = why_not(info, *spot, opening, policy)) return refuse(*why);
-  Opened opened = open_at(*spot, opening, policy);
+    if (const auto why = reason_to_refuse(info, *location, opening, policy)) return refuse(*why);
+  Opened opened = open_at(*location, opening, policy);
   if (!opened.file)
     return system_error(doing, 0,
-                        errno == ELOOP ? "It is a symbolic link: name the file itself" : "");
+                        errno == ELOOP ? "It is a symbolic link: name its target instead" : "");
   if (::fstat(opened.file.get(), &info) != 0) return system_error(doing);
-  if (const auto why = why_not(info, *spot, opening, policy)) return refuse(*why);
+  if (const auto why = reason_to_refuse(info, *location, opening, policy)) return refuse(*why);
   if (!prepare(opened, info, opening, policy))
-    return errno == EWOULDBLOCK ? refuse("somebody records to it already") : system_error(doing);
+    return errno == EWOULDBLOCK ? refuse("another process records to it: choose another name")
+                                : system_error(doing);
   return std::move(opened.file);
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the files that are written: --output, --record and --ready-file have one policy.
+// Creates output files. --output, --record and --ready-file share one policy:
 //
-// - A new file gets the mode of the policy: what it will hold is about the whole host.
-// - In a directory that others can write to (not only root and we), no symbolic link is followed,
-//   and a file that is there must be ours, root's or the directory's owner's, and have one name.
-// - A file that is being read, or that another option writes to, is never touched.
-// - Nothing becomes our controlling terminal.
+// - A new file gets the mode of the policy, since its contents are about the whole host.
+// - In a directory that users other than root and us can write to, no symbolic link is followed. An
+//   existing file must belong to us, to root or to the directory's owner, and have no other hard
+//   link.
+// - A file that is being read, or that another option writes to, is never opened.
+// - No terminal becomes our controlling terminal.
 #pragma once
 
 #include <sys/types.h>
@@ -21,17 +22,17 @@
 namespace tcpdwell {
 
 struct FilePolicy {
-  mode_t mode = 0600;          // of a file that is made
+  mode_t mode = 0600;          // of a new file
   std::vector<FileId> in_use;  // never written to
 };
 
 enum class Opening : std::uint8_t {
-  Emptied,    // waits for the reader of a FIFO
-  Continued,  // what is there stays; ENXIO for a FIFO without a reader
-  Exclusive,  // a regular file, by its own name, which nobody else has open in this way; emptied
+  Emptied,    // truncates; waits for the reader of a FIFO
+  Continued,  // appends; fails with ENXIO for a FIFO without a reader
+  Exclusive,  // truncates; a regular file, not a symbolic link, locked with flock()
 };
 
-// Opens `path` to append to it. `doing` begins the error: "--output: opening /tmp/x".
+// Opens `path` with O_APPEND. `doing` is the start of an error message: "--output: opening /tmp/x".
 Result<UniqueFd> make_file(const std::string& path, Opening opening, const FilePolicy& policy,
                            const std::string& doing);
 

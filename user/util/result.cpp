@@ -11,7 +11,7 @@ std::string Error::text() const {
 }
 
 Error system_error(std::string_view doing, int rc, std::string_view hint) {
-  const int code = rc < 0 ? -rc : errno;  // read before anything can change it
+  const int code = rc < 0 ? -rc : errno;  // read errno before another call changes it
   return {std::string(doing), {code, std::generic_category()}, std::string(hint)};
 }
 

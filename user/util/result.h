@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the edges to the system say that something failed: what was being done, why not, and what a
-// person can do about it. The core has no errors; main alone maps them to an exit status.
+// Errors of the code that talks to the system: the operation that failed, the reason, and what to
+// do. The pure code has no errors. Only main maps an error to an exit status.
 #pragma once
 
 #include <cerrno>
@@ -14,12 +14,12 @@ namespace tcpdwell {
 
 struct Error {
   std::string doing;         // "attaching to sock:inet_sock_set_state"
-  std::error_code code;      // none: `doing` says it all
-  std::string hint;          // what to do, a sentence; empty: nothing to add
+  std::error_code code;      // none: `doing` contains the reason
+  std::string hint;          // what to do, a sentence; empty: none
   std::string text() const;  // one line
 };
 
-// From errno, or from a negative errno where `rc` is one: libbpf fails both ways.
+// The code is -rc if `rc` is negative, else errno. libbpf reports errors both ways.
 Error system_error(std::string_view doing, int rc = 0, std::string_view hint = {});
 
 template <typename T>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes a thread, or throws a std::system_error that says what could not be made.
+// Starts a thread. Throws a std::system_error whose message names the limits to check.
 #pragma once
 
 #include <system_error>
@@ -14,8 +14,7 @@ std::thread make_thread(Job&& job) {
     return std::thread(std::forward<Job>(job));
   } catch (const std::system_error& error) {
     throw std::system_error(error.code(),
-                            "cannot make a thread (the limits are pids.max of the cgroup, and "
-                            "ulimit -u)");
+                            "cannot start a thread (check pids.max of the cgroup and ulimit -u)");
   }
 }
 

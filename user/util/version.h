@@ -3,7 +3,7 @@
 
 namespace tcpdwell {
 
-// What --version prints and `start` says: see cmake/Version.cmake.
+// The version in --version and in the `start` record: see cmake/Version.cmake.
 const char* version();
 
 }  // namespace tcpdwell

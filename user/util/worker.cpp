@@ -15,7 +15,7 @@
 namespace tcpdwell {
 
 Worker::Worker() : ready_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (!ready_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+  if (!ready_) throw std::system_error(errno, std::generic_category(), "cannot create an eventfd");
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One helper thread for what is slow: does jobs in the order they are given. What a job returns is
-// fetched, and called, by the thread that asked.
+// One helper thread for slow work. It runs jobs in the order of ask(). A job returns an Answer,
+// which the asking thread fetches and calls.
 #pragma once
 
 #include <condition_variable>
@@ -17,17 +17,17 @@ namespace tcpdwell {
 class Worker {
  public:
   using Answer = std::function<void()>;
-  using Job = std::function<Answer()>;  // an empty Answer: nothing to say
+  using Job = std::function<Answer()>;  // may return an empty Answer
 
-  // Its thread takes no signals: they are the event loop's.
+  // Blocks all signals in the helper thread: the event loop handles them. Throws std::system_error.
   Worker();
-  // Jobs that were not begun are dropped; one that runs is waited for.
+  // Drops jobs that have not started, and waits for the running one.
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
   void ask(Job job);
-  // Those that are there. To be called on the thread that asked.
+  // The answers so far. Call it on the asking thread.
   std::vector<Answer> take_answers();
   int fd() const { return ready_.get(); }  // readable when there are answers
 

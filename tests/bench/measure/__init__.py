@@ -1,1 +1,1 @@
-"""What bench.py is made of."""
+"""The parts of bench.py."""

@@ -1,4 +1,4 @@
-"""tcpdwell as a tracer of the bench: each of its outputs, of each build that is compared."""
+"""tcpdwell as a tracer of the bench: all outputs of all compared builds."""
 import contextlib
 import json
 import os
@@ -15,7 +15,7 @@ BINARY = os.environ.get("TCPDWELL_BIN", os.path.join(BUILD, "tcpdwell"))
 
 
 def count_lines(file, *options):
-    """What the reader of the bench says of a file."""
+    """The counts of the bench's reader for a file."""
     done = subprocess.run([READER, *options], stdin=file, capture_output=True, check=False)
     if done.returncode != 0:
         raise Failed(f"the reader failed: {done.stderr.decode(errors='replace').strip()}")
@@ -29,7 +29,7 @@ def of_the_load(netns):
 
 
 def losses(counted):
-    """What its last line says, beside what was counted in its output."""
+    """The numbers of its last line, and the counts of its output."""
     ended = counted["last"]
     if not ended or ended["type"] != "end":
         raise Failed("its output has no end")
@@ -40,7 +40,7 @@ def losses(counted):
 
 
 class File(Tracer):
-    """`trace --json` to a file, and what the other outputs have in common."""
+    """`trace --json` to a file, and the common parts of the other outputs."""
 
     build, binary, options = "tcpdwell", BINARY, ()
     output_name, suffix = "file", ""
@@ -63,7 +63,7 @@ class File(Tracer):
 
 
 class Stats(File):
-    """A table a second; the transitions are in its end alone, with those of the whole host."""
+    """A table per second. Only `end` counts transitions, and those of the whole host."""
 
     output_name, suffix = "stats", " stats"
     first_event = None
@@ -77,7 +77,7 @@ class Stats(File):
 
 
 class Null(File):
-    """What it says of its losses is on stderr: its lines are nowhere."""
+    """Its lines are dropped, so its losses are on stderr."""
 
     output_name, suffix = "/dev/null", " to /dev/null"
     first_event = None
@@ -101,7 +101,7 @@ class Null(File):
 
 
 class Pipe(File):
-    """Behind the pipe is the reader, on the tracer's CPU if that has one of its own."""
+    """A pipe to the reader, which runs on the tracer's CPU if the tracer has its own."""
 
     output_name, suffix = "pipe", " to a pipe"
     first_event = None
@@ -176,7 +176,7 @@ class Build:
 
 
 def version(binary):
-    """What it calls itself."""
+    """Its --version."""
     try:
         return subprocess.run([binary, "--version"], capture_output=True, text=True,
                               check=True).stdout.strip()
@@ -185,7 +185,7 @@ def version(binary):
 
 
 def parse(text):
-    """[LABEL: ]BINARY [OPTIONS]; the binary `tcpdwell` is the build that is under test."""
+    """[LABEL: ]BINARY [OPTIONS]; the binary `tcpdwell` is the build under test."""
     label, colon, command = text.partition(": ")
     words = shlex.split(command if colon else text)
     if not words:

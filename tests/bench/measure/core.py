@@ -1,4 +1,4 @@
-"""The synthetic benchmarks of the core: runs core_bench and reads what it says."""
+"""The synthetic benchmarks of the core: runs core_bench and reads its output."""
 import json
 import os
 import subprocess
@@ -30,7 +30,7 @@ def run(cpu, quick):
 
 
 def rows(said):
-    """What the table shows: CPU time an item, bytes a connection, time of a walk. Medians of repetitions."""
+    """The table's numbers: CPU time an item, bytes a connection, time of a walk. Medians of repetitions."""
     shown = []
     for run_ in said["benchmarks"]:
         if run_["run_type"] == "aggregate" and run_["aggregate_name"] != "median":

@@ -16,19 +16,19 @@ from . import system  # noqa: E402
 BUILD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../build")
 CHURN = os.environ.get("TCPDWELL_CHURN", os.path.join(BUILD, "tests/bench/churn"))
 READER = os.environ.get("TCPDWELL_READER", os.path.join(BUILD, "tests/bench/reader"))
-PORTS = range(9000, 9004)  # one a thread
+PORTS = range(9000, 9004)  # one per thread
 PROBE_PORT, WARM_PORT, IPERF_PORT = 8000, 7000, 5201
 FILLS_A_RING = 30_000  # connections: 32 MB of records, and some more
-SLOWEST_PER_S = 500  # connections, on a machine where it would still make sense to measure
+SLOWEST_PER_S = 500  # connections, on the slowest machine that is worth measuring
 
 
 class Failed(Exception):
-    """A measurement could not be made; says why."""
+    """A measurement failed; the text says why."""
 
 
 @contextlib.contextmanager
 def space():
-    """A namespace whose TIME_WAIT table holds whatever a run leaves. Gone with its descriptor."""
+    """A namespace whose TIME_WAIT table can hold all connections of a run. Removed with its descriptor."""
     host = Netns.current()
     try:
         netns = Netns.create()
@@ -43,7 +43,7 @@ def space():
 
 
 def settle(cpus, most_s):
-    """Until the CPUs are quiet: the kernel still clears away what the last namespace held."""
+    """Waits until the CPUs are idle: the kernel still removes the sockets of the last namespace."""
     deadline = time.monotonic() + most_s
     while time.monotonic() < deadline:
         before, _ = system.busy_seconds(cpus)
@@ -73,7 +73,7 @@ def end(process):
 
 
 def churn(netns, cpus, seconds=None, connections=None, port=PORTS[0]):
-    """One thread a CPU. What it says of itself, and what its CPUs did meanwhile."""
+    """One thread per CPU. Returns its own numbers, and the times of its CPUs."""
     if connections is None:
         length, patience = ["--seconds", str(seconds)], seconds
     else:
@@ -88,8 +88,8 @@ def churn(netns, cpus, seconds=None, connections=None, port=PORTS[0]):
 
 
 def warm_up(cpus, seconds):
-    """A load that is over before the measured one begins: its connections end with its namespace,
-    and what a tracer had to make room for can be used again."""
+    """A load that ends before the measured one begins: its connections end with its namespace,
+    and a tracer can reuse their memory."""
     with space() as netns:
         said = [churn(netns, cpus, seconds=seconds, port=WARM_PORT)]
         missing = FILLS_A_RING - said[0]["connections"]

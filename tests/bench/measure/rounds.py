@@ -1,4 +1,4 @@
-"""The measurements. Each returns plain numbers; what they mean beside each other is table.py's."""
+"""The measurements. Each returns plain numbers; table.py compares them."""
 import time
 
 from . import load
@@ -7,13 +7,13 @@ TRANSITIONS_PER_CONNECTION = 10
 
 
 class Plan:
-    """Which CPUs do what, and for how long."""
+    """The roles of the CPUs, and the durations."""
 
     def __init__(self, cpus, options):
         self.cpus = cpus
         self.load_cpu, self.tracer_cpu = cpus[0], cpus[1 % len(cpus)]
         self.seconds = options.seconds
-        # A little more than what is measured: nothing has to grow then.
+        # A little more than the measured load, so that nothing grows then.
         self.warm_seconds = 1.2 * options.seconds
         self.null_seconds = 0.3
         self.idle_seconds = options.idle_seconds
@@ -28,7 +28,7 @@ class Plan:
         load.settle(self.cpus, self.settle_seconds)
 
     def reader_rate(self, tracer_class, threads):
-        """What the reader may take; None: as fast as it can."""
+        """The reader's limit; None: as fast as it can."""
         if not tracer_class.half_rate:
             return None
         if threads not in self._lines_per_s:
@@ -49,7 +49,7 @@ def cpu_of(churned, softirqs_apart):
 
 
 def churn(plan, tracer_class, threads):
-    """The load with a tracer, or with None; on its way the cost of an unrelated system call."""
+    """The load with a tracer, or with None, and the cost of an unrelated system call meanwhile."""
     cpus, tracer_cpu = plan.loads[threads]
     plan.settle()
     with load.space() as netns:
@@ -77,7 +77,7 @@ def churn(plan, tracer_class, threads):
 
 
 class Used:
-    """What a tracer and its reader use from now on."""
+    """The CPU time of a tracer and its reader, from now on."""
 
     def __init__(self, tracer):
         self._tracer, self._before = tracer, self._now(tracer)
@@ -101,7 +101,7 @@ def first_event(plan, tracer_class):
 
 
 def idle(plan, tracer_class):
-    """Its CPU time in percent of one CPU, where nothing happens."""
+    """Its CPU time in percent of one CPU, without events."""
     plan.settle()
     with load.space() as netns, tracer_class(netns) as tracer:
         tracer.wait_ready()
@@ -129,10 +129,10 @@ def bulk(plan, tracer_class):
 
 
 class Results:
-    """Everything that was measured, raw; a tracer that fails once is left out from then on."""
+    """All raw measurements. A tracer that fails once is left out afterwards."""
 
     def __init__(self, log, peers, outputs, missing):
-        """Of the peers, and what is compared with them, more is measured than the churn."""
+        """Peers, and builds that are compared with them, have more measurements than the churn."""
         self._log = log
         self.here, self.missing, self._peers = [*peers, *outputs], dict(missing), peers
         self.churn, self.first_event, self.idle, self.bulk = [], [], {}, {}

@@ -1,4 +1,4 @@
-"""What the kernel says of processes, CPUs and itself."""
+"""Facts about processes, CPUs and the kernel."""
 import ctypes
 import gzip
 import os
@@ -20,12 +20,12 @@ def _checked(result, doing):
 
 
 def dies_with_us():
-    """For preexec_fn: whatever happens to the bench, nothing that it started outlives it."""
+    """For preexec_fn: the child is killed when the bench ends."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def mount_tracefs():
-    """The peers need it, and not every host has it mounted: in a mount namespace of our own."""
+    """Mounts it in a mount namespace of our own. The peers need it, and not every host mounts it."""
     if os.path.isdir(TRACEFS + "/events"):
         return
     _checked(_libc.unshare(CLONE_NEWNS), "unshare(CLONE_NEWNS)")
@@ -34,7 +34,7 @@ def mount_tracefs():
 
 
 def cpu_seconds(pid):
-    """User and system time of all threads, in nanoseconds' precision where the kernel has it."""
+    """User and system time of all threads, in nanoseconds if the kernel provides that."""
     try:
         total = 0
         for task in os.listdir(f"/proc/{pid}/task"):
@@ -65,7 +65,7 @@ def peak_rss_mb(pid):
 
 
 def busy_seconds(cpus):
-    """(all that is not idle, irq and softirq alone) of some CPUs, in ticks' precision."""
+    """(time that is not idle, irq and softirq time) of some CPUs, in ticks."""
     busy = interrupts = 0
     with open("/proc/stat", encoding="ascii") as file:
         for line in file:
@@ -89,7 +89,7 @@ def _kernel_config():
 
 
 def softirqs_are_apart():
-    """True where the time of softirqs is not charged to the process they interrupt; None: unknown.
+    """True if the time of softirqs is not charged to the interrupted process; None: unknown.
 
     Half of a loopback connection, and of what a tracer adds to it, happens in softirqs.
     """

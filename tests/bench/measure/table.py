@@ -3,7 +3,7 @@ import statistics
 
 from .rounds import TRANSITIONS_PER_CONNECTION, cpu_of
 
-# What the table of the outputs has, a column each.
+# The columns of the table of outputs.
 OF_OUTPUTS = {
     "kept": ("connections/s kept", 2),
     "added_ns": ("CPU added to the load, ns per transition", 0),
@@ -14,7 +14,7 @@ OF_OUTPUTS = {
     "dropped_per_million": ("lines dropped per million", 0),
 }
 LOADS = {"t1": "1 load thread", "t2": "2 load threads"}
-# metric: (what the table calls it, digits after the point)
+# metric: (its name in the table, digits after the point)
 METRICS = {
     "kept": ("connections/s kept", 2),
     "added_ns": ("CPU added to the load, ns per transition", 0),
@@ -37,8 +37,8 @@ def spread(values):
 
 
 class _Alone:
-    """The load without a tracer, in the runs just before and just after one with a tracer: what
-    else happens on the machine meets all three."""
+    """The load without a tracer, in the runs just before and just after one with a tracer: other
+    work on the machine affects all three."""
 
     def __init__(self, runs, softirqs_apart):
         loads = [run["load"] for run in runs]
@@ -135,7 +135,7 @@ def lines(rows):
 
 
 def peers(summary, tools):
-    """The table: a column a tracer, medians and in parentheses the range of the rounds."""
+    """The table: a column per tracer, medians, and in parentheses the range of the rounds."""
     tools = [tool for tool in tools if tool in summary]
     return lines([["", *tools], *_rows(summary, tools)])
 
@@ -156,7 +156,7 @@ def outputs(summary, builds):
 
 
 def conditions(facts, summary, rounds):
-    """What the numbers were measured on, and the load without any tracer."""
+    """The machine, and the load without a tracer."""
     alone = summary[None]
     parts = [f"Linux {facts['kernel']} {facts['machine']}, {facts['cpus']} CPUs"]
     parts += [f"{label}: {_cell(alone[f'connections_per_s {threads}'], 0)} connections/s, "

@@ -1,4 +1,4 @@
-"""The tracers that are compared: how each is started, when it sees events, how many it saw.
+"""The compared tracers: how each is started, when it sees events, and how many it saw.
 tcpdwell itself is in builds.py."""
 import os
 import re
@@ -12,7 +12,7 @@ from . import system
 from .load import PORTS, Failed, end, probe
 
 PATIENCE_S = 30
-# Where there is one, a disk is not measured with them.
+# Output files go to memory if possible, so that the disk is not measured.
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
@@ -20,9 +20,9 @@ class Tracer:
     """One run of a tracer, its output in a file. A context manager that ends it."""
 
     name = ""
-    first_event = b""  # what a line of the first event has in it; None: there is no such line
-    half_rate = False  # its reader takes half of the lines that are produced,
-    sets_rate = False  # how many those are is known from this one
+    first_event = b""  # a part of the first event's line; None: there is no such line
+    half_rate = False  # its reader takes half of the produced lines,
+    sets_rate = False  # whose rate is measured with this one
 
     def __init__(self, netns, cpu=None, lines_per_s=None):
         """`netns`: of the measured load. `lines_per_s`: how much its reader takes, if it has one."""
@@ -71,7 +71,7 @@ class Tracer:
             time.sleep(pause)
 
     def wait_ready(self):
-        """They do not say when they are attached, and their output waits for a full buffer."""
+        """They do not report when they are attached, and buffer their output."""
         def sees():
             probe(self.netns)
             return os.path.getsize(self.output) > 0
@@ -90,7 +90,7 @@ class Tracer:
         return time.monotonic() - self.spawned
 
     def wait_idle(self):
-        """Until it has worked off what came."""
+        """Waits until it has processed all events."""
         last, quiet = self.cpu_s(), 0
         deadline = time.monotonic() + PATIENCE_S
         while quiet < 3 and time.monotonic() < deadline:
@@ -104,7 +104,7 @@ class Tracer:
         return system.cpu_seconds(self.process.pid)
 
     def reader_cpu_s(self):
-        """None: nobody reads what it writes."""
+        """None: it has no reader."""
         return None
 
     def minor_faults(self):

@@ -1,4 +1,4 @@
-"""Long loads with a count that must come out exactly: what was made, and what became of it."""
+"""Long loads with an exact number of transitions, all of which must be accounted for."""
 import shutil
 
 from . import builds, load
@@ -14,8 +14,8 @@ COLUMNS = ("made", "received", "lost", "unseen", "missing", "lines", "lines - re
 
 
 def run(plan, tracer_class, threads, transitions):
-    """One load of so many transitions, after a short one that counts, too, but whose time and page
-    faults do not: it leaves no part of the ring untouched."""
+    """One load of that many transitions, after a short one. That one counts, too, but not its time and
+    page faults: it touches all pages of the ring."""
     free = shutil.disk_usage(MEMORY or "/tmp").free
     if tracer_class.output_name == "file" and transitions * BYTES_PER_TRANSITION > free / 2:
         raise load.Failed(f"its file would not fit into half of the {free / 1e9:.0f} GB that are free")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from lib import ss
 from lib.netns import sysctl
 from lib.patience import STALLED_S, Stalled, ended, wait_for
-from real.space import LISTEN, Space
+from real.netns import LISTEN, ServerNetns
 
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -24,7 +24,7 @@ class Dead(NamedTuple):
     holders: frozenset  # of (pid, fd)
 
 
-class Place(Space):
+class Place(ServerNetns):
     """Ends what was started in it. `with` it."""
 
     def __init__(self):

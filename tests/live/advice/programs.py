@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Programs that get stuck, each for a reason of its own. Usage: programs.py NAME FAMILY [N]
 
-Each says "ready" when all is as it is meant to be, and stays until it is killed. Nothing of the
-tests is imported: what /proc says of them is part of the test.
+Each prints "ready" when its sockets are stuck, and stays until it is killed. It imports nothing of the
+tests, because its data in /proc is part of the test.
 """
 import ctypes
 import os

@@ -1,5 +1,5 @@
-"""Sockets that stay in their state, each with its own past. A case is a generator: it yields how
-long nothing happens (in seconds), and then the sockets that it leaves behind."""
+"""Sockets that stay in their state, each with its own history. A case is a generator: it yields pauses
+(in seconds), and then the sockets that it leaves behind."""
 import socket
 
 from lib.clock import Bracket, now
@@ -47,7 +47,7 @@ def data_in_the_fin(pair):
 
 
 def unread(pair):
-    """Much data and the FIN; nobody reads."""
+    """Much data and the FIN; the receiver does not read."""
     yield APART_S
     pair.client.send(bytes(40_000))
     yield from pair.half_closed(pair.client_shuts())
@@ -195,7 +195,7 @@ def fin_wait_1_while_data_comes(pair):
 
 
 def fin_wait_1_with_data(pair):
-    """What came before the FIN is not acknowledged either."""
+    """The data before the FIN is not acknowledged either."""
     yield APART_S
     drop_all(pair.server)
     pair.client.send(b"question")
@@ -205,7 +205,7 @@ def fin_wait_1_with_data(pair):
 
 
 def syn_sent(pair):
-    """Nobody answers its SYN."""
+    """Its SYN is not answered."""
     yield 0.1
     kind, address = FAMILY[4 if pair.client.family == socket.AF_INET else 6]
     pair.server, pair.listener = socket.socket(kind), socket.socket(kind)

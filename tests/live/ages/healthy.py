@@ -1,4 +1,4 @@
-"""A server that closes what its peers have closed, if a little later, and its clients."""
+"""A server that closes a little after its peers, and its clients."""
 import collections
 import selectors
 import socket
@@ -19,7 +19,7 @@ class Server:
         self.idle, self.closing, self.held_ns = collections.deque(), collections.deque(), {}
 
     def run(self, child):
-        """Tells its namespace once some connections have been through all of it; the result is how
+        """Reports its namespace after some complete connections; the result is how
         long each was half closed, by its client's port."""
         netns, selector = Netns.create(), selectors.DefaultSelector()
         selector.register(child.channel, selectors.EVENT_READ)

@@ -2,16 +2,16 @@
 import socket
 
 from lib.clock import pause
-from lib.world import World
+from lib.fixture import Fixture
 
 from .pair import expected
 
 APART_S = 1.2  # longer than all that a FIN's ACK may be delayed by
 
 
-def answer_goes_out_with_the_ack(world, timestamps):
+def answer_goes_out_with_the_ack(fixture, timestamps):
     """The FIN acknowledges data, which lets more go out: its own ACK is in there, and not delayed."""
-    conn = world.server(timestamps)
+    conn = fixture.server(timestamps)
     conn.peer_data(b"question")
     conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     conn.sock.setblocking(False)
@@ -24,19 +24,19 @@ def answer_goes_out_with_the_ack(world, timestamps):
 
     try:
         while True:
-            segment = world.peer.hear(some_data, timeout=0.05)
+            segment = fixture.peer.hear(some_data, timeout=0.05)
             flow.ack = max(flow.ack, segment.seq + segment.length)
     except TimeoutError:
         pass
     at = flow.send("FA")
-    segment = world.peer.hear(lambda segment: some_data(segment) and segment.seq >= flow.ack)
+    segment = fixture.peer.hear(lambda segment: some_data(segment) and segment.seq >= flow.ack)
     assert segment.ack == flow.seq & 0xFFFFFFFF, "its ACK does not go out with data"
     return conn, expected(conn.sock, "CLOSE_WAIT", at, certain=False)
 
 
-def closing(world, timestamps):
+def closing(fixture, timestamps):
     """Both FINs cross, and the kernel's is never acknowledged."""
-    conn = world.client(timestamps=timestamps)
+    conn = fixture.client(timestamps=timestamps)
     pause(APART_S)
     conn.sock.shutdown(socket.SHUT_WR)
     conn.hears("FA")
@@ -47,11 +47,11 @@ def closing(world, timestamps):
 WIRE = (answer_goes_out_with_the_ack, closing)
 
 
-def play_on_the_wire(child, case, family, timestamps):
-    world = World(family)
-    conn, fact = case(world, timestamps)
+def run_on_the_wire(child, case, family, timestamps):
+    fixture = Fixture(family)
+    conn, fact = case(fixture, timestamps)
     name = f"{case.__name__} ipv{family} timestamps={timestamps}"
-    child.tell((world.netns.inum, [fact._replace(case=name)]))
-    child.tell((world.netns.inum, []))
+    child.tell((fixture.netns.inum, [fact._replace(case=name)]))
+    child.tell((fixture.netns.inum, []))
     child.told()
     conn.sock.close()

@@ -1,13 +1,13 @@
-"""pytest's part of it: a test that failed, and that a hidden event hit, is played again.
+"""A pytest plugin: repeats a test that failed and was hit by a hidden event.
 
-A test says that such an event can break it, and which ones are its own:
+A test declares that such an event can break it, and which events matter:
 
     pytestmark = pytest.mark.hidden_events      any event since its fixtures were set up, or
     hidden.lives(lives), hidden.ports(ports)    only those of these connections
 
-A failure without such an event is a failure at once. One with it is played again when the rest of
-the file is through, with new fixtures, and again as often as it is hit again, ROUNDS times at most.
-Where there is no witness nothing is played again. The summary says what was.
+A failure without such an event is final. A failure with one is repeated after the rest of
+the file, with new fixtures, and again whenever it is hit again, at most ROUNDS times.
+Without a witness no test is repeated. The summary counts the repetitions.
 """
 import collections
 import os
@@ -22,7 +22,7 @@ SUMMARY = os.environ.get("TCPDWELL_SUMMARY")  # a file: it goes there, too
 
 
 class Claim:
-    """What a test says about which events are its own. The fixture `hidden`."""
+    """The fixture `hidden`: the events that can break this test."""
 
     def __init__(self, plugin, item):
         self._plugin, self._item, self._mine = plugin, item, None
@@ -32,19 +32,19 @@ class Claim:
         return self._mine is not None
 
     def lives(self, lives):
-        """Only what these connections went through."""
+        """Only events of these connections."""
         self._mine = lambda events: about_lives(events, lives)
 
     def ports(self, ports):
-        """Only what has one of these ports; and timers, which have none."""
+        """Only events with one of these ports, and timers, which have none."""
         self._mine = lambda events: about_ports(events, ports)
 
     def events(self):
-        """All since the test's fixtures were set up."""
+        """All events since the setup of the test's fixtures."""
         return self._plugin.events_of(self._item)
 
     def transitions(self):
-        """How many transitions there are among those that are its own."""
+        """The number of transitions among the test's own events."""
         return sum(event["event"] == "inet_sock_set_state" for event in self.of(self.events()))
 
     def of(self, events):
@@ -130,7 +130,7 @@ class Again:
             self._summarize(terminalreporter, said)
 
     def _summarize(self, terminalreporter, said):
-        """For a whole run of ctest: the numbers, and what is worth a line of its own."""
+        """For a whole run of ctest: the numbers, and important lines."""
         files = {report.nodeid.partition("::")[0] for reports in terminalreporter.stats.values()
                  for report in reports if getattr(report, "nodeid", "")}
         name = " ".join(sorted(files))

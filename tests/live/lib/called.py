@@ -1,7 +1,7 @@
-"""How often the kernel called BPF for an event while a thread of pid 1 was current.
+"""Counts the kernel's calls of BPF for an event while a thread of pid 1 is current.
 
-The smallest BPF program that can tell: one for each tracepoint, which counts its calls if the
-current process is pid 1. What a tracefs instance has more of, this kernel has hidden from BPF.
+A minimal BPF program for each tracepoint counts its calls if the
+current process is pid 1. Events that only a tracefs instance has were hidden from BPF.
 """
 import ctypes
 import os
@@ -48,7 +48,7 @@ def _program(counters, number, process):
 
 
 class Called:
-    """Counts from its construction on. Raises OSError where BPF cannot be used."""
+    """Counts from its construction on. Raises OSError if BPF is not available."""
 
     def __init__(self, events, process=1):
         self._events, self._process = events, process

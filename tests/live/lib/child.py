@@ -14,7 +14,7 @@ _libc = ctypes.CDLL(None)
 
 
 def dies_with_parent():
-    """To be said again by whoever has become another user."""
+    """PR_SET_PDEATHSIG; call it again after a change of the user id, which resets it."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -47,7 +47,7 @@ class Child:
         self.channel.send(pickle.dumps(value))
 
     def told(self):
-        """What the other side tells. Only the child waits for however long; it dies with us."""
+        """The other side's message. Only the child waits without limit; it is killed when we end."""
         if self.pid != os.getpid():
             wait_for(lambda: select.select([self.channel], [], [], 0.1)[0],
                      f"word from the forked child {self.pid}", lambda: work(self.pid),
@@ -65,7 +65,7 @@ class Child:
         return socket.recv_fds(self.channel, 16, 1)[1][0]
 
     def result(self):
-        """What the job returned; waits until the process is gone."""
+        """The job's result; waits until the process has ended."""
         kind, value = self.told()
         os.waitpid(self.pid, 0)
         if kind == "failed":
@@ -73,6 +73,6 @@ class Child:
         return value
 
     def kill(self):
-        """SIGKILL. The kernel closes its sockets before anybody can reap it."""
+        """SIGKILL. The kernel closes its sockets before it can be reaped."""
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)

@@ -1,8 +1,8 @@
-"""Time as the tests know it: brackets on CLOCK_MONOTONIC.
+"""Times in tests: brackets on CLOCK_MONOTONIC.
 
 A test never claims "this took 100 ms". It reads the clock right before and right after its own
-action, and whatever the kernel did because of that action happened in between. However slow the
-machine is, a bracket stays true; it only grows.
+action; the kernel's reaction happened in between. On a slow machine a bracket grows, but stays
+correct.
 """
 import time
 from typing import NamedTuple
@@ -31,7 +31,7 @@ class Bracket(NamedTuple):
         return Bracket(self.lo - margin_ns, self.hi + margin_ns)
 
     def until(self, end):
-        """From this action to that one: the shortest and the longest it can have been."""
+        """The time from this action to that one: minimum and maximum."""
         return Bracket(max(0, end.lo - self.hi), end.hi - self.lo)
 
     def joined(self, other):
@@ -52,7 +52,7 @@ def timed(action, *args):
 
 
 def wheel_granule_ns(timeout_s, hz):
-    """How late a kernel timer of this length may fire: include/linux/timer.h, kernel/time/timer.c.
+    """The maximum delay of a kernel timer of this length: include/linux/timer.h, kernel/time/timer.c.
 
     Level n of the timer wheel holds what is less than 63 * 8^n jiffies away, in steps of 8^n.
     """

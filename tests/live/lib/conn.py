@@ -1,7 +1,7 @@
-"""One connection between the kernel under test and the raw peer, told as a story.
+"""One connection between the kernel under test and the raw peer.
 
-Each verb does one thing at one end and brackets it. `to=` names the state that the kernel's end
-enters because of it; that is what the tracer must report for this moment.
+Each method does one thing at one end and brackets it. `to=` names the state that the kernel's end
+then enters; the tracer must report it for that time.
 """
 import os
 import socket
@@ -36,7 +36,7 @@ class Conn:
         return self._by_application(at, to)
 
     def abort(self, to="CLOSED"):
-        """close() with SO_LINGER 0: RST, and gone."""
+        """close() with SO_LINGER 0: sends an RST."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close(to)
         self.life.ends("reset_sent", "local")
@@ -64,7 +64,7 @@ class Conn:
         return self._enter(to, at)
 
     def peer_data(self, data):
-        """Data that the kernel takes in."""
+        """Data that the kernel accepts."""
         self.life.bytes_received += len(data)
         return self.peer("A", data=data)
 
@@ -78,7 +78,7 @@ class Conn:
     # How it ends.
 
     def time_wait_expires(self, watch=False):
-        """TIME_WAIT begun by a FIN runs its course. `watch` asks the kernel when that was."""
+        """Waits for the whole TIME_WAIT. `watch` asks the kernel when it ended."""
         life = self.life
         end = TIMES_OUT_OF_TIME_WAIT
         if watch:
@@ -92,18 +92,18 @@ class Conn:
                                not_before_s, every_ms)
 
     def gone_by_timer(self, not_before_s=0.0):
-        """A timer of the kernel ends it; asks until it is gone."""
+        """A kernel timer ends it; polls until it is gone."""
         return self._enter("CLOSED", self.until_gone(not_before_s))
 
     def arrives_in(self, state, since):
-        """The other kernel end's packet takes us there: at once, or with its delayed ACK."""
+        """A packet of the other end causes the state: at once, or with its delayed ACK."""
         life = self.life
         wait_for(lambda: diag.state_of(life.local, life.remote) == diag.NUMBERS[state], state,
                  every_s=0.002)
         return self._enter(state, Bracket(since.lo, now()))
 
     def closes_last(self, other):
-        """close() in CLOSE_WAIT, with the other end ours too: two packets later all is over."""
+        """close() in CLOSE_WAIT; the other end is ours, too, so two packets end both."""
         at = self.close(to="LAST_ACK")
         other.arrives_in("TIME_WAIT", since=at)
         wait_for(lambda: diag.state_of(self.life.local, self.life.remote) is None,
@@ -112,7 +112,7 @@ class Conn:
         return self._enter("CLOSED", Bracket(at.lo, now()))
 
     def killed(self):
-        """What ss -K does. None where the kernel cannot."""
+        """As ss -K. None if the kernel does not support it."""
         code, at = timed(diag.destroy, self.life.local, self.life.remote)
         if code:
             return os.strerror(code)
@@ -120,7 +120,7 @@ class Conn:
         return None
 
     def goes_anyhow(self):
-        """Both ends are closed: from here on, only one chain of states to an end is claimed."""
+        """Both ends are closed: from here on, the test only expects one chain of states to an end."""
         at = now()
         self.life.enter(ANY_PATH, Bracket(at, at + LONGEST_TIME_WAIT_S * SECOND))
 
@@ -136,7 +136,7 @@ class Conn:
     def _enter(self, to, at):
         for state in to.split() if to else ():
             self.life.enter(state, at)
-            if state == "ESTABLISHED":  # a request may have had no counters, a socket has
+            if state == "ESTABLISHED":  # a request may have no counters, a socket has
                 self.life.bytes_sent = _certain(self.life.bytes_sent)
                 self.life.bytes_received = _certain(self.life.bytes_received)
         return at

@@ -1,6 +1,6 @@
 """A program that holds sockets of every kind that is in TCP_CLOSE, for `python3 -c SOURCE JSON`.
 
-It says in one line which descriptor is of which kind; then it does what its stdin says: a word a
+It prints the descriptor of each kind in one line, then reads commands from stdin, one word per
 line. Needs a network namespace of its own.
 """
 import ctypes
@@ -16,7 +16,7 @@ P = json.loads(sys.argv[1])
 FAMILY = socket.AF_INET6 if P["family"] == 6 else socket.AF_INET
 ADDRESS = "::1" if P["family"] == 6 else "127.0.0.1"
 UNSPEC = struct.pack("H14x", 0)
-others = []  # the ends that nobody asks about
+others = []  # ends that are not checked
 
 
 def listener(backlog=16):
@@ -37,7 +37,7 @@ def abort(sock):
 
 
 def until_closed(sock):
-    """Until the kernel has it in TCP_CLOSE."""
+    """Waits until the socket is in TCP_CLOSE."""
     for _ in range(6000):
         if sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == 7:
             return sock
@@ -89,7 +89,7 @@ def fins_client():
 
 
 def timed_out():
-    """No answer to what is sent: lo is down for a moment."""
+    """Data that gets no answer: lo is down for a moment."""
     client, server = pair()
     others.append(server)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 100)
@@ -110,7 +110,7 @@ def refused(address):
 
 
 def nobody():
-    """Where nobody listens."""
+    """To a port without listener."""
     with listener() as listening:
         return listening.getsockname()[:2]
 
@@ -190,7 +190,7 @@ def used_again():
 
 
 def slow():
-    """A download that is read slowly; both sides have closed."""
+    """A slowly read download; both sides have closed."""
     client, server = pair()
     client.shutdown(socket.SHUT_WR)
     server.sendall(bytes(20_000))

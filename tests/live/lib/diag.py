@@ -1,4 +1,4 @@
-"""What the kernel itself says about one TCP socket: sock_diag(7) and /proc/net/tcp.
+"""The kernel's view of one TCP socket: sock_diag(7) and /proc/net/tcp.
 
 An exact sock_diag question costs microseconds, so a test can ask every few milliseconds when a
 socket that no packet ends (a timer's) is gone, and gets a bracket for it.
@@ -48,7 +48,7 @@ def state_of(local, remote):
 
 
 def cookie_of(local, remote):
-    """The cookie of a socket that nobody has an fd of, as `ss -e` prints it."""
+    """The cookie of a socket without an fd, as `ss -e` prints it."""
     code, reply = _ask(SOCK_DIAG_BY_FAMILY, 0, local, remote)
     if code:
         raise OSError(code, os.strerror(code))
@@ -56,18 +56,18 @@ def cookie_of(local, remote):
 
 
 def destroy(local, remote):
-    """What `ss -K` does. Returns the errno: 0 when the socket was killed."""
+    """As `ss -K`. Returns the errno: 0 if the socket was killed."""
     return _ask(SOCK_DESTROY, NLM_F_ACK, local, remote)[0]
 
 
 def half_open_ports(port):
     """The peer's ports of the half-open requests to `port` of this namespace.
 
-    Read from /proc/net, because sock_diag would give each request a cookie that it has not.
+    Read from /proc/net, because sock_diag would generate a cookie for each request.
     """
     ports = set()
     tables = [f"/proc/thread-self/net/{name}" for name in ("tcp", "tcp6")]
-    for path in filter(os.path.exists, tables):  # there may be no IPv6
+    for path in filter(os.path.exists, tables):  # IPv6 may be disabled
         with open(path, encoding="ascii") as table:
             for line in table:
                 fields = line.split()
@@ -79,7 +79,7 @@ def half_open_ports(port):
 
 
 def until_gone(exists, not_before_s=0.0, every_ms=3, at_most_s=150):
-    """A bracket of the moment when `exists()` became false."""
+    """A bracket of the time at which `exists()` became false."""
     start = seen = now()
     if not exists():
         raise AssertionError("already gone when first asked")

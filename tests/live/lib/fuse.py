@@ -1,5 +1,5 @@
-"""A FUSE file system of another user, whose server stops answering: whoever asks it anything then waits for
-ever, deaf to SIGKILL. When the server ends, all who wait get an error and go on.
+"""A FUSE file system of another user, whose server stops answering: a process with a request then waits for
+ever, even with SIGKILL. When the server ends, waiting processes get an error and continue.
 
 It has one directory with one file, `program`.
 """
@@ -25,7 +25,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def why_not():
-    """Why there can be none here; empty if there can."""
+    """Why FUSE is not available here; empty if it is."""
     try:
         os.close(os.open("/dev/fuse", os.O_RDWR))
     except OSError as error:
@@ -45,8 +45,8 @@ def _attributes(node, content):
 
 
 class Server:
-    """The process behind it. It answers until it is told "silence", and then tells of each request
-    that it swallows."""
+    """The server process. It answers until it gets "silence", and then reports each request
+    without answering."""
 
     def __init__(self, device, content):
         self._device, self._content = device, content
@@ -107,7 +107,7 @@ class FuseMount:
         shutil.rmtree(self._directory)
 
     def end(self):
-        """Whoever waits for it goes on."""
+        """Lets the waiting processes continue."""
         if self._server:
             self._server.kill()
             self._server = None
@@ -124,7 +124,7 @@ class FuseMount:
         Server(device, self._content).serve(child)
 
     def enter(self):
-        """Moves the calling process to where it is mounted."""
+        """Moves the calling process into the mount namespace."""
         fd = os.open(f"/proc/{self._server.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         _checked(_libc.setns(fd, CLONE_NEWNS), "setns")
         os.close(fd)
@@ -134,12 +134,12 @@ class FuseMount:
             pass
 
     def swallowed(self):
-        """The requests that nobody answers: their opcodes."""
+        """The opcodes of the unanswered requests."""
         with open(self._silence, encoding="ascii") as told:
             return [int(line) for line in told]
 
     def swallows(self, ask):
-        """Whether a process that does this waits for the server: it is left waiting."""
+        """True if a process that does this waits for the server. The process is left waiting."""
         before = len(self.swallowed())
         Child(lambda _: ask())
         return came_true(lambda: len(self.swallowed()) > before)

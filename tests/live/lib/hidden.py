@@ -1,4 +1,4 @@
-"""What the kernel has hidden from tcpdwell, and whose it was. See witness.py for the defect."""
+"""Events that the kernel has hidden from tcpdwell, and their connections. witness.py describes the defect."""
 import ipaddress
 import json
 import os
@@ -8,14 +8,14 @@ import sys
 from .clock import MS, Bracket
 
 SLACK_NS = 1 * MS
-SOME_TIME = Bracket(0, 1 << 63)  # a story that does not say when
+SOME_TIME = Bracket(0, 1 << 63)  # for a time that a scenario does not give
 NEEDS_MINISOCK, NEEDS_REQUEST = "tw_timer_handler", "reqsk_timer_handler"
 
 
 class Witness:
-    """The process of witness.py. `why` says why there is none.
+    """The process of witness.py. `why` says why it is not available.
 
-    TCPDWELL_WITNESS=0 does without: where nothing is hidden, as in the virtual machines of tests/vm.
+    TCPDWELL_WITNESS=0 disables it, for kernels that hide nothing, as in the virtual machines of tests/vm.
     """
 
     def __init__(self):
@@ -32,7 +32,7 @@ class Witness:
             self._end()
 
     def events(self, since_ns=0):
-        """All that the kernel has hidden so far, as dicts: `at`, `event`, `ends` or `timer`."""
+        """All events hidden so far, as dicts: `at`, `event`, `ends` or `timer`."""
         if not self.why:
             try:
                 self._process.stdin.write("?\n")
@@ -48,7 +48,7 @@ class Witness:
         return [event for event in self._events if event["at"] >= since_ns]
 
     def close(self):
-        """Its instance of tracefs is gone afterwards."""
+        """Also removes its instance of tracefs."""
         if not self.why:
             self._end()
 
@@ -60,7 +60,7 @@ class Witness:
 
 
 def about_ports(events, ports):
-    """Those that tell a port of these, and those that tell none: timers."""
+    """The events with one of these ports, and those without ports: timers."""
     return [event for event in events if "ends" not in event
             or any(port in ports for _, port in event["ends"])]
 
@@ -70,7 +70,7 @@ def about_lives(events, lives):
 
 
 def hides_segment(events, life):
-    """Whether a segment for this connection's minisock was hidden: what tells its states exactly."""
+    """True if a segment for this connection's minisock was hidden, which shows its states exactly."""
     return any(event["event"] == "kfree_skb" for event in about_lives(events, [life]))
 
 
@@ -83,7 +83,7 @@ def _about(event, life):
 
 
 def _same(end, known):
-    """An address or a port that the kernel no longer knows says nothing."""
+    """A zero address or port matches any: the kernel has cleared it."""
     address, port = end
     known_address = ipaddress.ip_address(known[0])
     address = ipaddress.ip_address(address)
@@ -92,12 +92,12 @@ def _same(end, known):
 
 
 def _moments(life, function):
-    """When a timer of this connection can have been started or stopped; all that an event of a
-    timer tells besides is an address of the kernel's."""
+    """The times at which a timer of this connection can have been started or stopped. Otherwise a
+    timer event only has a kernel address."""
     moments = []
     for step, after in zip(life.steps, [*life.steps[1:], None]):
         if step.state == "SYN_RECEIVED" and function != NEEDS_MINISOCK:
-            moments.append(_from_to(step, after))  # it runs until then, and is started anew
+            moments.append(_from_to(step, after))  # it runs until then, and is restarted
         if step.state in ("FIN_WAIT_2", "TIME_WAIT") and function != NEEDS_REQUEST:
             moments += [step.at or SOME_TIME, after.at if after else None]
     if life.last_arm and function != NEEDS_REQUEST:

@@ -1,4 +1,4 @@
-"""What this kernel can know, asked of its BTF: never by its version."""
+"""Facts that this kernel keeps, found by its BTF, never by its version."""
 import functools
 
 
@@ -9,7 +9,6 @@ def _names():
 
 
 def stamps_minisocks():
-    """A minisock keeps when it was made or entered TIME_WAIT. Where it does not, nothing tells how
-    long an orphan was in FIN_WAIT_2 before somebody looked; TIME_WAIT's timer tells when it was
-    armed last."""
+    """True if a minisock keeps when it was made or entered TIME_WAIT. Else the kernel does not know how
+    long an orphan has been in FIN_WAIT_2; TIME_WAIT's timer shows when it was armed last."""
     return b"\0tw_entry_stamp\0" in _names()

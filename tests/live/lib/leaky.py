@@ -1,7 +1,7 @@
-"""A program with socket trouble, for `tcpdwell run -- python3 -c SOURCE SCENARIO JSON`.
+"""A program that leaks sockets, for `tcpdwell run -- python3 -c SOURCE SCENARIO JSON`.
 
-It says on stdout when the trouble has begun, and ends with os._exit(): an interpreter that ends in
-order closes its sockets one by one, and nothing would be left for the kernel to close.
+It prints a line when the socket is stuck, and ends with os._exit(): a normal exit of the
+interpreter would close its sockets one by one, and leave nothing for the kernel to close.
 """
 import json
 import os
@@ -20,14 +20,14 @@ def connect(p):
 
 
 def until_fin(sock):
-    """Waits for the peer's FIN without fetching anything."""
+    """Waits for the peer's FIN without reading anything."""
     poll = select.poll()
     poll.register(sock, POLLRDHUP)
     poll.poll(60_000)
 
 
 def begun(sock):
-    """One line about the socket in trouble."""
+    """Prints one line about the stuck socket."""
     line = {"pid": os.getpid(), "fd": sock.fileno(), "local": sock.getsockname()[:2]}
     os.write(1, json.dumps(line).encode() + b"\n")
     if notify is not None:
@@ -35,7 +35,7 @@ def begun(sock):
 
 
 def clean(p):
-    """Does everything as it should be done."""
+    """A correct program."""
     sock = connect(p)
     sock.sendall(b"x")
     assert sock.recv(1) == b"x"
@@ -43,7 +43,7 @@ def clean(p):
 
 
 def eof_read(p):
-    """The classical leak: CLOSE_WAIT, the end of stream was fetched."""
+    """The classical leak: CLOSE_WAIT, the end of stream was read."""
     sock = connect(p)
     while sock.recv(100):
         pass
@@ -52,7 +52,7 @@ def eof_read(p):
 
 
 def unread(p):
-    """CLOSE_WAIT with the peer's data, or at least its end of stream, still to be read."""
+    """CLOSE_WAIT with the peer's data, or at least its end of stream, unread."""
     sock = connect(p)
     until_fin(sock)
     begun(sock)
@@ -87,7 +87,7 @@ def not_accepted(p):
 
 
 def accepted(p):
-    """A server that accepts, reads to the end and forgets."""
+    """A server that accepts, reads to the end and does not close."""
     listener = listening(p)
     sock = listener.accept()[0]
     while sock.recv(100):

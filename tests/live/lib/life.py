@@ -1,7 +1,7 @@
-"""What one connection must look like, as plain data that a scenario writes and the checker reads.
+"""The expected output about one connection, as plain data that a scenario writes and the checker reads.
 
-Wherever more than one answer is right, an expectation is a tuple of all right answers. ANY means
-that nothing is claimed.
+If several values are right, an expectation is a tuple of them. ANY means
+that any value is right.
 """
 import os
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ TIMES_OUT_OF_TIME_WAIT = "<60 s after the last arm, as late as the timer wheel m
 
 
 class Who(NamedTuple):
-    """An owner or a closer; `via` says how it became one."""
+    """An owner or a closer; `via` is the call that made it one."""
     pid: int
     via: str
     comm: str = ANY
@@ -31,7 +31,7 @@ def me(via):
 
 
 class Step(NamedTuple):
-    """Entering a state. The bracket is None where the test cannot know when."""
+    """A state that is entered. The bracket is None if the test cannot know the time."""
     state: str
     at: Union[Bracket, str, None]
 
@@ -57,7 +57,7 @@ class Life:
     retransmits: object = ANY
     begin_unknown_of: Optional[str] = None  # the state whose beginning no tracer can see
     last_arm: Optional[Bracket] = None  # of the TIME_WAIT timer
-    last_of_netns: bool = False  # its namespace is gone; its inode number may be another's
+    last_of_netns: bool = False  # its namespace is gone; the inode number may be reused
 
     @property
     def first_from(self):
@@ -76,7 +76,7 @@ class Life:
         self.ended, self.closed_by, self.time_wait_ended = ended, closed_by, time_wait_ended
 
     def dwell(self, state):
-        """Bracket of the last stay in `state`, from what the test did itself."""
+        """Bracket of the last stay in `state`, from the test's own actions."""
         index = max(i for i, step in enumerate(self.steps) if step.state == state)
         return self.steps[index].at.until(self.steps[index + 1].at)
 

@@ -1,6 +1,6 @@
-"""Compares what tcpdwell printed about a connection with what the test knows about it.
+"""Compares the output of tcpdwell about a connection with the facts that the test knows.
 
-Problems are collected, not raised, so that one run shows all that is wrong with a connection.
+Problems are collected, not raised, so that one run shows all of them.
 """
 import collections
 import json
@@ -9,7 +9,7 @@ import re
 from .clock import MS, SECOND, wheel_granule_ns
 from .life import ANY, ANY_PATH, TIMES_OUT_OF_TIME_WAIT, Who
 
-CLOCK_SLACK_NS = 1 * MS  # two clock reads are not one
+CLOCK_SLACK_NS = 1 * MS  # between two reads of the clock
 TOLERANCE_NS = 5 * MS
 TIME_WAIT_S = 60
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
@@ -32,7 +32,7 @@ def endpoints(item):
 
 
 def assign(lives, groups):
-    """([(life, its objects)], the objects that nobody promised)."""
+    """([(life, its objects)], the unexpected objects)."""
     left, pairs = dict(groups), []
     for life in sorted(lives, key=lambda each: each.cookie == ANY):
         key = next((key for key, items in left.items() if _matches(life, key, items)), None)
@@ -120,7 +120,7 @@ class Check:
         return got == wanted
 
     def _moments(self):
-        """Each transition when the test made it, each dwell as long as the test let it be."""
+        """The time of each transition and the length of each dwell, against the test's actions."""
         previous = None
         for step, item in zip(self.life.steps[:self.transitions_known], self.transitions):
             at = self._bracket(step)
@@ -206,7 +206,7 @@ class Check:
 
 
 def explain(life, objects, problems):
-    """The text of a failed test: what is wrong, what was promised, what was printed."""
+    """The text of a failed test: the problems, the expectation, the output."""
     lines = [str(life)]
     lines += [f"  wrong: {problem}" for problem in problems]
     lines += ["  tcpdwell printed:"]

@@ -1,6 +1,6 @@
-"""Network namespaces: nameless, alive as long as a process sits in one or holds its fd.
+"""Network namespaces without names. One exists while a process is in it or holds its fd.
 
-Nothing is bound below /run/netns, so nothing stays behind however the tests end.
+Nothing is mounted below /run/netns, so nothing is left however the tests end.
 """
 import contextlib
 import ctypes

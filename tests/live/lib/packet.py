@@ -69,7 +69,7 @@ def tcp_packet(src, dst, ports, seq, ack, flags, payload=b"", timestamps=None):
 
 
 def icmp_packet(src, dst, kind, code, body):
-    """`body` is what follows type, code and checksum."""
+    """`body` is the part after type, code and checksum."""
     message = struct.pack("!BBH", kind, code, 0) + body
     v6 = ":" in src
     covered = _pseudo(src, dst, len(message), ICMPV6) + message if v6 else message
@@ -78,7 +78,7 @@ def icmp_packet(src, dst, kind, code, body):
 
 
 def split_ip(raw):
-    """(source, destination, protocol, what it carries)."""
+    """(source, destination, protocol, payload)."""
     if raw[0] >> 4 == 6:
         length, protocol = struct.unpack_from("!HB", raw, 4)
         src, dst = (socket.inet_ntop(socket.AF_INET6, raw[at:at + 16]) for at in (8, 24))
@@ -89,7 +89,7 @@ def split_ip(raw):
 
 
 def parse_tcp(raw, at_ns):
-    """The segment in an IP packet, or None where it carries something else."""
+    """The segment in an IP packet, or None if the packet carries another protocol."""
     src, dst, protocol, body = split_ip(raw)
     if protocol != TCP:
         return None

@@ -1,7 +1,7 @@
-"""Waiting. A wait ends in error when nothing has moved for a minute, not when it took long.
+"""Waiting. A wait fails after a minute without progress, not because it takes long.
 
-How long a fork, a page fault or a walk takes is the machine's business. What a wait sees move, it
-waits on for: objects that arrive, CPU time that a process uses, a file that grows.
+The time of a fork, a page fault or a walk depends on the machine. A wait continues while it sees
+progress: new objects, CPU time of a process, a growing file.
 """
 import contextlib
 import ctypes
@@ -12,9 +12,9 @@ import subprocess
 import threading
 import time
 
-STALLED_S = 60  # without any progress: that is a hang
-HOPELESS_S = 600  # with progress, but without an end: that is one, too
-LEAST_LOOKS = 20  # without progress: time alone passes for a machine that stands still, too
+STALLED_S = 60  # without any progress: a hang
+HOPELESS_S = 600  # with progress, but without an end: also a hang
+LEAST_LOOKS = 20  # polls without progress: time also passes on a suspended machine
 LOOK_S = 0.02
 PR_SET_PDEATHSIG = 1
 
@@ -22,7 +22,7 @@ _libc = ctypes.CDLL(None)
 
 
 class Stalled(AssertionError):
-    """Nothing has moved for so long that nothing will."""
+    """There was no progress for too long."""
 
 
 def came_true(condition, progress=lambda: None, stalled_s=None, every_s=LOOK_S):
@@ -54,8 +54,8 @@ def wait_for(condition, what, progress=lambda: None, stalled_s=None, every_s=LOO
 
 
 def bound(preexec=None):
-    """For Popen's preexec_fn: the process is killed when the thread that made it ends. A test that is killed
-    itself would leave a tracer behind that writes for ever."""
+    """For Popen's preexec_fn: the process is killed when the thread that made it ends. Otherwise a killed
+    test would leave a tracer behind that writes for ever."""
     parent = os.getpid()
 
     def preexec_of_bound():
@@ -68,12 +68,12 @@ def bound(preexec=None):
 
 
 def start(argv, preexec_fn=None, **options):
-    """As subprocess.Popen(), of a program that does not outlive us."""
+    """As subprocess.Popen(), for a program that does not outlive us."""
     return subprocess.Popen(argv, preexec_fn=bound(preexec_fn), **options)
 
 
 def cpu_ticks(pid):
-    """What a process, its children and theirs have used; less where one of them is gone."""
+    """The CPU time of a process and its descendants; lower once one of them has ended."""
     ticks, pids = 0, [pid]
     while pids:
         pid = pids.pop()
@@ -87,12 +87,12 @@ def cpu_ticks(pid):
 
 
 def work(pid):
-    """Its CPU time in whole seconds. What only waits uses some, too, but not one in a minute."""
+    """Its CPU time in whole seconds. A waiting process uses less than one in a minute."""
     return cpu_ticks(pid) // os.sysconf("SC_CLK_TCK")
 
 
 def ended(process):
-    """The exit status of a Popen, when it has ended by itself."""
+    """Waits until a Popen ends by itself; its exit status."""
     wait_for(lambda: process.poll() is not None, f"the end of process {process.pid}",
              lambda: work(process.pid))
     return process.returncode
@@ -101,7 +101,7 @@ def ended(process):
 def communicate(process, data=None):
     """As Popen.communicate()."""
     told = []
-    stdin, process.stdin = process.stdin, None  # a second communicate() would forget the rest of it
+    stdin, process.stdin = process.stdin, None  # a second communicate() would drop the rest of it
     if stdin:
         threading.Thread(target=_feed, args=(stdin, data), daemon=True).start()
 
@@ -122,7 +122,7 @@ def _feed(stdin, data):
 
 
 def run(argv, **options):
-    """As subprocess.run() with captured output, of a program that ends by itself."""
+    """As subprocess.run() with captured output, for a program that ends by itself."""
     with start(argv, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
                         "stdin": subprocess.DEVNULL, **options}) as process:
         try:
@@ -134,5 +134,5 @@ def run(argv, **options):
 
 
 def readable(file, what):
-    """Until there is something to read, a connection to accept, or an end."""
+    """Waits for data, a connection to accept, or an end of stream."""
     assert select.select([file], [], [], STALLED_S)[0], f"{what}: nothing came for {STALLED_S} s"

@@ -1,9 +1,9 @@
-"""A TCP peer in user space over AF_PACKET: the test decides about every segment.
+"""A TCP peer in user space over AF_PACKET: the test chooses every segment.
 
-The kernel under test has one end of a veth pair; the other end lies in a namespace without any
-address, so that nobody but this code answers. Each segment sent is followed by a ping: veth keeps
-the order, so once the answer is there, the kernel has processed the segment. The bracket
-of a send ends with that answer's own kernel time stamp, not with when Python got to read it.
+The kernel under test has one end of a veth pair; the other end is in a namespace without any
+address, so that only this code answers. Each segment is followed by a ping: veth keeps
+the order, so at the answer the kernel has processed the segment. The bracket
+of a send ends with the kernel's time stamp of that answer, not with the time of the read.
 """
 import collections
 import os
@@ -35,7 +35,7 @@ class Peer:
         self._heard = collections.deque()
         self._times_sent = collections.Counter()
         self._pings = 0
-        # One CPU, so that a segment and the ping behind it stand in one queue.
+        # One CPU, so that a segment and the ping after it are in one queue.
         os.sched_setaffinity(0, {random.choice(sorted(os.sched_getaffinity(0)))})
 
     def send(self, raw):
@@ -45,7 +45,7 @@ class Peer:
         return Bracket(lo, self._fence())
 
     def hear(self, wanted, timeout=STALLED_S):
-        """The next segment that `wanted(segment)` accepts; those before it are forgotten."""
+        """The next segment that `wanted(segment)` accepts; earlier ones are dropped."""
         deadline = time.monotonic() + timeout
         while True:
             while self._heard:
@@ -55,11 +55,11 @@ class Peer:
             self._read(deadline, "no such segment came from the kernel")
 
     def repeats(self, sport, dport):
-        """How many segments of a connection the kernel has sent once more."""
+        """The number of segments of a connection that the kernel has retransmitted."""
         return sum(times - 1 for key, times in self._times_sent.items() if key[:2] == (sport, dport))
 
     def unreachable(self, segment):
-        """Tells the kernel by ICMP that what it sent cannot be delivered."""
+        """Sends the kernel an ICMP error for a segment of its own."""
         kind, code = UNREACHABLE[self.family]
         return self.send(packet.icmp_packet(self.mine, self.theirs, kind, code,
                                             bytes(4) + segment.raw[:60]))
@@ -110,7 +110,7 @@ class Peer:
 def _monotonic(control):
     """The kernel's receive time stamp, which is wall-clock time, as CLOCK_MONOTONIC.
 
-    Whoever is interrupted between the two clocks reads a wrong offset: the closest pair is right.
+    An interruption between the two clock reads gives a wrong offset, so the closest pair is used.
     """
     read_at, (_, offset) = now(), min(_clock_pair() for _ in range(5))
     for level, kind, data in control:
@@ -149,7 +149,7 @@ class Flow:
         return self.peer.send(raw)
 
     def repeats(self):
-        """How many segments the kernel has sent once more: those that a slow peer made it repeat."""
+        """The number of segments that the kernel has retransmitted because the peer was slow."""
         return self.peer.repeats(self.kernel_port, self.port)
 
     def hear(self, flags, timeout=STALLED_S, data=b""):
@@ -168,7 +168,7 @@ class Flow:
         return segment
 
     def count(self, flags):
-        """How many such segments came that nobody has heard yet."""
+        """The number of such segments that were received, but not yet heard."""
         number = 0
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Capabilities: what a process may begin with, and what its threads have."""
+"""Capabilities: those that a process starts with, and those of its threads."""
 import ctypes
 import os
 import struct
@@ -21,7 +21,7 @@ def names_in(number):
 
 
 def _leave(keep):
-    """What root has after the next exec: permitted is cut by the bounding set."""
+    """Limits root's capabilities after the next exec, by the bounding set."""
     for capability in range(64):
         if _libc.prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1 and not keep(capability):
             _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
@@ -37,7 +37,7 @@ def all_but(*names):
 
 
 def without_bpf():
-    """A preexec function: a seccomp filter as a container's, which refuses bpf()."""
+    """A preexec function: a seccomp filter that refuses bpf(), as in a container."""
     def statement(code, yes, no, value):
         return struct.pack("HBBI", code, yes, no, value)
     program = (statement(0x20, 0, 0, 0)              # load the number of the system call

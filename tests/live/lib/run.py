@@ -1,4 +1,4 @@
-"""Running commands under `tcpdwell run`, and servers that are none of its business."""
+"""Commands under `tcpdwell run`, and servers outside of it."""
 import contextlib
 import json
 import os
@@ -30,7 +30,7 @@ def python(source):
 
 @dataclass
 class Done:
-    """What is there after a `tcpdwell run`."""
+    """The results of a `tcpdwell run`."""
     status: int
     stdout: bytes
     stderr: str
@@ -47,7 +47,7 @@ class Done:
 
 
 class Run:
-    """A `tcpdwell run` in progress: `process` is tcpdwell's. Nothing of it stays behind."""
+    """A `tcpdwell run` in progress: `process` is tcpdwell's. Kills everything at the end."""
 
     def __init__(self, command, *options, report="json", preexec=None, **popen):
         self._dir = tempfile.TemporaryDirectory(prefix="tcpdwell-test-")
@@ -73,7 +73,7 @@ class Run:
         self._dir.cleanup()
 
     def line(self):
-        """The next line of CMD's stdout: how CMD says that it is ready."""
+        """The next line of CMD's stdout, by which CMD reports that it is ready."""
         return self.process.stdout.readline().decode().rstrip("\n")
 
     def tell(self, data=b"\n"):
@@ -85,12 +85,12 @@ class Run:
             return file.read()
 
     def wait(self):
-        """Until tcpdwell ends, whoever may still hold its stdout."""
+        """Waits until tcpdwell ends, even if another process still holds its stdout."""
         status = ended(self.process)
         return Done(status, b"", self.stderr(), self._objects())
 
     def done(self, data=None):
-        """Until tcpdwell and its stdout end; `data` goes to stdin, which is then closed."""
+        """Waits until tcpdwell and its stdout end; `data` goes to stdin, which is then closed."""
         stdout, _ = communicate(self.process, data)
         return Done(self.process.returncode, stdout, self.stderr(), self._objects())
 
@@ -108,16 +108,16 @@ class Run:
 
 
 def run(command, *options, data=b"", **how):
-    """From beginning to end."""
+    """A whole `tcpdwell run`."""
     with Run(command, *options, **how) as running:
         return running.done(data)
 
 
 class Peer:
-    """A server in a namespace, in the process of the test: not one that tcpdwell was asked about.
+    """A server in a namespace, in the test's own process, which tcpdwell does not follow.
 
-    `hangs_up` closes at once what it accepted, `greets` sends before it does, `echoes` answers
-    until the client is done, `holds` never closes before the test is over.
+    `hangs_up` closes at once after accept(), `greets` sends data before that, `echoes` answers
+    until the client's FIN, `holds` does not close before the end of the test.
     """
 
     def __init__(self, netns, family, behaviour):

@@ -1,8 +1,8 @@
-"""Runs scenarios side by side, each in a process of its own that sits in a namespace of its own.
+"""Runs scenarios concurrently, each in a process and a namespace of its own.
 
-A process, not a thread: a scenario may then fork, be killed, change its name, and no
-interpreter lock makes one scenario wait for another. The process stays until the whole run is over:
-its namespace, and with it the inode number by which its objects are found, lives as long.
+With processes instead of threads a scenario may fork, be killed or change its name, and does not
+wait for another's interpreter lock. The process stays until the end of the whole run,
+to keep its namespace and thus the inode number by which its objects are found.
 """
 import ctypes
 import os
@@ -15,21 +15,21 @@ from dataclasses import dataclass, field
 
 from .life import LONGEST_TIME_WAIT_S
 from .patience import STALLED_S, came_true
-from .world import Skip, World
+from .fixture import Skip, Fixture
 
 STARTS_PER_SECOND = 40  # 2 cores answer the raw peers in time; 200 interpreters at once do not
 PR_SET_NAME, PR_SET_PDEATHSIG = 15, 1
-SILENT_S = LONGEST_TIME_WAIT_S + STALLED_S  # the longest story is one of TIME_WAIT
+SILENT_S = LONGEST_TIME_WAIT_S + STALLED_S  # the longest scenario is one of TIME_WAIT
 
 _libc = ctypes.CDLL(None)
-_kept = []  # the scenario's world: its sockets and namespaces live as long as its process
+_kept = []  # the scenario's fixture: its sockets and namespaces live as long as its process
 
 
 @dataclass
 class Result:
-    """What came out of a scenario: its promises, or why there are none."""
+    """The result of a scenario: the expected lives, or why it failed."""
     netns: int = 0
-    since_ns: int = 0  # before that, its namespace's inode number may have been another's
+    since_ns: int = 0  # before that, another namespace may have had its inode number
     lives: list = field(default_factory=list)
     skipped: str = ""
     failed: str = ""
@@ -41,7 +41,7 @@ class Runner:
         self._hold = os.pipe()
 
     def run(self, scenarios):
-        """Returns {name: Result} when every story has been told."""
+        """Returns {name: Result} when every scenario has ended."""
         for scenario in (each for each in scenarios if not each.last):
             self._start(scenario)
             self._gather(1 / STARTS_PER_SECOND)
@@ -50,11 +50,11 @@ class Runner:
         came_true(lambda: self._gather(1) or not self._waiting, lambda: len(self._waiting),
                   stalled_s=SILENT_S, every_s=0)
         for name in self._waiting.values():
-            self.results[name] = Result(failed=f"the scenario hangs: no story ended in {SILENT_S} s")
+            self.results[name] = Result(failed=f"the scenario hangs: none ended in {SILENT_S} s")
         return self.results
 
     def stop(self):
-        """Lets the namespaces go."""
+        """Releases the namespaces."""
         os.close(self._hold[1])
         for name in self._waiting.values():
             os.kill(self._pids[name], signal.SIGKILL)
@@ -90,7 +90,7 @@ class Runner:
 
 
 def _tell(scenario, report, hold):
-    """The life of a scenario's process. Never returns."""
+    """The main function of a scenario's process. Never returns."""
     try:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         _libc.prctl(PR_SET_NAME, scenario.name[:15].encode())
@@ -106,11 +106,11 @@ def _tell(scenario, report, hold):
 def _result_of(scenario):
     result = Result()
     try:
-        world = World(scenario.family)
-        _kept.append(world)
-        result.netns, result.since_ns, result.lives = world.netns.inum, world.since_ns, world.lives
-        scenario.story(world, **scenario.details)
-        world.finish()
+        fixture = Fixture(scenario.family)
+        _kept.append(fixture)
+        result.netns, result.since_ns, result.lives = fixture.netns.inum, fixture.since_ns, fixture.lives
+        scenario.function(fixture, **scenario.details)
+        fixture.finish()
     except Skip as why:
         result.skipped = str(why)
     except BaseException:

@@ -1,4 +1,4 @@
-"""The list of scenarios. A scenario is a function that gets a World and tells one story in it."""
+"""The list of scenarios. A scenario is a function that gets a Fixture."""
 import itertools
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ REGISTRY = {}
 
 class Scenario(NamedTuple):
     name: str
-    story: object
+    function: object
     family: int
     details: dict
     last: bool  # starts when every other namespace exists
@@ -17,15 +17,15 @@ class Scenario(NamedTuple):
 
 
 def scenario(families=(4, 6), last=False, **variants):
-    """Registers a story once a family and, if there are variants, once a variant.
+    """Registers a function once a family and, if there are variants, once a variant.
 
-    `variants` maps a name's suffix to the keyword arguments of the story.
+    `variants` maps a name's suffix to the keyword arguments of the function.
     """
-    def register(story):
+    def register(function):
         cases = (variants or {"": {}}).items()
         for family, (suffix, details) in itertools.product(families, cases):
-            name = "-".join(filter(None, (story.__name__, suffix, f"ipv{family}")))
-            assert name not in REGISTRY, f"two scenarios are called {name}"
-            REGISTRY[name] = Scenario(name, story, family, details, last)
-        return story
+            name = "-".join(filter(None, (function.__name__, suffix, f"ipv{family}")))
+            assert name not in REGISTRY, f"two scenarios have the name {name}"
+            REGISTRY[name] = Scenario(name, function, family, details, last)
+        return function
     return register

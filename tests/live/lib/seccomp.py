@@ -1,4 +1,4 @@
-"""Takes system calls from a process that is about to be executed, as an older kernel would."""
+"""Disables system calls in a process before exec, as on an older kernel."""
 import ctypes
 import errno
 import platform
@@ -13,7 +13,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def deny(name):
-    """For Popen's preexec_fn: from now on this call fails with EPERM."""
+    """For Popen's preexec_fn: this system call then fails with EPERM."""
     number = NUMBERS[platform.machine()][name]
 
     def instruction(code, yes, no, value):

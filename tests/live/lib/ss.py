@@ -1,4 +1,4 @@
-"""The kernel's own list of TCP sockets, as ss(8) prints it, in the words of the contract."""
+"""The kernel's list of TCP sockets, as ss(8) prints it, with the state names of tcpdwell."""
 import subprocess
 from typing import NamedTuple
 
@@ -12,10 +12,10 @@ class Row(NamedTuple):
     state: str
     local: tuple
     remote: tuple
-    unread: int  # Recv-Q: a FIN that was not fetched counts 1
+    unread: int  # Recv-Q: an unread FIN counts 1
     unsent: int  # Send-Q
     cookie: str
-    inode: int = 0  # of its file; 0 where no process holds it
+    inode: int = 0  # of its file; 0 if no process holds it
 
 
 def endpoint(text):
@@ -26,7 +26,7 @@ def endpoint(text):
 
 
 def rows(netns, cookies=True, time_wait=True, mptcp=False):
-    """All of one namespace, of TCP or of MPTCP. Asked for cookies, the kernel makes those that it has not made yet."""
+    """All TCP or MPTCP sockets of one namespace. With `cookies` the kernel generates missing cookies."""
     command = ["ss", ("-ManHO" if mptcp else "-tanHO") + ("e" if cookies else "")]
     with netns.inside():
         done = subprocess.run(command if time_wait else [*command, "exclude", "time-wait"],

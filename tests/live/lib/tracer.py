@@ -1,4 +1,4 @@
-"""Running tcpdwell and reading what it writes."""
+"""Runs tcpdwell and reads its output."""
 import collections
 import json
 import os
@@ -11,12 +11,12 @@ from .patience import came_true, ended, start, wait_for, work
 
 BINARY = os.environ.get(
     "TCPDWELL_BIN", os.path.join(os.path.dirname(__file__), "../../../build/tcpdwell"))
-QUIET_S = 30  # what a tracer prints nothing about for so long, it has no more to say about
-KEEP = os.environ.get("TCPDWELL_KEEP")  # a directory: what the tracers wrote goes there, too
+QUIET_S = 30  # without output about a namespace: nothing more will come about it
+KEEP = os.environ.get("TCPDWELL_KEEP")  # a directory for copies of the tracers' output
 
 
 class TracerError(AssertionError):
-    """tcpdwell did not do what every run of it must do."""
+    """tcpdwell failed in a way that no run may."""
 
 
 def parse_line(line):
@@ -48,7 +48,7 @@ class Tracer:
         self._objects, self._read, self._number_of = [], 0, collections.Counter()
 
     def begin(self):
-        """Not yet ready: others can begin meanwhile."""
+        """Starts it without waiting until it is ready."""
         with open(self.errors, "wb") as stderr:
             self.process = start([BINARY, *self.options], stdout=subprocess.DEVNULL, stderr=stderr,
                                  stdin=subprocess.DEVNULL, preexec_fn=self._preexec, env=self._env)
@@ -96,7 +96,7 @@ class Tracer:
         return self._objects
 
     def must_run(self):
-        """Whoever ended it, what comes after is not the tracer's fault."""
+        """Raises if tcpdwell has ended: later failures would not be its fault."""
         if self.process.poll() is not None:
             raise TracerError(f"tcpdwell ended (status {self.process.returncode}) before it was "
                               f"told to: {self.stderr()}")
@@ -106,8 +106,8 @@ class Tracer:
         wait_for(lambda: self.has(condition), what, lambda: len(self.objects()))
 
     def came_true(self, condition, inums):
-        """As wait_for(), as long as there is news of these namespaces; but what did not come is
-        another test's business."""
+        """As wait_for(), while there is output about these namespaces. Does not fail if the
+        condition stays false."""
         return came_true(lambda: self.has(condition),
                          lambda: sum(self._number_of[inum] for inum in inums), QUIET_S, every_s=0.1)
 
@@ -116,7 +116,7 @@ class Tracer:
         return condition(self.objects())
 
     def stop(self, sig=signal.SIGINT, status=0):
-        """Ends it in order and returns its objects: nothing may be lost on the way."""
+        """Ends it in order and returns its objects. No line may be lost."""
         self.must_run()
         self.process.send_signal(sig)
         got = ended(self.process)

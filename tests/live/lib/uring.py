@@ -1,4 +1,4 @@
-"""Just enough io_uring to accept() one connection: no liburing, no system call named accept."""
+"""Minimal io_uring to accept one connection without liburing and without the system call accept."""
 import ctypes
 import mmap
 import os
@@ -12,7 +12,7 @@ _syscall = ctypes.CDLL(None, use_errno=True).syscall
 
 
 class Unavailable(Exception):
-    """io_uring is not there, or forbidden."""
+    """io_uring is missing or not permitted."""
 
 
 def accept(listener):

@@ -1,4 +1,4 @@
-"""A process that writes down, through ftrace, what this kernel may hide from BPF.
+"""A process that records through ftrace the events that this kernel may hide from BPF.
 
 Some kernels under some hypervisors' agents do not call BPF programs for what a softirq does while
 a thread of pid 1, the agent, is current. Observed on Linux 6.18 with 6,000 short-lived orphans and
@@ -6,17 +6,17 @@ a storm of processes for pid 1 to reap: of 21 events of inet_sock_set_state, tim
 timer_expire_entry that the ftrace ring had with such a `current` in softirq context, BPF programs on
 the same tracepoints were called for none; they were called for all of the other 68,000, and not
 once with such a `current`. One interrupt can hide several events in a row. The ftrace ring has
-them all, whoever is current.
+them all, for any `current`.
 
-That this kernel is one of them is not taken for granted. BPF programs on the same tracepoints count
-how often they are called while pid 1 is current (called.py), and an event is told only if ftrace has
-more of its kind than that.
+Whether this kernel is one of them is measured. BPF programs on the same tracepoints count
+their calls while pid 1 is current (called.py), and an event counts as hidden only if ftrace has
+more of its kind.
 
 The events go into a tracefs instance of its own, which the kernel fills only while a thread of pid 1
-is current (set_event_pid). tracefs is reached through a mount that is attached nowhere, so nothing
-is left behind but the instance, and that is removed at the end; also when the parent dies.
+is current (set_event_pid). tracefs is used through a detached mount, so only the instance
+can be left behind; it is removed at the end, also if the parent dies.
 
-Run as a program (python -m lib.witness). It prints one line when it is ready, {"why": ""} or why it cannot; then it answers
+Run as a program (python -m lib.witness). It prints one line when it is ready, {"why": ""}, or the reason why it is not available; then it answers
 each line on stdin with a line: all hidden events since the last answer. It ends with its stdin.
 """
 import contextlib
@@ -37,7 +37,7 @@ EVENTS = ("sock/inet_sock_set_state", "timer/timer_start", "timer/timer_cancel",
           "timer/timer_expire_entry", "tcp/tcp_send_reset", "tcp/tcp_retransmit_skb",
           "skb/kfree_skb")
 TIMERS = {"tw_timer_handler", "reqsk_timer_handler"}
-BUFFER_KB = 1024  # a CPU; some events a second come
+BUFFER_KB = 1024  # per CPU, for some events a second
 LOOK_S = 0.2
 QUIET_LOOKS = 20  # until nothing happens between two looks at BPF's counters
 
@@ -67,7 +67,7 @@ def mounted_nowhere():
 
 
 class Instance:
-    """A tracefs instance that records what happens while a thread of pid 1 is current."""
+    """A tracefs instance that records events while a thread of pid 1 is current."""
 
     def __init__(self):
         root = f"/proc/self/fd/{mounted_nowhere()}"
@@ -101,7 +101,7 @@ class Instance:
         self._tids = tids
 
     def lines(self):
-        """What has come since."""
+        """The lines since the last call."""
         while True:
             try:
                 data = os.read(self._pipe, 1 << 16)
@@ -157,7 +157,7 @@ def _split(end):
 
 
 def learn(events, functions):
-    """What is known of each timer: which function it calls."""
+    """The function that each timer calls."""
     functions.update({event["timer"]: event["function"] for event in events
                       if event.get("function") and "timer" in event})
 
@@ -173,13 +173,13 @@ def of_tcp(events, functions):
 
 
 class Comparison:
-    """What ftrace has more of than BPF was called for, from look to look."""
+    """Events that ftrace has and BPF was not called for, since the last look."""
 
     def __init__(self, instance, called):
         self._instance, self._called = instance, called
         self._lines = dict.fromkeys(called.counts(), 0)
         self._missed = {}
-        self.look()  # one of them was there before the other
+        self.look()  # one of the two was attached before the other
 
     def look(self):
         """The lines that have come, and the names of those events of which more were missed."""
@@ -219,7 +219,7 @@ def serve(instance, called):
 
 def main():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's is the parent's business
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles a SIGINT of the terminal
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
         called = Called([event.partition("/")[2] for event in EVENTS])

@@ -1,4 +1,4 @@
-"""One run: traffic, a trace beside it, looks at `ss`, and the counters in the end."""
+"""One run: traffic, a trace beside it, snapshots of `ss`, and the counters at the end."""
 import bisect
 import collections
 import time
@@ -7,14 +7,14 @@ from lib.clock import SECOND, now
 from lib.hidden import Witness
 from lib.tracer import Tracer
 
-from . import counters, moments, verdict
-from .book import Book
-from .place import Place, addresses_of
-from .players import Storytellers, Talkers
+from . import counters, explained, moments
+from .traced_lives import TracedLives
+from .network import Network, addresses_of
+from .actors import ScenarioRunners, Talkers
 
 STEP_S = 0.05
 KEPT = ("type", "mono_ns", "netns", "cookie", "life", "role", "local", "remote", "from", "to", "owner",
-        "ended", "time_wait_ended", "retransmits", "dwell")
+        "ended", "time_wait_ended", "retransmits", "dwell", "why")
 
 
 class Run:
@@ -28,36 +28,36 @@ class Run:
         self._judge()
 
     def _play(self, seconds, number):
-        self.place, self._began, self._read = Place(), now(), ([], [])
+        self.network, self._began, self._read = Network(), now(), ([], [])
         self.moments, self.objects = [], []
         with Tracer() as tracer:
-            talkers, stories = Talkers(self.place, self.seed), Storytellers(self.place, self.seed)
+            talkers, runners = Talkers(self.network, self.seed), ScenarioRunners(self.network, self.seed)
             try:
                 begin = time.monotonic()
                 while time.monotonic() < begin + seconds:
-                    stories.step()
+                    runners.step()
                     self._note(tracer)
                     if len(self.moments) < number * (time.monotonic() - begin) / seconds:
-                        self.moments.append(moments.look(self.place))
+                        self.moments.append(moments.look(self.network))
                     time.sleep(STEP_S)
                 self.told, self.talks = talkers.end()
-                settled = self.place.settled()
+                settled = self.network.settled()
                 assert settled, "the traffic has ended, and the counters still move"
                 self.counted_at, self.kernel = settled
-                self.rows = self.place.rows()
+                self.rows = self.network.rows()
                 end = now() + 2 * SECOND
                 while now() < end:
                     self._note(tracer)
                     time.sleep(STEP_S)
             finally:
-                stories.end()
+                runners.end()
             self.end = tracer.stop()[-1]
-        self.names = stories.names
+        self.names = runners.names
 
     def _note(self, tracer):
-        """What has come, without what is not asked for; and how many objects there were when."""
+        """Keeps the needed fields of new objects, and the number of objects at each time."""
         came = tracer.objects()
-        inums = set(self.place.inums)
+        inums = set(self.network.inums)
         self.objects += [{key: item[key] for key in KEPT if key in item}
                          for item in came if item.get("netns") in inums]
         came.clear()
@@ -69,31 +69,33 @@ class Run:
         return self._read[1][min(index, len(self._read[1]) - 1)]
 
     def _judge(self):
-        inums, self.compared, self.changing, deviations = self.place.inums, 0, 0, []
-        self.book = Book(self.objects, inums)
-        self.book.half_open_at_end = {(netns, local, remote) for (netns, _, local, remote), row
+        inums, self.compared, self.changing, deviations = self.network.inums, 0, 0, []
+        self.traced = TracedLives(self.objects, inums)
+        self.traced.half_open_at_end = {(netns, local, remote) for (netns, _, local, remote), row
                                       in self.rows.items() if row.state == "SYN_RECEIVED"}
         for moment in self.moments:
             heard = self.objects[:self._until(moment.end + moments.PATIENCE_NS)]
-            compared, changing, wrong = moments.compare(moment, heard, self.book, inums)
+            compared, changing, wrong = moments.compare(moment, heard, self.traced, inums)
             self.compared += compared
             self.changing += changing
             deviations += wrong
         self.deviations = deviations
-        self.wrong = verdict.unexplained(deviations, self.hidden)
+        self.wrong = explained.unexplained(deviations, self.hidden)
         knowledge = counters.Knowledge(self.told, self.names, addresses_of)
         self.counts = [each for inum in inums for each in counters.counts(
-            self.book, inum, self.counted_at, self.rows, knowledge, self.kernel[inum])]
-        self.unfit = verdict.unfit(self.counts, self.hidden)
+            self.traced, inum, self.counted_at, self.rows, knowledge, self.kernel[inum])]
+        self.unfit = explained.unfit(self.counts, self.hidden)
 
     def __str__(self):
         sums = collections.defaultdict(lambda: [0, 0])
         for each in self.counts:
             sums[each.name][0] += each.kernel
             sums[each.name][1] += each.trace
+        either = {name: sum(each.either for each in self.counts if each.name == name)
+                  for name in ("TW + TWKilled", "TCPAbortOn*")}
         told = ", ".join(f"{name} {number}" for name, number in sorted(self.talks.items()))
-        lines = [f"seed {self.seed}: {len(self.book.stories)} lives, conversations: {told}; "
-                 f"{len(self.names)} stories of the scenarios",
+        lines = [f"seed {self.seed}: {len(self.traced.lives)} lives, conversations: {told}; "
+                 f"{len(self.names)} scenarios",
                  f"{len(self.moments)} moments, {self.compared} sockets compared with ss, "
                  f"{self.changing} were changing; {len(self.deviations)} deviate, "
                  f"{len(self.wrong)} of these without a hidden event",
@@ -103,7 +105,7 @@ class Run:
                  f"lost {self.end['lost']}"]
         if self.witness.why:
             lines.append(f"no witness of hidden events: {self.witness.why}")
-        lines.append(f"shown, but not decided by: {', '.join(verdict.SHOWN_ONLY)}")
+        lines.append(", ".join(f"{number} lives may be in {name} or not" for name, number in either.items()))
         lines += [f"wrong at {number} moments, first: {first}"
                   for number, first in self._by_connection()]
         lines += [f"wrong: {each.name} in {each.netns}: the kernel has {each.kernel}, the trace {each.trace}; "

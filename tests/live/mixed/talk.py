@@ -9,26 +9,29 @@ import time
 from typing import NamedTuple
 
 from lib import diag
+from lib.clock import now
 from lib.conn import unspecify
-from lib.world import FAMILY
+from lib.fixture import FAMILY
 
-from .place import NAMESPACES, NOBODY_HOME
+from .network import NAMESPACES, NOBODY_HOME
 
 BACKLOG, MOST_PARKED = 64, 40
 TCP_CLOSE, STATE_AT, QUEUED_AT = 7, 0, 24  # where TCP_INFO has the state, and the accept queue
 
 
 class Told(NamedTuple):
-    """What a conversation did and no trace tells, about one socket.
+    """A fact about one socket that only the conversation knows, and no trace shows.
 
     "held": its descriptor was open, or was closed with an abort, when the connection ended, so it
     never became a minisock in FIN_WAIT_2. "disconnected": an RST that no counter counts.
-    "overflows": a listener whose accept queue is full.
+    "closing": close() ran from `begin` to `end`. "overflows": a listener whose accept queue is full.
     """
     what: str
     netns: int
     local: tuple
     remote: tuple
+    begin: int = 0
+    end: int = 0
 
 
 class End:
@@ -39,13 +42,15 @@ class End:
         self.ends = tuple((name[0].removeprefix("::ffff:"), name[1])
                           for name in (sock.getsockname(), sock.getpeername()))
 
-    def tell(self, what):
-        self.talk.tell(Told(what, self.where.inum, *self.ends))
+    def tell(self, what, begin=0, end=0):
+        self.talk.tell(Told(what, self.where.inum, *self.ends, begin, end))
 
     def close(self):
+        begin = now()
         if _info(self.sock)[STATE_AT] == TCP_CLOSE or _unread(self.sock):
             self.tell("held")
         self.sock.close()
+        self.tell("closing", begin, now())
 
     def abort(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -75,14 +80,14 @@ def _queued(listener):
 
 
 class Talk:
-    """What one thread does, one conversation after the other."""
+    """The conversations of one thread, one after the other."""
 
-    def __init__(self, place, rng, tell):
-        self._place, self._rng, self.tell = place, rng, tell
+    def __init__(self, network, rng, tell):
+        self._network, self._rng, self.tell = network, rng, tell
         self._parked = []  # (when it is closed, End or socket)
 
     def one(self):
-        """What kind it was."""
+        """Runs one conversation; returns its kind."""
         kinds, weights = zip(*KINDS)
         kind = self._rng.choices(kinds, weights)[0]
         with contextlib.suppress(OSError):
@@ -97,7 +102,7 @@ class Talk:
             each.close()
         self._parked = []
 
-    # What they are made of.
+    # The parts of conversations.
 
     def _park(self, what, most_s):
         self._parked.append((time.monotonic() + self._rng.random() * most_s, what))
@@ -107,14 +112,14 @@ class Talk:
         time.sleep(self._rng.random() * most_s)
 
     def _socket(self, where, family):
-        with self._place.namespaces[where].inside():
+        with self._network.namespaces[where].inside():
             return socket.socket(FAMILY[family], socket.SOCK_STREAM)
 
     def _way(self, backlog=BACKLOG):
-        return Way(self, self._place, self._rng, backlog)
+        return Way(self, self._network, self._rng, backlog)
 
     def _pair(self):
-        """Both ends of a new connection; nobody listens any more."""
+        """Both ends of a new connection; the listener is closed."""
         way = self._way()
         with way.listener:
             sock = way.client()
@@ -165,7 +170,7 @@ class Talk:
             sock.connect_ex(way.to)
 
     def unanswered(self):
-        """SYNs that nobody hears, until we give up, or the kernel does."""
+        """Unanswered SYNs, until we or the kernel give up."""
         way = self._way()
         way.listener.close()
         if way.here is not way.there:
@@ -175,7 +180,7 @@ class Talk:
             self._park(sock, self._rng.choice((1, 15)))
 
     def overflows(self):
-        """A full accept queue: who comes then is not answered, until somebody accepts."""
+        """A full accept queue: further SYNs are not answered until the next accept()."""
         way, clients = self._way(backlog=1), []
         self.tell(Told("overflows", way.there.inum, way.at, ("", 0)))
         for number in range(5):
@@ -237,15 +242,15 @@ class Talk:
 class Way:
     """From one namespace to another, or to itself; with IPv4, IPv6, or a mapped address at one end."""
 
-    def __init__(self, talk, place, rng, backlog):
-        self._place, self._talk = place, talk
+    def __init__(self, talk, network, rng, backlog):
+        self._network, self._talk = network, talk
         self._from, self._at = rng.randrange(NAMESPACES), rng.randrange(NAMESPACES)
-        self.here, self.there = place.namespaces[self._from], place.namespaces[self._at]
+        self.here, self.there = network.namespaces[self._from], network.namespaces[self._at]
         family, dual = rng.choice(((4, False), (6, False), (4, True), ("mapped", False)))
         self._family = 6 if family in (6, "mapped") else 4
         self._address_family = 6 if family == 6 else 4
         self._mapped = "::ffff:" if family == "mapped" else ""
-        address = place.address(self._at, self._from, self._address_family)
+        address = network.address(self._at, self._from, self._address_family)
         self.listener = talk._socket(self._at, 6 if dual else self._address_family)
         self.listener.settimeout(2)
         if dual:
@@ -264,7 +269,7 @@ class Way:
         return sock
 
     def nobody(self):
-        return self._mapped + self._place.address(self._at, self._from, self._address_family,
+        return self._mapped + self._network.address(self._at, self._from, self._address_family,
                                                   NOBODY_HOME)
 
 

@@ -1,1 +1,1 @@
-"""Stories about sockets that are older than the tracer, for test_snapshot.py."""
+"""Scenarios with sockets that are older than the tracer, for test_snapshot.py."""

@@ -11,7 +11,7 @@ import time
 from lib.child import Child
 from lib.netns import Netns, ip_batch, sysctl
 from lib.packet import tcp_packet
-from lib.world import FAMILY, LOOPBACK
+from lib.fixture import FAMILY, LOOPBACK
 
 RESET = struct.pack("ii", 1, 0)
 NOWHERE, NOBODY = "10.8.0.99", "02:00:00:00:00:99"  # nobody on the link has this address

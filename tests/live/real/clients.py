@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP clients that say what they did: their port, their bytes, and when, by their own clock."""
+"""HTTP clients that report their port, their bytes, and their times."""
 
 import os
 import subprocess
@@ -28,11 +28,11 @@ def _request(path, headers):
     return "\r\n".join(lines).encode()
 
 
-def until_the_server_closes(space, family, port, path="/", headers=(), requests=1):
+def until_the_server_closes(netns, family, port, path="/", headers=(), requests=1):
     """Keeps the connection until its end of stream, so that the server is sure to close first."""
     request = _request(path, headers)
     received = 0
-    with space.socket(family) as client:
+    with netns.socket(family) as client:
         client.settimeout(STALLED_S)
         began = now()
         client.connect((LOOPBACK[family], port))
@@ -44,10 +44,10 @@ def until_the_server_closes(space, family, port, path="/", headers=(), requests=
     return Visit(me(ANY), own_port, len(request) * requests, received, Bracket(began, now()))
 
 
-def closing_first(space, family, port, path="/"):
+def closing_first(netns, family, port, path="/"):
     """Takes the whole answer, then closes while the server would keep the connection."""
     request = _request(path, ())
-    with space.socket(family) as client:
+    with netns.socket(family) as client:
         client.settimeout(STALLED_S)
         began = now()
         client.connect((LOOPBACK[family], port))
@@ -57,14 +57,14 @@ def closing_first(space, family, port, path="/"):
     return Visit(me(ANY), own_port, len(request), received, Bracket(began, now()))
 
 
-def curl(space, family, port, path="/"):
+def curl(netns, family, port, path="/"):
     """curl closes first, when it has the answer."""
     report = "%{local_port} %{size_request} %{size_header} %{size_download}"
     command = [needs.program("curl"), "--silent", "--show-error", "--globoff", "--max-time", str(STALLED_S)]
     command += ["--noproxy", "*", "--output", os.devnull, "--write-out", report]
     began = now()
     url = f"http://{endpoint(family, port)}{path}"
-    process = space.start([*command, url], stdout=subprocess.PIPE, text=True)
+    process = netns.start([*command, url], stdout=subprocess.PIPE, text=True)
     output, _ = communicate(process)
     assert process.returncode == 0
     port, sent, headers, body = map(int, output.split())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a test needs to be installed."""
+"""Programs that a test needs."""
 
 import os
 import shutil

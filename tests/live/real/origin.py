@@ -2,7 +2,7 @@
 """An nginx with two ports: the impatient one ends a connection after a second without a request."""
 
 from real.servers import Nginx, endpoint
-from real.stage import ends
+from real.fixture import ends
 
 IMPATIENT, PATIENT = 8001, 8002
 
@@ -20,11 +20,11 @@ _HTTP = "".join(
 
 
 class Origin:
-    """Promises the connections that its log knows."""
+    """Expects the connections in its log."""
 
-    def __init__(self, stage):
-        self._stage = stage
-        self.nginx = stage.serve(Nginx, _HTTP, (IMPATIENT, PATIENT))
+    def __init__(self, fixture):
+        self._fixture = fixture
+        self.nginx = fixture.serve(Nginx, _HTTP, (IMPATIENT, PATIENT))
 
     def visited(self, family, port, visit):
         """Both ends of a client's visit, and the worker that served it."""
@@ -40,7 +40,7 @@ class Origin:
 
     def _promise(self, family, port, client_port, client, served):
         assert served.worker.pid in self.nginx.workers
-        near, far = self._stage.conversation(
+        near, far = self._fixture.conversation(
             family, (client_port, port), client, served.worker, served.received, served.sent
         )
         return near, far, served.worker

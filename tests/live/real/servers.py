@@ -50,13 +50,13 @@ class Server:
 
     comm = ""
 
-    def __init__(self, space, folder, command, ports):
+    def __init__(self, netns, folder, command, ports):
         self.ports, self.workers = ports, []
         self._log = pathlib.Path(folder, "output")
         with self._log.open("wb") as log:
-            self._process = space.start(command, stdout=log, stderr=log)
+            self._process = netns.start(command, stdout=log, stderr=log)
         try:
-            wait_for(lambda: self._listens(space), f"{self.comm} to listen")
+            wait_for(lambda: self._listens(netns), f"{self.comm} to listen")
         except BaseException:
             self.stop()
             raise
@@ -84,18 +84,18 @@ class Server:
                 self._process.kill()
                 self._process.wait()
 
-    def _listens(self, space):
+    def _listens(self, netns):
         assert self._process.poll() is None, self.output()
-        return all(space.listens(port) for port in self.ports)
+        return all(netns.listens(port) for port in self.ports)
 
 
 class Nginx(Server):
-    """Two workers. `http` is what stands in its http block; every visit is logged as it ends."""
+    """Two workers. `http` is the text of its http block; every visit is logged at its end."""
 
     comm = "nginx"
     WORKERS = 2
 
-    def __init__(self, space, folder, http, ports):
+    def __init__(self, netns, folder, http, ports):
         self._access = pathlib.Path(folder, "access.log")
         config = pathlib.Path(folder, "nginx.conf")
         scratch = "".join(
@@ -121,7 +121,7 @@ class Nginx(Server):
             encoding="ascii",
         )
         command = [needs.program("nginx"), "-p", folder, "-c", config, "-e", f"{folder}/error.log"]
-        super().__init__(space, folder, command, ports)
+        super().__init__(netns, folder, command, ports)
         try:
             self.workers = wait_for(self._all_workers, "nginx to have its workers")
         except BaseException:
@@ -181,7 +181,7 @@ class Haproxy(Server):
 
     comm = "haproxy"
 
-    def __init__(self, space, folder, proxies, ports):
+    def __init__(self, netns, folder, proxies, ports):
         config = pathlib.Path(folder, "haproxy.cfg")
         config.write_text(
             f"""
@@ -197,17 +197,17 @@ defaults
 """,
             encoding="ascii",
         )
-        super().__init__(space, folder, [needs.program("haproxy"), "-f", config, "-db"], ports)
+        super().__init__(netns, folder, [needs.program("haproxy"), "-f", config, "-db"], ports)
 
 
 class Service(Server):
     """The small HTTP service of service.py, with its bugs. It says what it does; see there."""
 
-    def __init__(self, space, folder, port, comm, in_line=False, redis=None):
+    def __init__(self, netns, folder, port, comm, in_line=False, redis=None):
         self.comm = comm
         program = pathlib.Path(__file__).with_name("service.py")
         settings = json.dumps({"comm": comm, "port": port, "in_line": in_line, "redis": redis})
-        super().__init__(space, folder, [PYTHON, "-E", "-s", program, settings], (port,))
+        super().__init__(netns, folder, [PYTHON, "-E", "-s", program, settings], (port,))
 
     def said(self, **wanted):
         """The lines that have these values."""
@@ -220,10 +220,10 @@ class Redis(Server):
 
     comm = "redis-server"
 
-    def __init__(self, space, folder, port):
+    def __init__(self, netns, folder, port):
         settings = {"port": port, "bind": " ".join(LOOPBACK.values()), "dir": folder,
                     "save": "", "appendonly": "no", "daemonize": "no"}
         config = pathlib.Path(folder, "redis.conf")
         lines = (f'{name} {value or chr(34) * 2}\n' for name, value in settings.items())
         config.write_text("".join(lines), encoding="ascii")
-        super().__init__(space, folder, [needs.program("redis-server"), config], (port,))
+        super().__init__(netns, folder, [needs.program("redis-server"), config], (port,))

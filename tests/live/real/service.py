@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small HTTP service, as a program of its own: python3 service.py JSON.
 
-It answers every path, /count with the help of redis; some of them have a bug of a kind that real
-services have. The program says on stdout, a JSON object a line, which descriptors it listens on and
-which connection a request with a bug came on: a test must know that without asking the tracer.
+It answers every path, /count with redis; some of them have bugs as in real
+services. The program prints JSON lines with the descriptors of its listeners and
+the connection of each request with a bug, so that a test knows them without the tracer.
 """
 
 import json

@@ -20,8 +20,8 @@ class Look(NamedTuple):
 
 
 class Witness:
-    def __init__(self, space):
-        self._space, self._stop, self.looks = space, threading.Event(), []
+    def __init__(self, netns):
+        self._netns, self._stop, self.looks = netns, threading.Event(), []
         self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self):
@@ -35,7 +35,7 @@ class Witness:
     def _watch(self):
         while not self._stop.wait(EVERY_S):
             began = now()
-            states = {row.cookie: row.state for row in self._space.sockets()}
+            states = {row.cookie: row.state for row in self._netns.sockets()}
             self.looks.append(Look(began, now(), states))
 
     def denies(self, flag):

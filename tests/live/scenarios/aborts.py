@@ -6,7 +6,7 @@ from lib.clock import pause
 from lib.conn import TCP_LINGER2
 from lib.life import ANY
 from lib.scenario import scenario
-from lib.world import Skip
+from lib.fixture import Skip
 
 TCP_USER_TIMEOUT = 18
 
@@ -77,7 +77,7 @@ def _until(c, state):
           fin_wait_2=dict(state="FIN_WAIT_2", first="local"),
           closing=dict(state="CLOSING", first="both"))
 def reset_in(w, state, first):
-    """The peer's RST in each state. Whoever sent a FIN before it, closed it."""
+    """The peer's RST in each state. The side that sent a FIN before the RST is the closer."""
     c = w.client()
     _until(c, state)
     pause(0.1)
@@ -118,12 +118,12 @@ def reset_before_accept(w):
     c.life.ends("reset_received", "remote")
     pause(0.1)
     listener.accepts(c)
-    c.life.owner = (None, c.life.owner)  # at the connection's end nobody had accepted it
+    c.life.owner = (None, c.life.owner)  # at the connection's end it was not accepted
 
 
 @scenario()
 def keepalive_gives_up(w):
-    """The peer is silent; the kernel itself ends it, and sends a RST that nobody reads."""
+    """The peer is silent; the kernel ends the connection, and sends an RST that the peer ignores."""
     sock = w.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1),
@@ -142,7 +142,7 @@ def user_timeout(w):
     sock.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, 1000)
     c = w.client(sock=sock)
     c.sock.send(b"anyone?")
-    # The kernel, and ss, count what is sent again too.
+    # The kernel and ss also count retransmitted bytes.
     c.life.bytes_sent = tuple(len(b"anyone?") * times for times in range(1, 8))
     c.gone_by_timer(0.5)
     assert c.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ETIMEDOUT
@@ -175,7 +175,7 @@ def linger2_of_two_seconds(w):
 
 @scenario(orphan=dict(held=False), held=dict(held=True))
 def no_linger2(w, held):
-    """TCP_LINGER2 < 0: an orphan has no FIN_WAIT_2 at all."""
+    """TCP_LINGER2 < 0: an orphan skips FIN_WAIT_2."""
     c = w.client()
     c.sock.setsockopt(socket.IPPROTO_TCP, TCP_LINGER2, -1)
     if held:

@@ -1,4 +1,4 @@
-"""Who closes when: FIN_WAIT_2, orphans, TIME_WAIT measured."""
+"""Closing in all orders: FIN_WAIT_2, orphans, TIME_WAIT measured."""
 from lib.clock import pause
 from lib.loopback import Pair
 from lib.scenario import scenario
@@ -6,7 +6,7 @@ from lib.scenario import scenario
 
 @scenario(client=dict(side="client"), server=dict(side="server"))
 def active_close(w, side):
-    """We close first and get the TIME_WAIT, whoever opened."""
+    """We close first and have the TIME_WAIT, as client and as server."""
     c = getattr(w, side)()
     pause(0.1)
     c.close(to="FIN_WAIT_1")
@@ -137,7 +137,7 @@ def orphan_gets_fin(w, delay, timestamps):
 
 @scenario(ts=dict(timestamps=True), nots=dict(timestamps=False))
 def orphan_gets_data(w, timestamps):
-    """Nobody is there to read it."""
+    """No process is left to read it."""
     c = w.client(timestamps=timestamps)
     c.close(to="FIN_WAIT_1")
     c.peer_acks_fin(to="FIN_WAIT_2")
@@ -155,7 +155,7 @@ def orphan_gets_data_in_fin_wait_1(w):
     c.hears("FA")
     pause(0.05)
     c.peer("A", data=b"anyone?", ack_back=1, to="CLOSED")
-    c.life.bytes_received = (0, len(b"anyone?"))  # it came, nobody could take it
+    c.life.bytes_received = (0, len(b"anyone?"))  # received, but no process could read it
     c.life.ends("reset_sent", "local")
 
 

@@ -1,11 +1,11 @@
-"""Half-open connections: what a request socket does before, or instead of, becoming a socket."""
+"""Half-open connections: request socks before they become sockets, and those that never do."""
 import select
 import socket
 
 from lib import diag
 from lib.clock import pause
 from lib.scenario import scenario
-from lib.world import PORT
+from lib.fixture import PORT
 
 TCP_FASTOPEN = 23
 
@@ -17,7 +17,7 @@ def _over_when_request_is_gone(c, not_before_s):
 
 @scenario()
 def ack_never_comes(w):
-    """Two SYN-ACKs repeated, then given up. The tracepoint shows nothing at all."""
+    """Two SYN-ACKs are repeated, then the kernel gives up. The tracepoint shows nothing."""
     w.peer
     w.sysctl("tcp_synack_retries", 2)
     c = w.listen().half_open()
@@ -70,7 +70,7 @@ def reset_to_request(w):
 
 @scenario()
 def listener_closed_then_ack(w):
-    """The request outlives its listener until the ACK finds nobody."""
+    """The request outlives its listener until the ACK finds no listener."""
     w.peer
     listener = w.listen()
     c = listener.half_open()
@@ -84,7 +84,7 @@ def listener_closed_then_ack(w):
 
 @scenario()
 def listener_closed_then_nothing(w):
-    """Or until its timer finds nobody."""
+    """Or until its timer finds no listener."""
     w.peer
     listener = w.listen()
     c = listener.half_open()
@@ -96,7 +96,7 @@ def listener_closed_then_nothing(w):
 
 @scenario()
 def syn_cookies(w):
-    """No request socket, so the SYN was nowhere and nobody can say when it came."""
+    """There is no request sock, so the time of the SYN is unknown."""
     w.sysctl("tcp_syncookies", 2)
     w.peer
     listener = w.listen()

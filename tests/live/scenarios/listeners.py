@@ -1,4 +1,4 @@
-"""LISTEN and what waits in its queue; two families at once; MPTCP. Rows 16, 16b, 17, 19."""
+"""LISTEN and its accept queue; two families at once; MPTCP."""
 import socket
 
 from lib.clock import pause, timed
@@ -6,7 +6,7 @@ from lib.conn import Conn, cookie_of
 from lib.life import ANY, me
 from lib.netns import has_sysctl
 from lib.scenario import scenario
-from lib.world import FAMILY, LOOPBACK, Skip
+from lib.fixture import FAMILY, LOOPBACK, Skip
 
 IPPROTO_MPTCP = 262
 
@@ -35,7 +35,7 @@ def listener_lives_again(w):
 
 @scenario()
 def never_accepted(w):
-    """Closing the listener resets what is in its queue, and nobody ever owned it."""
+    """Closing the listener resets the connections in its queue, which never had an owner."""
     w.peer
     listener = w.listen()
     c = listener.half_open()

@@ -1,4 +1,4 @@
-"""Opening: what succeeds, what is refused, what is given up."""
+"""Opening: successful, refused and abandoned connections."""
 import errno
 import socket
 
@@ -8,7 +8,7 @@ from lib.life import me
 from lib.netns import has_sysctl
 from lib.peer import Flow
 from lib.scenario import scenario
-from lib.world import LOOPBACK, PORT
+from lib.fixture import LOOPBACK, PORT
 
 TCP_FASTOPEN_CONNECT = 30
 
@@ -87,7 +87,7 @@ def unreachable(w):
 
 @scenario()
 def connect_times_out(w):
-    """Nobody answers the SYN, nor the two that follow."""
+    """Neither the SYN nor its two retransmissions are answered."""
     w.sysctl("tcp_syn_retries", 2)
     if has_sysctl("ipv4.tcp_syn_linear_timeouts"):
         w.sysctl("tcp_syn_linear_timeouts", 0)

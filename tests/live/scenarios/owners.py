@@ -1,4 +1,4 @@
-"""Who owned it and who closed it."""
+"""Owners and closers."""
 import os
 import socket
 import threading
@@ -10,7 +10,7 @@ from lib.conn import Conn, cookie_of
 from lib.life import ANY, Who, me
 from lib.loopback import Pair
 from lib.scenario import scenario
-from lib.world import LOOPBACK, Skip
+from lib.fixture import LOOPBACK, Skip
 
 
 def _closed(c, at, who):
@@ -24,7 +24,7 @@ def _closed(c, at, who):
 
 
 def _close(sock):
-    """What a child does: close, and say when and who."""
+    """Runs in a child: closes, and reports the time and its identity."""
     _, at = timed(sock.close)
     return at, me("close")
 
@@ -102,7 +102,7 @@ def accepted_by_thread(w):
 
 @scenario()
 def passed_by_scm_rights(w):
-    """The receiver of the fd closes it; who accepted it stays its owner."""
+    """The receiver of the fd closes it; the process that accepted it remains the owner."""
     c = w.server()
 
     def job(child):
@@ -281,5 +281,5 @@ def listening_children_share(w):
 
 
 def _bare(c):
-    """The connection without what cannot travel to another process."""
+    """The connection without the parts that cannot be sent to another process."""
     return Conn(None, None, c.life)

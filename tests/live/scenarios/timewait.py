@@ -6,7 +6,7 @@ from lib.clock import pause, timed
 from lib.loopback import Pair
 from lib.netns import Netns
 from lib.scenario import scenario
-from lib.world import PORT, Skip
+from lib.fixture import PORT, Skip
 
 
 def _to_time_wait(c, held=False):
@@ -105,7 +105,7 @@ def rearmed(w, flags):
 
 @scenario(last=True)
 def namespace_is_destroyed(w):
-    """Nobody holds the namespace any longer: its TIME_WAIT dies with it, within a second or so."""
+    """The namespace is removed: its TIME_WAIT ends with it, within a second or so."""
     doomed = Netns.create()
     survivor, w.netns = w.netns, doomed
     pair = Pair(w)

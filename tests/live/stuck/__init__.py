@@ -1,1 +1,1 @@
-"""Stories about sockets that stay where they are, for test_flags.py and test_leaks.py."""
+"""Scenarios about sockets that stay where they are, for test_flags.py and test_leaks.py."""

@@ -1,12 +1,12 @@
-"""One story a cause of CLOSE_WAIT; each leaves a FIN_WAIT_2 on the other side, too.
+"""One scenario per cause of CLOSE_WAIT; each leaves a FIN_WAIT_2 on the other side, too.
 
-A story yields when its scene is set; what follows releases the sockets.
+A scenario yields when its sockets are stuck; the code after that releases them.
 """
 import select
 
 from lib import patience
 
-from .stage import held
+from .fixture import held
 
 
 def readable(sock):
@@ -14,17 +14,17 @@ def readable(sock):
     return sock
 
 
-def not_accepted(stage):
+def not_accepted(fixture):
     """The client has come and gone; nobody calls accept()."""
-    talk = stage.talk(accept=False)
+    talk = fixture.talk(accept=False)
     at = talk.client_closes()
     talk.server_waits(at, held(talk.listener))
     yield
     readable(talk.listener).accept()[0].close()
 
 
-def data_unread(stage):
-    talk = stage.talk()
+def data_unread(fixture):
+    talk = fixture.talk()
     talk.client.sock.send(b"5 by.")
     at = talk.client_closes()
     talk.server.gets_stuck("CLOSE_WAIT", "data_unread", at, unread=5)
@@ -32,9 +32,9 @@ def data_unread(stage):
     talk.server.sock.close()
 
 
-def sending(stage):
+def sending(fixture):
     """The server has read everything, and sends to a client that does not read."""
-    talk = stage.talk(stage.listen(SO_SNDBUF=4096), SO_RCVBUF=4096)
+    talk = fixture.talk(fixture.listen(SO_SNDBUF=4096), SO_RCVBUF=4096)
     at = talk.client_half_closes(quiet=False)
     assert readable(talk.server.sock).recv(100) == b""
     talk.server.sock.setblocking(False)
@@ -46,16 +46,16 @@ def sending(stage):
     talk.server.sock.close()
 
 
-def eof_unread(stage):
-    talk = stage.talk()
+def eof_unread(fixture):
+    talk = fixture.talk()
     at = talk.client_closes()
     talk.server.gets_stuck("CLOSE_WAIT", "eof_unread", at)
     yield
     talk.server.sock.close()
 
 
-def eof_read(stage):
-    talk = stage.talk()
+def eof_read(fixture):
+    talk = fixture.talk()
     at = talk.client_half_closes()
     assert readable(talk.server.sock).recv(100) == b""
     talk.server.gets_stuck("CLOSE_WAIT", "eof_read", at)
@@ -64,9 +64,9 @@ def eof_read(stage):
     assert readable(talk.client.sock).recv(100) == b""
 
 
-def data_read_then_eof(stage):
+def data_read_then_eof(fixture):
     """A recv() with room to spare takes the FIN with the data: nothing is left to read."""
-    talk = stage.talk()
+    talk = fixture.talk()
     talk.client.sock.send(b"5 by.")
     at = talk.client_half_closes()
     talk.server.comes_to("CLOSE_WAIT", at)
@@ -76,8 +76,8 @@ def data_read_then_eof(stage):
     talk.server.sock.close()
 
 
-def data_partly_read(stage):
-    talk = stage.talk()
+def data_partly_read(fixture):
+    talk = fixture.talk()
     talk.client.sock.send(b"5 by.")
     at = talk.client_closes()
     assert readable(talk.server.sock).recv(3) == b"5 b"
@@ -86,9 +86,9 @@ def data_partly_read(stage):
     talk.server.sock.close()
 
 
-def data_read_before_eof(stage):
+def data_read_before_eof(fixture):
     """The application fetched its five bytes, and never came back for the end of the stream."""
-    talk = stage.talk()
+    talk = fixture.talk()
     talk.client.sock.send(b"5 by.")
     assert readable(talk.server.sock).recv(5) == b"5 by."
     at = talk.client_closes()

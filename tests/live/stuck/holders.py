@@ -6,12 +6,12 @@ import threading
 from lib.child import Child, rename
 from lib.life import me
 
-from .stage import held
+from .fixture import held
 
 
-def _stuck_server(stage):
+def _stuck_server(fixture):
     """An accepted socket in CLOSE_WAIT whose client has half-closed; not promised yet."""
-    talk = stage.talk()
+    talk = fixture.talk()
     return talk, talk.client_half_closes()
 
 
@@ -31,9 +31,9 @@ def _let_go(*children):
         child.result()
 
 
-def forked_workers(stage):
+def forked_workers(fixture):
     """Five workers inherit it; their parent has closed it."""
-    talk, at = _stuck_server(stage)
+    talk, at = _stuck_server(fixture)
     workers = [Child(_holding(talk.server.sock, talk.client.sock), b"worker-%d" % i)
                for i in range(5)]
     holders = sum((worker.told() for worker in workers), ())
@@ -43,9 +43,9 @@ def forked_workers(stage):
     _let_go(*workers)
 
 
-def duplicated(stage):
+def duplicated(fixture):
     """Two descriptors of one process."""
-    talk, at = _stuck_server(stage)
+    talk, at = _stuck_server(fixture)
     copy = talk.server.sock.dup()
     talk.server.gets_stuck("CLOSE_WAIT", "eof_unread", at, held(talk.server.sock, copy))
     yield
@@ -63,9 +63,9 @@ def _receiver(*socks):
     return job
 
 
-def passed_and_kept(stage):
+def passed_and_kept(fixture):
     """SCM_RIGHTS: the sender and the receiver."""
-    talk, at = _stuck_server(stage)
+    talk, at = _stuck_server(fixture)
     receiver = Child(_receiver(talk.server.sock, talk.client.sock), b"receiver")
     receiver.send_fd(talk.server.sock.fileno())
     talk.server.gets_stuck("CLOSE_WAIT", "eof_unread", at, held(talk.server.sock) + receiver.told())
@@ -74,9 +74,9 @@ def passed_and_kept(stage):
     _let_go(receiver)
 
 
-def passed_on(stage):
+def passed_on(fixture):
     """SCM_RIGHTS: only the receiver, once the sender has closed it."""
-    talk, at = _stuck_server(stage)
+    talk, at = _stuck_server(fixture)
     receiver = Child(_receiver(talk.server.sock, talk.client.sock), b"receiver")
     receiver.send_fd(talk.server.sock.fileno())
     holders = receiver.told()
@@ -86,9 +86,9 @@ def passed_on(stage):
     _let_go(receiver)
 
 
-def in_flight(stage):
+def in_flight(fixture):
     """In the queue of a unix socket: no process has it, and none must be shown."""
-    talk, at = _stuck_server(stage)
+    talk, at = _stuck_server(fixture)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     socket.send_fds(ours, [b"fd"], [talk.server.sock.fileno()])
     talk.server.sock.close()
@@ -98,15 +98,15 @@ def in_flight(stage):
     ours.close()
 
 
-def accepted_by_thread(stage):
+def accepted_by_thread(fixture):
     """A thread's name and id are not the process's."""
-    listener, talks = stage.listen(), []
+    listener, talks = fixture.listen(), []
     done = threading.Event()
 
     def thread():
-        stage.netns.enter()
+        fixture.netns.enter()
         rename(b"not-the-leader")
-        talks.append(stage.talk(listener))
+        talks.append(fixture.talk(listener))
         done.wait()
 
     worker = threading.Thread(target=thread)
@@ -123,9 +123,9 @@ def accepted_by_thread(stage):
     talk.server.sock.close()
 
 
-def listener_shared(stage):
+def listener_shared(fixture):
     """Not accepted: whoever holds the listener could accept it, so all of them are shown."""
-    talk = stage.talk(accept=False)
+    talk = fixture.talk(accept=False)
     twin = Child(_holding(talk.listener, talk.client.sock), b"twin")
     holders = twin.told()
     at = talk.client_closes()
@@ -135,12 +135,12 @@ def listener_shared(stage):
     _let_go(twin)
 
 
-def reuse_port_twins(stage):
+def reuse_port_twins(fixture):
     """Two listeners at one port in two processes: only the one in whose queue it waits."""
-    first = stage.listen(reuse_port=True)
+    first = fixture.listen(reuse_port=True)
 
     def job(child):
-        other = stage.listen(first.getsockname()[1], reuse_port=True)
+        other = fixture.listen(first.getsockname()[1], reuse_port=True)
         first.close()
         child.tell()
         child.told()
@@ -152,7 +152,7 @@ def reuse_port_twins(stage):
 
     twin = Child(job, b"twin")
     twin.told()
-    talk = stage.talk(first, accept=False)
+    talk = fixture.talk(first, accept=False)
     at = talk.client_closes()
     twin.tell()
     holders = twin.told()

@@ -1,1 +1,1 @@
-"""Loads that lose events, and verdicts on what a tracer makes of it, for test_wholeness.py."""
+"""Traffic that makes a tracer lose events, and checks of the result, for test_wholeness.py."""

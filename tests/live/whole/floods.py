@@ -7,7 +7,7 @@ import subprocess
 from lib.child import Child
 from lib.netns import Netns, ip_batch, sysctl
 from lib.packet import tcp_packet
-from whole.load import CHURN
+from whole.traffic import CHURN
 
 HERE, NOWHERE, NOBODY = "10.8.0.1", "10.8.0.99", "02:00:00:00:00:99"
 PORT = 7  # of all; nobody else uses it

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which service a cgroup belongs to: the paths that systemd, kubelet and the runtimes really make.
+// The service of a cgroup, from real paths of systemd, kubelet and the container runtimes.
 #include "host/service.h"
 
 #include <gtest/gtest.h>
@@ -13,12 +13,12 @@ const std::string kId = "3f2a1b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c
 const std::string kUid = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
 const std::string kUidOfSystemd = "0f1e2d3c_4b5a_6978_8796_a5b4c3d2e1f0";
 
-TEST(Service, UnitsOfSystemd) {
+TEST(Service, SystemdUnits) {
   EXPECT_EQ(service_of("/system.slice/nginx.service"), "nginx.service");
   EXPECT_EQ(service_of("/system.slice/system-getty.slice/getty@tty1.service"),
             "getty@tty1.service");
   EXPECT_EQ(service_of("/system.slice/nginx.service/workers"), "nginx.service")
-      << "a service may divide its own cgroup";
+      << "a service may have child cgroups";
   EXPECT_EQ(service_of("/user.slice/user-1000.slice/user@1000.service/app.slice/web.service"),
             "web.service");
   EXPECT_EQ(service_of("/user.slice/user-1000.slice/session-3.scope"), "session-3.scope");
@@ -28,7 +28,7 @@ TEST(Service, Docker) {
   EXPECT_EQ(service_of("/system.slice/docker-" + kId + ".scope"), "docker 3f2a1b4c5d6e");
   EXPECT_EQ(service_of("/docker/" + kId), "docker 3f2a1b4c5d6e");
   EXPECT_EQ(service_of("/docker/" + kId + "/system.slice/nginx.service"), "docker 3f2a1b4c5d6e")
-      << "the container goes before the unit in it";
+      << "the container takes precedence over a unit inside it";
 }
 
 TEST(Service, OtherRuntimes) {
@@ -72,7 +72,7 @@ TEST(Service, Pods) {
       << "kind";
 }
 
-TEST(Service, NoneOfThese) {
+TEST(Service, OtherPathsHaveNone) {
   for (const char* path :
        {"", "/", "//", "/user.slice", "/init", "/kubepods.slice", "/kubepods",
         "/kubepods/burstable", "/docker", "/docker/buildkit", "/docker/abc", "/podman", "/a/b/c"})

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What sysctl files set that does not do what it looks like.
+// Settings in sysctl files that do not have the intended effect.
 #include "host/sysctl_mistakes.h"
 
 #include <gmock/gmock.h>
@@ -12,7 +12,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// "LINE NAME" of each.
+// "LINE NAME" of each mistake.
 std::vector<std::string> found_in(std::string_view text) {
   std::vector<std::string> all;
   for (const SysctlMistake& each : find_sysctl_mistakes("f", text, 1000)) {
@@ -28,26 +28,26 @@ std::string says(std::string_view text) {
   return all.size() == 1 ? all[0].says : "found " + std::to_string(all.size());
 }
 
-TEST(SysctlMistake, WhatTheKernelHasDropped) {
-  EXPECT_THAT(says("net.ipv4.tcp_tw_recycle=1"), HasSubstr("since 4.12"));
+TEST(SysctlMistake, RemovedSettings) {
+  EXPECT_THAT(says("net.ipv4.tcp_tw_recycle=1"), HasSubstr("removed in 4.12"));
   EXPECT_THAT(says("net.ipv4.tcp_fack=1"), HasSubstr("no effect since 4.15"));
   EXPECT_THAT(says("net.ipv4.tcp_low_latency=1"), HasSubstr("no effect since 4.14"));
-  EXPECT_THAT(says("net.ipv4.tcp_westwood=1"), HasSubstr("no such setting"));
-  EXPECT_THAT(says("net.ipv4.tcp_bic=1"), HasSubstr("no such setting"));
-  EXPECT_THAT(says("net.ipv4.tcp_bic_low_window=14"), HasSubstr("no such setting"));
+  EXPECT_THAT(says("net.ipv4.tcp_westwood=1"), HasSubstr("removed in 2.6.13"));
+  EXPECT_THAT(says("net.ipv4.tcp_bic=1"), HasSubstr("removed in 2.6.13"));
+  EXPECT_THAT(says("net.ipv4.tcp_bic_low_window=14"), HasSubstr("removed in 2.6.13"));
 }
 
-TEST(SysctlMistake, FinTimeoutAgainstTimeWait) {
+TEST(SysctlMistake, FinTimeoutSetToShortenTimeWait) {
   EXPECT_THAT(says("net.ipv4.tcp_fin_timeout = 30"), HasSubstr("does not shorten TIME_WAIT"));
   EXPECT_THAT(says("net.ipv4.tcp_fin_timeout = 59"), HasSubstr("TIME_WAIT"));
   EXPECT_THAT(says("net.ipv4.tcp_fin_timeout = 30 # as everybody does"), HasSubstr("TIME_WAIT"))
-      << "the kernel reads the number";
+      << "the kernel ignores text after the number";
   for (const char* harmless : {"60", "120", "", "long", "30x", "99999999999999999999"})
     EXPECT_THAT(found_in("net.ipv4.tcp_fin_timeout = " + std::string(harmless)), IsEmpty())
         << harmless;
 }
 
-TEST(SysctlMistake, WhatIsAsItShouldBe) {
+TEST(SysctlMistake, ValidSettings) {
   EXPECT_THAT(found_in("net.ipv4.tcp_tw_reuse = 1\n"
                        "net.ipv4.tcp_tw_recycled = 1\n"
                        "net.ipv4.tcp_bicycle = 1\n"
@@ -64,26 +64,27 @@ TEST(SysctlMistake, LinesAreCounted) {
               ElementsAre("4 net.ipv4.tcp_fack", "6 net.ipv4.tcp_tw_recycle"));
 }
 
-TEST(SysctlMistake, CommentsAreNone) {
+TEST(SysctlMistake, CommentsAreIgnored) {
   EXPECT_THAT(found_in("#net.ipv4.tcp_fack=1\n ; net.ipv4.tcp_fack=1\n\t# net.ipv4.tcp_fack = 1"),
               IsEmpty());
 }
 
-TEST(SysctlMistake, BlanksDoNotMatter) {
+TEST(SysctlMistake, BlanksAreIgnored) {
   EXPECT_THAT(found_in(" \t net.ipv4.tcp_fack \t = \t 1 \t \n"),
               ElementsAre("1 net.ipv4.tcp_fack"));
   EXPECT_THAT(found_in("net.ipv4.tcp_fack ="), ElementsAre("1 net.ipv4.tcp_fack"));
 }
 
-TEST(SysctlMistake, WindowsLines) {
+TEST(SysctlMistake, CrLfLineEnds) {
   EXPECT_THAT(found_in("net.ipv4.tcp_fack=1\r\nnet.ipv4.tcp_fin_timeout=5\r\n"),
               ElementsAre("1 net.ipv4.tcp_fack", "2 net.ipv4.tcp_fin_timeout"));
 }
 
-TEST(SysctlMistake, ADashIgnoresErrors) {
+TEST(SysctlMistake, LeadingDashIsStripped) {
   EXPECT_THAT(found_in("-net.ipv4.tcp_tw_recycle = 1\n- net.ipv4.tcp_tw_recycle=1"),
               ElementsAre("1 net.ipv4.tcp_tw_recycle", "2 net.ipv4.tcp_tw_recycle"));
-  EXPECT_THAT(found_in("-net.ipv4.tcp_tw_recycle"), IsEmpty()) << "leaves a key out of a glob";
+  EXPECT_THAT(found_in("-net.ipv4.tcp_tw_recycle"), IsEmpty())
+      << "without a value it excludes a key from a glob";
 }
 
 TEST(SysctlMistake, SlashesForDots) {
@@ -93,24 +94,24 @@ TEST(SysctlMistake, SlashesForDots) {
       << "the second of the two is part of a word";
 }
 
-TEST(SysctlMistake, AGlobIsNotExpanded) {
+TEST(SysctlMistake, GlobIsNotExpanded) {
   EXPECT_THAT(found_in("net.ipv4.* = 1\nnet.ipv4.tcp_* = 1\nnet.*.tcp_fack = 1"), IsEmpty());
 }
 
-TEST(SysctlMistake, NoLineGoesOn) {
+TEST(SysctlMistake, BackslashDoesNotContinueLine) {
   EXPECT_THAT(found_in("net.ipv4.tcp_tw_reuse = \\\nnet.ipv4.tcp_fack = 1"),
               ElementsAre("2 net.ipv4.tcp_fack"));
   EXPECT_THAT(found_in("net.ipv4.\\\ntcp_fack = 1"), IsEmpty());
 }
 
-TEST(SysctlMistake, AHugeLine) {
+TEST(SysctlMistake, HugeLine) {
   const std::string huge(3 << 20, 'x');
   EXPECT_THAT(found_in(huge + "=1\n" + "net.ipv4.tcp_fack=" + huge),  //
               ElementsAre("2 net.ipv4.tcp_fack"));
   EXPECT_THAT(found_in(huge), IsEmpty());
 }
 
-TEST(SysctlMistake, Binary) {
+TEST(SysctlMistake, BinaryText) {
   using namespace std::string_view_literals;
   EXPECT_THAT(found_in("\0\xff\x80=\0\n\0net.ipv4.tcp_fack=1\nnet.ipv4.tcp_fack\0=1\n"
                        "net.ipv4.tcp_fack=\0"sv),
@@ -119,7 +120,7 @@ TEST(SysctlMistake, Binary) {
   EXPECT_THAT(found_in("\n\n"), IsEmpty());
 }
 
-TEST(SysctlMistake, NoMoreThanAreAskedFor) {
+TEST(SysctlMistake, ReturnsAtMostTheLimit) {
   std::string text;
   for (int i = 0; i < 10; ++i) text += "net.ipv4.tcp_fack=1\n";
   EXPECT_EQ(find_sysctl_mistakes("f", text, 3).size(), 3U);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long the kernel's timers really take. What was measured on a kernel says so.
+// How long the kernel's timers really take. Values measured on a kernel are marked.
 #include "host/tcp_timeouts.h"
 
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 Nanos latest_time_wait(unsigned hz) { return timer_bounds(60s, hz).max; }
 
-TEST(TimerBounds, OfTimeWait) {
+TEST(TimerBounds, TimeWait) {
   EXPECT_EQ(timer_bounds(60s, 250).min, 60s) << "a timer is never early";
   EXPECT_EQ(latest_time_wait(100), 65'120ms);
   EXPECT_EQ(latest_time_wait(250), 62'048ms) << "measured: 60 sockets, 62.048 s at the most";
@@ -19,14 +19,14 @@ TEST(TimerBounds, OfTimeWait) {
   EXPECT_EQ(latest_time_wait(1000), 64'096ms);
 }
 
-TEST(TimerBounds, ALevelEndsBeforeItsLastSlot) {
+TEST(TimerBounds, LevelEndsBeforeLastSlot) {
   EXPECT_EQ(timer_bounds(62ms, 1000).max, 63ms);
   EXPECT_EQ(timer_bounds(63ms, 1000).max, 71ms) << "63 jiffies are too far for the finest level";
   EXPECT_EQ(timer_bounds(503ms, 1000).max, 511ms);
   EXPECT_EQ(timer_bounds(504ms, 1000).max, 568ms);
 }
 
-TEST(TimerBounds, OfAShortFinTimeout) {
+TEST(TimerBounds, ShortFinTimeout) {
   EXPECT_EQ(timer_bounds(3s, 250).max, 3'256ms) << "measured: 3.0 to 3.26 s";
 }
 
@@ -55,7 +55,7 @@ TEST(SynTimeout, WithLinearTimeouts) {
   EXPECT_EQ(syn_timeout(2, 1, kRtoMax), 8s) << "measured: 8.19 s";
 }
 
-TEST(SynTimeout, EndsWhateverIsSet) {
+TEST(SynTimeout, IsBoundedForExtremeValues) {
   EXPECT_EQ(syn_timeout(255, 255, 1s), 256s);
   EXPECT_EQ(syn_timeout(0, 0, kRtoMax), 1s);
 }
@@ -66,7 +66,7 @@ TEST(SynAckTimeout, Doubles) {
   EXPECT_EQ(syn_ack_timeout(8, kRtoMax), 127s + 2 * 120s);
 }
 
-TEST(OrphanTimeout, WhatIsAboveAMinuteIsWaitedTwice) {
+TEST(OrphanTimeout, ExcessOverAMinuteCountsTwice) {
   EXPECT_EQ(orphan_timeout(30s), 30s);
   EXPECT_EQ(orphan_timeout(60s), 60s);
   EXPECT_EQ(orphan_timeout(63s), 6s) << "measured: 6.303 s";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What belongs together, which is worst, and how old it is.
+// Which stuck sockets form a group, the order of the groups, and their ages.
 #include "leaks/leak_groups.h"
 
 #include <gtest/gtest.h>
@@ -24,19 +24,19 @@ std::vector<FlagRecord> with_ages(std::initializer_list<Nanos> ages) {
   return flags;
 }
 
-TEST(LeakGroups, NothingMakesNoGroups) {
+TEST(LeakGroups, NoFlagsNoGroups) {
   EXPECT_TRUE(group_leaks({}).empty());
   const FlagRecord flag = cleared(stuck_server(), 1s);
-  EXPECT_TRUE(group_leaks({&flag, 1}).empty()) << "what is cleared is no leak";
+  EXPECT_TRUE(group_leaks({&flag, 1}).empty()) << "a cleared flag is no leak";
 }
 
-TEST(LeakGroups, AServersSocketsShareItsPort) {
+TEST(LeakGroups, ServerSocketsShareLocalPort) {
   const auto groups = group_leaks(with_ages({1s, 2s, 3s}));
   ASSERT_EQ(groups.size(), 1U);
   const LeakGroup& group = groups[0];
   EXPECT_EQ(group.count, 3U);
   EXPECT_EQ(group.local_port, 8080);
-  EXPECT_EQ(group.peer.port, 0) << "each peer has another one";
+  EXPECT_EQ(group.peer.port, 0) << "the peers' ports differ";
   EXPECT_EQ(format_address(group.peer, group.family), "10.0.0.2");
   EXPECT_EQ(group.peers, 1U);
   EXPECT_EQ(group.cgroup, "/system.slice/web.service");
@@ -48,16 +48,16 @@ TEST(LeakGroups, AServersSocketsShareItsPort) {
   EXPECT_EQ(group.cookie, 50002U);
 }
 
-TEST(LeakGroups, AClientsSocketsShareTheDestination) {
+TEST(LeakGroups, ClientSocketsShareDestination) {
   std::vector<FlagRecord> flags;
   for (std::uint16_t port = 40000; port < 40005; ++port) flags.push_back(half_closed_client(port));
   const auto groups = group_leaks(flags);
-  ASSERT_EQ(groups.size(), 1U) << "its own port is another one each time";
+  ASSERT_EQ(groups.size(), 1U) << "the local ports differ";
   EXPECT_EQ(groups[0].local_port, 0);
   EXPECT_EQ(groups[0].peer.port, 5432);
 }
 
-TEST(LeakGroups, WhereTheRoleIsNotKnownTheCommonEndTells) {
+TEST(LeakGroups, UnknownRoleIsTakenFromCommonEnd) {
   std::vector<FlagRecord> flags;
   for (std::uint16_t i = 0; i < 5; ++i) {
     flags.push_back(stuck_server(Cause::EofRead, static_cast<std::uint16_t>(50000 + i)));
@@ -75,7 +75,7 @@ TEST(LeakGroups, WhereTheRoleIsNotKnownTheCommonEndTells) {
   }
 }
 
-TEST(LeakGroups, OfASingleSocketWithoutARoleTheLowerPortIsTheService) {
+TEST(LeakGroups, UnknownRoleOfSingleSocketByLowerPort) {
   FlagRecord flag = stuck_server();
   flag.socket.role = Role::Unknown;
   EXPECT_EQ(group_of(flag).local_port, 8080);
@@ -86,7 +86,7 @@ TEST(LeakGroups, OfASingleSocketWithoutARoleTheLowerPortIsTheService) {
   EXPECT_EQ(group_of(flag).local_port, 50000) << "only a server has an accept queue";
 }
 
-TEST(LeakGroups, WhatDiffersIsApart) {
+TEST(LeakGroups, DifferentPropertiesSplitGroups) {
   std::vector<FlagRecord> flags(8, stuck_server());
   flags[1].state = State::FinWait2;
   flags[2].cause = Cause::DataUnread;
@@ -98,7 +98,7 @@ TEST(LeakGroups, WhatDiffersIsApart) {
   EXPECT_EQ(group_leaks(flags).size(), flags.size());
 }
 
-TEST(LeakGroups, AnotherDescriptorOfTheSameProcessesIsNot) {
+TEST(LeakGroups, DescriptorNumbersDoNotSplitGroups) {
   std::vector<FlagRecord> flags(3, stuck_server());
   flags[0].holders = {holder(1, "a", 3), holder(2, "b", 3)};
   flags[1].holders = {holder(1, "a", 4), holder(1, "a", 5), holder(2, "b", 4)};
@@ -111,13 +111,13 @@ TEST(LeakGroups, AnotherDescriptorOfTheSameProcessesIsNot) {
   EXPECT_EQ(groups[0].holders[1].descriptors, 3U);
 }
 
-TEST(LeakGroups, WithoutHoldersTheOwnerTellsThemApart) {
+TEST(LeakGroups, OwnerSplitsGroupsWithoutHolders) {
   std::vector<FlagRecord> flags = {orphan(1), orphan(2), orphan(3)};
   flags[2].socket.owner = owner_of(8, "other");
   EXPECT_EQ(group_leaks(flags).size(), 2U);
 }
 
-TEST(LeakGroups, ManyPeersAreOneGroup) {
+TEST(LeakGroups, ManyPeersAreMerged) {
   const auto flags_of = [](int peers) {
     std::vector<FlagRecord> flags;
     for (int i = 0; i < peers; ++i) {
@@ -131,10 +131,10 @@ TEST(LeakGroups, ManyPeersAreOneGroup) {
   const auto together = group_leaks(flags_of(static_cast<int>(kPeersApart) + 1));
   ASSERT_EQ(together.size(), 1U);
   EXPECT_EQ(together[0].peers, kPeersApart + 1);
-  EXPECT_EQ(together[0].key, apart[0].wider_key) << "growth is followed from round to round";
+  EXPECT_EQ(together[0].key, apart[0].wider_key) << "links the group to that of the round before";
 }
 
-TEST(LeakGroups, TheMedianOfAnOddAndOfAnEvenCount) {
+TEST(LeakGroups, MedianOfOddAndEvenCount) {
   EXPECT_EQ(group_leaks(with_ages({9s, 1s, 4s}))[0].median.value, Nanos{4s});
   EXPECT_EQ(group_leaks(with_ages({9s, 1s, 4s, 5s}))[0].median.value, Nanos{4500ms});
   EXPECT_EQ(group_leaks(with_ages({7s}))[0].median.value, Nanos{7s});
@@ -144,18 +144,19 @@ TEST(LeakGroups, TheMedianOfAnOddAndOfAnEvenCount) {
   EXPECT_EQ(group_leaks(with_ages({large, large}))[0].median.value, large) << "no overflow";
 }
 
-TEST(LeakGroups, OneLowerBoundMakesBothLowerBounds) {
+TEST(LeakGroups, OneLowerBoundMakesAgesLowerBounds) {
   std::vector<FlagRecord> flags = with_ages({9s, 1s, 4s});
   EXPECT_EQ(group_leaks(flags)[0].oldest.error, Nanos{0});
   flags[0].dwell.error = 4ms;
   EXPECT_EQ(group_leaks(flags)[0].median.error, Nanos{4ms});
   flags[1].dwell.error = std::nullopt;
   flags[1].threshold = 1s;  // which it passes
-  EXPECT_EQ(group_leaks(flags)[0].oldest.error, std::nullopt) << "it may be older than the 9s";
+  EXPECT_EQ(group_leaks(flags)[0].oldest.error, std::nullopt)
+      << "the socket of unknown age may be older than 9 s";
   EXPECT_EQ(group_leaks(flags)[0].median.error, std::nullopt);
 }
 
-TEST(LeakGroups, WhatMayBeTooYoungIsAGroupOfItsOwn) {
+TEST(LeakGroups, UnknownAgeIsSeparateGroup) {
   std::vector<FlagRecord> flags = with_ages({70s, 1s, 4s});
   for (FlagRecord& flag : flags) {
     flag.threshold = 60s;
@@ -165,12 +166,12 @@ TEST(LeakGroups, WhatMayBeTooYoungIsAGroupOfItsOwn) {
   flags[2].at_most = 3min;
   const auto groups = group_leaks(flags);
   ASSERT_EQ(groups.size(), 2U);
-  EXPECT_TRUE(groups[0].certain) << "first, though there are fewer of them";
+  EXPECT_TRUE(groups[0].certain) << "certain ones come first, although they are fewer";
   EXPECT_FALSE(groups[1].certain);
-  EXPECT_EQ(groups[1].at_most, 3min) << "of the oldest";
+  EXPECT_EQ(groups[1].at_most, 3min) << "upper bound of the oldest";
 }
 
-TEST(LeakGroups, BytesAreSummedWhereTheyAreKnown) {
+TEST(LeakGroups, SumsKnownBytes) {
   std::vector<FlagRecord> flags = with_ages({1s, 2s, 3s});
   EXPECT_EQ(group_leaks(flags)[0].unread_bytes, std::nullopt);
   flags[0].unread_bytes = 10;
@@ -180,7 +181,7 @@ TEST(LeakGroups, BytesAreSummedWhereTheyAreKnown) {
   EXPECT_EQ(group_leaks(flags)[0].unsent_bytes, 0U);
 }
 
-TEST(LeakGroups, SeveralOwnersOrServicesAreNoneOfThem) {
+TEST(LeakGroups, DifferentOwnersOrCgroupsGiveNone) {
   std::vector<FlagRecord> flags = with_ages({1s, 2s});
   flags[1].socket.owner = owner_of(1, "parent", Via::Close);
   flags[1].socket.cgroup = "/other";
@@ -201,10 +202,10 @@ TEST(LeakGroups, WorstFirstAndOrphansLast) {
   EXPECT_EQ(groups[0].cause, Cause::EofRead) << "three of them";
   EXPECT_EQ(groups[1].cause, Cause::DataUnread) << "the older of two single ones";
   EXPECT_EQ(groups[2].cause, Cause::EofUnread);
-  EXPECT_EQ(groups[3].cause, Cause::Orphaned) << "nine, but they end by themselves";
+  EXPECT_EQ(groups[3].cause, Cause::Orphaned) << "last, although they are nine";
 }
 
-TEST(LeakGroups, HoldersOutsideTheTracersPidNamespaceAreToldApartByName) {
+TEST(LeakGroups, HoldersInOtherPidNamespaceAreIdentifiedByComm) {
   std::vector<FlagRecord> flags(2, stuck_server());
   flags[0].holders = {holder(0, "a", 3), holder(0, "b", 4)};
   flags[1].holders = {holder(0, "a", 3), holder(0, "c", 4)};
@@ -213,7 +214,7 @@ TEST(LeakGroups, HoldersOutsideTheTracersPidNamespaceAreToldApartByName) {
   EXPECT_EQ(groups[0].holders.size(), 2U);
 }
 
-// Each of the processes 101, 102, ... holds one.
+// Each of the processes 101, 102, ... holds one socket.
 std::vector<FlagRecord> of_workers(std::uint32_t count, std::string_view comm = "php-fpm8.2") {
   std::vector<FlagRecord> flags;
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -226,7 +227,7 @@ std::vector<FlagRecord> of_workers(std::uint32_t count, std::string_view comm = 
   return flags;
 }
 
-TEST(LeakGroups, WorkersOfOneServerAreOneGroup) {
+TEST(LeakGroups, WorkersOfOneServerAreMerged) {
   const auto groups = group_leaks(of_workers(24));
   ASSERT_EQ(groups.size(), 1U);
   EXPECT_EQ(groups[0].count, 24U);
@@ -235,7 +236,7 @@ TEST(LeakGroups, WorkersOfOneServerAreOneGroup) {
   EXPECT_TRUE(are_equal_processes(groups[0]));
 }
 
-TEST(LeakGroups, WorkersThatDifferAreApart) {
+TEST(LeakGroups, DifferentWorkersAreKeptApart) {
   auto flags = of_workers(6);
   flags[1].processes[0].parent = 99;
   flags[2].processes[0].state = 'T';
@@ -245,7 +246,7 @@ TEST(LeakGroups, WorkersThatDifferAreApart) {
   EXPECT_EQ(group_leaks(flags).size(), 6U);
 }
 
-TEST(LeakGroups, WhereInitIsTheParentTheCgroupTellsThemApart) {
+TEST(LeakGroups, ChildrenOfInitAreSplitByCgroup) {
   auto flags = of_workers(3);
   for (FlagRecord& flag : flags) flag.processes[0].parent = 1;
   flags[0].holders[0].process.cgroup_id = flags[1].holders[0].process.cgroup_id = 7;
@@ -253,7 +254,7 @@ TEST(LeakGroups, WhereInitIsTheParentTheCgroupTellsThemApart) {
   EXPECT_EQ(group_leaks(flags).size(), 2U);
 }
 
-TEST(LeakGroups, OfAGroupThatSeveralProcessesShareEachMustClose) {
+TEST(LeakGroups, SharedSocketsMustBeClosedByEachHolder) {
   auto flags = of_workers(2);
   for (FlagRecord& flag : flags) {
     flag.holders = {holder(101, "php-fpm8.2", 4), holder(102, "php-fpm8.2", 4)};
@@ -266,14 +267,14 @@ TEST(LeakGroups, OfAGroupThatSeveralProcessesShareEachMustClose) {
 }
 
 // Quadratic grouping would take a minute under the sanitizers; this takes half a second there.
-TEST(LeakGroups, TenThousandAreGroupedAtOnce) {
+TEST(LeakGroups, GroupingTenThousandIsFast) {
   std::vector<FlagRecord> flags;
   for (int i = 0; i < 10'000; ++i) {
     flags.push_back(stuck_server(Cause::EofRead, static_cast<std::uint16_t>(i)));
     flags.back().holders = {holder(static_cast<std::uint32_t>(i % 5000), "worker", i)};
     flags.back().dwell = {Nanos{i * 7919 % 10'000}};
   }
-  const std::clock_t begin = std::clock();  // CPU time: others may need the machine, too
+  const std::clock_t begin = std::clock();  // CPU time: independent of other load
   EXPECT_EQ(group_leaks(flags).size(), 5000U);
   const std::clock_t took = std::clock() - begin;
   EXPECT_LT(took, 10 * CLOCKS_PER_SEC);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which two stuck sockets are the two sides of a relay, and which only happen to be in one process.
+// Which stuck sockets are the two sides of a relay, and which only share a process.
 #include "leaks/relays.h"
 
 #include <gtest/gtest.h>
@@ -11,14 +11,14 @@ namespace {
 
 using namespace samples;
 
-// Its peer closed so long ago; all is read.
+// A socket whose peer closed so long ago; all data is read.
 FlagRecord ended(Nanos ago, std::uint16_t port = 50000) {
   FlagRecord flag = stuck_server(Cause::EofRead, port);
   flag.dwell = {ago};
   return flag;
 }
 
-// It was shut down so long ago.
+// A socket that was shut down so long ago.
 FlagRecord shut(Nanos ago, std::uint16_t port = 40000) {
   FlagRecord flag = half_closed_client(port);
   flag.dwell = {ago};
@@ -28,7 +28,7 @@ FlagRecord shut(Nanos ago, std::uint16_t port = 40000) {
 using Partners = std::vector<std::optional<std::size_t>>;
 constexpr auto kNone = std::nullopt;
 
-TEST(Relays, TheEndOfOneSideIsTheShutdownOfTheOther) {
+TEST(Relays, PairsTheTwoSides) {
   const FlagRecord flags[] = {ended(60s), shut(59900ms)};
   EXPECT_EQ(find_relays(flags), (Partners{1, 0}));
 }
@@ -38,7 +38,7 @@ TEST(Relays, SeveralConnectionsAtOnce) {
   EXPECT_EQ(find_relays(flags), (Partners{3, 2, 1, 0}));
 }
 
-TEST(Relays, WhoWaitsForARelayWaitsForTheFarSide) {
+TEST(Relays, FindsPeerBehindRelay) {
   FlagRecord flags[] = {ended(60s), shut(59900ms), shut(60s, 1), shut(60s, 2)};
   flags[2].socket.flow.local = flags[0].socket.flow.remote;
   flags[2].socket.flow.remote = flags[0].socket.flow.local;
@@ -48,41 +48,41 @@ TEST(Relays, WhoWaitsForARelayWaitsForTheFarSide) {
   EXPECT_EQ(find_behind_relays(flags, partners), (Partners{kNone, kNone, 1, kNone}));
 }
 
-TEST(Relays, WhatWasShutDownBeforeOrLongAfterIsNone) {
+TEST(Relays, ShutdownMustFollowSoon) {
   const FlagRecord before[] = {ended(60s), shut(70s)};
   EXPECT_EQ(find_relays(before), (Partners{kNone, kNone}));
   const FlagRecord later[] = {ended(60s), shut(50s)};
   EXPECT_EQ(find_relays(later), (Partners{kNone, kNone}));
 }
 
-TEST(Relays, AreOfOneProcess) {
+TEST(Relays, BothSidesAreOfOneProcess) {
   FlagRecord flags[] = {ended(60s), shut(60s)};
   flags[1].holders = {holder(4712, "python3", 9)};
   EXPECT_EQ(find_relays(flags), (Partners{kNone, kNone}));
 }
 
-TEST(Relays, TwoEndsOfOneConnectionAreNone) {
+TEST(Relays, TwoEndsOfOneConnectionAreNoRelay) {
   FlagRecord flags[] = {ended(60s), shut(60s)};
   flags[1].socket.flow.local = flags[0].socket.flow.remote;
   flags[1].socket.flow.remote = flags[0].socket.flow.local;
-  EXPECT_EQ(find_relays(flags), (Partners{kNone, kNone})) << "a process that talks to itself";
+  EXPECT_EQ(find_relays(flags), (Partners{kNone, kNone})) << "a process connected to itself";
 }
 
-TEST(Relays, OneChanceAmongManyIsNone) {
+TEST(Relays, OnePairAmongManyIsCoincidence) {
   std::vector<FlagRecord> flags = {ended(60s)};
   for (std::uint16_t i = 0; i < 10; ++i)
     flags.push_back(shut(60s + i * 10s, static_cast<std::uint16_t>(40000 + i)));
   for (const auto& partner : find_relays(flags)) EXPECT_FALSE(partner);
 }
 
-TEST(Relays, OneShutdownAmongManyLeaksIsNone) {
+TEST(Relays, OneShutdownAmongManyLeaksIsCoincidence) {
   std::vector<FlagRecord> flags = {shut(60s)};
   for (std::uint16_t i = 0; i < 10; ++i)
     flags.push_back(ended(60s, static_cast<std::uint16_t>(50000 + i)));
   for (const auto& partner : find_relays(flags)) EXPECT_FALSE(partner);
 }
 
-TEST(Relays, WithUnreadDataOrClearedAreNone) {
+TEST(Relays, UnreadDataOrClearedFlagIsNoRelay) {
   FlagRecord flags[] = {ended(60s), shut(60s)};
   flags[0].cause = Cause::DataUnread;
   EXPECT_EQ(find_relays(flags), (Partners{kNone, kNone}));
@@ -91,7 +91,7 @@ TEST(Relays, WithUnreadDataOrClearedAreNone) {
   EXPECT_EQ(find_relays(flags), (Partners{kNone, kNone}));
 }
 
-TEST(Relays, BoundsOfAnAgeOverlap) {
+TEST(Relays, AgeBoundsOverlap) {
   FlagRecord flags[] = {ended(60s), shut(70s)};
   flags[1].dwell.error = 15s;
   EXPECT_EQ(find_relays(flags), (Partners{1, 0}));

@@ -2,7 +2,7 @@
 // Aborts: what sk_err, sk_shutdown and our own RSTs say together, and in which order they come.
 #include <cerrno>
 
-#include "support/life_story.h"
+#include "support/conn.h"
 
 namespace tcpdwell::life_story {
 namespace {

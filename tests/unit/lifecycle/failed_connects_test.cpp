@@ -5,13 +5,15 @@
 
 #include <gmock/gmock.h>
 
-#include "support/records.h"
 #include "sinks/ndjson_sink.h"
 #include "sinks/text_sink.h"
+#include "support/records.h"
 #include "support/story.h"
 
 namespace tcpdwell::test {
 namespace {
+
+using life_story::Story;
 
 using testing::HasSubstr;
 
@@ -23,37 +25,37 @@ class Failing : public testing::Test {
     auto syn = story.moves(State::Closed, State::SynSent, at, cookie);
     syn.flow.local.port = bound;
     syn.task = make_process(pid);
-    story.tell(syn);
+    story.on(syn);
     auto back = story.moves(State::SynSent, State::Closed, at + 20us, cookie);
     back.flow.local.port = bound;
     back.silent = true;
     return back;
   }
-  std::vector<FailedConnectsRecord> told() const { return story.said.all<FailedConnectsRecord>(); }
+  std::vector<FailedConnectsRecord> told() const { return story.all<FailedConnectsRecord>(); }
 
   Story story;
 };
 
 TEST_F(Failing, WithoutAPortItIsNoConnection) {
-  story.tell(fails(1, 1s));
-  story.wait(3s);
+  story.on(fails(1, 1s));
+  story.waits(3s);
   ASSERT_EQ(told().size(), 1U);
   EXPECT_EQ(told()[0].reason, ConnectFailure::NoPort);
   EXPECT_EQ(told()[0].count, 1U);
   EXPECT_EQ(told()[0].process->pid, 42U);
   EXPECT_EQ(told()[0].flow.remote.port, 80);
-  EXPECT_TRUE(story.said.all<TransitionRecord>().empty());
+  EXPECT_TRUE(story.all<TransitionRecord>().empty());
 }
 
 TEST_F(Failing, InARecordingOfBeforeTooFewFactsAreEnough) {
   auto back = fails(1, 1s);
   back.silent = false;
-  story.tell(back).wait(3s);
+  story.on(back).waits(3s);
   ASSERT_EQ(told().size(), 1U);
 }
 
 TEST_F(Failing, ABoundPortIsTaken) {
-  story.tell(fails(1, 1s, 40000)).wait(3s);
+  story.on(fails(1, 1s, 40000)).waits(3s);
   ASSERT_EQ(told().size(), 1U);
   EXPECT_EQ(told()[0].reason, ConnectFailure::PortTaken);
 }
@@ -63,10 +65,10 @@ TEST_F(Failing, AnEarlierPortIsNone) {
   auto syn = story.moves(State::Closed, State::SynSent, 1s);
   syn.flow.local.port = 0;
   syn.life = 1;
-  story.tell(syn);
+  story.on(syn);
   auto back = story.moves(State::SynSent, State::Closed, 1s + 20us);
   back.silent = true;
-  story.tell(back).wait(3s);
+  story.on(back).waits(3s);
   ASSERT_EQ(told().size(), 1U);
   EXPECT_EQ(told()[0].reason, ConnectFailure::NoPort);
 }
@@ -74,23 +76,23 @@ TEST_F(Failing, AnEarlierPortIsNone) {
 TEST_F(Failing, OthersThatEndInSynSentAreNone) {
   auto gave_up = fails(1, 1s, 40000);
   gave_up.shutdown = 3;
-  story.tell(gave_up);
+  story.on(gave_up);
   auto sent = fails(2, 1s, 40001);
   sent.silent = false;  // connect(AF_UNSPEC) after the SYN
-  story.tell(sent);
+  story.on(sent);
   auto refused = fails(3, 1s, 40002);
   refused.err = 111;
-  story.tell(refused);
-  story.wait(3s);
+  story.on(refused);
+  story.waits(3s);
   EXPECT_TRUE(told().empty());
 }
 
 TEST_F(Failing, AStormIsALineNowAndThen) {
   for (std::uint64_t i = 0; i < 10'000; ++i) {
-    story.tell(fails(i + 1, 1s + static_cast<std::int64_t>(i) * 2500us));
-    story.wait(1s + static_cast<std::int64_t>(i) * 2500us);
+    story.on(fails(i + 1, 1s + static_cast<std::int64_t>(i) * 2500us));
+    story.waits(1s + static_cast<std::int64_t>(i) * 2500us);
   }
-  story.wait(40s);
+  story.waits(40s);
   ASSERT_EQ(told().size(), 4U) << "after a second, and every ten seconds, and the rest";
   std::uint64_t sum = 0;
   for (const auto& each : told()) sum += each.count;
@@ -98,26 +100,26 @@ TEST_F(Failing, AStormIsALineNowAndThen) {
 }
 
 TEST_F(Failing, TheRestIsToldAtTheEnd) {
-  story.tell(fails(1, 1s));
-  story.table.finish(kBegan + 1s + 1ms);
+  story.on(fails(1, 1s));
+  story.lifecycle().finish(kBegan + 1s + 1ms);
   EXPECT_EQ(told().size(), 1U);
 }
 
 TEST_F(Failing, AFilterHolds) {
   Filter filter;
   filter.pids = {43};
-  Story some(filter);
+  Story some({}, filter);
   for (const std::uint32_t pid : {42U, 43U}) {
     auto syn = some.moves(State::Closed, State::SynSent, 1s, pid);
     syn.flow.local.port = 0;
     syn.task = make_process(pid);
     auto back = some.moves(State::SynSent, State::Closed, 1s, pid);
     back.flow.local.port = 0;
-    some.tell(syn).tell(back);
+    some.on(syn).on(back);
   }
-  some.wait(3s);
-  ASSERT_EQ(some.said.all<FailedConnectsRecord>().size(), 1U);
-  EXPECT_EQ(some.said.all<FailedConnectsRecord>()[0].process->pid, 43U);
+  some.waits(3s);
+  ASSERT_EQ(some.all<FailedConnectsRecord>().size(), 1U);
+  EXPECT_EQ(some.all<FailedConnectsRecord>()[0].process->pid, 43U);
 }
 
 FailedConnectsRecord failure(std::uint32_t pid, const char* comm, std::uint16_t port) {

@@ -3,7 +3,7 @@
 // end of the trace. A gap becomes an error, and a verdict that rests on silence becomes unknown.
 #include <cerrno>
 
-#include "support/life_story.h"
+#include "support/conn.h"
 
 namespace tcpdwell::life_story {
 namespace {

@@ -4,6 +4,8 @@
 namespace tcpdwell::test {
 namespace {
 
+using life_story::Story;
+
 using enum State;
 
 constexpr const char* kActive =
@@ -11,8 +13,8 @@ constexpr const char* kActive =
 constexpr const char* kNoTimeWait = "CLOSED SYN_SENT ESTABLISHED FIN_WAIT_1 FIN_WAIT_2 CLOSED";
 
 Story& expires(Story& story, State substate, Nanos at) {
-  story.tell(story.timer(TimerOp::Cancel, substate, at));
-  return story.tell(story.timer(TimerOp::Expire, substate, at));
+  story.on(story.timer(TimerOp::Cancel, substate, at));
+  return story.on(story.timer(TimerOp::Expire, substate, at));
 }
 
 TEST(Minisock, HeldFinWait2GoesToTimeWaitWithItsFin) {
@@ -32,8 +34,8 @@ TEST(Minisock, HeldFinWait2GoesToTimeWaitWithItsFin) {
 TEST(Minisock, OrphansFinWait2GoesOnInTheMinisock) {
   Story story;
   story.closes_first().hands_over(FinWait2, 102ms);
-  EXPECT_EQ(story.said.all<ConnectionRecord>().size(), 0U) << "that CLOSE was no end";
-  story.tell(story.timer(TimerOp::Segment, TimeWait, 602ms));
+  EXPECT_EQ(story.all<ConnectionRecord>().size(), 0U) << "that CLOSE was no end";
+  story.on(story.timer(TimerOp::Segment, TimeWait, 602ms));
   expires(story, TimeWait, 61s);
   EXPECT_EQ(story.path(), kActive);
   EXPECT_EQ(story.dwell(FinWait2).value, 500ms);
@@ -53,9 +55,9 @@ TEST(Minisock, OrphanThatTimesOutWasNeverInTimeWait) {
 TEST(Minisock, CancelAndStartIsARearmNotAnEnd) {
   Story story;
   story.closes_first().hands_over(TimeWait, 200ms);
-  story.tell(story.timer(TimerOp::Cancel, TimeWait, 30s));
-  story.tell(story.timer(TimerOp::Start, TimeWait, 30s)).wait(40s);
-  EXPECT_TRUE(story.said.all<ConnectionRecord>().empty());
+  story.on(story.timer(TimerOp::Cancel, TimeWait, 30s));
+  story.on(story.timer(TimerOp::Start, TimeWait, 30s)).waits(40s);
+  EXPECT_TRUE(story.all<ConnectionRecord>().empty());
   expires(story, TimeWait, 91s);
   EXPECT_EQ(story.dwell(TimeWait).value, 90800ms) << "the whole of it, not since the last arm";
 }
@@ -63,8 +65,8 @@ TEST(Minisock, CancelAndStartIsARearmNotAnEnd) {
 TEST(Minisock, RearmToTimeWaitIsTheFin) {
   Story story;
   story.closes_first().hands_over(FinWait2, 102ms);
-  story.tell(story.timer(TimerOp::Cancel, TimeWait, 1102ms));
-  story.tell(story.timer(TimerOp::Start, TimeWait, 1102ms));
+  story.on(story.timer(TimerOp::Cancel, TimeWait, 1102ms));
+  story.on(story.timer(TimerOp::Start, TimeWait, 1102ms));
   expires(story, TimeWait, 62s);
   EXPECT_EQ(story.dwell(FinWait2).value, 1s);
 }
@@ -74,7 +76,7 @@ TEST(Minisock, UnseenFinIsDatedBackByTheTimerToAJiffy) {
   story.closes_first().hands_over(FinWait2, 102ms);
   auto expire = story.timer(TimerOp::Expire, TimeWait, 62s);
   expire.left_jiffies = -250;  // due one second ago
-  story.tell(expire);
+  story.on(expire);
   EXPECT_EQ(story.path(), kActive);
   EXPECT_EQ(story.dwell(FinWait2).value, 898ms);
   EXPECT_EQ(story.dwell(FinWait2).error, 4ms);
@@ -86,10 +88,10 @@ TEST(Minisock, UnseenFinIsDatedBackByTheEntryStamp) {
   story.closes_first();
   auto start = story.timer(TimerOp::Start, FinWait2, 102ms);
   start.entry_stamp_ms = 1000102;
-  story.tell(start).tell(story.moves(FinWait2, Closed, 102ms));
+  story.on(start).on(story.moves(FinWait2, Closed, 102ms));
   auto expire = story.timer(TimerOp::Expire, TimeWait, 62s);
   expire.entry_stamp_ms = 1000602;
-  story.tell(expire);
+  story.on(expire);
   EXPECT_EQ(story.dwell(FinWait2).value, 500ms);
   EXPECT_EQ(story.dwell(FinWait2).error, 1ms);
 }
@@ -97,16 +99,16 @@ TEST(Minisock, UnseenFinIsDatedBackByTheEntryStamp) {
 TEST(Minisock, EntryStampThatWrappedAfter49DaysIsUnwrapped) {
   // Uptime in ms is just past 2^32 at the expiry, and just before it at the FIN.
   const Nanos uptime = std::chrono::milliseconds{(1LL << 32) + 30000};
-  Story story({}, {.hz = kHz, .began = uptime - 40s});
-  const Nanos shift = uptime - kBegan;  // the story's clock
-  story.tell(story.moves(Established, FinWait1, shift - 35s));
-  story.tell(story.moves(FinWait1, FinWait2, shift - 34s));
+  Story story({.hz = kHz}, {}, uptime - 40s);
+  const Nanos shift = 40s;  // from the start of the trace to the expiry
+  story.on(story.moves(Established, FinWait1, shift - 35s));
+  story.on(story.moves(FinWait1, FinWait2, shift - 34s));
   auto start = story.timer(TimerOp::Start, FinWait2, shift - 34s);
   start.entry_stamp_ms = static_cast<std::uint32_t>((uptime - 34s) / 1ms);
-  story.tell(start).tell(story.moves(FinWait2, Closed, shift - 34s));
+  story.on(start).on(story.moves(FinWait2, Closed, shift - 34s));
   auto expire = story.timer(TimerOp::Expire, TimeWait, shift);
   expire.entry_stamp_ms = static_cast<std::uint32_t>((uptime - 31s) / 1ms);
-  story.tell(expire);
+  story.on(expire);
   EXPECT_EQ(story.dwell(FinWait2).value, 3s);
   EXPECT_EQ(story.dwell(TimeWait).value, 31s);
 }
@@ -132,9 +134,9 @@ TEST_P(Killed, CancelThatNothingFollowsIsTheEnd) {
     story.closes_first().hands_over(substate, 200ms);
     auto cancel = story.timer(TimerOp::Cancel, substate, 5s);
     cancel.canceller = GetParam().by;
-    story.tell(cancel).wait_and_all_is_gone(5010ms);
-    EXPECT_TRUE(story.said.all<ConnectionRecord>().empty()) << "too early to tell";
-    story.wait_and_all_is_gone(5400ms);
+    story.on(cancel).waits_and_all_is_gone(5010ms);
+    EXPECT_TRUE(story.all<ConnectionRecord>().empty()) << "too early to tell";
+    story.waits_and_all_is_gone(5400ms);
     EXPECT_EQ(story.connection().when.mono, kBegan + 5s) << "dated back";
     if (substate == TimeWait) {
       EXPECT_EQ(story.connection().time_wait_ended, GetParam().time_wait);
@@ -148,8 +150,8 @@ TEST_P(Killed, CancelThatNothingFollowsIsTheEnd) {
 TEST(Minisock, CancelIsSettledOnceItsCpuIsHeardOfAgain) {
   Story story;
   story.closes_first().hands_over(TimeWait, 200ms);
-  story.tell(story.timer(TimerOp::Cancel, TimeWait, 5s));
-  story.tell(story.moves(Closed, Listen, 5001ms, 9)).wait_and_all_is_gone(5060ms);
+  story.on(story.timer(TimerOp::Cancel, TimeWait, 5s));
+  story.on(story.moves(Closed, Listen, 5001ms, 9)).waits_and_all_is_gone(5060ms);
   EXPECT_EQ(story.connection().ended, Ended::Fin);
 }
 
@@ -158,8 +160,8 @@ TEST(Minisock, AddressThatIsUsedAgainEndsTheOneBefore) {
   story.closes_first(1).hands_over(TimeWait, 200ms, 1);
   auto cancel = story.timer(TimerOp::Cancel, TimeWait, 3s, 1);
   cancel.canceller = Canceller::Connect;
-  story.tell(cancel);
-  story.tell(story.timer(TimerOp::Start, TimeWait, 3001ms, 2));  // same object, other cookie
+  story.on(cancel);
+  story.on(story.timer(TimerOp::Start, TimeWait, 3001ms, 2));  // same object, other cookie
   EXPECT_EQ(story.connection().time_wait_ended, TimeWaitEnded::Reused);
   EXPECT_EQ(story.connection().socket.cookie, 1U);
 }
@@ -169,16 +171,16 @@ TEST(Minisock, TwoOfOneCookieAndALiveSocketAreThreeLives) {
   story.closes_first(1).hands_over(TimeWait, 200ms, 1);
   auto again = story.moves(Closed, SynSent, 300ms, 1);
   again.life = 1;
-  story.tell(again).tell(story.moves(SynSent, Established, 301ms, 1));
-  story.tell(story.moves(Established, FinWait1, 400ms, 1));
-  story.tell(story.moves(FinWait1, FinWait2, 401ms, 1));
-  story.tell(story.timer(TimerOp::Start, TimeWait, 500ms, 1, 0xa000));
-  story.tell(story.moves(FinWait2, Closed, 500ms, 1));
+  story.on(again).on(story.moves(SynSent, Established, 301ms, 1));
+  story.on(story.moves(Established, FinWait1, 400ms, 1));
+  story.on(story.moves(FinWait1, FinWait2, 401ms, 1));
+  story.on(story.timer(TimerOp::Start, TimeWait, 500ms, 1, 0xa000));
+  story.on(story.moves(FinWait2, Closed, 500ms, 1));
   again.life = 2;
   again.at = kBegan + 600ms;
-  story.tell(again);
-  EXPECT_EQ(story.table.open(), 3U);
-  story.tell(story.timer(TimerOp::Expire, TimeWait, 61s, 1, 0xa000));
+  story.on(again);
+  EXPECT_EQ(story.lifecycle().open(), 3U);
+  story.on(story.timer(TimerOp::Expire, TimeWait, 61s, 1, 0xa000));
   EXPECT_EQ(story.connection().socket.life, 1U);
   EXPECT_EQ(story.dwell(TimeWait).value, 60500ms);
 }
@@ -188,7 +190,7 @@ TEST(Minisock, SelfTransitionDoesNotResetTheDwell) {
   story.closes_first();
   auto close = story.moves(FinWait2, FinWait2, 1102ms);
   close.task = make_process(77, "closer");
-  story.tell(close).hands_over(FinWait2, 1102ms);
+  story.on(close).hands_over(FinWait2, 1102ms);
   expires(story, FinWait2, 4171ms);
   EXPECT_EQ(story.path(), kNoTimeWait);
   EXPECT_EQ(story.dwell(FinWait2).value, 4069ms);
@@ -199,10 +201,10 @@ TEST(Minisock, OneThatIsOlderThanTheTraceIsALowerBound) {
   Story story;
   auto cancel = story.timer(TimerOp::Cancel, TimeWait, 10s, 0);
   cancel.left_jiffies = -100;
-  story.tell(cancel);
+  story.on(cancel);
   auto expire = story.timer(TimerOp::Expire, TimeWait, 10s, 0);
   expire.left_jiffies = -100;
-  story.tell(expire);
+  story.on(expire);
   EXPECT_EQ(story.path(), "TIME_WAIT CLOSED");
   EXPECT_EQ(story.dwell(TimeWait).value, 60400ms);
   EXPECT_EQ(story.dwell(TimeWait).error, std::nullopt);
@@ -213,13 +215,13 @@ TEST(Minisock, TheTimerOfAnUnknownOneMayStillBeThatOfItsFinWait2) {
   Story story;
   auto cancel = story.timer(TimerOp::Cancel, TimeWait, 10s, 0);
   cancel.left_jiffies = 125;  // of one second: its FIN has just come
-  story.tell(cancel);
+  story.on(cancel);
   auto start = story.timer(TimerOp::Start, TimeWait, 10s, 0);
   start.left_jiffies = 15000;
-  story.tell(start);
+  story.on(start);
   auto expire = story.timer(TimerOp::Expire, TimeWait, 71s, 0);
   expire.left_jiffies = -250;
-  story.tell(expire);
+  story.on(expire);
   EXPECT_EQ(story.path(), "TIME_WAIT CLOSED");
   EXPECT_EQ(story.dwell(TimeWait).value, 61s) << "not since 60 s before the end of its first timer";
   EXPECT_EQ(story.dwell(TimeWait).error, std::nullopt);
@@ -227,9 +229,9 @@ TEST(Minisock, TheTimerOfAnUnknownOneMayStillBeThatOfItsFinWait2) {
 
 TEST(Minisock, OneOfASocketThatHadNoCookieLearnsWhereItCameFrom) {
   Story story;
-  story.tell(story.timer(TimerOp::Start, TimeWait, 5s, 0));
-  story.tell(story.moves(Closing, Closed, 5s, 33));  // the tracepoint gave it a cookie
-  story.tell(story.timer(TimerOp::Expire, TimeWait, 66s, 0));
+  story.on(story.timer(TimerOp::Start, TimeWait, 5s, 0));
+  story.on(story.moves(Closing, Closed, 5s, 33));  // the tracepoint gave it a cookie
+  story.on(story.timer(TimerOp::Expire, TimeWait, 66s, 0));
   EXPECT_EQ(story.path(), "CLOSING TIME_WAIT CLOSED");
   EXPECT_EQ(story.dwell(TimeWait).value, 61s);
   EXPECT_EQ(story.dwell(Closing).error, std::nullopt);
@@ -238,7 +240,7 @@ TEST(Minisock, OneOfASocketThatHadNoCookieLearnsWhereItCameFrom) {
 
 TEST(Minisock, TransitionThatWasLostBeforeItIsNotSkipped) {
   Story story;
-  story.connects().tell(story.moves(Established, FinWait1, 101ms));
+  story.connects().on(story.moves(Established, FinWait1, 101ms));
   story.hands_over(TimeWait, 201ms);  // FIN_WAIT_1 -> FIN_WAIT_2 never came
   expires(story, TimeWait, 61s);
   EXPECT_EQ(story.path(), kActive);
@@ -248,9 +250,9 @@ TEST(Minisock, TransitionThatWasLostBeforeItIsNotSkipped) {
 
 TEST(Minisock, StrayEventsSayNothing) {
   Story story;
-  story.tell(story.timer(TimerOp::Segment, TimeWait, 1s));
-  story.wait(10s).table.finish(kBegan + 10s);
-  EXPECT_TRUE(story.said.records.empty());
+  story.on(story.timer(TimerOp::Segment, TimeWait, 1s));
+  story.waits(10s).lifecycle().finish(kBegan + 10s);
+  EXPECT_TRUE(story.records().empty());
 }
 
 }  // namespace

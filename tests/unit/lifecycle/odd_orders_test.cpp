@@ -3,7 +3,7 @@
 // timestamps, reused addresses, wrapped clocks, the unseen.
 #include <cerrno>
 
-#include "support/life_story.h"
+#include "support/conn.h"
 
 namespace tcpdwell::life_story {
 namespace {

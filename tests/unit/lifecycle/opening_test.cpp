@@ -3,7 +3,7 @@
 // listeners. Whole lives, in the order in which the kernel shows them.
 #include <cerrno>
 
-#include "support/life_story.h"
+#include "support/conn.h"
 
 namespace tcpdwell::life_story {
 namespace {

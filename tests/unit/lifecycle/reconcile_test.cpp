@@ -7,10 +7,12 @@
 namespace tcpdwell::test {
 namespace {
 
+using life_story::Story;
+
 class Reconcile : public ::testing::Test {
  protected:
   void lose(Nanos at, std::uint64_t events = 3) {
-    story.tell(LossEvent{
+    story.on(LossEvent{
         .at = kBegan + at, .cause = LossCause::Recursion, .events = events, .transitions = events});
   }
   SnapshotEvent found(SocketKind kind, State state, Nanos at, std::uint64_t cookie = 1) const {
@@ -24,7 +26,7 @@ class Reconcile : public ::testing::Test {
   }
   // The only question there is.
   Question question() {
-    const auto questions = story.table.take_questions();
+    const auto questions = story.lifecycle().take_questions();
     EXPECT_EQ(questions.size(), 1U);
     return questions.empty() ? Question{} : questions.front();
   }
@@ -39,7 +41,7 @@ class Reconcile : public ::testing::Test {
   }
   std::uint64_t resynced() {
     std::uint64_t sum = 0;
-    for (const auto& record : story.said.all<LostRecord>()) sum += record.resynced;
+    for (const auto& record : story.all<LostRecord>()) sum += record.resynced;
     return sum;
   }
   Story story;
@@ -47,25 +49,25 @@ class Reconcile : public ::testing::Test {
 
 TEST_F(Reconcile, OnlyALossAsksForIt) {
   story.connects();
-  EXPECT_FALSE(story.table.wants_snapshot());
+  EXPECT_FALSE(story.lifecycle().wants_snapshot());
   lose(10ms, 0);
-  EXPECT_FALSE(story.table.wants_snapshot()) << "nothing of ours was missed";
+  EXPECT_FALSE(story.lifecycle().wants_snapshot()) << "nothing of ours was missed";
   lose(20ms);
-  EXPECT_TRUE(story.table.wants_snapshot());
-  story.table.snapshot_begins();
-  EXPECT_FALSE(story.table.wants_snapshot());
+  EXPECT_TRUE(story.lifecycle().wants_snapshot());
+  story.lifecycle().snapshot_begins();
+  EXPECT_FALSE(story.lifecycle().wants_snapshot());
   lose(30ms);
-  EXPECT_TRUE(story.table.wants_snapshot()) << "a loss while it is taken spoils it";
+  EXPECT_TRUE(story.lifecycle().wants_snapshot()) << "a loss while it is taken spoils it";
 }
 
 TEST_F(Reconcile, WhatIsFoundAsItIsKnownStays) {
   story.connects();
   lose(20ms);
-  story.table.snapshot_begins();
-  story.tell(found(SocketKind::Full, State::Established, 30ms));
-  story.table.snapshot_ended();
-  EXPECT_TRUE(story.table.take_questions().empty());
-  story.wait(5s);
+  story.lifecycle().snapshot_begins();
+  story.on(found(SocketKind::Full, State::Established, 30ms));
+  story.lifecycle().snapshot_ended();
+  EXPECT_TRUE(story.lifecycle().take_questions().empty());
+  story.waits(5s);
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED");
   EXPECT_EQ(resynced(), 0U);
 }
@@ -73,74 +75,74 @@ TEST_F(Reconcile, WhatIsFoundAsItIsKnownStays) {
 TEST_F(Reconcile, ALostTransitionIsBridged) {
   story.connects();
   lose(20ms);
-  story.table.snapshot_begins();
-  story.tell(found(SocketKind::Full, State::CloseWait, 31ms));
-  story.table.snapshot_ended();
+  story.lifecycle().snapshot_begins();
+  story.on(found(SocketKind::Full, State::CloseWait, 31ms));
+  story.lifecycle().snapshot_ended();
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED CLOSE_WAIT");
-  const auto last = story.said.all<TransitionRecord>().back();
+  const auto last = story.all<TransitionRecord>().back();
   EXPECT_EQ(last.dwell->error, 15ms) << "some time between 1 ms and 31 ms";
-  story.wait(5s);
+  story.waits(5s);
   EXPECT_EQ(resynced(), 1U);
 }
 
 TEST_F(Reconcile, WhatIsNotFoundIsAskedForAndGivenUp) {
   story.connects();
   lose(20ms);
-  story.table.snapshot_begins();
-  story.table.snapshot_ended();
+  story.lifecycle().snapshot_begins();
+  story.lifecycle().snapshot_ended();
   const Question asked = question();
   EXPECT_EQ(asked.cookie, 1U);
-  EXPECT_EQ(story.table.open(), 1U) << "not before the kernel has said so";
-  story.tell(answer(asked, Presence::Gone, 40ms));
-  EXPECT_EQ(story.table.open(), 0U);
-  EXPECT_EQ(story.said.all<ConnectionRecord>().back().ended, Ended::Unknown);
-  story.table.finish(kBegan + 50ms);
+  EXPECT_EQ(story.lifecycle().open(), 1U) << "not before the kernel has said so";
+  story.on(answer(asked, Presence::Gone, 40ms));
+  EXPECT_EQ(story.lifecycle().open(), 0U);
+  EXPECT_EQ(story.all<ConnectionRecord>().back().ended, Ended::Unknown);
+  story.lifecycle().finish(kBegan + 50ms);
   EXPECT_EQ(resynced(), 1U);
 }
 
 TEST_F(Reconcile, WhatTheWalkMissedStays) {
   story.connects();
   lose(20ms);
-  story.table.snapshot_begins();
-  story.table.snapshot_ended();
-  story.tell(answer(question(), Presence::Present, 40ms));
-  EXPECT_EQ(story.table.open(), 1U);
-  story.table.snapshot_begins();
-  story.table.snapshot_ended();
-  story.tell(answer(question(), Presence::Unknown, 50ms));
-  EXPECT_EQ(story.table.open(), 1U) << "its namespace cannot be entered";
+  story.lifecycle().snapshot_begins();
+  story.lifecycle().snapshot_ended();
+  story.on(answer(question(), Presence::Present, 40ms));
+  EXPECT_EQ(story.lifecycle().open(), 1U);
+  story.lifecycle().snapshot_begins();
+  story.lifecycle().snapshot_ended();
+  story.on(answer(question(), Presence::Unknown, 50ms));
+  EXPECT_EQ(story.lifecycle().open(), 1U) << "its namespace cannot be entered";
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED");
 }
 
 TEST_F(Reconcile, WhatBeganMeanwhileNeedsNotBeFound) {
   lose(0ms);
-  story.table.snapshot_begins();
+  story.lifecycle().snapshot_begins();
   story.connects();
-  story.table.snapshot_ended();
-  EXPECT_TRUE(story.table.take_questions().empty());
+  story.lifecycle().snapshot_ended();
+  EXPECT_TRUE(story.lifecycle().take_questions().empty());
 }
 
 TEST_F(Reconcile, AnAnswerOfBeforeItMovedIsVoid) {
   story.connects();
   lose(20ms);
-  story.table.snapshot_begins();
-  story.table.snapshot_ended();
+  story.lifecycle().snapshot_begins();
+  story.lifecycle().snapshot_ended();
   const Question asked = question();
-  story.tell(story.moves(State::Established, State::CloseWait, 35ms));
-  story.tell(answer(asked, Presence::Present, 30ms));
+  story.on(story.moves(State::Established, State::CloseWait, 35ms));
+  story.on(answer(asked, Presence::Present, 30ms));
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED CLOSE_WAIT");
   EXPECT_EQ(resynced(), 0U);
 }
 
 TEST_F(Reconcile, WhatTheFirstWalkDidNotFindIsNoOlderSocket) {
   using enum State;
-  story.tell(story.moves(Established, CloseWait, 10s, 1));
-  story.table.snapshot_begins();
-  story.tell(story.moves(Established, CloseWait, 11s, 2));
-  story.table.snapshot_ended();
-  story.tell(story.moves(Established, CloseWait, 12s, 3));
+  story.on(story.moves(Established, CloseWait, 10s, 1));
+  story.lifecycle().snapshot_begins();
+  story.on(story.moves(Established, CloseWait, 11s, 2));
+  story.lifecycle().snapshot_ended();
+  story.on(story.moves(Established, CloseWait, 12s, 3));
   std::vector<Nanos> dwells;
-  for (const auto& moved : story.said.all<TransitionRecord>()) {
+  for (const auto& moved : story.all<TransitionRecord>()) {
     ASSERT_TRUE(moved.dwell);
     EXPECT_EQ(moved.dwell->error, std::nullopt);
     dwells.push_back(moved.dwell->value);
@@ -149,77 +151,77 @@ TEST_F(Reconcile, WhatTheFirstWalkDidNotFindIsNoOlderSocket) {
 }
 
 TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsTheSame) {
-  story.tell(story.request(TimerOp::Start, 0ms));
+  story.on(story.request(TimerOp::Start, 0ms));
   lose(20ms);
-  story.table.snapshot_begins();
+  story.lifecycle().snapshot_begins();
   auto child = found(SocketKind::Full, State::Established, 30ms);
   child.flow = make_flow(80, 40000);
-  story.tell(child);
-  story.table.snapshot_ended();
-  EXPECT_TRUE(story.table.take_questions().empty());
-  EXPECT_EQ(story.table.open(), 1U);
+  story.on(child);
+  story.lifecycle().snapshot_ended();
+  EXPECT_TRUE(story.lifecycle().take_questions().empty());
+  EXPECT_EQ(story.lifecycle().open(), 1U);
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED");
 }
 
 TEST_F(Reconcile, ARequestKnownByARetransmissionIsDatedBack) {
   auto again = story.request(TimerOp::Start, 1000ms);
   again.retransmits = 1;
-  story.tell(again);
+  story.on(again);
   auto request = found(SocketKind::Request, State::SynReceived, 1100ms, 0);
   request.object = 0x8000;
   request.flow = again.flow;
   request.syn_at = kBegan + 5ms;
-  story.tell(request);
-  story.tell(story.request(TimerOp::Expire, 63s)).wait_and_all_is_gone(64s);
+  story.on(request);
+  story.on(story.request(TimerOp::Expire, 63s)).waits_and_all_is_gone(64s);
   EXPECT_EQ(story.dwell(State::SynReceived).value, 63s - 5ms);
   EXPECT_EQ(story.dwell(State::SynReceived).error, 1us);
 }
 
 TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsMetAgainInALaterState) {
-  story.tell(story.request(TimerOp::Start, 0ms));
+  story.on(story.request(TimerOp::Start, 0ms));
   lose(20ms);
   auto fin = story.moves(State::Established, State::CloseWait, 30ms);
   fin.flow = make_flow(80, 40000);
-  story.tell(fin);
-  EXPECT_EQ(story.table.open(), 1U);
+  story.on(fin);
+  EXPECT_EQ(story.lifecycle().open(), 1U);
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED CLOSE_WAIT");
 }
 
 TEST_F(Reconcile, AnotherSocketAtItsAddressesIsItsEnd) {
-  story.tell(story.request(TimerOp::Start, 0ms));
+  story.on(story.request(TimerOp::Start, 0ms));
   auto other = story.moves(State::Closed, State::SynSent, 10ms, 9);
   other.flow = make_flow(90, 40000);
-  story.tell(other);
+  story.on(other);
   lose(20ms);
-  story.table.snapshot_begins();
-  story.tell(found(SocketKind::Full, State::SynSent, 25ms, 9));
-  story.table.snapshot_ended();
+  story.lifecycle().snapshot_begins();
+  story.on(found(SocketKind::Full, State::SynSent, 25ms, 9));
+  story.lifecycle().snapshot_ended();
   auto found_there = answer(question(), Presence::Present, 30ms);
   found_there.kind = SocketKind::Full;
   found_there.cookie = 9;
-  story.tell(found_there);
-  EXPECT_EQ(story.table.open(), 1U);
-  EXPECT_FALSE(story.table.wants_snapshot());
+  story.on(found_there);
+  EXPECT_EQ(story.lifecycle().open(), 1U);
+  EXPECT_FALSE(story.lifecycle().wants_snapshot());
 }
 
 TEST_F(Reconcile, AChildThatNeverGrewUpIsForgotten) {
-  story.tell(story.moves(State::Listen, State::SynReceived, 0ms));
+  story.on(story.moves(State::Listen, State::SynReceived, 0ms));
   lose(20ms);
-  story.table.snapshot_begins();
-  story.table.snapshot_ended();
-  EXPECT_EQ(story.table.open(), 0U);
-  EXPECT_TRUE(story.said.all<ConnectionRecord>().empty());
+  story.lifecycle().snapshot_begins();
+  story.lifecycle().snapshot_ended();
+  EXPECT_EQ(story.lifecycle().open(), 0U);
+  EXPECT_TRUE(story.all<ConnectionRecord>().empty());
 }
 
 TEST_F(Reconcile, OneOfUnknownAgeThatIsGoneHasNoLowerBoundButWhatWasSeen) {
-  story.table.snapshot_begins();
-  story.tell(found(SocketKind::Full, State::CloseWait, 10ms));
-  story.table.snapshot_ended();
+  story.lifecycle().snapshot_begins();
+  story.on(found(SocketKind::Full, State::CloseWait, 10ms));
+  story.lifecycle().snapshot_ended();
   lose(20ms);
-  story.table.snapshot_begins();
-  story.table.snapshot_ended();
-  story.tell(answer(question(), Presence::Gone, 5s));
-  const auto ends = story.said.all<ConnectionRecord>();
+  story.lifecycle().snapshot_begins();
+  story.lifecycle().snapshot_ended();
+  story.on(answer(question(), Presence::Gone, 5s));
+  const auto ends = story.all<ConnectionRecord>();
   ASSERT_EQ(ends.size(), 1U);
   const auto& dwell = ends[0].dwell[index(State::CloseWait)];
   ASSERT_TRUE(dwell);
@@ -230,44 +232,44 @@ TEST_F(Reconcile, OneOfUnknownAgeThatIsGoneHasNoLowerBoundButWhatWasSeen) {
 TEST_F(Reconcile, AfterALossAnAddressDoesNotMakeASocketTheChildThatHadIt) {
   auto child = story.moves(State::Listen, State::SynReceived, 10ms);
   child.object = 0x1001;
-  story.tell(child);
+  story.on(child);
   lose(20ms);
-  story.table.snapshot_begins();
-  story.tell(found(SocketKind::Full, State::Established, 30ms));
-  story.table.snapshot_ended();
-  for (const auto& record : story.said.all<TransitionRecord>())
+  story.lifecycle().snapshot_begins();
+  story.on(found(SocketKind::Full, State::Established, 30ms));
+  story.lifecycle().snapshot_ended();
+  for (const auto& record : story.all<TransitionRecord>())
     EXPECT_NE(record.from, State::SynReceived);
-  EXPECT_EQ(story.table.open(), 1U);
+  EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
 TEST_F(Reconcile, AMinisockWhoseBeginningWasLostIsTheSameConnection) {
   story.closes_first();
   lose(110ms);
-  story.table.snapshot_begins();
+  story.lifecycle().snapshot_begins();
   auto minisock = found(SocketKind::Minisock, State::TimeWait, 120ms);
   minisock.left_jiffies = 15000;
-  story.tell(minisock);
-  story.table.snapshot_ended();
-  EXPECT_EQ(story.table.open(), 1U);
+  story.on(minisock);
+  story.lifecycle().snapshot_ended();
+  EXPECT_EQ(story.lifecycle().open(), 1U);
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED FIN_WAIT_1 FIN_WAIT_2 TIME_WAIT");
   auto expiry = story.timer(TimerOp::Expire, State::TimeWait, 60s, 1, minisock.object);
-  story.tell(expiry);
-  EXPECT_EQ(story.table.open(), 0U);
+  story.on(expiry);
+  EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
 TEST_F(Reconcile, AMinisockThatIsOlderThanItsCookieIsAskedForByItsAddresses) {
-  story.tell(story.timer(TimerOp::Start, State::TimeWait, 0ms, 0));
+  story.on(story.timer(TimerOp::Start, State::TimeWait, 0ms, 0));
   auto gone = story.moves(State::FinWait2, State::Closed, 0ms, 5);
-  story.tell(gone);
+  story.on(gone);
   lose(20ms);
-  story.table.snapshot_begins();
-  story.table.snapshot_ended();
+  story.lifecycle().snapshot_begins();
+  story.lifecycle().snapshot_ended();
   const Question asked = question();
   EXPECT_EQ(asked.cookie, 0U) << "5 is what its socket was given when the minisock was made";
   auto found = answer(asked, Presence::Present, 30ms);
   found.kind = SocketKind::Full;
-  story.tell(found);
-  EXPECT_EQ(story.table.open(), 0U) << "its addresses were used again";
+  story.on(found);
+  EXPECT_EQ(story.lifecycle().open(), 0U) << "its addresses were used again";
 }
 
 }  // namespace

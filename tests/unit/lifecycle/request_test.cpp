@@ -4,6 +4,8 @@
 namespace tcpdwell::test {
 namespace {
 
+using life_story::Story;
+
 using enum State;
 
 // Of a child: its own cookie and flow.
@@ -32,36 +34,36 @@ INSTANTIATE_TEST_SUITE_P(BothKernels, Birth, testing::Bool());
 
 TEST_P(Birth, SynReceivedBeganWithTheSyn) {
   Story story;
-  story.tell(story.request(TimerOp::Start, 0ms)).tell(birth(story, 1533ms));
-  story.tell(story.request(TimerOp::Cancel, 1533ms));
-  story.tell(child(story, SynReceived, Established, 1533ms)).wait(5s);
+  story.on(story.request(TimerOp::Start, 0ms)).on(birth(story, 1533ms));
+  story.on(story.request(TimerOp::Cancel, 1533ms));
+  story.on(child(story, SynReceived, Established, 1533ms)).waits(5s);
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED");
-  const auto transitions = story.said.all<TransitionRecord>();
+  const auto transitions = story.all<TransitionRecord>();
   EXPECT_FALSE(transitions[0].dwell);
   EXPECT_EQ(transitions[0].when.mono, kBegan);
   EXPECT_EQ(transitions[0].socket.cookie, 5U);
   EXPECT_EQ(transitions[1].dwell->value, 1533ms);
   EXPECT_EQ(transitions[1].dwell->error, 0ns);
   EXPECT_EQ(transitions[1].socket.role, Role::Server);
-  EXPECT_EQ(story.table.open(), 1U) << "request, child and newborn are one connection";
+  EXPECT_EQ(story.lifecycle().open(), 1U) << "request, child and newborn are one connection";
 }
 
 TEST_P(Birth, WithASynCookieNobodyKnowsWhenTheSynCame) {
   Story story;
-  story.tell(birth(story, 10ms)).tell(child(story, SynReceived, Established, 10ms));
+  story.on(birth(story, 10ms)).on(child(story, SynReceived, Established, 10ms));
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED");
-  EXPECT_EQ(story.said.all<TransitionRecord>()[1].dwell->error, std::nullopt);
+  EXPECT_EQ(story.all<TransitionRecord>()[1].dwell->error, std::nullopt);
 }
 
 TEST_P(Birth, AFastOpenChildIsBornWithTheSynAndMayBeAcceptedAtOnce) {
   Story story;
-  story.tell(birth(story, 10ms));
-  story.tell(AcceptEvent{
+  story.on(birth(story, 10ms));
+  story.on(AcceptEvent{
       .at = kBegan + 20ms, .object = 0x1005, .cookie = 5, .task = make_process(8, "worker")});
   auto open = child(story, SynReceived, Established, 635ms);
   open.fastopen = true;
-  story.tell(open);
-  const auto established = story.said.all<TransitionRecord>()[1];
+  story.on(open);
+  const auto established = story.all<TransitionRecord>()[1];
   EXPECT_EQ(established.dwell->value, 625ms);
   EXPECT_EQ(established.dwell->error, 0ns);
   EXPECT_EQ(established.socket.owner->process.pid, 8U);
@@ -70,24 +72,24 @@ TEST_P(Birth, AFastOpenChildIsBornWithTheSynAndMayBeAcceptedAtOnce) {
 
 TEST_P(Birth, AChildThatCouldNotBeMadeIsNoConnection) {
   Story story;
-  story.tell(story.request(TimerOp::Start, 0ms)).tell(birth(story, 5ms));
-  story.tell(child(story, SynReceived, Closed, 5ms));
-  EXPECT_TRUE(story.said.records.empty());
-  EXPECT_EQ(story.table.open(), 1U) << "the request is still there";
+  story.on(story.request(TimerOp::Start, 0ms)).on(birth(story, 5ms));
+  story.on(child(story, SynReceived, Closed, 5ms));
+  EXPECT_TRUE(story.records().empty());
+  EXPECT_EQ(story.lifecycle().open(), 1U) << "the request is still there";
 }
 
 TEST(Request, TimesOutAfterItsRetransmissions) {
   Story story;
-  story.tell(story.request(TimerOp::Start, 0ms));
+  story.on(story.request(TimerOp::Start, 0ms));
   for (const auto& [at, retransmits] : {std::pair{1015ms, 1}, {3031ms, 2}}) {
-    story.tell(story.request(TimerOp::Cancel, at)).tell(story.request(TimerOp::Expire, at));
+    story.on(story.request(TimerOp::Cancel, at)).on(story.request(TimerOp::Expire, at));
     auto again = story.request(TimerOp::Start, at);
     again.retransmits = static_cast<std::uint8_t>(retransmits);
-    story.tell(again).wait_and_all_is_gone(at + 900ms);
+    story.on(again).waits_and_all_is_gone(at + 900ms);
   }
-  EXPECT_TRUE(story.said.records.empty());
-  story.tell(story.request(TimerOp::Cancel, 7191ms)).tell(story.request(TimerOp::Expire, 7191ms));
-  story.wait_and_all_is_gone(8s);
+  EXPECT_TRUE(story.records().empty());
+  story.on(story.request(TimerOp::Cancel, 7191ms)).on(story.request(TimerOp::Expire, 7191ms));
+  story.waits_and_all_is_gone(8s);
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED CLOSED");
   EXPECT_EQ(story.dwell(SynReceived).value, 7191ms);
   EXPECT_EQ(story.connection().ended, Ended::Timeout);
@@ -97,17 +99,17 @@ TEST(Request, TimesOutAfterItsRetransmissions) {
 }
 
 TEST(Request, CancelAloneIsNothingWhereTheStackCannotBeRead) {
-  Story story({}, {.hz = kHz, .began = kBegan, .sees_cancellers = false});
-  story.tell(story.request(TimerOp::Start, 0ms)).tell(story.request(TimerOp::Cancel, 100ms));
-  story.wait_and_all_is_gone(500ms);
+  Story story({.hz = kHz, .sees_cancellers = false});
+  story.on(story.request(TimerOp::Start, 0ms)).on(story.request(TimerOp::Cancel, 100ms));
+  story.waits_and_all_is_gone(500ms);
   EXPECT_EQ(story.connection().ended, Ended::Unknown)
       << "SOCK_DESTROY and the end of its namespace look the same";
 }
 
 TEST(Request, CancelAloneIsAnRst) {
   Story story;
-  story.tell(story.request(TimerOp::Start, 0ms)).tell(story.request(TimerOp::Cancel, 100ms));
-  story.wait_and_all_is_gone(500ms);
+  story.on(story.request(TimerOp::Start, 0ms)).on(story.request(TimerOp::Cancel, 100ms));
+  story.waits_and_all_is_gone(500ms);
   EXPECT_EQ(story.connection().ended, Ended::ResetReceived);
   EXPECT_EQ(story.connection().closed_by, Side::Remote);
   EXPECT_EQ(story.dwell(SynReceived).value, 100ms);
@@ -115,45 +117,45 @@ TEST(Request, CancelAloneIsAnRst) {
 
 TEST(Request, AnRstOfOurListenerRightBeforeIsOurs) {
   Story story;
-  story.tell(story.request(TimerOp::Start, 0ms));
-  story.tell(ResetEvent{.at = kBegan + 100ms, .cookie = 3, .state = Listen});
-  story.tell(story.request(TimerOp::Cancel, 100ms)).wait_and_all_is_gone(500ms);
+  story.on(story.request(TimerOp::Start, 0ms));
+  story.on(ResetEvent{.at = kBegan + 100ms, .cookie = 3, .state = Listen});
+  story.on(story.request(TimerOp::Cancel, 100ms)).waits_and_all_is_gone(500ms);
   EXPECT_EQ(story.connection().ended, Ended::ResetSent);
 }
 
 TEST(Request, OfAClosedListenerIsDropped) {
   Story story;
-  story.tell(story.request(TimerOp::Start, 0ms));
+  story.on(story.request(TimerOp::Start, 0ms));
   auto cancel = story.request(TimerOp::Cancel, 532ms);
   cancel.listener_closed = true;
-  story.tell(cancel).wait(1s);
+  story.on(cancel).waits(1s);
   EXPECT_EQ(story.connection().ended, Ended::Dropped);
 }
 
 TEST(Request, KilledByTheAdministrator) {
   Story story;
-  story.tell(story.request(TimerOp::Start, 0ms));
+  story.on(story.request(TimerOp::Start, 0ms));
   auto cancel = story.request(TimerOp::Cancel, 50ms);
   cancel.canceller = Canceller::Abort;
-  story.tell(cancel).wait(1s);
+  story.on(cancel).waits(1s);
   EXPECT_EQ(story.connection().ended, Ended::Killed);
 }
 
 TEST(Request, StrayTimerEventsSayNothing) {
   Story story;
-  story.tell(story.request(TimerOp::Cancel, 1s)).tell(story.request(TimerOp::Expire, 2s)).wait(5s);
-  EXPECT_TRUE(story.said.records.empty());
-  EXPECT_EQ(story.table.open(), 0U);
+  story.on(story.request(TimerOp::Cancel, 1s)).on(story.request(TimerOp::Expire, 2s)).waits(5s);
+  EXPECT_TRUE(story.records().empty());
+  EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
 TEST(Request, ANewOneAtTheSameAddressEndsTheOneBefore) {
   Story story;
-  story.tell(story.request(TimerOp::Start, 0ms)).tell(story.request(TimerOp::Cancel, 100ms));
+  story.on(story.request(TimerOp::Start, 0ms)).on(story.request(TimerOp::Cancel, 100ms));
   auto next = story.request(TimerOp::Start, 101ms);
   next.flow = make_flow(80, 40001);
-  story.tell(next);
+  story.on(next);
   EXPECT_EQ(story.connection().ended, Ended::ResetReceived);
-  EXPECT_EQ(story.table.open(), 1U);
+  EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
 }  // namespace

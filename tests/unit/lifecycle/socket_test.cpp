@@ -6,15 +6,17 @@
 namespace tcpdwell::test {
 namespace {
 
+using life_story::Story;
+
 using enum State;
 
 TEST(Socket, PassiveClose) {
   Story story;
-  story.connects().tell(story.moves(Established, CloseWait, 50ms));
+  story.connects().on(story.moves(Established, CloseWait, 50ms));
   auto close = story.moves(CloseWait, LastAck, 250ms);
   close.task = make_process(42);
   close.closing = true;
-  story.tell(close).tell(story.moves(LastAck, Closed, 753ms));
+  story.on(close).on(story.moves(LastAck, Closed, 753ms));
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSED");
   EXPECT_EQ(story.dwell(CloseWait).value, 200ms);
   EXPECT_EQ(story.dwell(LastAck).value, 503ms);
@@ -28,12 +30,11 @@ TEST(Socket, PassiveClose) {
 
 TEST(Socket, SimultaneousOpenAndCloseAreBoths) {
   Story story;
-  story.tell(story.moves(Closed, SynSent, 0ms)).tell(story.moves(SynSent, SynReceived, 10ms));
-  story.tell(story.moves(SynReceived, Established, 318ms));
-  story.tell(story.moves(Established, FinWait1, 400ms)).tell(story.moves(FinWait1, Closing, 401ms));
-  story.tell(story.timer(TimerOp::Start, TimeWait, 707ms))
-      .tell(story.moves(Closing, Closed, 707ms));
-  story.tell(story.timer(TimerOp::Expire, TimeWait, 61s));
+  story.on(story.moves(Closed, SynSent, 0ms)).on(story.moves(SynSent, SynReceived, 10ms));
+  story.on(story.moves(SynReceived, Established, 318ms));
+  story.on(story.moves(Established, FinWait1, 400ms)).on(story.moves(FinWait1, Closing, 401ms));
+  story.on(story.timer(TimerOp::Start, TimeWait, 707ms)).on(story.moves(Closing, Closed, 707ms));
+  story.on(story.timer(TimerOp::Expire, TimeWait, 61s));
   EXPECT_EQ(story.dwell(SynReceived).value, 308ms);
   EXPECT_EQ(story.dwell(Closing).value, 306ms);
   EXPECT_EQ(story.connection().opened_by, Side::Both);
@@ -45,41 +46,41 @@ TEST(Socket, ConnectThatFoundNoPortWasNoConnection) {
   for (const State to : {SynSent, Closed}) {
     auto event = story.moves(to == SynSent ? Closed : SynSent, to, 1ms);
     event.flow.local.port = 0;
-    story.tell(event);
+    story.on(event);
   }
-  story.table.finish(kBegan + 10s);
-  EXPECT_EQ(story.said.all<FailedConnectsRecord>().size(), story.said.records.size());
-  EXPECT_EQ(story.table.connections_ended(), 0U);
+  story.lifecycle().finish(kBegan + 10s);
+  EXPECT_EQ(story.all<FailedConnectsRecord>().size(), story.records().size());
+  EXPECT_EQ(story.lifecycle().connections_ended(), 0U);
 }
 
 TEST(Socket, PortThatIsChosenLaterIsInTheFirstRecord) {
   Story story;
   auto connect = story.moves(Closed, SynSent, 0ms);
   connect.flow.local.port = 0;
-  story.tell(connect);
-  EXPECT_TRUE(story.said.records.empty());
-  story.tell(story.moves(SynSent, Established, 20ms));
-  ASSERT_EQ(story.said.all<TransitionRecord>().size(), 2U);
-  EXPECT_EQ(story.said.all<TransitionRecord>()[0].socket.flow.local.port, 40000);
+  story.on(connect);
+  EXPECT_TRUE(story.records().empty());
+  story.on(story.moves(SynSent, Established, 20ms));
+  ASSERT_EQ(story.all<TransitionRecord>().size(), 2U);
+  EXPECT_EQ(story.all<TransitionRecord>()[0].socket.flow.local.port, 40000);
 }
 
 TEST(Socket, SynRetransmitShowsThePortOfASlowConnect) {
   Story story;
   auto connect = story.moves(Closed, SynSent, 0ms);
   connect.flow.local.port = 0;
-  story.tell(connect).tell(SynEvent{.at = kBegan + 1s, .cookie = 1, .flow = make_flow(41000)});
-  ASSERT_EQ(story.said.records.size(), 1U);
-  EXPECT_EQ(story.said.all<TransitionRecord>()[0].socket.flow.local.port, 41000);
+  story.on(connect).on(SynEvent{.at = kBegan + 1s, .cookie = 1, .flow = make_flow(41000)});
+  ASSERT_EQ(story.records().size(), 1U);
+  EXPECT_EQ(story.all<TransitionRecord>()[0].socket.flow.local.port, 41000);
 }
 
 TEST(Socket, SilentConnectIsShownWithoutItsPortAtLast) {
   Story story;
   auto connect = story.moves(Closed, SynSent, 0ms);
   connect.flow.local.port = 0;
-  story.tell(connect).wait(3s);
-  EXPECT_TRUE(story.said.records.empty());
-  story.wait(5s);
-  EXPECT_EQ(story.said.records.size(), 1U);
+  story.on(connect).waits(3s);
+  EXPECT_TRUE(story.records().empty());
+  story.waits(5s);
+  EXPECT_EQ(story.records().size(), 1U);
 }
 
 TEST(Socket, DisconnectedSocketKeepsTheFlowItHad) {
@@ -87,7 +88,7 @@ TEST(Socket, DisconnectedSocketKeepsTheFlowItHad) {
   auto gone = story.moves(Established, Closed, 100ms);
   gone.flow.remote = {};
   gone.flow.local.addr = {};
-  story.connects().tell(gone);
+  story.connects().on(gone);
   EXPECT_EQ(story.connection().socket.flow, make_flow());
   EXPECT_EQ(story.connection().ended, Ended::ResetSent);
 }
@@ -99,9 +100,9 @@ TEST(Socket, LivesOfOneCookieAreApart) {
     connect.life = life;
     auto refused = story.moves(SynSent, Closed, life * 1s + 1ms);
     refused.err = ECONNREFUSED;
-    story.tell(connect).tell(refused);
+    story.on(connect).on(refused);
   }
-  const auto all = story.said.all<ConnectionRecord>();
+  const auto all = story.all<ConnectionRecord>();
   ASSERT_EQ(all.size(), 2U);
   EXPECT_EQ(all[0].socket.life, 0U);
   EXPECT_EQ(all[1].socket.life, 1U);
@@ -112,7 +113,7 @@ TEST(Socket, ListenerIsAConnectionToo) {
   Story story;
   auto close = story.moves(Listen, Closed, 9s);
   close.closing = true;
-  story.tell(story.moves(Closed, Listen, 0ms)).tell(close);
+  story.on(story.moves(Closed, Listen, 0ms)).on(close);
   EXPECT_EQ(story.connection().socket.role, Role::Listener);
   EXPECT_EQ(story.connection().ended, Ended::Closed);
   EXPECT_EQ(story.dwell(Listen).value, 9s);
@@ -125,9 +126,9 @@ TEST(Socket, ResetBeforeOrAfterTheEndSaysWhose) {
     auto gone = story.moves(Established, Closed, 100ms);
     gone.err = ECONNRESET;
     story.connects();
-    if (before) story.tell(reset);
-    story.tell(gone);
-    if (!before) story.tell(reset);
+    if (before) story.on(reset);
+    story.on(gone);
+    if (!before) story.on(reset);
     EXPECT_EQ(story.connection().ended, Ended::ResetSent) << (before ? "before" : "after");
     EXPECT_EQ(story.connection().closed_by, Side::Local);
   }
@@ -137,44 +138,44 @@ TEST(Socket, ResetThatWeDidNotSendCame) {
   Story story;
   auto gone = story.moves(Established, Closed, 100ms);
   gone.err = ECONNRESET;
-  story.connects().tell(gone).wait(110ms);
-  EXPECT_TRUE(story.said.all<ConnectionRecord>().empty()) << "ours may follow";
-  story.wait(500ms);
+  story.connects().on(gone).waits(110ms);
+  EXPECT_TRUE(story.all<ConnectionRecord>().empty()) << "ours may follow";
+  story.waits(500ms);
   EXPECT_EQ(story.connection().ended, Ended::ResetReceived);
   EXPECT_EQ(story.connection().closed_by, Side::Remote);
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED CLOSED");
 }
 
 TEST(Socket, WithoutAWatchOnResetsNobodyKnowsWhose) {
-  Story story({}, {.hz = kHz, .began = kBegan, .watches_resets = false});
+  Story story({.hz = kHz, .watches_resets = false});
   auto gone = story.moves(Established, Closed, 100ms);
   gone.err = ECONNRESET;
-  story.connects().tell(gone);
+  story.connects().on(gone);
   EXPECT_EQ(story.connection().ended, Ended::Unknown);
 }
 
 TEST(Socket, NoMinisockAndNoResetIsAnOverflow) {
   Story story;
-  story.closes_first().tell(story.moves(FinWait2, Closed, 200ms)).wait_and_all_is_gone(1s);
+  story.closes_first().on(story.moves(FinWait2, Closed, 200ms)).waits_and_all_is_gone(1s);
   EXPECT_EQ(story.connection().ended, Ended::Overflow);
   EXPECT_FALSE(story.connection().time_wait_ended);
 }
 
 TEST(Socket, ButNotIfEventsWereLostThen) {
   Story story;
-  story.closes_first().tell(story.moves(FinWait2, Closed, 200ms));
-  story.tell(LossEvent{.at = kBegan + 210ms, .events = 1}).wait_and_all_is_gone(1s);
+  story.closes_first().on(story.moves(FinWait2, Closed, 200ms));
+  story.on(LossEvent{.at = kBegan + 210ms, .events = 1}).waits_and_all_is_gone(1s);
   EXPECT_EQ(story.connection().ended, Ended::Unknown);
 }
 
 TEST(Socket, OwnerDoesNotChangeAndIsNeverGuessed) {
   Story story;
-  story.tell(story.moves(Established, CloseWait, 1s));
-  EXPECT_FALSE(story.said.all<TransitionRecord>()[0].socket.owner);
+  story.on(story.moves(Established, CloseWait, 1s));
+  EXPECT_FALSE(story.all<TransitionRecord>()[0].socket.owner);
   auto close = story.moves(CloseWait, LastAck, 2s);
   close.task = make_process(9, "closer");
-  story.tell(close);
-  const auto owner = story.said.all<TransitionRecord>()[1].socket.owner;
+  story.on(close);
+  const auto owner = story.all<TransitionRecord>()[1].socket.owner;
   ASSERT_TRUE(owner);
   EXPECT_EQ(owner->process.pid, 9U);
   EXPECT_EQ(owner->via, Via::Close);
@@ -182,7 +183,7 @@ TEST(Socket, OwnerDoesNotChangeAndIsNeverGuessed) {
 
 TEST(Socket, OlderThanTheTraceIsALowerBound) {
   Story story;
-  story.tell(story.moves(CloseWait, LastAck, 5s)).tell(story.moves(LastAck, Closed, 6s));
+  story.on(story.moves(CloseWait, LastAck, 5s)).on(story.moves(LastAck, Closed, 6s));
   EXPECT_EQ(story.path(), "CLOSE_WAIT LAST_ACK CLOSED");
   EXPECT_EQ(story.dwell(CloseWait).value, 5s);
   EXPECT_EQ(story.dwell(CloseWait).error, std::nullopt);
@@ -192,9 +193,9 @@ TEST(Socket, OlderThanTheTraceIsALowerBound) {
 
 TEST(Socket, LostTransitionBecomesAnError) {
   Story story;
-  story.connects().tell(story.moves(FinWait1, FinWait2, 101ms));
+  story.connects().on(story.moves(FinWait1, FinWait2, 101ms));
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED FIN_WAIT_1 FIN_WAIT_2");
-  const auto transitions = story.said.all<TransitionRecord>();
+  const auto transitions = story.all<TransitionRecord>();
   EXPECT_EQ(transitions[2].dwell->value, 50ms);
   EXPECT_EQ(transitions[2].dwell->error, 50ms) << "between 0 and 100 ms";
   EXPECT_EQ(transitions[3].dwell->error, 50ms);
@@ -204,26 +205,26 @@ TEST(Socket, LostEndIsNoticedWhenTheCookieIsUsedAgain) {
   Story story;
   auto again = story.moves(Closed, SynSent, 10s);
   again.life = 1;
-  story.connects().tell(again);
+  story.connects().on(again);
   EXPECT_EQ(story.connection().ended, Ended::Unknown);
-  EXPECT_EQ(story.table.open(), 1U);
+  EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
 TEST(Socket, EqualAndInvertedTimestampsGiveNoNegativeDwell) {
   Story story;
-  story.tell(story.moves(Closed, SynSent, 5ms)).tell(story.moves(SynSent, Established, 5ms));
-  story.tell(story.moves(Established, CloseWait, 4ms));
-  for (const auto& transition : story.said.all<TransitionRecord>())
+  story.on(story.moves(Closed, SynSent, 5ms)).on(story.moves(SynSent, Established, 5ms));
+  story.on(story.moves(Established, CloseWait, 4ms));
+  for (const auto& transition : story.all<TransitionRecord>())
     EXPECT_EQ(transition.dwell.value_or(Dwell{}).value, 0ns);
 }
 
 TEST(Socket, TheQuietestLeavesWhenTheTableIsFull) {
-  Story story({}, {.hz = kHz, .began = kBegan, .max_connections = 2});
+  Story story({.hz = kHz, .max_connections = 2});
   story.connects(1).connects(2).connects(3);
-  EXPECT_EQ(story.table.open(), 2U);
-  EXPECT_EQ(story.table.evicted(), 1U);
-  story.tell(story.moves(Established, CloseWait, 1s, 1));
-  const auto last = story.said.all<TransitionRecord>().back();
+  EXPECT_EQ(story.lifecycle().open(), 2U);
+  EXPECT_EQ(story.lifecycle().evicted(), 1U);
+  story.on(story.moves(Established, CloseWait, 1s, 1));
+  const auto last = story.all<TransitionRecord>().back();
   EXPECT_EQ(last.dwell->value, 0ns) << "forgotten: nothing is known of how long it was";
   EXPECT_EQ(last.dwell->error, std::nullopt);
 }
@@ -235,36 +236,36 @@ Filter of_pid(std::uint32_t pid) {
 }
 
 TEST(Filtered, ConnectionWhoseOwnerShowsLateIsWhole) {
-  Story story(of_pid(8));
+  Story story({}, of_pid(8));
   auto birth = story.moves(Listen, SynReceived, 0ms, 5);
   auto open = story.moves(SynReceived, Established, 0ms, 5);
-  story.tell(birth).tell(open);
-  EXPECT_TRUE(story.said.records.empty());
-  story.tell(AcceptEvent{.at = kBegan + 1ms, .cookie = 5, .task = make_process(8)});
+  story.on(birth).on(open);
+  EXPECT_TRUE(story.records().empty());
+  story.on(AcceptEvent{.at = kBegan + 1ms, .cookie = 5, .task = make_process(8)});
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED");
 }
 
 TEST(Filtered, AnothersIsNotShownAndItsStateIsStillFollowed) {
-  Story story(of_pid(8));
+  Story story({}, of_pid(8));
   auto refused = story.moves(SynSent, Closed, 1ms);
   refused.err = ECONNREFUSED;
-  story.tell(story.moves(Closed, SynSent, 0ms)).tell(refused);
-  EXPECT_TRUE(story.said.records.empty());
-  EXPECT_EQ(story.table.open(), 0U);
-  EXPECT_EQ(story.table.connections_ended(), 1U);
+  story.on(story.moves(Closed, SynSent, 0ms)).on(refused);
+  EXPECT_TRUE(story.records().empty());
+  EXPECT_EQ(story.lifecycle().open(), 0U);
+  EXPECT_EQ(story.lifecycle().connections_ended(), 1U);
 }
 
 TEST(Filtered, WhatTheKernelWillDropIsForgotten) {
   Filter filter;
   filter.local_ports = {5000};
-  Story story(filter);
+  Story story({}, filter);
   auto connect = story.moves(Closed, SynSent, 0ms);
   connect.flow.local.port = 0;  // passes: it might become 5000
-  story.tell(connect);
-  EXPECT_EQ(story.table.open(), 1U);
-  story.tell(story.moves(SynSent, Established, 1ms));  // it became 40000
-  EXPECT_EQ(story.table.open(), 0U);
-  EXPECT_TRUE(story.said.records.empty());
+  story.on(connect);
+  EXPECT_EQ(story.lifecycle().open(), 1U);
+  story.on(story.moves(SynSent, Established, 1ms));  // it became 40000
+  EXPECT_EQ(story.lifecycle().open(), 0U);
+  EXPECT_TRUE(story.records().empty());
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 
 #include <map>
 
-#include "support/life_story.h"
 #include "recording/entries.h"
+#include "support/conn.h"
 
 namespace tcpdwell {
 namespace {
@@ -88,7 +88,7 @@ TEST(Suspensions, AreKeptInARecording) {
   recording::UserEventReader reader;
   const auto read = reader.read(kind, bytes);
   ASSERT_TRUE(read);
-  const auto* event = std::get_if<SuspendEvent>(&read->note);
+  const auto* event = std::get_if<SuspendEvent>(&read->event);
   ASSERT_NE(event, nullptr);
   EXPECT_EQ(event->at, told.at);
   EXPECT_EQ(event->since, told.since);

@@ -129,5 +129,46 @@ TEST(Unseen, WhatElseWasHiddenIsLookedForInAllSockets) {
   EXPECT_TRUE(story.lifecycle().wants_snapshot());
 }
 
+// accept() returned a socket that no transition gave a cookie.
+void accepted_without_cookie(Story& story, const Conn& conn, Nanos at) {
+  Conn hidden = conn;
+  hidden.cookie(0).accepted(at, 8);
+}
+
+Conn walked_and_accepted(Story& story) {
+  story.lifecycle().snapshot_begins();
+  story.lifecycle().snapshot_ended();
+  story.lifecycle().snapshot_begins();
+  story.lifecycle().snapshot_ended();
+  Conn conn = story.server(7);
+  accepted_without_cookie(story, conn, 100ms);
+  return conn;
+}
+
+TEST(Unseen, AcceptShowsAChildWhoseBeginningWasHidden) {
+  Story story;
+  Conn conn = walked_and_accepted(story);
+  EXPECT_EQ(story.lifecycle().unseen(), 1U);
+  EXPECT_TRUE(story.lifecycle().wants_snapshot());
+  story.lifecycle().snapshot_begins();
+  conn.found(CloseWait, 500ms);
+  story.lifecycle().snapshot_ended();
+  EXPECT_EQ(story.life(7).states(), "LISTEN, SYN_RECEIVED >=200ms, CLOSE_WAIT");
+  EXPECT_EQ(story.life(7).owner(), "8 accept");
+}
+
+TEST(Unseen, SoDoesItsNextTransition) {
+  Story story;
+  walked_and_accepted(story).closes(Established, 500ms, 8);
+  EXPECT_EQ(story.life(7).states(),
+            "LISTEN, SYN_RECEIVED >=200ms, ESTABLISHED 200ms+-200ms, FIN_WAIT_1");
+}
+
+TEST(Unseen, AcceptSaysNothingOfWhatWasThereBeforeTheFirstWalkEnded) {
+  Story story;
+  accepted_without_cookie(story, story.server(7), 100ms);
+  EXPECT_EQ(story.lifecycle().unseen(), 0U);
+}
+
 }  // namespace
 }  // namespace tcpdwell::life_story

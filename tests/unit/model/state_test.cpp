@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vocabulary: states in every spelling, addresses, processes.
+// Shared types: states in every spelling, addresses, processes.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 
@@ -51,7 +51,7 @@ std::string mixed_case(std::string text) {
 
 class StateSpelling : public testing::TestWithParam<Spellings> {};
 
-TEST_P(StateSpelling, IsAcceptedInAnyCaseAndPrintedAsTheRfcHasIt) {
+TEST_P(StateSpelling, ParsesInAnyCaseAndPrintsAsInTheRfc) {
   const auto& [state, printed, accepted] = GetParam();
   EXPECT_EQ(name(state), printed);
   for (const std::string& text : accepted) {
@@ -63,13 +63,13 @@ TEST_P(StateSpelling, IsAcceptedInAnyCaseAndPrintedAsTheRfcHasIt) {
 INSTANTIATE_TEST_SUITE_P(Each, StateSpelling, testing::ValuesIn(kAll),
                          [](const auto& test) { return std::string(test_name(test.param)); });
 
-TEST(State, EveryOneIsInTheTableAbove) {
+TEST(State, AllAreTested) {
   std::set<State> covered;
   for (const Spellings& spellings : kAll) covered.insert(spellings.state);
   EXPECT_EQ(covered.size(), kStates - 1);
 }
 
-TEST(State, WhatIsNoStateIsRefused) {
+TEST(State, RejectsInvalidNames) {
   for (const std::string_view text :
        {"", "_", "TCP", "TCP_", "CLOSE_WAIT_2", "FIN_WAIT", "FIN_WAIT_3", "ESTABLISHE", "SYN",
         "TCP_TCP_CLOSE", "CLOSE WAIT", " LISTEN", "LISTEN ", "LISTEN,CLOSED", "10", "all",
@@ -77,14 +77,14 @@ TEST(State, WhatIsNoStateIsRefused) {
     EXPECT_EQ(parse_state(text), std::nullopt) << '"' << text << '"';
 }
 
-TEST(State, TheKernelsNumbersAreChecked) {
+TEST(State, ChecksKernelValues) {
   EXPECT_EQ(to_state(0), std::nullopt);
   for (std::uint8_t value = 1; value < kStates; ++value)
     EXPECT_EQ(to_state(value), static_cast<State>(value));
   EXPECT_EQ(to_state(12), State::SynReceived) << "TCP_NEW_SYN_RECV";
   for (unsigned value = 13; value < 256; ++value)
     EXPECT_EQ(to_state(static_cast<std::uint8_t>(value)), std::nullopt)
-        << value << ": TCP_BOUND_INACTIVE and what no kernel has yet is nothing";
+        << value << ": TCP_BOUND_INACTIVE and unknown values are no state";
 }
 
 std::string printed(Family family, const char* text) {
@@ -94,7 +94,7 @@ std::string printed(Family family, const char* text) {
   return format_address(end, family);
 }
 
-TEST(Address, Ipv6IsShortenedAsRfc5952Demands) {
+TEST(Address, Ipv6IsFormattedByRfc5952) {
   const std::pair<const char*, const char*> cases[] = {
       {"2001:0db8:0000:0000:0000:0000:0002:0001", "2001:db8::2:1"},  // leading zeros, longest run
       {"2001:DB8:0:0:ABCD:0:0:1", "2001:db8::abcd:0:0:1"},           // lower case, first of equals
@@ -108,29 +108,29 @@ TEST(Address, Ipv6IsShortenedAsRfc5952Demands) {
   for (const auto& [text, wanted] : cases) EXPECT_EQ(printed(Family::Ipv6, text), wanted) << text;
 }
 
-TEST(Address, TheLongestOnesFit) {
+TEST(Address, LongestFit) {
   const char* const longest = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
   EXPECT_EQ(printed(Family::Ipv6, longest), longest);
   EXPECT_EQ(printed(Family::Ipv4, "255.255.255.255"), "255.255.255.255");
 }
 
-TEST(Address, Ipv4TakesTheFirstFourBytes) {
+TEST(Address, Ipv4UsesFirstFourBytes) {
   Endpoint end;
   end.addr = {10, 0, 0, 1, 99, 99};
   EXPECT_EQ(format_address(end, Family::Ipv4), "10.0.0.1");
   EXPECT_EQ(format_address(Endpoint{}, Family::Ipv4), "0.0.0.0");
 }
 
-TEST(Process, CommMayFillItsFieldWithoutATerminator) {
+TEST(Process, CommCanLackTerminator) {
   Process process;
   EXPECT_EQ(process.comm_view(), "");
   process.comm.fill('x');
   EXPECT_EQ(process.comm_view(), std::string(16, 'x'));
   process.comm = {'a', 'b', '\0', 'z'};
-  EXPECT_EQ(process.comm_view(), "ab") << "what is behind the NUL is left from an older name";
+  EXPECT_EQ(process.comm_view(), "ab") << "bytes after the NUL are left from an older name";
 }
 
-TEST(Names, AreThoseOfTheContract) {
+TEST(Names, MatchTheDocumentedOnes) {
   EXPECT_EQ(name(Via::Connect), "connect");
   EXPECT_EQ(name(Via::Listen), "listen");
   EXPECT_EQ(name(Via::Accept), "accept");
@@ -143,7 +143,7 @@ TEST(Names, AreThoseOfTheContract) {
   EXPECT_EQ(name(Why::Unknown), "") << "null in JSON";
 }
 
-// Each enum's values are the JSON words in docs/json.md, none of them empty and none twice.
+// The values of each enum are the words of docs/json.md, none empty and none twice.
 template <typename Enum>
 std::set<std::string_view> names_up_to(Enum last) {
   std::set<std::string_view> names;
@@ -151,7 +151,7 @@ std::set<std::string_view> names_up_to(Enum last) {
   return names;
 }
 
-TEST(Names, AreAllThoseOfTheContract) {
+TEST(Names, CoverAllDocumentedOnes) {
   using Words = std::set<std::string_view>;
   EXPECT_EQ(names_up_to(Role::Listener), (Words{"unknown", "client", "server", "listener"}));
   EXPECT_EQ(names_up_to(Side::Both), (Words{"unknown", "none", "local", "remote", "both"}));

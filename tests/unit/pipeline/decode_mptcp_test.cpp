@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel side says of MPTCP, as bytes; and what a recording keeps of it.
+// Decodes MPTCP records, and checks that a recording keeps them.
 #include <gtest/gtest.h>
 
 #include "pipeline/decode.h"
 #include "recording/entries.h"
-#include "tcpdwell/wire.h"
 #include "support/wire_bytes.h"
+#include "tcpdwell/wire.h"
 
 namespace tcpdwell {
 namespace {
@@ -55,7 +55,7 @@ void expect_socket(const MptcpSocket& socket) {
   EXPECT_FALSE(socket.sent_ago) << "never";
 }
 
-TEST(DecodeMptcp, AChange) {
+TEST(DecodeMptcp, Change) {
   auto raw = raw_change();
   raw.mptcp.flags |= TCPDWELL_MPTCP_EXITING;
   Event event;
@@ -67,7 +67,7 @@ TEST(DecodeMptcp, AChange) {
   expect_socket(change.socket);
 }
 
-TEST(DecodeMptcp, ADamagedChangeIsNone) {
+TEST(DecodeMptcp, RejectsDamagedChange) {
   Event event;
   auto raw = raw_change();
   EXPECT_FALSE(decode(bytes(raw, sizeof raw - 1), event));
@@ -78,7 +78,7 @@ TEST(DecodeMptcp, ADamagedChangeIsNone) {
   EXPECT_FALSE(decode(bytes(raw), event));
 }
 
-TEST(DecodeMptcp, BytesOfAnUnknownNumber) {
+TEST(DecodeMptcp, UnknownNumberOfUnreadBytes) {
   auto raw = raw_change();
   raw.mptcp.flags |= TCPDWELL_MPTCP_UNCOUNTED;
   Event event;
@@ -90,7 +90,7 @@ tcpdwell_mptcp_subflow raw_subflow() {
   return {.at_ns = 5'000'000'000, .cookie = 8, .mptcp = raw_socket(), .stands = 1, .pad = 0};
 }
 
-TEST(DecodeMptcp, ASubflow) {
+TEST(DecodeMptcp, Subflow) {
   const auto raw = raw_subflow();
   const auto subflow = decode_subflow(bytes(raw));
   ASSERT_TRUE(subflow);
@@ -101,7 +101,7 @@ TEST(DecodeMptcp, ASubflow) {
   EXPECT_FALSE(decode_subflow(bytes(raw, sizeof raw - 1)));
 }
 
-TEST(DecodeMptcp, ARecordingKeepsAllOfIt) {
+TEST(DecodeMptcp, RecordingKeepsAllFields) {
   const auto raw = raw_subflow();
   MptcpEvent written{.at = Nanos{6'000'000'000}, .subflows = {*decode_subflow(bytes(raw))}};
   written.subflows.push_back(written.subflows.front());
@@ -109,11 +109,11 @@ TEST(DecodeMptcp, ARecordingKeepsAllOfIt) {
   recording::UserEventReader reader;
   std::optional<recording::UserEventReader::Read> read;
   recording::pack(written, nullptr, [&](recording::Entry entry, auto entry_bytes) {
-    EXPECT_FALSE(read) << "the last is the whole";
+    EXPECT_FALSE(read) << "only the full length is valid";
     read = reader.read(entry, entry_bytes);
   });
   ASSERT_TRUE(read);
-  const auto& got = std::get<MptcpEvent>(read->note);
+  const auto& got = std::get<MptcpEvent>(read->event);
   EXPECT_EQ(got.at, written.at);
   ASSERT_EQ(got.subflows.size(), 2U);
   EXPECT_EQ(got.subflows[0].cookie, 8U);
@@ -122,7 +122,7 @@ TEST(DecodeMptcp, ARecordingKeepsAllOfIt) {
   EXPECT_FALSE(got.subflows[1].socket.unread_bytes);
 }
 
-TEST(DecodeMptcp, AnEventThatLacksASubflowIsNone) {
+TEST(DecodeMptcp, RejectsEventWithMissingSubflow) {
   const auto raw = raw_subflow();
   const MptcpEvent written{.at = Nanos{6'000'000'000}, .subflows = {*decode_subflow(bytes(raw))}};
   recording::UserEventReader reader;

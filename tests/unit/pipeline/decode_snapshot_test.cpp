@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the walks through namespaces and processes say, as bytes: right ones, and damaged ones.
+// Decodes records of walks through namespaces and processes, valid and damaged.
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <vector>
 
 #include "pipeline/decode.h"
-#include "tcpdwell/wire.h"
 #include "support/wire_bytes.h"
+#include "tcpdwell/wire.h"
 
 namespace tcpdwell {
 namespace {
@@ -46,7 +46,7 @@ SnapshotEvent decoded(const tcpdwell_snapshot& raw) {
   return event ? std::get<SnapshotEvent>(*event) : SnapshotEvent{};
 }
 
-TEST(DecodeSnapshot, OfAFullSocket) {
+TEST(DecodeSnapshot, FullSocket) {
   auto raw = snapshot();
   raw.flags = TCPDWELL_IS_ATTACHED;
   const SnapshotEvent got = decoded(raw);
@@ -66,7 +66,7 @@ TEST(DecodeSnapshot, OfAFullSocket) {
   EXPECT_FALSE(got.dead || got.timestamps);
 }
 
-TEST(DecodeSnapshot, EachFlagIsItsOwn) {
+TEST(DecodeSnapshot, FlagsAreIndependent) {
   auto raw = snapshot();
   raw.flags = TCPDWELL_IS_DEAD;
   EXPECT_TRUE(decoded(raw).dead);
@@ -79,7 +79,7 @@ TEST(DecodeSnapshot, EachFlagIsItsOwn) {
   EXPECT_FALSE(decoded(raw).timestamps || decoded(raw).dead);
 }
 
-TEST(DecodeSnapshot, WhatNeverHappenedIsNoTime) {
+TEST(DecodeSnapshot, NeverIsNullopt) {
   auto raw = snapshot();
   raw.acked_ago = raw.sent_ago = TCPDWELL_NEVER;
   raw.received_ago = TCPDWELL_NEVER - 1;
@@ -88,7 +88,7 @@ TEST(DecodeSnapshot, WhatNeverHappenedIsNoTime) {
   EXPECT_EQ(decoded(raw).received_ago, TCPDWELL_NEVER - 1);
 }
 
-TEST(DecodeSnapshot, OfAMinisock) {
+TEST(DecodeSnapshot, Minisock) {
   auto raw = snapshot(TCPDWELL_MINISOCK);
   raw.state = 6;
   raw.left_jiffies = -2;
@@ -100,7 +100,7 @@ TEST(DecodeSnapshot, OfAMinisock) {
   EXPECT_EQ(got.entry_stamp_ms, 0xffff'ffffU);
 }
 
-TEST(DecodeSnapshot, OfARequest) {
+TEST(DecodeSnapshot, RequestSock) {
   auto raw = snapshot(TCPDWELL_REQUEST_SOCK);
   raw.state = 12;  // TCP_NEW_SYN_RECV
   raw.syn_ns = 8'000'000'000;
@@ -130,7 +130,7 @@ SocketStamps stamps_of(const tcpdwell_snapshot_full& raw) {
   return event ? std::get<SnapshotEvent>(*event).stamps : SocketStamps{};
 }
 
-TEST(DecodeSnapshot, OfAFullSocketHasItsStamps) {
+TEST(DecodeSnapshot, FullSocketWithStamps) {
   const SocketStamps got = stamps_of(with_stamps());
   EXPECT_TRUE(got.known && got.all_sent);
   EXPECT_EQ(got.delivered, Nanos{8'000'000'000});
@@ -141,7 +141,7 @@ TEST(DecodeSnapshot, OfAFullSocketHasItsStamps) {
   EXPECT_FALSE(got.usec_ts || got.quickack_route || got.deferred_syn);
 }
 
-TEST(DecodeSnapshot, EachFlagOfItsStampsIsItsOwn) {
+TEST(DecodeSnapshot, StampFlagsAreIndependent) {
   auto raw = with_stamps();
   raw.stamps.flags = TCPDWELL_USEC_TS;
   EXPECT_TRUE(stamps_of(raw).usec_ts);
@@ -154,11 +154,9 @@ TEST(DecodeSnapshot, EachFlagOfItsStampsIsItsOwn) {
   EXPECT_FALSE(stamps_of(raw).usec_ts || stamps_of(raw).quickack_route);
 }
 
-TEST(DecodeSnapshot, OfAnOlderVersionHasNoStamps) {
-  EXPECT_FALSE(decoded(snapshot()).stamps.known);
-}
+TEST(DecodeSnapshot, OlderVersionHasNoStamps) { EXPECT_FALSE(decoded(snapshot()).stamps.known); }
 
-TEST(DecodeSnapshot, StampsThatAreNotThereOrCannotBe) {
+TEST(DecodeSnapshot, RejectsMissingOrInvalidStamps) {
   const auto whole = with_stamps();
   const auto all = bytes(whole);
   for (std::size_t size = 0; size < all.size(); ++size)
@@ -171,23 +169,23 @@ TEST(DecodeSnapshot, StampsThatAreNotThereOrCannotBe) {
   raw.stamps.unsent = 1;
   EXPECT_FALSE(stamps_of(raw).all_sent);
   raw.stamps.delivered_us = UINT64_MAX;
-  EXPECT_FALSE(stamps_of(raw).known) << "times are calculated with";
+  EXPECT_FALSE(stamps_of(raw).known) << "arithmetic on such a time overflows";
 }
 
-TEST(DecodeSnapshot, EveryTruncationIsRefused) {
+TEST(DecodeSnapshot, RejectsTruncation) {
   const auto raw = snapshot();
   for (std::size_t size = 0; size < sizeof raw; ++size)
     EXPECT_FALSE(decoded(bytes(raw, size))) << size << " bytes";
 }
 
-TEST(DecodeSnapshot, ALongerRecordIsReadAsFarAsItIsKnown) {
+TEST(DecodeSnapshot, IgnoresBytesBehindKnownFields) {
   std::vector<std::byte> longer(sizeof(tcpdwell_snapshot) + 8);
   const auto raw = snapshot();
   std::memcpy(longer.data(), &raw, sizeof raw);
   EXPECT_TRUE(decoded(longer));
 }
 
-TEST(DecodeSnapshot, DamageIsRefused) {
+TEST(DecodeSnapshot, RejectsDamage) {
   for (const int op : {0, 4, 255})
     EXPECT_FALSE(decoded(bytes(snapshot(static_cast<std::uint8_t>(op))))) << "op " << op;
   for (const int state : {0, 13, 255}) {
@@ -202,16 +200,16 @@ TEST(DecodeSnapshot, DamageIsRefused) {
   raw.state = 12;
   EXPECT_TRUE(decoded(bytes(raw)));
   raw.syn_ns = raw.head.at_ns + 1;
-  EXPECT_FALSE(decoded(bytes(raw))) << "a SYN that has not come yet";
+  EXPECT_FALSE(decoded(bytes(raw))) << "a SYN in the future";
   raw = snapshot();
   raw.head.at_ns = UINT64_MAX;
   EXPECT_FALSE(decoded(bytes(raw)));
   raw = snapshot();
   raw.head.cpu = 1U << 16U;
-  EXPECT_FALSE(decoded(bytes(raw))) << "CPUs are counted up to";
+  EXPECT_FALSE(decoded(bytes(raw))) << "CPU numbers are used as array sizes";
 }
 
-TEST(DecodeSnapshot, AMinisockIsInNoOtherState) {
+TEST(DecodeSnapshot, RejectsMinisockInOtherState) {
   for (const int state : {1, 7, 8, 10}) {
     auto raw = snapshot(TCPDWELL_MINISOCK);
     raw.state = static_cast<std::uint8_t>(state);
@@ -219,7 +217,7 @@ TEST(DecodeSnapshot, AMinisockIsInNoOtherState) {
   }
 }
 
-TEST(DecodeSnapshot, ARequestIsHalfOpen) {
+TEST(DecodeSnapshot, RejectsRequestSockInOtherState) {
   for (const int state : {1, 6, 10}) {
     auto raw = snapshot(TCPDWELL_REQUEST_SOCK);
     raw.state = static_cast<std::uint8_t>(state);
@@ -238,7 +236,7 @@ tcpdwell_holding holding() {
   return raw;
 }
 
-TEST(DecodeHolding, SaysWhoHoldsWhat) {
+TEST(DecodeHolding, DecodesHolderAndSocket) {
   const auto raw = holding();
   const auto got = decode_holding(bytes(raw));
   ASSERT_TRUE(got);
@@ -251,7 +249,7 @@ TEST(DecodeHolding, SaysWhoHoldsWhat) {
   EXPECT_FALSE(decode_held_end(bytes(raw)));
 }
 
-TEST(DecodeHolding, OfAConnectionAtAnEnd) {
+TEST(DecodeHolding, HolderAtQueriedEnd) {
   auto raw = holding();
   raw.kind = TCPDWELL_HOLDS_AT_END;
   EXPECT_FALSE(decode_holding(bytes(raw)));
@@ -261,7 +259,7 @@ TEST(DecodeHolding, OfAConnectionAtAnEnd) {
   EXPECT_EQ(got->pid, 42U);
 }
 
-TEST(DecodeHolding, EveryTruncationIsRefused) {
+TEST(DecodeHolding, RejectsTruncation) {
   const auto raw = holding();
   for (std::size_t size = 0; size < sizeof raw; ++size)
     EXPECT_FALSE(decode_holding(bytes(raw, size))) << size << " bytes";

@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "pipeline/decode_fields.h"
-#include "tcpdwell/wire.h"
 #include "support/wire_bytes.h"
+#include "tcpdwell/wire.h"
 
 namespace tcpdwell {
 
-// As a struct of wire.h looks when version 2 has appended a field.
+// A struct of wire.h to which version 2 has appended a field.
 struct GrownRecord {
   std::uint64_t old = 0;
   std::uint32_t also_old = 0;
@@ -55,7 +55,7 @@ Raw timer(std::uint8_t kind, std::uint8_t op) {
   return raw;
 }
 
-TEST(Decode, ATransition) {
+TEST(Decode, Transition) {
   const auto raw = transition();
   const auto event = decoded(bytes(raw));
   ASSERT_TRUE(event);
@@ -70,7 +70,7 @@ TEST(Decode, ATransition) {
   EXPECT_EQ(got.tally->bytes_sent, 99U);
 }
 
-TEST(Decode, WhatAnOlderVersionDidNotWriteIsZero) {
+TEST(Decode, FieldsMissingInOlderVersionAreZero) {
   const GrownRecord raw{.old = 7, .also_old = 8, .added = 9};
   const auto all = std::as_bytes(std::span(&raw, 1));
   EXPECT_EQ(decoding::read<GrownRecord>(all)->added, 9U);
@@ -80,10 +80,10 @@ TEST(Decode, WhatAnOlderVersionDidNotWriteIsZero) {
   EXPECT_EQ(older->also_old, 8U);
   EXPECT_EQ(older->added, 0U);
   EXPECT_EQ(decoding::read<GrownRecord>(all.first(14))->old, 7U);
-  EXPECT_FALSE(decoding::read<GrownRecord>(all.first(11))) << "not even version 1 wrote so little";
+  EXPECT_FALSE(decoding::read<GrownRecord>(all.first(11))) << "version 1 already wrote 12 bytes";
 }
 
-TEST(Decode, EachVersionSoFarIsKnownAndNoOther) {
+TEST(Decode, AcceptsAllVersionsSoFar) {
   auto raw = transition();
   raw.base.head.version = 1;
   EXPECT_TRUE(decoded(bytes(raw)));
@@ -93,13 +93,13 @@ TEST(Decode, EachVersionSoFarIsKnownAndNoOther) {
   EXPECT_FALSE(decoded(bytes(raw)));
 }
 
-TEST(Decode, EveryTruncationIsRefused) {
+TEST(Decode, RejectsTruncation) {
   const auto raw = transition();
   for (std::size_t size = 0; size < sizeof raw; ++size)
     EXPECT_FALSE(decoded(bytes(raw, size))) << size << " bytes";
 }
 
-TEST(Decode, WhatTheFlagsDoNotSayIsNotRead) {
+TEST(Decode, IgnoresTailWithoutFlag) {
   auto raw = transition();
   raw.base.flags = 0;
   const auto event = decoded(bytes(raw, sizeof raw.base));
@@ -108,7 +108,7 @@ TEST(Decode, WhatTheFlagsDoNotSayIsNotRead) {
   EXPECT_FALSE(std::get<TransitionEvent>(*event).tally);
 }
 
-TEST(Decode, ForeignVersionsKindsStatesAndFamiliesAreRefused) {
+TEST(Decode, RejectsUnknownVersionsKindsStatesAndFamilies) {
   auto raw = transition();
   raw.base.head.version++;
   EXPECT_FALSE(decoded(bytes(raw)));
@@ -146,7 +146,7 @@ TEST(Decode, Timers) {
   }
 }
 
-TEST(Decode, AnyBytesAreSafe) {
+TEST(Decode, RandomBytesAreSafe) {
   std::vector<std::byte> noise(256);
   std::uint32_t seed = 1;
   for (int round = 0; round < 20000; ++round) {

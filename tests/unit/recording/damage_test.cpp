@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that were cut off, damaged, or never were recordings.
+// Truncated files, damaged files, and files that are no recordings.
 #include <gtest/gtest.h>
 
 #include <cstring>
 
-#include "support/recorded_run.h"
 #include "recording/format.h"
+#include "support/recorded_run.h"
 
 namespace tcpdwell::recorded {
 namespace {
@@ -15,7 +15,7 @@ using recording::FrameHeader;
 
 class RecordingDamage : public testing::Test {
  protected:
-  // Some frames, and what the run printed.
+  // Records a run of several frames; returns its output.
   void SetUp() override {
     LoggedRun run({.path = path_});
     for (std::uint64_t cookie = 1; cookie < 6; ++cookie) {
@@ -28,7 +28,7 @@ class RecordingDamage : public testing::Test {
     printed_ = run.finish();
     bytes_ = read_file(path_);
   }
-  // Where each frame begins, and where the last one ends.
+  // The offsets of all frames, and the end of the last one.
   std::vector<std::size_t> frames() const {
     std::vector<std::size_t> all;
     std::size_t at = sizeof(FileHeader);
@@ -41,7 +41,7 @@ class RecordingDamage : public testing::Test {
     all.push_back(at);
     return all;
   }
-  // All but the line of the end.
+  // The text without its last line, which is the end record.
   static std::string body(const std::string& text) {
     return text.substr(0, text.rfind("{\"type\":\"end\""));
   }
@@ -52,7 +52,7 @@ class RecordingDamage : public testing::Test {
   std::vector<std::byte> bytes_;
 };
 
-TEST_F(RecordingDamage, CutOffAnywhereItTellsWhatIsBefore) {
+TEST_F(RecordingDamage, TruncatedFileReplaysUpToTheCut) {
   const auto starts = frames();
   ASSERT_GT(starts.size(), 8U);
   std::size_t whole = 0;  // frames
@@ -67,7 +67,7 @@ TEST_F(RecordingDamage, CutOffAnywhereItTellsWhatIsBefore) {
     ASSERT_EQ(cut.error, "") << "cut to " << size;
     ASSERT_TRUE(cut.end.truncated) << "cut to " << size;
     ASSERT_EQ(cut.end.lost, 0U) << "cut to " << size;
-    // Finishing may settle what the run settled later: never anything else.
+    // Finishing may resolve pending ends earlier than the run did, and do nothing else.
     if (starts[whole] == size) before = cut.text;
     ASSERT_TRUE(cut.text == before) << "cut to " << size;
   }
@@ -76,14 +76,14 @@ TEST_F(RecordingDamage, CutOffAnywhereItTellsWhatIsBefore) {
   EXPECT_FALSE(all.end.truncated);
 }
 
-TEST_F(RecordingDamage, AnyByteItCountsWhatIsMissing) {
+TEST_F(RecordingDamage, AnyDamagedByteIsCountedAsLoss) {
   const EndRecord whole = replay(bytes_).end;
   for (std::size_t at = sizeof(FileHeader); at < bytes_.size(); ++at) {
     auto damaged = bytes_;
     damaged[at] ^= std::byte{0x40};
     const Replay rest = replay(damaged);
     const auto starts = frames();
-    if (at < starts[1]) {  // the frame that says what it is
+    if (at < starts[1]) {  // the file header, or the frame with the setting
       EXPECT_NE(rest.error, "") << "byte " << at;
       continue;
     }
@@ -98,7 +98,7 @@ TEST_F(RecordingDamage, AnyByteItCountsWhatIsMissing) {
   }
 }
 
-TEST_F(RecordingDamage, AFrameThatIsNotThereIsMissedEvenWithoutEvents) {
+TEST_F(RecordingDamage, MissingFrameIsReportedEvenWithoutEvents) {
   const auto starts = frames();
   for (std::size_t gone = 1; gone + 2 < starts.size(); ++gone) {
     auto rest = bytes_;
@@ -110,7 +110,7 @@ TEST_F(RecordingDamage, AFrameThatIsNotThereIsMissedEvenWithoutEvents) {
   }
 }
 
-TEST_F(RecordingDamage, RubbishBetweenFramesIsPassedOver) {
+TEST_F(RecordingDamage, SkipsBytesBetweenFrames) {
   const auto starts = frames();
   auto damaged = bytes_;
   const std::vector<std::byte> rubbish(100'000, std::byte{'T'});
@@ -123,7 +123,7 @@ TEST_F(RecordingDamage, RubbishBetweenFramesIsPassedOver) {
             count(printed_, "\"type\":\"transition\""));
 }
 
-TEST_F(RecordingDamage, WhatIsNoRecordingIsRefusedInOneLine) {
+TEST_F(RecordingDamage, OtherFilesAreRefusedInOneLine) {
   EXPECT_EQ(replay(std::span<const std::byte>{}).error,
             "it is too short to be a recording of tcpdwell");
   auto other = bytes_;
@@ -131,21 +131,22 @@ TEST_F(RecordingDamage, WhatIsNoRecordingIsRefusedInOneLine) {
   EXPECT_EQ(replay(other).error, "it is not a recording of tcpdwell");
   other = bytes_;
   std::swap(other[8], other[9]);
-  EXPECT_EQ(replay(other).error, "it was made on a machine of the other byte order");
+  EXPECT_EQ(replay(other).error,
+            "it was recorded on a machine of the other byte order. Replay it on such a machine");
   other = bytes_;
   other[20] ^= std::byte{1};
-  EXPECT_EQ(replay(other).error, "it is damaged where it says what it is");
+  EXPECT_EQ(replay(other).error, "it has a damaged file header: it cannot be replayed");
   FileHeader header;
   std::memcpy(&header, bytes_.data(), sizeof header);
   header.version = 9;
   header.checksum = checksum_of(header);
   std::memcpy(other.data(), &header, sizeof header);
   EXPECT_EQ(replay(other).error,
-            "it was made by a newer version of tcpdwell, whose format (9.1) is not known here. "
-            "Replay it with the version that made it");
+            "it was recorded by a newer version of tcpdwell, with the unknown format 9.1. "
+            "Replay it with the version that recorded it");
 }
 
-TEST_F(RecordingDamage, ATickFromTheEndOfDaysIsNotWaitedFor) {
+TEST_F(RecordingDamage, TickInFarFutureIsIgnored) {
   LoggedRun run({.path = path_});
   run.leaves_in_close_wait(1);
   run.wait(24h * 365 * 100);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is read of a recording can have been told by a kernel, or is nothing.
+// Entries with values that no kernel can have reported are rejected.
 #include "recording/entries.h"
 
 #include <gtest/gtest.h>
@@ -11,10 +11,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::optional<UserEventReader::Read> again(const UserEvent& note) {
+std::optional<UserEventReader::Read> again(const UserEvent& event) {
   UserEventReader reader;
   std::optional<UserEventReader::Read> read;
-  pack(note, nullptr,
+  pack(event, nullptr,
        [&](Entry entry, std::span<const std::byte> bytes) { read = reader.read(entry, bytes); });
   return read;
 }
@@ -23,10 +23,10 @@ InquiryEvent answer(Presence presence, State state) {
   return {.at = 9s, .id = 1, .presence = presence, .state = state, .local = {}, .holders = {}};
 }
 
-TEST(RecordingEntries, WhatIsThereIsNotClosed) {
+TEST(RecordingEntries, RejectsPresentSocketInClosed) {
   const auto open = again(answer(Presence::Present, State::CloseWait));
   ASSERT_TRUE(open);
-  EXPECT_EQ(std::get<InquiryEvent>(open->note).state, State::CloseWait);
+  EXPECT_EQ(std::get<InquiryEvent>(open->event).state, State::CloseWait);
   EXPECT_TRUE(again(answer(Presence::Gone, State::Closed)));
   EXPECT_TRUE(again(answer(Presence::Unknown, State::Closed)));
   EXPECT_FALSE(again(answer(Presence::Present, State::Closed)));

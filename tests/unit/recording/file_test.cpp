@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a recording is written: which files it makes, and which it does not touch.
+// The output file of a recording: which files it creates, and which it refuses.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -28,7 +28,7 @@ class RecordingFile : public testing::Test {
     auto recorder = Recorder::open({.path = path});
     return recorder ? "" : recorder.error().text();
   }
-  // Until another file has begun.
+  // Runs until the recorder has begun another file.
   static void fill(LoggedRun& run, std::uint64_t from, std::uint64_t to) {
     for (std::uint64_t cookie = from; cookie < to; ++cookie) {
       run.leaves_in_close_wait(cookie);
@@ -38,8 +38,8 @@ class RecordingFile : public testing::Test {
   }
 };
 
-TEST_F(RecordingFile, IsItsMakersAlone) {
-  std::ofstream(path_) << "of somebody else, and long enough to be seen";
+TEST_F(RecordingFile, HasModeOfPolicy) {
+  std::ofstream(path_) << "old contents, longer than a file header";
   ::chmod(path_.c_str(), 0666);
   LoggedRun run({.path = path_});
   run.leaves_in_close_wait(1);
@@ -48,29 +48,29 @@ TEST_F(RecordingFile, IsItsMakersAlone) {
   EXPECT_EQ(replay({path_}).text, printed);
 }
 
-TEST_F(RecordingFile, IsNoLinkNoPipeNoDirectory) {
+TEST_F(RecordingFile, RefusesLinkFifoAndDirectory) {
   std::ofstream(directory_.file("target")) << "precious";
   std::filesystem::create_symlink(directory_.file("target"), path_);
-  EXPECT_NE(refusal(path_).find("It is a symbolic link: name the file itself"), std::string::npos);
+  EXPECT_NE(refusal(path_).find("It is a symbolic link: name its target"), std::string::npos);
   EXPECT_EQ(read_file(directory_.file("target")).size(), 8U);
   const std::string fifo = directory_.file("fifo");
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
-  EXPECT_NE(refusal(fifo), "") << "nobody reads it";
+  EXPECT_NE(refusal(fifo), "") << "a FIFO without a reader";
   const int reader = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK);
-  EXPECT_NE(refusal(fifo).find("it is not a file"), std::string::npos);
+  EXPECT_NE(refusal(fifo).find("it is not a regular file"), std::string::npos);
   ::close(reader);
   EXPECT_NE(refusal(directory_.file("no/such")), "");
   EXPECT_NE(refusal(std::filesystem::path(path_).parent_path().string()), "");
 }
 
-TEST_F(RecordingFile, HasNoOtherName) {
+TEST_F(RecordingFile, RefusesFileWithTwoLinks) {
   std::ofstream(directory_.file("other")) << "precious";
   std::filesystem::create_hard_link(directory_.file("other"), path_);
-  EXPECT_NE(refusal(path_).find("it has another name, too"), std::string::npos);
+  EXPECT_NE(refusal(path_).find("more than one hard link"), std::string::npos);
   EXPECT_EQ(read_file(path_).size(), 8U);
 }
 
-TEST_F(RecordingFile, OfARotatedRunTheNextOneBeginsWhereTheFirstIsDamaged) {
+TEST_F(RecordingFile, SkipsPartWithDamagedBegin) {
   LoggedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 9});
   fill(run, 1, 1500);
   run.finish();
@@ -89,12 +89,12 @@ TEST_F(RecordingFile, OfARotatedRunTheNextOneBeginsWhereTheFirstIsDamaged) {
   EXPECT_GT(rest.end.transitions, 1000U);
 }
 
-TEST_F(RecordingFile, IsRotatedAtItsSizeAndReplaysAsOne) {
+TEST_F(RecordingFile, RotatesAtMaxSizeAndReplaysAsOne) {
   LoggedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 5});
   fill(run, 1, 1500);
   const std::string printed = run.finish();
   EXPECT_TRUE(run.recorder->wants_snapshot());
-  ASSERT_TRUE(std::filesystem::exists(path_ + ".2")) << "three files at least";
+  ASSERT_TRUE(std::filesystem::exists(path_ + ".2")) << "at least three files";
   std::vector<std::string> parts;
   for (int i = 5; i > 0; --i)
     if (std::filesystem::exists(path_ + '.' + std::to_string(i)))
@@ -109,11 +109,11 @@ TEST_F(RecordingFile, IsRotatedAtItsSizeAndReplaysAsOne) {
   EXPECT_TRUE(all.text == printed);
 }
 
-TEST_F(RecordingFile, OfTheOlderOnesSomeAreKeptAndItBeginsWithThem) {
+TEST_F(RecordingFile, ReplayBeginsWithOldestKeptPart) {
   LoggedRun run({.path = path_, .max_size = recording::kLeastSize, .keep = 1});
   fill(run, 1, 1500);
   ASSERT_TRUE(run.recorder->wants_snapshot());
-  run.finds(1);  // which nobody has heard of since
+  run.finds(1);  // without events since
   run.leaves_in_close_wait(9001);
   run.wait(2s);
   run.answer();
@@ -123,23 +123,23 @@ TEST_F(RecordingFile, OfTheOlderOnesSomeAreKeptAndItBeginsWithThem) {
   const Replay rest = replay({path_ + ".1", path_});
   EXPECT_TRUE(rest.late);
   EXPECT_FALSE(rest.truncated);
-  EXPECT_EQ(rest.end.lost, 0U) << "what is gone was not lost";
+  EXPECT_EQ(rest.end.lost, 0U) << "events of deleted parts do not count as lost";
   EXPECT_LT(rest.end.transitions, 4000U);
-  EXPECT_NE(rest.text.find("app.service"), std::string::npos) << "names are repeated";
-  EXPECT_NE(rest.text.find("2023-11-"), std::string::npos) << "so is the clock";
-  // The last life is all there: its flag, with who holds it, too.
+  EXPECT_NE(rest.text.find("app.service"), std::string::npos) << "cgroup paths are repeated";
+  EXPECT_NE(rest.text.find("2023-11-"), std::string::npos) << "the clock offset is repeated";
+  // The last life is complete, with its flag and holders.
   const auto last = printed.find("\"port\":49001");
   ASSERT_NE(last, std::string::npos);
   for (const char* line : {"raised", "cleared", "connection"})
     EXPECT_NE(rest.text.find(line, rest.text.find("\"port\":49001")), std::string::npos) << line;
 }
 
-TEST_F(RecordingFile, GoesOnInANewOneWhenItWasRenamed) {
+TEST_F(RecordingFile, ContinuesInNewFileAfterRename) {
   LoggedRun run({.path = path_});
   run.leaves_in_close_wait(1);
   run.wait(1s);
   run.recorder->reopen(kBegan + 1s);
-  EXPECT_FALSE(run.recorder->wants_snapshot()) << "it is where it was";
+  EXPECT_FALSE(run.recorder->wants_snapshot()) << "not renamed";
   std::filesystem::rename(path_, path_ + ".1");
   run.recorder->reopen(kBegan + 1s);
   EXPECT_TRUE(run.recorder->wants_snapshot());
@@ -148,19 +148,19 @@ TEST_F(RecordingFile, GoesOnInANewOneWhenItWasRenamed) {
   EXPECT_EQ(replay({path_ + ".1", path_}).text, printed);
 }
 
-TEST_F(RecordingFile, OnAFullDiskEndsWithAWholeFrame) {
+TEST_F(RecordingFile, FullDiskLeavesCompleteFrames) {
   ::signal(SIGXFSZ, SIG_IGN);
   rlimit before{};
   ::getrlimit(RLIMIT_FSIZE, &before);
   rlimit small = before;
-  small.rlim_cur = 200'000;  // which the kernel answers in the middle of a write, as a disk does
+  small.rlim_cur = 200'000;  // ends in a partial write, as a full disk does
   ::setrlimit(RLIMIT_FSIZE, &small);
   LoggedRun run({.path = path_});
   fill(run, 1, 1500);
   run.finish();
   ::setrlimit(RLIMIT_FSIZE, &before);
   ASSERT_TRUE(run.recorder->failed());
-  EXPECT_NE(run.recorder->error()->text().find("What was recorded before can be replayed"),
+  EXPECT_NE(run.recorder->error()->text().find("The part recorded so far can be replayed"),
             std::string::npos);
   const Replay part = replay({path_});
   EXPECT_EQ(part.error, "");

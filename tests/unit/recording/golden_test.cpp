@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recordings of real runs, made once (tests/golden/make.py): what they replay to is what the run
-// printed then, for as long as their format can be replayed.
+// Recordings of real runs (tests/golden/make.py). A replay must print what the run printed, for as
+// long as their format is supported.
 #include <gtest/gtest.h>
 
 #include <cstring>
 
-#include "support/recorded_run.h"
 #include "recording/format.h"
+#include "support/recorded_run.h"
 
 namespace tcpdwell::recorded {
 namespace {
@@ -15,7 +15,7 @@ class RecordingGolden : public testing::TestWithParam<const char*> {};
 
 TEST_P(RecordingGolden, ReplaysByteForByte) {
   const std::string name = std::string(TCPDWELL_SOURCE_DIR "/tests/golden/") + GetParam();
-  // They show that version 1 stays readable: those of a later version get names of their own.
+  // These are of version 1 and must stay readable. Give recordings of later versions other names.
   const auto recorded = read_file(name + ".tdw");
   recording::FileHeader header;
   ASSERT_GE(recorded.size(), sizeof header);

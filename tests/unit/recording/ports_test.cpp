@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is kept of a namespace's ports, and that recordings of before are still read.
+// Recorded ports of a namespace, also from recordings of older versions.
 #include <gtest/gtest.h>
 
 #include "recording/entries.h"
@@ -17,8 +17,8 @@ std::vector<std::byte> packed(const NamespaceEvent& event) {
 }
 
 std::optional<NamespaceEvent> read(std::span<const std::byte> bytes) {
-  const auto note = UserEventReader().read(Entry::Namespace, bytes);
-  return note ? std::optional(std::get<NamespaceEvent>(note->note)) : std::nullopt;
+  const auto read = UserEventReader().read(Entry::Namespace, bytes);
+  return read ? std::optional(std::get<NamespaceEvent>(read->event)) : std::nullopt;
 }
 
 const NamespaceEvent kWhole{.at = Nanos{1},
@@ -31,14 +31,14 @@ const NamespaceEvent kWhole{.at = Nanos{1},
                             .tw_reuse = std::uint8_t{2},
                             .tw_reuse_delay_ms = 500};
 
-TEST(RecordedPorts, AllOfThemAreKept) {
+TEST(RecordedPorts, AllFieldsAreKept) {
   EXPECT_EQ(read(packed(kWhole)), kWhole);
   NamespaceEvent unknown = kWhole;
   unknown.tw_reuse.reset();
   EXPECT_EQ(read(packed(unknown)), unknown);
 }
 
-TEST(RecordedPorts, AsManyAsAnEventHasFitIntoAnEntry) {
+TEST(RecordedPorts, MaximumOfPortsFitsIntoEntry) {
   NamespaceEvent most = kWhole;
   most.reserved.assign(PortSpan::kMost, {1, 2});
   most.bound.assign(PortSpan::kMost, {3, 4});
@@ -46,8 +46,8 @@ TEST(RecordedPorts, AsManyAsAnEventHasFitIntoAnEntry) {
   EXPECT_EQ(read(packed(most)), most);
 }
 
-// at, cookie, range, how many are reserved: it ended there.
-TEST(RecordedPorts, OfBeforeKnowsTheRangeAlone) {
+// Older versions wrote only time, cookie, range and the number of reserved ports.
+TEST(RecordedPorts, OlderEntryHasOnlyTheRange) {
   constexpr std::size_t kBefore = 8 + 8 + 2 + 2 + 4;
   const auto bytes = packed(kWhole);
   const auto old = read(std::span(bytes).first(kBefore));
@@ -56,7 +56,7 @@ TEST(RecordedPorts, OfBeforeKnowsTheRangeAlone) {
   EXPECT_EQ(old->reserved_ports, 11U);
   EXPECT_EQ(old->tw_reuse, std::nullopt);
   for (std::size_t size = kBefore + 1; size < bytes.size(); ++size)
-    EXPECT_FALSE(read(std::span(bytes).first(size))) << size << " bytes are cut off";
+    EXPECT_FALSE(read(std::span(bytes).first(size))) << "truncated to " << size << " bytes";
 }
 
 }  // namespace

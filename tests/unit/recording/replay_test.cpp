@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A replay says what the run said, byte for byte; or less, and then it says so.
+// A replay prints what the run printed, byte for byte, or says that something is missing.
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -14,7 +14,7 @@ class RecordingReplay : public testing::Test {
   Directory directory_;
   const std::string path_ = directory_.file("run");
 
-  // Three leaks, one of which is closed, and a socket that is older than the run.
+  // Three leaks, one of which is closed later, and a socket older than the run.
   std::string run(bool compress = false) {
     LoggedRun run({.path = path_, .compress = compress});
     run.finds(1);
@@ -28,15 +28,15 @@ class RecordingReplay : public testing::Test {
   }
 };
 
-TEST_F(RecordingReplay, PrintsWhatTheRunPrinted) {
+TEST_F(RecordingReplay, EqualsTheRun) {
   const std::string printed = run();
   EXPECT_EQ(count(printed, "\"event\":\"raised\""), 4U) << printed;
-  EXPECT_EQ(count(printed, "\"pid\":43"), 4U) << "holders are there";
+  EXPECT_EQ(count(printed, "\"pid\":43"), 4U) << "with holders";
   EXPECT_EQ(count(printed, "app.service"), count(printed, "\"cgroup\":\"/"));
   EXPECT_EQ(replay({path_}).text, printed);
 }
 
-TEST_F(RecordingReplay, OfACompressedOneIsTheSame) {
+TEST_F(RecordingReplay, CompressedEqualsTheRun) {
   const std::string printed = run();
   const auto size = std::filesystem::file_size(path_);
   EXPECT_EQ(run(true), printed);
@@ -44,10 +44,10 @@ TEST_F(RecordingReplay, OfACompressedOneIsTheSame) {
   EXPECT_EQ(replay({path_}).text, printed);
 }
 
-TEST_F(RecordingReplay, OfLooksAtDescriptorsIsTheSame) {
+TEST_F(RecordingReplay, DeadSocketsEqualTheRun) {
   LoggedRun run({.path = path_});
   std::vector<std::uint64_t> many(40);
-  std::iota(many.begin(), many.end(), 100);  // the order in which they are cleared is no accident
+  std::iota(many.begin(), many.end(), 100);  // enough to show that the order of clearing is stable
   run.looks({10, 11, 12});
   run.wait(5s);
   run.looks(many);
@@ -62,7 +62,7 @@ TEST_F(RecordingReplay, OfLooksAtDescriptorsIsTheSame) {
   EXPECT_EQ(replay({path_}).text, printed);
 }
 
-TEST_F(RecordingReplay, OfManyFramesIsTheSame) {
+TEST_F(RecordingReplay, ManyFramesEqualTheRun) {
   LoggedRun run({.path = path_});
   for (std::uint64_t cookie = 1; cookie < 3000; ++cookie) {
     run.leaves_in_close_wait(cookie);
@@ -77,7 +77,7 @@ TEST_F(RecordingReplay, OfManyFramesIsTheSame) {
   EXPECT_EQ(again.damaged, 0U);
 }
 
-TEST_F(RecordingReplay, OfAcceptQueuesIsTheSame) {
+TEST_F(RecordingReplay, AcceptQueuesEqualTheRun) {
   recording::Setting asked = setting();
   asked.config.thresholds.accept = 1s;
   asked.start.thresholds.emplace_back("ACCEPT", 1s);
@@ -100,17 +100,17 @@ TEST_F(RecordingReplay, OfAcceptQueuesIsTheSame) {
   EXPECT_EQ(again.damaged, 0U);
 }
 
-TEST_F(RecordingReplay, OfTwoThousandHoldersHasThemAll) {
+TEST_F(RecordingReplay, HasTwoThousandHolders) {
   LoggedRun run({.path = path_});
   run.leaves_in_close_wait(1);
   run.wait(2s);
   run.answer_with_holders(2000);
   const std::string printed = run.finish();
   EXPECT_EQ(count(printed, "\"fd\":"), 2000U);
-  EXPECT_TRUE(replay({path_}).text == printed) << "they take more than a frame";
+  EXPECT_TRUE(replay({path_}).text == printed) << "the holders take more than one frame";
 }
 
-TEST_F(RecordingReplay, KnowsWhatWasAroundASocket) {
+TEST_F(RecordingReplay, HasSurroundingsOfSocket) {
   LoggedRun run({.path = path_});
   run.leaves_in_close_wait(1);
   run.wait(2s);
@@ -132,7 +132,7 @@ TEST_F(RecordingReplay, KnowsWhatWasAroundASocket) {
   EXPECT_EQ(here.inherited_from, there.inherited_from);
 }
 
-TEST_F(RecordingReplay, WithAFilterShowsWhatPassesAndItsFlags) {
+TEST_F(RecordingReplay, FilterKeepsFlagsOfWhatPasses) {
   const std::string printed = run();
   Filter filter;
   filter.remote_ports = {443};
@@ -145,7 +145,7 @@ TEST_F(RecordingReplay, WithAFilterShowsWhatPassesAndItsFlags) {
   EXPECT_EQ(some.end.passed.open, 2U);
 }
 
-TEST_F(RecordingReplay, OfAFilteredRunIsThatRun) {
+TEST_F(RecordingReplay, FilteredRunEqualsTheRun) {
   Filter filter;
   filter.remote_ports = {443};
   LoggedRun run({.path = path_}, filter);
@@ -155,14 +155,15 @@ TEST_F(RecordingReplay, OfAFilteredRunIsThatRun) {
   run.answer();
   const std::string printed = run.finish();
   EXPECT_EQ(count(printed, "\"port\":80"), 0U);
-  EXPECT_EQ(replay({path_}).text, printed) << "without an option";
-  EXPECT_EQ(replay({path_}, filter).text, printed) << "with the same";
+  EXPECT_EQ(replay({path_}).text, printed) << "without a filter";
+  EXPECT_EQ(replay({path_}, filter).text, printed) << "with the same filter";
   Filter other;
   other.remote_ports = {80};
-  EXPECT_EQ(count(replay({path_}, other).text, "transition\""), 0U) << "nothing passes both";
+  EXPECT_EQ(count(replay({path_}, other).text, "transition\""), 0U)
+      << "nothing passes both filters";
 }
 
-TEST_F(RecordingReplay, KnowsWhichEndsWereNone) {
+TEST_F(RecordingReplay, CorrectsEndsAsTheRunDid) {
   LoggedRun run({.path = path_});
   for (std::uint64_t cookie = 1; cookie < 5; ++cookie) run.ends_without_a_minisock(cookie);
   run.wait(500ms);
@@ -175,11 +176,11 @@ TEST_F(RecordingReplay, KnowsWhichEndsWereNone) {
   Filter filter;
   filter.remote_ports = {443};
   const Replay some = replay({path_}, filter);
-  EXPECT_EQ(count(some.text, "overflow"), 0U) << "the answers find their connections";
+  EXPECT_EQ(count(some.text, "overflow"), 0U) << "answers reach their connections";
   EXPECT_EQ(count(some.text, "\"corrected\":2"), 1U) << some.text;
 }
 
-TEST_F(RecordingReplay, OfOneWithoutAnswersTellsTheEndsAsTheyLook) {
+TEST_F(RecordingReplay, WithoutAnswersEndsAreNotCorrected) {
   LoggedRun run({.path = path_});
   for (std::uint64_t cookie = 1; cookie < 5; ++cookie) run.ends_without_a_minisock(cookie);
   run.wait(500ms);
@@ -191,7 +192,7 @@ TEST_F(RecordingReplay, OfOneWithoutAnswersTellsTheEndsAsTheyLook) {
   EXPECT_EQ(replay({path_}).text, printed);
 }
 
-TEST_F(RecordingReplay, OfOneThatStopsAtItsSizeSaysSo) {
+TEST_F(RecordingReplay, StopAtMaxSizeIsReported) {
   LoggedRun run({.path = path_, .max_size = recording::kLeastSize});
   for (std::uint64_t cookie = 1; cookie < 2000; ++cookie) {
     run.leaves_in_close_wait(cookie);
@@ -205,8 +206,8 @@ TEST_F(RecordingReplay, OfOneThatStopsAtItsSizeSaysSo) {
   EXPECT_TRUE(part.truncated);
   EXPECT_TRUE(part.end.truncated);
   EXPECT_GT(part.end.transitions, 1000U);
-  const auto same = run.said().substr(0, part.text.rfind("{\"type\":\"end\""));
-  EXPECT_TRUE(part.text.starts_with(same)) << "what came before is what the run printed";
+  const auto same = run.output().substr(0, part.text.rfind("{\"type\":\"end\""));
+  EXPECT_TRUE(part.text.starts_with(same)) << "until then it prints what the run printed";
 }
 
 }  // namespace

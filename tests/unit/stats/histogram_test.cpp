@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Percentiles against those of the sorted values themselves.
+// Compares percentiles with those of the sorted values.
 #include "stats/histogram.h"
 
 #include <gtest/gtest.h>
@@ -37,7 +37,7 @@ void expect_percentiles(const Histogram& histogram, std::vector<std::int64_t>& v
   EXPECT_EQ(histogram.max(), Nanos{*most}) << what;
 }
 
-// A fast generator: the test is about the histogram.
+// A fast random number generator.
 struct Random {
   std::uint64_t state = 0x9e3779b97f4a7c15;
   std::uint64_t operator()() {
@@ -48,8 +48,8 @@ struct Random {
   }
 };
 
-// 10 million dwells: what states really last, each over its own range.
-TEST(Histogram, IsWithinItsResolutionForTenMillionDwells) {
+// 10 million dwells, with realistic ranges for several states.
+TEST(Histogram, ErrorIsWithinResolution) {
   Random random;
   const auto draw = [&](int kind) -> std::int64_t {
     const std::uint64_t r = random();
@@ -69,7 +69,7 @@ TEST(Histogram, IsWithinItsResolutionForTenMillionDwells) {
   }
 }
 
-TEST(Histogram, MergedIsWhatAllInOneWouldBe) {
+TEST(Histogram, MergeEqualsOneHistogram) {
   std::mt19937_64 random(3);
   Histogram one, parts[3];
   for (int i = 0; i < 30'000; ++i) {
@@ -90,7 +90,7 @@ TEST(Histogram, MergedIsWhatAllInOneWouldBe) {
     ASSERT_EQ(merged.between(Nanos{low}, Nanos{2 * low}), one.between(Nanos{low}, Nanos{2 * low}));
 }
 
-TEST(Histogram, SaysNothingOfNothing) {
+TEST(Histogram, EmptyIsZero) {
   Histogram histogram;
   histogram.merge(Histogram{});
   EXPECT_EQ(histogram.count(), 0U);
@@ -100,10 +100,10 @@ TEST(Histogram, SaysNothingOfNothing) {
   EXPECT_EQ(histogram.between(0ns, 1h), 0U);
 }
 
-TEST(Histogram, TakesEveryDurationThereIs) {
+TEST(Histogram, AcceptsAnyDuration) {
   Histogram histogram;
   for (const Nanos value : {Nanos{-5}, 0ns, 1ns, 63ns, Nanos::max()}) histogram.add(value);
-  EXPECT_EQ(histogram.min(), 0ns) << "a negative one is 0";
+  EXPECT_EQ(histogram.min(), 0ns) << "negative values count as 0";
   EXPECT_EQ(histogram.max(), Nanos::max());
   EXPECT_EQ(histogram.percentile(0), 0ns);
   EXPECT_EQ(histogram.percentile(0.6), 1ns);
@@ -112,17 +112,17 @@ TEST(Histogram, TakesEveryDurationThereIs) {
   EXPECT_EQ(histogram.between(0ns, 64ns), 4U);
 }
 
-TEST(Histogram, IsExactWhereItIsFine) {
+TEST(Histogram, SmallValuesAreExact) {
   for (int value = 0; value < 128; ++value) {
     Histogram histogram;
     histogram.add(Nanos{value});
-    histogram.add(1s);  // so that the maximum does not help
+    histogram.add(1s);  // so that clamping to the maximum does not help
     EXPECT_EQ(histogram.percentile(0.5), Nanos{value});
   }
 }
 
-// At the edges of every bucket width, one value apart.
-TEST(Histogram, IsCloseAtEveryPowerOfTwo) {
+// One value on each side of every change of the bucket width.
+TEST(Histogram, ErrorIsSmallAtPowersOfTwo) {
   for (unsigned bit = 1; bit < 63; ++bit)
     for (const std::int64_t off : {-1, 0, 1}) {
       const std::int64_t value = (std::int64_t{1} << bit) + off;
@@ -135,7 +135,7 @@ TEST(Histogram, IsCloseAtEveryPowerOfTwo) {
     }
 }
 
-TEST(Histogram, BeginsAnew) {
+TEST(Histogram, Clears) {
   Histogram histogram;
   histogram.add(5s);
   histogram.clear();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a forecast says of connections that come and go as the test has it, and that it is silent
-// where it cannot know. Each client is played second by second, as a kernel would have it.
+// Forecasts for simulated clients, and Unknown where a forecast would be a guess. Each client is
+// simulated in small steps, with the port rules of the kernel.
 #include "stats/port_forecast.h"
 
 #include <gtest/gtest.h>
@@ -18,13 +18,13 @@ using namespace std::chrono_literals;
 
 constexpr double kStep = 0.05;  // seconds
 
-// A client that closes first, and what is seen of it every ten seconds.
+// A client that closes first. A look is taken every ten seconds.
 class Client {
  public:
   std::uint32_t capacity = 200;
-  double held_for = 0;  // seconds; a connection is open for so long
+  double held_for = 0;  // how long a connection is open, in seconds
   bool never_closes = false;
-  bool reuses = false;  // a TIME_WAIT after a second
+  bool reuses = false;  // connect() reuses a TIME_WAIT after a second
   bool reuse_known = true;
   double look_every = 10;
   std::function<double(double)> rate;  // new connections a second
@@ -33,7 +33,7 @@ class Client {
   explicit Client(double per_second) : rate([=](double) { return per_second; }) {}
   explicit Client(std::function<double(double)> per_second) : rate(std::move(per_second)) {}
 
-  // Until then; the last look is at that time.
+  // Simulates up to a time, and returns the forecast of a look at that time.
   PortForecast at(double seconds) {
     while (now_ < seconds - kStep / 2) step();
     return look();
@@ -77,9 +77,9 @@ class Client {
       if (reuses && !may_go) ++look.brief;
       if (!reuses) look.add_lasting(nanos(now_ - since));
     }
-    const PortForecast said = forecast(look, history_, {60s, 62048ms});
+    const PortForecast result = forecast(look, history_, {60s, 62048ms});
     history_.add(look);
-    return said;
+    return result;
   }
   static Nanos nanos(double seconds) { return Nanos{static_cast<std::int64_t>(seconds * 1e9)}; }
 
@@ -88,83 +88,84 @@ class Client {
   PortHistory history_;
 };
 
-std::string text(const PortForecast& said) {
-  std::string text(name(said.outlook));
-  if (said.level != 0) text += " " + std::to_string(said.level);
-  if (said.runs_out_in)
+std::string text(const PortForecast& result) {
+  std::string text(name(result.outlook));
+  if (result.level != 0) text += " " + std::to_string(result.level);
+  if (result.runs_out_in)
     text += " in " +
-            std::to_string(std::chrono::round<std::chrono::seconds>(*said.runs_out_in).count());
-  if (said.if_held) text += " if held";
-  if (said.peaks) text += ", peaks";
+            std::to_string(std::chrono::round<std::chrono::seconds>(*result.runs_out_in).count());
+  if (result.if_held) text += " if held";
+  if (result.peaks) text += ", peaks";
   return text;
 }
 
-TEST(PortForecast, ThreeASecondLevelOffBelowTwoHundred) {
+TEST(PortForecast, ThreeASecondLevelOff) {
   for (const double when : {10, 20, 30, 60, 70, 100, 150}) {
     Client client(3.0);
-    const PortForecast said = client.at(when);
-    EXPECT_EQ(said.outlook, Outlook::LevelsOff) << when << ": " << text(said);
-    EXPECT_NEAR(said.level, 183, 6) << when << ": " << text(said);
+    const PortForecast result = client.at(when);
+    EXPECT_EQ(result.outlook, Outlook::LevelsOff) << when << ": " << text(result);
+    EXPECT_NEAR(result.level, 183, 6) << when << ": " << text(result);
     client.at(150);
     EXPECT_FALSE(client.ran_out);
   }
 }
 
-TEST(PortForecast, FiveASecondRunOutAfterForty) {
+TEST(PortForecast, FiveASecondRunOut) {
   for (const double when : {10, 20, 30}) {
-    const PortForecast said = Client(5.0).at(when);
-    ASSERT_EQ(said.outlook, Outlook::RunsOut) << when << ": " << text(said);
-    EXPECT_NEAR(std::chrono::duration<double>(*said.runs_out_in).count(), 40 - when, 2);
-    EXPECT_FALSE(said.if_held);
+    const PortForecast result = Client(5.0).at(when);
+    ASSERT_EQ(result.outlook, Outlook::RunsOut) << when << ": " << text(result);
+    EXPECT_NEAR(std::chrono::duration<double>(*result.runs_out_in).count(), 40 - when, 2);
+    EXPECT_FALSE(result.if_held);
   }
   EXPECT_EQ(text(Client(5.0).at(45)), "full in 0");
 }
 
-// What it says of any rate after half a minute happens, or does not.
-TEST(PortForecast, IsTrueOfEveryRate) {
+// For many rates, the forecast after half a minute comes true.
+TEST(PortForecast, ComesTrueForManyRates) {
   for (double rate = 0.5; rate <= 10; rate += 0.25) {
     Client client(rate);
-    const PortForecast said = client.at(30);
+    const PortForecast result = client.at(30);
     client.at(150);
-    const bool runs_out = said.outlook == Outlook::RunsOut || said.outlook == Outlook::Full;
-    const bool levels_off = said.outlook == Outlook::LevelsOff && !said.peaks;
-    EXPECT_TRUE(!runs_out || client.ran_out) << rate << ": " << text(said);
-    EXPECT_TRUE(!levels_off || !client.ran_out) << rate << ": " << text(said);
-    EXPECT_NE(said.outlook, Outlook::Unknown) << rate;
-    EXPECT_NE(said.outlook, Outlook::Grows) << rate;
+    const bool runs_out = result.outlook == Outlook::RunsOut || result.outlook == Outlook::Full;
+    const bool levels_off = result.outlook == Outlook::LevelsOff && !result.peaks;
+    EXPECT_TRUE(!runs_out || client.ran_out) << rate << ": " << text(result);
+    EXPECT_TRUE(!levels_off || !client.ran_out) << rate << ": " << text(result);
+    EXPECT_NE(result.outlook, Outlook::Unknown) << rate;
+    EXPECT_NE(result.outlook, Outlook::Grows) << rate;
   }
 }
 
-TEST(PortForecast, AtTheVeryLimitItDoesNotDecide) {
-  const PortForecast said = Client(3.26).at(120);
-  EXPECT_TRUE(said.outlook == Outlook::NearLimit || said.peaks) << text(said);
+TEST(PortForecast, NearLimitIsUndecided) {
+  const PortForecast result = Client(3.26).at(120);
+  EXPECT_TRUE(result.outlook == Outlook::NearLimit || result.peaks) << text(result);
 }
 
-TEST(PortForecast, TooFewSamplesAreSilent) {
+TEST(PortForecast, TooFewSamplesAreUnknown) {
   EXPECT_EQ(Client(20.0).at(3).outlook, Outlook::Unknown);
   Client none(0.0);
-  EXPECT_EQ(text(none.at(30)), "levels_off") << "nobody comes: 0 are in use";
+  EXPECT_EQ(text(none.at(30)), "levels_off") << "no connections: at 0";
 }
 
-TEST(PortForecast, ABurstIsNoExhaustion) {
+TEST(PortForecast, BurstDoesNotRunOut) {
   const auto burst = [](double now) { return now < 2 ? 75.0 : 0.0; };
   for (const double when : {4, 6, 8, 10, 15, 20, 40, 60})
     EXPECT_NE(Client(burst).at(when).outlook, Outlook::RunsOut) << when;
-  const PortForecast said = Client(burst).at(20);
-  EXPECT_EQ(text(said), "levels_off") << "at 0";
+  const PortForecast result = Client(burst).at(20);
+  EXPECT_EQ(text(result), "levels_off") << "at 0";
 }
 
-// A burst is still waiting while others come.
-TEST(PortForecast, WhatIsLeftOfABurstCounts) {
+// TIME_WAITs of a burst are still there while new connections come.
+TEST(PortForecast, RestOfBurstCounts) {
   const auto burst = [](double now) { return now < 2 ? 75.0 : 2.0; };
   Client client(burst);
-  const PortForecast said = client.at(20);
+  const PortForecast result = client.at(20);
   client.at(60);
   EXPECT_TRUE(client.ran_out);
-  EXPECT_EQ(said.outlook, Outlook::RunsOut) << text(said) << ": 2 x 61 would do, 150 + 2 x 40 not";
+  EXPECT_EQ(result.outlook, Outlook::RunsOut)
+      << text(result) << ": 2 x 61 would fit, 150 + 2 x 40 do not";
 }
 
-TEST(PortForecast, ARateThatRoseIsTakenAsItIsNow) {
+TEST(PortForecast, UsesLatestRate) {
   const auto rising = [](double now) { return now < 60 ? 1.0 : 8.0; };
   EXPECT_EQ(Client(rising).at(60).outlook, Outlook::LevelsOff);
   EXPECT_EQ(Client(rising).at(72).outlook, Outlook::RunsOut);
@@ -174,24 +175,25 @@ TEST(PortForecast, ARateThatRoseIsTakenAsItIsNow) {
   EXPECT_NE(client.at(30).outlook, Outlook::RunsOut);
 }
 
-TEST(PortForecast, UnevenRatesAreNotForeseen) {
+TEST(PortForecast, UnevenRatesAreUnknown) {
   const auto waves = [](double now) { return std::fmod(now, 30) < 3 ? 20.0 : 0.0; };
   for (double when = 10; when < 120; when += 10) {
     Client client(waves);
-    const PortForecast said = client.at(when);
-    EXPECT_NE(said.outlook, Outlook::RunsOut) << when << ": 120 are in use at the most";
+    const PortForecast result = client.at(when);
+    EXPECT_NE(result.outlook, Outlook::RunsOut) << when << ": at most 120 are in use";
   }
 }
 
-// tcp_tw_reuse: what is older than a second is free.
-TEST(PortForecast, WithReuseTimeWaitsDoNotAddUp) {
+// tcp_tw_reuse: a TIME_WAIT older than a second can be reused.
+TEST(PortForecast, ReusedTimeWaitsDoNotAddUp) {
   for (const double rate : {3.0, 10.0, 50.0}) {
     Client client(rate);
     client.reuses = true;
     for (const double when : {10, 30, 60, 100}) {
-      const PortForecast said = client.at(when);
-      EXPECT_EQ(said.outlook, Outlook::LevelsOff) << rate << " at " << when << ": " << text(said);
-      EXPECT_NEAR(said.level, rate, 3);
+      const PortForecast result = client.at(when);
+      EXPECT_EQ(result.outlook, Outlook::LevelsOff)
+          << rate << " at " << when << ": " << text(result);
+      EXPECT_NEAR(result.level, rate, 3);
     }
     EXPECT_FALSE(client.ran_out);
   }
@@ -200,59 +202,60 @@ TEST(PortForecast, WithReuseTimeWaitsDoNotAddUp) {
   EXPECT_EQ(text(client.at(10)), "full in 0");
 }
 
-TEST(PortForecast, WhereReuseIsNotKnownNothingRunsOut) {
+TEST(PortForecast, UnknownReuseNeverRunsOut) {
   Client client(5.0);
   client.reuse_known = false;
   EXPECT_EQ(client.at(10).outlook, Outlook::Unknown);
-  EXPECT_EQ(client.at(50).outlook, Outlook::Unknown) << "all in TIME_WAIT: that may be no matter";
+  EXPECT_EQ(client.at(50).outlook, Outlook::Unknown)
+      << "all ports are in TIME_WAIT, but may be reusable";
   Client slow(1.0);
   slow.reuse_known = false;
-  EXPECT_EQ(slow.at(30).outlook, Outlook::LevelsOff) << "they last in any case";
+  EXPECT_EQ(slow.at(30).outlook, Outlook::LevelsOff) << "ports last with and without reuse";
 }
 
-TEST(PortForecast, HeldOnesThatAreClosedLater) {
+TEST(PortForecast, LongHeldConnectionsAreNoLeak) {
   Client client(1.0);
   client.held_for = 20;
   for (double when = 10; when <= 150; when += 10) {
-    const PortForecast said = client.at(when);
-    EXPECT_NE(said.outlook, Outlook::RunsOut) << when << ": " << text(said);
+    const PortForecast result = client.at(when);
+    EXPECT_NE(result.outlook, Outlook::RunsOut) << when << ": " << text(result);
   }
-  const PortForecast said = client.at(160);
-  EXPECT_EQ(said.outlook, Outlook::LevelsOff) << text(said);
-  EXPECT_NEAR(said.level, 81, 4);
+  const PortForecast result = client.at(160);
+  EXPECT_EQ(result.outlook, Outlook::LevelsOff) << text(result);
+  EXPECT_NEAR(result.level, 81, 4);
   EXPECT_FALSE(client.ran_out);
 }
 
-TEST(PortForecast, ALeakRunsOutIfNobodyCloses) {
+TEST(PortForecast, LeakRunsOutIfNothingIsClosed) {
   Client client(1.0);
   client.never_closes = true;
   EXPECT_EQ(client.at(40).outlook, Outlook::Grows) << "too early to say";
-  const PortForecast said = client.at(120);
-  ASSERT_EQ(said.outlook, Outlook::RunsOut) << text(said);
-  EXPECT_TRUE(said.if_held);
-  EXPECT_NEAR(std::chrono::duration<double>(*said.runs_out_in).count(), 80, 3);
+  const PortForecast result = client.at(120);
+  ASSERT_EQ(result.outlook, Outlook::RunsOut) << text(result);
+  EXPECT_TRUE(result.if_held);
+  EXPECT_NEAR(std::chrono::duration<double>(*result.runs_out_in).count(), 80, 3);
 }
 
-TEST(PortForecast, ASlowLeakShowsInTime) {
+TEST(PortForecast, SlowLeakIsDetected) {
   Client client(1.0 / 20);
   client.never_closes = true;
   client.capacity = 1000;
-  PortForecast said;
-  for (double when = 10; when <= 3600; when += 10) said = client.at(when);
-  EXPECT_EQ(said.outlook, Outlook::Grows) << text(said);
-  EXPECT_NEAR(said.per_second, 0.05, 0.01);
+  PortForecast result;
+  for (double when = 10; when <= 3600; when += 10) result = client.at(when);
+  EXPECT_EQ(result.outlook, Outlook::Grows) << text(result);
+  EXPECT_NEAR(result.per_second, 0.05, 0.01);
 }
 
-TEST(PortForecast, OpenOnesWithoutAPastAreNotJudged) {
+TEST(PortForecast, HeldPortsWithoutHistoryAreUnknown) {
   PortLook look{.at = 1s, .capacity = 200, .held = 100};
-  EXPECT_EQ(forecast(look, {}, {}).outlook, Outlook::Unknown) << "do they stay?";
+  EXPECT_EQ(forecast(look, {}, {}).outlook, Outlook::Unknown) << "they may stay or be closed";
   look.held = 10;
   EXPECT_EQ(text(forecast(look, {}, {})), "levels_off 10");
   look.held = look.capacity = 0;
   EXPECT_EQ(text(forecast(look, {}, {})), "full in 0") << "all are bound or reserved";
 }
 
-TEST(PortHistory, GrowsWithTheLogarithmOfTime) {
+TEST(PortHistory, SizeIsLogarithmicInTime) {
   PortHistory history;
   for (int i = 0; i < 100'000; ++i) history.add({.at = i * 10s, .held = 7});
   EXPECT_LT(history.size(), 80U);

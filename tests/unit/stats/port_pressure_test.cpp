@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many ports are in use to a destination, of how many, and when that is all of them.
+// Ports in use for a destination, the capacity, and when ports run out.
 #include "stats/port_pressure.h"
 
 #include "support/counted.h"
@@ -9,11 +9,11 @@ namespace {
 
 const PortUse& only(const Counted& counted) {
   static const PortUse kNone;
-  EXPECT_EQ(counted.said.back().ports.size(), 1U);
-  return counted.said.back().ports.empty() ? kNone : counted.said.back().ports.front();
+  EXPECT_EQ(counted.records.back().ports.size(), 1U);
+  return counted.records.back().ports.empty() ? kNone : counted.records.back().ports.front();
 }
 
-TEST(PortPressure, CountsTheClientsOfADestination) {
+TEST(PortPressure, CountsClientsOfDestination) {
   Counted counted;
   counted.port_range(40000, 40099, 10);
   for (std::uint64_t cookie = 1; cookie <= 3; ++cookie) counted.connects(cookie, 1s);
@@ -30,8 +30,8 @@ TEST(PortPressure, CountsTheClientsOfADestination) {
   EXPECT_EQ(use.capacity(), 90U);
 }
 
-// Connects and closes `per_second` times a second, from `begin` on, and looks every ten seconds.
-void plays(Counted& counted, int per_second, int begin, int end) {
+// Connects and closes `per_second` times a second from `begin` on; one look every ten seconds.
+void connects_and_closes(Counted& counted, int per_second, int begin, int end) {
   for (int second = begin; second < end; ++second) {
     for (int i = 0; i < per_second; ++i) {
       const auto cookie = static_cast<std::uint64_t>(second * per_second + i + 1);
@@ -43,37 +43,37 @@ void plays(Counted& counted, int per_second, int begin, int end) {
   }
 }
 
-TEST(PortPressure, SaysWhenAllAreInUse) {
+TEST(PortPressure, ForecastsRunningOut) {
   Counted counted;
   counted.port_range(40000, 40199);
-  plays(counted, 5, 0, 20);
-  const PortForecast& said = only(counted).forecast;
-  EXPECT_EQ(said.outlook, Outlook::RunsOut);
-  EXPECT_NEAR(std::chrono::duration<double>(said.runs_out_in.value_or(0s)).count(), 20, 1);
+  connects_and_closes(counted, 5, 0, 20);
+  const PortForecast& forecast = only(counted).forecast;
+  EXPECT_EQ(forecast.outlook, Outlook::RunsOut);
+  EXPECT_NEAR(std::chrono::duration<double>(forecast.runs_out_in.value_or(0s)).count(), 20, 1);
 }
 
-TEST(PortPressure, SaysWhereItLevelsOff) {
+TEST(PortPressure, ForecastsLevel) {
   Counted counted;
   counted.port_range(40000, 40199);
-  plays(counted, 3, 0, 20);
-  const PortForecast& said = only(counted).forecast;
-  EXPECT_EQ(said.outlook, Outlook::LevelsOff);
-  EXPECT_NEAR(said.level, 183, 6);
+  connects_and_closes(counted, 3, 0, 20);
+  const PortForecast& forecast = only(counted).forecast;
+  EXPECT_EQ(forecast.outlook, Outlook::LevelsOff);
+  EXPECT_NEAR(forecast.level, 183, 6);
 }
 
-TEST(PortPressure, AWiderRangeIsNoticed) {
+TEST(PortPressure, UsesNewPortRange) {
   Counted counted;
   counted.port_range(40000, 40199);
-  plays(counted, 5, 0, 20);
+  connects_and_closes(counted, 5, 0, 20);
   counted.port_range(40000, 40499);
-  plays(counted, 5, 20, 30);
+  connects_and_closes(counted, 5, 20, 30);
   const PortUse& use = only(counted);
   EXPECT_EQ(use.capacity(), 500U);
   EXPECT_EQ(use.forecast.outlook, Outlook::LevelsOff);
   EXPECT_NEAR(use.forecast.level, 305, 10);
 }
 
-TEST(PortPressure, WhatIsFullIsExhaustedNow) {
+TEST(PortPressure, FullRange) {
   Counted counted;
   counted.port_range(40000, 40003);
   counted.wait(10s);
@@ -85,8 +85,8 @@ TEST(PortPressure, WhatIsFullIsExhaustedNow) {
   EXPECT_EQ(only(counted).forecast.runs_out_in, 0s);
 }
 
-// Where it holds, a TIME_WAIT of a connection with timestamps takes no port after a second.
-TEST(PortPressure, ATimeWaitThatMayBeReusedIsNotUsed) {
+// With tcp_tw_reuse, a TIME_WAIT with TCP timestamps does not use up a port after a second.
+TEST(PortPressure, ReusableTimeWaitIsNotUsed) {
   const auto used = [](std::uint8_t reuse, bool timestamped, bool loopback) {
     Counted counted;
     counted.tell(NamespaceEvent{
@@ -119,8 +119,8 @@ TEST(PortPressure, ATimeWaitThatMayBeReusedIsNotUsed) {
   EXPECT_EQ(used(2, true, false), 2U) << "2 is for loopback";
 }
 
-// connect() passes over a port that anybody bound, on whatever address and for whatever.
-TEST(PortPressure, WhatAnybodyBoundIsNoCapacity) {
+// connect() skips every port that was bound, on any address and by any kind of socket.
+TEST(PortPressure, BoundPortsReduceCapacity) {
   Counted counted;
   counted.tell(NamespaceEvent{.at = kBegan,
                               .netns_cookie = 1,
@@ -130,7 +130,7 @@ TEST(PortPressure, WhatAnybodyBoundIsNoCapacity) {
                               .reserved = {{40090, 40099}},
                               .bound = {{40050, 40051}, {50000, 50000}}});
   auto listen = counted.moves(State::Closed, State::Listen, 1s, 2);
-  listen.flow = make_flow(40050, 0);  // known from both
+  listen.flow = make_flow(40050, 0);  // reported as bound and seen as a listener
   counted.tell(listen);
   auto request = counted.request(TimerOp::Start, 2s);
   request.flow = make_flow(40060, 40000);
@@ -154,32 +154,32 @@ TEST(PortPressure, WhatAnybodyBoundIsNoCapacity) {
   EXPECT_EQ(only(counted).capacity(), 85U);
 }
 
-TEST(PortPressure, FailedConnectsAreOfTheirInterval) {
+TEST(PortPressure, FailedConnectsByInterval) {
   Counted counted({.rows = 1});
   counted.port_range(40000, 40099);
   for (std::uint64_t cookie = 1; cookie <= 9; ++cookie) counted.connects(cookie, 1s);
   for (std::uint64_t cookie = 101; cookie <= 103; ++cookie) counted.finds_no_port(cookie, 81, 2s);
   counted.wait(10s);
-  ASSERT_EQ(counted.said.back().ports.size(), 1U);
-  EXPECT_EQ(only(counted).remote.port, 81) << "what fails comes first";
+  ASSERT_EQ(counted.records.back().ports.size(), 1U);
+  EXPECT_EQ(only(counted).remote.port, 81) << "failing destinations come first";
   EXPECT_EQ(only(counted).failed, 3U);
   EXPECT_EQ(only(counted).used, 0U);
-  ASSERT_EQ(counted.said.back().connects_failed.size(), 1U);
-  EXPECT_EQ(counted.said.back().connects_failed[0].count, 3U);
-  EXPECT_EQ(counted.said.back().connects_failed[0].process->pid, 42U);
+  ASSERT_EQ(counted.records.back().connects_failed.size(), 1U);
+  EXPECT_EQ(counted.records.back().connects_failed[0].count, 3U);
+  EXPECT_EQ(counted.records.back().connects_failed[0].process->pid, 42U);
   counted.wait(20s);
   EXPECT_EQ(only(counted).remote.port, 80);
   EXPECT_EQ(only(counted).failed, 0U);
-  EXPECT_TRUE(counted.said.back().connects_failed.empty());
+  EXPECT_TRUE(counted.records.back().connects_failed.empty());
   counted.finish(21s);
-  EXPECT_EQ(only(counted).failed, 3U) << "in all";
-  EXPECT_EQ(counted.said.back().connects_failed[0].count, 3U);
+  EXPECT_EQ(only(counted).failed, 3U) << "in the whole run";
+  EXPECT_EQ(counted.records.back().connects_failed[0].count, 3U);
 }
 
-TEST(PortPressure, ServersAndChosenPortsAreNotCounted) {
+TEST(PortPressure, IgnoresServersAndBoundPorts) {
   Counted counted;
   counted.port_range(50000, 50099);
-  counted.connects(1, 1s);  // from 40001: bound by hand
+  counted.connects(1, 1s);  // from 40001: bound explicitly
   auto listen = counted.moves(State::Closed, State::Listen, 1s, 2);
   listen.flow = make_flow(50001, 0);
   counted.tell(listen);
@@ -187,10 +187,10 @@ TEST(PortPressure, ServersAndChosenPortsAreNotCounted) {
   request.flow = make_flow(50001, 40000);
   counted.tell(request);
   counted.wait(10s);
-  EXPECT_TRUE(counted.said.back().ports.empty());
+  EXPECT_TRUE(counted.records.back().ports.empty());
 }
 
-TEST(PortPressure, WhoIsOlderMayBeAClient) {
+TEST(PortPressure, OlderConnectionCountsAsClient) {
   Counted counted;
   counted.port_range(40000, 40099);
   SnapshotEvent found{.at = kBegan, .object = 5, .cookie = 5};
@@ -201,7 +201,7 @@ TEST(PortPressure, WhoIsOlderMayBeAClient) {
   EXPECT_EQ(only(counted).used, 1U);
 }
 
-TEST(PortPressure, TheFullestComeFirst) {
+TEST(PortPressure, FullestComeFirst) {
   Counted counted({.rows = 2});
   counted.port_range(40000, 41000);
   for (std::uint64_t cookie = 1; cookie <= 9; ++cookie) {
@@ -210,13 +210,13 @@ TEST(PortPressure, TheFullestComeFirst) {
     counted.tell(open);
   }
   counted.wait(10s);
-  ASSERT_EQ(counted.said.back().ports.size(), 2U);
-  EXPECT_EQ(counted.said.back().ports[0].remote.port, 83);
-  EXPECT_EQ(counted.said.back().ports[0].used, 4U);
-  EXPECT_EQ(counted.said.back().ports[1].remote.port, 82);
+  ASSERT_EQ(counted.records.back().ports.size(), 2U);
+  EXPECT_EQ(counted.records.back().ports[0].remote.port, 83);
+  EXPECT_EQ(counted.records.back().ports[0].used, 4U);
+  EXPECT_EQ(counted.records.back().ports[1].remote.port, 82);
 }
 
-// However many destinations there are, one that matters is counted to the last port.
+// With any number of destinations, one that uses many ports is counted exactly.
 TEST(PortPressure, ManyDestinationsAreBounded) {
   Counted counted({.rows = 100'000});
   counted.port_range(1, 65535);
@@ -231,11 +231,11 @@ TEST(PortPressure, ManyDestinationsAreBounded) {
     counted.tell(open);
   }
   counted.wait(10s);
-  EXPECT_LE(counted.said.back().ports.size(), PortPressure::kMost);
-  EXPECT_EQ(counted.said.back().ports.front().used, 3 * PortPressure::kMost / 16);
+  EXPECT_LE(counted.records.back().ports.size(), PortPressure::kMost);
+  EXPECT_EQ(counted.records.back().ports.front().used, 3 * PortPressure::kMost / 16);
 }
 
-TEST(PortRanges, ANamespaceIsAskedForOnce) {
+TEST(PortRanges, NamespaceIsQueriedOnce) {
   Counted counted;
   counted.connects(1, 1s);
   counted.connects(2, 1s);
@@ -247,13 +247,13 @@ TEST(PortRanges, ANamespaceIsAskedForOnce) {
   EXPECT_EQ(counted.table.port_ranges().find(1)->size(), 28'232U);
 }
 
-TEST(PortRanges, WhatWasToldBeforeIsNotAskedFor) {
+TEST(PortRanges, KnownNamespaceIsNotQueried) {
   PortRanges ranges;
   ranges.learn({.netns_cookie = 5, .port_low = 1, .port_high = 2});
   ranges.see(5);
   ranges.see(6);
   ranges.learn({.netns_cookie = 6});
-  EXPECT_TRUE(ranges.take_unknown().empty()) << "6 was answered: it could not be read";
+  EXPECT_TRUE(ranges.take_unknown().empty()) << "the answer for 6 was: cannot be read";
   EXPECT_EQ(ranges.find(6), nullptr);
 }
 
@@ -262,10 +262,10 @@ TEST(PortRanges, AreBounded) {
   for (std::uint64_t cookie = 1; cookie < 100'000; ++cookie) ranges.see(cookie);
   EXPECT_LE(ranges.take_unknown().size(), 16384U);
   ranges.see(1);
-  EXPECT_EQ(ranges.take_unknown().size(), 1U) << "forgotten, and asked for again";
+  EXPECT_EQ(ranges.take_unknown().size(), 1U) << "dropped, and queried again";
 }
 
-TEST(PortRanges, AListOfPorts) {
+TEST(PortRanges, ParsesPortList) {
   const auto spans = [](std::string_view list) { return parse_ports(list, 100, 200); };
   EXPECT_EQ(spans("80,100,110-120,190-300"),
             (std::vector<PortSpan>{{100, 100}, {110, 120}, {190, 200}}));
@@ -274,7 +274,7 @@ TEST(PortRanges, AListOfPorts) {
     EXPECT_TRUE(spans(nothing).empty()) << nothing;
 }
 
-TEST(PortRanges, NonsenseIsNotKnown) {
+TEST(PortRanges, InvalidRangeIsUnknown) {
   PortRanges ranges;
   ranges.learn({.netns_cookie = 1, .port_low = 5, .port_high = 4});
   EXPECT_EQ(ranges.find(1), nullptr);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Groups: what tells one from another, which are shown, and what becomes of one too many.
+// Groups of `stats`: their keys, which ones are printed, and the bound on their number.
 #include "stats/stats_groups.h"
 
 #include "support/counted.h"
@@ -24,10 +24,10 @@ std::string grouped_by(GroupBy by) {
   counted.connects(2, 1s);
   counted.connects(3, 1s);
   counted.wait(10s);
-  return keys(counted.said.back());
+  return keys(counted.records.back());
 }
 
-TEST(StatsGroups, AreByWhatWasAskedFor) {
+TEST(StatsGroups, GroupByEachProperty) {
   EXPECT_EQ(grouped_by(GroupBy::LocalPort), "40001 SYN_SENT 1, 40002 SYN_SENT 1, 40003 SYN_SENT 1");
   EXPECT_EQ(grouped_by(GroupBy::RemotePort), "80 SYN_SENT 3");
   EXPECT_EQ(grouped_by(GroupBy::Remote), "10.0.0.2 SYN_SENT 3");
@@ -36,15 +36,15 @@ TEST(StatsGroups, AreByWhatWasAskedFor) {
   EXPECT_EQ(grouped_by(GroupBy::Netns), "4026531840 SYN_SENT 3");
 }
 
-TEST(StatsGroups, WhatIsNotKnownIsAGroup) {
+TEST(StatsGroups, UnknownKeyIsOneGroup) {
   Counted counted({.by = GroupBy::Owner});
   counted.tell(counted.request(TimerOp::Start, 1s));
   counted.connects(1, 1s);
   counted.wait(10s);
-  EXPECT_EQ(keys(counted.said.back()), "app SYN_SENT 1, app ESTABLISHED 1, null SYN_RECEIVED 0");
+  EXPECT_EQ(keys(counted.records.back()), "app SYN_SENT 1, app ESTABLISHED 1, null SYN_RECEIVED 0");
 }
 
-TEST(StatsGroups, TheBusiestAreShownAndTheRestIsOther) {
+TEST(StatsGroups, BusiestAreShownRestIsOther) {
   StatsConfig config{.by = GroupBy::LocalPort, .rows = 1};
   config.states.set(index(State::Established));
   Counted counted(config);
@@ -52,21 +52,21 @@ TEST(StatsGroups, TheBusiestAreShownAndTheRestIsOther) {
   counted.closes(2, 2s);
   counted.connects(2, 3s);
   counted.wait(10s);
-  EXPECT_EQ(keys(counted.said.back()), "40002 ESTABLISHED 2, other! ESTABLISHED 2");
-  EXPECT_EQ(counted.said.back().rows[1].now, 2U);
+  EXPECT_EQ(keys(counted.records.back()), "40002 ESTABLISHED 2, other! ESTABLISHED 2");
+  EXPECT_EQ(counted.records.back().rows[1].now, 2U);
 }
 
-TEST(StatsGroups, AGroupWithNothingToSayIsLeftOut) {
+TEST(StatsGroups, EmptyGroupIsLeftOut) {
   Counted counted({.by = GroupBy::LocalPort});
   counted.connects(1, 1s);
   auto gone = counted.moves(State::Established, State::Closed, 2s);
   gone.err = 110;
   counted.tell(gone);
   counted.wait(10s);
-  EXPECT_FALSE(counted.said.back().rows.empty());
+  EXPECT_FALSE(counted.records.back().rows.empty());
   counted.wait(20s);
-  EXPECT_TRUE(counted.said.back().rows.empty());
-  EXPECT_FALSE(counted.finish(25s).rows.empty()) << "in all it had";
+  EXPECT_TRUE(counted.records.back().rows.empty());
+  EXPECT_FALSE(counted.finish(25s).rows.empty()) << "the total has events";
 }
 
 std::string key(std::size_t number) { return "key" + std::to_string(number); }
@@ -88,10 +88,10 @@ TEST(StatsGroups, AreBounded) {
     busy |= name == "busy" && group.total[state].entered == 100;
   });
   EXPECT_EQ(all, 100 + 10 * StatsGroups::kMost) << "merged, not dropped";
-  EXPECT_TRUE(busy) << "the least busy go";
+  EXPECT_TRUE(busy) << "only the least busy groups are merged";
 }
 
-TEST(StatsGroups, WhoIsThereWithoutATransitionFindsRoomInAWalk) {
+TEST(StatsGroups, WalkMakesRoomForNewGroups) {
   StatsGroups groups;
   const std::size_t state = index(State::Established);
   for (std::size_t i = 0; i < StatsGroups::kMost; ++i) ++groups.at(key(i)).interval[state].entered;
@@ -108,7 +108,7 @@ TEST(StatsGroups, WhoIsThereWithoutATransitionFindsRoomInAWalk) {
   EXPECT_EQ(groups.other().now[state], 0U);
 }
 
-TEST(StatsGroups, OfAllNamesThereAre) {
+TEST(StatsGroups, AcceptsAllNames) {
   for (const char* text : {"state", "lport", "rport", "remote", "owner", "cgroup", "netns"}) {
     const auto by = parse_group_by(text);
     ASSERT_TRUE(by) << text;

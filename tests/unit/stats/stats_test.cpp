@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stats counts in an interval and in all, and what it finds open at its end.
+// Counts of `stats` in an interval and in total, and the open connections at its end.
 #include "stats/stats.h"
 
 #include "support/counted.h"
@@ -7,7 +7,7 @@
 namespace tcpdwell::test {
 namespace {
 
-TEST(Stats, CountsWhatEnteredAndLeft) {
+TEST(Stats, CountsEnteredAndLeft) {
   Counted counted;
   counted.connects(1, 1s, 4ms);
   counted.connects(2, 2s, 8ms);
@@ -25,26 +25,26 @@ TEST(Stats, CountsWhatEnteredAndLeft) {
   EXPECT_EQ(counted.now(), "ESTABLISHED 1, TIME_WAIT 1");
 }
 
-TEST(Stats, AnIntervalBeginsWhereTheLastOneEnded) {
+TEST(Stats, IntervalsAreContiguous) {
   Counted counted;
   counted.connects(1, 1s);
   counted.wait(9s);
-  EXPECT_TRUE(counted.said.empty());
+  EXPECT_TRUE(counted.records.empty());
   counted.wait(10s + 3ms);
-  EXPECT_EQ(counted.said.back().interval, 10s + 3ms);
+  EXPECT_EQ(counted.records.back().interval, 10s + 3ms);
   counted.wait(19s + 999ms);
-  ASSERT_EQ(counted.said.size(), 1U) << "an end that was late moves no later one";
+  ASSERT_EQ(counted.records.size(), 1U) << "a late tick does not shift later intervals";
   counted.wait(20s);
-  EXPECT_EQ(counted.said.back().interval, 10s - 3ms);
+  EXPECT_EQ(counted.records.back().interval, 10s - 3ms);
   EXPECT_EQ(counted.row(State::Established).entered, 0U);
   EXPECT_EQ(counted.now(), "ESTABLISHED 1");
   counted.wait(55s);
-  EXPECT_EQ(counted.said.back().interval, 35s) << "nobody ticked meanwhile: one long interval";
+  EXPECT_EQ(counted.records.back().interval, 35s) << "without ticks it is one long interval";
   counted.wait(60s);
   EXPECT_EQ(counted.stats.intervals(), 4U);
 }
 
-TEST(Stats, InAllIsTheIntervalsTogether) {
+TEST(Stats, TotalIsSumOfIntervals) {
   Counted counted;
   counted.connects(1, 1s, 1ms);
   counted.wait(10s);
@@ -58,10 +58,10 @@ TEST(Stats, InAllIsTheIntervalsTogether) {
   EXPECT_EQ(counted.row(State::SynSent).dwell.min, 1ms);
   EXPECT_EQ(counted.row(State::SynSent).dwell.max, 3ms);
   EXPECT_EQ(counted.now(), "ESTABLISHED 3");
-  EXPECT_EQ(counted.said.size(), 3U);
+  EXPECT_EQ(counted.records.size(), 3U);
 }
 
-TEST(Stats, WhatIsHalfOpenOrNotYetToldIsOpen) {
+TEST(Stats, CountsUnpublishedConnectionsAsOpen) {
   Counted counted;
   counted.tell(counted.request(TimerOp::Start, 1s));
   auto silent = counted.moves(State::Closed, State::SynSent, 2s, 7);
@@ -70,20 +70,21 @@ TEST(Stats, WhatIsHalfOpenOrNotYetToldIsOpen) {
   counted.wait(10s - 1ms);
   counted.wait(10s);
   EXPECT_EQ(counted.now(), "SYN_SENT 1, SYN_RECEIVED 1");
-  EXPECT_EQ(counted.row(State::SynReceived).entered, 0U) << "told only with what becomes of it";
+  EXPECT_EQ(counted.row(State::SynReceived).entered, 0U)
+      << "published only with the child or the end of the request sock";
 }
 
-TEST(Stats, WhatIsOverButForTheReasonIsNotOpen) {
+TEST(Stats, PendingEndIsNotOpen) {
   Counted counted;
   counted.connects(1, 1s);
   counted.closes(1, 2s);
   counted.wait(9s);
   counted.tell(counted.minisock(TimerOp::Cancel, 10s - 1ms));
   counted.wait(10s);
-  EXPECT_EQ(counted.now(), "") << "its timer is cancelled: the kernel does not have it any more";
+  EXPECT_EQ(counted.now(), "") << "its timer is cancelled: the kernel has removed it";
 }
 
-TEST(Stats, WhatTheFilterHidesIsNotCounted) {
+TEST(Stats, FilteredConnectionsAreNotCounted) {
   Filter filter;
   filter.local_ports = {40002};
   Counted counted({}, filter);
@@ -95,7 +96,7 @@ TEST(Stats, WhatTheFilterHidesIsNotCounted) {
   EXPECT_EQ(counted.row(State::Established).entered, 1U);
 }
 
-TEST(Stats, WhoseOwnerIsNotKnownDoesNotPassAFilterByOwner) {
+TEST(Stats, UnknownOwnerFailsOwnerFilter) {
   Filter filter;
   filter.pids = {42};
   Counted counted({}, filter);
@@ -105,7 +106,7 @@ TEST(Stats, WhoseOwnerIsNotKnownDoesNotPassAFilterByOwner) {
   EXPECT_EQ(counted.now(), "ESTABLISHED 1");
 }
 
-TEST(Stats, OnlyTheStatesThatWereAskedFor) {
+TEST(Stats, CountsOnlyChosenStates) {
   StatsConfig config;
   config.states.set(index(State::SynSent));
   Filter filter;
@@ -113,7 +114,7 @@ TEST(Stats, OnlyTheStatesThatWereAskedFor) {
   Counted counted(config, filter);
   counted.connects(1, 1s);
   counted.wait(10s);
-  ASSERT_EQ(counted.said.back().rows.size(), 1U);
+  ASSERT_EQ(counted.records.back().rows.size(), 1U);
   EXPECT_EQ(counted.row(State::SynSent).entered, 1U);
   EXPECT_EQ(counted.row(State::SynSent).left, 1U);
 }
@@ -126,24 +127,24 @@ SnapshotEvent found(State state, Nanos at, std::uint64_t cookie) {
   return event;
 }
 
-TEST(Stats, TheFirstIntervalWaitsForTheSocketsThatWereThere) {
+TEST(Stats, FirstIntervalWaitsForSnapshot) {
   Counted counted;
   counted.table.snapshot_begins();
   counted.tell(found(State::CloseWait, 1s, 5));
   counted.wait(10s);
-  EXPECT_TRUE(counted.said.empty()) << "half of them would be counted";
+  EXPECT_TRUE(counted.records.empty()) << "only a part would be counted";
   ASSERT_TRUE(counted.stats.due());
-  EXPECT_GT(*counted.stats.due(), kBegan + 10s) << "who waits for it must not be kept busy";
+  EXPECT_GT(*counted.stats.due(), kBegan + 10s) << "the caller must not wake up in a loop";
   counted.table.snapshot_ended();
   counted.wait(10s + 50ms);
-  ASSERT_EQ(counted.said.size(), 1U);
+  ASSERT_EQ(counted.records.size(), 1U);
   EXPECT_EQ(counted.now(), "CLOSE_WAIT 1");
-  counted.table.snapshot_begins();  // after a loss: what is there is known but for a few
+  counted.table.snapshot_begins();  // after a loss: most sockets are known already
   counted.wait(20s);
-  EXPECT_EQ(counted.said.size(), 2U);
+  EXPECT_EQ(counted.records.size(), 2U);
 }
 
-TEST(Stats, ADwellThatIsNotExactIsCountedApart) {
+TEST(Stats, InexactDwellsAreCountedApart) {
   Counted counted;
   counted.tell(found(State::Established, 1s, 5));
   auto close = counted.moves(State::Established, State::FinWait1, 4s, 5);
@@ -162,7 +163,7 @@ TransitionRecord left_after(const Dwell& dwell) {
   return record;
 }
 
-TEST(Stats, AnErrorBelowTheResolutionIsNone) {
+TEST(Stats, ErrorBelowResolutionIsExact) {
   Counted counted;
   counted.stats.write(left_after({640ms, 10ms}));
   counted.stats.write(left_after({640ms, 10ms + 1ns}));
@@ -174,7 +175,7 @@ TEST(Stats, AnErrorBelowTheResolutionIsNone) {
   EXPECT_EQ(counted.row(State::FinWait2).dwell.count, 2U);
 }
 
-TEST(Stats, FlaggedIsWhoseFlagWasOpenAtSomeTime) {
+TEST(Stats, FlaggedInAnyPartOfInterval) {
   Counted counted;
   counted.tell(counted.moves(State::Closed, State::SynSent, 0s));
   counted.tell(counted.moves(State::SynSent, State::Established, 1s));
@@ -196,25 +197,25 @@ TEST(Stats, FlaggedIsWhoseFlagWasOpenAtSomeTime) {
   EXPECT_EQ(counted.row(State::CloseWait).flagged, 1U) << "still";
   counted.tell(counted.moves(State::CloseWait, State::LastAck, 85s));
   counted.wait(90s);
-  EXPECT_EQ(counted.row(State::CloseWait).flagged, 1U) << "until then";
+  EXPECT_EQ(counted.row(State::CloseWait).flagged, 1U) << "raised until it was cleared";
   EXPECT_EQ(counted.row(State::CloseWait).now, 0U);
   counted.wait(100s);
   EXPECT_EQ(counted.row(State::CloseWait).flagged, 0U);
   counted.finish(101s);
-  EXPECT_EQ(counted.row(State::CloseWait).flagged, 1U) << "one, however many intervals it was in";
+  EXPECT_EQ(counted.row(State::CloseWait).flagged, 1U) << "counted once in the total";
 }
 
-TEST(Stats, TheHistogramIsOfTheStateThatWasAskedFor) {
+TEST(Stats, HistogramOfChosenState) {
   Counted counted({.by = GroupBy::LocalPort, .histogram = State::SynSent});
   counted.connects(1, 1s, 4ms);
   counted.connects(2, 2s, 8ms);
   counted.wait(10s);
-  ASSERT_TRUE(counted.said.back().histogram);
-  EXPECT_EQ(counted.said.back().histogram->first, State::SynSent);
-  EXPECT_EQ(counted.said.back().histogram->second.count(), 2U) << "of all groups";
+  ASSERT_TRUE(counted.records.back().histogram);
+  EXPECT_EQ(counted.records.back().histogram->first, State::SynSent);
+  EXPECT_EQ(counted.records.back().histogram->second.count(), 2U) << "of all groups";
 }
 
-TEST(Stats, StartLossAndEndGoOn) {
+TEST(Stats, PassesOnStartLossAndEnd) {
   Counted counted;
   counted.connects(1, 1s);
   counted.tell(LossEvent{.at = kBegan + 2s, .events = 3, .transitions = 2});

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Command lines for the tests of options: what becomes of them, and the one line about what is
-// wrong with them.
+// Parses command lines for the tests of options: the result, or the one line of the error.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -17,7 +16,7 @@
 
 #include "options/options.h"
 
-// A namespace of its own: other tests may have helpers of the same name.
+// A separate namespace, since other tests have helpers with the same names.
 namespace tcpdwell::command_line {
 
 using Parsed = std::variant<Options, Show, UsageError>;

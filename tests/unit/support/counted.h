@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A lifecycle table whose records Stats counts, and what that says.
+// A lifecycle table with Stats as its sink and observer, and the StatsRecords that it writes.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 
 #include "lifecycle/lifecycle.h"
 #include "stats/stats.h"
-#include "support/story.h"
+#include "support/events.h"
 
 namespace tcpdwell::test {
 
@@ -31,7 +31,7 @@ class Counted final : private StatsOutput {
   const StatsRecord& finish(Nanos at) {
     table.finish(kBegan + at);
     stats.finished(kBegan + at, table);
-    return said.back();
+    return records.back();
   }
 
   TransitionEvent moves(State from, State to, Nanos at, std::uint64_t cookie = 1) const {
@@ -43,10 +43,10 @@ class Counted final : private StatsOutput {
     if (from == State::Closed) event.task = make_process(42);
     return event;
   }
-  // connect() that is answered `answered` later.
+  // A connect() that succeeds after `answered`.
   void connects(std::uint64_t cookie, Nanos at, Nanos answered = 1ms) {
     auto syn = moves(State::Closed, State::SynSent, at, cookie);
-    syn.flow.local.port = 0;  // it is chosen now
+    syn.flow.local.port = 0;  // chosen by connect() after this
     tell(syn);
     tell(moves(State::SynSent, State::Established, at + answered, cookie));
   }
@@ -66,7 +66,7 @@ class Counted final : private StatsOutput {
     event.flow = make_flow(static_cast<std::uint16_t>(40000 + cookie));
     return event;
   }
-  // From ESTABLISHED to TIME_WAIT within 2 ms.
+  // Goes from ESTABLISHED to TIME_WAIT within 2 ms.
   void closes(std::uint64_t cookie, Nanos at) {
     tell(moves(State::Established, State::FinWait1, at, cookie));
     tell(moves(State::FinWait1, State::FinWait2, at + 1ms, cookie));
@@ -75,7 +75,7 @@ class Counted final : private StatsOutput {
     gone.dead = true;
     tell(gone);
   }
-  // A half-open request.
+  // A timer event of a request sock.
   RequestEvent request(TimerOp op, Nanos at, std::uint64_t object = 0x8000) const {
     RequestEvent event{.at = kBegan + at, .op = op, .object = object};
     event.flow = make_flow(80, static_cast<std::uint16_t>(object));
@@ -92,15 +92,15 @@ class Counted final : private StatsOutput {
 
   const StatsRow& row(State state) const {
     static const StatsRow kNone;
-    for (const StatsRow& row : said.back().rows)
+    for (const StatsRow& row : records.back().rows)
       if (row.state == state) return row;
     ADD_FAILURE() << "no row of " << name(state);
     return kNone;
   }
-  // "ESTABLISHED 2" of all that are not 0.
+  // "ESTABLISHED 2": the open connections of each state that has some.
   std::string now() const {
     std::string text;
-    for (const StatsRow& row : said.back().rows)
+    for (const StatsRow& row : records.back().rows)
       if (row.now != 0)
         text += (text.empty() ? "" : ", ") + std::string(name(row.state)) + ' ' +
                 std::to_string(row.now);
@@ -108,12 +108,12 @@ class Counted final : private StatsOutput {
   }
 
  private:
-  void write(const StatsRecord& record) noexcept override { said.push_back(record); }
+  void write(const StatsRecord& record) noexcept override { records.push_back(record); }
   Filter filter_;
 
  public:
   Said others;
-  std::vector<StatsRecord> said;
+  std::vector<StatsRecord> records;
   Stats stats;
   Lifecycle table;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks at descriptors whose connection is over, in the stories of life_story.h.
+// Scans of descriptors whose connection is over.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace tcpdwell::life_story {
 
-// What a look finds of a connection that ended at `ended`.
+// The descriptor of a connection that ended at `ended`, as a scan finds it.
 inline DeadSocket held(const Story& story, const Conn& conn, Nanos ended,
                        std::uint32_t pid = kPid) {
   return {.cookie = conn.cookie(),
@@ -23,7 +23,7 @@ inline void looks(Story& story, Nanos at, std::vector<DeadSocket> sockets) {
   story.on(DeadEvent{.at = story.clock(at), .sockets = std::move(sockets)});
 }
 
-// When the next look is due, from the beginning of the trace; nullopt: never.
+// When the next scan is due, from the beginning of the trace; nullopt: never.
 inline std::optional<Nanos> look_due(Story& story) {
   const auto due = story.lifecycle().dead_look_due();
   return due ? std::optional(*due - story.clock(0ms)) : std::nullopt;

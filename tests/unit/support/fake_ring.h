@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A BPF ring buffer as the kernel writes it, in plain memory: what is put at one place is seen at
-// two.
+// A BPF ring buffer in plain memory. Bytes are stored twice, since the kernel maps the data pages
+// twice.
 #pragma once
 
 #include <atomic>
@@ -24,7 +24,7 @@ class FakeRing {
   RingCursor::Memory memory() {
     return {.consumer = &consumer, .producer = &producer, .data = bytes(), .size = size_};
   }
-  // As bpf_ringbuf_reserve() does it, but for the lock: one caller at a time. False: it is full.
+  // Like bpf_ringbuf_reserve(), but without its lock: one caller at a time. False: full.
   bool reserve(std::size_t length, std::size_t& at) {
     const auto end = std::atomic_ref(consumer).load(std::memory_order_acquire);
     const std::size_t room = (length + 8 + 7) / 8 * 8;
@@ -34,7 +34,7 @@ class FakeRing {
     std::atomic_ref(producer).store(producer + room, std::memory_order_release);
     return true;
   }
-  // Where its header is.
+  // Returns the offset of the record's header.
   std::size_t put(std::string_view record, std::uint32_t flags = 0) {
     const std::size_t at = producer;
     set_header(at, static_cast<std::uint32_t>(record.size()) | flags);

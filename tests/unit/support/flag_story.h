@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flags in the stories of life_story.h: what the table asks the kernel, what it is answered, and
-// what it flags then.
+// Flags: the table's questions, the kernel's answers, and the flags that follow.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/life_story.h"
+#include "support/conn.h"
 
 namespace tcpdwell::life_story {
 
@@ -26,7 +25,7 @@ inline LifecycleConfig flagging_by_default() {
 
 inline Holder held_by(std::uint32_t pid, std::int32_t fd = 3) { return {process(pid), fd}; }
 
-// What the table wants to know by `at`.
+// The questions of the table until `at`.
 inline std::vector<Question> questions(Story& story, Nanos at) {
   story.waits(at);
   return story.lifecycle().take_questions();

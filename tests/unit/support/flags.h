@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flags for the tests of what is said about stuck sockets.
+// FlagRecords for the tests of output about stuck sockets.
 #pragma once
 
 #include <string>
@@ -30,7 +30,7 @@ inline FlagRecord stuck_server(Cause cause = Cause::EofRead, std::uint16_t peer_
   return flag;
 }
 
-// A client of 10.0.0.9:5432 that did shutdown().
+// A client of 10.0.0.9:5432 that called shutdown().
 inline FlagRecord half_closed_client(std::uint16_t own_port = 40000) {
   FlagRecord flag = stuck_server(Cause::HalfClosed);
   flag.socket.cookie = own_port;
@@ -78,7 +78,7 @@ constexpr std::string_view kHostile[] = {"\033[2J\033[H",
                                          "\xe2\x80\xaegpj",
                                          "\033]0;title\a"};
 
-// Our own line ends are no harm.
+// Ignores line ends, which our own output has.
 inline std::string hostile_byte_in_lines(std::string text) {
   std::erase(text, '\n');
   return hostile_byte(text);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vocabulary of life_story.h: what the kernel shows beside a transition, and a life as text.
+// Helpers of story.h and conn.h: the fields of events, and a life as text.
 #pragma once
 
 #include <gtest/gtest.h>

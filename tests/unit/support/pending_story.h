@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stories of ends that may be none, because an event was hidden.
+// Ends that may be false, because an event was hidden.
 #pragma once
 
 #include "support/flag_story.h"
@@ -8,8 +8,8 @@ namespace tcpdwell::life_story {
 
 inline constexpr const char* kUpToFinWait2 =
     "CLOSED, SYN_SENT 10ms, ESTABLISHED 100ms, FIN_WAIT_1 1ms, FIN_WAIT_2";
-inline constexpr Nanos kAsked = 500ms;   // the doubt is over by then
-inline constexpr Nanos kPatience = 10s;  // nobody waits longer for an answer
+inline constexpr Nanos kAsked = 500ms;   // no longer pending by then
+inline constexpr Nanos kPatience = 10s;  // longer than the wait for an answer
 
 // In FIN_WAIT_2 since 101 ms; its process has closed it.
 inline Conn orphaned(Story& story, std::uint64_t cookie = 1) {

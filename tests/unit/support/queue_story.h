@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Accept queues in the stories of life_story.h: what a walk through them finds.
+// Accept queues, as a walk finds them.
 #pragma once
 
 #include <utility>

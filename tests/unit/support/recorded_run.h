@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run of synthetic records that is recorded to a file, and the replay of such a file: what each
-// of them printed.
+// Records a run of synthetic records to a file, and replays such files; keeps the output of both.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -20,8 +19,8 @@
 #include "recording/player.h"
 #include "recording/recorder.h"
 #include "sinks/ndjson_sink.h"
-#include "tcpdwell/wire.h"
 #include "support/temporary_files.h"
+#include "tcpdwell/wire.h"
 
 namespace tcpdwell::recorded {
 
@@ -38,7 +37,7 @@ inline std::vector<std::byte> read_file(const std::string& path) {
   return {bytes.begin(), bytes.end()};
 }
 
-// What `--json` prints.
+// Collects the output of `--json`.
 class Lines final : public Sink {
  public:
   void write(const Record& record) noexcept override {
@@ -47,7 +46,7 @@ class Lines final : public Sink {
     if (const auto* flag = std::get_if<FlagRecord>(&record)) flags.push_back(*flag);
   }
   std::string text;
-  std::vector<FlagRecord> flags;  // text that they refer to is gone
+  std::vector<FlagRecord> flags;  // their string_views are invalid
 
  private:
   JsonLine line_;
@@ -91,7 +90,7 @@ class LoggedRun {
     pipeline_.user_event(Began{});
   }
 
-  // A client's connection from its beginning to CLOSE_WAIT, within a millisecond.
+  // A client connection goes from CLOSED to CLOSE_WAIT within a millisecond.
   void leaves_in_close_wait(std::uint64_t cookie) {
     moves(cookie, 7, 2, true);
     moves(cookie, 2, 1);
@@ -101,7 +100,7 @@ class LoggedRun {
     moves(cookie, 8, 9);
     moves(cookie, 9, 7);
   }
-  // From its beginning to the CLOSE of its full socket, without a minisock.
+  // A client connection goes from CLOSED to the end of its full socket, without a minisock.
   void ends_without_a_minisock(std::uint64_t cookie) {
     moves(cookie, 7, 2, true);
     moves(cookie, 2, 1);
@@ -114,9 +113,9 @@ class LoggedRun {
     pipeline_.user_event(Ticked{now_});
     recorder->flush(now_);
   }
-  // The kernel answers what the table wants to know: it is there, and two processes hold it.
+  // Answers the table's questions: the socket is present, and two processes hold it.
   void answer(std::uint32_t pid = 42) { answer_with({holder(pid, 5), holder(pid + 1, 6)}); }
-  // ... what is around it, too.
+  // The same, with the surroundings of the socket.
   void answer_with_surroundings() {
     ProcessesEvent processes{.at = now_, .processes = {}};
     processes.processes.push_back({.pid = 42,
@@ -131,14 +130,14 @@ class LoggedRun {
     surroundings_ = true;
     answer_with({holder(42, 5)});
   }
-  // ... that it is there, as a minisock.
+  // Answers that the socket is present as a minisock.
   void answer_with_minisocks() { answer_with({}, SocketKind::Minisock); }
   void answer_with_holders(std::int32_t many) {
     std::vector<Holder> holders;
     for (std::int32_t fd = 0; fd < many; ++fd) holders.push_back(holder(42, fd));
     answer_with(holders);
   }
-  // The socket is found by a walk.
+  // A snapshot finds the socket.
   void finds(std::uint64_t cookie) {
     pipeline_.user_event(SnapshotBegan{});
     tcpdwell_snapshot raw{};
@@ -152,7 +151,7 @@ class LoggedRun {
     pipeline_.user_event(HoldersEvent{now_, {{cookie, holder(42, 5)}}});
     pipeline_.user_event(SnapshotOver{});
   }
-  // A look at all descriptors: these are open, and their connections over. Two processes hold each.
+  // A look finds these dead sockets, each held by two processes.
   void looks(const std::vector<std::uint64_t>& cookies) {
     DeadEvent look{.at = now_, .sockets = {}};
     for (const std::uint64_t cookie : cookies) {
@@ -202,14 +201,14 @@ class LoggedRun {
     pipeline_.user_event(event);
   }
   void rubbish() { pipeline_.record(std::as_bytes(std::span("rubbish"))); }
-  // What the run printed.
+  // Ends the run; returns its output.
   const std::string& finish() {
     pipeline_.user_event(Stopped{now_ + 1s});
     pipeline_.user_event(Finished{.at = now_});
     recorder->finish();
     return lines_.text;
   }
-  const std::string& said() const { return lines_.text; }
+  const std::string& output() const { return lines_.text; }
   const std::vector<FlagRecord>& flags() const { return lines_.flags; }
   std::uint64_t open() const { return lifecycle_.open(); }
 
@@ -301,7 +300,7 @@ class LoggedRun {
 };
 
 struct Replay {
-  std::string error;  // it could not be replayed at all
+  std::string error;  // why it could not be replayed; empty: it was
   std::string text;
   std::vector<FlagRecord> flags;
   EndRecord end;

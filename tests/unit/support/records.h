@@ -18,7 +18,7 @@
 #include "sinks/output.h"
 #include "util/unique_fd.h"
 
-// A namespace of its own: other tests may have helpers of the same name.
+// A separate namespace, since other tests have helpers with the same names.
 namespace tcpdwell::samples {
 
 using namespace std::chrono_literals;
@@ -44,7 +44,7 @@ inline Owner owner_of(std::uint32_t pid, std::string_view comm, Via via = Via::C
   return owner;
 }
 
-// Text that a record can refer to for as long as it likes.
+// Keeps text until the program ends, so that records can refer to it.
 inline std::string_view kept(std::string text) {
   static std::deque<std::string> texts;
   return texts.emplace_back(std::move(text));
@@ -78,20 +78,20 @@ inline TransitionRecord transition(State from, State to, std::optional<Dwell> dw
       .when = kWhen, .socket = ipv4_client(), .from = from, .to = to, .dwell = dwell, .why = why};
 }
 
-// The first byte that a terminal or a reader of lines would obey, as a number; "" if there is none.
-// Escape sequences of ours have to be taken out before.
+// The first control byte that a terminal or line reader would act on, as a number; "": none. Remove
+// our own escape sequences before.
 inline std::string hostile_byte(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     const auto before = static_cast<unsigned char>(i > 0 ? text[i - 1] : 0);
-    // 80 to 9f is C1 behind c2, and to an 8-bit terminal on its own; elsewhere part of a character
+    // 80 to 9f is a C1 control after c2, and alone on an 8-bit terminal; else part of a character
     const bool c1 = byte >= 0x80 && byte < 0xa0 && (before < 0x80 || before == 0xc2);
     if (byte < 0x20 || byte == 0x7f || c1) return std::to_string(byte);
   }
   return "";
 }
 
-// An output into memory. What was written so far: `text()`.
+// Captures output in memory; text() returns what was written so far.
 class Captured {
  public:
   Captured() : fd_(::memfd_create("captured", MFD_CLOEXEC)), output_(fd_.get()) {}

@@ -1,133 +1,133 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells the lifecycle table a story of synthetic events and keeps what it says.
+// For the tests of Lifecycle: synthetic events go in, records come out. Connections that send the
+// events of whole lives are in conn.h.
 #pragma once
 
-#include <gtest/gtest.h>
+#include "support/events.h"
+#include "support/life_facts.h"
 
-#include <chrono>
-#include <cstring>
-#include <string>
-#include <vector>
+namespace tcpdwell::life_story {
 
-#include "lifecycle/lifecycle.h"
+class Conn;
 
-namespace tcpdwell::test {
-
-using namespace std::chrono_literals;
-
-inline constexpr Nanos kBegan = 1000s;
-inline constexpr unsigned kHz = 250;
-
-inline Flow make_flow(std::uint16_t local = 40000, std::uint16_t remote = 80) {
-  Flow flow;
-  flow.local.addr = {10, 0, 0, 1};
-  flow.remote.addr = {10, 0, 0, 2};
-  flow.local.port = local;
-  flow.remote.port = remote;
-  flow.netns_cookie = 1;
-  flow.netns = 4026531840;
-  return flow;
-}
-
-inline Process make_process(std::uint32_t pid, const char* comm = "app") {
-  Process process{.pid = pid, .uid = 1000, .cgroup_id = 7};
-  std::strncpy(process.comm.data(), comm, process.comm.size());
-  return process;
-}
-
-// Everything the table said, in order.
-class Said final : public Sink {
+class Story final : private Sink {
  public:
-  void write(const Record& record) noexcept override { records.push_back(record); }
-  template <typename T>
-  std::vector<T> all() const {
-    std::vector<T> found;
-    for (const Record& record : records)
-      if (const T* wanted = std::get_if<T>(&record)) found.push_back(*wanted);
-    return found;
+  // `config.began` is set here.
+  explicit Story(LifecycleConfig config = {}, Filter filter = {}, Nanos began = kBegan)
+      : began_(began),
+        hz_(config.hz),
+        filter_(std::move(filter)),
+        lifecycle_(started(config, began), filter_, *this) {}
+
+  Conn client(std::uint64_t cookie);
+  Conn server(std::uint64_t cookie);
+  Conn listener(std::uint64_t cookie);
+
+  Nanos clock(Nanos at) const { return began_ + at; }
+  Story& on(const Event& event) { return lifecycle_.on(event), *this; }
+  // No event until `at`.
+  Story& waits(Nanos at) { return lifecycle_.tick(clock(at)), *this; }
+  // ... and every connection that the kernel is asked about by then is gone.
+  Story& waits_and_all_is_gone(Nanos at) {
+    waits(at);
+    for (const Question& question : lifecycle_.take_questions())
+      on(InquiryEvent{.at = clock(at),
+                      .id = question.id,
+                      .generation = question.generation,
+                      .serial = question.serial,
+                      .presence = Presence::Gone,
+                      .local = {},
+                      .holders = {}});
+    return *this;
   }
-  std::vector<Record> records;
-};
+  void finishes(Nanos at) { lifecycle_.finish(clock(at)); }
+  void loses(std::uint64_t events, Nanos at) {
+    on(LossEvent{.at = clock(at), .events = events, .transitions = events});
+  }
+  void names_cgroup(std::uint64_t id, std::string path, Nanos at) {
+    on(CgroupEvent{clock(at), id, std::move(path)});
+  }
+  // Any event of that CPU.
+  void hears_of_cpu(std::uint32_t cpu, Nanos at) {
+    on(ResetEvent{.at = clock(at), .cpu = cpu, .cookie = 0xdead, .state = Established});
+  }
 
-// Times are given relative to the beginning of the trace.
-class Story {
- public:
-  explicit Story(Filter filter = {}, LifecycleConfig config = {.hz = kHz, .began = kBegan})
-      : filter_(std::move(filter)), table(config, filter_, said) {}
+  Life life(std::uint64_t cookie, std::uint32_t number = 0) const {
+    return select(
+        [&](const SocketInfo& socket) { return socket.cookie == cookie && socket.life == number; });
+  }
+  // Of connections without a cookie.
+  Life life_from(std::uint16_t remote_port) const {
+    return select([&](const SocketInfo& socket) {
+      return socket.cookie == 0 && socket.flow.remote.port == remote_port;
+    });
+  }
+  Lifecycle& lifecycle() { return lifecycle_; }
+  unsigned hz() const { return hz_; }
+  const std::vector<Record>& records() const { return records_; }
 
-  // A transition of a full socket; change what differs before tell().
+  // Single events, to be changed before on(). Their connection is test::make_flow()'s.
+
+  // A transition of a full socket; change what differs before on().
   TransitionEvent moves(State from, State to, Nanos at, std::uint64_t cookie = 1) const {
-    TransitionEvent event{.at = kBegan + at, .object = 0x1000 + cookie, .cookie = cookie};
-    event.flow = make_flow();
+    TransitionEvent event{.at = clock(at), .object = 0x1000 + cookie, .cookie = cookie};
+    event.flow = test::make_flow();
     event.from = from;
     event.to = to;
     event.attached = true;
-    if (from == State::Closed) event.task = make_process(42);
+    if (from == State::Closed) event.task = test::make_process(42);
     if (to == State::Closed) event.tally = Tally{.bytes_sent = 5, .bytes_received = 7};
     return event;
   }
   TimewaitEvent timer(TimerOp op, State substate, Nanos at, std::uint64_t cookie = 1,
                       std::uint64_t object = 0x9000) const {
-    TimewaitEvent event{.at = kBegan + at, .op = op, .object = object, .cookie = cookie};
-    event.flow = make_flow();
+    TimewaitEvent event{.at = clock(at), .op = op, .object = object, .cookie = cookie};
+    event.flow = test::make_flow();
     event.substate = substate;
     event.left_jiffies = op == TimerOp::Expire ? 0 : 15000;
     return event;
   }
   RequestEvent request(TimerOp op, Nanos at, std::uint64_t object = 0x8000) const {
-    RequestEvent event{.at = kBegan + at, .op = op, .object = object};
-    event.flow = make_flow(80, 40000);
+    RequestEvent event{.at = clock(at), .op = op, .object = object};
+    event.flow = test::make_flow(80, 40000);
     return event;
   }
 
-  Story& tell(const Event& event) {
-    table.on(event);
-    return *this;
-  }
-  Story& wait(Nanos at) {
-    table.tick(kBegan + at);
-    return *this;
-  }
-  // ... and whatever the table asks the kernel about by then is gone.
-  Story& wait_and_all_is_gone(Nanos at) {
-    wait(at);
-    for (const Question& question : table.take_questions())
-      tell(InquiryEvent{.at = kBegan + at,
-                        .id = question.id,
-                        .generation = question.generation,
-                        .serial = question.serial,
-                        .presence = Presence::Gone,
-                        .local = {},
-                        .holders = {}});
-    return *this;
-  }
   // connect(), established at 1 ms
   Story& connects(std::uint64_t cookie = 1) {
-    tell(moves(State::Closed, State::SynSent, 0ms, cookie));
-    return tell(moves(State::SynSent, State::Established, 1ms, cookie));
+    on(moves(State::Closed, State::SynSent, 0ms, cookie));
+    return on(moves(State::SynSent, State::Established, 1ms, cookie));
   }
   // ... closed at 101 ms, the FIN acknowledged at 102 ms
   Story& closes_first(std::uint64_t cookie = 1) {
     connects(cookie);
     auto close = moves(State::Established, State::FinWait1, 101ms, cookie);
-    close.task = make_process(42);
+    close.task = test::make_process(42);
     close.closing = true;
     close.shutdown = 3;
-    tell(close);
-    return tell(moves(State::FinWait1, State::FinWait2, 102ms, cookie));
+    on(close);
+    return on(moves(State::FinWait1, State::FinWait2, 102ms, cookie));
   }
   // The minisock takes over: its timer starts, then the full socket "closes".
   Story& hands_over(State substate, Nanos at, std::uint64_t cookie = 1) {
-    tell(timer(TimerOp::Start, substate, at, cookie));
+    on(timer(TimerOp::Start, substate, at, cookie));
     auto gone = moves(State::FinWait2, State::Closed, at, cookie);
     gone.dead = true;
-    return tell(gone);
+    return on(gone);
+  }
+
+  template <typename T>
+  std::vector<T> all() const {
+    std::vector<T> found;
+    for (const Record& record : records_)
+      if (const T* wanted = std::get_if<T>(&record)) found.push_back(*wanted);
+    return found;
   }
 
   // "CLOSED SYN_SENT ESTABLISHED": the states of all transitions, which must be one chain.
   std::string path() const {
     std::string text;
-    for (const auto& transition : said.all<TransitionRecord>()) {
+    for (const auto& transition : all<TransitionRecord>()) {
       if (text.empty())
         text = name(transition.from);
       else
@@ -138,9 +138,9 @@ class Story {
     return text;
   }
   ConnectionRecord connection() const {
-    const auto all = said.all<ConnectionRecord>();
-    EXPECT_EQ(all.size(), 1U);
-    return all.empty() ? ConnectionRecord{} : all.back();
+    const auto ends = all<ConnectionRecord>();
+    EXPECT_EQ(ends.size(), 1U);
+    return ends.empty() ? ConnectionRecord{} : ends.back();
   }
   Dwell dwell(State state) const {
     const auto found = connection().dwell[index(state)];
@@ -149,11 +149,31 @@ class Story {
   }
 
  private:
-  Filter filter_;
+  static LifecycleConfig started(LifecycleConfig config, Nanos began) {
+    config.began = began;
+    return config;
+  }
+  void write(const Record& record) noexcept override { records_.push_back(record); }
 
- public:
-  Said said;
-  Lifecycle table;
+  Life select(const std::function<bool(const SocketInfo&)>& wanted) const {
+    Life life;
+    for (const Record& record : records_) {
+      if (const auto* moved = std::get_if<TransitionRecord>(&record);
+          moved && wanted(moved->socket))
+        life.add(*moved);
+      if (const auto* ended = std::get_if<ConnectionRecord>(&record);
+          ended && wanted(ended->socket))
+        life.add(*ended);
+    }
+    if (filter_.states.none()) life.check_books();
+    return life;
+  }
+
+  Nanos began_;
+  unsigned hz_;
+  Filter filter_;
+  std::vector<Record> records_;
+  Lifecycle lifecycle_;
 };
 
-}  // namespace tcpdwell::test
+}  // namespace tcpdwell::life_story

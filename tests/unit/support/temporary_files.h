@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that are gone after a test, and what is in them.
+// Temporary files, removed after the test.
 #pragma once
 
 #include <gtest/gtest.h>

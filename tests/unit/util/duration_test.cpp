@@ -9,7 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::nanoseconds;
 
-TEST(ParseDuration, TakesWhatPeopleType) {
+TEST(ParseDuration, AcceptsDocumentedForms) {
   const std::pair<const char*, nanoseconds> cases[] = {
       {"250ms", 250ms},    {"30s", 30s},
       {"5m", 5min},        {"1h", 1h},
@@ -21,7 +21,7 @@ TEST(ParseDuration, TakesWhatPeopleType) {
   for (const auto& [text, wanted] : cases) EXPECT_EQ(parse_duration(text), wanted) << text;
 }
 
-TEST(ParseDuration, RefusesAnythingElse) {
+TEST(ParseDuration, RejectsAnythingElse) {
   for (const std::string_view text :
        {"",     " ",   "s",   "ms",   "-1s",  "+1s",   "1.5s",  "1,5s", "5 s",       " 5s", "5s ",
         "1d",   "5S",  "5M",  "5sec", "1h30", "30s2m", "1s1s",  "2m2m", "1ms1s",     "1hh", "1h m",
@@ -29,14 +29,14 @@ TEST(ParseDuration, RefusesAnythingElse) {
     EXPECT_EQ(parse_duration(text), std::nullopt) << '"' << text << '"';
 }
 
-TEST(ParseDuration, WhatDoesNotFitIsRefusedNotWrapped) {
+TEST(ParseDuration, RejectsOverflow) {
   for (const char* text : {"9223372037s", "18446744073709551616", "99999999999999999999h",
                            "2562048h", "153722867280m", "2562047h47m17s"})
     EXPECT_EQ(parse_duration(text), std::nullopt) << text;
   EXPECT_TRUE(parse_duration("2562047h47m16s")) << "292 years";
 }
 
-TEST(FormatDuration, UsesTheUnitThatSaysIt) {
+TEST(FormatDuration, ChoosesUnit) {
   const std::pair<nanoseconds, const char*> cases[] = {
       {0ns, "0us"},           {999ns, "0us"},       {17us, "17us"},       {999us, "999us"},
       {1ms, "1.00ms"},        {1650us, "1.65ms"},   {41300us, "41.3ms"},  {100ms, "100ms"},
@@ -47,7 +47,7 @@ TEST(FormatDuration, UsesTheUnitThatSaysIt) {
   for (const auto& [duration, wanted] : cases) EXPECT_EQ(format_duration(duration), wanted);
 }
 
-TEST(FormatDuration, NeverTakesMoreThanSevenCharactersBelowAThousandDays) {
+TEST(FormatDuration, AtMostSevenCharactersBelowThousandDays) {
   for (std::int64_t nanos = 1; nanos < 1000 * 86'400'000'000'000; nanos += nanos / 97 + 1)
     ASSERT_LE(format_duration(nanoseconds{nanos}).size(), 7U) << nanos;
   for (const nanoseconds edge : {9999us, 99999us, 999999us, 9999999us, 99999999us})
@@ -55,8 +55,8 @@ TEST(FormatDuration, NeverTakesMoreThanSevenCharactersBelowAThousandDays) {
       EXPECT_LE(format_duration(edge + step).size(), 7U) << (edge + step).count();
 }
 
-// Truncated at a unit's edge, 999.9 us must not be shown as more than a millisecond.
-TEST(FormatDuration, DoesNotJumpAtTheEdgesOfUnits) {
+// Durations are truncated: 999.9 us must not be printed as a millisecond.
+TEST(FormatDuration, TruncatesAtUnitBoundaries) {
   EXPECT_EQ(format_duration(999'999ns), "999us");
   EXPECT_EQ(format_duration(999'999'999ns), "999ms");
   EXPECT_EQ(format_duration(99'999'999'999ns), "99.999s");

@@ -21,13 +21,13 @@ void run_answers(Worker& worker) {
   for (const Worker::Answer& answer : worker.take_answers()) answer();
 }
 
-TEST(Worker, NothingAskedNothingAnswered) {
+TEST(Worker, NoAnswersWithoutJobs) {
   Worker worker;
   EXPECT_FALSE(readable(worker.fd(), 20));
   EXPECT_TRUE(worker.take_answers().empty());
 }
 
-TEST(Worker, EveryJobIsAnsweredInOrderOnTheThreadThatAsks) {
+TEST(Worker, AnswersRunInOrderOnAskingThread) {
   Worker worker;
   constexpr int kJobs = 200;
   std::vector<int> seen;
@@ -43,10 +43,10 @@ TEST(Worker, EveryJobIsAnsweredInOrderOnTheThreadThatAsks) {
   while (seen.size() < kJobs && readable(worker.fd(), 60'000)) run_answers(worker);
   ASSERT_EQ(seen.size(), kJobs);
   for (int i = 0; i < kJobs; ++i) EXPECT_EQ(seen[static_cast<std::size_t>(i)], i);
-  EXPECT_FALSE(readable(worker.fd(), 0)) << "the descriptor is quiet again";
+  EXPECT_FALSE(readable(worker.fd(), 0)) << "take_answers() resets the descriptor";
 }
 
-TEST(Worker, AJobWithoutAnAnswerSaysNothing) {
+TEST(Worker, JobWithoutAnswerSignalsNothing) {
   Worker worker;
   bool answered = false;
   worker.ask([] { return Worker::Answer(); });
@@ -55,14 +55,14 @@ TEST(Worker, AJobWithoutAnAnswerSaysNothing) {
   EXPECT_TRUE(answered);
 }
 
-TEST(Worker, CanEndWithJobsLeft) {
+TEST(Worker, CanBeDestroyedWithPendingJobs) {
   for (int i = 0; i < 50; ++i) {
     Worker worker;
     for (int k = 0; k < 100; ++k) worker.ask([] { return Worker::Answer(); });
   }
 }
 
-// The signals that each of our threads but the calling one blocks, as bit masks.
+// The blocked-signal masks of all our threads except the calling one.
 std::vector<std::uint64_t> blocked_by_other_threads() {
   std::vector<std::uint64_t> masks;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
@@ -74,9 +74,9 @@ std::vector<std::uint64_t> blocked_by_other_threads() {
   return masks;
 }
 
-TEST(Worker, ItsThreadTakesNoSignalsFromTheEventLoop) {
+TEST(Worker, ThreadBlocksAllSignals) {
   sigset_t before, after;
-  const std::size_t others = blocked_by_other_threads().size();  // a sanitizer may have its own
+  const std::size_t others = blocked_by_other_threads().size();  // sanitizers have own threads
   ::pthread_sigmask(SIG_SETMASK, nullptr, &before);
   const Worker worker;
   ::pthread_sigmask(SIG_SETMASK, nullptr, &after);
@@ -86,7 +86,7 @@ TEST(Worker, ItsThreadTakesNoSignalsFromTheEventLoop) {
   EXPECT_GE(deaf, 1U) << "of " << others + 1;
   for (const int number : {SIGINT, SIGTERM, SIGHUP})
     EXPECT_EQ(::sigismember(&before, number), ::sigismember(&after, number))
-        << "the caller's own mask stays";
+        << "the mask of the calling thread is restored";
 }
 
 }  // namespace

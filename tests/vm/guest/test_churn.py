@@ -4,7 +4,7 @@ import subprocess
 
 from lib.netns import Netns
 from lib.tracer import Tracer
-from whole.load import CHURN
+from whole.traffic import CHURN
 
 CONNECTIONS = 1000
 

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers of the kernel about single connections, and what they show that no event did.
+#include <algorithm>
+
+#include "lifecycle/lifecycle.h"
+
+namespace tcpdwell {
+namespace {
+
+bool carries(Carrier carrier, SocketKind kind) {
+  switch (kind) {
+    case SocketKind::Full: return carrier == Carrier::Full;
+    case SocketKind::Minisock: return carrier == Carrier::Minisock;
+    case SocketKind::Request: return carrier == Carrier::Request;
+  }
+  return false;
+}
+
+}  // namespace
+
+void Lifecycle::on_event(const InquiryEvent& event) {
+  if (!table_.alive(event.id, event.generation)) return;
+  Connection& connection = table_[event.id];
+  if (event.serial != connection.question) return;  // it has moved on since
+  if (connection.pending_end != PendingEnd::None && connection.end_asked)
+    return end_answered(event.id, event);
+  const bool for_flag = connection.flag == FlagStage::Asked;
+  if (event.presence == Presence::Unknown) {
+    if (for_flag) flags_.ask_later(event.id, event.at);
+    return;
+  }
+  if (connection.pending_end != PendingEnd::None) {
+    if (for_flag) flags_.ask_soon(event.id, event.at);
+    return;
+  }
+  if (for_flag) connection.flag = FlagStage::None;
+  if (connection.state == State::Listen && event.kind == SocketKind::Full)
+    listen_answered(event.id, event);
+  if (event.presence == Presence::Gone || questions_.is_successor(event.id, event)) {
+    resync_.count_resync(event.at);
+    return give_up(event.id, event.at);
+  }
+  if (for_flag) flags_.answered(event.id, event);
+  // A Fast Open child that nobody has accepted looks like a request to those who ask.
+  const bool itself = connection.carrier == Carrier::Full && event.cookie == connection.cookie &&
+                      event.state == State::SynReceived;
+  if (carries(connection.carrier, event.kind) || itself) {
+    // Where segments are not seen, a minisock's FIN is dated when the minisock ends: it knows it.
+    if (event.state == connection.state) return;
+    if (connection.origin_lost) return find_lost_origin(event.id, event.at);
+    if (event.kind != SocketKind::Full) return void(answered_otherwise(event.id, event));
+    resync_.count_resync(event.at);
+    return bridge_gap(event.id, event.state, event.at);
+  }
+  if (answered_otherwise(event.id, event)) return;
+  // Another object has taken its place, and we have not heard of it.
+  resync_.want_snapshot();
+  if (for_flag && connection.flag == FlagStage::None) flags_.ask_later(event.id, event.at);
+}
+
+// What we knew was one of those that the answer is about earlier. False: it cannot be told what is
+// missing.
+bool Lifecycle::answered_otherwise(Id id, const InquiryEvent& answer) {
+  const Connection& connection = table_[id];
+  const bool minisock = answer.kind == SocketKind::Minisock;
+  if (connection.carrier == Carrier::Request && answer.kind == SocketKind::Full &&
+      answer.cookie != 0 && table_.by_cookie(answer.cookie) == kNone) {
+    resync_.count_resync(answer.at);
+    become_child(id, answer);
+    return true;
+  }
+  if (connection.carrier == Carrier::Full && minisock && answer.cookie == connection.cookie) {
+    resync_.count_resync(answer.at);
+    left_to_minisock_unseen(id, answer);
+    return true;
+  }
+  if (connection.carrier == Carrier::Minisock && minisock && config_.sees_segments &&
+      connection.state == State::FinWait2 && answer.state == State::TimeWait) {
+    resync_.count_resync(answer.at);
+    entered_time_wait_unseen(id, connection.entered, answer.at);
+    return true;
+  }
+  return false;
+}
+
+// Its child came, and nothing was seen of it so far.
+void Lifecycle::become_child(Id id, const InquiryEvent& answer) {
+  table_.forget_object(id);
+  table_.forget_flow(id);
+  grow_up(id, answer.cookie, table_.flow(table_[id]), 0);
+  if (answer.state != State::SynReceived) bridge_gap(id, answer.state, answer.at);
+}
+
+// A minisock has taken it over, and is in FIN_WAIT_2 or TIME_WAIT. Until its next event its address
+// is not known (minisock_without_start).
+void Lifecycle::left_to_minisock_unseen(Id id, const InquiryEvent& answer) {
+  Connection& connection = table_[id];
+  const Nanos known = connection.entered;
+  connection.orphan = answer.state == State::FinWait2;
+  if (connection.state != State::FinWait2 && connection.state != State::Closing)
+    bridge_gap(id, State::FinWait2, answer.at);
+  else
+    resync_.count_unseen(connection, State::TimeWait, answer.at);
+  connection.carrier = Carrier::Minisock;
+  connection.minisock_cookie = true;
+  ++connection.question;
+  table_.index_flow(id);
+  if (answer.state == State::TimeWait) entered_time_wait_unseen(id, known, answer.at);
+  flags_.watch(id, answer.at);
+}
+
+// Between the two: each state before it began in that time, too.
+void Lifecycle::entered_time_wait_unseen(Id id, Nanos from, Nanos to) {
+  const Nanos half = (std::max(to, from) - from) / 2;
+  const Why why = table_[id].state == State::Closing ? Why::Ack : Why::Fin;
+  move(id, State::TimeWait, from + half, half, why);
+}
+
+}  // namespace tcpdwell
