@@ -1,4 +1,4 @@
-"""One run: short connections, a trace of them, `ss` beside it, and ftrace as the witness of what was hidden."""
+"""One run: short connections, a trace of them, `ss` beside it, and ftrace to show hidden events."""
 import collections
 import time
 
@@ -15,8 +15,8 @@ LOOK_EVERY_NS, WHOLE_EVERY = SECOND // 2, 4  # every fourth look has TIME_WAIT, 
 
 
 class Run:
-    """`number` connections, each of which has two ends that are traced. `stay_s`: how long it goes on
-    looking after the last one, since TIME_WAIT ends a minute later."""
+    """`number` connections, whose two ends are traced. `stay_s`: how long it goes on after the
+    last one, since TIME_WAIT ends a minute later."""
 
     def __init__(self, number, rate, seed, stay_s):
         self.seed, self.looks, self.compared = seed, 0, 0
@@ -96,12 +96,13 @@ class Run:
     def __str__(self):
         kinds = collections.Counter(event["event"] for event in self.hidden)
         known = sorted(delay / 1e6 for delay in self.delays if delay is not None)
-        lines = [f"seed {self.seed}: {self.made} connections, {self._told.lives} ends told; {len(self.hidden)} hidden events: " +
-                 ", ".join(f"{name} {count}" for name, count in sorted(kinds.items())),
-                 f"{self.looks} looks at ss, {self.compared} sockets compared; unseen {self.end['unseen']}, "
-                 f"corrected {self.end.get('corrected')}, lost {self.end['lost']}",
+        lines = [f"seed {self.seed}: {self.made} connections, {self._told.lives} ends printed; "
+                 f"{len(self.hidden)} hidden events: " + ", ".join(f"{name} {count}" for name, count in sorted(kinds.items())),
+                 f"{self.looks} looks at ss, {self.compared} sockets compared; "
+                 f"unseen {self.end['unseen']}, corrected {self.end.get('corrected')}, lost {self.end['lost']}",
                  f"{len(self.delays)} hidden changes of a state" + (
-                     f": told after {known[len(known) // 2]:.0f} ms in the median, {known[-1]:.0f} ms at most"
+                     f": printed after {known[len(known) // 2]:.0f} ms (median), "
+                     f"{known[-1]:.0f} ms at most"
                      if known else ""),
                  f"{len(self.wrong)} connections stayed wrong for longer than a second"]
         lines += [f"wrong: {name}: {text}" for name, text in self.wrong.items()]

@@ -1,7 +1,7 @@
-"""What a trace had told of each connection, and when it could be read; and what of that was wrong for too long.
+"""The states that a trace has printed, when each could be read, and which were wrong for too long.
 
-The state of a connection only moves on. So one that the trace tells less of than was true a second before
-has been told wrongly for more than a second.
+A connection never returns to an earlier state. So if the printed state is earlier than the true state of
+a second ago, it has been wrong for more than a second.
 """
 import bisect
 import collections

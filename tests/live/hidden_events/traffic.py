@@ -12,7 +12,7 @@ import time
 
 from lib.child import Child
 from lib.netns import Netns, ip_batch, sysctl
-from lib.world import FAMILY
+from lib.fixture import FAMILY
 
 WORKERS, BACKLOG = 2, 128
 MOST_HELD_S, MOST_HELD = 4, 400

@@ -58,8 +58,8 @@ class End:
         self.sock.close()
 
     def kill(self):
+        self.tell("held")
         if _info(self.sock)[STATE_AT] != TCP_CLOSE:
-            self.tell("held")
             with self.where.inside():
                 diag.destroy(*self.ends)
         self.sock.close()
