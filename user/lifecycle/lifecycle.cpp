@@ -102,8 +102,8 @@ void Lifecycle::on_event(const AcceptEvent& event) {
   flags_.accepted(id, event.at);
 }
 
-// The kernel hid how it began: no transition gave it a cookie. Its next transition, or a walk, shows
-// the rest.
+// The kernel hid how it began: no transition gave it a cookie. Its next transition, or a walk,
+// shows the rest.
 void Lifecycle::accepted_unseen(const AcceptEvent& event) {
   if (event.cookie != 0 || !resync_.is_walked() || resync_.lost_since(event.at)) return;
   resync_.count_unseen_birth(event.at);

@@ -8,9 +8,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include "session/cpu_share.h"
 #include "kernel/rights.h"
 #include "kernel/sock_diag.h"
+#include "session/cpu_share.h"
 
 namespace tcpdwell {
 namespace {
@@ -35,8 +35,8 @@ std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
 }
 
 // Of those that were asked about, if only those are of interest.
-std::optional<Error> add_subflows(const BpfIterators& iterators, const std::vector<Question>* questions,
-                                  MptcpEvent& mptcp) {
+std::optional<Error> add_subflows(const BpfIterators& iterators,
+                                  const std::vector<Question>* questions, MptcpEvent& mptcp) {
   auto subflows = iterators.mptcp_subflows();
   mptcp.at = monotonic_now();
   if (!subflows) return subflows.error();
@@ -72,7 +72,8 @@ void add_holders(const std::vector<Question>& questions, const std::vector<Holdi
 
 }  // namespace
 
-KernelQueries::KernelQueries(const Programs& programs, Lifecycle& lifecycle, EventPipeline& pipeline)
+KernelQueries::KernelQueries(const Programs& programs, Lifecycle& lifecycle,
+                             EventPipeline& pipeline)
     : iterators_(programs.iterators()),
       namespaces_(iterators_),
       other_ends_(namespaces_),
@@ -117,8 +118,8 @@ bool KernelQueries::snapshot_is_due(Nanos now) const {
   return pause && now >= last_walk_ + std::max(kShares * last_walk_cost_, *pause);
 }
 
-// A kernel that has hidden one transition hides others: where nothing comes later, only a walk finds
-// them.
+// A kernel that has hidden one transition hides others: where nothing comes later, only a walk
+// finds them.
 void KernelQueries::watch_for_unseen(Nanos now) {
   if (lifecycle_.unseen() == unseen_) return;
   unseen_at_ = now;
@@ -202,7 +203,7 @@ Worker::Answer KernelQueries::take_snapshot(bool with_holders) {
 }
 
 Worker::Answer KernelQueries::read_port_ranges(const std::vector<std::uint64_t>& netns_cookies,
-                                          bool again) {
+                                               bool again) {
   const Nanos before = thread_cpu_time();
   std::vector<NamespaceEvent> ranges = port_reader_.read(netns_cookies);
   if (again)
@@ -307,7 +308,7 @@ std::optional<Nanos> KernelQueries::questions_due() const {
 
 // Whose sockets they are, and what is around them.
 ProcessesEvent KernelQueries::find_holders(const std::vector<Question>& questions,
-                                      std::vector<InquiryEvent>& answers) {
+                                           std::vector<InquiryEvent>& answers) {
   ProcessReader processes;
   other_ends_.find(questions, answers);
   auto cookies = held_cookies(questions, answers);

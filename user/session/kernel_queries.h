@@ -3,14 +3,15 @@
 // flag is due and who holds its socket, whether a connection has ended, what a cgroup is called. A
 // helper thread asks; the answers come back as events.
 //
-// Flags that come due within 50 ms share one walk through all descriptors of the host. BpfIterators take
-// 5 % of one CPU at the most: a flag waits, up to a second, before they take more. So do snapshots,
-// which put right what a loss of events left wrong, or what the kernel hid: for 30 s after a transition
-// that was not seen they come every 400 ms, then ever less often, up to every 30 s. So do looks into accept queues, which come a few
-// times in the threshold of ACCEPT, and when something there is due. The port ranges of namespaces
-// that appear are read together, too: each may take a walk to be found. Known ones are read again
-// every 10 s, or less often where that takes more than 0.1 % of a CPU: with 100,000 connections the
-// kernel looks at each of them to tell which ports are bound.
+// Flags that come due within 50 ms share one walk through all descriptors of the host. Walks
+// take 5 % of one CPU at the most: a flag waits, up to a second, before they take more. So do
+// snapshots, which put right what a loss of events left wrong, or what the kernel hid: for 30 s
+// after a transition that was not seen they come every 400 ms, then ever less often, up to every 30
+// s. So do looks into accept queues, which come a few times in the threshold of ACCEPT, and when
+// something there is due. The port ranges of namespaces that appear are read together, too: each
+// may take a walk to be found. Known ones are read again every 10 s, or less often where that takes
+// more than 0.1 % of a CPU: with 100,000 connections the kernel looks at each of them to tell which
+// ports are bound.
 #pragma once
 
 #include <atomic>
@@ -18,13 +19,13 @@
 #include <optional>
 #include <vector>
 
-#include "session/port_reader.h"
-#include "session/queue_watch.h"
-#include "pipeline/event_pipeline.h"
 #include "kernel/cgroups.h"
 #include "kernel/namespaces.h"
 #include "kernel/other_ends.h"
 #include "kernel/programs.h"
+#include "pipeline/event_pipeline.h"
+#include "session/port_reader.h"
+#include "session/queue_watch.h"
 #include "util/worker.h"
 
 namespace tcpdwell {
@@ -123,10 +124,10 @@ class KernelQueries {
   bool snapshot_taken_ = false, snapshot_failed_ = false;
   bool refused_ = false;
   Nanos last_walk_{-1};
-  Nanos last_walk_cost_{};  // CPU time
-  std::uint64_t unseen_ = 0;            // transitions, so far
-  Nanos unseen_at_{};                   // when there were more
-  std::optional<Nanos> unseen_pause_;   // between walks for what is hidden; nullopt: nothing is
+  Nanos last_walk_cost_{};             // CPU time
+  std::uint64_t unseen_ = 0;           // transitions, so far
+  Nanos unseen_at_{};                  // when there were more
+  std::optional<Nanos> unseen_pause_;  // between walks for what is hidden; nullopt: nothing is
   std::uint64_t not_entered_ = 0;
   const bool tracing_;
   bool walking_queues_ = false, queues_refused_ = false;

@@ -74,8 +74,7 @@ TEST(Unseen, TheFinToAnOrphanWasHidden) {
   orphaned(story, 7).hands_over(FinWait2, FinWait2, 102ms);
   story.waits(102ms);
   is_answered(story, 701ms, with_cookie(minisock_in(TimeWait)));
-  EXPECT_EQ(story.life(7).states(),
-            std::string(kUpToFinWait2) + " 300ms+-300ms, TIME_WAIT");
+  EXPECT_EQ(story.life(7).states(), std::string(kUpToFinWait2) + " 300ms+-300ms, TIME_WAIT");
 }
 
 TEST(Unseen, WhereSegmentsAreNotSeenTheMinisockTellsItsFinLater) {
