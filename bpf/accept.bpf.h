@@ -1,11 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Who accepted a connection. No transition shows it: a child is born in softirq. Of the ways to
- * see it, user space attaches the first that works: fexit (costs others nothing), or the exits of
- * the system calls with, for rings, io_uring_complete. */
+/* Which process accepted a connection. Softirq makes the child, so its transitions do not show the
+ * process. User space attaches the first of these that works: fexit, which costs other system calls
+ * nothing, or the exits of the system calls and, for io_uring, io_uring_complete. */
 #ifndef TCPDWELL_ACCEPT_BPF_H
 #define TCPDWELL_ACCEPT_BPF_H
 
-/* An accepted MPTCP socket stands for its first subflow, which is the TCP socket. */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "config.bpf.h"
+#include "core_compat.bpf.h"
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+#include "flow.bpf.h"
+#include "follow.bpf.h"
+#include "task.bpf.h"
+#include "tcpdwell/wire.h"
+
+/* The TCP socket of an accepted socket: of MPTCP, the first subflow. NULL: neither protocol. */
 static __always_inline const struct sock *tcp_of(const struct sock *sk)
 {
 	const struct mptcp_sock *msk = (const void *)sk;
@@ -39,8 +54,8 @@ static __always_inline void emit_accept(const struct sock *accepted)
 	sk = TYPED(struct sock, sk);
 	if (!accepted_passes(sk))
 		return;
-	/* 0 if no transition of it passed us: a Fast Open child can be accepted before its handshake is
-	 * over; of any other, the kernel hid the beginning. */
+	/* 0: no transition of this socket was sent. A Fast Open child can be accepted during its
+	 * handshake; for any other socket, the kernel hid its beginning. */
 	cookie = READ(sk, __sk_common.skc_cookie.counter);
 	out = reserve(sizeof(*out), TCPDWELL_ACCEPT,
 		      follows && is_followed_task(bpf_get_current_task_btf())
@@ -54,8 +69,8 @@ static __always_inline void emit_accept(const struct sock *accepted)
 	submit(out);
 }
 
-/* Another thread may have closed and reused the number meanwhile, for a file that is no socket:
- * a socket's file and the file's socket point at each other. */
+/* Another thread may have reused the descriptor for a file that is not a socket. Of a socket, the
+ * file and the struct socket point at each other. */
 static __always_inline void accepted_fd(long fd)
 {
 	const struct task_struct *task = bpf_get_current_task_btf();
@@ -91,12 +106,13 @@ int on_exit_accept4(struct syscall_trace_exit *ctx)
 	return 0;
 }
 
-/* struct io_accept is private to io_uring/net.c. With a slot, the result is no descriptor. */
+/* struct io_accept is private to io_uring/net.c. If file_slot is set, the result is not a
+ * descriptor. */
 struct io_accept___private {
 	__u32 file_slot;
 } __attribute__((preserve_access_index));
 
-/* (ctx, req, cqe) since 6.16; (ctx, req, user_data, res, ...) from 5.19; before, no req at all. */
+/* (ctx, req, cqe) since 6.16; (ctx, req, user_data, res, ...) since 5.19; no req before. */
 SEC("?tp_btf/io_uring_complete")
 int on_io_uring_complete(__u64 *ctx)
 {
@@ -116,14 +132,13 @@ int on_io_uring_complete(__u64 *ctx)
 	return 0;
 }
 
-/* The result stands behind the arguments, and those became fewer in 6.10. */
+/* The result follows the arguments, of which 6.10 removed two. */
 SEC("?fexit/inet_csk_accept")
 int on_inet_csk_accept(__u64 *ctx)
 {
 	__u64 sk = 0;
 
-	/* Two loads, which the compiler must not make one at a calculated offset: the verifier
-	 * allows none into ctx. */
+	/* Keep two loads at constant offsets: the verifier rejects a variable offset into ctx. */
 	if (accept_args == 2) {
 		sk = ctx[2];
 		barrier_var(sk);

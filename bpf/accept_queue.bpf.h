@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Connections that wait to be accepted: a walk through the listeners of a network namespace.
  *
- * A child in an accept queue has no descriptor, and one that was reset there is in no hash table: the
- * queue alone leads to it. The walk holds the listener's lock, so accept() takes nothing out of the
- * queue meanwhile; what arrives is linked behind its last entry. iter/tcp walks through listeners
- * first, so the walk is over at the first other socket. */
+ * A child in an accept queue has no descriptor, and a child that was reset is in no hash table:
+ * only the queue leads to it. The iterator holds the listener's lock, so accept() cannot remove
+ * entries meanwhile; new children are linked behind the last entry. iter/tcp visits listeners
+ * first, so the walk ends at the first other socket. */
 #ifndef TCPDWELL_ACCEPT_QUEUE_BPF_H
 #define TCPDWELL_ACCEPT_QUEUE_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.bpf.h"
+#include "filter.bpf.h"
+#include "flow.bpf.h"
+#include "tcpdwell/wire.h"
 
 #define MAX_ACCEPT_QUEUE 65535 /* somaxconn was a u16 for long */
 #define MAX_UNROLLED_QUEUE 128
 
-/* What a queue holds does not fit the buffer of an iterator, which takes 32 KiB of one socket. */
+/* A map, because the buffer of an iterator takes at most 32 KiB of one socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -27,8 +38,8 @@ struct queue_walk {
 	__u32 noted, missed;
 };
 
-/* The table of connections knows them by their cookies, so each gets one. The child is referenced by
- * the queue, and the queue is locked since 5.15. */
+/* Gives the child a cookie, by which user space finds its connection. Safe since 5.15: the queue
+ * references the child, and the listener is locked. */
 static __always_inline __u64 cookie_of_child(const struct sock *child)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
@@ -36,8 +47,8 @@ static __always_inline __u64 cookie_of_child(const struct sock *child)
 	return BPF_CORE_READ(child, __sk_common.skc_cookie.counter);
 }
 
-/* The stamp is from when the child became a full socket, which is when it was queued, and nothing
- * renews it before somebody reads. */
+/* tcp_init_buffer_space() sets the stamp when the child becomes a full socket and is queued. Only a
+ * read renews it. */
 static __always_inline __u64 queued_us(const struct tcp_sock *tp)
 {
 	return bpf_core_field_exists(tp->rcvq_space.time) ? BPF_CORE_READ(tp, rcvq_space.time) : 0;
@@ -48,7 +59,7 @@ static __always_inline void fill_flow_of_child(struct tcpdwell_flow *flow, const
 	const struct inet_sock *inet = (const void *)child;
 
 	probe_flow(flow, &child->__sk_common);
-	if (!flow->local_port) /* taken back when it was reset */
+	if (!flow->local_port) /* cleared by the reset */
 		flow->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
 }
 
@@ -62,7 +73,7 @@ static __always_inline void fill_queued(struct tcpdwell_queued *out, const struc
 	out->state = BPF_CORE_READ(child, __sk_common.skc_state);
 }
 
-/* 1: it was the last. */
+/* Returns 1 at the last entry. */
 static long note_queued(__u32 index, struct queue_walk *walk)
 {
 	const struct request_sock *req = walk->req;
@@ -71,8 +82,9 @@ static long note_queued(__u32 index, struct queue_walk *walk)
 	struct tcpdwell_queued out = {.listener = walk->listener};
 	__u64 cookie;
 
-	/* Freed under our hands (before 5.15 the listener is not locked here), and used again by another
-	 * listener: from here on this is not our queue. A request that came of a SYN cookie names none. */
+	/* Before 5.15 the listener is not locked here: the request may be freed and reused by
+	 * another listener, and the rest of the list is then not our queue. A request from a SYN
+	 * cookie has no listener. */
 	if (owner && owner != walk->listener_at) {
 		walk->missed++;
 		return 1;
@@ -97,7 +109,7 @@ static long note_queued(__u32 index, struct queue_walk *walk)
 	return !walk->req;
 }
 
-/* bpf_loop() came with 5.17; before, only the head of a long queue is seen. */
+/* bpf_loop() exists since 5.17. Without it, only the first entries of a long queue are read. */
 static __always_inline void note_queue(struct queue_walk *walk)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
@@ -122,7 +134,7 @@ int accept_queues(struct bpf_iter__tcp *ctx)
 	if (!skc)
 		return 0;
 	if (skc->skc_state != TCP_LISTEN) {
-		if (skc->skc_state == TCP_CLOSE) /* a listener that was just closed */
+		if (skc->skc_state == TCP_CLOSE) /* a listener, just closed */
 			return 0;
 		queues_over = 1;
 		return 1;

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Differences between kernels, each dated, so that it can go when its kernels do. */
+/* Differences between kernels. Each names the version after which it can be deleted. */
 #ifndef TCPDWELL_CORE_COMPAT_BPF_H
 #define TCPDWELL_CORE_COMPAT_BPF_H
 
-/* 6.13 replaced the plain counter of struct file by file_ref_t, whose top bit says that the last
- * reference is gone. Delete the old one when the oldest kernel we support is 6.13. */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+/* 6.13 replaced the plain counter of struct file by file_ref_t, whose top bit is set when
+ * the last reference is gone. Delete the old one when the oldest kernel we support is 6.13. */
 struct file___before_6_13 {
 	atomic_long_t f_count;
 } __attribute__((preserve_access_index));
@@ -32,10 +37,10 @@ static __always_inline __u32 namespace_type(const struct ns_common *ns)
 	return BPF_CORE_READ(ops, type);
 }
 
-/* An address becomes a BTF pointer, whose fields are plain loads, with 6.2. Before, each field of
- * what is known by its address only is a probe read. All is compiled twice: where the kernel has not
- * the function, libbpf looks for it in all modules, which takes CAP_SYS_ADMIN, even if it is weak.
- * Delete TCPDWELL_PROBED when the oldest kernel we support is 6.2. */
+/* Since 6.2, bpf_rdonly_cast() turns an address into a BTF pointer, whose fields are plain loads.
+ * Before, each field is a probe read. If the kernel lacks the kfunc, libbpf searches the BTF of
+ * every module, even for a weak symbol; that needs CAP_SYS_ADMIN. Hence two builds. Delete
+ * TCPDWELL_PROBED when the oldest kernel we support is 6.2. */
 #ifdef TCPDWELL_PROBED
 #define TYPED(type, address) ((const type *)(address))
 #define READ(object, field) BPF_CORE_READ(object, field)
@@ -48,7 +53,7 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 #define LOAD_FLOW load_flow
 #endif
 
-/* tw_entry_stamp came with 6.14. 0: not known. */
+/* tw_entry_stamp exists since 6.14. 0: unknown. */
 static __always_inline __u32 tw_entry_stamp(const struct inet_timewait_sock *tw)
 {
 	return bpf_core_field_exists(tw->tw_entry_stamp) ? READ(tw, tw_entry_stamp) : 0;
@@ -59,7 +64,7 @@ static __always_inline __u32 probe_tw_entry_stamp(const struct inet_timewait_soc
 	return bpf_core_field_exists(tw->tw_entry_stamp) ? BPF_CORE_READ(tw, tw_entry_stamp) : 0;
 }
 
-/* 6.7 has connections whose TCP timestamps, and retrans_stamp, count microseconds. */
+/* Since 6.7 a route can make TCP timestamps and retrans_stamp count microseconds. */
 static __always_inline bool stamps_in_usec(const struct tcp_sock *tp)
 {
 	return bpf_core_field_exists(tp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD(tp, tcp_usec_ts);

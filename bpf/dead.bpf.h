@@ -1,20 +1,39 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Descriptors whose connection is over: no socket table has them, only a walk through the
- * descriptors of all processes does. And, for `run`, who closed one: that makes no transition. */
+/* Descriptors whose connection is over. Such a socket is in no hash table: only a walk through the
+ * descriptors of all processes finds it. For `run`, also which process closes one: that close makes
+ * no transition. */
 #ifndef TCPDWELL_DEAD_BPF_H
 #define TCPDWELL_DEAD_BPF_H
 
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "config.bpf.h"
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+#include "flow.bpf.h"
+#include "follow.bpf.h"
+#include "mptcp.bpf.h"
+#include "set_state.bpf.h"
+#include "snapshot.bpf.h"
+#include "task.bpf.h"
+#include "tcpdwell/wire.h"
+
 #define SHUTDOWN_BOTH 3
 
-/* connect() begins with rcv_nxt 0; the peer's SYN sets it. */
+/* connect() starts with rcv_nxt 0; the SYN of the peer sets it. */
 static __always_inline bool was_connected(const struct tcp_sock *tp)
 {
 	return tp->rcv_nxt || tp->copied_seq;
 }
 
-/* A socket that was never used has no tcp_mstamp. tcp_disconnect() (connect() to AF_UNSPEC, a blocking
- * connect() that failed) takes the peer's port and the shutdown back: what was connected before can be
- * used again, whatever shutdown() was tried on it since. */
+/* An unused socket has no tcp_mstamp. tcp_disconnect() (connect() to AF_UNSPEC, or a blocking
+ * connect() that failed) clears the peer's port and the shutdown: the socket can connect again,
+ * even if shutdown() was called since. */
 static __always_inline bool is_over(const struct sock *sk, const struct tcp_sock *tp, bool *failed)
 {
 	if (sk->__sk_common.skc_state != TCP_CLOSE || !tp->tcp_mstamp)
@@ -32,8 +51,8 @@ static __always_inline __u32 unread_of(const struct sock *sk, const struct tcp_s
 	return unread && sk->__sk_common.skc_flags & (1UL << SOCK_DONE) ? unread - 1 : unread;
 }
 
-/* Whether the last that set tcp_mstamp was a segment or a timer. A read of leftover data sets it,
- * too, and then rcvq_space.time, unless that is less than an eighth of the round trip old or no round
+/* Whether a segment or timer was the last to set tcp_mstamp. A read of leftover data sets it, too,
+ * and then rcvq_space.time, unless that is younger than an eighth of the round trip or no round
  * trip was measured (tcp_rcv_space_adjust). */
 static __always_inline bool is_active_exact(const struct sock *sk, const struct tcp_sock *tp)
 {
@@ -41,7 +60,7 @@ static __always_inline bool is_active_exact(const struct sock *sk, const struct 
 	__u32 rtt = tp->rcv_rtt_est.rtt_us;
 
 	if (tp->bytes_received <= fin)
-		return true; /* there never was anything to read */
+		return true; /* no data ever came */
 	return rtt && tp->tcp_mstamp > tp->rcvq_space.time + (rtt >> 3);
 }
 
@@ -89,8 +108,9 @@ int dead_descriptors(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* `run`. The last descriptor of any TCP socket is closed, or a packet ends an orphan: of the latter
- * the task is nobody, but user space asks only for what was over before that. */
+/* `run`: a process closes the last descriptor of a TCP socket, or a packet ends an orphan. The
+ * current task means nothing for an orphan, but user space uses the record only for connections
+ * that were over before. */
 SEC("?tp_btf/tcp_destroy_sock")
 int BPF_PROG(on_destroy, struct sock *sk)
 {

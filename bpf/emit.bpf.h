@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Ring records: reserved, counted when that fails, zeroed, submitted; here and nowhere else. */
+/* Writes ring records: reserves, counts failures, zeroes and submits. No other file does. */
 #ifndef TCPDWELL_EMIT_BPF_H
 #define TCPDWELL_EMIT_BPF_H
 
-/* A wakeup costs many times the event. So user space asks for one before it sleeps, and the next
- * record grants it; all others are found by the reader that is awake. */
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "config.bpf.h"
+#include "tcpdwell/wire.h"
+
+/* A wakeup costs many times as much as an event. So user space requests one before it sleeps, and
+ * only the next record wakes it; an awake reader finds the others. */
 static __always_inline __u64 wakeup_flags(void)
 {
 	if (!shared.wakeup)
@@ -24,18 +31,18 @@ static __always_inline void fill_head(struct tcpdwell_head *head, __u8 kind, __u
 
 /*
  * Two rings, one order. `events` is small and stays in the caches; a record in a large ring can
- * miss the caches and the TLB. `spilled` is large. It takes the records that come while `events`
- * is full, until the reader has emptied both.
+ * miss the caches and the TLB. `spilled` is large and takes records while `events` is full,
+ * until the reader has emptied both.
  *
- * shared.phase says which of the two is in use: `events` in even phases, `spilled` in odd ones. A
- * producer that finds `events` full begins an odd phase; only the reader begins an even one. The
- * reader empties the ring of a phase before it goes on to the next (user/kernel/ring_pair.h).
+ * shared.phase selects the ring: `events` in even phases, `spilled` in odd ones. A producer that
+ * finds `events` full begins an odd phase; only the reader begins an even one. The reader
+ * empties the ring of a phase before it goes on to the next (user/kernel/ring_pair.h).
  *
- * The order holds because a record counts only if, after its room was taken, the phase is still one
- * of its ring. Else the room is given up and the record goes to the other ring. So a reader that
- * looks at a ring's end after the next phase began has all records of the phase before that end.
- * The order of the two steps matters: a full barrier stands between them. Changes of one socket
- * are made one after the other, so each finds the phase of the one before, or a later one.
+ * A record is valid only if the phase, read after the reservation, still selects its ring.
+ * Otherwise the reservation is discarded and the record goes to the other ring. So if a reader
+ * reads the end of a ring after the next phase began, all records of the earlier phase are
+ * before that end. A full barrier separates the two steps. Transitions of one socket are
+ * serialized, so each sees the phase of the previous one, or a later one.
  */
 static __always_inline bool is_spilling(__u64 phase)
 {
@@ -47,12 +54,12 @@ static __always_inline __u64 phase_after_reserve(void)
 	__u64 barrier = 0, before;
 
 	before = __sync_fetch_and_or(&barrier, 1);
-	/* Clang makes it an operation that fetches nothing if nobody looks: no barrier on arm64. */
+	/* Without a use of the result, clang emits an atomic without fetch: no barrier on arm64. */
 	asm volatile("" : "+r"(before));
 	return *(volatile __u64 *)&shared.phase;
 }
 
-/* Where the second ring ends goes with the phase: what is before it belongs to an earlier phase. */
+/* The phase includes the end of `spilled`: records before that end belong to earlier phases. */
 static __always_inline void begin_spilling(void)
 {
 	__u64 phase = __sync_fetch_and_or(&shared.phase, 0);
@@ -102,7 +109,7 @@ static __always_inline void *reserve_room(__u64 size)
 	return reserve_in_events(size); /* the reader has just emptied both */
 }
 
-/* Ring memory is dirty: whoever fills this writes each byte of it, or what was there before leaks. */
+/* Ring memory is dirty. Write every byte of the record, or old kernel data leaks to user space. */
 static __always_inline void *reserve_dirty(__u64 size, __u8 kind, __u8 op)
 {
 	void *record = reserve_room(size);

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Drops what user space would drop. What is not known (a port not yet chosen, the address of a
- * disconnected socket) passes: never less than was asked for. */
+/* Drops events that user space would drop. Unknown values (a port not yet chosen, the address of a
+ * disconnected socket) pass: never less than was asked for. */
 #ifndef TCPDWELL_FILTER_BPF_H
 #define TCPDWELL_FILTER_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "config.bpf.h"
+#include "tcpdwell/wire.h"
 
 static __always_inline bool port_in(const volatile __u16 *list, __u32 count, __u16 port)
 {
@@ -34,7 +41,7 @@ static __always_inline bool cidr_has(const volatile struct tcpdwell_cidr *cidr, 
 static __always_inline bool addr_matches(const struct tcpdwell_flow *flow)
 {
 	if (is_zero(flow->local) || is_zero(flow->remote))
-		return true; /* not known, or a listener: user space decides */
+		return true; /* unknown, or a listener: user space decides */
 	for (__u32 i = 0; i < TCPDWELL_MAX_CIDRS; i++) {
 		if (i >= filter.cidrs)
 			break;
@@ -47,9 +54,9 @@ static __always_inline bool addr_matches(const struct tcpdwell_flow *flow)
 	return false;
 }
 
-/* The number of a namespace is used again when it is gone, its cookie never. The cookie is known
- * a moment after the programs are attached. */
-static __always_inline bool place_passes(__u32 netns_inum, __u64 netns_cookie)
+/* The inode number of a namespace is reused, its cookie never. User space sets the cookie shortly
+ * after it attaches the programs. */
+static __always_inline bool netns_passes(__u32 netns_inum, __u64 netns_cookie)
 {
 	if (!filters || !filter.netns_inum)
 		return true;
@@ -63,7 +70,7 @@ static __always_inline bool flow_passes(const struct tcpdwell_flow *flow)
 
 	if (!filters)
 		return true;
-	if (!place_passes(flow->netns_inum, flow->netns_cookie))
+	if (!netns_passes(flow->netns_inum, flow->netns_cookie))
 		return false;
 	if (filter.family && known && filter.family != flow->family)
 		return false;
@@ -79,17 +86,17 @@ static __always_inline bool flow_passes(const struct tcpdwell_flow *flow)
 	return !filter.cidrs || addr_matches(flow);
 }
 
-/* A connection whose flow was not known at first had to pass then. The first transition at which
- * it is known passes too, so that user space can forget it. */
+/* A connection whose flow was unknown at first had to pass. The first transition with the known
+ * flow passes, too, so that user space can drop the connection. */
 static __always_inline bool transition_passes(const struct tcpdwell_flow *flow, int from)
 {
 	if (flow_passes(flow))
 		return true;
-	if (!place_passes(flow->netns_inum, flow->netns_cookie))
+	if (!netns_passes(flow->netns_inum, flow->netns_cookie))
 		return false;
 	if (from == TCP_SYN_SENT)
 		return filter.ports || filter.local_ports;
-	/* A v4-mapped child has no addresses of its own either when it is announced. */
+	/* A v4-mapped child has no addresses yet at its first transition. */
 	return from == TCP_SYN_RECV && (shared.children_late || filter.family || filter.cidrs);
 }
 

@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Addresses, ports and network namespace of full socks, minisocks and request socks: all three
+/* Addresses, ports and network namespace of full sockets, minisocks and request socks, which all
  * begin with a struct sock_common. v4-mapped IPv6 becomes IPv4. */
 #ifndef TCPDWELL_FLOW_BPF_H
 #define TCPDWELL_FLOW_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.bpf.h"
+#include "tcpdwell/wire.h"
 
 static __always_inline bool is_v4_mapped(const __u32 *addr)
 {
@@ -16,8 +25,8 @@ static __always_inline void set_ipv4(struct tcpdwell_flow *flow, __u32 local, __
 	__builtin_memcpy(flow->remote, &remote, sizeof(remote));
 }
 
-/* The remote address alone tells a v4-mapped connection: the local one may still be unset. A v6
- * listener bound to a mapped address has only the local one. */
+/* Check both addresses: the local one of a v4-mapped connection may still be unset, and a v6
+ * listener bound to a mapped address has no remote one. */
 static __always_inline void set_ipv6(struct tcpdwell_flow *flow, const struct in6_addr *local,
 				     const struct in6_addr *remote)
 {
@@ -52,9 +61,9 @@ static __always_inline void load_flow(struct tcpdwell_flow *flow, const struct s
 	}
 }
 
-/* inet_sport is what the wire sees: skc_num is taken back from an auto-bound socket before its last
- * transition. But a socket that is used again still has the inet_sport of its last life when it
- * leaves TCP_CLOSE (`fresh`). */
+/* inet_sport is the port on the wire; the kernel clears skc_num of an auto-bound socket before its
+ * last transition. `fresh`: the socket leaves TCP_CLOSE, where a reused one still has the
+ * inet_sport of its previous life. */
 static __always_inline void fill_flow(struct tcpdwell_flow *flow, const struct sock *sk,
 				      const struct tcp_sock *tp, bool fresh)
 {
@@ -63,7 +72,7 @@ static __always_inline void fill_flow(struct tcpdwell_flow *flow, const struct s
 		flow->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 }
 
-/* The same with probe reads, for what is known by an address only. */
+/* The same with probe reads, for a plain address. */
 static __always_inline void probe_flow(struct tcpdwell_flow *flow, const struct sock_common *skc)
 {
 	const struct net *net = BPF_CORE_READ(skc, skc_net.net);

@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* `run`: which processes descend from its command, and which sockets are theirs. A mark on the task
- * goes to whatever it forks, in any session, namespace or cgroup; a mark on a listener goes to its
- * children, accepted or not. */
+/* `run`: the processes that descend from its command, and their sockets. A forked task inherits the
+ * mark, in any session, namespace or cgroup; the children of a marked listener inherit it, accepted
+ * or not. */
 #ifndef TCPDWELL_FOLLOW_BPF_H
 #define TCPDWELL_FOLLOW_BPF_H
 
-/* User space marks the command itself, by its pidfd, before it executes anything. */
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "config.bpf.h"
+#include "emit.bpf.h"
+#include "task.bpf.h"
+#include "tcpdwell/wire.h"
+
+/* User space marks the command itself, by its pidfd, before exec. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -20,8 +30,8 @@ struct {
 	__type(value, __u8);
 } followed_sockets SEC(".maps");
 
-/* write_seq when a socket came to CLOSE_WAIT: what was sent since shows an application that goes on.
- * Of every socket: whether the command accepts it from a listener of others is not known yet. */
+/* write_seq on entry to CLOSE_WAIT: a later difference shows that the application still sends. Kept
+ * for every socket, because the command may still accept it from another process's listener. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -29,9 +39,9 @@ struct {
 	__type(value, __u32);
 } written_at_fin SEC(".maps");
 
-/* What decides is the mark of the group leader: kernel threads that serve a ring of the process
- * (io_uring) were never forked. Every thread has one, though: the thread that calls exec becomes
- * the leader, and the old leader takes its mark away. */
+/* The mark of the group leader decides: io_uring worker threads do not pass through fork. Every
+ * thread is marked all the same: a thread that calls exec becomes the leader, and the mark of the
+ * old leader is freed. */
 static __always_inline bool is_followed_task(struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
@@ -47,7 +57,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-/* A socket is theirs from its first transition on, which the process makes itself. */
+/* A followed process makes the first transition of its socket itself; that marks the socket. */
 static __always_inline bool is_followed(struct sock *sk, int from, int to)
 {
 	if (from == TCP_CLOSE && (to == TCP_SYN_SENT || to == TCP_LISTEN) &&
@@ -56,8 +66,8 @@ static __always_inline bool is_followed(struct sock *sk, int from, int to)
 	return bpf_sk_storage_get(&followed_sockets, sk, NULL, 0);
 }
 
-/* What `run` wants to know of a transition: enum tcpdwell_more_flags. */
-static __always_inline __u8 facts_for_run(struct sock *sk, int from, int to, __u32 write_seq)
+/* enum tcpdwell_more_flags that only `run` uses. */
+static __always_inline __u8 flags_for_run(struct sock *sk, int from, int to, __u32 write_seq)
 {
 	__u8 flags = is_followed(sk, from, to) ? TCPDWELL_FOLLOWED : 0;
 	__u32 *written;
@@ -77,7 +87,7 @@ static __always_inline __u8 facts_for_run(struct sock *sk, int from, int to, __u
 	return flags;
 }
 
-/* The last thread of it is about to end; its descriptors are closed after this. */
+/* The last thread of a process exits. The kernel closes its descriptors after this. */
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {

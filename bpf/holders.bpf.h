@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Who holds a socket: a walk through the descriptors of all processes. */
+/* Finds the processes that hold a socket: a walk through the descriptors of all processes. */
 #ifndef TCPDWELL_HOLDERS_BPF_H
 #define TCPDWELL_HOLDERS_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.bpf.h"
+#include "flow.bpf.h"
+#include "follow.bpf.h"
+#include "mptcp.bpf.h"
+#include "task.bpf.h"
+#include "tcpdwell/wire.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1 << 20);
 	__type(key, __u64);   /* cookie */
-	__type(value, __u32); /* the pass that wants it */
+	__type(value, __u32); /* the pass that asks for it */
 } query_set SEC(".maps");
 
 static __always_inline bool in_query_set(__u64 cookie)
@@ -18,7 +30,7 @@ static __always_inline bool in_query_set(__u64 cookie)
 	return pass && *pass == query_pass;
 }
 
-/* Local ends whose connections' holders are wanted. */
+/* Local ends: report the processes that hold connections there. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -27,10 +39,11 @@ struct {
 	__type(value, struct tcpdwell_wanted_end);
 } wanted_ends SEC(".maps");
 
-/* A process may hold thousands of connections at an end: the first is enough. */
+/* The last process and end reported. A process may hold thousands of connections at one end; one
+ * record is enough. */
 struct {
 	__u32 pass, tgid, number;
-} last_told = {};
+} last_written = {};
 
 static __always_inline struct tcpdwell_wanted_end *find_end(const struct tcpdwell_end *end)
 {
@@ -39,9 +52,9 @@ static __always_inline struct tcpdwell_wanted_end *find_end(const struct tcpdwel
 	return found && found->pass == query_pass ? found : NULL;
 }
 
-/* Whom a connection of another process at this end tells something about: see user/lifecycle/acceptors.h */
-static __always_inline void tell_end(struct seq_file *seq, const struct task_struct *task,
-				     const struct sock *sk, struct tcpdwell_holding *out)
+/* Reports `task` if `sk` is at a wanted end; user/lifecycle/acceptors.h uses it. */
+static __always_inline void write_end(struct seq_file *seq, const struct task_struct *task,
+				      const struct sock *sk, struct tcpdwell_holding *out)
 {
 	struct tcpdwell_wanted_end *found;
 	struct tcpdwell_flow flow = {};
@@ -60,17 +73,17 @@ static __always_inline void tell_end(struct seq_file *seq, const struct task_str
 		__builtin_memset(end.local, 0, sizeof(end.local));
 		found = find_end(&end);
 	}
-	if (!found || (last_told.pass == query_pass && last_told.tgid == tgid &&
-		       last_told.number == found->number))
+	if (!found || (last_written.pass == query_pass && last_written.tgid == tgid &&
+		       last_written.number == found->number))
 		return;
 	out->kind = TCPDWELL_HOLDS_AT_END;
 	out->cookie = found->number;
 	fill_task(&out->task, task);
 	if (bpf_seq_write(seq, out, sizeof(*out)))
-		return; /* no room: it comes again */
-	last_told.pass = query_pass;
-	last_told.tgid = tgid;
-	last_told.number = found->number;
+		return; /* no room: the iterator repeats this file */
+	last_written.pass = query_pass;
+	last_written.tgid = tgid;
+	last_written.number = found->number;
 }
 
 SEC("iter/task_file")
@@ -106,7 +119,7 @@ int holders(struct bpf_iter__task_file *ctx)
 		bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	}
 	if (query_pass && holders_ends && !listens)
-		tell_end(ctx->meta->seq, task, sk, &out);
+		write_end(ctx->meta->seq, task, sk, &out);
 	return 0;
 }
 

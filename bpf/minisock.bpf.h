@@ -1,8 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Minisocks (inet_timewait_sock): TIME_WAIT, and the FIN_WAIT_2 that nobody holds any more. Their
- * begin and end show in their timer, their FIN in the segment that is dropped after it was used. */
+/* Minisocks (inet_timewait_sock): TIME_WAIT, and FIN_WAIT_2 of orphans. The timer shows their begin
+ * and end. The FIN of an orphan shows as a segment that the kernel drops after it used it. */
 #ifndef TCPDWELL_MINISOCK_BPF_H
 #define TCPDWELL_MINISOCK_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "core_compat.bpf.h"
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+#include "flow.bpf.h"
+#include "stack.bpf.h"
+#include "tcpdwell/wire.h"
 
 static __always_inline __s64 jiffies_left(const struct inet_timewait_sock *tw)
 {
@@ -16,7 +30,7 @@ static __always_inline void emit_minisock(void *ctx, const struct inet_timewait_
 	__s64 left;
 
 	LOAD_FLOW(&flow, &tw->__tw_common);
-	/* tw_sport outlives skc_num, as inet_sport does. */
+	/* tw_sport keeps the port after skc_num is cleared. */
 	flow.local_port = bpf_ntohs(READ(tw, tw_sport));
 	if (!flow_passes(&flow))
 		return;
@@ -30,22 +44,22 @@ static __always_inline void emit_minisock(void *ctx, const struct inet_timewait_
 	out->left_jiffies = left;
 	out->entry_stamp_ms = tw_entry_stamp(tw);
 	out->substate = READ(tw, tw_substate);
-	/* Overdue: nearly always the natural end, which a stack for each would make dear. */
+	/* Already due: a natural expiry, not worth a stack walk. */
 	if (op == TCPDWELL_CANCEL && left > 0)
 		out->canceller = canceller_on_stack(ctx);
 	submit(out);
 }
 
-/* A segment came to a minisock that is in TIME_WAIT, now or since before: the first such was the
- * FIN. That the timer has just begun anew is no condition: where a virtual CPU was kept waiting, the
- * jiffies of the FIN and those of now are far apart. */
+/* A segment came to a minisock that is in TIME_WAIT by now: the first such segment was the FIN. Do
+ * not require a timer that just restarted: on a virtual CPU that was descheduled, the jiffies of
+ * the FIN and of now are far apart. */
 static __always_inline void on_minisock_segment(void *ctx, const struct inet_timewait_sock *tw)
 {
 	if (READ(tw, tw_substate) == TCP_TIME_WAIT)
 		emit_minisock(ctx, tw, TCPDWELL_SEGMENT);
 }
 
-/* From 6.11 the drop of a segment names its socket. A minisock's is "dropped" after it was used. */
+/* Since 6.11 kfree_skb has the socket. A segment for a minisock is "dropped" after its use. */
 SEC("?tp_btf/kfree_skb")
 int BPF_PROG(on_kfree_skb, struct sk_buff *skb, void *location, enum skb_drop_reason reason,
 	     struct sock *rx_sk)
@@ -55,7 +69,7 @@ int BPF_PROG(on_kfree_skb, struct sk_buff *skb, void *location, enum skb_drop_re
 	return 0;
 }
 
-/* The same where functions can be traced. Its other arguments differ between kernels. */
+/* The same, if the kernel can trace functions. The other arguments differ between kernels. */
 SEC("?fexit/tcp_timewait_state_process")
 int BPF_PROG(on_timewait_segment, struct inet_timewait_sock *tw)
 {

@@ -1,31 +1,45 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* MPTCP. An application has an MPTCP socket; its TCP sockets (subflows) belong to the kernel. A close
- * sends a DATA_FIN, and the subflow stays ESTABLISHED: what is stuck, and why, only the MPTCP socket
- * shows. It makes no connection of its own: its first subflow stands for it, or the first that is
- * open.
+/* MPTCP. The application holds an MPTCP socket; its TCP sockets (subflows) belong to the kernel.
+ * A close sends a DATA_FIN, and the subflow stays ESTABLISHED: only the MPTCP socket shows what
+ * is stuck, and why. It has no connection of its own: its first subflow represents it, or the
+ * first open one.
  *
- * The MPTCP socket is read without its lock: what may have changed meanwhile is said to be unknown. */
+ * The MPTCP socket is read without its lock: values that may have changed meanwhile are reported
+ * as unknown. */
 #ifndef TCPDWELL_MPTCP_BPF_H
 #define TCPDWELL_MPTCP_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.bpf.h"
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+#include "flow.bpf.h"
+#include "follow.bpf.h"
+#include "task.bpf.h"
+#include "tcpdwell/wire.h"
 
 #define MAX_SUBFLOWS 8 /* MPTCP_PM_ADDR_MAX */
 #define STATES_BEFORE_ESTABLISHED \
 	(1 << TCP_LISTEN | 1 << TCP_CLOSE | 1 << TCP_SYN_SENT | 1 << TCP_SYN_RECV)
 
-/* Until 6.14 what was read from subflows moved on to a queue of the MPTCP socket's own. */
+/* Until 6.14 data from subflows moved to a queue of the MPTCP socket. */
 struct mptcp_sock___own_queue {
 	struct sk_buff_head receive_queue;
 } __attribute__((preserve_access_index));
 
-/* Since 6.19 there is a backlog between the subflows and the queue. */
+/* Since 6.19 a backlog lies between the subflows and the queue. */
 struct mptcp_sock___backlog {
 	struct list_head backlog_list;
 } __attribute__((preserve_access_index));
 
-/* How many subflows a walk through sockets met. */
+/* Number of subflows that the snapshot visited. */
 __u32 subflows_met = 0;
 
-/* The socket of which `tp`, whose is_mptcp is set, is a subflow. */
+/* The MPTCP socket of the subflow `tp`, whose is_mptcp is set. */
 static __always_inline const struct mptcp_sock *mptcp_of(const struct tcp_sock *tp)
 {
 	const struct mptcp_subflow_context *context;
@@ -41,7 +55,8 @@ static __always_inline __u8 state_of(const struct sock *sk)
 	return BPF_CORE_READ(sk, __sk_common.skc_state);
 }
 
-/* `ip mptcp endpoint add ... signal` makes a listener of the kernel: whoever typed it is no owner. */
+/* `ip mptcp endpoint add ... signal` makes the kernel listen: the caller does not own that
+ * socket. */
 static __always_inline bool is_of_kernel(const struct tcp_sock *tp)
 {
 	const struct sock *sk = (const void *)mptcp_of(tp);
@@ -61,10 +76,10 @@ static __always_inline bool is_subflow_of(const struct tcp_sock *tp, __u32 state
 
 struct subflows {
 	__u64 first_open; /* its address */
-	__u32 count;	  /* of those that are open */
+	__u32 count;	  /* of open subflows */
 	__u32 unacked;
 	__u32 now, acked_ago, received_ago, sent_ago;
-	__u32 unread; /* some have bytes that did not get any further */
+	__u32 unread; /* a subflow has bytes that are not in the MPTCP queue yet */
 };
 
 static __always_inline void keep_latest(const struct subflows *all, __u32 *ago, __u32 stamp)
@@ -73,8 +88,8 @@ static __always_inline void keep_latest(const struct subflows *all, __u32 *ago, 
 		*ago = all->now - stamp;
 }
 
-/* `address`: of a TCP socket. A global function is verified once, not for each subflow. */
-__noinline int look_at_subflow(struct subflows *all, __u64 address)
+/* `address`: a TCP socket. The verifier checks a global function once, not for each subflow. */
+__noinline int read_subflow(struct subflows *all, __u64 address)
 {
 	const struct tcp_sock *tp = (const void *)address;
 	const struct sock *sk = (const void *)address;
@@ -98,7 +113,7 @@ __noinline int look_at_subflow(struct subflows *all, __u64 address)
 	return 0;
 }
 
-static __always_inline void look_at_subflows(struct subflows *all, const struct mptcp_sock *msk)
+static __always_inline void read_subflows(struct subflows *all, const struct mptcp_sock *msk)
 {
 	const struct list_head *end = (const void *)&msk->conn_list;
 	const struct list_head *node = BPF_CORE_READ(msk, conn_list.next);
@@ -115,14 +130,14 @@ static __always_inline void look_at_subflows(struct subflows *all, const struct 
 		context = (const void *)node - bpf_core_field_offset(context->node);
 		sk = BPF_CORE_READ(context, tcp_sock);
 		if (sk)
-			look_at_subflow(all, (__u64)sk);
+			read_subflow(all, (__u64)sk);
 		node = BPF_CORE_READ(context, node.next);
 	}
 	if (first && state_of(first) != TCP_CLOSE)
 		all->first_open = (__u64)first;
 }
 
-/* What was received first and not read yet; NULL: nothing. */
+/* The first unread buffer; NULL: none. */
 static __always_inline const struct sk_buff *first_unread(const struct mptcp_sock *msk)
 {
 	const struct mptcp_sock___own_queue *old = (const void *)msk;
@@ -147,14 +162,14 @@ static __always_inline bool has_backlog(const struct mptcp_sock *msk)
 		       (const void *)&new->backlog_list;
 }
 
-/* A DATA_FIN takes a number, like a FIN. */
+/* A DATA_FIN takes a sequence number, like a FIN. */
 static __always_inline __u64 without_fin(__u64 queue, bool fin)
 {
 	return queue && fin ? queue - 1 : queue;
 }
 
-/* What a reader has taken is no longer in the mapping of the first buffer. Data that did not get as far
- * as the queue may be there twice, on two subflows. */
+/* A reader advances the mapping of the first buffer. Data outside the MPTCP queue is not counted,
+ * only flagged: two subflows may hold the same bytes. */
 static __always_inline void fill_unread(struct tcpdwell_mptcp *out, const struct mptcp_sock *msk,
 					const struct subflows *all)
 {
@@ -174,7 +189,7 @@ static __always_inline void fill_unread(struct tcpdwell_mptcp *out, const struct
 		out->flags |= TCPDWELL_MPTCP_UNCOUNTED;
 }
 
-/* The TCP socket that stands for what an application holds; NULL: it is neither TCP nor MPTCP. */
+/* The TCP socket that represents `sk`, which an application holds; NULL: neither TCP nor MPTCP. */
 static __always_inline const struct sock *stands_for(const struct sock *sk)
 {
 	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
@@ -184,12 +199,13 @@ static __always_inline const struct sock *stands_for(const struct sock *sk)
 		return sk;
 	if (protocol != IPPROTO_MPTCP || !bpf_core_type_exists(struct mptcp_sock))
 		return NULL;
-	look_at_subflows(&all, (const struct mptcp_sock *)sk);
+	read_subflows(&all, (const struct mptcp_sock *)sk);
 	return (const void *)all.first_open;
 }
 
-/* After a fallback to TCP nobody acknowledges at the level of MPTCP: what a subflow took is in its own
- * queue. On several subflows the same data can be in flight twice, but then there was no fallback. */
+/* After a fallback to TCP there are no acknowledgements at the MPTCP level: unacknowledged data is
+ * in the queue of the subflow. Several subflows can hold the same data twice, but exclude a
+ * fallback. */
 static __always_inline __u64 unsent_of(const struct mptcp_sock *msk, const struct subflows *all)
 {
 	__u64 written = BPF_CORE_READ(msk, write_seq);
@@ -200,7 +216,7 @@ static __always_inline __u64 unsent_of(const struct mptcp_sock *msk, const struc
 	return all->count == 1 && in_both > unsent ? in_both : unsent;
 }
 
-/* All of `out` but its object, which is there. A global function is verified once. */
+/* Fills `out`, whose object is set. The verifier checks a global function once. */
 __noinline int fill_mptcp(struct tcpdwell_mptcp *out)
 {
 	const struct mptcp_sock *msk;
@@ -212,7 +228,7 @@ __noinline int fill_mptcp(struct tcpdwell_mptcp *out)
 		return 0;
 	msk = (const void *)out->object;
 	sk = (const void *)out->object;
-	look_at_subflows(&all, msk);
+	read_subflows(&all, msk);
 	subflow = all.first_open ? (const void *)all.first_open : BPF_CORE_READ(msk, first);
 	out->subflow = (__u64)subflow;
 	if (subflow)
@@ -243,7 +259,7 @@ static __always_inline bool mptcp_passes(const struct tcpdwell_mptcp *mptcp)
 	return flow_passes(&flow);
 }
 
-/* Of no interest: how it was connected, and listeners. */
+/* Leaves out the handshake and listeners. */
 static __always_inline bool is_mptcp_change(const struct sock *sk, int from)
 {
 	return !(STATES_BEFORE_ESTABLISHED >> from & 1) &&
@@ -276,8 +292,8 @@ struct mptcp_sock___ids {
 	__u32 subflow_id; /* of the next one; the first has 1 */
 } __attribute__((preserve_access_index));
 
-/* What ended the only subflow has ended the MPTCP socket. Where there were others, or it is gone, it
- * may have been later. */
+/* The end of the only subflow was the end of the MPTCP socket. With several subflows, or if it is
+ * gone, the end may have been later. */
 static __always_inline void date_dead(struct tcpdwell_dead *out, const struct mptcp_sock *msk,
 				      const struct tcp_sock *first)
 {
@@ -299,7 +315,7 @@ static __always_inline void date_dead(struct tcpdwell_dead *out, const struct mp
 	}
 }
 
-/* Of the walk through descriptors: an MPTCP socket that was reset, or closed by both ends. */
+/* Part of dead_descriptors(): an MPTCP socket that was reset, or closed by both ends. */
 static __always_inline int dead_mptcp(struct bpf_iter__task_file *ctx, struct task_struct *task,
 				      const struct sock *sk, struct tcpdwell_dead *out)
 {
@@ -336,7 +352,7 @@ static __always_inline int dead_mptcp(struct bpf_iter__task_file *ctx, struct ta
 	return 0;
 }
 
-/* Each subflow in a network namespace with what it is a part of, unless both are ESTABLISHED. */
+/* Each subflow in a network namespace and its MPTCP socket, unless both are ESTABLISHED. */
 SEC("iter/tcp")
 int mptcp_sockets(struct bpf_iter__tcp *ctx)
 {

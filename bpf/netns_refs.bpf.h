@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Which network namespaces there are: those that threads are in, and those that a descriptor leads
- * to, be it of a socket in it or of the namespace itself. */
-#ifndef TCPDWELL_PLACES_BPF_H
-#define TCPDWELL_PLACES_BPF_H
+/* Finds network namespaces: those of threads, and those that a descriptor refers to, as a socket in
+ * the namespace or as the namespace itself. */
+#ifndef TCPDWELL_NETNS_REFS_BPF_H
+#define TCPDWELL_NETNS_REFS_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "core_compat.bpf.h"
+#include "holders.bpf.h"
+#include "task.bpf.h"
+#include "tcpdwell/wire.h"
 
 #define NSFS_MAGIC_ 0x6e736673
 #define CLONE_NEWNET_ 0x40000000
@@ -26,7 +36,7 @@ int netns_of_tasks(struct bpf_iter__task *ctx)
 		return 0;
 	net = BPF_CORE_READ(task, nsproxy, net_ns);
 	if (!net)
-		return 0; /* it is exiting */
+		return 0; /* the task is exiting */
 	if (BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid) &&
 	    net == BPF_CORE_READ(task, group_leader, nsproxy, net_ns))
 		return 0;
@@ -36,7 +46,7 @@ int netns_of_tasks(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* The namespace that a file of nsfs stands for, if it is one of the network. */
+/* The network namespace that an nsfs file refers to; NULL if it is of another type. */
 static __always_inline const struct net *net_of_nsfs(const struct file *file)
 {
 	const struct inode *inode = BPF_CORE_READ(file, f_inode);
@@ -69,8 +79,9 @@ int netns_of_files(struct bpf_iter__task_file *ctx)
 		out.kind = TCPDWELL_PLACE_OF_FILE;
 		net = net_of_nsfs(file);
 	}
-	/* The task itself leads to where it is, but it may have come there only now, after the walk
-	 * through the tasks. A namespace's own descriptor is reported in any case: there are few. */
+	/* Skip a socket in the namespace of its task, which the walk through the tasks reports.
+	 * Report an nsfs descriptor in any case: the task may have entered the namespace after that
+	 * walk, and such descriptors are few. */
 	if (!net || (socket && net == BPF_CORE_READ(task, nsproxy, net_ns)))
 		return 0;
 	out.tid = visible_pid(task);
@@ -87,8 +98,9 @@ struct list_walk {
 	const struct net *net, *first;
 };
 
-/* 1: the list has come round, or cannot be read. Its head is no namespace, and has the cookie of none. */
-static long look_at_namespace(__u32 index, struct list_walk *walk)
+/* Returns 1 at the end of the circular list or at an unreadable entry. The list head is not a
+ * namespace; its cookie matches none. */
+static long visit_namespace(__u32 index, struct list_walk *walk)
 {
 	struct tcpdwell_place out = {.kind = TCPDWELL_PLACE_IN_LIST, .fd = -1};
 	const struct net *net = walk->net;
@@ -100,10 +112,10 @@ static long look_at_namespace(__u32 index, struct list_walk *walk)
 	return !next || walk->net == walk->first;
 }
 
-/* The wanted namespaces that are in the kernel's own list. One leaves it when nothing refers to it
- * any more: then it has no sockets but minisocks, and these are about to go. The last thing written
- * says that the walk was whole. RCU, which holds here, keeps what is taken out of the list
- * meanwhile; bpf_loop() came with 5.17. */
+/* Reports which queried namespaces are in the kernel's list. A namespace leaves the list when its
+ * last reference is gone: it then has no sockets but minisocks, which are about to go. The last
+ * record says that the walk was complete. The RCU read lock of the program keeps removed entries
+ * valid. bpf_loop() exists since 5.17. */
 SEC("iter/task")
 int netns_in_list(struct bpf_iter__task *ctx)
 {
@@ -116,10 +128,10 @@ int netns_in_list(struct bpf_iter__task *ctx)
 	reader = bpf_get_current_task_btf();
 	walk.net = walk.first = BPF_CORE_READ(reader, nsproxy, net_ns);
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
-		bpf_loop(MAX_NAMESPACES, look_at_namespace, &walk, 0);
+		bpf_loop(MAX_NAMESPACES, visit_namespace, &walk, 0);
 	} else {
 		for (__u32 i = 0; i < MAX_UNROLLED_NAMESPACES; i++)
-			if (look_at_namespace(i, &walk))
+			if (visit_namespace(i, &walk))
 				break;
 	}
 	if (walk.net == walk.first)

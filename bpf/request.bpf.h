@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Request socks (half-open connections). They have no transitions: their SYN-ACK timer shows when
- * one begins, is retransmitted, and ends. */
+/* Request socks (half-open connections). They make no transitions; their SYN-ACK timer shows their
+ * begin, retransmits and end. */
 #ifndef TCPDWELL_REQUEST_BPF_H
 #define TCPDWELL_REQUEST_BPF_H
 
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "core_compat.bpf.h"
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+#include "flow.bpf.h"
+#include "set_state.bpf.h"
+#include "stack.bpf.h"
+#include "tcpdwell/wire.h"
+
 #define SAME_CALL_NS 100000
 
-/* Nearly every request ends in a child. Before 6.18 that has no flow when it is made, and a v4-mapped
- * one has no addresses: then it is only likely. */
+/* Whether a request ended because it became a child, as most do. MAY_BE_CHILD: the child has no
+ * flow (before 6.18) or no addresses (v4-mapped) to compare. */
 enum kinship {
 	NO_CHILD,
 	MAY_BE_CHILD,
@@ -43,7 +56,7 @@ static __always_inline enum kinship became_child(const struct tcpdwell_flow *flo
 
 static __always_inline bool is_listening(const struct sock *sk)
 {
-	/* a field of a union: the kernel does not know its type */
+	/* skc_listener is in a union: the verifier does not know its type */
 	return READ(TYPED(struct sock, sk), __sk_common.skc_state) == TCP_LISTEN;
 }
 
@@ -59,7 +72,7 @@ static __always_inline void emit_request(void *ctx, const struct request_sock *r
 	if (op == TCPDWELL_CANCEL)
 		kinship = became_child(&flow);
 	if (kinship == IS_CHILD)
-		return; /* the child's own transitions tell it */
+		return; /* the transitions of the child report it */
 	out = reserve(sizeof(*out), TCPDWELL_REQUEST, op);
 	if (!out)
 		return;

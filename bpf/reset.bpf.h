@@ -1,8 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* RSTs that we send (an RST that came and data that came too late both end in ECONNRESET), and the
- * first SYN retransmit, which shows the port of a connect() that takes long. */
+/* RSTs that this host sends: without them, a received RST and data after close() look alike
+ * (ECONNRESET). And SYN retransmits, which show the local port of a slow connect(). */
 #ifndef TCPDWELL_RESET_BPF_H
 #define TCPDWELL_RESET_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "config.bpf.h"
+#include "core_compat.bpf.h"
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+#include "flow.bpf.h"
+#include "tcpdwell/wire.h"
 
 static __always_inline bool is_full_tcp(const struct sock *sk)
 {
@@ -19,9 +32,9 @@ static __always_inline int emit_reset(struct sock *sk, __u8 op)
 	__u64 cookie;
 
 	if (!sk || !is_full_tcp(sk))
-		return 0; /* before 6.10 only full socks come here, later also none and minisocks */
+		return 0; /* since 6.10 `sk` can be NULL or a minisock */
 	net = TYPED(struct sock, sk)->__sk_common.skc_net.net;
-	if (!place_passes(net->ns.inum, net->net_cookie))
+	if (!netns_passes(net->ns.inum, net->net_cookie))
 		return 0;
 	cookie = bpf_get_socket_cookie(sk);
 	out = reserve(sizeof(*out), TCPDWELL_RESET, op);
@@ -33,7 +46,7 @@ static __always_inline int emit_reset(struct sock *sk, __u8 op)
 	return 0;
 }
 
-/* From 6.10 on there is a third argument, the reason. */
+/* Since 6.10 the reason is a third argument. */
 SEC("?tp_btf/tcp_send_reset")
 int BPF_PROG(on_send_reset_reason, struct sock *sk, struct sk_buff *skb, __u32 reason)
 {

@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* sock:inet_sock_set_state, the backbone: every transition of a full socket. */
+/* sock:inet_sock_set_state: every transition of a full socket. */
 #ifndef TCPDWELL_SET_STATE_BPF_H
 #define TCPDWELL_SET_STATE_BPF_H
 
-/* How often a socket was used before: connect() again on one descriptor keeps the cookie. Only a
- * socket that ends while somebody holds it can be used again, so only such a one gets storage. */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "config.bpf.h"
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+#include "flow.bpf.h"
+#include "follow.bpf.h"
+#include "mptcp.bpf.h"
+#include "task.bpf.h"
+#include "transition_class.bpf.h"
+#include "tcpdwell/wire.h"
+
+/* Number of earlier lives of a socket: connect() again on one descriptor keeps the cookie. Only a
+ * socket that ends while a process holds it can be reused, so only such a socket gets storage. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -12,7 +28,7 @@ struct {
 	__type(value, __u32);
 } lives SEC(".maps");
 
-/* connect() that found no port ends without a packet: that was no life. */
+/* A connect() that found no port sends no packet and does not count as a life. */
 static __always_inline __u32 life_of(struct sock *sk, const struct sock *plain,
 				     const struct tcpdwell_flow *flow, __u32 class)
 {
@@ -31,7 +47,7 @@ static __always_inline __u32 life_of(struct sock *sk, const struct sock *plain,
 	return life ? *life : 0;
 }
 
-/* Only its first reader makes a socket's cookie. */
+/* The helper is needed only if the socket has no cookie yet. */
 static __always_inline __u64 cookie_of(struct sock *sk, const struct sock *plain)
 {
 	__u64 cookie = plain->__sk_common.skc_cookie.counter;
@@ -68,8 +84,8 @@ static __always_inline void fill_transition(struct tcpdwell_transition *out, str
 	out->receive_queue = change->receive_queue;
 }
 
-/* What few sockets have. sk_err may be an old error (IP_RECVERR, a sockmap) that ended nothing: whether
- * both FINs were exchanged is told from the sequence numbers. */
+/* Flags that few sockets have. sk_err may be an old error (IP_RECVERR, a sockmap) that ended
+ * nothing, so the sequence numbers decide whether both FINs were exchanged. */
 static __always_inline __u8 rare_flags(const struct sock *sk, const struct tcp_sock *tp, int from,
 				       int to, __u32 class)
 {
@@ -91,7 +107,7 @@ static __always_inline __u8 rare_flags(const struct sock *sk, const struct tcp_s
 	return flags;
 }
 
-/* The FIN takes a sequence number, and bytes_received counts it: SOCK_DONE says that it came. */
+/* The FIN takes a sequence number, and bytes_received counts it: SOCK_DONE: it came. */
 static __always_inline void fill_tally(struct tcpdwell_tally *out, const struct sock *sk,
 				       const struct tcp_sock *tp)
 {
@@ -105,7 +121,7 @@ static __always_inline void fill_tally(struct tcpdwell_tally *out, const struct 
 	out->srtt_us = tp->srtt_us >> 3;
 }
 
-/* Three sizes, since most transitions need neither task nor tally. */
+/* Three record sizes: most transitions need neither task nor tally. */
 static __always_inline void emit_plain(struct sock *sk, const struct sock *plain,
 				       const struct tcpdwell_flow *flow,
 				       const struct change *change)
@@ -152,7 +168,7 @@ static __always_inline void emit_end(struct sock *sk, const struct sock *plain,
 	submit(out);
 }
 
-/* The child that this CPU made last: its request is cancelled right after, by the same call. */
+/* The last child that this CPU made. The same call cancels its request right after. */
 struct child {
 	__u64 at;
 	struct tcpdwell_flow flow;
@@ -180,12 +196,12 @@ static __always_inline void note_child(const struct tcpdwell_flow *flow)
 		child->at = bpf_ktime_get_ns();
 		child->flow = *flow;
 	}
-	/* Older kernels fill the child in after this transition. */
+	/* Older kernels set the addresses after this transition. */
 	if (!flow->remote_port && !shared.children_late)
 		shared.children_late = 1;
 }
 
-/* A child that could not be made: what becomes of its request is still to be told. */
+/* Making the child failed: the end of its request must be reported. */
 static __always_inline void forget_child(void)
 {
 	struct child *child = last_child();
@@ -194,8 +210,8 @@ static __always_inline void forget_child(void)
 		child->at = 0;
 }
 
-/* The transitions that the main program (below) has seen last on this CPU, by name. */
-#define RECENT 1024 /* a power of two; more than some time slices let others make */
+/* Ids of the last transitions that the main program (below) saw on this CPU. */
+#define RECENT 1024 /* a power of two; more than other tasks make in some time slices */
 struct cpu_history {
 	__u64 address, backup_address;
 	__u32 last;
@@ -216,11 +232,11 @@ static __always_inline struct cpu_history *cpu_history_here(void)
 	return bpf_map_lookup_elem(&cpu_history, &zero);
 }
 
-/* An address is used again at once; a child has its listener's cookie, or none. Both together are
- * nobody else's. `address`: a place of its own for each program, since the verifier calculates with
- * a pointer only once it was stored. */
+/* Unique by address and cookie together: an address is reused at once, and a child has the cookie
+ * of its listener, or none. `address` is a variable of the calling program: the verifier allows
+ * arithmetic on a pointer only after a store. */
 static __always_inline __u64 transition_id(const struct sock *sk, int from, int to,
-				     volatile __u64 *address)
+					   volatile __u64 *address)
 {
 	__u64 cookie = sk->__sk_common.skc_cookie.counter;
 
@@ -230,38 +246,38 @@ static __always_inline __u64 transition_id(const struct sock *sk, int from, int 
 
 struct search {
 	const struct cpu_history *in;
-	__u64 name;
+	__u64 id;
 	bool found;
 };
 
-static long look_at(__u32 index, struct search *search)
+static long compare_recent(__u32 index, struct search *search)
 {
-	search->found = search->in->recent[index % RECENT] == search->name;
+	search->found = search->in->recent[index % RECENT] == search->id;
 	return search->found;
 }
 
-/* The verifier goes through the rounds of a plain loop one by one; bpf_loop() came with 5.17. */
-static __always_inline bool is_recent(const struct cpu_history *history, __u64 name)
+/* The verifier follows a plain loop round by round; bpf_loop() exists since 5.17. */
+static __always_inline bool is_recent(const struct cpu_history *history, __u64 id)
 {
-	struct search search = {.in = history, .name = name};
+	struct search search = {.in = history, .id = id};
 
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
-		bpf_loop(RECENT, look_at, &search, 0);
+		bpf_loop(RECENT, compare_recent, &search, 0);
 	} else {
 		for (__u32 i = 0; i < RECENT; i++)
-			if (look_at(i, &search))
+			if (compare_recent(i, &search))
 				break;
 	}
 	return search.found;
 }
 
-/* `sk` is trusted, for helpers that demand it. From 6.3 on the verifier searches all of the kernel's
- * types by name, several times, for each pointer that is read from what is trusted: a second for
- * this program. So what is read is read from the same socket as bpf_skc_to_tcp_sock() returns it.
- * That is NULL for MPTCP sockets, whose changes are events of another kind.
- * `backup`: of the main program, and looks for `name` in what that remembers. */
-static __always_inline void emit_transition(struct sock *sk, int from, int to, struct cpu_history *history,
-					    bool backup, __u64 name)
+/* `sk` is trusted, for helpers that require it. Since 6.3 the verifier searches all kernel types by
+ * name, several times, for each pointer read from a trusted pointer: a second for this program. So
+ * fields are read through the pointer that bpf_skc_to_tcp_sock() returns, which is NULL for MPTCP
+ * sockets; their changes are events of another kind. `backup`: called by the backup program, which
+ * skips `id` if the main program has seen it. */
+static __always_inline void emit_transition(struct sock *sk, int from, int to,
+					    struct cpu_history *history, bool backup, __u64 id)
 {
 	struct change change = {.from = from, .to = to};
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -272,14 +288,15 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to, s
 	if (!tp && !is_mptcp_change(sk, from))
 		return;
 	if (backup) {
-		if (is_recent(history, name))
+		if (is_recent(history, id))
 			return;
 		__sync_fetch_and_add(&shared.nested_transitions, 1);
 	}
 	if (!tp) {
 		emit_mptcp_change(sk, from, to);
 		if (!backup)
-			history->recent[++history->last % RECENT] = transition_id(sk, from, to, &history->address);
+			history->recent[++history->last % RECENT] = transition_id(
+				sk, from, to, &history->address);
 		return;
 	}
 	class = transition_class_of(from, to, socket_bits_of(plain, tp, to));
@@ -295,7 +312,7 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to, s
 	if (tp->write_seq != tp->snd_una)
 		change.more_flags |= TCPDWELL_UNACKED;
 	if (follows)
-		change.more_flags |= facts_for_run(sk, from, to, tp->write_seq);
+		change.more_flags |= flags_for_run(sk, from, to, tp->write_seq);
 	if (transition_passes(&flow, from)) {
 		if (class & TCPDWELL_TALLY)
 			emit_end(sk, plain, tp, &flow, &change);
@@ -305,7 +322,8 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to, s
 			emit_plain(sk, plain, &flow, &change);
 	}
 	if (!backup)
-		history->recent[++history->last % RECENT] = transition_id(plain, from, to, &history->address);
+		history->recent[++history->last % RECENT] = transition_id(plain, from, to,
+									  &history->address);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -318,22 +336,22 @@ int BPF_PROG(on_set_state, struct sock *sk, int from, int to)
 	return 0;
 }
 
-/* A packet that comes in the middle of a system call changes sockets while the program above may be
- * at work for that call; and from 7.0 a task can be preempted there, for a whole time slice of
- * another one. The kernel does not run a program inside itself, but it does run another: so this one,
- * which has nothing to do otherwise, sees what would be lost. Nearly always what it looks for was
- * seen last; what was seen before that shows where it was interrupted between the two. */
+/* The backup program. A packet can arrive while the program above runs for a system call, and since
+ * 7.0 a task can be preempted there for a time slice. The kernel does not run a program inside
+ * itself, but does run another one: this program reports transitions that the main program missed.
+ * The newest entry usually matches. Older ones matter only if something ran between the two
+ * programs. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_set_state_backup, struct sock *sk, int from, int to)
 {
 	struct cpu_history *history = cpu_history_here();
-	__u64 name;
+	__u64 id;
 
 	if (!history)
 		return 0;
-	name = transition_id(sk, from, to, &history->backup_address);
-	if (history->recent[history->last % RECENT] != name)
-		emit_transition(sk, from, to, history, true, name);
+	id = transition_id(sk, from, to, &history->backup_address);
+	if (history->recent[history->last % RECENT] != id)
+		emit_transition(sk, from, to, history, true, id);
 	return 0;
 }
 

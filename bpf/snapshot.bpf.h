@@ -1,19 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The sockets that are there: a walk through all of a network namespace, each into the ring.
+/* The existing sockets: a walk through a network namespace that writes each socket to the ring.
  *
- * The order of the ring is the order of things. A full socket is read under its lock, under which
- * its transitions are made, too: what is in the ring before its record happened before. Minisocks
- * and requests have no lock. Their room in the ring is taken first, and then their timer must still
- * be pending: the kernel reports that it ran out, or was cancelled, before it unhashes them. */
+ * The order of the ring is the order of events. A full socket is read under its lock, as its
+ * transitions are: whatever is in the ring before its record happened before. Minisocks and
+ * requests have no lock. Their record is reserved first, and then their timer must still be
+ * pending: the kernel reports expiry or cancellation before it unhashes them. */
 #ifndef TCPDWELL_SNAPSHOT_BPF_H
 #define TCPDWELL_SNAPSHOT_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.bpf.h"
+#include "core_compat.bpf.h"
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+#include "flow.bpf.h"
+#include "mptcp.bpf.h"
+#include "tcpdwell/wire.h"
 
 static __always_inline bool wants_state(__u8 state)
 {
 	return snapshot_states >> state & 1;
 }
 
-/* 0 is what a field is born with: it says nothing. */
+/* 0 is the initial value of a stamp: unknown. */
 static __always_inline __u32 jiffies_since(__u32 then)
 {
 	return then ? (__u32)bpf_jiffies64() - then : TCPDWELL_NEVER;
@@ -31,7 +45,7 @@ static __always_inline bool acks_at_once(const struct sock *sk)
 	if (!route)
 		return false;
 	metrics = (const __u32 *)(BPF_CORE_READ(route, _metrics) & ~ROUTE_METRICS_FLAGS);
-	/* What cannot be read may be: the ages are then less exact, not wrong. */
+	/* If the read fails, assume quickack: the ages are then less exact, but not wrong. */
 	return bpf_probe_read_kernel(&quickack, sizeof(quickack), metrics + RTAX_QUICKACK - 1) ||
 	       quickack;
 }
@@ -54,8 +68,8 @@ static __always_inline void fill_stamps(struct tcpdwell_stamps *out, const struc
 		out->flags |= TCPDWELL_DEFERRED_SYN;
 }
 
-/* connect() passes over a port that anybody bound, on whatever address, for as long as a socket has
- * it: a listener's is its children's, too. */
+/* connect() skips a port that was bound explicitly, on any address, as long as any socket uses it.
+ * The children of a listener use its port. */
 static __always_inline bool is_bound(const struct inet_bind_bucket *bucket)
 {
 	return bucket &&
@@ -81,7 +95,7 @@ static __always_inline void snapshot_full(struct sock_common *skc, __u8 state)
 	probe_flow(&flow, skc);
 	if (!flow_passes(&flow))
 		return;
-	cookie = bpf_get_socket_cookie(skc); /* and makes one: its minisock will have it */
+	cookie = bpf_get_socket_cookie(skc); /* makes one if needed; the minisock inherits it */
 	record = reserve(sizeof(*record), TCPDWELL_SNAPSHOT, TCPDWELL_FULL);
 	if (!record)
 		return;
@@ -186,7 +200,7 @@ int snapshot(struct bpf_iter__tcp *ctx)
 	if (!skc)
 		return 0;
 	if (is_crowded())
-		return 1; /* the same socket again, when the reader has caught up */
+		return 1; /* repeats this socket once the reader has caught up */
 	state = skc->skc_state;
 	if (state == TCP_TIME_WAIT)
 		snapshot_minisock(skc);

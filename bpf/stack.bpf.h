@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Who ends a minisock or a request early: no field says it, but the call stack does. It costs some
- * microseconds, so it is taken only where the end is not the ordinary one. */
+/* Why a minisock or request ends early: no field has the reason, but the call stack shows it. A
+ * stack costs some microseconds, so only unusual ends take one. */
 #ifndef TCPDWELL_STACK_BPF_H
 #define TCPDWELL_STACK_BPF_H
 
-/* The verifier goes through a global function once, not for each frame and each program. */
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "config.bpf.h"
+#include "tcpdwell/wire.h"
+
+/* The verifier checks a global function once, not for each frame and each program. */
 __noinline int canceller_at(__u64 address)
 {
 	for (__u32 i = 0; i < TCPDWELL_MAX_RANGES; i++)
@@ -13,7 +20,7 @@ __noinline int canceller_at(__u64 address)
 	return TCPDWELL_BY_UNKNOWN;
 }
 
-/* The nearest function on the stack that we know says who it was. */
+/* The innermost known function on the stack decides. */
 static __always_inline __u8 canceller_on_stack(void *ctx)
 {
 	__u64 stack[STACK_DEPTH] = {};

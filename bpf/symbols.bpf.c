@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Addresses of kernel functions where /proc/kallsyms shows none. An object of its own, since hardly
- * ever one of the two is needed; never both are.
+ * Addresses of kernel functions if /proc/kallsyms hides them. A separate object, because the
+ * programs are rarely needed, and never both.
  */
 #include "vmlinux.h"
 
@@ -15,8 +15,8 @@ static __always_inline bool is_text(char type)
 	return type == 't' || type == 'T' || type == 'w' || type == 'W';
 }
 
-/* The list of /proc/kallsyms, in its format, from the same walk (kallsyms_op). What that file hides
- * is not its value but its print (kallsyms_show_value()). */
+/* Prints the lines of /proc/kallsyms, from the same walk (kallsyms_op). That file hides addresses
+ * only when it prints them (kallsyms_show_value()). */
 SEC("?iter/ksym")
 int list_symbols(struct bpf_iter__ksym *ctx)
 {
@@ -35,8 +35,8 @@ static __always_inline void write_handler(struct seq_file *seq, __u32 kind, cons
 	bpf_seq_write(seq, &out, sizeof(out));
 }
 
-/* A minisock and a request name the function that their timer calls (inet_twsk_alloc(),
- * reqsk_queue_hash_req()). Whose sockets they are is a matter of the namespace that is walked. */
+/* The timers of a minisock and of a request contain the address of their function
+ * (inet_twsk_alloc(), reqsk_queue_hash_req()). The caller chooses the namespace to walk. */
 SEC("?iter/tcp")
 int list_handlers(struct bpf_iter__tcp *ctx)
 {

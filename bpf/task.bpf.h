@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The current task. Call it only where `current` is the one that acts on the socket: in softirq it
- * is whoever was interrupted. */
+/* The current task. Use it only if `current` acts on the socket: in softirq, `current` is the
+ * interrupted task. */
 #ifndef TCPDWELL_TASK_BPF_H
 #define TCPDWELL_TASK_BPF_H
 
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.bpf.h"
+#include "tcpdwell/wire.h"
+
 #define MAX_PIDNS_LEVEL 32 /* MAX_PID_NS_LEVEL of the kernel */
 
-/* The tracer's pid namespace and how deep it lies, once a process in it was seen. It lives as long
- * as the tracer does. */
+/* The tracer's pid namespace and its level, set at the first process found in it. The namespace
+ * lives as long as the tracer. */
 struct {
 	const struct pid_namespace *ns;
 	__u32 level;
@@ -32,7 +40,7 @@ static __always_inline __u32 find_number(const struct pid *pid)
 	return 0;
 }
 
-/* `pid` as the tracer's pid namespace has it; 0: it is not visible there. */
+/* The number of `pid` in the tracer's pid namespace; 0: not visible there. */
 static __always_inline __u32 visible_number(const struct pid *pid)
 {
 	const struct pid_namespace *ns = own_pidns.ns;
@@ -60,7 +68,7 @@ static __always_inline __u32 visible_tid(const struct task_struct *task)
 	return visible_number(task->thread_pid);
 }
 
-/* `leader->comm`: /proc/PID/comm, not the name of one thread. */
+/* Uses the comm of the group leader, as /proc/PID/comm does. */
 static __always_inline void fill_task(struct tcpdwell_task *out, const struct task_struct *task)
 {
 	const __u64 *comm = (const void *)&task->group_leader->comm;
@@ -73,9 +81,9 @@ static __always_inline void fill_task(struct tcpdwell_task *out, const struct ta
 	out_comm[1] = comm[1];
 }
 
-/* The current one. A global function is verified once, not on each of the many ways that lead to it:
- * of what is trusted, as `current` is, every pointer costs the verifier a search through all names of
- * the kernel's types. But a load from it is the cheapest there is, and this runs often. */
+/* fill_task() of `current`. A global function, so that the verifier checks it once and not on each
+ * path: every pointer read from a trusted pointer costs it a search through all names of the
+ * kernel's types. Such loads are the cheapest at run time, though, and this runs often. */
 __noinline int fill_current_task(struct tcpdwell_task *out)
 {
 	if (out)

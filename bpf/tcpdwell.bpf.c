@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The kernel side of tcpdwell: sees every change of a TCP connection's state and writes it to a
- * ring buffer. It decides nothing but what is not worth sending; the lifecycle is put together in
- * user space (user/lifecycle/lifecycle.h).
+ * The kernel side of tcpdwell: writes every transition of a TCP connection to a ring buffer. It
+ * only filters; user space assembles the lifecycle (user/lifecycle/lifecycle.h).
  *
- * set_state.bpf.h is the backbone. minisock.bpf.h and request.bpf.h show what that tracepoint
- * cannot: TIME_WAIT, an orphan's FIN_WAIT_2, half-open connections. The timer programs run under
- * the timer base's raw lock with interrupts off: nothing there may allocate, free through RCU, or
- * touch a timer. Ring buffer and preallocated arrays are fine, task and socket storage are not.
+ * set_state.bpf.h has the main tracepoint. minisock.bpf.h and request.bpf.h cover the states
+ * that it does not show: TIME_WAIT, FIN_WAIT_2 of orphans, half-open connections. The timer
+ * programs run under the raw lock of the timer base with interrupts off: do not allocate, free
+ * through RCU or touch a timer there. Use ring buffers and preallocated arrays, not task or
+ * socket storage.
  */
 #include "vmlinux.h"
 
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
 
-#include "tcpdwell/wire.h"
-
-/* clang-format off: each needs what stands above it */
+/* clang-format off: the order of the programs in the object */
 #include "config.bpf.h"
 #include "core_compat.bpf.h"
 #include "emit.bpf.h"
@@ -40,5 +35,6 @@
 #include "holders.bpf.h"
 #include "dead.bpf.h"
 #include "netns_refs.bpf.h"
+/* clang-format on */
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

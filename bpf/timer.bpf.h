@@ -1,8 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The timer tracepoints, for the two timers that are ours. Only the first argument: the others
- * changed between 6.5 and 6.8. They run for every timer of the host: the filter comes first. */
+/* The timer tracepoints, for the timers of minisocks and requests. Use only the first argument: the
+ * others changed between 6.5 and 6.8. The programs run for every timer of the host: check the
+ * function first. */
 #ifndef TCPDWELL_TIMER_BPF_H
 #define TCPDWELL_TIMER_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "config.bpf.h"
+#include "core_compat.bpf.h"
+#include "minisock.bpf.h"
+#include "request.bpf.h"
+#include "tcpdwell/wire.h"
 
 static __always_inline void on_timer(void *ctx, const struct timer_list *timer, __u8 op)
 {

@@ -1,27 +1,38 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What a transition is: whose doing, and what else is to be done at it. */
-#ifndef TCPDWELL_ASPECTS_BPF_H
-#define TCPDWELL_ASPECTS_BPF_H
+/* Classifies a transition: whether the current task made it, and what else to record. */
+#ifndef TCPDWELL_TRANSITION_CLASS_BPF_H
+#define TCPDWELL_TRANSITION_CLASS_BPF_H
 
-/* What a transition is, besides its enum tcpdwell_transition_flags. */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.bpf.h"
+#include "core_compat.bpf.h"
+#include "mptcp.bpf.h"
+#include "tcpdwell/wire.h"
+
+/* Properties of a transition in addition to enum tcpdwell_transition_flags. */
 enum transition_class {
 	FROM_CLOSE = 1 << 8,
-	DISCONNECTED = 1 << 9, /* it ends while somebody holds it, and may be used again */
+	DISCONNECTED = 1 << 9, /* ends while a process holds the socket, which can be reused */
 	CHILD_MADE = 1 << 10,
 	CHILD_FAILED = 1 << 11,
 	LISTEN_FAILED = 1 << 12
 };
 
-/* What of the socket decides on that, besides the flags. */
+/* Properties of the socket that decide, in addition to the flags. */
 enum socket_bits {
 	SYN_DATA_ACKED = 1 << 8,
 	SHUT_BOTH_WAYS = 1 << 9,
 	HAS_ERROR = 1 << 10,
-	OF_KERNEL = 1 << 11, /* a listener */
-	LISTEN_REFUSED = 1 << 12 /* to TCP_CLOSE: it was never hashed as a listener */
+	OF_KERNEL = 1 << 11,	 /* a listener */
+	LISTEN_REFUSED = 1 << 12 /* to TCP_CLOSE: never hashed as a listener */
 };
 
-static __always_inline __u32 socket_bits_of(const struct sock *sk, const struct tcp_sock *tp, int to)
+static __always_inline __u32 socket_bits_of(const struct sock *sk, const struct tcp_sock *tp,
+					    int to)
 {
 	const struct socket *socket = sk->sk_socket;
 	__u32 bits = 0;
@@ -46,15 +57,17 @@ static __always_inline __u32 socket_bits_of(const struct sock *sk, const struct 
 		bits |= SHUT_BOTH_WAYS;
 	if (sk->sk_err)
 		bits |= HAS_ERROR;
-	/* SOCK_RCU_FREE is set when a listener is hashed, and not taken back. */
+	/* Hashing a listener sets SOCK_RCU_FREE; nothing clears it. */
 	if (to == TCP_CLOSE && bpf_core_enum_value_exists(enum sock_flags, SOCK_RCU_FREE) &&
-	    !(sk->__sk_common.skc_flags & (1UL << bpf_core_enum_value(enum sock_flags, SOCK_RCU_FREE))))
+	    !(sk->__sk_common.skc_flags &
+	      (1UL << bpf_core_enum_value(enum sock_flags, SOCK_RCU_FREE))))
 		bits |= LISTEN_REFUSED;
 	return bits;
 }
 
-/* The transitions that only a process can make, and that it makes itself. In every other `current`
- * is whatever the packet interrupted. A kernel thread (MPTCP closes subflows in one) is nobody. */
+/* Transitions that only a system call makes, so that `current` is the process. In all others
+ * `current` is the task that the packet interrupted. A kernel thread, in which MPTCP closes
+ * subflows, does not count. */
 static __always_inline bool made_by_task(int from, int to, __u32 bits)
 {
 	if (bits & TCPDWELL_MPTCP && from != TCP_CLOSE && from != TCP_LISTEN)
@@ -88,16 +101,16 @@ static __always_inline __u8 task_flags(int from, int to, __u32 bits)
 
 	if (made_by_task(from, to, bits))
 		return (task & PF_KTHREAD_ ? 0 : TCPDWELL_TASK) | exiting;
-	/* Nobody accepted it, and its listener is closed. */
+	/* The close of the listener ends a child that was not accepted. */
 	if (from == TCP_CLOSE_WAIT && to == TCP_CLOSE && !(bits & TCPDWELL_ATTACHED) &&
 	    !(bits & HAS_ERROR))
 		return exiting;
 	return 0;
 }
 
-/* All that depends on which transition it is. A global function is verified once, and what it returns
- * is any number to its callers: so the ways through it do not multiply with those through them. It
- * reads nothing of the socket, since no kernel before 6.8 lets it have a pointer to one. */
+/* Everything that depends on the transition alone. The verifier checks a global function once and
+ * takes its result as an unknown number, so its paths do not multiply with those of the callers. It
+ * takes no socket: kernels before 6.8 do not accept such a pointer as its argument. */
 __noinline __u32 transition_class_of(int from, int to, __u32 bits)
 {
 	__u32 class = bits & 0xff;
@@ -115,7 +128,7 @@ __noinline __u32 transition_class_of(int from, int to, __u32 bits)
 	if (from == TCP_SYN_RECV)
 		class |= CHILD_FAILED;
 	if (from == TCP_LISTEN && bits & LISTEN_REFUSED && !(bits & SHUT_BOTH_WAYS))
-		return class | LISTEN_FAILED; /* that was no life */
+		return class | LISTEN_FAILED; /* does not count as a life */
 	if (!(bits & (TCPDWELL_DEAD | TCPDWELL_CLOSING)))
 		class |= DISCONNECTED;
 	return class;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What the BPF programs tell user space: the one declaration of every ring record, of the counters
- * and of the configuration. Records are native-endian, zeroed before they are filled, and carry a
- * version; their sizes and key offsets are asserted below.
+ * The contract between the BPF programs and user space: every ring record, the counters and the
+ * configuration. Records are native-endian, zeroed before they are filled, and have a version;
+ * assertions below check their sizes and key offsets.
  *
- * Times are CLOCK_MONOTONIC nanoseconds. Ports are in host order, 0 where the kernel has none (yet,
- * or no longer). Addresses are in network order; IPv4, also when v4-mapped, uses the first 4 bytes.
+ * Times are CLOCK_MONOTONIC nanoseconds. Ports are in host order, 0 if the kernel has none (yet, or
+ * no longer). Addresses are in network order; IPv4, also when v4-mapped, uses the first 4 bytes.
  * An `object` is a kernel address, used as a key only: it is reused as soon as the object is freed.
  */
 #ifndef TCPDWELL_WIRE_H
@@ -36,9 +36,9 @@ enum tcpdwell_kind {
 	TCPDWELL_REQUEST,      /* a request sock (half-open connection): its timer */
 	TCPDWELL_ACCEPT,       /* a process got a socket from accept() */
 	TCPDWELL_RESET,	       /* an RST was sent for a full socket */
-	TCPDWELL_SYN,	       /* a SYN was sent again: the local port is known by now */
-	TCPDWELL_SNAPSHOT,     /* a socket that was found in a walk through a network namespace */
-	TCPDWELL_MPTCP_CHANGE, /* inet_sock_set_state of an MPTCP socket that was connected */
+	TCPDWELL_SYN,	       /* a SYN was retransmitted: the local port is known */
+	TCPDWELL_SNAPSHOT,     /* a socket found by a walk through a network namespace */
+	TCPDWELL_MPTCP_CHANGE, /* inet_sock_set_state of a connected MPTCP socket */
 	TCPDWELL_RELEASE = 16, /* the last descriptor of a connection that was over is closed */
 	TCPDWELL_EXIT,	       /* a process of the command exits */
 };
@@ -47,7 +47,7 @@ struct tcpdwell_head {
 	__u64 at_ns;
 	__u16 version;
 	__u8 kind; /* enum tcpdwell_kind */
-	__u8 op;   /* of the kind, 0 where it has none */
+	__u8 op;   /* of the kind; 0: it has none */
 	__u32 cpu;
 };
 
@@ -58,13 +58,12 @@ struct tcpdwell_flow {
 	__u32 netns_inum;
 	__u16 local_port;
 	__u16 remote_port;
-	__u16 family; /* TCPDWELL_FAMILY_*, after v4-mapped became IPv4 */
-	__u16 has_device; /* 0: a record of an older version, which does not tell the device */
-	__u32 device; /* index of the interface that the socket is bound to (SO_BINDTODEVICE, or the
-			 scope of a link-local address); 0: none */
+	__u16 family;	  /* TCPDWELL_FAMILY_*, after v4-mapped became IPv4 */
+	__u16 has_device; /* 0: a record of an older version, without a device */
+	__u32 device;	  /* bound interface (SO_BINDTODEVICE, or link-local scope); 0: none */
 };
 
-/* The process behind an event, where `current` is the one that caused it. */
+/* The process of an event, if `current` caused it. */
 struct tcpdwell_task {
 	__u64 cgroup_id; /* cgroup v2 id of the task */
 	__u32 pid;	 /* thread group id in the tracer's pid namespace, 0: not visible there */
@@ -73,11 +72,9 @@ struct tcpdwell_task {
 };
 
 enum tcpdwell_transition_flags {
-	TCPDWELL_DEAD = 1 << 0, /* SOCK_DEAD: orphaned, nobody holds a descriptor */
-	TCPDWELL_ATTACHED = 1
-			    << 1, /* it has a struct socket: it was accepted, or made by socket() */
-	TCPDWELL_CLOSING = 1
-			   << 2, /* the last descriptor is gone: this is close(), not shutdown() */
+	TCPDWELL_DEAD = 1 << 0,	    /* SOCK_DEAD: orphaned, no process holds a descriptor */
+	TCPDWELL_ATTACHED = 1 << 1, /* has a struct socket, from accept() or socket() */
+	TCPDWELL_CLOSING = 1 << 2,  /* close() of the last descriptor, not shutdown() */
 	TCPDWELL_EXITING = 1 << 3,  /* ... because the process ends (PF_EXITING) */
 	TCPDWELL_TASK = 1 << 4,	    /* the record has a task */
 	TCPDWELL_TALLY = 1 << 5,    /* the record has a tally */
@@ -86,9 +83,8 @@ enum tcpdwell_transition_flags {
 };
 
 enum tcpdwell_more_flags {
-	TCPDWELL_UNACKED = 1 << 0, /* the peer has not acknowledged all that was written */
-	TCPDWELL_FOLLOWED =
-		1 << 1, /* `run`: made by one of its processes, or a child of such a listener */
+	TCPDWELL_UNACKED = 1 << 0,     /* the peer has not acknowledged all that was written */
+	TCPDWELL_FOLLOWED = 1 << 1,    /* `run`: made by its processes or by their listeners */
 	TCPDWELL_BY_FOLLOWED = 1 << 2, /* `run`: the task of this record is one of its processes */
 	TCPDWELL_SENT = 1 << 3,	       /* `run`: from CLOSE_WAIT, in which it sent data */
 	/* To TCP_CLOSE only: */
@@ -96,15 +92,13 @@ enum tcpdwell_more_flags {
 	TCPDWELL_TIMESTAMPED = 1 << 7, /* the peer sent TCP timestamps */
 };
 
-/* What few sockets have. An older version left this byte 0. */
+/* Rare properties. An older version left this byte 0. */
 enum tcpdwell_rare_flags {
-	TCPDWELL_REPAIR = 1 << 0, /* TCP_REPAIR is on: connect() and close() send nothing */
-	TCPDWELL_FINS_DONE =
-		1 << 1, /* to TCP_CLOSE: a FIN came, and ours and all before it is acknowledged */
-	TCPDWELL_LISTEN_UNSURE = 1 << 2,  /* to TCP_LISTEN: listen() can still fail, or bind a port */
-	TCPDWELL_LISTEN_FAILED = 1 << 3,  /* from TCP_LISTEN: listen() failed */
-	TCPDWELL_MAY_BE_KILLED = 1 << 4, /* from TCP_LISTEN: shutdown(), or SOCK_DESTROY, of which
-					    a change from TCP_CLOSE to itself is the second half */
+	TCPDWELL_REPAIR = 1 << 0,	 /* TCP_REPAIR is on: connect() and close() send nothing */
+	TCPDWELL_FINS_DONE = 1 << 1,	 /* to TCP_CLOSE: a FIN came, and ours is acknowledged */
+	TCPDWELL_LISTEN_UNSURE = 1 << 2, /* to TCP_LISTEN: listen() can still fail or bind */
+	TCPDWELL_LISTEN_FAILED = 1 << 3, /* from TCP_LISTEN: listen() failed */
+	TCPDWELL_MAY_BE_KILLED = 1 << 4, /* from TCP_LISTEN: shutdown(), or half a SOCK_DESTROY */
 };
 
 struct tcpdwell_transition {
@@ -113,17 +107,17 @@ struct tcpdwell_transition {
 	__u64 cookie;
 	struct tcpdwell_flow flow;
 	__u64 sock_cgroup_id; /* of the socket: the creator's; a child has its listener's */
-	__u32 life;	      /* how often this socket was used before, counted by us */
+	__u32 life;	      /* number of earlier lives, counted by us */
 	__u16 err;	      /* sk_err */
 	__u8 from, to;	      /* TCP_* of net/tcp_states.h */
 	__u8 shutdown;	      /* sk_shutdown: 1 receive, 2 send */
 	__u8 flags;	      /* enum tcpdwell_transition_flags */
 	__u8 more_flags;      /* enum tcpdwell_more_flags */
 	__u8 rare_flags;      /* enum tcpdwell_rare_flags */
-	__u32 receive_queue; /* rcv_nxt - copied_seq; a FIN counts 1 */
+	__u32 receive_queue;  /* rcv_nxt - copied_seq; a FIN counts 1 */
 };
 
-/* struct tcp_sock's counters, read when a full socket ends. */
+/* Counters of struct tcp_sock, read at the end of a full socket. */
 struct tcpdwell_tally {
 	__u64 bytes_sent;     /* payload, with retransmissions: as `ss -i` says it */
 	__u64 bytes_received; /* payload in order; the FIN's sequence number is taken off */
@@ -131,7 +125,7 @@ struct tcpdwell_tally {
 	__u32 srtt_us; /* 0: no sample */
 };
 
-/* A transition grows by what its flags say; a record has one of these three sizes. */
+/* The flags of a transition decide its size, which is one of three. */
 struct tcpdwell_transition_task {
 	struct tcpdwell_transition base;
 	struct tcpdwell_task task;
@@ -145,17 +139,16 @@ struct tcpdwell_transition_end {
 /* op of TCPDWELL_TIMEWAIT and TCPDWELL_REQUEST */
 enum tcpdwell_timer_op {
 	TCPDWELL_START = 1,
-	TCPDWELL_CANCEL, /* means nothing by itself: a re-arm and an expiry begin with it too */
+	TCPDWELL_CANCEL, /* alone without meaning: a re-arm and an expiry begin with it, too */
 	TCPDWELL_EXPIRE,
-	TCPDWELL_SEGMENT, /* TIMEWAIT only: a segment (re)started the 60 s; tw_substate is up to date */
+	TCPDWELL_SEGMENT, /* TIMEWAIT only: a segment (re)started the 60 s; substate is current */
 };
 
-/* Who cancelled a minisock's or a request's timer before it was due, by the call stack. */
+/* What cancelled the timer of a minisock or a request early, from the call stack. */
 enum tcpdwell_canceller {
 	TCPDWELL_BY_UNKNOWN,
 	TCPDWELL_BY_SEGMENT, /* tcp_timewait_state_process: an RST, or a re-arm */
-	TCPDWELL_BY_RECEIVE, /* tcp_v4_rcv, tcp_v6_rcv: recycled by a SYN, or RST sent for data;
-				a request: RST, or a late ACK */
+	TCPDWELL_BY_RECEIVE, /* tcp_v4_rcv, tcp_v6_rcv: SYN, RST or data; request: RST, late ACK */
 	TCPDWELL_BY_CONNECT, /* __inet_check_established: reused by an outgoing connection */
 	TCPDWELL_BY_ABORT,   /* tcp_abort: SOCK_DESTROY */
 	TCPDWELL_BY_NETNS,   /* inet_twsk_purge */
@@ -164,10 +157,10 @@ enum tcpdwell_canceller {
 struct tcpdwell_timewait {
 	struct tcpdwell_head head;
 	__u64 object;
-	__u64 cookie; /* 0: nobody asked for the full socket's cookie */
+	__u64 cookie; /* 0: the full socket had no cookie */
 	struct tcpdwell_flow flow;
 	__s32 left_jiffies;   /* until the timer is due; negative: overdue */
-	__u32 entry_stamp_ms; /* tw_entry_stamp, low 32 bits of CLOCK_MONOTONIC in ms; 0: not known */
+	__u32 entry_stamp_ms; /* tw_entry_stamp, low 32 bits of CLOCK_MONOTONIC in ms; 0: unknown */
 	__u8 substate;	      /* TCP_FIN_WAIT2 or TCP_TIME_WAIT */
 	__u8 canceller;	      /* enum tcpdwell_canceller */
 	__u8 pad[6];
@@ -219,7 +212,7 @@ struct tcpdwell_syn {
 /* op of TCPDWELL_RELEASE */
 enum tcpdwell_release_op {
 	TCPDWELL_RELEASED = 1,
-	TCPDWELL_RELEASED_BY_EXIT, /* by nothing but the exit of the task */
+	TCPDWELL_RELEASED_BY_EXIT, /* only by the exit of the task */
 };
 
 struct tcpdwell_release {
@@ -227,7 +220,7 @@ struct tcpdwell_release {
 	__u64 cookie;
 	__u64 active_ns;	   /* as in tcpdwell_dead */
 	struct tcpdwell_task task; /* that closed it */
-	__u32 by_followed;	   /* ... is one of the command's */
+	__u32 by_followed;	   /* that task belongs to the command */
 	__u32 unread;		   /* as in tcpdwell_dead */
 };
 
@@ -252,17 +245,18 @@ enum tcpdwell_snapshot_flags {
 	TCPDWELL_TIMESTAMPS = 1 << 2,  /* a minisock whose connection has TCP timestamps */
 	TCPDWELL_STAMPS = 1 << 3,      /* the record has stamps */
 	TCPDWELL_IS_MPTCP = 1 << 6,    /* an MPTCP subflow */
-	TCPDWELL_PORT_BOUND = 1 << 7,  /* somebody bound its port: connect() does not choose it */
+	TCPDWELL_PORT_BOUND = 1 << 7,  /* its port was bound explicitly: connect() skips it */
 };
 
 struct tcpdwell_snapshot {
 	struct tcpdwell_head head;
 	__u64 object;
-	__u64 cookie; /* 0: a minisock or a request that nobody asked for one */
+	__u64 cookie; /* 0: a minisock or a request without a cookie */
 	struct tcpdwell_flow flow;
 	__u64 sock_cgroup_id;
 	__u64 syn_ns; /* a request: when its SYN came */
-	/* A full socket: jiffies since it last received an acknowledgment, received data, sent data. */
+	/* A full socket: jiffies since it last received an acknowledgment, received data, sent
+	 * data. */
 	__u32 acked_ago, received_ago, sent_ago;
 	__s32 left_jiffies;   /* a minisock: as in tcpdwell_timewait */
 	__u32 entry_stamp_ms; /* ... */
@@ -279,8 +273,7 @@ enum tcpdwell_stamp_flags {
 	TCPDWELL_DEFERRED_SYN = 1 << 2,	  /* TCP_FASTOPEN_CONNECT: the first data brings the SYN */
 };
 
-/* What a full socket keeps of its past, from which follows when its state began
- * (user/lifecycle/state_begin.h). */
+/* Stamps of a full socket that bound the begin of its state (user/lifecycle/state_begin.h). */
 struct tcpdwell_stamps {
 	__u64 delivered_us; /* delivered_mstamp, first_tx_mstamp: CLOCK_MONOTONIC in us; 0: never */
 	__u64 first_sent_us; /* ... */
@@ -292,7 +285,7 @@ struct tcpdwell_stamps {
 	__u8 pad[3];
 };
 
-/* A snapshot grows by what its flags say. */
+/* With TCPDWELL_STAMPS. */
 struct tcpdwell_snapshot_full {
 	struct tcpdwell_snapshot base;
 	struct tcpdwell_stamps stamps;
@@ -309,8 +302,8 @@ enum tcpdwell_mptcp_flags {
 /* An MPTCP socket. */
 struct tcpdwell_mptcp {
 	__u64 object;
-	__u64 subflow; /* address of the TCP socket that stands for it; 0: it has none */
-	__u64 cookie;  /* of that; 0: nobody has asked for it */
+	__u64 subflow; /* address of the TCP socket that represents it; 0: none */
+	__u64 cookie;  /* of that socket; 0: none */
 	__u64 unread;
 	__u64 unsent;
 	/* Of its subflows the latest: as in tcpdwell_snapshot. */
@@ -329,26 +322,25 @@ struct tcpdwell_mptcp_change {
 	__u8 pad[7];
 };
 
-/* tcpdwell_shared.phase: the number of the phase, and above it, in an odd phase, the low bits of the
- * second ring's producer position when that phase began. */
+/* tcpdwell_shared.phase: the number of the phase, and above it, in an odd phase, the low bits of
+ * the second ring's producer position when that phase began. */
 #define TCPDWELL_PHASE_BITS 16
 #define TCPDWELL_PHASE_MASK 0xffffULL
 
-/* What both sides share, in the object's .bss. User space only reads, but for `wakeup` (it sets it
- * before it sleeps, the next record clears it and wakes it) and `phase` (it begins the even ones).
- */
+/* Shared by both sides, in .bss. User space writes only `wakeup` (set before it sleeps; the next
+ * record clears it and wakes it) and the even values of `phase`. */
 struct tcpdwell_shared {
-	/* A line that every event reads and hardly anybody writes. */
+	/* A cache line that every event reads and that is rarely written. */
 	__u32 wakeup;
-	__u32 children_late; /* a child has no flow of its own when it is announced (before 6.18) */
+	__u32 children_late; /* a child has no flow at its first transition (before 6.18) */
 	__u64 phase;	     /* even: records go to the first ring; odd: to the second */
-	__u64 netns_cookie;  /* of filter.netns_inum; 0: not known */
+	__u64 netns_cookie;  /* of filter.netns_inum; 0: unknown */
 	__u64 pad[5];
-	/* Written by every event there is no room for. */
+	/* Written by every event that finds no room. */
 	__u64 lost_events;	/* a full ring; with lost_transitions */
 	__u64 lost_transitions; /* of inet_sock_set_state */
-	/* Written now and then: transitions that came while the program was at work on that CPU.
-	 * The kernel counts them as missed by the program, but its twin saw them. */
+	/* Rarely written: transitions that came while the program ran on that CPU. The kernel
+	 * counts them as missed by the main program, but the backup program saw them. */
 	__u64 nested_transitions;
 	__u64 pad_end[5];
 } __attribute__((aligned(64)));
@@ -360,7 +352,7 @@ struct tcpdwell_cidr {
 	__u16 pad[3];
 };
 
-/* What the kernel side may drop, because user space would. Empty lists match everything. */
+/* Events that the kernel side can drop, because user space would. Empty lists match everything. */
 struct tcpdwell_filter {
 	__u32 netns_inum;			       /* 0: any */
 	__u16 family;				       /* TCPDWELL_FAMILY_*, 0: any */
@@ -372,7 +364,7 @@ struct tcpdwell_filter {
 	struct tcpdwell_cidr cidr[TCPDWELL_MAX_CIDRS]; /* either side */
 };
 
-/* A kernel function's text: a return address in [begin, end) says that it was on the stack. */
+/* The text of a kernel function: a return address in [begin, end) means it is on the stack. */
 struct tcpdwell_range {
 	__u64 begin, end;
 	__u64 canceller; /* enum tcpdwell_canceller */

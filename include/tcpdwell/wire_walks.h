@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Part of wire.h: what the iterators write, as it is read from their descriptor. */
+/* Part of wire.h: records of the iterators, read from their descriptors. */
 #ifndef TCPDWELL_WIRE_WALKS_H
 #define TCPDWELL_WIRE_WALKS_H
 
@@ -8,7 +8,7 @@ struct tcpdwell_mptcp_subflow {
 	__u64 at_ns;
 	__u64 cookie; /* of the subflow */
 	struct tcpdwell_mptcp mptcp;
-	__u32 stands; /* for the MPTCP socket: it is its `subflow` */
+	__u32 stands; /* this is the `subflow` of the MPTCP socket */
 	__u32 pad;
 };
 
@@ -23,10 +23,10 @@ struct tcpdwell_holding {
 	struct tcpdwell_task task;
 	__s32 fd;
 	__u16 kind;	/* enum tcpdwell_holding_kind */
-	__u16 followed; /* `run`: the process is one of the command's */
+	__u16 followed; /* `run`: the process belongs to the command */
 };
 
-/* The local end of connections whose holders are wanted. */
+/* The local end of connections whose holders are queried. */
 struct tcpdwell_end {
 	__u64 netns_cookie;
 	__u8 local[16]; /* zeros: any address */
@@ -36,18 +36,18 @@ struct tcpdwell_end {
 };
 
 struct tcpdwell_wanted_end {
-	__u32 pass; /* the walk that wants it */
+	__u32 pass; /* the walk that queries it */
 	__u32 number;
 };
 
-/* A listener in whose accept queue something waits that is asked about. */
+/* A listener whose accept queue has connections to report. */
 struct tcpdwell_listener {
 	__u64 cookie;
 	struct tcpdwell_flow flow; /* the remote end is zero */
-	__u32 length, backlog;	   /* it is full at backlog + 1 */
+	__u32 length, backlog;	   /* full at backlog + 1 */
 	__u32 syns_dropped;	   /* sk_drops */
-	__u32 noted;		   /* connections of it that are in `queued` */
-	__u32 missed;		   /* ... that are not, as there was no room */
+	__u32 noted;		   /* its connections in `queued` */
+	__u32 missed;		   /* its connections that found no room */
 	__u8 ipv6, only_ipv6;
 	__u8 pad[2];
 };
@@ -56,7 +56,7 @@ struct tcpdwell_listener {
 struct tcpdwell_queued {
 	__u64 listener; /* its cookie */
 	struct tcpdwell_flow flow;
-	__u64 queued_us; /* CLOCK_MONOTONIC in us, when it was queued; 0: not known */
+	__u64 queued_us; /* CLOCK_MONOTONIC in us, when it was queued; 0: unknown */
 	__u64 sock_cgroup_id;
 	__u32 receive_queue; /* rcv_nxt - copied_seq; a FIN counts 1 */
 	__u32 send_queue;    /* write_seq - snd_una */
@@ -65,24 +65,24 @@ struct tcpdwell_queued {
 };
 
 enum tcpdwell_dead_flags {
-	TCPDWELL_CONNECT_FAILED = 1 << 0, /* it never was connected */
-	TCPDWELL_ACTIVE_EXACT = 1 << 1,	  /* active_ns is when it ended */
+	TCPDWELL_CONNECT_FAILED = 1 << 0, /* never connected */
+	TCPDWELL_ACTIVE_EXACT = 1 << 1,	  /* active_ns is the time of the end */
 	TCPDWELL_DEAD_MPTCP = 1 << 2,	  /* an MPTCP socket */
 	TCPDWELL_DEAD_UNCOUNTED = 1 << 3, /* there are unread bytes of an unknown number */
 };
 
 /* A descriptor of a process whose connection is over. */
 struct tcpdwell_dead {
-	__u64 cookie;	 /* of MPTCP its first subflow's; if there is none the kernel address */
-	__u64 at_ns;	 /* when it was looked at */
-	__u64 active_ns; /* tcp_mstamp: when it ended, or leftover data was read after that */
+	__u64 cookie;	 /* MPTCP: of the first subflow, or the kernel address if none */
+	__u64 at_ns;	 /* time of the walk */
+	__u64 active_ns; /* tcp_mstamp: the end, or a later read of leftover data */
 	struct tcpdwell_flow flow;
 	__u64 sock_cgroup_id;
 	struct tcpdwell_task task;
 	__s32 fd;
 	__u32 received_ago, sent_ago; /* as in tcpdwell_snapshot */
 	__u32 unread;		      /* payload; a FIN does not count */
-	__u16 err;		      /* sk_err: nobody has fetched it yet */
+	__u16 err;		      /* sk_err: not read yet */
 	__u8 flags;		      /* enum tcpdwell_dead_flags */
 	__u8 followed;		      /* as in tcpdwell_holding */
 	__u8 pad[4];
@@ -92,11 +92,11 @@ enum tcpdwell_place_kind {
 	TCPDWELL_PLACE_OF_TASK = 1,
 	TCPDWELL_PLACE_OF_SOCKET,   /* `fd` of `tid` is a socket in it */
 	TCPDWELL_PLACE_OF_FILE,	    /* `fd` of `tid` is the namespace itself */
-	TCPDWELL_PLACE_IN_LIST,	    /* the kernel has it; leads nowhere */
-	TCPDWELL_PLACE_END_OF_LIST, /* no namespace: all of them were looked at */
+	TCPDWELL_PLACE_IN_LIST,	    /* in the kernel's list; cannot be entered this way */
+	TCPDWELL_PLACE_END_OF_LIST, /* no namespace: the walk is complete */
 };
 
-/* A network namespace, and who leads to it. */
+/* A network namespace and a reference to it. */
 struct tcpdwell_place {
 	__u64 netns_cookie;
 	__u32 netns_inum;

@@ -19,11 +19,11 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/prefetch_batch.h"
 #include "lifecycle/lifecycle.h"
-#include "stats/stats.h"
 #include "lifecycle/timer_wheel.h"
+#include "pipeline/prefetch_batch.h"
 #include "sinks/ndjson_sink.h"
+#include "stats/stats.h"
 #include "synthetic.h"
 #include "util/unique_fd.h"
 

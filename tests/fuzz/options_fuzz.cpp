@@ -24,6 +24,13 @@ namespace {
 
 using namespace tcpdwell;
 
+// Without the run functions, which need BPF.
+constexpr Subcommand kCommands[] = {
+    {"trace", trace_options, nullptr},  {"stats", stats_options, nullptr},
+    {"leaks", leaks_options, nullptr},  {"run", run_options, nullptr},
+    {"check", check_options, nullptr},  {"record", record_options, nullptr},
+    {"replay", replay_options, nullptr}};
+
 constexpr char kWord = 1, kConfig = 2;
 
 constexpr std::string_view kValues[] = {
@@ -53,8 +60,8 @@ void add_names(const CLI::App& app, std::vector<std::string>& words) {
 
 std::vector<std::string> all_words() {
   CLI::App app;
-  Raw raw;
-  describe(app, raw);
+  OptionTexts texts;
+  const CommandLine commands(app, texts, kCommands);
   std::vector<std::string> words(std::begin(kValues), std::end(kValues));
   add_names(app, words);
   words.emplace_back("--help");
@@ -114,9 +121,9 @@ void check(const Options& options) {
   require(options.leak_exit_code >= 0 && options.leak_exit_code <= 255);
   require(options.max_connections > 0 && options.max_connections <= 1'000'000'000);
   require(options.ring_bytes <= 1U << 30U);
-  require(options.verb == Verb::Run ? !options.command.empty() : options.command.empty());
-  require((options.verb != Verb::RecordOnly && options.verb != Verb::Replay) ||
-          !options.recording.empty());
+  const std::string_view command = options.subcommand->name;
+  require(command == "run" ? !options.command.empty() : options.command.empty());
+  require((command != "record" && command != "replay") || !options.recording.empty());
 }
 
 }  // namespace
@@ -134,7 +141,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   std::vector<const char*> argv;
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  const auto parsed = parse_options(static_cast<int>(argv.size()), argv.data());
+  const auto parsed = parse_options(static_cast<int>(argv.size()), argv.data(), kCommands);
   std::visit([](const auto& result) { check(result); }, parsed);
   return 0;
 }

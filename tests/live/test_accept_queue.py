@@ -100,7 +100,7 @@ def test_its_cookie_is_that_of_ss(netns):
         accepted.close()
 
 
-def test_what_is_accepted_or_young_is_no_leak(netns):
+def test_accepted_and_young_connections_are_no_leak(netns):
     with listen(4) as listener, connect(listener):
         accepted = listener.accept()[0]
         ripen()

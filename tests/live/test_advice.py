@@ -111,7 +111,7 @@ def test_workers_are_one_group(fixture):
     fixture.starts("prefork", 12)
     text = fixture.leaks("12× python3 programs.py", "12 descriptors of 12 processes of")
     assert text.count("CLOSE_WAIT  eof_unread") == 1, text
-    assert "watch its idle connections" in entry(text, "12×"), text
+    assert "poll its idle connections" in entry(text, "12×"), text
 
 
 def test_a_trace_that_begins_with_many_prints_groups(fixture):
@@ -123,13 +123,13 @@ def test_a_trace_that_begins_with_many_prints_groups(fixture):
     assert shown.count("STUCK CLOSE_WAIT") == 1, shown
 
 
-def test_the_maker_of_an_inherited_descriptor_is_told(fixture):
+def test_names_the_parent_of_an_inherited_descriptor(fixture):
     """The holder is the child, the one to blame is the service: both are named, and SOCK_CLOEXEC."""
     service, (child,) = fixture.starts("inherited")
     text = entry(fixture.leaks("sleep"), "CLOSE_WAIT  eof_read", "sleep")
     assert f"uploader[{service}], which listens on port" in text, text
     assert f"most likely accepted it and started sleep[{child}], which inherited" in text, text
-    assert "let uploader open its sockets with SOCK_CLOEXEC" in text, text
+    assert "make uploader open its sockets with SOCK_CLOEXEC" in text, text
 
 
 def test_of_a_traced_one_too(fixture):
@@ -137,7 +137,7 @@ def test_of_a_traced_one_too(fixture):
         service, (child,) = fixture.starts("inherited")
         shown = printed(tracer, "STUCK CLOSE_WAIT", "next:")
     assert f"uploader[{service}] accepted it and started sleep[{child}], which inherited" in shown
-    assert "let uploader open its sockets with SOCK_CLOEXEC" in shown
+    assert "make uploader open its sockets with SOCK_CLOEXEC" in shown
     assert f"-p {child}" not in shown.split("STUCK FIN_WAIT_2")[0], "nothing to see in sleep"
 
 
@@ -146,7 +146,7 @@ def test_behind_a_closed_window_no_fin_is_lost(fixture):
     with fixture.traces("FIN_WAIT_1=200ms") as tracer:
         pid, _ = fixture.starts("zero_window")
         shown = printed(tracer, "STUCK FIN_WAIT_1", "next:")
-    assert "are unsent: the peer answers, but takes no more data (its window is closed)" in shown
+    assert "are unsent: the peer answers, but accepts no more data (its window is closed)" in shown
     assert "loses" not in shown and "gone" not in shown, shown
     assert f"python3 programs.py[{pid}] in ESTABLISHED with " in shown, shown
     assert f"find out why python3 programs.py[{pid}] does not read: " in shown, shown
@@ -154,7 +154,7 @@ def test_behind_a_closed_window_no_fin_is_lost(fixture):
 
 def test_of_a_relay_the_other_peer_has_to_close(fixture):
     relay, _ = fixture.starts("relay")
-    text = fixture.leaks("seems to relay: it passed that on to")
+    text = fixture.leaks("seems to relay: it forwarded the close to")
     ended, shut = entry(text, "CLOSE_WAIT  eof_read"), entry(text, "FIN_WAIT_2  half_closed")
     assert f"python3 programs.py[{relay}]" in ended and f"python3 programs.py[{relay}]" in shut
     assert "a timeout for half-closed connections" in ended, ended
@@ -164,18 +164,18 @@ def test_of_a_relay_the_other_peer_has_to_close(fixture):
 def test_a_stopped_process_is_said_to_be(fixture):
     pid, _ = fixture.starts("stopped")
     text = fixture.leaks("is stopped by a signal (state T)")
-    assert f"then let it go on: kill -CONT {pid}" in text, text
+    assert f"then resume it: kill -CONT {pid}" in text, text
     flag, = [item for item in flags_of(fixture.leaks("CLOSE_WAIT", json_output=True))
              if item["state"] == "CLOSE_WAIT"]
     assert [holder["state"] for holder in flag["holders"]] == ["T"], flag
 
 
-def test_a_reached_descriptor_limit_is_told(fixture):
+def test_names_a_reached_descriptor_limit(fixture):
     fixture.starts("limit")
     fixture.leaks("has 64 of at most 64 descriptors open (RLIMIT_NOFILE)")
 
 
-def test_a_name_that_is_cut_off_is_told_in_full(fixture, tmp_path):
+def test_prints_a_truncated_name_in_full(fixture, tmp_path):
     path = shutil.copy(PROGRAMS, tmp_path / "a_service_with_a_long_name")
     path.chmod(0o755)
     pid, _ = fixture.starts("plain", program=(path,))

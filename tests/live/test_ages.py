@@ -117,7 +117,7 @@ def test_the_truth_is_between_the_bounds(ages):
     assert not wrong, f"{len(wrong)} of {len(ages.facts)}:\n" + "\n".join(wrong)
 
 
-def test_what_is_old_enough_is_a_leak(ages):
+def test_sockets_over_the_threshold_are_leaks(ages):
     """Keepalive, data and window probes do not hide an age that the kernel keeps."""
     listed = {item["cookie"]: item for inum in ages.inums for item in leaks(inum, RIPE, None)}
     hidden = [f"{fact.case}, {fact.state}" for fact in ages.facts if fact.certain
@@ -125,7 +125,7 @@ def test_what_is_old_enough_is_a_leak(ages):
     assert not hidden, f"{len(hidden)} of {len(ages.facts)}:\n" + "\n".join(hidden)
 
 
-def test_what_may_be_old_enough_is_listed_and_no_leak():
+def test_sockets_of_unknown_age_are_listed_and_no_leak():
     """The route acknowledges the FIN at once, and keepalive renews the rest: its age is unknown."""
     child = Child(lambda child: run_cases(child, (silent,), (4,), ("server",), True, True), b"ages")
     try:

@@ -54,7 +54,7 @@ def own_netns():
 
 # --- what it finds -----------------------------------------------------------------------------
 
-def test_it_says_what_a_trace_shows():
+def test_report_agrees_with_a_trace():
     check, said = report()
     with Tracer() as tracer:
         start = tracer.objects()[0]
@@ -146,7 +146,7 @@ NOBODY = [shutil.which("setpriv") or "setpriv", "--reuid", "65534", "--regid", "
           "--clear-groups"]
 
 
-def test_nobody_learns_why_and_the_sysctls():
+def test_without_rights_it_prints_the_reason_and_the_sysctls():
     check, said = report(status=2, before=NOBODY)
     assert check["traceable"] is False
     assert set(check["sees"].values()) == {"no"}
@@ -155,7 +155,7 @@ def test_nobody_learns_why_and_the_sysctls():
     assert values(check) == {name: proc_value(name) for name in values(check)}
 
 
-def test_nobody_gets_the_text_too():
+def test_without_rights_it_prints_text_too():
     done = run(before=NOBODY)
     text = done.stdout.decode()
     assert done.returncode == 2
@@ -163,7 +163,7 @@ def test_nobody_gets_the_text_too():
     assert "net.ipv4.tcp_fin_timeout" in text
 
 
-def test_what_a_container_lacks_is_missing():
+def test_lists_rights_that_a_container_lacks():
     check, _ = report(preexec_fn=rights.all_but("SYS_PTRACE"))
     assert check["traceable"] is True
     assert any("CAP_SYS_PTRACE is missing" in each["what"] for each in check["missing"])
@@ -228,11 +228,11 @@ def test_files_that_are_none():
     assert found_in(check) == [("/etc/sysctl.d/\x1b[2J.conf", 2, "net.ipv4.tcp_fack")]
 
 
-def test_a_file_that_nobody_may_read_is_said():
+def test_reports_an_unreadable_file():
     with sysctl_d(secret=b"net.ipv4.tcp_fack=1\n") as (directory, before):
         os.chmod(os.path.join(directory, "secret.conf"), 0o600)
         _, said = report(status=2, before=[*before, *NOBODY])
-    assert "/etc/sysctl.d/secret.conf was not read: Permission denied" in said
+    assert "cannot read /etc/sysctl.d/secret.conf: Permission denied" in said
 
 
 # --- how it is said ----------------------------------------------------------------------------

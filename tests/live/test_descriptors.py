@@ -82,7 +82,7 @@ def without_handles():
 
 @pytest.mark.parametrize("preexec", [os.setsid, without_handles],
                          ids=["by_cookie", "by_descriptor"])
-def test_what_a_descriptor_leads_to_is_not_opened(preexec):
+def test_targets_of_descriptors_are_not_opened(preexec):
     attacker = Child(attack)
     inum = attacker.told()
     with Tracer("--flag", "CLOSE_WAIT=3s", "--netns", inum, preexec=preexec) as tracer:

@@ -89,7 +89,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("name", LIES)
-def test_a_lie_is_found(name):
+def test_wrong_output_is_found(name):
     lines = printed()
     LIES[name](lines)
     assert problems(lines) != []
@@ -137,7 +137,7 @@ OLDER_LIES = {
 
 
 @pytest.mark.parametrize("name", OLDER_LIES)
-def test_a_lie_about_an_older_one_is_found(name):
+def test_wrong_output_about_an_older_socket_is_found(name):
     lines = older_printed()
     OLDER_LIES[name](lines)
     assert older_problems(lines) != []

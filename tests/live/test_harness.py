@@ -72,7 +72,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("name", LIES)
-def test_a_lie_is_found(name):
+def test_wrong_output_is_found(name):
     lines = printed()
     LIES[name](lines)
     assert problems(lines)

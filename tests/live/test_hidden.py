@@ -85,7 +85,7 @@ class Kernel:
         return dict(self.calls)
 
 
-def test_what_bpf_was_called_for_is_not_hidden():
+def test_events_with_a_bpf_call_are_not_hidden():
     kernel = Kernel()
     kernel.come = [STATE]  # before the comparison begins
     comparison = Comparison(kernel, kernel)
@@ -100,7 +100,7 @@ def test_what_bpf_was_called_for_is_not_hidden():
     assert comparison.look() == ([STATE], {"inet_sock_set_state"})
 
 
-def test_bpf_counts_what_it_is_called_for():
+def test_bpf_counts_its_calls():
     called = Called(["inet_sock_set_state", "kfree_skb"], process=os.getpid())
     nobody = Called(["inet_sock_set_state"], process=0x7fffffff)
     socket.create_server(("127.0.0.1", 0)).close()  # CLOSED -> LISTEN -> CLOSED
@@ -161,7 +161,7 @@ def hit():
      {"failed": 1}, "no tracefs"),
 ], ids=["not_hit", "not_claimed", "only_counted", "hit_twice", "claimed_but_not_hit", "its_port", "another_port",
         "always", "no_witness"])
-def test_what_is_played_again(pytester, monkeypatch, body, outcomes, why):
+def test_which_tests_are_repeated(pytester, monkeypatch, body, outcomes, why):
     monkeypatch.delenv("TCPDWELL_SUMMARY", raising=False)  # of the tests that run for real
     root = str(pathlib.Path(__file__).parent)
     pytester.makeconftest(INNER.format(root=root, why=why))

@@ -52,7 +52,7 @@ def test_time_wait_is_measured(run):
     assert not [length for length in lengths if length % SECOND == 0]
 
 
-def test_sees_is_what_was_seen(run, hidden):
+def test_sees_agrees_with_minisocks(run, hidden):
     """`sees` in `start` says how exactly minisocks are seen, no better and no worse.
 
     Wrong output about a connection fails in its own test. If `sees` says `exact`, an error of a jiffy is right
@@ -73,7 +73,7 @@ def test_sees_is_what_was_seen(run, hidden):
         assert any(item["error_ns"] for item in items), "it sees more than it says"
 
 
-def test_sees_says_what_was_seen_of_the_rest(run):
+def test_sees_agrees_with_other_output(run):
     """Half-open connections, accepting processes, RSTs: `sees` claims no more and no less than the output shows.
 
     Checks only what some scenario without problems has certainly shown.

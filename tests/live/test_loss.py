@@ -42,7 +42,7 @@ def test_loss_is_counted():
     assert len(about(objects, after)) <= 21
 
 
-def test_what_was_lost_is_not_made_up():
+def test_lost_events_are_not_invented():
     """A dwell over a gap is marked: error_ns is not 0, or null."""
     objects, made, _ = stalled_burst()
     for item in about(objects, made, "transition"):

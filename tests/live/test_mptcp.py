@@ -289,7 +289,7 @@ def test_a_descriptor_whose_connection_was_reset(netns, family):
         assert not [each for each in leaks(netns) if each["cause"] == "not_closed"]
 
 
-def test_run_counts_what_its_command_left(netns, tmp_path):
+def test_run_counts_sockets_that_its_command_left(netns, tmp_path):
     code = ("import os, socket, sys, time\n"
             "l = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)\n"
             "l.bind(('127.0.0.1', 0)); l.listen(5)\n"

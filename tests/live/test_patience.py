@@ -12,7 +12,7 @@ from lib.child import Child
 SOON_S = 0.1
 
 
-def test_what_moves_is_waited_for():
+def test_waits_while_there_is_progress():
     """Ten times as long as it may stand still."""
     looks = itertools.count()
     began = patience.time.monotonic()
@@ -20,7 +20,7 @@ def test_what_moves_is_waited_for():
                               lambda: next(looks), SOON_S)
 
 
-def test_what_stands_still_is_given_up():
+def test_gives_up_without_progress():
     assert not patience.came_true(lambda: False, stalled_s=SOON_S)
     with pytest.raises(patience.Stalled, match="a miracle"):
         patience.wait_for(lambda: False, "a miracle", stalled_s=SOON_S)

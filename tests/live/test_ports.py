@@ -181,7 +181,7 @@ def test_a_socket_that_was_refused_before_finds_no_port():
 
 # Whatever bound it, on whatever address: connect() does not choose it. `older`: than the tracer.
 @pytest.mark.parametrize("older", (True, False), ids=("older", "younger"))
-def test_what_anybody_bound_is_no_capacity(older):
+def test_bound_ports_are_no_capacity(older):
     netns = small_netns()
     sysctl("ipv4.ip_local_reserved_ports", "40018-40100")
     kept = contextlib.ExitStack()

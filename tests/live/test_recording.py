@@ -119,7 +119,7 @@ def test_it_replays_for_anybody_who_may_read_it(netns, tmp_path):
     assert (status, text == printed) == (0, True), errors
 
 
-def test_a_record_prints_nothing_and_says_what_a_trace_would(netns, tmp_path):
+def test_record_prints_nothing_but_the_messages_of_a_trace(netns, tmp_path):
     with Recorder(tmp_path, tmp_path / "run.tdw", "--netns", netns.path) as recorder:
         churn(netns, 200)
         out, errors, status = recorder.end()
@@ -131,7 +131,7 @@ def test_a_record_prints_nothing_and_says_what_a_trace_would(netns, tmp_path):
     assert status == 0 and b"ESTABLISHED" in text, "as text, too"
 
 
-def test_a_kill_leaves_what_replays_to_the_last_second(netns, tmp_path):
+def test_after_a_kill_it_replays_to_the_last_second(netns, tmp_path):
     with Recorder(tmp_path, tmp_path / "run.tdw", "--netns", netns.path) as recorder:
         churn(netns, 300)
         last = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
@@ -145,7 +145,7 @@ def test_a_kill_leaves_what_replays_to_the_last_second(netns, tmp_path):
     text, errors, status = replay(recorder.path, "--json")
     end = json.loads(text.splitlines()[-1])
     assert status == 0 and end["truncated"] is True
-    assert "was cut off" in errors and errors.count("\n") <= 2, errors
+    assert "is cut off" in errors and errors.count("\n") <= 2, errors
     assert end["transitions"] >= 300 * 10 and end["lost"] == 0
 
 
@@ -157,7 +157,7 @@ def tiny_disk(where):
     assert libc.mount(b"tmpfs", os.fsencode(where), b"tmpfs", 0, b"size=512k") == 0
 
 
-def test_a_full_disk_ends_it_and_leaves_what_replays(netns, tmp_path):
+def test_a_full_disk_ends_it_and_the_file_replays(netns, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     with Recorder(tmp_path, disk / "run.tdw", "--netns", netns.path,
@@ -184,7 +184,7 @@ def test_a_full_disk_does_not_end_a_trace(netns, tmp_path):
                 preexec=lambda: tiny_disk(disk)) as tracer:
         churn(netns, 3000)
         tracer.stop(status=2)
-        assert "the trace goes on without a record" in tracer.stderr()
+        assert "the trace continues without a recording" in tracer.stderr()
         assert tracer.objects()[-1]["transitions"] >= 3000 * 10
 
 
@@ -206,7 +206,7 @@ def test_rotated_files_replay_as_one_and_begin_where_they_are_kept(netns, tmp_pa
         if each.suffix in (f".{number}" for number in range(3, 21)):
             each.unlink()
     text, errors, status = replay(path, "--json")
-    assert status == 0 and "the parts before it are gone" in errors
+    assert status == 0 and "older parts are missing" in errors
     objects = [json.loads(line) for line in text.splitlines()]
     assert objects[-1]["lost"] == 0 and 0 < objects[-1]["transitions"] < 3000 * 10
     assert not any("truncated" in each for each in objects)
@@ -226,7 +226,7 @@ def test_after_a_rename_and_sighup_it_goes_on_in_a_new_file(netns, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["link", "directory", "fifo", "absent"])
-def test_what_is_no_plain_file_is_refused(tmp_path, kind):
+def test_only_regular_files_are_accepted(tmp_path, kind):
     path = tmp_path / "it"
     if kind == "link":
         (tmp_path / "target").write_bytes(b"precious")
@@ -244,7 +244,7 @@ def test_what_is_no_plain_file_is_refused(tmp_path, kind):
     assert status == 2 and errors.count("\n") == 1, errors
 
 
-def test_a_replay_never_writes_to_what_it_reads(netns, tmp_path):
+def test_a_replay_never_writes_to_its_input(netns, tmp_path):
     path = tmp_path / "run.tdw"
     with Tracer("--netns", netns.path, "--record", path) as tracer:
         tracer.stop()

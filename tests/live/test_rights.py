@@ -70,7 +70,7 @@ def kept_by(pid):
     return kept
 
 
-def test_a_trace_keeps_what_its_promises_need():
+def test_a_trace_keeps_the_rights_that_it_needs():
     with Tracer() as tracer:
         assert kept_by(tracer.process.pid) == {
             "loop": ENTERS | {"DAC_READ_SEARCH", "DAC_OVERRIDE"},  # -o FILE, again at SIGHUP
@@ -95,7 +95,7 @@ def test_the_ready_file_is_no_reason_once_it_is_made(tmp_path):
             tracer.send_signal(signal.SIGINT)
 
 
-def test_leaks_keep_what_their_promises_need():
+def test_leaks_keep_the_rights_that_they_need():
     with patience.start([BINARY, "leaks", "--json", "--watch", "1s"],
                         stdout=subprocess.PIPE) as leaks:
         try:
@@ -152,7 +152,7 @@ def test_run_signals_a_command_of_another_user():
     (("BPF",), "CAP_PERFMON is missing"), (("PERFMON",), "CAP_BPF is missing"),
     (("NET_ADMIN",), "both are missing")])
 @pytest.mark.parametrize("command", ["trace", "leaks"])
-def test_what_tracing_needs_is_named(command, given, says):
+def test_names_the_rights_that_tracing_needs(command, given, says):
     done = run(command, preexec_fn=rights.only(*given))
     said = one_line(done)
     assert done.returncode == 2 and done.stdout == b""

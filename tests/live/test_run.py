@@ -67,7 +67,7 @@ SCENARIOS = {  # scenario: what its peer does, the state, the cause
 
 @both_families
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_the_scenarios_do_what_they_say(netns, scenario, family):
+def test_the_scenarios_leak_as_intended(netns, scenario, family):
     """Needs no tracer: the kernel's word for the states that the tests below rely on."""
     behaviour, state, _ = SCENARIOS[scenario]
     with Peer(netns, family, behaviour) as server:

@@ -241,7 +241,7 @@ def serve(netns, scenario, family):
 
 
 @both_families
-def test_a_server_forgets_what_it_accepted(netns, family):
+def test_a_server_does_not_close_accepted_sockets(netns, family):
     said, done = serve(netns, "accepted", family)
     assert done.status == 1 and len(done.flags) == 1, done
     flag = done.flags[0]
@@ -251,7 +251,7 @@ def test_a_server_forgets_what_it_accepted(netns, family):
 
 
 @both_families
-def test_what_nobody_accepted_is_no_leak(netns, family):
+def test_connections_not_accepted_are_no_leak(netns, family):
     _, done = serve(netns, "not_accepted", family)
     assert done.status == 0, done
     assert all(flag["cause"] == "not_accepted" for flag in done.flags), done
@@ -276,7 +276,7 @@ def test_the_last_line_where_all_is_well(netns):
 def test_the_last_line_says_whose(netns):
     status, lines = report_of([*python(HONEST_HALF_CLOSE), "1.5"], preexec_fn=netns.enter)
     assert status == 0 and "no leaked sockets" in lines[-2], lines
-    assert "slow, but not left behind (decides nothing):" in "\n".join(lines), lines
+    assert "slow, but not left behind (no effect on the exit status):" in "\n".join(lines), lines
     assert "longest CLOSE_WAIT: 1.5" in lines[-1] and "(python3[" in lines[-1], lines
     assert "longest FIN_WAIT_2: 1." in lines[-1], lines
 

@@ -132,7 +132,7 @@ def silent(request):
 
 @pytest.mark.parametrize("preexec", [None, lambda: deny("open_by_handle_at")],
                          ids=["by_cookie", "by_descriptor"])
-def test_a_file_system_that_never_answers_holds_nobody(silent, preexec):
+def test_a_silent_file_system_does_not_block(silent, preexec):
     victim, mount = silent
     flags = ("--flag", "CLOSE_WAIT=1ms", "--netns", victim.inum)
     done = patience.run([BINARY, "leaks", "--json", *map(str, flags)], preexec_fn=preexec)

@@ -94,7 +94,7 @@ def test_nothing_is_lost(disk, tmp_path):
     assert objects[-1]["output_dropped"] == 0
 
 
-def test_what_the_buffer_has_no_room_for_is_dropped_by_whole_lines(disk, tmp_path):
+def test_lines_beyond_the_buffer_are_dropped_whole(disk, tmp_path):
     """The loop does not wait for the disk, so the ring loses nothing; every line that is missing
     is counted."""
     with Tracer("--ring-size", RING, "--output-buffer", "1M",

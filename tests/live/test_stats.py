@@ -102,7 +102,7 @@ def compare(tracer, netns, merged):
 
 
 @pytest.mark.parametrize("family", (4, 6), ids=("ipv4", "ipv6"))
-def test_now_is_what_the_kernel_counts(family):
+def test_now_agrees_with_the_kernel(family):
     fixture, chance = Fixture(family), random.Random(family)
     fixture.peer  # the address that we listen on comes with it
     half_open = fixture.listen()
@@ -127,7 +127,7 @@ def test_now_is_what_the_kernel_counts(family):
         assert seen[state] > 0, f"nothing was in {state} to compare"
 
 
-def test_what_was_made_is_counted():
+def test_counts_the_traffic_exactly():
     netns = Netns.create()
     with Tracer("1h", "--netns", netns.path, command="stats") as tracer:
         made = churn(4, 300)

@@ -96,7 +96,7 @@ def test_few_descriptors(descriptors):
     if descriptors >= 100:
         assert done.returncode == 0, done.stderr
     else:
-        assert "too few descriptors" in one_line(done, 2)
+        assert "cannot open enough descriptors" in one_line(done, 2)
 
 
 @pytest.mark.parametrize("descriptors", range(5, 36, 3))
@@ -129,7 +129,7 @@ def test_without_memory():
 @pytest.mark.parametrize("options", [("leaks", "--watch", "1s"), ("leaks", "--watch", "1h"),
                                      ("leaks", "--watch", "1s", "--json"), ("stats", "1"),
                                      ("trace", "--json")], ids=" ".join)
-def test_ends_when_nobody_reads(options):
+def test_ends_when_the_reader_closes(options):
     with patience.start([BINARY, *options, "--netns", "self"], stdout=subprocess.PIPE,
                         stderr=subprocess.DEVNULL) as tracer:
         assert tracer.stdout.readline()
@@ -145,7 +145,7 @@ def test_help_that_cannot_be_written_fails(argument):
         one_line(run(argument, stdout=full), 2)
 
 
-def test_a_terminal_that_hangs_up_ends_what_runs_in_it(tmp_path):
+def test_a_terminal_hangup_ends_foreground_processes(tmp_path):
     """`record`, which writes nothing to it."""
     controller, terminal = os.openpty()
     ready = tmp_path / "ready"
@@ -355,7 +355,7 @@ def stranger(wanted):
     return False
 
 
-def test_a_number_that_is_used_again_is_a_stranger():
+def test_a_reused_inode_number_is_another_namespace():
     holder = Child(hold_namespace)
     inum = holder.told()
     with Tracer("--netns", f"/proc/{holder.pid}/ns/net") as tracer:

@@ -85,7 +85,7 @@ def test_columns_are_aligned():
     assert max(map(len, lines)) <= 100, max(lines, key=len)
 
 
-def test_a_line_has_what_people_need():
+def test_a_line_has_all_columns():
     """Local time, both endpoints, FROM → TO, the dwell, the owner."""
     line = next(each for each in transitions(text_of())
                 if re.search(r"ESTABLISHED +→ +CLOSED", each))

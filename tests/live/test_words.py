@@ -46,7 +46,7 @@ def nobody_answers(child, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_refused_is_what_somebody_refused(family):
+def test_refused_only_if_the_peer_refused(family):
     child = Child(lambda child: nobody_answers(child, family))
     inum = child.told()
     with Tracer("--netns", f"/proc/{child.pid}/ns/net") as tracer:
@@ -120,7 +120,7 @@ def test_the_listener_is_that_of_tproxy():
     assert child.result() == ""
     assert b'"flag":"ACCEPT"' in text and b'"port":3128' in text, (text, said)
     assert b'"local":{"addr":"192.0.2.1","port":80}' in text, "where the peer meant to connect"
-    assert b"queue of port 3128 (TPROXY: it gets those to port 80)" in done.stdout, done.stdout
+    assert b"queue of port 3128 (TPROXY redirects port 80 to it)" in done.stdout, done.stdout
 
 
 # --- what may not be opened -------------------------------------------------------------------
@@ -167,7 +167,7 @@ def waits_for_signals(pid):
 
 
 @pytest.mark.parametrize("command", ["trace", "stats", "leaks"])
-def test_nobody_reads_stdout_and_stderr_and_still_it_ends(command, tmp_path):
+def test_ends_although_stdout_and_stderr_stall(command, tmp_path):
     """2>&1 into a pipe whose reader stalls: the last messages have no room."""
     with full_pipe() as pipe:
         options = ["--watch", "100ms"] if command == "leaks" else []

@@ -13,8 +13,8 @@ BASIC = ("active_close or passive_close or simultaneous_close or orphan_gets_fin
 SCENARIOS = ["test_lifecycle.py", "test_flags.py", "test_snapshot.py", "test_leaks.py::test_json",
              "test_accept_queue.py", "test_accept_trace.py",
              "test_ages.py::test_the_truth_is_between_the_bounds",
-             "test_ages.py::test_what_is_old_enough_is_a_leak",
-             "test_ages.py::test_what_may_be_old_enough_is_listed_and_no_leak", "test_mptcp.py",
+             "test_ages.py::test_sockets_over_the_threshold_are_leaks",
+             "test_ages.py::test_sockets_of_unknown_age_are_listed_and_no_leak", "test_mptcp.py",
              "/tests/vm/guest/test_churn.py"]
 
 

@@ -53,6 +53,19 @@ check_shell() {
   (cd "$root" && shellcheck -x dev .ci/run vmlinux/generate && sources -name '*.sh' | xargs -0r shellcheck -x)
 }
 
+# A header includes what it uses: each compiles alone.
+check_bpf_headers() {
+  if ! command -v clang >/dev/null; then
+    say "BPF headers: no clang here"
+    unchecked+=(bpf_headers)
+    ! in_ci
+    return
+  fi
+  (cd "$root" && find bpf -name '*.h' -print0 |
+    xargs -0r -n 1 -P "$(nproc)" clang --target=bpf -D__TARGET_ARCH_x86 -fsyntax-only \
+      -Ibpf -Iinclude -isystem vmlinux -x c)
+}
+
 check_tidy() {
   build tcpdwell || return
   (cd "$root" && find user -name '*.cpp' -print0 |
@@ -60,7 +73,7 @@ check_tidy() {
 }
 
 cmd_lint() {
-  local checks=(check_size check_layers check_format check_shell) check failed=() unchecked=()
+  local checks=(check_size check_layers check_format check_shell check_bpf_headers) check failed=() unchecked=()
   install_lint_packages
   if [ "${1:-}" != --quick ]; then
     install_missing "${build_packages[@]}"

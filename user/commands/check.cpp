@@ -1,23 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "commands/check.h"
-
+// `check`: whether and how exactly this host can be traced, found by attaching the programs; what
+// its TCP sysctls mean for a trace; and which settings of sysctl files are mistakes.
 #include <spdlog/spdlog.h>
 #include <sys/utsname.h>
 
+#include <csignal>
 #include <ctime>
 #include <iterator>
+#include <optional>
+#include <string>
+#include <utility>
 
+#include "commands/common.h"
+#include "commands/table.h"
+#include "kernel/sysctl_files.h"
+#include "kernel/sysctls.h"
+#include "lifecycle/filter.h"
+#include "model/kernel_time.h"
+#include "session/limits.h"
 #include "session/privileges.h"
 #include "session/sees.h"
 #include "session/session.h"
-#include "model/kernel_time.h"
-#include "kernel/sysctl_files.h"
+#include "sinks/check_report.h"
 #include "sinks/escape.h"
 
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kMostFolklore = 1000;
+constexpr std::size_t kMostMistakes = 1000;
+
+struct Checked {
+  CheckReport report;
+  // Why the host cannot be traced or --netns not entered; also part of the report.
+  std::optional<Error> refusal;
+};
 
 When now() {
   timespec wall{};
@@ -36,7 +52,7 @@ void append(std::vector<Limitation>& to, std::vector<Limitation> more) {
   to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
-// As a trace does it: what a verifier or an attachment says is not to be known otherwise.
+// Attaches as a trace does: only that shows what the verifier and the attachment refuse.
 void try_to_trace(const Filter& filter, Result<Programs>& programs, Checked& checked) {
   CheckReport& report = checked.report;
   report.traceable = static_cast<bool>(programs);
@@ -64,10 +80,10 @@ void add_sysctls(const NetnsChoice& netns, BpfIterators* iterators, Checked& che
   }
   const Error error{"network namespace " + std::to_string(netns.inum) + " cannot be entered",
                     {},
-                    iterators ? "Be root, and see that it is still there"
-                          : "Be root, and give its path: what has only a number is looked for with "
-                            "BPF"};
-  report.missing.push_back({error.doing, "its sysctls are not known", error.hint});
+                    iterators ? "Run it as root, and list the namespaces with: lsns -t net"
+                              : "Run it as root, and give its path: finding a namespace by its "
+                                "number needs BPF"};
+  report.missing.push_back({error.doing, "its sysctls are unknown", error.hint});
   if (!checked.refusal) checked.refusal = error;
 }
 
@@ -79,37 +95,55 @@ std::string printable(const std::string& path) {
 
 std::vector<SysctlMistake> all_sysctl_mistakes() {
   std::vector<SysctlMistake> all;
-  visit_sysctl_files("", {.file =
-                              [&](const std::string& path, std::string_view text) {
-                                auto found = find_sysctl_mistakes(path, text, kMostFolklore - all.size());
-                                std::move(found.begin(), found.end(), std::back_inserter(all));
-                                if (text.size() == kMostOfSysctlFile)
-                                  spdlog::warn("{} is long: only its first MiB was read",
-                                               printable(path));
-                              },
-                          .unreadable =
-                              [](const std::string& path, const std::string& why) {
-                                spdlog::warn("{} was not read: {}", printable(path), why);
-                              }});
+  visit_sysctl_files(
+      "", {.file =
+               [&](const std::string& path, std::string_view text) {
+                 auto found = find_sysctl_mistakes(path, text, kMostMistakes - all.size());
+                 std::move(found.begin(), found.end(), std::back_inserter(all));
+                 if (text.size() == kMostOfSysctlFile)
+                   spdlog::warn("{} is too long: read only its first MiB", printable(path));
+               },
+           .unreadable =
+               [](const std::string& path, const std::string& why) {
+                 spdlog::warn("cannot read {}: {}", printable(path), why);
+               }});
   return all;
 }
 
-}  // namespace
-
-Checked check(const CheckConfig& config) {
+// `netns`: whose sysctls to read; nullopt: our own. Detaches all programs. Warns on stderr of each
+// sysctl file that it could not read in full.
+Checked check(const std::optional<NetnsChoice>& netns) {
   Checked checked;
   checked.report.kernel = kernel_release();
   checked.report.hz = kernel_hz();
   checked.report.time_wait = timer_bounds(kTimeWaitLength, checked.report.hz);
   checked.report.sysctl_mistakes = all_sysctl_mistakes();
   Filter filter;
-  if (config.netns) filter.netns = config.netns->inum;
+  if (netns) filter.netns = netns->inum;
   auto programs = Programs::attach({.ring_bytes = ring_size(0)});
   try_to_trace(filter, programs, checked);
-  add_sysctls(config.netns.value_or(NetnsChoice{.inum = own_netns(), .path = {}}),
+  add_sysctls(netns.value_or(NetnsChoice{.inum = own_netns(), .path = {}}),
               programs ? &programs->iterators() : nullptr, checked);
   checked.report.when = now();
   return checked;
+}
+
+}  // namespace
+
+int run_check(const Options& options) {
+  if (const auto error = settle_limits(kDescriptorsOfATrace)) return fail(*error);
+  ::signal(SIGPIPE, SIG_IGN);  // a closed pipe ends it quietly
+  auto output = Output::open(options.output, 0, options.files);
+  if (!output) return fail(output.error());
+  std::optional<NetnsChoice> netns;
+  if (options.filter.netns)
+    netns = NetnsChoice{.inum = *options.filter.netns, .path = options.netns_path};
+  const auto [report, refusal] = check(netns);
+  output->write(
+      options.json ? check_json(report) : check_text(report, text_style(options, *output)), true);
+  output->finish();
+  if (const auto error = output->error()) return fail(*error);
+  return refusal ? fail(*refusal) : kDone;
 }
 
 }  // namespace tcpdwell

@@ -16,18 +16,18 @@
 namespace tcpdwell {
 namespace {
 
-// What the child tells where it got no further.
+// Sent by the child if it cannot execute CMD.
 struct Failure {
   enum Step : int { Identity, Exec } step;
   int code;
 };
 
-// All that the child needs, made before the fork.
+// Everything that the child needs, prepared before the fork.
 struct Plan {
   std::vector<std::string> argv;
   std::optional<Identity> identity;
   std::vector<std::string> environment;
-  struct sigaction on_child_end;  // as we inherited it
+  struct sigaction on_child_end;  // as inherited
 };
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
@@ -42,22 +42,23 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   ::_exit(kOwnFailure);
 }
 
-// The channel closes on exec, which tells the parent that it worked.
+// Exec closes the channel, which reports success to the parent.
 [[noreturn]] void wait_and_execute(const Plan& plan, int channel) {
   ::sigaction(SIGCHLD, &plan.on_child_end, nullptr);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a parent that died before that is an end of the channel
+  ::prctl(PR_SET_PDEATHSIG,
+          SIGKILL);  // if the parent died before this, recv() sees the end of the channel
   char go = 0;
   ssize_t got = 0;
   while ((got = ::recv(channel, &go, 1, 0)) < 0 && errno == EINTR) continue;
   if (got != 1) ::_exit(kOwnFailure);
-  ::prctl(PR_SET_PDEATHSIG, 0);  // it would outlast exec, and CMD outlives us
+  ::prctl(PR_SET_PDEATHSIG, 0);  // it survives exec, and CMD may outlive us
   if (plan.identity && !plan.identity->assume()) give_up(channel, {Failure::Identity, errno});
   ::execvpe(plan.argv[0].c_str(), pointers(plan.argv).data(), pointers(plan.environment).data());
   give_up(channel, {Failure::Exec, errno});
 }
 
 Result<Plan> make_plan(const std::vector<std::string>& argv, const std::string& user) {
-  if (argv.empty()) return Error{"there is no command to run", {}, {}};
+  if (argv.empty()) return Error{"no command to run", {}, {}};
   Plan plan{.argv = argv, .identity = {}, .environment = {}, .on_child_end = {}};
   for (char** entry = environ; *entry; ++entry) plan.environment.emplace_back(*entry);
   if (user.empty()) return plan;
@@ -72,13 +73,14 @@ ExecFailure explain(const Failure& failure, const std::string& name, const std::
   Error error{name, {failure.code, std::generic_category()}, {}};
   if (failure.step == Failure::Identity) {
     error.doing = "becoming user " + user;
-    if (failure.code == EPERM) error.hint = "Only root may become somebody else";
+    if (failure.code == EPERM) error.hint = "Run tcpdwell as root, or omit --user";
     return {kOwnFailure, std::move(error)};
   }
   const bool is_path = name.find('/') != std::string::npos;
   if (failure.code == ENOENT && is_path && ::access(name.c_str(), F_OK) == 0)
-    error.hint = "It is there, but not the interpreter or loader that it names";
-  // A directory in PATH that is none is passed over, whatever error its turn leaves behind.
+    error.hint =
+        "The file exists, but its interpreter or loader does not: see its first line, or file(1)";
+  // execvpe() skips a PATH entry that is not a directory, but may leave its error behind.
   const bool absent = failure.code == ENOENT || (failure.code == ENOTDIR && !is_path);
   return {absent ? kNotFound : kNotExecutable, std::move(error)};
 }
@@ -92,14 +94,14 @@ Result<Command> Command::fork(const std::vector<std::string>& argv, const std::s
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
     return system_error("making a channel to the command");
   UniqueFd ours(ends[0]), theirs(ends[1]);
-  // Where it was inherited as ignored the kernel would reap CMD, and its status with it.
+  // If SIGCHLD is inherited as ignored, the kernel reaps CMD and drops its status.
   struct sigaction by_default {};
   by_default.sa_handler = SIG_DFL;
   ::sigaction(SIGCHLD, &by_default, &plan->on_child_end);
   const pid_t pid = ::fork();
   if (pid < 0) return system_error("forking the command");
   if (pid == 0) {
-    ours.reset();  // or we would wait for ourselves, should the parent die
+    ours.reset();  // otherwise the channel would not end with the parent
     wait_and_execute(*plan, theirs.get());
   }
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
@@ -112,7 +114,7 @@ Result<Command> Command::fork(const std::vector<std::string>& argv, const std::s
 
 Command::~Command() {
   if (!channel_) return;
-  ::kill(pid_, SIGKILL);  // not only the end of the channel: it may be stopped
+  ::kill(pid_, SIGKILL);  // the child may be stopped and not see the end of the channel
   ::waitpid(pid_, nullptr, 0);
 }
 
@@ -136,14 +138,14 @@ std::optional<int> Command::status() {
   const pid_t ended = ::waitpid(pid_, &status, WNOHANG);
   if (ended == 0) return std::nullopt;
   if (ended < 0)
-    status_ = kOwnFailure;  // not our child any more: waiting for it would never end
+    status_ = kOwnFailure;  // no longer our child: do not wait for ever
   else
     status_ = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   return status_;
 }
 
 void Command::forward(int signal) {
-  if (!status()) ::kill(pid_, signal);  // not yet reaped, so the pid is nobody else's
+  if (!status()) ::kill(pid_, signal);  // not reaped yet, so the pid is not reused
 }
 
 void give_away_stdin_and_stdout() {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process of `tcpdwell run -- CMD`: forked at once, executed only after release(), so that it
-// can be marked for tracing before its first instruction.
-//
-// CMD gets what tcpdwell itself was given and nothing of tcpdwell's own: signal mask and
-// dispositions, process group, session and terminal, stdin, stdout and stderr, limits.
+// The process of `tcpdwell run -- CMD`: forked at once, but executed only after release(), so that
+// it is marked for tracing before its first instruction.
+// CMD inherits the environment of tcpdwell unchanged: signal mask and dispositions, process group,
+// session and terminal, stdin, stdout and stderr, limits.
 #pragma once
 
 #include <sys/types.h>
@@ -17,7 +16,7 @@
 
 namespace tcpdwell {
 
-// tcpdwell's own exit statuses of `run`, as env(1) has them.
+// Exit statuses of `run` itself, as in env(1).
 constexpr int kOwnFailure = 125, kNotExecutable = 126, kNotFound = 127;
 
 struct ExecFailure {
@@ -27,23 +26,23 @@ struct ExecFailure {
 
 class Command {
  public:
-  // Call it first of all, before there is any thread, and before Signals or a limit is set: what
-  // tcpdwell changes of itself afterwards does not reach CMD. `user` empty: whoever we are.
+  // Call it first, before any thread exists and before Signals or limits change: later changes do
+  // not reach CMD. `user` empty: the current user.
   static Result<Command> fork(const std::vector<std::string>& argv, const std::string& user = {});
 
   Command(Command&&) noexcept = default;
   Command& operator=(Command&&) = delete;
-  // Never released: the child goes away, nothing was executed. Released: CMD lives on.
+  // Kills the child if it was not released. A released CMD lives on.
   ~Command();
 
   pid_t pid() const { return pid_; }
-  int pidfd() const { return pidfd_.get(); }  // readable once it ended
+  int pidfd() const { return pidfd_.get(); }  // readable once CMD has ended
 
-  // Lets it execute; once. nullopt: it runs, or somebody killed it first.
+  // Executes CMD. Call it once. nullopt: CMD runs, or was killed first.
   std::optional<ExecFailure> release();
-  // 0..255, or 128+N for a signal; nullopt while it runs. Never blocks.
+  // 0 to 255, or 128+N for a signal; nullopt while CMD runs. Never blocks.
   std::optional<int> status();
-  // Nothing happens if it has ended.
+  // No effect if CMD has ended.
   void forward(int signal);
 
  private:
@@ -61,8 +60,8 @@ class Command {
   std::optional<int> status_;
 };
 
-// stdin and stdout become /dev/null. They are CMD's: while we hold them, too, whoever reads what
-// CMD writes sees no end of it when CMD closes it, and whoever writes to CMD no broken pipe.
+// Redirects stdin and stdout to /dev/null. They belong to CMD: if we held them, too, the readers
+// and writers of CMD would not see it close them.
 void give_away_stdin_and_stdout();
 
 }  // namespace tcpdwell

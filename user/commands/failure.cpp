@@ -5,16 +5,18 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <exception>
 #include <new>
 
-#include "commands/command.h"
-
 namespace tcpdwell {
 namespace {
 
-void tell(const char* what) noexcept {
+// A terminate handler takes no arguments.
+std::atomic<int> terminate_status{2};
+
+void print(const char* what) noexcept {
   const auto part = [](const char* text) {
     return iovec{const_cast<char*>(text), std::strlen(text)};
   };
@@ -24,27 +26,24 @@ void tell(const char* what) noexcept {
 
 }  // namespace
 
-void tell_what_was_thrown() noexcept {
+void print_exception() noexcept {
   try {
     throw;
   } catch (const std::bad_alloc&) {
-    tell("out of memory");
+    print("out of memory");
   } catch (const std::exception& error) {
-    tell(error.what());
+    print(error.what());
   } catch (...) {
-    tell("something unknown was thrown");
+    print("unknown exception");
   }
 }
 
-template <int Status>
-void end_with_status() {
+void exit_on_terminate(int status) {
+  terminate_status = status;
   std::set_terminate([] {
-    if (std::current_exception()) tell_what_was_thrown();
-    ::_exit(Status);
+    if (std::current_exception()) print_exception();
+    ::_exit(terminate_status);
   });
 }
-
-template void end_with_status<2>();
-template void end_with_status<kOwnFailure>();
 
 }  // namespace tcpdwell

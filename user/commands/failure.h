@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way out for what nobody handles: no memory, no thread. One line on stderr, and a status that
-// was promised; never a crash.
+// The exit for exceptions that nothing handles, such as no memory or no thread: one line on stderr
+// and the documented exit status, never a crash.
 #pragma once
 
 namespace tcpdwell {
 
-// Within a catch block: says what was thrown. Allocates nothing.
-void tell_what_was_thrown() noexcept;
-// What is thrown where nothing may be (std::terminate) ends the process with `Status`.
-template <int Status>
-void end_with_status();
+// Call it within a catch block: prints the exception to stderr. Allocates nothing.
+void print_exception() noexcept;
+// std::terminate() prints the exception and exits with `status` from now on.
+void exit_on_terminate(int status);
 
 }  // namespace tcpdwell

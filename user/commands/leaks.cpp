@@ -1,33 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "commands/leaks.h"
-
+// `leaks`: lists the sockets that are stuck now. It traces no event but asks the kernel, once or
+// repeatedly.
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
 #include <csignal>
+#include <functional>
+#include <optional>
 
+#include "commands/common.h"
+#include "commands/leak_sinks.h"
+#include "commands/table.h"
+#include "lifecycle/owned_flags.h"
 #include "options/kernel_filter.h"
 #include "options/netns_choice.h"
+#include "session/limits.h"
 #include "session/privileges.h"
-#include "lifecycle/owned_flags.h"
+#include "session/session.h"
+#include "sinks/leak_report.h"
+#include "sinks/ndjson_sink.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {
 namespace {
 
-// Each look is a session of its own, with a start and an end; all of them together have one. The
-// flags of a look are kept until it is known to be complete.
+struct LeaksConfig {
+  SessionConfig session;
+  std::uint64_t ring_bytes = 0;
+  std::optional<Nanos> watch;     // interval between two scans; nullopt: one scan
+  std::optional<Nanos> duration;  // of all scans together
+};
+
+// Merges the sessions of all scans into one: passes one start record and no end record. Holds the
+// flags of a scan back until the scan is complete.
 class SessionMerger final : public Sink {
  public:
   explicit SessionMerger(Sink& sink) : sink_(sink) {}
   void write(const Record& record) noexcept override {
-    if (std::holds_alternative<EndRecord>(record)) return;
-    if (std::holds_alternative<StartRecord>(record) && std::exchange(started_, true)) return;
-    if (const auto* flag = std::get_if<FlagRecord>(&record))
-      flags_.add(*flag);
-    else
-      sink_.write(record);
+    const auto pass_on = [&] { sink_.write(record); };
+    std::visit(
+        Overloaded{[](const EndRecord&) {},
+                   [&](const StartRecord&) {
+                     if (!std::exchange(started_, true)) pass_on();
+                   },
+                   [this](const FlagRecord& flag) { flags_.add(flag); },
+                   [&](const TransitionRecord&) { pass_on(); },
+                   [&](const ConnectionRecord&) { pass_on(); },
+                   [&](const FailedConnectsRecord&) { pass_on(); },
+                   [&](const LostRecord&) { pass_on(); }, [&](const ClockRecord&) { pass_on(); }},
+        record);
   }
   void pass_flags() {
     for (const FlagRecord& flag : flags_.all()) sink_.write(flag);
@@ -50,16 +72,16 @@ std::uint32_t flagged_states(const Thresholds& thresholds) {
 
 class LeakScanner {
  public:
-  LeakScanner(const LeaksConfig& config, std::optional<std::uint64_t> netns_cookie, Programs& programs,
-        Output& output)
+  LeakScanner(const LeaksConfig& config, std::optional<std::uint64_t> netns_cookie,
+              Programs& programs, Output& output)
       : session_(config.session), programs_(programs), output_(output) {
     session_.netns_cookie = netns_cookie;
     session_.flags_uncertain = true;
     session_.memory = &memory_;
   }
 
-  // nullopt: it was not completed.
-  Result<std::optional<EndRecord>> one(Sink& sink) {
+  // nullopt: the scan is incomplete.
+  Result<std::optional<EndRecord>> scan(Sink& sink) {
     memory_.begin_look();
     session_.cgroups = list_cgroups(find_cgroup2_mount());
     Session session(session_, programs_, sink, output_);
@@ -68,13 +90,13 @@ class LeakScanner {
     bool settled = false;
     const auto error = session.loop([&] {
       settled = session.is_settled(monotonic_now());
-      return heed_signals() || settled;
+      return handle_signals() || settled;
     });
     if (error) return *error;
     if (const auto count = session.namespaces_not_entered())
       spdlog::warn("cannot enter {}: their sockets are not listed",
                    format_count(count, "network namespace"));
-    if (session.netns_missing() && !std::exchange(gone_, true))
+    if (session.netns_missing() && !std::exchange(netns_gone_, true))
       spdlog::error("network namespace {} is gone", *session_.filter.netns);
     auto watched = session.watched_states();
     EndRecord end = session.finish(programs_);
@@ -82,37 +104,38 @@ class LeakScanner {
     lost_ += end.lost;
     ring_full_ += end.ring_full;
     const bool none_entered = session_.filter.netns && session.namespaces_not_entered() > 0;
-    const bool complete =
-        settled && !session.snapshot_failed() && !session.refused() && !none_entered && !gone_;
+    const bool complete = settled && !session.snapshot_failed() && !session.refused() &&
+                          !none_entered && !netns_gone_;
     if (!complete) memory_.drop_look();
     return complete ? std::optional(std::move(end)) : std::nullopt;
   }
 
-  bool interrupted() const { return over_; }
-  bool netns_gone() const { return gone_; }   // the one that was asked for
-  void add_losses_to(EndRecord& end) const {  // those of all looks
+  bool interrupted() const { return interrupted_; }
+  bool netns_gone() const { return netns_gone_; }  // the namespace of --netns
+  // Adds the losses of all scans.
+  void add_losses_to(EndRecord& end) const {
     end.lost = lost_;
     end.ring_full = ring_full_;
   }
 
-  // True if a signal came instead, or nobody reads the output any more.
+  // Returns true early on a signal or if the reader of the output is gone.
   bool pause(Nanos until) {
-    while (!over_ && monotonic_now() < until) {
+    while (!interrupted_ && monotonic_now() < until) {
       std::array<pollfd, 2> news{pollfd{.fd = signals_.fd(), .events = POLLIN, .revents = 0},
                                  pollfd{.fd = output_.fd(), .events = 0, .revents = 0}};
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - monotonic_now());
       ::poll(news.data(), news.size(), static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
       const bool unread = (news[1].revents & (POLLERR | POLLHUP)) != 0;
-      over_ = heed_signals() || unread;
+      interrupted_ = handle_signals() || unread;
     }
-    return over_;
+    return interrupted_;
   }
 
  private:
-  bool heed_signals() {
+  bool handle_signals() {
     while (const auto signal = signals_.next())
-      over_ = (*signal == SIGHUP ? !output_.reopen() : true) || over_;
-    return over_;
+      interrupted_ = (*signal == SIGHUP ? !output_.reopen() : true) || interrupted_;
+    return interrupted_;
   }
 
   SessionConfig session_;
@@ -120,14 +143,15 @@ class LeakScanner {
   Programs& programs_;
   Output& output_;
   Signals signals_;
-  bool over_ = false, gone_ = false;
+  bool interrupted_ = false, netns_gone_ = false;
   std::uint64_t lost_ = 0, ring_full_ = 0;
 };
 
-}  // namespace
-
+// Writes to `sink` a start record, the flags of each complete scan, and an end record, which it
+// returns. Calls `scanned` with the end of each complete scan. nullopt: no scan was complete, and
+// stderr has the reason, unless the reader of the output is gone.
 Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
-                                            const std::function<void(const EndRecord&)>& looked) {
+                                            const std::function<void(const EndRecord&)>& scanned) {
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .trace = false,
                                     .ring_bytes = ring_size(config.ring_bytes),
@@ -135,41 +159,71 @@ Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sin
   if (!programs) return programs.error();
   auto netns = keep_to_netns(*programs, config.session.filter, config.session.netns_path);
   if (!netns) return netns.error();
-  auto promises =
+  auto rights =
       drop_unneeded_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
-                                .opens_files = output.is_reopened()});
-  if (!promises) return promises.error();
+                                       .opens_files = output.is_reopened()});
+  if (!rights) return rights.error();
   SessionMerger all(sink);
-  LeakScanner looks(config, *netns, *programs, output);
+  LeakScanner scanner(config, *netns, *programs, output);
   const Nanos began = monotonic_now();
   std::optional<EndRecord> last;
   for (std::int64_t round = 1;; ++round) {
-    auto end = looks.one(all);
+    auto end = scanner.scan(all);
     if (!end) return end.error();
     if (*end) {
       last = *end;
       all.pass_flags();
-      looked(*last);
+      scanned(*last);
     }
     all.drop_flags();
-    if (looks.netns_gone()) break;
-    if (output.flush_through() != Output::Status::Ok) break;  // the next look may be in an hour
+    if (scanner.netns_gone()) break;
+    if (output.flush_through() != Output::Status::Ok) break;  // the next scan may be in an hour
     const Nanos next = began + (config.watch ? *config.watch * round : Nanos{0});
     if (!config.watch || (config.duration && next >= began + *config.duration)) break;
-    if (looks.pause(next)) break;
+    if (scanner.pause(next)) break;
   }
   if (!last) {
-    if (looks.interrupted())
-      spdlog::error("interrupted before the look was over: nothing is known");
+    if (scanner.interrupted())
+      spdlog::error(
+          "interrupted before the scan was complete: no result. Run it again, or narrow it "
+          "(--netns)");
     output.finish();
     return last;
   }
-  looks.add_losses_to(*last);
+  scanner.add_losses_to(*last);
   last->elapsed = monotonic_now() - began;
   sink.write(*last);
   output.finish();
   if (const auto error = output.error()) return *error;
   return last;
+}
+
+}  // namespace
+
+int run_leaks(const Options& options) {
+  if (const auto error = settle_limits(kDescriptorsOfALook)) return fail(*error);
+  auto output = Output::open(options.output, options.output_buffer, options.files);
+  if (!output) return fail(output.error());
+  LeakReport table(*output, text_style(options, *output));
+  FlagsTo<LeakReport> to_table(table);
+  NdjsonSink json(*output, Kinds{});
+  RaisedOnly sink(options.json ? static_cast<Sink&>(json) : to_table);
+  LeaksConfig config{.session = session_config(options),
+                     .ring_bytes = options.ring_bytes,
+                     .watch = options.watch,
+                     .duration = options.duration};
+  config.session.filter.flags_only = true;
+  bool leaked = false;
+  auto end = find_leaks(config, sink, *output, [&](const EndRecord& scan) {
+    if (!options.json) table.print(scan.when, *scan.watched);
+    leaked = sink.leaked();
+    sink.begin_round();
+  });
+  if (!end) return fail(end.error());
+  if (!*end) return kFailed;
+  const int status = lost_status(options, **end, *output);
+  if (status != kDone) return status;
+  return leaked ? kLeaked : kDone;
 }
 
 }  // namespace tcpdwell

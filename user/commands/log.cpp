@@ -16,15 +16,15 @@ namespace tcpdwell {
 namespace {
 
 constexpr int kPatienceMs = 1000;
-constexpr int kTries = 3;            // others may fill a pipe that had room
-constexpr std::size_t kPart = 4096;  // PIPE_BUF: where poll() sees room, there is room for it
+constexpr int kTries = 3;            // another process may fill a pipe that had room
+constexpr std::size_t kPart = 4096;  // PIPE_BUF: if poll() reports room, this much fits
 
 bool has_room(int timeout_ms) {
   pollfd ready{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
   return ::poll(&ready, 1, timeout_ms) > 0;
 }
 
-// Not all files know RWF_NOWAIT: a terminal that has room takes so little at once.
+// Some files lack RWF_NOWAIT: a terminal with room takes so little without blocking.
 ssize_t write_some(std::string_view text) {
   const iovec part{const_cast<char*>(text.data()), text.size()};
   const ssize_t written = ::pwritev2(STDERR_FILENO, &part, 1, -1, RWF_NOWAIT);

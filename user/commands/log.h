@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines for stderr, that never hold us up: it may be the pipe that stdout is, with a reader that
-// stalls.
+// Logs to stderr without blocking: stderr may be the same pipe as stdout, with a stalled reader.
 #pragma once
 
 namespace tcpdwell {
 
-// What spdlog is told goes to stderr, with "tcpdwell: " before it. Call it once. A line that stderr
-// does not take within a second is dropped.
+// Makes spdlog write to stderr, with the prefix "tcpdwell: ". Call it once. Drops a line that
+// stderr does not take within a second.
 void set_up_log(bool verbose);
 
 }  // namespace tcpdwell

@@ -17,17 +17,18 @@ namespace {
 
 std::string doing_ready(const std::string& path) { return "--ready-file: making " + path; }
 
-// A FIFO would keep us waiting for its reader when there are events to be read; a file that we
-// write to would be emptied. Known before the trace begins, not when it is ready.
+// Refuses a FIFO, which would block until it has a reader, and a file that another option writes,
+// which would be truncated. Checked before the trace begins.
 std::optional<Error> why_no_ready_file(const TracerConfig& config, const FilePolicy& policy) {
   struct stat info {};
   if (config.ready_file.empty() || ::stat(config.ready_file.c_str(), &info) != 0)
     return std::nullopt;
   const std::string doing = doing_ready(config.ready_file);
-  if (!S_ISREG(info.st_mode)) return Error{doing + ": it is there, and not a file", {}, {}};
+  if (!S_ISREG(info.st_mode))
+    return Error{doing + ": it exists and is not a regular file. Give another path", {}, {}};
   const auto& used = policy.in_use;
   if (std::find(used.begin(), used.end(), id_of(info)) == used.end()) return std::nullopt;
-  return Error{doing + ": another option reads it or writes to it", {}, {}};
+  return Error{doing + ": another option reads or writes this file. Give another path", {}, {}};
 }
 
 FilePolicy policy_of_ready_file(const TracerConfig& config, const Output& output,
@@ -44,8 +45,8 @@ std::optional<Error> make_ready_file(const std::string& path, const FilePolicy& 
   return file ? std::nullopt : std::optional(file.error());
 }
 
-// What to do with the signals that came: true if one of them ends the run.
-bool heed(Signals& signals, Output& output, recording::Recorder* recorder) {
+// Handles pending signals; true if one of them ends the run.
+bool handle_signals(Signals& signals, Output& output, recording::Recorder* recorder) {
   bool over = false;
   while (const auto signal = signals.next()) {
     if (*signal == SIGHUP && recorder != nullptr) recorder->reopen(monotonic_now());
@@ -54,7 +55,7 @@ bool heed(Signals& signals, Output& output, recording::Recorder* recorder) {
   return over;
 }
 
-// The rights of the thread that writes it.
+// Limits the capabilities of the writer thread.
 Result<std::unique_ptr<recording::Recorder>> open_record(const recording::RecorderConfig& config) {
   auto recorder = recording::Recorder::open(config);
   if (recorder)
@@ -63,18 +64,18 @@ Result<std::unique_ptr<recording::Recorder>> open_record(const recording::Record
   return recorder;
 }
 
-// Tells once why there will be no more of it. True: there is nothing to go on for.
-class RecordWatch {
+// Logs once why the recording ended. over() is true if the run exists only for the recording.
+class RecordingWatch {
  public:
-  RecordWatch(const TracerConfig& config, const recording::Recorder* recorder)
+  RecordingWatch(const TracerConfig& config, const recording::Recorder* recorder)
       : config_(config), recorder_(recorder) {}
   bool over() {
     if (recorder_ == nullptr || !(recorder_->failed() || recorder_->full())) return false;
-    if (!std::exchange(told_, true) && !config_.only_record) {
+    if (!std::exchange(warned_, true) && !config_.only_record) {
       if (const auto error = recorder_->error())
-        spdlog::warn("{}: the trace goes on without a record", error->text());
+        spdlog::warn("{}: the trace continues without a recording", error->text());
       else
-        spdlog::info("{} has reached --max-size: the trace goes on without a record",
+        spdlog::info("{} has reached --max-size: the trace continues without a recording",
                      config_.record->path);
     }
     return config_.only_record;
@@ -83,23 +84,23 @@ class RecordWatch {
  private:
   const TracerConfig& config_;
   const recording::Recorder* recorder_;
-  bool told_ = false;
+  bool warned_ = false;
 };
 
-// The ready file is made; what was kept for it alone goes, too.
+// Makes the ready file and drops the capabilities kept for it.
 std::optional<Error> get_ready(const TracerConfig& config, const FilePolicy& files,
-                               NeededRights promises, const Output& output) {
+                               NeededRights rights, const Output& output) {
   auto error = make_ready_file(config.ready_file, files);
-  promises.opens_files = output.is_reopened();
-  return error ? error : keep_only(needed_for(promises));
+  rights.opens_files = output.is_reopened();
+  return error ? error : keep_only(needed_for(rights));
 }
 
-std::optional<Error> run_until_over(const TracerConfig& config, const NeededRights& promises,
+std::optional<Error> run_until_over(const TracerConfig& config, const NeededRights& rights,
                                     Session& session, Signals& signals, Output& output) {
   std::optional<Error> failed;
   std::optional<Nanos> until;
   bool ready = false;
-  RecordWatch record(config, session.recorder());
+  RecordingWatch record(config, session.recorder());
   const auto over = [&] {
     const Nanos now = monotonic_now();
     if (!ready && session.is_ready()) {
@@ -107,10 +108,10 @@ std::optional<Error> run_until_over(const TracerConfig& config, const NeededRigh
       if (config.duration) until = now + *config.duration;
       if (const auto not_entered = session.namespaces_not_entered())
         spdlog::warn(
-            "cannot enter {}: sockets in them that are older than the trace show with their first "
+            "cannot enter {}: sockets there that are older than the trace appear with their first "
             "event",
             format_count(not_entered, "network namespace"));
-      failed = get_ready(config, policy_of_ready_file(config, output, session.recorder()), promises,
+      failed = get_ready(config, policy_of_ready_file(config, output, session.recorder()), rights,
                          output);
     }
     const bool gone = session.netns_gone();
@@ -118,7 +119,7 @@ std::optional<Error> run_until_over(const TracerConfig& config, const NeededRigh
       spdlog::warn("network namespace {} is gone: the trace ends with it",
                    *config.session.filter.netns);
     const bool enough = (config.enough && config.enough()) || record.over() || gone;
-    return heed(signals, output, session.recorder()) || failed || enough ||
+    return handle_signals(signals, output, session.recorder()) || failed || enough ||
            (until && now >= *until);
   };
   auto error = session.loop(over);
@@ -140,11 +141,11 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   auto netns = keep_to_netns(*programs, kept.filter, kept.netns_path);
   if (!netns) return netns.error();
   kept.netns_cookie = *netns;
-  auto promises = drop_unneeded_rights(
+  auto rights = drop_unneeded_rights(
       *programs,
       {.other_namespaces = looks_elsewhere(config.session.filter),
        .opens_files = output.is_reopened() || config.record || !config.ready_file.empty()});
-  if (!promises) return promises.error();
+  if (!rights) return rights.error();
   std::unique_ptr<recording::Recorder> recorder;
   if (config.record) {
     auto record = *config.record;
@@ -158,14 +159,14 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   Session session(std::move(kept), *programs, sink, output);
   if (const auto error = session.begin()) return *error;
   if (const auto error = session.watch(signals.fd())) return *error;
-  if (const auto error = run_until_over(config, *promises, session, signals, output)) return *error;
+  if (const auto error = run_until_over(config, *rights, session, signals, output)) return *error;
   EndRecord end = session.finish(*programs);
   if (const auto error = output.error()) return *error;
   if (recorder == nullptr) return end;
   end.unrecorded = recorder->dropped();
   if (end.unrecorded > 0)
-    spdlog::warn("{} missing in {}: the disk was too slow", format_count(end.unrecorded, "frame"),
-                 config.record->path);
+    spdlog::warn("{} missing in {}: the disk was too slow. Record to a faster disk, or with --zstd",
+                 format_count(end.unrecorded, "frame"), config.record->path);
   if (const auto error = recorder->error()) return *error;
   return end;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `trace`: everything, until somebody ends it.
+// The run of `trace`, `stats` and `record`.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,19 @@ namespace tcpdwell {
 struct TracerConfig {
   SessionConfig session;
   bool watch_accept = true;
-  std::uint64_t ring_bytes = 0;   // 0: by this machine's memory and CPUs
-  std::optional<Nanos> duration;  // from the time that all is ready; nullopt: until a signal
-  std::string ready_file;         // made once everything is attached and known; empty: none
+  std::uint64_t ring_bytes = 0;   // 0: by the memory and CPUs of this machine
+  std::optional<Nanos> duration;  // from readiness on; nullopt: until a signal
+  std::string ready_file;         // made once the snapshot is complete; empty: none
   FilePolicy files;               // of --record and --ready-file
-  std::function<bool()> enough;   // over when it says so; empty: never
+  std::function<bool()> enough;   // ends the run once true; empty: never
   std::optional<recording::RecorderConfig> record;
-  bool only_record = false;  // without a record there is nothing to go on for
+  bool only_record = false;  // end the run when the recording ends
 };
 
-// Traces until a signal (SIGINT, SIGTERM), the end of `duration`, or a reader of `output` that went
-// away. SIGHUP reopens `output`. Writes a start and an end record to `sink`, which writes to
-// `output`, and returns the latter. A record that cannot be kept any more is an error at the end:
-// what was traced meanwhile was written. Call it on the main thread, before any other thread is
-// made.
+// Traces until a signal (SIGINT, SIGTERM), the end of `duration`, or the reader of `output` is
+// gone. SIGHUP reopens `output`. Writes all records to `sink`, which writes to `output`, and
+// returns the end record. A recording that failed is an error at the end, after the trace was
+// written in full. Call it on the main thread, before any other thread exists.
 Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output);
 
 }  // namespace tcpdwell

@@ -17,8 +17,8 @@ struct Frame {
   std::string_view function;
   tcpdwell_canceller means;
 };
-// Whoever of these is nearest on the stack cancelled the timer. Of one meaning, any will do: their
-// names differ between kernels.
+// The innermost of these on the stack cancelled the timer. One symbol for each meaning suffices:
+// their names differ between kernels.
 constexpr std::array kFrames = {
     Frame{"tcp_timewait_state_process", TCPDWELL_BY_SEGMENT},
     Frame{"tcp_v4_rcv", TCPDWELL_BY_RECEIVE},
@@ -45,7 +45,7 @@ bool has_all_meanings(const std::vector<tcpdwell_range>& ranges) {
   });
 }
 
-// A compiler may have made several functions of one.
+// A compiler may split one function into several symbols.
 Addresses addresses_of(const std::vector<Symbol>& symbols) {
   Addresses found;
   for (const Symbol& symbol : symbols) {
@@ -82,8 +82,8 @@ AddressSources address_sources() {
 }
 
 AddressSources read_ahead(AddressSources sources) {
-  // Deferred: if no thread can be made, whoever asks reads it. Not moved into async(): if it can
-  // make no thread it uses its argument a second time.
+  // Deferred: if no thread can be made, the caller reads the list. Do not move the argument into
+  // async(), which uses it again if it cannot make a thread.
   const auto job = [read = std::move(sources.kallsyms)] { return read(wanted_names()); };
   const std::shared_future<std::vector<Symbol>> symbols =
       std::async(std::launch::async | std::launch::deferred, job);
@@ -101,12 +101,13 @@ Result<Addresses> find_addresses(const AddressSources& sources) {
   if (found.timewait_timer == 0) found.timewait_timer = handlers.timewait;
   if (found.request_timer == 0) found.request_timer = handlers.request;
   if (has_timers(found)) return found;
-  return Error{"the kernel shows no address of " +
-                   std::string(found.timewait_timer == 0 ? kTimewaitTimer : kRequestTimer) +
-                   ", neither in /proc/kallsyms, nor by iter/ksym, nor in sockets of our own",
-               {},
-               "CAP_SYSLOG, or `sysctl kernel.kptr_restrict=1`, shows it; without it TIME_WAIT "
-               "cannot be seen"};
+  return Error{
+      "the kernel shows no address of " +
+          std::string(found.timewait_timer == 0 ? kTimewaitTimer : kRequestTimer) +
+          ", neither in /proc/kallsyms, nor by iter/ksym, nor in sockets of our own",
+      {},
+      "Give CAP_SYSLOG, or set `sysctl kernel.kptr_restrict=1`: TIME_WAIT cannot be traced "
+      "without it"};
 }
 
 }  // namespace tcpdwell

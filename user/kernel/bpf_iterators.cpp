@@ -12,10 +12,10 @@
 #include <thread>
 #include <unordered_map>
 
-#include "pipeline/decode.h"
 #include "kernel/iterator.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/skeleton.h"
+#include "pipeline/decode.h"
 #include "util/unique_fd.h"
 
 namespace tcpdwell {
@@ -59,7 +59,7 @@ void for_each_holding(std::span<const std::byte> all, Work&& work) {
     work(all.subspan(at, sizeof(tcpdwell_holding)));
 }
 
-// Where its connections have their local end.
+// The local end of the listener's connections.
 std::vector<tcpdwell_end> ends_of(const WalkedQueue& walked) {
   const Flow& flow = walked.queue.flow;
   tcpdwell_end end{};
@@ -80,7 +80,7 @@ std::vector<tcpdwell_end> ends_of(const WalkedQueue& walked) {
 struct BpfIterators::Impl {
   tcpdwell_bpf* skeleton;
   LinkPtr sockets, subflows, queues, holders, dead, tasks, files, list;
-  std::uint32_t pass = 0;  // of holders(); entries of earlier ones are not wanted
+  std::uint32_t pass = 0;  // of holders(); ignores entries of earlier passes
 };
 
 BpfIterators::BpfIterators(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -146,17 +146,17 @@ Result<std::vector<MptcpSubflow>> BpfIterators::mptcp_subflows() const {
   return subflows;
 }
 
-// All in a few system calls.
+// Uses a few system calls for all.
 std::optional<Error> BpfIterators::want(std::span<const std::uint64_t> cookies) {
   const std::vector<std::uint32_t> passes(cookies.size(), impl_->pass);
   auto count = static_cast<std::uint32_t>(cookies.size());
-  if (bpf_map_update_batch(bpf_map__fd(impl_->skeleton->maps.query_set), cookies.data(), passes.data(),
-                           &count, nullptr) != 0)
+  if (bpf_map_update_batch(bpf_map__fd(impl_->skeleton->maps.query_set), cookies.data(),
+                           passes.data(), &count, nullptr) != 0)
     return system_error("asking for the holders of sockets");
   return std::nullopt;
 }
 
-// A cookie that is there twice is deleted once: so one by one where the batch stops.
+// A batch stops at a duplicate cookie, which is already deleted: then delete one by one.
 void BpfIterators::forget(std::span<const std::uint64_t> cookies) {
   const int map = bpf_map__fd(impl_->skeleton->maps.query_set);
   auto count = static_cast<std::uint32_t>(cookies.size());
@@ -164,9 +164,9 @@ void BpfIterators::forget(std::span<const std::uint64_t> cookies) {
   for (const std::uint64_t cookie : cookies) bpf_map_delete_elem(map, &cookie);
 }
 
-// `cookies`: of sockets; with none, all are wanted.
+// `cookies`: of sockets; empty: all sockets.
 Result<std::vector<std::byte>> BpfIterators::read_holders(std::span<const std::uint64_t> cookies,
-                                                   bool with_ends) {
+                                                          bool with_ends) {
   impl_->skeleton->bss->query_pass = cookies.empty() ? 0 : impl_->pass;
   impl_->skeleton->bss->holders_ends = with_ends ? 1 : 0;
   return read_all(impl_->holders, "walking through the descriptors of all processes");
@@ -222,7 +222,7 @@ Result<ListenerHolders> BpfIterators::holders_of(std::span<const WalkedQueue> qu
     const tcpdwell_wanted_end wanted{.pass = impl_->pass,
                                      .number = static_cast<std::uint32_t>(by_number.size())};
     by_number.push_back(those);
-    // Where there is no room for more, it is chosen by who is whose parent.
+    // If there is no room for more, the parents of the processes decide.
     bpf_map_update_elem(map, key.data(), &wanted, BPF_ANY);
   }
   ListenerHolders found;
@@ -258,7 +258,7 @@ Result<QueueWalk> BpfIterators::accept_queues(Nanos cutoff) {
   while (true) {
     const ssize_t got = ::read(walk.get(), block.data() + used, block.size() - used);
     if (got < 0 && errno == EINTR) continue;
-    // The program ends the walk at the first socket that is no listener.
+    // The program ends the walk at the first socket that is not a listener.
     if (got < 0 && errno == EAGAIN && shared.queues_over == 0) continue;
     if (got < 0 && errno != EAGAIN) return system_error(kDoing);
     if (got <= 0) break;
@@ -279,7 +279,7 @@ Result<QueueWalk> BpfIterators::accept_queues(Nanos cutoff) {
   return found;
 }
 
-// The children are in a map, which is empty afterwards.
+// Reads the children from a map and empties it.
 std::optional<Error> BpfIterators::collect_queued(QueueWalk& walk) const {
   std::unordered_map<std::uint64_t, ListenQueue*> by_cookie;
   std::uint64_t noted = 0;
@@ -297,13 +297,13 @@ std::optional<Error> BpfIterators::collect_queued(QueueWalk& walk) const {
     const int rc =
         bpf_map_lookup_and_delete_batch(map, first ? nullptr : &position, &position, cookies.data(),
                                         children.data(), &count, nullptr);
-    if (rc != 0 && errno == ENOSPC) {  // a bucket of the map has more
+    if (rc != 0 && errno == ENOSPC) {  // a bucket of the map has more entries
       cookies.resize(cookies.size() * 2);
       children.resize(cookies.size());
       continue;
     }
     over = rc != 0;
-    if (rc != 0 && errno != ENOENT) return system_error("reading what waits in accept queues");
+    if (rc != 0 && errno != ENOENT) return system_error("reading the accept queues");
     for (std::uint32_t i = 0; i < count; ++i) {
       auto child = decode_queued(std::as_bytes(std::span(&children[i], 1)));
       if (!child) continue;
@@ -333,15 +333,17 @@ Result<std::vector<NetnsRef>> BpfIterators::find_in_list(std::span<const std::ui
   return places;
 }
 
-Result<std::vector<std::uint64_t>> BpfIterators::namespaces_gone(std::span<const std::uint64_t> cookies) {
-  constexpr std::size_t kAtOnce = 1024;  // what is there must fit a buffer of 32 KiB
+Result<std::vector<std::uint64_t>> BpfIterators::namespaces_gone(
+    std::span<const std::uint64_t> cookies) {
+  constexpr std::size_t kAtOnce = 1024;  // the records must fit a buffer of 32 KiB
   std::vector<std::uint64_t> gone;
   for (std::size_t at = 0; at < cookies.size(); at += kAtOnce) {
     const auto some = cookies.subspan(at, std::min(kAtOnce, cookies.size() - at));
     auto places = find_in_list(some);
     if (!places) return places.error();
     const auto has = [&](auto&& fits) { return std::any_of(places->begin(), places->end(), fits); };
-    if (!has([](const NetnsRef& place) { return place.kind == NetnsRef::Kind::EndOfList; })) continue;
+    if (!has([](const NetnsRef& place) { return place.kind == NetnsRef::Kind::EndOfList; }))
+      continue;
     for (const std::uint64_t cookie : some)
       if (!has([&](const NetnsRef& place) { return place.netns_cookie == cookie; }))
         gone.push_back(cookie);

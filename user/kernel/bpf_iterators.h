@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// BPF iterators: what is there now, as opposed to what happens. All of it is slow (up to a second
-// on a large host), so none of it belongs on the thread that drains the ring.
+// BPF iterators: the current state of the host. All walks are slow (up to a second on a large
+// host): do not run them on the thread that drains the ring.
 #pragma once
 
 #include <atomic>
@@ -10,40 +10,40 @@
 #include <span>
 #include <vector>
 
-#include "pipeline/decode.h"
 #include "model/event.h"
+#include "pipeline/decode.h"
 #include "util/result.h"
 
 struct tcpdwell_bpf;
 
 namespace tcpdwell {
 
-// A network namespace, and something that leads to it.
+// A network namespace, and a reference to it.
 struct NetnsRef {
   enum class Kind : std::uint8_t {
     Task,
     Socket,
     File,
     Mount,
-    InList,     // of the kernel: leads nowhere
-    EndOfList,  // no namespace: the walk through the list was whole
+    InList,     // in the kernel's list: cannot be entered this way
+    EndOfList,  // no namespace: the walk through the list is complete
   };
   std::uint64_t netns_cookie = 0;
   std::uint32_t netns = 0;  // inode number
   Kind kind = Kind::Task;
-  std::uint32_t tid = 0;  // Task: it is in there; Socket, File: its descriptor leads there
+  std::uint32_t tid = 0;  // Task: in the namespace; Socket, File: has the descriptor
   int fd = -1;
 };
 
-// What waits in the accept queues of a network namespace.
+// The accept queues of a network namespace.
 struct QueueWalk {
-  std::vector<WalkedQueue> queues;   // with what was queued up to the cutoff, the oldest first
-  std::uint32_t listeners = 0;       // all of them
-  std::uint64_t young = 0;           // what was queued after the cutoff
-  std::optional<Nanos> next_queued;  // the first of that
+  std::vector<WalkedQueue> queues;   // connections queued up to the cutoff, the oldest first
+  std::uint32_t listeners = 0;       // all listeners
+  std::uint64_t young = 0;           // connections queued after the cutoff
+  std::optional<Nanos> next_queued;  // the earliest of those
 };
 
-// Who holds listeners, and who holds connections of their ports.
+// The processes that hold listeners, and those that hold connections of their ports.
 struct ListenerHolders {
   std::vector<Holding> holdings;
   std::vector<HeldEnd> connections;  // by the index of the queue; a pid may be there twice
@@ -57,29 +57,29 @@ class BpfIterators {
   BpfIterators& operator=(BpfIterators&&) noexcept;
   ~BpfIterators();
 
-  // Whether the kernel lets the calling thread do with what is attached all that is done from now
-  // on: before 5.19, and where kernel.unprivileged_bpf_disabled is set, every bpf() needs CAP_BPF.
+  // Whether the calling thread can use the attached iterators with its current capabilities. Before
+  // 5.19, and if kernel.unprivileged_bpf_disabled is set, every bpf() needs CAP_BPF.
   bool may_ask() const;
-  // All sockets of the network namespace that the calling thread is in, into the ring. Somebody
-  // must drain it meanwhile: at half full this waits, until `stop`.
+  // Writes all sockets of the calling thread's network namespace to the ring. Drain the ring
+  // meanwhile: at half full this waits, until `stop`.
   std::optional<Error> snapshot(const std::atomic<bool>& stop) const;
-  // How many MPTCP subflows all walks by snapshot() have met so far.
+  // Number of MPTCP subflows that snapshot() has visited so far.
   std::uint32_t subflows_met() const;
-  // MPTCP subflows of the network namespace that the calling thread is in.
+  // MPTCP subflows of the calling thread's network namespace.
   Result<std::vector<MptcpSubflow>> mptcp_subflows() const;
-  // What was queued up to `cutoff` in the network namespace that the calling thread is in. A
-  // listener is locked while its queue is looked at.
+  // Connections queued up to `cutoff` in the calling thread's network namespace. A listener is
+  // locked while its queue is read.
   Result<QueueWalk> accept_queues(Nanos cutoff);
   Result<ListenerHolders> holders_of(std::span<const WalkedQueue> queues);
-  // Who holds the sockets with these cookies; none given: who holds any socket.
+  // Holders of the sockets with these cookies; of all sockets if there are none.
   Result<std::vector<Holding>> holders(std::span<const std::uint64_t> cookies);
-  // Descriptors of all processes whose connection is over, or never came to be; by cookie.
+  // Descriptors whose connection is over or failed, of all processes; by cookie.
   Result<std::vector<DeadSocket>> dead_descriptors() const;
-  // Network namespaces of threads, of descriptors; the same one can be there many times.
+  // Network namespaces of threads and of descriptors; can contain duplicates.
   Result<std::vector<NetnsRef>> netns_of_tasks() const;
   Result<std::vector<NetnsRef>> netns_of_files() const;
-  // Which network namespaces (by cookie) nothing refers to any more: all their sockets but
-  // minisocks are gone, and these are about to go.
+  // Network namespaces (by cookie) without references: all their sockets but minisocks are gone,
+  // and those are about to go.
   Result<std::vector<std::uint64_t>> namespaces_gone(std::span<const std::uint64_t> cookies);
 
  private:

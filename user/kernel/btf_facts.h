@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the running kernel's BTF says about functions that differ between kernels.
+// Facts from the BTF of the running kernel about functions that differ between kernels.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ class BtfFacts {
   std::optional<unsigned> tracepoint_args(const char* name) const;
   // How many parameters the function has; nullopt: no such function in BTF.
   std::optional<unsigned> function_args(const char* name) const;
-  // Its id, for attaching; nullopt: no such function.
+  // The BTF id for attaching; nullopt: no such function.
   std::optional<std::uint32_t> function_id(const char* name) const;
   // The value of an enumerator; 0: no such enum or name.
   std::uint32_t enumerator(const char* enum_name, const char* name) const;

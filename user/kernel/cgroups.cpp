@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kFileidKernfs = 0xfe;  // FILEID_KERNFS of the kernel: the handle is the 64-bit id
 
-// The path of the mount, without it: "/sys/fs/cgroup/a" -> "/a".
+// Removes the mount point: "/sys/fs/cgroup/a" -> "/a".
 std::string below(const std::string& mount, std::string path) {
   if (!path.starts_with(mount)) return {};
   path.erase(0, mount.size());
@@ -54,7 +54,7 @@ CgroupNames::CgroupNames(std::string mount)
     : mount_(std::move(mount)),
       root_(mount_.empty() ? -1 : ::open(mount_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
 
-// Where open_by_handle_at() is refused: it needs CAP_DAC_READ_SEARCH.
+// The fallback if open_by_handle_at() is refused, which needs CAP_DAC_READ_SEARCH.
 std::string CgroupNames::search(std::uint64_t id) const {
   for (CgroupName& name : list_cgroups(mount_))
     if (name.id == id) return std::move(name.path);

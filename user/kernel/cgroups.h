@@ -15,15 +15,15 @@ struct CgroupName {
   std::string path;  // below the cgroup v2 root, "/" for the root; empty: gone
 };
 
-// Where cgroup v2 is mounted; empty: nowhere.
+// The mount point of cgroup v2; empty: not mounted.
 std::string find_cgroup2_mount();
-// Every cgroup there is now.
+// All existing cgroups.
 std::vector<CgroupName> list_cgroups(const std::string& mount);
 
 class CgroupNames {
  public:
   explicit CgroupNames(std::string mount);
-  // Empty: it is gone. Can be slow; may be called from any thread.
+  // Empty: the cgroup is gone. Can be slow; thread safe.
   std::string path_of(std::uint64_t id) const;
 
  private:

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr ino_t kInitialTimens = 0xEFFFFFFA;  // PROC_TIME_INIT_INO
 constexpr int kTries = 32;
-constexpr Nanos kNoise = 1ms;  // an offset is what somebody has typed: seconds, hours, days
+constexpr Nanos kNoise = 1ms;  // a user sets an offset: seconds, hours, days
 
 // Kernel time minus CLOCK_MONOTONIC. The process never changes its time namespace.
 std::atomic<std::int64_t> clock_offset_ns = 0;
@@ -50,7 +50,7 @@ std::optional<Nanos> kernel_clock(const UniqueFd& program) {
   return Nanos{static_cast<std::int64_t>(now)};
 }
 
-// By the try that took the least time, as precise as half of that.
+// Uses the fastest of several tries; the error is half of its duration.
 std::optional<Nanos> measure_offset() {
   const UniqueFd program = load_clock_program();
   std::optional<Nanos> offset;
@@ -86,8 +86,8 @@ std::optional<Error> measure_clock() {
   }
   if (!in_time_namespace()) return std::nullopt;
   return Error{
-      "this time namespace may have a clock of its own, and the kernel does not let us "
-      "compare it with its own",
+      "this time namespace may have its own clock, and the kernel refused a comparison with "
+      "the clock of events",
       {},
       "Run it in the initial time namespace (nsenter -T -t 1)"};
 }

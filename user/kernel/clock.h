@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's monotonic clock, as bpf_ktime_get_ns() tells it.
+// The monotonic clock of the kernel, as in bpf_ktime_get_ns().
 #pragma once
 
 #include <optional>
@@ -9,12 +9,12 @@
 
 namespace tcpdwell {
 
-// Now. In a time namespace CLOCK_MONOTONIC has an offset, which events have not: measured once by
-// measure_clock(), and taken away here.
+// The current time. In a time namespace CLOCK_MONOTONIC has an offset, but event times have none:
+// measure_clock() measures the offset, and this subtracts it.
 Nanos monotonic_now();
 
-// Call it before anything is timed, while we have CAP_BPF. Error: we are in a time namespace, and
-// the kernel does not let us measure.
+// Call it before the first time is taken, with CAP_BPF. Error: we are in a time namespace, and the
+// kernel refused the measurement.
 std::optional<Error> measure_clock();
 
 }  // namespace tcpdwell

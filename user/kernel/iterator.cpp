@@ -8,7 +8,7 @@
 
 namespace tcpdwell {
 
-// Its records are never split over two walks, but over two reads.
+// A record can be split over two reads, but not over two walks.
 Result<std::vector<std::byte>> read_all(const LinkPtr& link, std::string_view doing) {
   const UniqueFd walk(bpf_iter_create(bpf_link__fd(link.get())));
   if (!walk) return system_error(doing);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A BPF iterator that is attached, and all that one walk of it writes. Internal to this folder.
+// An attached BPF iterator, and a function that reads one whole walk. Internal to this folder.
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -18,7 +18,7 @@ struct DestroyLink {
 };
 using LinkPtr = std::unique_ptr<bpf_link, DestroyLink>;
 
-// Of an iterator over sockets: those of the network namespace that the calling thread is in.
+// An iterator over sockets walks the calling thread's network namespace.
 Result<std::vector<std::byte>> read_all(const LinkPtr& link, std::string_view doing);
 
 }  // namespace tcpdwell

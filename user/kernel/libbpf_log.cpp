@@ -16,14 +16,14 @@ namespace {
 
 constexpr std::size_t kKept = 64 * 1024;
 
-// libbpf's print callback has no context argument: this is the one owner of what it says.
+// The print callback of libbpf has no context argument: this is the only owner of its output.
 std::string& kept() {
   static std::string text;
   return text;
 }
 bool quiet = false;
 
-// All that a verifier has to say comes as one text, and what it complains of is at the end.
+// The verifier log comes as one text with the error at its end.
 int keep(libbpf_print_level level, const char* format, va_list args) {
   if (quiet || level == LIBBPF_DEBUG) return 0;
   char* whole = nullptr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What libbpf and the verifier print: kept, so that a failure can be explained in one line, and
-// shown only with --verbose.
+// Keeps the output of libbpf and the verifier, to explain a failure in one line. --verbose prints
+// it.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace tcpdwell {
 class LibbpfLog {
  public:
   LibbpfLog();
-  // While one of these lives, what libbpf says is dropped.
+  // While an object lives, the output of libbpf is dropped.
   class Quiet {
    public:
     Quiet();
@@ -20,9 +20,9 @@ class LibbpfLog {
     Quiet(const Quiet&) = delete;
     Quiet& operator=(const Quiet&) = delete;
   };
-  // What was said last, 64 KiB at most.
+  // The last output, at most 64 KiB.
   static std::string_view text();
-  // What a person can do about the failure that was logged last.
+  // The advice for the last failure in the log.
   static std::string hint();
 };
 

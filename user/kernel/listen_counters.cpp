@@ -44,7 +44,7 @@ std::optional<ListenCounters> listen_counters_in(std::string_view netstat) {
   return ListenCounters{.overflows = *overflows, .cookies_sent = *cookies};
 }
 
-// /proc/net is the main thread's namespace.
+// /proc/net shows the namespace of the main thread.
 std::optional<ListenCounters> read_listen_counters() {
   std::ifstream file("/proc/thread-self/net/netstat");
   if (!file) return std::nullopt;

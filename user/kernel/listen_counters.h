@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a network namespace counts about the queues of its listeners, all of them together.
+// The counters of a network namespace for the queues of all its listeners.
 #pragma once
 
 #include <optional>
@@ -9,7 +9,7 @@
 
 namespace tcpdwell {
 
-// Of the namespace that the calling thread is in. nullopt: /proc does not say.
+// Reads the namespace of the calling thread. nullopt: /proc does not have them.
 std::optional<ListenCounters> read_listen_counters();
 // From the text of /proc/net/netstat: a line of names and a line of numbers, both after "TcpExt:".
 std::optional<ListenCounters> listen_counters_in(std::string_view netstat);

@@ -17,8 +17,7 @@ namespace {
 
 constexpr int kPatience = 1000;     // ms
 constexpr int kLastPatience = 100;  // ms, for its end
-constexpr unsigned kMostLost =
-    16;  // each keeps a process id, and memory that we have changed since
+constexpr unsigned kMostLost = 16;  // each keeps a pid, and copies of pages that we changed since
 
 std::atomic<unsigned> lost = 0;
 
@@ -39,7 +38,7 @@ struct Message {
   }
 };
 
-// A reader of ours must not wait for a child that hangs.
+// Our end must not block on a child that hangs.
 void close_all_but(int fd) {
   if (fd > 0) ::syscall(SYS_close_range, 0, fd - 1, 0);
   ::syscall(SYS_close_range, fd + 1, ~0U, 0);
@@ -59,7 +58,7 @@ std::optional<ChildAnswer> receive(int channel) {
   return ChildAnswer{.byte = message.byte, .fd = UniqueFd(fd)};
 }
 
-// Unless it hangs: then whoever is its parent after us reaps it some day.
+// Reaps the child. If it hangs, its next parent will reap it.
 void reap(pid_t child) {
   ::kill(child, SIGKILL);
   for (int i = 0; i < kLastPatience; ++i) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is mounted in our mount namespace.
+// The mounts of our mount namespace.
 #pragma once
 
 #include <iosfwd>
@@ -9,8 +9,8 @@
 namespace tcpdwell {
 
 struct Mount {
-  std::string root;  // which part of the file system; of a namespace "net:[4026531840]"
-  std::string path;  // where, without the escapes of mountinfo
+  std::string root;  // the mounted part of the file system; of a namespace, "net:[4026531840]"
+  std::string path;  // the mount point, unescaped
   std::string type;  // of the file system
 };
 

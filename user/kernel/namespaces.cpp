@@ -19,14 +19,14 @@
 namespace tcpdwell {
 namespace {
 
-constexpr Nanos kStaysClosed = std::chrono::seconds{10};  // what could not be entered
-// The kernel's worker purges the minisocks of a namespace after it has left the list, tens of
-// milliseconds later; more where many go at once.
+constexpr Nanos kStaysClosed = std::chrono::seconds{10};  // after a failure to enter
+// A kernel worker purges the minisocks of a namespace tens of milliseconds after it has left the
+// list; later if many go at once.
 constexpr Nanos kPurge = std::chrono::seconds{2};
 constexpr Nanos kForgotten = std::chrono::minutes{1};
-constexpr std::size_t kMostWays = 4;  // that are kept: a process may be gone when it is needed
+constexpr std::size_t kMostWays = 4;  // spare references: a process may be gone when it is needed
 
-// The cookie of the namespace that the calling thread is in (5.14).
+// The cookie of the calling thread's namespace (since 5.14).
 std::optional<std::uint64_t> current_cookie() {
   const UniqueFd probe(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   std::uint64_t cookie = 0;
@@ -36,7 +36,7 @@ std::optional<std::uint64_t> current_cookie() {
   return cookie;
 }
 
-// The number of the network namespace that is mounted there.
+// The inode number of the mounted network namespace.
 std::optional<std::uint32_t> netns_of(const Mount& mount) {
   constexpr std::string_view kPrefix = "net:[";
   const std::string_view root = mount.root;
@@ -48,14 +48,15 @@ std::optional<std::uint32_t> netns_of(const Mount& mount) {
   return inum;
 }
 
-// In the namespace of `fd` for as long as it lives.
+// Keeps the calling thread in the namespace of `fd`.
 class Visit {
  public:
   explicit Visit(int fd)
       : home_(open_netns_of_thread(static_cast<std::uint32_t>(::gettid()))),
         away_(home_ && ::setns(fd, CLONE_NEWNET) == 0) {}
   ~Visit() {
-    if (away_ && ::setns(home_.get(), CLONE_NEWNET) != 0) ::abort();  // would see a wrong host
+    if (away_ && ::setns(home_.get(), CLONE_NEWNET) != 0)
+      ::abort();  // all later answers would be of a wrong namespace
   }
   Visit(const Visit&) = delete;
   Visit& operator=(const Visit&) = delete;
@@ -78,8 +79,8 @@ UniqueFd open_way(const NetnsRef& place, const std::string& mount) {
   return UniqueFd{};
 }
 
-// False: `netns` is not the one that was meant. A number, a path or a descriptor may lead to
-// another one by now.
+// False: `netns` is another namespace. A number, a path or a descriptor may refer to a new one by
+// now.
 bool visit(const UniqueFd& netns, std::uint64_t cookie, const std::function<void()>& inside) {
   if (!netns) return false;
   const Visit visit(netns.get());
@@ -90,14 +91,15 @@ bool visit(const UniqueFd& netns, std::uint64_t cookie, const std::function<void
 
 }  // namespace
 
-Namespaces::Namespaces(BpfIterators& iterators) : iterators_(iterators), by_cookie_(can_open_netns_by_cookie()) {}
+Namespaces::Namespaces(BpfIterators& iterators)
+    : iterators_(iterators), by_cookie_(can_open_netns_by_cookie()) {}
 
 void Namespaces::add(const NetnsRef& place, std::string mount) {
   auto& ways = ways_[place.netns_cookie];
   if (ways.size() < kMostWays) ways.push_back({place, std::move(mount)});
 }
 
-// A bind mount keeps a namespace alive: `ip netns`, container runtimes.
+// A bind mount keeps a namespace alive (`ip netns`, container runtimes).
 void Namespaces::add_mounts() {
   for (Mount& mount : our_mounts()) {
     if (!netns_of(mount)) continue;
@@ -116,7 +118,7 @@ void Namespaces::add_mounts() {
 
 std::vector<Namespaces::Name> Namespaces::find() {
   ways_.clear();
-  add_mounts();  // first: a mount is there to stay
+  add_mounts();  // first: mounts last the longest
   if (auto places = iterators_.netns_of_tasks())
     for (const NetnsRef& place : *places) add(place);
   if (auto places = iterators_.netns_of_files())
@@ -163,7 +165,7 @@ bool Namespaces::enter_known(std::uint64_t cookie, const std::function<void()>& 
   }
   const auto found = ways_.find(cookie);
   if (found == ways_.end()) return false;
-  // 7.3 does not always open by its cookie one that only sockets hold (6.18 does).
+  // Linux 7.3 cannot always open by cookie a namespace that only sockets hold; 6.18 can.
   if (by_cookie_ && visit(open_netns(cookie, found->second.front().place.netns), cookie, inside))
     return true;
   return std::any_of(found->second.begin(), found->second.end(), [&](const Way& way) {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Network namespaces: finds them and enters them. There is no list of them in the kernel: a thread,
-// a socket, an open file or a mount leads to each that can be entered at all.
-//
-// setns() changes the calling thread only: use it on a helper thread.
+// Finds network namespaces and enters them. The kernel exports no list: each namespace that can be
+// entered is referenced by a thread, a socket, an open file or a mount.
+// setns() changes only the calling thread: use this class on a helper thread.
 #pragma once
 
 #include <cstdint>
@@ -26,18 +25,18 @@ class Namespaces {
     std::uint64_t cookie = 0;
     std::uint32_t inum = 0;
   };
-  // Those that there are now. Forgets what was found before.
+  // Finds all current namespaces. Drops earlier results.
   std::vector<Name> find();
-  // Those that were found so far: there may be others by now.
+  // The namespaces found so far; may be stale.
   std::vector<Name> known() const;
-  // Calls `inside` with the calling thread in this namespace, and comes back. False: it is gone, or
-  // nothing that may be followed leads there. One that was not found yet is looked for, but not
-  // again and again.
+  // Calls `inside` with the calling thread in this namespace, and returns to our own. False: the
+  // namespace is gone, or no usable reference leads there. Searches for an unknown namespace, but
+  // not repeatedly.
   bool enter(std::uint64_t cookie, const std::function<void()>& inside);
-  // The same by a way that is known already: without a search.
+  // The same with a known reference only, without a search.
   bool enter_known(std::uint64_t cookie, const std::function<void()>& inside);
-  // What became of those that cannot be entered. They may well be there: then nothing is said of
-  // them. Going: no socket is left but minisocks, which the kernel is about to drop.
+  // The fate of namespaces that cannot be entered; omits those that may still exist. Going: only
+  // minisocks are left, which the kernel is about to drop.
   enum class Fate : std::uint8_t { Going, Gone };
   std::map<std::uint64_t, Fate> fates(std::span<const std::uint64_t> cookies);
 
@@ -50,16 +49,16 @@ class Namespaces {
   void add_mounts();
 
   BpfIterators& iterators_;
-  const bool by_cookie_;                            // then only that there is a way is of interest
+  const bool by_cookie_;                            // then it only matters that a reference exists
   std::map<std::uint64_t, std::vector<Way>> ways_;  // by cookie, a few each
-  std::map<std::uint64_t, Nanos> closed_;           // when nothing led there last
-  std::map<std::uint64_t, Nanos> missing_;          // when it was not in the kernel's list first
+  std::map<std::uint64_t, Nanos> closed_;           // time of the last failed search
+  std::map<std::uint64_t, Nanos> missing_;  // time when it was first absent from the kernel's list
 };
 
-// nullopt: it cannot be entered. The calling thread is there for a moment.
+// nullopt: it cannot be entered. The calling thread enters it for a moment.
 std::optional<std::uint64_t> cookie_of_netns(const UniqueFd& netns);
 
-// Where those are mounted that are: `ip netns`, container runtimes. By inode number.
+// Mounted namespaces (`ip netns`, container runtimes), by inode number.
 std::map<std::uint32_t, std::string> mounted_namespaces();
 
 }  // namespace tcpdwell

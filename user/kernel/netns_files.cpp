@@ -38,9 +38,9 @@ static_assert(sizeof(NsfsHandle) == 16);
 
 std::string link_of(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
-// Of a link of /proc: the kernel makes the text, the file system it leads to is not asked. A file
-// of any other file system has a path, which begins with '/' or "(unreachable)"; so has a namespace
-// that was opened through a mount.
+// Reads a link of /proc: the kernel makes the text without the target's file system. Files of other
+// file systems have a path, which begins with '/' or "(unreachable)"; so has a namespace opened
+// through a mount.
 bool names_netns(const std::string& link) {
   constexpr std::string_view kBegin = "net:[";
   std::array<char, 64> text{};
@@ -49,21 +49,20 @@ bool names_netns(const std::string& link) {
          std::string_view(text.data(), static_cast<std::size_t>(size)).starts_with(kBegin);
 }
 
-// From what the kernel has in its memory: a FUSE or NFS server is not asked, whereas fstat() may
-// wait for it without end.
+// Uses cached attributes only: fstat() could wait for a FUSE or NFS server for ever.
 std::optional<std::pair<unsigned, unsigned>> device_of(int fd, const char* path) {
   struct statx info {};
   if (::statx(fd, path, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &info) != 0) return std::nullopt;
   return std::pair{info.stx_dev_major, info.stx_dev_minor};
 }
 
-// All namespaces are files of one device, and nothing else is.
+// Namespaces are all files of one device, and the only ones.
 bool is_namespace(int fd) {
   const auto device = device_of(fd, "");
   return device && device == device_of(AT_FDCWD, "/proc/self/ns/net");
 }
 
-// `found` was opened with O_PATH, so nothing has happened yet. What it is cannot change any more.
+// `found` was opened with O_PATH, which has no effects. Its file cannot change any more.
 UniqueFd open_if_netns(const UniqueFd& found) {
   if (!found) return UniqueFd{};
   if (is_namespace(found.get())) {
@@ -75,7 +74,7 @@ UniqueFd open_if_netns(const UniqueFd& found) {
   return UniqueFd{};
 }
 
-// ENOTSOCK comes from the kernel's own table of operations: a file that is no socket is not asked.
+// ENOTSOCK comes from the kernel itself, without a call into the file.
 bool is_socket(int fd) {
   int domain = 0;
   socklen_t size = sizeof domain;
@@ -94,7 +93,7 @@ UniqueFd open_netns(std::uint64_t cookie, std::uint32_t inum) {
   return UniqueFd(::open_by_handle_at(kNsfsRoot, handle, O_RDONLY | O_CLOEXEC));
 }
 
-// No namespace has the cookie 0: a kernel that understands the question says ESTALE.
+// No namespace has the cookie 0: a kernel with this feature returns ESTALE.
 bool can_open_netns_by_cookie() { return !open_netns(0, 0) && errno == ESTALE; }
 
 UniqueFd open_netns_of_thread(std::uint32_t tid) {
@@ -102,15 +101,14 @@ UniqueFd open_netns_of_thread(std::uint32_t tid) {
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_NOCTTY | O_CLOEXEC));
 }
 
-// The text first: to follow a link to a file of NFS may wait for its server, even with O_PATH.
+// Check the text first: following a link to an NFS file may wait for its server, even with O_PATH.
 UniqueFd open_netns_of_descriptor(std::uint32_t pid, int fd) {
   const std::string link = "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd);
   if (!names_netns(link)) return UniqueFd{};
   return open_if_netns(UniqueFd(::open(link.c_str(), O_PATH | O_CLOEXEC)));
 }
 
-// pidfd_getfd() gives us whatever the descriptor is by now, and to close a file of a FUSE server
-// may hang.
+// pidfd_getfd() returns the current file of the descriptor; closing a FUSE file may hang.
 UniqueFd open_netns_of_socket(std::uint32_t pid, int fd) {
   auto answered = ask_child([pid, fd](int channel) {
     const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
@@ -121,8 +119,8 @@ UniqueFd open_netns_of_socket(std::uint32_t pid, int fd) {
   return answered ? std::move(answered->fd) : UniqueFd{};
 }
 
-// All directories above a mount are in the kernel's cache of names: with RESOLVE_CACHED no file
-// system is asked.
+// All directories above a mount are in the dentry cache: RESOLVE_CACHED avoids calls into file
+// systems.
 UniqueFd open_netns_mount(const std::string& path) {
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;

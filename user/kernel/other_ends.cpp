@@ -20,8 +20,8 @@ using namespace std::chrono_literals;
 
 constexpr Nanos kAddressesKept = 5s;
 constexpr std::size_t kMostNamespaces = 1024;  // whose addresses are read
-constexpr std::size_t kMostListeners = 1024;   // that are asked for at once
-constexpr int kMostGenerations = 3;            // between a listener and who inherited its child
+constexpr std::size_t kMostListeners = 1024;   // per query
+constexpr int kMostGenerations = 3;  // between a listener and a process that inherited its child
 
 Flow mirrored(Flow flow) {
   std::swap(flow.local, flow.remote);
@@ -80,7 +80,7 @@ void OtherEnds::read_addresses() {
   }
 }
 
-// The calling thread is in that namespace.
+// Runs in that namespace.
 void OtherEnds::find_ends(const std::vector<Asked>& asked, std::uint64_t netns_cookie,
                           std::span<InquiryEvent> answers) {
   std::vector<Flow> flows;
@@ -98,7 +98,7 @@ void OtherEnds::find_ends(const std::vector<Asked>& asked, std::uint64_t netns_c
   }
 }
 
-// Several sockets of a server share one.
+// Several sockets of a server share a listener.
 void OtherEnds::find_listeners(const std::vector<Asked>& asked) {
   std::map<std::tuple<Family, Address, std::uint16_t>, std::vector<std::size_t>> by_end;
   for (const Asked& one : asked) {
@@ -120,7 +120,7 @@ void OtherEnds::find_listeners(const std::vector<Asked>& asked) {
   }
 }
 
-// In another namespace that has the address: a container's, say.
+// In another namespace that has the address, such as a container's.
 void OtherEnds::find_elsewhere(const std::vector<Asked>& asked, std::span<InquiryEvent> answers) {
   std::map<std::uint64_t, std::vector<Asked>> by_netns;
   for (const Asked& one : asked) {
@@ -167,7 +167,7 @@ std::vector<std::uint64_t> OtherEnds::cookies() const {
 
 void OtherEnds::learn(std::span<const Holding> holdings, std::span<InquiryEvent> answers,
                       ProcessReader& processes) const {
-  std::unordered_map<std::size_t, Holder> ends;  // of several holders the first
+  std::unordered_map<std::size_t, Holder> ends;  // the first of several holders
   std::unordered_map<std::size_t, std::map<std::uint32_t, Process>> listening;
   for (const Holding& holding : holdings) {
     if (const auto it = ends_.find(holding.cookie); it != ends_.end()) {

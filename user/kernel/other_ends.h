@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The other ends of connections, where they are sockets of this host too, and the listeners of
-// their ports: found by their addresses, so that one walk through all descriptors shows who holds
-// them along with the sockets themselves. Use it on a helper thread.
+// Finds the other ends of connections that are sockets of this host, and the listeners of their
+// ports, by their addresses. One walk through all descriptors then finds the holders of both ends.
+// Use it on a helper thread.
 #pragma once
 
 #include <array>
@@ -22,11 +22,11 @@ class OtherEnds {
  public:
   explicit OtherEnds(Namespaces& namespaces) : namespaces_(namespaces) {}
 
-  // Of the sockets whose flag is due and that are there: `answers` are those to `questions`.
+  // Finds them for existing sockets with a due flag: `answers` are those to `questions`.
   void find(std::span<const Question> questions, std::span<InquiryEvent> answers);
-  // Whose holders are of interest, beside those of the sockets.
+  // The further cookies whose holders to ask for.
   std::vector<std::uint64_t> cookies() const;
-  // Fills in what `holdings` say of them.
+  // Fills in the holders.
   void learn(std::span<const Holding> holdings, std::span<InquiryEvent> answers,
              ProcessReader& processes) const;
 
@@ -45,7 +45,7 @@ class OtherEnds {
   Namespaces& namespaces_;
   std::map<Address, std::vector<std::uint64_t>> owners_;  // namespaces that have this address
   Nanos addresses_read_{-1};
-  // Of one round.
+  // State of one round.
   std::unordered_map<std::uint64_t, std::size_t> ends_;  // cookie -> answer
   std::unordered_map<std::uint64_t, std::vector<std::size_t>> listeners_;
 };

@@ -25,7 +25,7 @@ bool bring_loopback_up() {
   return ::ioctl(control.get(), SIOCSIFFLAGS, &request) == 0;
 }
 
-// A listener, and a client that is connected to it.
+// A listener and a connected client.
 struct Pair {
   UniqueFd listener = tcp_socket();
   UniqueFd client = tcp_socket();
@@ -52,7 +52,7 @@ OwnSockets::OwnSockets() {
   made_ = ::unshare(CLONE_NEWNET) == 0 && bring_loopback_up() && make_minisock() && make_request();
 }
 
-// Whoever closes first goes to TIME_WAIT.
+// The end that closes first enters TIME_WAIT.
 bool OwnSockets::make_minisock() {
   Pair pair;
   if (!pair.connect(false)) return false;

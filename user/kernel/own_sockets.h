@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets of our own, to learn from what the kernel does with them.
+// Makes sockets of our own, to observe what the kernel does with them.
 #pragma once
 
 #include <vector>
@@ -8,9 +8,9 @@
 
 namespace tcpdwell {
 
-// Puts the calling thread, for good, into a new network namespace in which there is soon one
-// minisock in TIME_WAIT and one half-open request, both IPv4, for as long as this lives. The
-// namespace goes with the thread. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN.
+// Moves the calling thread permanently into a new network namespace, which soon has one minisock in
+// TIME_WAIT and one half-open request, both IPv4, while this object lives. The namespace ends with
+// the thread. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN.
 class OwnSockets {
  public:
   OwnSockets();

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "model/port_ranges.h"
 #include "kernel/sock_diag.h"
+#include "model/port_ranges.h"
 
 namespace tcpdwell {
 namespace {

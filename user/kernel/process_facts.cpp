@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kMostProcesses = 512;   // of one answer
 constexpr std::size_t kMostCounted = 20'000;  // descriptors, one by one
-constexpr std::size_t kMostThreads = 1024;    // that are looked at for one that lives
+constexpr std::size_t kMostThreads = 1024;    // searched for a living one
 
 template <typename Number>
 std::optional<Number> number(std::string_view text) {
@@ -59,7 +59,7 @@ struct CloseDir {
 };
 using DirPtr = std::unique_ptr<DIR, CloseDir>;
 
-template <typename Look>  // false: that is enough
+template <typename Look>  // Look returns false to stop
 void for_each_number(const std::string& path, Look&& look) {
   const DirPtr dir(::opendir(path.c_str()));
   while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr)
@@ -81,7 +81,7 @@ void find_live_thread(std::uint32_t pid, ProcessFacts& facts) {
   });
 }
 
-// From 6.2 on the size of /proc/PID/fd is their number.
+// Since 6.2 the size of /proc/PID/fd is the number of descriptors.
 std::optional<std::uint64_t> count_descriptors(std::uint32_t pid) {
   const std::string path = proc(pid, "fd");
   struct stat info {};
@@ -113,14 +113,14 @@ std::string read_exe(std::uint32_t pid) {
 std::optional<ProcessFacts> ProcessReader::look_at(const Process& process) {
   const std::uint32_t pid = process.pid;
   const auto stat = read_stat(proc(pid, "stat"));
-  // A pid is used again, and /proc may be that of another pid namespace.
+  // The pid may be reused, or /proc may belong to another pid namespace.
   if (!stat || stat->comm != process.comm_view()) return std::nullopt;
   ProcessFacts facts{.pid = pid, .state = stat->state, .parent = stat->parent};
   if (stat->state == 'Z' || stat->state == 'X')
     find_live_thread(pid, facts);
   else
     facts.live_thread = pid;
-  // What belongs to the memory of a process went with its first thread.
+  // The first thread has ended: facts about the memory are gone.
   const std::uint32_t alive = facts.live_thread != 0 ? facts.live_thread : pid;
   asked_.push_back({.pid = alive, .started = stat->started, .exe = read_exe(alive)});
   asked_for_.push_back(process);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads what /proc says of processes. No file of theirs is opened: what a process has open or has
-// been started from may lie on a file system that never answers. The same holds for its memory,
-// which a child looks at (process_memory.h).
+// Reads facts about processes from /proc. Opens no file of a process: its open files and its
+// executable may be on a file system that never answers. The same holds for its memory, which a
+// child process reads (process_memory.h).
 #pragma once
 
 #include <cstdint>
@@ -11,24 +11,24 @@
 #include <string_view>
 #include <vector>
 
-#include "model/event.h"
 #include "kernel/process_memory.h"
+#include "model/event.h"
 
 namespace tcpdwell {
 
-// What a person calls a process that the kernel calls `comm`; empty if that says it all. `cmdline`
-// is /proc/PID/cmdline: words that end with a NUL byte each, or a title. `exe` is the path of its
-// executable. All of them are untrusted.
+// A more telling name than `comm`; empty if there is none. `cmdline` is /proc/PID/cmdline: words
+// that each end with a NUL byte, or a title. `exe` is the path of the executable. All are
+// untrusted.
 std::string program_name(std::string_view comm, std::string_view cmdline, std::string_view exe,
                          Runtime runtime);
-// Keeps what it has read: for one answer of the kernel, not for longer.
+// Caches what it has read: use one object for each answer of the kernel.
 class ProcessReader {
  public:
-  // Not if it has ended, is another one than `process` by now, or too many were asked for.
+  // Skips a process that has ended, a reused pid, and processes beyond the limit.
   void read(const Process& process);
-  // 0: not visible, or not known.
+  // 0: not visible or unknown.
   std::uint32_t parent_of(std::uint32_t pid);
-  // All that were read, as an event of now. Call it once, at the end.
+  // All facts read so far, as an event of now. Call it once, at the end.
   ProcessesEvent event();
 
  private:

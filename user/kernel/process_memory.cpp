@@ -52,7 +52,7 @@ bool has_go_note(std::string_view notes) {
   return false;
 }
 
-// A note of its executable, as it is in its memory: opening the file may never return.
+// A note of the executable, read from memory: opening the file may hang.
 bool is_go(std::uint32_t pid) {
   constexpr std::size_t kMostHeaders = 64, kMostNote = 4096;
   const auto [at, count] = program_headers(pid);
@@ -81,7 +81,7 @@ Runtime runtime_of_maps(std::uint32_t pid) {
   return Runtime::Native;
 }
 
-// What the child writes for each process.
+// The answer of the child for each process.
 struct Read {
   Runtime runtime = Runtime::Native;
   std::uint32_t size = 0;  // of the command line
@@ -101,7 +101,7 @@ Read read_one(const MemoryQuestion& question) {
   return read;
 }
 
-// In the child.
+// Runs in the child.
 void read_all(std::span<const MemoryQuestion* const> questions, int channel) {
   const UniqueFd file(::memfd_create("tcpdwell", MFD_CLOEXEC));
   if (!file) return;
@@ -115,7 +115,7 @@ void read_all(std::span<const MemoryQuestion* const> questions, int channel) {
 struct Identity {
   std::uint32_t pid = 0;
   std::uint64_t started = 0;
-  std::string exe;  // exec() keeps the other two
+  std::string exe;  // exec() keeps pid and start time
   auto operator<=>(const Identity&) const = default;
 };
 
@@ -145,7 +145,7 @@ std::vector<MemoryFacts> memory_facts(std::span<const MemoryQuestion> questions)
       continue;
     }
     facts[i].cmdline.assign(it->second.cmdline, it->second.size);
-    if (facts[i].exe.empty())  // it has more rights than we
+    if (facts[i].exe.empty())  // it has more rights than we have
       facts[i].exe = facts[i].cmdline.substr(0, facts[i].cmdline.find('\0'));
     facts[i].runtime = it->second.runtime;
   }

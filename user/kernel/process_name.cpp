@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a process is called, and what runs it, by the texts that /proc has of it.
+// The name and the runtime of a process, from texts in /proc.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -74,12 +74,12 @@ bool is_script_runtime(Runtime runtime) {
   return false;
 }
 
-// Both name the same program, as far as `comm` goes.
+// Both are the same name within the length of `comm`.
 bool begins_with_comm(std::string_view name, std::string_view comm) {
   return name.size() > comm.size() && name.starts_with(comm);
 }
 
-// What `comm` is the beginning of; empty: none of them.
+// The name that `comm` is the beginning of; empty: none.
 std::string_view whole_name(std::string_view comm, const std::vector<std::string_view>& words,
                             std::string_view exe) {
   if (!words.empty() && is_title(words[0]) && begins_with_comm(words[0], comm)) return words[0];

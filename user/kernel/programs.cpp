@@ -18,13 +18,13 @@
 namespace tcpdwell {
 namespace {
 
-// An attachment that may fail. What libbpf says about it is nobody's concern.
+// An attachment that may fail: drops the output of libbpf.
 LinkPtr try_attach(const bpf_program* program) {
   const LibbpfLog::Quiet quiet;
   return LinkPtr(bpf_program__attach(program));
 }
 
-// As libbpf does it, but with an id that it could not read where tracefs is not mounted.
+// As in libbpf, but with an id that works without a mounted tracefs.
 LinkPtr try_attach_syscall_exit(const bpf_program* program, const std::string& syscall) {
   const auto id = tracepoint_id("syscalls/sys_exit_" + syscall);
   if (!id) return nullptr;
@@ -57,7 +57,7 @@ struct Programs::Impl {
     return false;
   }
 
-  // The first way to see accept() that works: a function's exit costs other processes nothing.
+  // Uses the first that works: fexit costs other processes nothing.
   bool attach_accept() {
     if (attach_optional(skeleton->progs.on_inet_csk_accept)) return true;
     if (!bpf_program__autoload(skeleton->progs.on_exit_accept)) return false;
@@ -108,8 +108,8 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
       if (!impl.attach_optional(program))
         return system_error(std::string("attaching ") + bpf_program__section_name(program), 0,
                             LibbpfLog::hint());
-  // The backbone last: of a transition that is seen, what goes with it is seen too. Its twin comes
-  // after it, and looks at what it has seen: programs run in the order in which they were attached.
+  // inet_sock_set_state last: every transition seen is then seen with its other events. The backup
+  // program follows, because programs run in the order of their attachment.
   for (bpf_program* program :
        {progs.on_retransmit, progs.on_timer_start, progs.on_timer_cancel, progs.on_timer_expire,
         progs.on_set_state, progs.on_set_state_backup}) {
@@ -129,13 +129,13 @@ std::optional<Error> Programs::attach_tracing(const ProgramOptions& options) {
 void Programs::note_missing(const ProgramOptions& options) {
   if (!sees_.cancellers)
     limitations_.push_back(
-        {.what = "neither /proc/kallsyms nor iter/ksym shows where the kernel's functions are",
-         .effect = "who ends a TIME_WAIT or a half-open connection before its time is not known",
-         .hint = "CAP_SYSLOG, or `sysctl kernel.kptr_restrict=1`, shows it"});
+        {.what = "neither /proc/kallsyms nor iter/ksym shows the addresses of kernel functions",
+         .effect = "unknown why a TIME_WAIT or a half-open connection ends early",
+         .hint = "Give CAP_SYSLOG, or set `sysctl kernel.kptr_restrict=1`"});
   if (options.accept && !sees_.accept)
     limitations_.push_back(
         {.what = "neither inet_csk_accept() nor the exits of accept() can be traced",
-         .effect = "who accepted a connection is known from its close or a flag only",
+         .effect = "the owner of an accepted connection is known only from its close or a flag",
          .hint = "Mount tracefs, or give CAP_SYS_ADMIN"});
 }
 
@@ -158,12 +158,12 @@ std::optional<Error> Programs::follow(int pidfd) const {
   const std::uint8_t yes = 1;
   const int map = bpf_map__fd(impl_->skeleton->maps.followed_tasks);
   if (bpf_map_update_elem(map, &pidfd, &yes, BPF_ANY) != 0)
-    return system_error("marking the command to be followed");
+    return system_error("marking the command for tracing");
   return std::nullopt;
 }
 
-// What was missed is read before what the twin saw of it: never more than was lost. The twin itself
-// misses only what the program it stands in for sees.
+// Read skipped runs before those that the backup program reported: never report more than was lost.
+// The backup program misses only transitions that the main program sees.
 Missed Programs::missed() const {
   Missed missed;
   const auto& progs = impl_->skeleton->progs;
@@ -190,7 +190,7 @@ void Programs::keep_to_netns(std::uint64_t cookie) const {
 }
 
 void Programs::detach() {
-  while (!impl_->links.empty()) impl_->links.pop_back();  // a twin before its program
+  while (!impl_->links.empty()) impl_->links.pop_back();  // the backup program first
 }
 
 unsigned kernel_hz() {

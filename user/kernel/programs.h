@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The BPF programs of bpf/, loaded and attached for as long as this object lives. Nothing is
-// pinned: the kernel removes everything with the last descriptor, however the process ends.
+// The BPF programs of bpf/, loaded and attached while this object lives. Nothing is pinned: the
+// kernel removes everything with the last descriptor, however the process ends.
 #pragma once
 
 #include <array>
@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/bpf_iterators.h"
+#include "kernel/clock.h"
 #include "model/limitation.h"
 #include "model/types.h"
-#include "kernel/clock.h"
-#include "kernel/bpf_iterators.h"
 #include "tcpdwell/wire.h"
 #include "util/result.h"
 
@@ -22,33 +22,33 @@ namespace tcpdwell {
 
 struct ProgramOptions {
   tcpdwell_filter filter{};
-  bool trace = true;  // else only what can be asked (BpfIterators)
+  bool trace = true;  // false: only iterators (BpfIterators)
   bool accept = true;
-  bool follow = false;                  // tell the sockets of a command from all others
+  bool follow = false;                  // mark the sockets of a command
   std::uint32_t ring_bytes = 0;         // of both rings: a power of two of pages
-  std::uint32_t snapshot_states = ~0U;  // which sockets a snapshot shows: 1 << State
+  std::uint32_t snapshot_states = ~0U;  // states in a snapshot: 1 << State
 };
 
-// What could be attached. What could not is no error, but less exact.
+// The programs that are attached. A missing one is not an error, but makes results less exact.
 struct Sees {
-  bool tracing = false;            // else only what can be asked
+  bool tracing = false;            // false: only iterators
   bool minisock_segments = false;  // the FIN to an orphan, when it comes
   bool accept = false;
   bool resets = false;
-  bool cancellers = false;  // who ends a minisock or a request before its time
+  bool cancellers = false;  // why a minisock or a request ends early
 };
 
-// Runs of a program that the kernel skipped, since the program was interrupted by itself.
+// Program runs that the kernel skipped because the program would have interrupted itself.
 struct Missed {
   std::uint64_t transitions = 0;  // of inet_sock_set_state
   std::uint64_t at_most = 0;      // of programs that would have ignored most of them
-  std::uint64_t twice = 0;  // transitions of which the twin told, and its program was not skipped
+  std::uint64_t twice = 0;  // transitions that the backup program reported without a skipped run
 };
 
 class Programs {
  public:
-  // Errors: no rights, no BTF, a kernel symbol that is not there or hidden, a program that the
-  // kernel refuses.
+  // Errors: no rights, no BTF, a kernel symbol that is absent or hidden, a program that the kernel
+  // refuses.
   static Result<Programs> attach(const ProgramOptions& options);
   Programs(Programs&&) noexcept;
   Programs& operator=(Programs&&) noexcept;
@@ -58,17 +58,17 @@ class Programs {
   tcpdwell_shared& shared() const;
   const Sees& sees() const { return sees_; }
   BpfIterators& iterators() const;
-  // What this host does not give, of all that was asked for.
+  // What this host cannot do of what the options ask for.
   const std::vector<Limitation>& limitations() const { return limitations_; }
-  // Whether what is done from now on needs CAP_BPF still, on this kernel. It is tried.
+  // Whether this kernel still needs CAP_BPF for what follows. Found by trying.
   bool calls_need_rights() const;
-  // This process and all that it forks from now on. Needs ProgramOptions::follow.
+  // Follows this process and its later children. Needs ProgramOptions::follow.
   std::optional<Error> follow(int pidfd) const;
-  // Of the number that the filter has, only the namespace with this cookie from now on.
+  // Limits the namespace filter to the namespace with this cookie: its number may be reused.
   void keep_to_netns(std::uint64_t cookie) const;
   Missed missed() const;  // since attach()
   Nanos began() const { return began_; }
-  // No event comes after this. The ring can still be read.
+  // Stops all events. The ring can still be read.
   void detach();
 
  private:
@@ -82,7 +82,7 @@ class Programs {
   Nanos began_{};
 };
 
-// Ticks of the kernel's timers a second.
+// Ticks of the kernel timers per second.
 unsigned kernel_hz();
 
 }  // namespace tcpdwell

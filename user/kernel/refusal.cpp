@@ -29,7 +29,7 @@ int error_of_least_program() {
 bool has_socket_cookies() {
   constexpr const char* kTracepoint = "inet_sock_set_state";
   const int type = libbpf_find_vmlinux_btf_id(kTracepoint, BPF_TRACE_RAW_TP);
-  if (type <= 0) return true;  // not the cookie is missing then
+  if (type <= 0) return true;  // the failure is then not the cookie helper
   const std::array program = {
       bpf_insn{.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_1},
       bpf_insn{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_socket_cookie}, kReturn0, kExit};
@@ -67,16 +67,18 @@ bool has_seccomp_filter() {
 
 std::string who_refuses_bpf(const Circumstances& circumstances) {
   if (circumstances.user_namespace)
-    return "The kernel refuses BPF to root of a user namespace: run it in the initial one (a "
+    return "The kernel refuses BPF to root of a user namespace: run it in the initial user "
+           "namespace (a "
            "container without user namespaces)";
   if (circumstances.seccomp)
-    return "A seccomp filter refuses bpf(): have it allow bpf() and perf_event_open() (a container "
-           "of its own runtime profile)";
+    return "A seccomp filter refuses bpf(): allow bpf() and perf_event_open() in the profile of "
+           "the "
+           "container";
   if (circumstances.least_program == ENOSYS) return "This kernel has no bpf() (CONFIG_BPF_SYSCALL)";
-  return "The kernel refuses bpf() altogether: a security module or its lockdown forbids it";
+  return "The kernel refuses every bpf(): check its lockdown mode and security modules";
 }
 
-// What follows `before` in the log, up to the end of the name. Empty: it is not there.
+// The name that follows `before` in the log; empty: none.
 std::string name_after(std::string_view log, std::string_view before) {
   const auto at = log.rfind(before);
   if (at == log.npos) return {};
@@ -85,7 +87,7 @@ std::string name_after(std::string_view log, std::string_view before) {
 }
 
 // The verifier: "unknown func bpf_get_socket_cookie#46", since 6.10 "program of this type cannot
-// use helper bpf_...#46"; "invalid func unknown#181" where it has never heard of it.
+// use helper bpf_...#46"; "invalid func unknown#181" if it does not know the id.
 std::string missing_helper(std::string_view log) {
   for (const std::string_view before :
        {"unknown func ", "program of this type cannot use helper ", "invalid func "})
@@ -106,7 +108,7 @@ Circumstances look_around() {
 std::string why_refused(std::string_view log, const Circumstances& circumstances) {
   if (circumstances.least_program == EPERM || circumstances.least_program == ENOSYS)
     return who_refuses_bpf(circumstances);
-  // Before what is missing: nothing can be tried without a descriptor.
+  // Check this first: without a descriptor, no feature can be tested.
   if (circumstances.least_program == EMFILE || circumstances.least_program == ENFILE ||
       log.find("-EMFILE") != log.npos || log.find("(-24)") != log.npos ||
       log.find("Too many open files") != log.npos)
@@ -118,20 +120,20 @@ std::string why_refused(std::string_view log, const Circumstances& circumstances
     return "This kernel's BPF has " + all;
   }
   const std::string helper = missing_helper(log);
-  // Every kernel that has BTF has it, but for one that is locked down (LOCKDOWN_BPF_READ_KERNEL).
+  // Every kernel with BTF has it, unless locked down (LOCKDOWN_BPF_READ_KERNEL).
   if (helper.starts_with("bpf_probe_read"))
     return "Kernel lockdown (confidentiality) refuses " + helper +
            "(), without which programs cannot read sockets: boot with lockdown=integrity";
   if (!helper.empty()) return "This kernel has no " + helper + " in tracing programs";
   if (const auto type = name_after(log, "failed to find kernel BTF type ID of '"); !type.empty())
     return "This kernel has no " + type + " to attach to";
-  // libbpf looks for a function that the kernel itself has not in the BTF of all its modules.
+  // If the kernel lacks a kfunc, libbpf searches the BTF of all modules.
   if (log.find("failed to iterate BTF objects") != log.npos)
-    return "This kernel lacks a function that newer ones have, and to look for it in the modules "
-           "takes CAP_SYS_ADMIN: give it that, too";
+    return "This kernel lacks a function of newer kernels, and searching the modules for it needs "
+           "CAP_SYS_ADMIN: give that capability, too";
   if (log.find("memlock") != log.npos || log.find("MEMLOCK") != log.npos)
     return "Raise the limit of locked memory: ulimit -l unlimited";
-  return "Run it with --verbose to see what the kernel says";
+  return "Run it with --verbose to see the messages of the kernel";
 }
 
 }  // namespace tcpdwell

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why this kernel would not take a BPF program: which feature is missing, or who refuses it. Asked
-// after a failure only.
+// Explains why this kernel refuses a BPF program: a missing feature, or a policy. Used only after a
+// failure.
 #pragma once
 
 #include <string>
@@ -9,16 +9,17 @@
 
 namespace tcpdwell {
 
-// What a refusal of the least thing says about all the rest.
+// Circumstances of the refusal.
 struct Circumstances {
-  int least_program = 0;           // the errno of the least program that there is; 0: it loads
-  std::vector<std::string> lacks;  // features that no command can do without
-  bool user_namespace = false;     // root here is nobody outside
-  bool seccomp = false;            // a filter looks at the system calls of this process
+  int least_program = 0;           // errno of loading the smallest possible program; 0: it loads
+  std::vector<std::string> lacks;  // missing features that every command needs
+  bool user_namespace = false;     // we are root only inside a user namespace
+  bool seccomp = false;            // a filter checks our system calls
 };
 Circumstances look_around();
 
-// One sentence or two, without the last full stop. `log` is what libbpf and the verifier said.
+// Advice of one or two sentences, without the last full stop. `log`: output of libbpf and the
+// verifier.
 std::string why_refused(std::string_view log, const Circumstances& circumstances);
 
 }  // namespace tcpdwell

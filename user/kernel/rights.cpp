@@ -48,8 +48,8 @@ bool write_sets(const Sets& sets) {
 }
 
 // setns() into a network namespace: CAP_SYS_ADMIN. Opening /proc/PID/ns/net, pidfd_getfd():
-// ptrace_may_access(), which lets nobody pass whose capabilities are fewer than the other's.
-// SIOCGSKNS: CAP_NET_ADMIN.
+// ptrace_may_access(), which requires at least the capabilities of the target. SIOCGSKNS:
+// CAP_NET_ADMIN.
 Capabilities entering_namespaces() {
   return set_of({CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN});
 }
@@ -84,22 +84,22 @@ std::optional<Error> why_not_trace(const Capabilities& have) {
                                                   : "both are missing";
   return Error{"tracing needs CAP_BPF and CAP_PERFMON; " + missing,
                {},
-               "Run it as root (sudo tcpdwell), or give it the capabilities"};
+               "Run it as root (sudo tcpdwell), or give it these capabilities"};
 }
 
 Capabilities needed_by_loop_only() { return set_of({CAP_DAC_OVERRIDE, CAP_KILL}); }
 
-Capabilities needed_for(const NeededRights& promises) {
+Capabilities needed_for(const NeededRights& needs) {
   Capabilities needed = set_of({CAP_DAC_READ_SEARCH});  // open_by_handle_at(): a cgroup's name
-  if (promises.other_namespaces) needed |= entering_namespaces();
-  if (promises.calls_bpf) needed.set(CAP_BPF);
-  if (promises.opens_files) needed.set(CAP_DAC_OVERRIDE);
-  if (promises.signals_command) needed.set(CAP_KILL);
+  if (needs.other_namespaces) needed |= entering_namespaces();
+  if (needs.calls_bpf) needed.set(CAP_BPF);
+  if (needs.opens_files) needed.set(CAP_DAC_OVERRIDE);
+  if (needs.signals_command) needed.set(CAP_KILL);
   return needed;
 }
 
-std::vector<Limitation> missing_rights(const Capabilities& have, const NeededRights& promises) {
-  if (!promises.other_namespaces || (entering_namespaces() & ~have).none()) return {};
+std::vector<Limitation> missing_rights(const Capabilities& have, const NeededRights& needs) {
+  if (!needs.other_namespaces || (entering_namespaces() & ~have).none()) return {};
   bool plural = false;
   const std::string names = names_of_missing(have, &plural);
   const bool none = !have[CAP_SYS_ADMIN];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Capabilities: what tracing needs, what is kept once everything is attached, and what is lost
-// where one is missing. Which kernel check wants which is said where they are named, in rights.cpp.
+// Capabilities: those that tracing needs, those that are kept once everything is attached, and the
+// effect of a missing one. rights.cpp names the kernel check for each.
 #pragma once
 
 #include <bitset>
@@ -14,32 +14,32 @@ namespace tcpdwell {
 
 using Capabilities = std::bitset<64>;  // by CAP_* of <linux/capability.h>
 
-// Of the calling thread.
+// The effective set of the calling thread.
 Capabilities effective_capabilities();
 
-// Nothing: it may load and attach tracing programs, as far as capabilities go.
+// nullopt: the capabilities suffice to load and attach tracing programs.
 std::optional<Error> why_not_trace(const Capabilities& have);
 
-// What is still to be done when everything is attached.
+// The operations that follow once everything is attached.
 struct NeededRights {
-  bool other_namespaces = true;  // else only the network namespace that we are in is looked at
+  bool other_namespaces = true;  // false: only our own network namespace
   bool opens_files = false;      // -o FILE again at SIGHUP, the ready file
-  bool signals_command = false;  // `run`: which may have become another user
-  bool calls_bpf = false;        // this kernel wants CAP_BPF for opening an iterator, too
+  bool signals_command = false;  // `run`: CMD may run as another user
+  bool calls_bpf = false;        // this kernel needs CAP_BPF to open an iterator
 };
-Capabilities needed_for(const NeededRights& promises);
-// What is promised by the loop's thread alone: the helper opens no files of the user, and signals
-// nobody.
+Capabilities needed_for(const NeededRights& needs);
+// Capabilities that only the loop's thread needs: the helper opens no files of the user and sends
+// no signals.
 Capabilities needed_by_loop_only();
 
-// Of what was promised, what cannot be kept with these.
-std::vector<Limitation> missing_rights(const Capabilities& have, const NeededRights& promises);
+// Limitations of these operations with the given capabilities.
+std::vector<Limitation> missing_rights(const Capabilities& have, const NeededRights& needs);
 
-// The calling thread, and those that it makes from now on, keep of what they have these alone, and
-// gain nothing by an exec.
+// Reduces the calling thread and its later threads to these capabilities; an exec adds none.
 std::optional<Error> keep_only(const Capabilities& capabilities);
 
-// The calling thread is without these for as long as this lives: to find out whether it needs them.
+// Drops these capabilities of the calling thread while the object lives, to test whether they are
+// needed.
 class Without {
  public:
   explicit Without(const Capabilities& capabilities);

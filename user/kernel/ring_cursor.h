@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The consumer's position in the memory of one BPF ring buffer. Knows nothing of maps: a test gives
-// it plain memory.
-//
-// Every record begins with a header of 8 bytes, whose first four are its length and two flags, and
-// takes a multiple of 8 bytes. Positions only grow; the data is mapped twice in a row, so that no
-// record is broken by the end. A producer reads the consumer's position, under its lock, whenever
-// it takes room: each time we write it, that line goes from CPU to CPU. So it is written once for
-// many records.
+// The consumer's position in one BPF ring buffer. Works on plain memory, so that a test needs no
+// map.
+// A record has a header of 8 bytes, whose first four are its length and two flags, and a size of a
+// multiple of 8 bytes. Positions only grow; the data is mapped twice in a row, so that records are
+// contiguous. A producer reads the consumer's position, under its lock, at every reservation: each
+// write moves that cache line between CPUs. So the position is written once for many records.
 #pragma once
 
 #include <algorithm>
@@ -19,9 +17,9 @@
 namespace tcpdwell {
 
 enum class Drained {
-  All,       // what had been submitted when the drain ended was handed over
-  UpToBusy,  // up to a record that a CPU is still writing: what comes after it is not known
-  Batch,     // as many as were asked for
+  All,       // all submitted records were handled
+  UpToBusy,  // stopped at a record that a CPU is still writing
+  Batch,     // the requested number of records
 };
 
 class RingCursor {
@@ -40,9 +38,8 @@ class RingCursor {
     at_ = *memory.consumer;  // only we write it
   }
 
-  // Hands over up to `most` records, and takes them off `most`. `until`: not beyond this position,
-  // which must lie between position() and producer_position(); nullopt: as far as there is
-  // anything.
+  // Handles up to `most` records and subtracts them from `most`. `until`: stop at this position,
+  // which must lie between position() and producer_position(); nullopt: no such limit.
   template <typename Handle>
   Drained drain(int& most, std::optional<Position> until, Handle&& handle) {
     Position published = at_;
@@ -52,7 +49,7 @@ class RingCursor {
   }
 
   Position position() const { return at_; }
-  // Where the next record that a producer reserves will begin.
+  // The position of the next reservation.
   Position producer_position() const {
     return std::atomic_ref<Position>(const_cast<Position&>(*memory_.producer))
         .load(std::memory_order_seq_cst);
@@ -86,13 +83,13 @@ class RingCursor {
     }
   }
 
-  // The producer submits by taking kBusy away: what it wrote before is there then.
+  // The producer submits by clearing kBusy, with release semantics.
   static std::uint32_t load_length(const std::byte* header) {
     auto* length = reinterpret_cast<std::uint32_t*>(const_cast<std::byte*>(header));
     return std::atomic_ref<std::uint32_t>(*length).load(std::memory_order_acquire);
   }
 
-  // The room is the producers' again only when we have read all that is in it.
+  // Release the room to the producers only after all reads.
   void publish() {
     std::atomic_ref<Position>(*memory_.consumer).store(at_, std::memory_order_release);
   }

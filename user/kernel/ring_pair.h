@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The consumer's side of two BPF ring buffers that together are one stream of records: a small one
-// that stays in the caches, and a large one for what the small one cannot take. bpf/emit.bpf.h has
-// the producers' side, and says why the order holds.
-//
-// `phase` (tcpdwell_shared.phase) counts: even, the first ring is in use; odd, the second one.
-// Producers begin an odd phase when the first ring is full. The consumer empties the ring of its
-// phase up to where it ended when the next phase had begun, and only then turns to the next one. It
-// begins an even phase itself, when the second ring is empty. Records that a producer gave up
-// because the phase changed under it are discarded ones, and passed over.
-//
-// Knows nothing of maps: a test gives it plain memory.
+// The consumer's side of two BPF ring buffers that form one stream of records: a small one that
+// stays in the caches, and a large one for overflow. bpf/emit.bpf.h has the producers' side and
+// explains why the order holds.
+// `phase` (tcpdwell_shared.phase) counts: in even phases the first ring is in use, in odd ones the
+// second. Producers begin an odd phase when the first ring is full. The consumer empties the ring
+// of its phase up to its end at the start of the next phase, and then turns to the next ring. It
+// begins an even phase itself, when the second ring is empty. Records that a producer discarded
+// because the phase changed are skipped.
+// Works on plain memory, so that a test needs no map.
 #pragma once
 
 #include <array>
@@ -27,7 +25,7 @@ class RingPair {
   using Position = RingCursor::Position;
 
   RingPair() = default;
-  // All must outlive it. Records that an earlier consumer did not read come first.
+  // All must outlive it. Unread records of an earlier consumer come first.
   RingPair(const RingCursor::Memory& first, const RingCursor::Memory& second, __u64& phase)
       : rings_{RingCursor(first), RingCursor(second)}, shared_phase_(&phase) {
     phase_ = number(load()) - 1;
@@ -49,10 +47,10 @@ class RingPair {
   }
 
   bool is_spilling() const { return is_odd(phase_) || is_odd(number(load())); }
-  // How much of the first ring has been handed over so far, in bytes.
+  // Bytes of the first ring handled so far.
   Position position() const { return rings_[0].position(); }
   std::size_t first_size() const { return rings_[0].size(); }
-  std::uint64_t spills() const { return spills_; }  // odd phases that were emptied
+  std::uint64_t spills() const { return spills_; }  // number of emptied odd phases
 
  private:
   using Number = std::uint16_t;
@@ -65,7 +63,7 @@ class RingPair {
     return std::atomic_ref<__u64>(*shared_phase_).load(std::memory_order_seq_cst);
   }
 
-  // The ring of this phase is empty. True: the phase is over, and `until_` says where it ended.
+  // Call it when the ring of this phase is empty. True: the phase is over, and `until_` is its end.
   bool find_next_phase() {
     if (!is_odd(phase_)) {
       if (number(load()) == phase_) return false;
@@ -76,13 +74,14 @@ class RingPair {
     std::atomic_ref<__u64>(*shared_phase_)
         .store(static_cast<Number>(phase_ + 1), std::memory_order_seq_cst);
     until_ = ring().producer_position();
-    // The first ring may have filled up already: what the phase after that one writes is not ours.
+    // The first ring may be full again: records of the phase after the next are not part of this
+    // one.
     const std::uint64_t word = load();
     if (number(word) != static_cast<Number>(phase_ + 1)) until_ = begin_of_spill(word);
     return true;
   }
 
-  // The word has the lower bits of a position that is not before ours.
+  // The word has the lower bits of a position at or after ours.
   Position begin_of_spill(std::uint64_t word) {
     const Position at = ring().position();
     const Position mask = ~Position{0} >> TCPDWELL_PHASE_BITS;
@@ -91,8 +90,8 @@ class RingPair {
 
   std::array<RingCursor, 2> rings_;
   __u64* shared_phase_ = nullptr;
-  Number phase_ = 0;               // the one whose ring is being emptied
-  std::optional<Position> until_;  // where it ended; nullopt: it is not over
+  Number phase_ = 0;               // the phase whose ring is being emptied
+  std::optional<Position> until_;  // its end; nullopt: not over
   std::uint64_t spills_ = 0;
 };
 

@@ -29,9 +29,8 @@ RingSizes divide_ring(std::uint32_t total, bool may_spill) {
 }
 
 Result<std::unique_ptr<RingReader>> RingReader::open(const Descriptors& rings,
-                                                     tcpdwell_shared& shared,
-                                                     RecordHandler& handler) {
-  std::unique_ptr<RingReader> reader(new RingReader(rings, shared, handler));
+                                                     tcpdwell_shared& shared) {
+  std::unique_ptr<RingReader> reader(new RingReader(rings, shared));
   std::array<RingCursor::Memory, 2> memory;
   for (std::size_t i = 0; i < rings.size(); ++i)
     if (auto error = reader->map(rings[i], memory[i])) return std::move(*error);
@@ -62,16 +61,6 @@ std::optional<Error> RingReader::map(int fd, RingCursor::Memory& memory) {
 RingReader::~RingReader() {
   for (const Mapping& mapping : mappings_)
     if (mapping.begin) ::munmap(mapping.begin, mapping.size);
-}
-
-Drained RingReader::drain(int most) {
-  const RingCursor::Position before = rings_.position();
-  const bool spilled = rings_.is_spilling();
-  const Drained drained =
-      rings_.drain(most, [this](std::span<const std::byte> record) { handler_.handle(record); });
-  crowded_ = spilled || rings_.position() - before > rings_.first_size() / 4;
-  handler_.drained();
-  return drained;
 }
 
 void RingReader::arm() {

@@ -37,8 +37,8 @@ void set_addresses(tcpdwell_bpf& skeleton, const Addresses& addresses) {
     skeleton.data_addresses->ranges[i] = addresses.cancellers[i];
 }
 
-// Lockdown, a hardened host or an old arm64 kernel may refuse it: tried with the least program
-// there is, since a refusal of the real one would be a refusal of the whole object.
+// Lockdown, a hardened host or an old arm64 kernel may refuse it. Tested with the smallest program,
+// because a refusal of the real one would fail the whole object.
 bool can_trace_functions(const BtfFacts& btf) {
   const auto function = btf.function_id("tcp_timewait_state_process");
   if (!function) return false;
@@ -54,8 +54,8 @@ bool can_trace_functions(const BtfFacts& btf) {
   return static_cast<bool>(link);
 }
 
-// Atomic operations that return a value: what the two rings need (bpf/emit.bpf.h). Before 5.18
-// arm64 refuses them, or runs what has them in the interpreter.
+// Atomic operations that return a value, which two rings need (bpf/emit.bpf.h). Before 5.18 arm64
+// refuses them, or falls back to the interpreter.
 bool has_fetching_atomics() {
   const std::array<bpf_insn, 5> program = {
       bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K},
@@ -72,7 +72,7 @@ bool has_fetching_atomics() {
   return fd && bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0 && info.jited_prog_len > 0;
 }
 
-// Which of the programs that not every kernel takes are worth a try on this one.
+// Selects the optional programs that this kernel may accept.
 void choose(tcpdwell_bpf& skeleton, const BtfFacts& btf, const ProgramOptions& options) {
   const auto wants = [](bpf_program* program, bool yes) {
     bpf_program__set_autoload(program, yes);
@@ -103,8 +103,8 @@ void choose(tcpdwell_bpf& skeleton, const BtfFacts& btf, const ProgramOptions& o
     wants(program, options.follow);
 }
 
-// Both are one source, compiled with and without a function that came with 6.2 (core_compat.bpf.h):
-// what the skeleton says of one is true of the other, but for the code itself.
+// Both objects are one source, compiled with and without a kfunc of 6.2 (core_compat.bpf.h). The
+// skeleton of one fits the other, except for the code.
 template <typename A, typename B>
 constexpr bool kAlike = sizeof(A) == sizeof(B) && sizeof(A::maps) == sizeof(B::maps) &&
                         sizeof(A::progs) == sizeof(B::progs) &&
@@ -113,7 +113,7 @@ constexpr bool kAlike = sizeof(A) == sizeof(B) && sizeof(A::maps) == sizeof(B::m
                         sizeof(*A::bss) == sizeof(*B::bss);
 static_assert(kAlike<tcpdwell_bpf, tcpdwell_probed_bpf>);
 
-// ... and each part that is used is where the skeleton says.
+// Checks that each used part is at the offset in the skeleton.
 #define SAME_PLACE(part) \
   static_assert(offsetof(tcpdwell_bpf, part) == offsetof(tcpdwell_probed_bpf, part))
 #define SAME_FIELD(part, field)                                                         \
@@ -178,7 +178,7 @@ SAME_FIELD(rodata, tracer_pidns);
 
 SkeletonPtr open_skeleton(const BtfFacts& btf) {
   if (btf.function_id("bpf_rdonly_cast")) return SkeletonPtr(tcpdwell_bpf::open());
-  // As generated: what is made before the object is opened is freed by destroy().
+  // As in generated code: destroy() frees what was made before the object was opened.
   SkeletonPtr skeleton(static_cast<tcpdwell_bpf*>(std::calloc(1, sizeof(tcpdwell_bpf))));
   if (!skeleton || tcpdwell_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   bpf_object_skeleton& parts = *skeleton->skeleton;
@@ -189,7 +189,7 @@ SkeletonPtr open_skeleton(const BtfFacts& btf) {
 
 Error refused(int rc) { return system_error("loading the BPF programs", rc, LibbpfLog::hint()); }
 
-// Without tracing: the iterators alone.
+// Without tracing: only the iterators.
 void choose_iterators(tcpdwell_bpf& skeleton) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton.obj) {

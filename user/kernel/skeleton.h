@@ -16,7 +16,7 @@ struct DestroySkeleton {
 };
 using SkeletonPtr = std::unique_ptr<tcpdwell_bpf, DestroySkeleton>;
 
-// Nothing is attached yet; what this kernel cannot do is not loaded.
+// Attaches nothing, and loads only programs that this kernel supports.
 Result<SkeletonPtr> load_skeleton(const ProgramOptions& options);
 
 }  // namespace tcpdwell

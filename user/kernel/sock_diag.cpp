@@ -23,8 +23,8 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kBatch = 64;  // questions that are sent before their answers are read
-constexpr std::size_t kMany = 256;  // from here on a list of all sockets in these states is cheaper
+constexpr std::size_t kBatch = 64;  // queries sent before their answers are read
+constexpr std::size_t kMany = 256;  // from here on, listing all sockets in these states is cheaper
 constexpr std::uint32_t kAllStates = ~0U;
 constexpr std::size_t kFewDevices = 16;  // up to here a look-up on each is cheaper than a list
 
@@ -33,7 +33,7 @@ struct Request {
   inet_diag_req_v2 body;
 };
 
-// `device`: only what is bound to it, or to none. 0: the socket's own, as far as that is known.
+// `device`: only sockets bound to it, or to none. 0: the socket's own device, if known.
 Request request_for(const Question& question, std::uint32_t sequence, std::uint32_t device) {
   Request request{};
   request.header.nlmsg_len = sizeof request;
@@ -117,8 +117,7 @@ class Diag {
     }
   }
 
-  int refused =
-      0;  // the negative errno that a list ended with: there is no tcp_diag in this kernel, say
+  int refused = 0;  // the negative errno that ended a list, for example without tcp_diag
 
  private:
   explicit Diag(UniqueFd fd) : fd_(std::move(fd)) {}
@@ -126,7 +125,7 @@ class Diag {
   std::vector<char> buffer_ = std::vector<char>(32768);
 };
 
-// What NLMSG_DATA() is, without its casts.
+// NLMSG_DATA() without its casts.
 const inet_diag_msg& message(const nlmsghdr& header) {
   const auto* bytes = reinterpret_cast<const std::byte*>(&header) + NLMSG_HDRLEN;
   return *reinterpret_cast<const inet_diag_msg*>(bytes);
@@ -137,12 +136,13 @@ bool is_diag(const nlmsghdr& header) {
          header.nlmsg_len >= NLMSG_LENGTH(sizeof(inet_diag_msg));
 }
 
-// Where no connection is found, the listener of its port is; only a cookie would tell them apart.
+// If there is no connection, the kernel returns the listener of the port; only a cookie
+// distinguishes them.
 bool is_asked_for(const Question& question, const inet_diag_msg& found) {
   return question.cookie != 0 || ntohs(found.id.idiag_dport) == question.flow.remote.port;
 }
 
-// What the kernel says where it has no message: a negative errno, 0 if all is well.
+// An answer without a message: a negative errno, or 0 for success.
 int error_of(const nlmsghdr& header) {
   int error = 0;
   if (header.nlmsg_len >= NLMSG_LENGTH(sizeof error))
@@ -150,8 +150,8 @@ int error_of(const nlmsghdr& header) {
   return error;
 }
 
-// The kernel answers each, in order: with the socket, or with an error. False: with another one
-// than that there is no such socket.
+// The kernel answers each query in order, with the socket or an error. Returns false on any error
+// other than "no such socket".
 bool look_up(Diag& diag, std::span<const std::size_t> which, std::span<const Question> questions,
              std::span<InquiryEvent> answers, std::uint32_t device) {
   std::array<Request, kBatch> requests;
@@ -234,7 +234,7 @@ struct Missing {
   }
 };
 
-// Calls look(message) for all sockets in `states`. False: that were not all.
+// Calls look(message) for all sockets in `states`. False: the list is incomplete.
 template <typename Look>
 bool list_all(Diag& diag, Family family, std::uint32_t states, Look&& look) {
   Request request{};
@@ -257,8 +257,8 @@ bool list_all(Diag& diag, Family family, std::uint32_t states, Look&& look) {
   return received && whole && diag.refused == 0;
 }
 
-// Searches the kernel's list of all sockets in `states` for those that are not found yet. False: it
-// is not whole. A v4-mapped one is in the list of IPv6.
+// Searches the list of all sockets in `states` for those not found yet. False: the list is
+// incomplete. A v4-mapped socket is in the list of IPv6.
 bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Question> questions,
             std::span<InquiryEvent> answers, bool with_ends) {
   const Missing missing(questions, answers, with_ends);
@@ -268,7 +268,7 @@ bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Que
   });
 }
 
-// Most are in the state that they are thought to be in.
+// Most sockets are in their expected state.
 void find_many(Diag& diag, std::span<const Question> questions, std::span<InquiryEvent> answers) {
   std::uint32_t states = 0;
   for (const Question& question : questions) states |= 1U << index(question.state);
@@ -278,7 +278,8 @@ void find_many(Diag& diag, std::span<const Question> questions, std::span<Inquir
     search(diag, family, states, questions, answers, false);
 }
 
-// One by one, those that are not found yet; on a device only those whose end it may be.
+// Looks up, one by one, the sockets not found yet; with a device, only those that may be bound to
+// it.
 bool find_each(Diag& diag, std::span<const Question> questions, std::span<InquiryEvent> answers,
                std::uint32_t device) {
   std::vector<std::size_t> left;
@@ -295,7 +296,7 @@ bool find_each(Diag& diag, std::span<const Question> questions, std::span<Inquir
   return sure;
 }
 
-// Of this network namespace. Empty: there are many, or they are not known.
+// The devices of this network namespace. Empty: many, or unknown.
 std::vector<std::uint32_t> few_devices() {
   std::vector<std::uint32_t> devices;
   struct if_nameindex* all = ::if_nameindex();
@@ -306,8 +307,8 @@ std::vector<std::uint32_t> few_devices() {
   return devices;
 }
 
-// What may be an end is asked for often: where every connection ends in an unlikely way, a list of
-// all sockets each time would take too long. False: the list must be searched.
+// Queries for probable ends are frequent: if all connections end unusually, listing all sockets
+// each time would take too long. False: the list must be searched.
 bool find_on_devices(Diag& diag, std::span<const Question> questions,
                      std::span<InquiryEvent> answers) {
   const auto devices = few_devices();
@@ -339,8 +340,8 @@ Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions
   if (questions.size() - ends >= kMany) find_many(*diag, questions, answers);
   bool sure = find_each(*diag, questions, answers, 0);
   const bool search_ends = ends > 0 && !find_on_devices(*diag, questions, answers);
-  // The look-up of a socket that is bound to a device needs the device, and one of several
-  // listeners on a port answers for all.
+  // Looking up a socket that is bound to a device needs the device, and one of several listeners on
+  // a port answers for all.
   for (const Family family : {Family::Ipv4, Family::Ipv6})
     if (!search(*diag, family, kAllStates, questions, answers, search_ends)) sure = false;
   if (diag->refused != 0)

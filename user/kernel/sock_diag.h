@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asks the kernel about single sockets by sock_diag (what ss uses), in the network namespace that
-// the calling thread is in.
+// Queries single sockets through sock_diag, as ss does, in the network namespace of the calling
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -15,25 +15,24 @@
 
 namespace tcpdwell {
 
-// An answer to each question, in their order, with no holders yet. A socket is known by its cookie;
-// a request sock that has none by its addresses. Errors: netlink does not work at all.
+// Returns an answer to each question, in order, without holders. Identifies a socket by its cookie,
+// or a request sock without one by its addresses. Errors: netlink does not work at all.
 Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions);
 
-// Local ports within [low, high] that listeners have, or what is bound and not connected; each as
-// often as somebody has it. The kernel lists the latter from 6.8 on only. What cannot be listed is
-// missing.
+// Local ports within [low, high] of listeners and of bound, unconnected sockets, once for each
+// socket. The kernel lists the latter since 6.8; before, they are missing.
 std::vector<std::uint16_t> bound_ports(std::uint16_t low, std::uint16_t high);
 
 struct Listeners {
   std::size_t count = 0;
-  std::size_t with_queue = 0;  // something waits there to be accepted
+  std::size_t with_queue = 0;  // listeners with a non-empty accept queue
 };
-// Of the namespace that the calling thread is in; nullopt: they could not all be listed. Tens of
-// microseconds, however many connections there are.
+// Reads the calling thread's namespace; nullopt: the list is incomplete. Takes tens of
+// microseconds, whatever the number of connections.
 std::optional<Listeners> find_listeners();
 
-// The sockets that have these addresses, in their order; Present, or else it was not found. No
-// remote port: the listener there is meant. One that is bound to a device is not found.
+// Looks up the sockets with these addresses, in order; Present if found. Without a remote port,
+// looks up the listener. Does not find a socket that is bound to a device.
 std::vector<InquiryEvent> find_sockets(std::span<const Flow> flows);
 
 }  // namespace tcpdwell

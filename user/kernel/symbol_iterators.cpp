@@ -17,9 +17,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kLooks = 100;  // 10 ms apart: a softirq makes the minisock, at its own time
+constexpr int kLooks = 100;  // 10 ms apart: a softirq makes the minisock later
 
-// One program of the object, attached. It is tried: what libbpf says of it is nobody's concern.
+// One attached program of the object. It may fail: drops the output of libbpf.
 class Walk {
  public:
   template <typename Choose>

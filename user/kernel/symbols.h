@@ -15,11 +15,11 @@ namespace tcpdwell {
 struct Symbol {
   std::string name;  // as asked for
   std::uint64_t begin = 0;
-  std::uint64_t end = 0;  // where the next symbol begins
+  std::uint64_t end = 0;  // start of the next symbol
 };
 
-// Those of `names` that are there and whose address is not hidden (kptr_restrict shows 0). A
-// compiler's suffix is ignored: "tw_timer_handler.llvm.123" is tw_timer_handler (".cold" is not).
+// The symbols of `names` that exist with an address that is not hidden (kptr_restrict shows 0).
+// Ignores a compiler's suffix: "tw_timer_handler.llvm.123" is tw_timer_handler, but ".cold" is not.
 std::vector<Symbol> find_symbols(std::span<const std::string_view> names, std::istream& list);
 
 }  // namespace tcpdwell

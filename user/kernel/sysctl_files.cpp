@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The first has precedence.
+// In order of precedence.
 constexpr std::string_view kDirectories[] = {"/etc/sysctl.d", "/run/sysctl.d",
                                              "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d",
                                              "/lib/sysctl.d"};
@@ -49,7 +49,7 @@ std::optional<Identity> regular_file(const struct stat& info) {
   return S_ISREG(info.st_mode) ? std::optional(Identity{info.st_dev, info.st_ino}) : std::nullopt;
 }
 
-// Of names that lead to one file, the last.
+// Keeps the last of several names of one file.
 std::vector<std::string> regular_files(const std::string& root) {
   std::vector<std::string> paths = all_paths(root), files;
   std::set<Identity> seen;
@@ -63,8 +63,8 @@ std::vector<std::string> regular_files(const std::string& root) {
   return files;
 }
 
-// To open a device or a FIFO can already do something: O_PATH does not, and what it gave is what is
-// opened. errno is 0 where it is no regular file any more.
+// Opening a device or a FIFO can have effects. O_PATH has none, and the file is reopened through
+// it. errno is 0 if it is no longer a regular file.
 UniqueFd open_regular(const std::string& path) {
   const UniqueFd found(::open(path.c_str(), O_PATH | O_CLOEXEC));
   struct stat info {};

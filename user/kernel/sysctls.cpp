@@ -34,7 +34,7 @@ std::optional<std::string> read_value(std::string_view name) {
   return value;
 }
 
-// /proc/sys/net is that of the calling thread's namespace.
+// /proc/sys/net shows the namespace of the calling thread.
 SysctlValues read_here(std::span<const std::string_view> names) {
   SysctlValues values;
   for (const std::string_view name : names)
@@ -42,7 +42,7 @@ SysctlValues read_here(std::span<const std::string_view> names) {
   return values;
 }
 
-// For a thread that has nothing else to do: it does not come back.
+// Run it on a thread of its own: the thread stays in the namespace.
 bool move_to(const NetnsChoice& netns) {
   const UniqueFd file = open_netns_path(netns.path);
   struct stat info {};

@@ -13,19 +13,18 @@
 
 namespace tcpdwell {
 
-// A network namespace as somebody named it.
+// A network namespace as the user named it.
 struct NetnsChoice {
   std::uint32_t inum = 0;
-  std::string path;  // empty: it was named by its number
+  std::string path;  // empty: given by number
 };
 
-// nullopt: nothing that may be followed leads there. Ours needs no right. One that is named by its
-// number alone is looked for with `walks`, and not found without. The calling thread stays where it
-// is.
+// nullopt: no usable reference to the namespace. Our own needs no rights. A namespace given by
+// number needs `walks`. The calling thread stays in its namespace.
 std::optional<SysctlValues> read_sysctls(std::span<const std::string_view> names,
                                          const NetnsChoice& netns, BpfIterators* iterators);
 
-// The inode number of the one that the calling thread is in; 0: there is no /proc.
+// The inode number of the calling thread's namespace; 0: no /proc.
 std::uint32_t own_netns();
 
 }  // namespace tcpdwell

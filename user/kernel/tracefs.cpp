@@ -26,7 +26,7 @@ std::optional<int> read_id(int directory, const std::string& name) {
   return id;
 }
 
-// A mount that hangs nowhere and is gone with its descriptor (5.2).
+// A detached mount, which ends with its descriptor (since 5.2).
 UniqueFd private_tracefs() {
   const UniqueFd context(static_cast<int>(::syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC)));
   if (!context) return UniqueFd{};

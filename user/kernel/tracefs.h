@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The id of a tracepoint, which the kernel tells in tracefs only. Where tracefs is not mounted it
-// is opened without a mount that anybody else could see.
+// The id of a tracepoint, which only tracefs has. If tracefs is not mounted, it is opened through a
+// detached mount that no other process sees.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Paths of cgroups by id, and which ids to ask for. Bounded: a full table starts anew, and what it
-// forgot is asked for again.
+// Paths of cgroups by id, and the ids whose paths to ask for. Bounded: a full table is cleared, and
+// its ids are asked for again.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,7 @@ namespace tcpdwell {
 
 class CgroupPaths {
  public:
-  // nullptr: not known. An id that is new is asked for (take_unknown()). Valid until the next
-  // call.
+  // nullptr: not known. Adds a new id to take_unknown(). The result is valid until the next call.
   const std::string* path_of(std::uint64_t id);
   // The same without asking.
   const std::string* known_path_of(std::uint64_t id) const;
@@ -30,7 +29,7 @@ class CgroupPaths {
   };
   std::unordered_map<std::uint64_t, Name> names_;
   std::vector<std::uint64_t> unknown_;
-  // The last look-up: the next is likely the same.
+  // The last look-up; the next one often has the same id.
   std::uint64_t last_id_ = 0;
   const Name* last_ = nullptr;
 };

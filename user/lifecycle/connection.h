@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// One life of one local end, from its first state to the end of its last, whichever kernel object
-// carries it at the time. A host may have a million: what all of them need is two cache lines, what
-// many have in common is held once, and what few need is kept apart. ConnectionTable owns all three
-// and has the accessors.
+// One life of one local endpoint, from its first state to the end of its last, across the kernel
+// objects that carry it. A host can have a million: the common fields fit two cache lines, shared
+// values are interned, rare fields are in ColdState. ConnectionTable owns all three and has the
+// accessors.
 #pragma once
 
 #include <algorithm>
@@ -23,29 +23,29 @@ namespace tcpdwell {
 // The kernel object that carries the connection now.
 enum class Carrier : std::uint8_t {
   Request,   // request sock: half-open
-  Newborn,   // a child whose cookie and flow are not reliable yet (before 6.18 the kernel fills
-             // them in after the transition that announces it)
+  Newborn,   // child whose cookie and flow are not reliable yet: before 6.18 the kernel sets them
+             // after its first transition
   Full,      // struct sock
-  Minisock,  // inet_timewait_sock: TIME_WAIT, or FIN_WAIT_2 that nobody holds
+  Minisock,  // inet_timewait_sock: TIME_WAIT, or FIN_WAIT_2 of an orphan
 };
 
-// What happened to it may turn out to be something else by the next event.
+// An event that seems to end the connection; the next event can show another meaning.
 enum class PendingEnd : std::uint8_t {
   None,
-  Cancelled,  // its timer was: a re-arm, an expiry, or the end
-  Expired,    // a request's timer ran out: a retransmission, or the end
-  Closed,     // a full socket with an error that an RST of ours would explain
+  Cancelled,  // timer of a minisock or request cancelled: a re-arm, an expiry, or the end
+  Expired,    // timer of a request expired: a retransmit, or the end
+  Closed,     // full socket went to CLOSE: an RST of ours or a minisock may follow
 };
 
-// How far its flag is.
+// Progress of a connection's flag.
 enum class FlagStage : std::uint8_t {
   None,
-  Waiting,  // for its threshold
-  Asked,    // the kernel was
+  Waiting,  // for the threshold
+  Asked,    // the kernel was asked
   Raised,
 };
 
-// What all sockets of one address in one namespace share.
+// Shared by all sockets with one local address in one namespace.
 struct Site {
   std::array<std::uint8_t, 16> local{};  // as Endpoint::addr
   std::uint64_t netns_cookie = 0;
@@ -65,22 +65,22 @@ struct Site {
 struct Connection {
   std::uint64_t cookie = 0;  // 0: not known
   std::uint64_t object = 0;  // kernel address: the key of every carrier but Full
-  Nanos entered{};           // its state
-  static constexpr std::size_t kPlain = 4;
-  std::array<Nanos, kPlain> spent{};  // in the states of `spent_in`
+  Nanos entered{};           // begin of its state
+  static constexpr std::size_t kSpentSlots = 4;
+  std::array<Nanos, kSpentSlots> spent{};  // in the states of `spent_in`
   std::uint64_t sock_cgroup_id = 0;
   std::array<std::uint8_t, 16> remote{};
   std::uint32_t site : 30 = 0;
-  bool port_bound : 1 = false;   // somebody bound its local port: connect() did not choose it
-  bool timestamped : 1 = false;  // a minisock: its connection had TCP timestamps
+  bool port_bound : 1 = false;   // bind() set the local port, not connect()
+  bool timestamped : 1 = false;  // minisock: the connection had TCP timestamps
   std::uint16_t local_port = 0, remote_port = 0;
   std::uint32_t owner = 0, closer = 0;  // processes; 0: not known
-  // Of the table's pools; 0: it has none. The upper bit of `tally` says which of the two it is.
-  std::uint32_t tally = 0, minisock = 0, extra = 0;
-  std::uint32_t timer = 0;       // of TimerWheel
+  // Indexes in the table's pools; 0: none. The top bit of `tally` selects the pool of large ones.
+  std::uint32_t tally = 0, minisock = 0, cold = 0;
+  std::uint32_t timer = 0;       // in TimerWheel; 0: none
   std::uint32_t generation = 0;  // an id is reused; the pair (id, generation) is not
-  std::uint16_t question = 0;    // the serial of the last one that counts
-  std::uint16_t snapshot = 0;    // the last one that found it, or in which it began
+  std::uint16_t question = 0;    // serial of the last question; answers to older ones are stale
+  std::uint16_t snapshot = 0;    // number of the last walk that found it, or during which it began
 
   State state : 4 = State::Closed;
   Carrier carrier : 2 = Carrier::Full;
@@ -93,33 +93,33 @@ struct Connection {
   Via owner_via : 3 = Via::Connect;
   FlagStage flag : 2 = FlagStage::None;
   bool flagged_as_orphan : 1 = false;
-  bool end_asked : 1 = false;    // it is in doubt, and the kernel was asked whether it is there
-  bool origin_lost : 1 = false;  // a minisock came, and not from the state we know: the next says
+  bool end_asked : 1 = false;    // an end is pending, and the kernel was asked about it
+  bool origin_lost : 1 = false;  // minisock: the state before it is not known until the next event
 
   Cause flag_cause : 4 = Cause::None;
   PendingEnd pending_end : 2 = PendingEnd::None;
-  bool announced : 1 = false;       // its first record may go out: the flow is as known as it gets
-  bool origin_unknown : 1 = false;  // a minisock whose full socket we have not seen: the same
+  bool announced : 1 = false;       // records can be published: nothing of the flow is awaited
+  bool origin_unknown : 1 = false;  // same as origin_lost, but the full socket was not seen
 
   bool reset_sent : 1 = false;
   bool reset_memory : 1 = false;
   bool first_published : 1 = false;  // its first transition was published
-  bool orphan : 1 = false;           // nobody holds a descriptor of it
+  bool orphan : 1 = false;           // no process holds a descriptor
   bool followed : 1 = false;         // `run`: it belongs to the command
-  bool entered_known : 1 = true;     // else `entered` is the latest it can have been
-  bool minisock_cookie : 1 = true;   // its minisock, if it has one, has the cookie too
-  bool used : 1 = false;             // the table's: this is a connection
+  bool entered_known : 1 = true;     // false: `entered` is an upper bound
+  bool minisock_cookie : 1 = true;   // the minisock, if any, has the cookie too
+  bool used : 1 = false;             // for the table: the slot holds a connection
 
-  bool recent : 1 = false;      // the table's: heard of since it was looked for a quiet one
-  bool in_cookies : 1 = false;  // ... of which of its indexes it is in
+  bool recent : 1 = false;      // for the table: had an event since the last eviction scan
+  bool in_cookies : 1 = false;  // for the table: the indexes that contain it
   bool in_objects : 1 = false;
   bool in_flows : 1 = false;
-  std::uint8_t spent_bounds : 4 = 0;  // for each of `spent`: it is a lower bound
-  std::uint16_t spent_in = 0;         // for each of `spent` four bits: its State; 0: not used
+  std::uint8_t spent_bounds : 4 = 0;  // one bit for each slot of `spent`: a lower bound
+  std::uint16_t spent_in = 0;         // four bits for each slot of `spent`: its State; 0: not used
 };
 static_assert(sizeof(Connection) == 128, "two cache lines, a million times");
 
-// Each enumeration in a bit-field of Connection, by its last enumerator.
+// Checks each enumeration in a bit-field of Connection by its last enumerator.
 template <typename E>
 constexpr bool fits(E last, unsigned width) {
   return static_cast<unsigned>(last) < 1U << width;
@@ -129,32 +129,32 @@ static_assert(fits(State::Closing, 4) && fits(Carrier::Minisock, 2) && fits(Role
               fits(FlagStage::Raised, 2) && fits(Cause::ConnectFailed, 4) &&
               fits(PendingEnd::Closed, 2));
 
-// The Tally of nearly all connections: fewer than 4 GiB each way.
+// Tally of a connection with less than 4 GiB each way: nearly all of them.
 struct SmallTally {
   std::uint32_t bytes_sent = 0, bytes_received = 0;
   std::uint32_t retransmits = 0, srtt_us = 0;
 };
 
-// Of a minisock in FIN_WAIT_2, when it was made: its stamp, and when its timer was due.
+// Timer deadline and stamp of a minisock in FIN_WAIT_2 as of its creation.
 struct MinisockStart {
   Nanos due{};
   std::uint32_t entry_stamp_ms = 0;
 };
 
-// A transition that is not told yet: whether the run is about its connection, or the local port, is
-// not known.
+// A transition that is not published yet: the filter has not decided, or the local port is not
+// known.
 struct HeldTransition {
   Nanos at{};
   Nanos dwell{}, error{};
   Nanos measured_error{};  // `error` without suspensions
   State from = State::Closed, to = State::Closed;
   Why why = Why::Unknown;
-  bool has_dwell = false;    // else there was no state before
-  bool error_known = false;  // else the dwell is a lower bound
-  bool owned = false;        // the owner was known when it happened
+  bool has_dwell = false;    // false: first transition
+  bool error_known = false;  // false: the dwell is a lower bound
+  bool owned = false;        // the owner was known at `at`
 };
 
-// A recording can say of many dwells that they are off by years.
+// Saturates: the dwells of a recording can have errors of years.
 inline Nanos sum_of_errors(Nanos one, Nanos other) {
   constexpr Nanos kMost{INT64_MAX / 4};
   return std::min(one, kMost) + std::min(other, kMost);
@@ -167,22 +167,22 @@ struct StateTime {
   bool lower_bound = false;
 };
 
-// What only few have at a time.
+// Fields that only few connections need at a time.
 struct ColdState {
-  std::vector<HeldTransition> held;  // until the verdict, and until the local port is known
+  std::vector<HeldTransition> held;  // until the verdict and the local port are known
   Nanos entered_error{};
-  // If `entered` is not known: the earliest it can have been; nullopt: anything before.
+  // Lower bound of `entered` if that is not known; nullopt: no bound.
   std::optional<Nanos> entered_earliest;
-  std::array<Nanos, Connection::kPlain> errors{};  // of Connection::spent
-  // Instead of `spent`, where there are more states than it has room for.
+  std::array<Nanos, Connection::kSpentSlots> errors{};  // of Connection::spent
+  // Replaces `spent` if the connection had more states than slots.
   std::unique_ptr<std::array<StateTime, kStates>> times;
   std::uint32_t life = 0;
-  std::uint32_t pending_serial = 0;  // tells a deadline that the doubt it was for is gone
+  std::uint32_t pending_serial = 0;  // of the pending end; a deadline of another one is stale
   std::uint32_t pending_cpu = 0;
   std::uint8_t syn_ack_retransmits = 0;
   Nanos pending_at{};
-  // What the doubt is about: the cancel of a minisock's timer, or a lost origin's start; a full
-  // socket's end; the last that a request's timer saw.
+  // The event of the pending end: cancel of a minisock's timer, CLOSE of a full socket, or cancel
+  // or expiry of a request's timer. With origin_lost: the start of the minisock.
   std::variant<std::monostate, TimewaitEvent, TransitionEvent, RequestEvent> pending_event;
 };
 

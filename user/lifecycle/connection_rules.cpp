@@ -26,7 +26,7 @@ constexpr unsigned kOpen =
           State::FinWait2, State::CloseWait, State::LastAck, State::Closing});
 constexpr unsigned kWithoutSocket = bits({State::FinWait2, State::TimeWait});
 
-// One row for each carrier: the states, pending ends and flag stages that it can have.
+// One row for each carrier: its states, pending ends and flag stages.
 struct Rule {
   Carrier carrier;
   unsigned states, pending_ends, flags;
@@ -49,7 +49,7 @@ static_assert(std::ranges::all_of(kRules, [row = 0U](const Rule& rule) mutable {
 
 const char* broken_rule(const Connection& connection) {
   const Rule& rule = kRules[static_cast<std::size_t>(connection.carrier)];
-  // A minisock whose transition into it was lost has the state of its socket until the next event.
+  // A minisock of lost origin keeps the state of its full socket until the next event.
   const bool from_lost = connection.origin_lost && connection.carrier == Carrier::Minisock;
   if (!has(from_lost ? kOpen : rule.states, connection.state)) return "state of another carrier";
   if (!has(rule.pending_ends, connection.pending_end)) return "pending end of another carrier";
@@ -60,9 +60,9 @@ const char* broken_rule(const Connection& connection) {
     return "origin_unknown without a minisock";
   if (connection.origin_lost && connection.origin_unknown) return "origin both lost and unknown";
   if (connection.flag == FlagStage::Raised && connection.verdict != Verdict::Show)
-    return "a flag that is not shown";
+    return "a flag of a connection that is not shown";
   if ((connection.timer != 0) != (connection.flag == FlagStage::Waiting))
-    return "a timer without a flag that waits, or the reverse";
+    return "a timer without a waiting flag, or a waiting flag without a timer";
   return nullptr;
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which combinations of a connection's fields exist. Debug builds check every connection that an
-// event was about.
+// Legal combinations of a connection's fields. Debug builds check the connection of every event.
 #pragma once
 
 #include "lifecycle/connection.h"
 
 namespace tcpdwell {
 
-// nullptr: the combination is legal; else what is wrong, as a static text.
+// Returns nullptr if the combination is legal, else a static text with the violated rule.
 const char* broken_rule(const Connection& connection);
 
 }  // namespace tcpdwell

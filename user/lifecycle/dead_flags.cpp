@@ -12,22 +12,22 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// An application that is told of the end closes within this time.
-constexpr Nanos kAtOnce = 300ms;
-// How often those that are flagged are looked at: the threshold, within these bounds.
-constexpr Nanos kAgainLeast = 1s, kAgainMost = 10s;
-// How late a look may be, so that those that come due meanwhile share it.
-constexpr Nanos kTogetherLeast = 200ms, kTogetherMost = 1s;
-constexpr Nanos kUndecided = 100ms;  // until the path of a cgroup is known
-// Between the clock that a socket is stamped with and the transition that it ends with.
-constexpr Nanos kSameMoment = 1ms;
-// Of the clock of the stamps.
+// An application that notices the end of a connection closes the socket within this time.
+constexpr Nanos kNoticedCloseWait = 300ms;
+// Interval between scans for flagged descriptors: the threshold, within these bounds.
+constexpr Nanos kRescanMin = 1s, kRescanMax = 10s;
+// How late a scan may be, so that it serves several entries.
+constexpr Nanos kCombineMin = 200ms, kCombineMax = 1s;
+constexpr Nanos kCgroupRetry = 100ms;  // retry interval while the path of a cgroup is not known
+// Allowed difference between a socket's time stamp and its last transition.
+constexpr Nanos kStampSlack = 1ms;
+// Resolution of the time stamps.
 constexpr Nanos kStampError = 1us;
 
-// When somebody last did something with it.
+// The end of the connection, or a later use of the socket.
 Nanos quiet_since(const DeadDescriptors::Entry& entry, const DeadSocket& socket) {
-  if (socket.mptcp) return entry.ended;  // nothing stamps a read of what is left
-  return socket.active > entry.ended + kSameMoment ? socket.active : entry.ended;
+  if (socket.mptcp) return entry.ended;  // MPTCP does not stamp reads of remaining data
+  return socket.active > entry.ended + kStampSlack ? socket.active : entry.ended;
 }
 
 Cause cause_of(const DeadSocket& socket) {
@@ -35,7 +35,7 @@ Cause cause_of(const DeadSocket& socket) {
   return socket.unread > 0 || socket.uncounted ? Cause::DataUnread : Cause::NotClosed;
 }
 
-// The same socket, in another life by now.
+// The socket has a new connection.
 bool is_in_use(const Connection& connection) {
   return connection.carrier == Carrier::Full && connection.pending_end != PendingEnd::Closed;
 }
@@ -45,21 +45,20 @@ bool is_in_use(const Connection& connection) {
 std::optional<Nanos> DeadFlags::look_due() {
   const auto threshold = this->threshold();
   if (!threshold) return std::nullopt;
-  return dead_.due(std::clamp(*threshold, kAgainLeast, kAgainMost));
+  return dead_.due(std::clamp(*threshold, kRescanMin, kRescanMax));
 }
 
 Nanos DeadFlags::looks_apart() const {
-  return std::clamp(threshold().value_or(Nanos{}) / 60, kTogetherLeast, kTogetherMost);
+  return std::clamp(threshold().value_or(Nanos{}) / 60, kCombineMin, kCombineMax);
 }
 
-// nullopt: it is of no interest, or nobody holds it any more.
 std::optional<DeadFlags::Entry> DeadFlags::entry_of(Id id, const TransitionEvent& event) const {
   const bool held = event.attached && !event.closing && !event.dead;
   const auto threshold = this->threshold();
   if (!held || !threshold || event.cookie == 0 || event.from == State::Listen) return std::nullopt;
   const Connection& connection = table_[id];
   if (!publisher_.passes(connection)) return std::nullopt;
-  Entry entry{.socket = publisher_.described(connection),
+  Entry entry{.socket = publisher_.socket_info(connection),
               .cgroup_id = publisher_.cgroup_id_of(connection),
               .ended = event.at,
               .error = Nanos{0},
@@ -68,15 +67,14 @@ std::optional<DeadFlags::Entry> DeadFlags::entry_of(Id id, const TransitionEvent
               .connected = event.from != State::SynSent,
               .at_once = connection.flag_cause != Cause::None};
   entry.socket.cookie = event.cookie;
-  entry.due = event.at + (entry.at_once ? std::min(kAtOnce, *threshold) : *threshold);
+  entry.due = event.at + (entry.at_once ? std::min(kNoticedCloseWait, *threshold) : *threshold);
   return entry;
 }
 
 void DeadFlags::keep(const std::optional<Entry>& entry) {
-  if (entry && !dead_.add(*entry)) dead_.want_look(entry->ended + kAgainLeast);
+  if (entry && !dead_.add(*entry)) dead_.want_look(entry->ended + kRescanMin);
 }
 
-// connect() or listen() on the same descriptor.
 void DeadFlags::used_again(std::uint64_t cookie, Nanos at) {
   const Entry* entry = dead_.find(cookie);
   if (entry == nullptr) return;
@@ -104,7 +102,7 @@ DeadFlags::Entry* DeadFlags::known(const DeadSocket& socket) {
   return dead_.find(socket.cookie);
 }
 
-// It ended before the trace began, or its end was not seen. nullopt: the run is not about it.
+// An entry for a connection that ended before the trace or unseen.
 std::optional<DeadFlags::Entry> DeadFlags::older(const DeadSocket& socket) const {
   Entry entry{.socket = {.cookie = socket.cookie, .flow = socket.flow, .cgroup = {}},
               .cgroup_id = socket.sock_cgroup_id,
@@ -137,11 +135,12 @@ void DeadFlags::found(const DeadSocket& socket, Nanos look) {
   if (!entry->decided) {
     const Verdict verdict = publisher_.judge(entry->socket, entry->cgroup_id);
     if (verdict == Verdict::Hide) return dead_.erase(socket.cookie);
-    if (verdict == Verdict::NotYet) return dead_.put_off(*entry, socket.at + kUndecided);
+    if (verdict == Verdict::NotYet) return dead_.put_off(*entry, socket.at + kCgroupRetry);
     entry->decided = true;
   }
   const Nanos since = quiet_since(*entry, socket);
-  // Where leftover data may have been read there is no certain end. What is there still is read.
+  // A read of remaining data hides the exact end: only bounds are known. If data is left, assume
+  // that the process still reads.
   const bool may_be_over = config_.flags_uncertain && !entry->error && entry->not_before &&
                            socket.unread == 0 && socket.at - *entry->not_before >= threshold;
   const bool over = socket.at - since >= threshold || may_be_over;

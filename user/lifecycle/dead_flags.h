@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flags of state CLOSED: the connection is over, and a process still holds its descriptor. The last
-// transition of such a socket says that it is held; no event says when it is closed. So the socket
-// is kept, and all descriptors are looked at when its threshold has passed (DeadEvent). The look
-// finds also sockets that are older than the trace, and those whose end was lost.
+// Flags of state CLOSED: the connection is over, but a process still holds its descriptor. The last
+// transition shows that the socket is held; no event shows its close. So the entry is kept, and
+// after the threshold all descriptors are scanned (DeadEvent). The scan also finds sockets that are
+// older than the trace, and sockets whose end was lost.
 //
-// The threshold counts from the end of the connection, or from the last read of data that came
-// before it: a process that still reads does not leak.
+// The threshold counts from the end of the connection or, if later, from the last read of remaining
+// data: a process that still reads does not leak.
 #pragma once
 
 #include <optional>
@@ -23,26 +23,26 @@ class DeadFlags {
   using Id = ConnectionTable::Id;
   using Entry = DeadDescriptors::Entry;
 
-  // All must outlive it.
+  // All arguments must outlive this object.
   DeadFlags(const LifecycleConfig& config, const ConnectionTable& table, Publisher& publisher,
             Flags& flags)
       : config_(config), table_(table), publisher_(publisher), flags_(flags) {}
 
-  // Of CLOSED; nullopt: no descriptor is watched.
+  // Threshold of CLOSED; nullopt: no descriptor is watched.
   std::optional<Nanos> threshold() const { return config_.thresholds.of[index(State::Closed)]; }
 
-  // What to keep of the connection that `event` ends; nullopt: no process holds it, or the run is
-  // not about it. Call it before the connection leaves the table, keep() after that.
+  // The entry to keep for the connection that `event` ends. nullopt: no process holds the socket,
+  // or the filter hides it. Call it before the connection leaves the table, and keep() after that.
   std::optional<Entry> entry_of(Id id, const TransitionEvent& event) const;
   void keep(const std::optional<Entry>& entry);
-  // connect() or listen() on the same descriptor.
+  // connect() or listen() was called on the same socket again.
   void used_again(std::uint64_t cookie, Nanos at);
-  // A socket may have ended unseen.
+  // A socket may have ended unseen: scan at `at`.
   void want_look(Nanos at) { dead_.want_look(at); }
 
-  // When a look at all descriptors is due; nullopt: nothing is waited for.
+  // When the next scan of all descriptors is due; nullopt: none.
   std::optional<Nanos> look_due();
-  // Looks within this time may be one.
+  // Scans due within this time may be combined.
   Nanos looks_apart() const;
   void looked(const DeadEvent& event);
 

@@ -6,14 +6,14 @@
 namespace tcpdwell {
 
 HeldTransition DwellBook::move(Connection& connection, State to, Nanos at, Nanos error, Why why) {
-  // Two CPUs stamp their events before they queue them: a later one can be a little earlier.
+  // CPUs stamp events before they queue them, so time stamps can be slightly out of order.
   at = std::max(at, connection.entered);
   const Nanos measured_error = table_.entered_error(connection) + error;
   const bool known = connection.entered_known;
   const Nanos measured = at - connection.entered;
   HeldTransition change{
       .at = at,
-      // Without a beginning this is a lower bound, as of the earliest possible end.
+      // If the begin is not known, a lower bound: until the earliest possible end.
       .dwell = known ? measured : std::max(measured - measured_error, Nanos{0}),
       .error = sum_of_errors(measured_error, suspensions_.within(connection.entered, at)),
       .measured_error = measured_error,

@@ -13,8 +13,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kAskAgain = 1s;  // the kernel could not be asked, or said what cannot be
-constexpr Nanos kSoon = 100ms;   // it moved while it was asked about
+constexpr Nanos kAskAgain = 1s;  // the kernel could not be asked, or its answer is inconsistent
+constexpr Nanos kSoon = 100ms;   // an end was pending when the answer came
 
 void learn_owner(ConnectionTable& table, Connection& connection,
                  const std::vector<Holder>& holders) {
@@ -22,14 +22,14 @@ void learn_owner(ConnectionTable& table, Connection& connection,
   if (const Process* process = only_holder(holders)) table.set_owner(connection, *process, Via::Fd);
 }
 
-// `run`: nobody has accepted it, or others alone hold it. What is on its way through a unix socket
-// is held by nobody.
-bool is_commands(const InquiryEvent& event, bool attached) {
+// `run`: false if the socket is not accepted, or if only other processes hold it. A descriptor in
+// flight in a Unix socket has no holder.
+bool is_of_command(const InquiryEvent& event, bool attached) {
   if (event.kind != SocketKind::Full) return true;
   return attached && (event.holders.empty() || is_held_by_followed(event.holders));
 }
 
-// Raised at `at`, for the state that it is in.
+// A flag for the connection's state, raised at `at`.
 FlagRecord flag_of(const ConnectionTable& table, const Connection& connection, Nanos at) {
   FlagRecord record;
   record.state = connection.state;
@@ -43,7 +43,6 @@ FlagRecord flag_of(const ConnectionTable& table, const Connection& connection, N
 
 }  // namespace
 
-// (Re)starts the clock of the state that it is in. `orphaned`: when it was, if that is known.
 void Flags::watch(Id id, Nanos orphaned) {
   Connection& connection = table_[id];
   if (connection.flag == FlagStage::Raised) return;
@@ -51,12 +50,14 @@ void Flags::watch(Id id, Nanos orphaned) {
   if (const MptcpView* view = known_mptcp_of(id)) return watch_mptcp(id, *view);
   const auto threshold = threshold_of(connection);
   if (!threshold || connection.verdict == Verdict::Hide) return stop_timer(connection);
-  const bool spared = config_.thresholds.since_orphaned && connection.state == State::FinWait2;
-  wait_until(id, std::max(counts_from(connection), spared ? orphaned : Nanos{}) + *threshold);
+  const bool since_orphaned =
+      config_.thresholds.since_orphaned && connection.state == State::FinWait2;
+  wait_until(id,
+             std::max(counts_from(connection), since_orphaned ? orphaned : Nanos{}) + *threshold);
 }
 
-// When its threshold begins to count: if it passes, the flag's is_certainly_stuck() says so; or
-// that is what must be found out.
+// When the threshold begins to count. A flag raised after it is_certainly_stuck(); with
+// flags_uncertain it may also be is_of_unknown_age().
 Nanos Flags::counts_from(const Connection& connection) const {
   if (connection.entered_known) return connection.entered;
   const auto earliest = table_.entered_earliest(connection);
@@ -79,8 +80,8 @@ void Flags::stop_timer(Connection& connection) {
   timers_.cancel(std::exchange(connection.timer, 0));
 }
 
-// Its threshold has passed. The kernel has the last word: an event may have been lost, and a FIN
-// to an orphan may have come unseen.
+// The threshold has passed. Ask the kernel: an event may have been lost, and a FIN to an orphan may
+// have come unseen.
 void Flags::due(Id id) {
   Connection& connection = table_[id];
   connection.timer = 0;
@@ -90,14 +91,13 @@ void Flags::due(Id id) {
   questions_.ask(id, {.for_flag = true, .mptcp = mptcp_of(id) != nullptr});
 }
 
-// Nobody has it yet: whatever its state, the flag of its time in the queue is what there is to say.
-// In a recording of an older version no queue was looked into.
+// A connection that is not accepted gets a flag for its time in the accept queue (QueueFlags), not
+// for its state. Without an accept threshold (recordings of older versions), no queue was walked.
 bool Flags::waits_for_accept(const InquiryEvent& event) const {
   return config_.thresholds.accept && event.kind == SocketKind::Full && !event.attached &&
          (event.state == State::Established || event.state == State::CloseWait);
 }
 
-// It was accepted: the flag of its state, which had to wait, may be due.
 void Flags::accepted(Id id, Nanos at) {
   const Connection& connection = table_[id];
   if (connection.flag != FlagStage::Waiting) return;
@@ -117,7 +117,7 @@ void Flags::raise(Id id, const InquiryEvent& event) {
   publisher_.reconsider(connection, false);
   const MptcpView* view = known_mptcp_of(id);
   const bool attached = view != nullptr ? view->socket.attached : event.attached;
-  if (config_.exit_grace && !is_commands(event, attached)) return;
+  if (config_.exit_grace && !is_of_command(event, attached)) return;
   if (connection.carrier == Carrier::Request && connection.entered_known)
     publisher_.opened(connection, State::Listen, Why::Syn);
   FlagRecord record =
@@ -142,13 +142,13 @@ void Flags::raise(Id id, const InquiryEvent& event) {
   ++counts_.open;
 }
 
-// It left `from`, in which it was for `dwell`. Of a subflow only the end matters.
+// The connection left `from` after `dwell`. Of a subflow with an MPTCP socket only the end matters.
 void Flags::on_state_left(Id id, State from, const Dwell& dwell, Nanos at) {
   if (known_mptcp_of(id) == nullptr) return clear(id, from, dwell, at);
   if (table_[id].state != State::Closed) return;
   leave_judged(id, at);
   mptcp_.erase(id);
-  resync_.want_snapshot();  // another subflow may stand for it now
+  resync_.want_snapshot();  // another subflow may represent the MPTCP socket now
 }
 
 void Flags::clear(Id id, State from, const Dwell& dwell, Nanos at) {
@@ -217,7 +217,7 @@ std::vector<ProcessFacts> Flags::facts_of(Nanos at) const {
   return at <= processes_.at ? processes_.processes : std::vector<ProcessFacts>{};
 }
 
-// Older facts are those of another event: those of this one were lost.
+// Older facts belong to another event; the facts of this one were lost.
 void Flags::add_facts_to(FlagRecord& record, Nanos at) const {
   if (at <= processes_.at) add_facts(processes_.processes, record);
 }
@@ -229,8 +229,8 @@ void Flags::note_longest(Id id, State state, Nanos dwell) {
   const bool orphan = view != nullptr ? view->is_orphan() : connection.orphan;
   const bool held = state == State::CloseWait || (state == State::FinWait2 && !orphan);
   if (!held || !publisher_.passes(connection)) return;
-  if (connection.role == Role::Server && connection.owner == 0) return;  // nobody accepted it
-  run_.note({.state = state, .dwell = dwell, .socket = publisher_.described(connection)});
+  if (connection.role == Role::Server && connection.owner == 0) return;  // not accepted
+  run_.note({.state = state, .dwell = dwell, .socket = publisher_.socket_info(connection)});
 }
 
 void Flags::note_longest_of_open(Nanos now) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flags of connections that stay in a state for longer than its threshold. When a threshold has
-// passed the kernel is asked, since an event may have been lost; its answer raises the flag. Flags
-// of a subflow are about its MPTCP socket, which one of the subflows stands for.
+// Flags of connections that stay in a state for longer than its threshold. After the threshold, the
+// kernel is asked, since an event may have been lost; its answer raises the flag. A flag of an
+// MPTCP subflow is about its MPTCP socket; one subflow represents that socket.
 #pragma once
 
 #include <array>
@@ -27,7 +27,7 @@ class Flags {
     std::uint64_t raised = 0, open = 0;
   };
 
-  // All must outlive it.
+  // All arguments must outlive this object.
   Flags(const LifecycleConfig& config, ConnectionTable& table, Publisher& publisher, Resync& resync,
         Questions& questions, RunBook& run)
       : config_(config),
@@ -38,10 +38,10 @@ class Flags {
         run_(run),
         timers_(config.began) {}
 
-  // (Re)starts the clock of the connection's state. `orphaned`: since when no process holds it, if
-  // that is known.
+  // (Re)starts the timer of the connection's state. `orphaned`: since when no process holds the
+  // socket, if known.
   void watch(Id id, Nanos orphaned = {});
-  // The connection was accepted: a flag that had to wait for this may be due.
+  // The connection was accepted: a flag that waited for this may be due.
   void accepted(Id id, Nanos at);
   void on_state_left(Id id, State from, const Dwell& dwell, Nanos at);
   // The connection leaves the table.
@@ -49,39 +49,39 @@ class Flags {
 
   // Asks about each connection whose threshold has passed.
   void advance(Nanos now);
-  // When a flag may be due, if that is within `horizon`.
+  // When the next flag may be due; nullopt: not within `horizon`.
   std::optional<Nanos> next_within(Nanos horizon) const { return timers_.next_within(horizon); }
   // The kernel has the socket that was asked about for a flag.
   void answered(Id id, const InquiryEvent& answer);
-  // The answer does not tell yet: ask again, a second later or sooner.
+  // The answer is inconclusive: ask again after a second, or after 100 ms.
   void ask_later(Id id, Nanos at);
   void ask_soon(Id id, Nanos at);
 
   void learn(const ProcessesEvent& event);
   void learn(const HoldersEvent& event);
-  // Facts about processes that were read for an event at `at`, by pid.
+  // Facts about processes, sorted by pid, if they were read at or after `at`; else empty.
   std::vector<ProcessFacts> facts_of(Nanos at) const;
   void add_facts_to(FlagRecord& record, Nanos at) const;
 
-  // `run`: how long the connection was in CLOSE_WAIT, or in FIN_WAIT_2 while a process held it.
+  // `run`: keeps the longest times in CLOSE_WAIT, and in FIN_WAIT_2 with a holding process.
   void note_longest(Id id, State state, Nanos dwell);
   void note_longest_of_open(Nanos now);
 
   // flags_mptcp.cpp
-  // The connection is a subflow, and its TCP is no longer just open: from now on its MPTCP socket
-  // counts, if that can be looked at.
+  // The connection is an MPTCP subflow that left ESTABLISHED: from now on flags are about its MPTCP
+  // socket, if that can be read.
   void is_subflow(Id id) { mptcp_.at(id, table_.generation(id)); }
-  // Its flags are about its MPTCP socket.
+  // The connection's flags are about its MPTCP socket.
   bool is_judged_as_mptcp(Id id) const { return known_mptcp_of(id) != nullptr; }
   void mptcp_changed(Id id, const MptcpChangeEvent& event);
   void found_mptcp(Id id, const MptcpSubflow& subflow);
-  // Subflows whose flag was due, and whose MPTCP socket could not be looked at.
+  // Subflows whose flag was due, but whose MPTCP socket could not be read.
   std::uint64_t mptcp_not_judged() const { return mptcp_not_judged_; }
 
-  // Adds what is in a state that has a threshold, stuck or not; indexed by State.
+  // Adds all connections in states that have a threshold, stuck or not. Indexed by State.
   void add_watched(Nanos now, std::array<WatchedState, kStates>& all) const;
 
-  // Other flags of connections are counted here, too.
+  // Also counts the flags of DeadFlags and RunJudge.
   Counts& counts() { return counts_; }
   const Counts& counts() const { return counts_; }
 
@@ -118,7 +118,7 @@ class Flags {
   Questions& questions_;
   RunBook& run_;
   TimerWheel timers_;
-  ProcessesEvent processes_;  // the last; by pid
+  ProcessesEvent processes_;  // the last one; sorted by pid
   MptcpViews mptcp_;
   std::uint64_t mptcp_not_judged_ = 0;
   Counts counts_;

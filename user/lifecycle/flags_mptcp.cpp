@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lifecycle/flags.h"
 
-// MPTCP: connections that are subflows. Their states are those of TCP, as of all others; their
-// flags are those of the MPTCP socket, which one of its subflows stands for.
+// MPTCP subflows. Their states are those of TCP; their flags are about the MPTCP socket, which one
+// subflow represents.
 #include <algorithm>
 
 #include "lifecycle/cause.h"
@@ -13,9 +13,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kAskSoon = 1s;
+constexpr Nanos kAskAgain = 1s;
 
-// MPTCP does not keep whether the end of stream was read.
+// MPTCP does not record whether the end of stream was read.
 Cause cause_of_socket(const MptcpSocket& socket) {
   const std::uint32_t unread = socket.unread ? 1 : 0, fin = 1;
   const StuckFacts facts{.state = socket.state,
@@ -37,7 +37,7 @@ const MptcpView* Flags::known_mptcp_of(Id id) const {
   return view != nullptr && view->known ? view : nullptr;
 }
 
-// nullptr, too, if no more is known than that it is a subflow.
+// Also nullptr if the MPTCP socket of the subflow is not known yet.
 MptcpView* Flags::known_mptcp_of(Id id) {
   MptcpView* view = mptcp_of(id);
   return view != nullptr && view->known ? view : nullptr;
@@ -48,7 +48,7 @@ Dwell Flags::mptcp_dwell(const MptcpView& view, Nanos at) {
           view.begin_known ? std::optional(Nanos{0}) : std::nullopt};
 }
 
-// The state that its flags were about until `at` is over.
+// Clears the flag of the state that was judged until `at`.
 void Flags::leave_judged(Id id, Nanos at) {
   const Connection& connection = table_[id];
   if (const MptcpView* view = known_mptcp_of(id))
@@ -67,7 +67,7 @@ void Flags::mptcp_changed(Id id, const MptcpChangeEvent& event) {
   if (event.socket.state == State::CloseWait) mptcp_closed_by_exit(id, event);
   if (MptcpView* view = known_mptcp_of(id)) view->socket.dead |= event.socket.dead;
   leave_judged(id, event.at);
-  if (event.to == State::Closed) {  // what is left of it is TCP
+  if (event.to == State::Closed) {  // only the TCP sockets remain
     mptcp_.erase(id);
     return watch(id);
   }
@@ -83,8 +83,8 @@ void Flags::mptcp_changed(Id id, const MptcpChangeEvent& event) {
   watch(id);
 }
 
-// The DATA_FIN of the peer is the last that came in the stream, and is an acknowledgment, too; ours
-// is the last that was sent, and the state began when it was acknowledged.
+// The peer's DATA_FIN is the last data received, and also an acknowledgment. Our DATA_FIN is the
+// last data sent; FIN_WAIT_2 began when it was acknowledged.
 StateBegin Flags::begin_of_mptcp(Id id, const MptcpSubflow& subflow) const {
   const MptcpSocket& socket = subflow.socket;
   const Connection& tcp = table_[id];
@@ -95,7 +95,7 @@ StateBegin Flags::begin_of_mptcp(Id id, const MptcpSubflow& subflow) const {
     begin.earliest =
         jiffies.earliest(socket.state == State::CloseWait ? socket.received_ago : socket.sent_ago);
   }
-  // TCP follows: its FIN comes with the DATA_FIN, after a fallback in place of it, or later.
+  // The TCP FIN comes with the DATA_FIN, later, or (after a fallback) instead of it.
   if (tcp.state == socket.state) begin.latest = std::min(begin.latest, tcp.entered);
   if (begin.earliest) begin.earliest = std::min(*begin.earliest, begin.latest);
   if (config_.memory == nullptr) return begin;
@@ -106,7 +106,7 @@ StateBegin Flags::begin_of_mptcp(Id id, const MptcpSubflow& subflow) const {
 
 void Flags::found_mptcp(Id id, const MptcpSubflow& subflow) {
   const MptcpSocket& socket = subflow.socket;
-  if (socket.state == State::Closed) {  // what is left of it is TCP
+  if (socket.state == State::Closed) {  // only the TCP sockets remain
     if (known_mptcp_of(id) != nullptr) leave_judged(id, subflow.at);
     return mptcp_.erase(id);
   }
@@ -116,9 +116,9 @@ void Flags::found_mptcp(Id id, const MptcpSubflow& subflow) {
     if (view != nullptr) resync_.count_resync(subflow.at);
     leave_judged(id, subflow.at);
   }
-  const bool anew = view == nullptr || judged != socket.state;
+  const bool is_new = view == nullptr || judged != socket.state;
   view = &mptcp_.at(id, table_.generation(id));
-  if (anew)
+  if (is_new)
     *view = {.generation = view->generation,
              .known = true,
              .state = socket.state,
@@ -131,44 +131,45 @@ void Flags::found_mptcp(Id id, const MptcpSubflow& subflow) {
   view->fresh = true;
   if (view->begin_known) return;
   const StateBegin begin = begin_of_mptcp(id, subflow);
-  view->begin = anew ? begin : begin.narrowed_by(view->begin);
+  view->begin = is_new ? begin : begin.narrowed_by(view->begin);
 }
 
 std::optional<Nanos> Flags::threshold_of(const MptcpView& view) const {
   return config_.thresholds.for_state(view.state, view.socket.dead);
 }
 
-// When it has passed its threshold; nullopt: never.
+// When the threshold passes; nullopt: never.
 std::optional<Nanos> Flags::mptcp_due(const MptcpView& view) const {
   const auto threshold = threshold_of(view);
   if (!threshold || !view.stands) return std::nullopt;
-  const bool spared = config_.thresholds.since_orphaned && view.state == State::FinWait2;
+  const bool since_orphaned = config_.thresholds.since_orphaned && view.state == State::FinWait2;
   const auto& [latest, earliest] = view.begin;
   const bool counts = earliest && (config_.flags_uncertain || latest - *earliest <= kBoundsAgree);
-  const Nanos from = counts ? *earliest : latest;  // as of counts_from()
-  return std::max(from, spared ? view.orphaned.value_or(Nanos{}) : Nanos{}) + *threshold;
+  const Nanos from = counts ? *earliest : latest;  // same rule as counts_from()
+  return std::max(from, since_orphaned ? view.orphaned.value_or(Nanos{}) : Nanos{}) + *threshold;
 }
 
-// The clock of the MPTCP socket's state.
+// (Re)starts the timer of the MPTCP socket's state.
 void Flags::watch_mptcp(Id id, const MptcpView& view) {
   const auto due = mptcp_due(view);
   if (!due || table_[id].verdict == Verdict::Hide) return stop_timer(table_[id]);
   wait_until(id, *due);
 }
 
-// The kernel was asked about a subflow, and its MPTCP socket looked at just before that.
+// An answer about a subflow. The MptcpEvent with its MPTCP socket came just before, if the socket
+// could be read.
 void Flags::mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event) {
   if (!std::exchange(view.fresh, false)) {
     if (!std::exchange(view.counted, true)) ++mptcp_not_judged_;
-    return wait_until(id, event.at + kAskSoon);
+    return wait_until(id, event.at + kAskAgain);
   }
   const auto due = mptcp_due(view);
   if (!due) return;
-  if (event.at < *due) return wait_until(id, *due);  // it was orphaned meanwhile
+  if (event.at < *due) return wait_until(id, *due);  // the socket became an orphan meanwhile
   raise(id, event);
 }
 
-// Of the other end only the state of its TCP would be known: so it is left out.
+// Leaves out the other end: only the state of its TCP socket would be known.
 FlagRecord Flags::mptcp_flag(const MptcpView& view, Nanos at) const {
   const MptcpSocket& socket = view.socket;
   FlagRecord record;
@@ -184,8 +185,8 @@ FlagRecord Flags::mptcp_flag(const MptcpView& view, Nanos at) const {
   return record;
 }
 
-// `run`: as of RunJudge::leaves(). Who closed it, if it was no exit, and what was sent is not
-// known: that is never called a leak.
+// `run`: same rule as RunJudge::leaves(), but only for a close by exit: after another close, the
+// closing process and the sent data are not known, so it is never a leak.
 void Flags::mptcp_closed_by_exit(Id id, const MptcpChangeEvent& event) {
   Connection& connection = table_[id];
   const MptcpView* view = known_mptcp_of(id);

@@ -12,13 +12,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A SYN retransmit, after one second and after three, shows the port. A deferred SYN
-// (TCP_FASTOPEN_CONNECT) shows none.
-constexpr Nanos kSilentSyn = 4s;
-// listen() has failed within microseconds, or not at all.
-constexpr Nanos kListenSure = 50ms;
+// Retransmits of a SYN, after one and three seconds, show the local port. A deferred SYN
+// (TCP_FASTOPEN_CONNECT) has none: publish without the port then.
+constexpr Nanos kPortWait = 4s;
+// If listen() fails, it fails within microseconds.
+constexpr Nanos kListenGrace = 50ms;
 constexpr std::size_t kSmallTable = 8192;  // connections: a megabyte
-constexpr Nanos kLookSoon = 1s;            // at the descriptor of an MPTCP socket
+constexpr Nanos kMptcpScanDelay = 1s;      // scan for the descriptor of a closed MPTCP socket
 
 }  // namespace
 
@@ -43,7 +43,7 @@ void Lifecycle::on(const Event& event) {
   assert(is_legal_after(event));
 }
 
-// What the event was about is in a combination that exists (connection_rules.h).
+// True if the connection of the event violates no rule of connection_rules.h.
 bool Lifecycle::is_legal_after(const Event& event) const {
   Id by_cookie = kNone, by_object = kNone;
   if (const auto* transition = std::get_if<TransitionEvent>(&event)) {
@@ -62,7 +62,6 @@ bool Lifecycle::is_legal_after(const Event& event) const {
          (by_object == kNone || broken_rule(table_[by_object]) == nullptr);
 }
 
-// Which index will be asked for it.
 void Lifecycle::expect(const Event& event) const {
   if (const auto* transition = std::get_if<TransitionEvent>(&event))
     table_.prefetch_cookie(transition->cookie);
@@ -72,7 +71,7 @@ void Lifecycle::expect(const Event& event) const {
     table_.prefetch_object(request->object);
 }
 
-// ... which is there by now, and leads to the connection. A small table is in the cache as it is.
+// A small table is in the cache anyway.
 void Lifecycle::expect_soon(const Event& event) const {
   if (table_.size() < kSmallTable) return;
   Id id = kNone;
@@ -138,7 +137,7 @@ void Lifecycle::on_event(const SynEvent& event) {
 
 void Lifecycle::on_event(const ClockEvent& event) { publisher_.clock(event.offset); }
 
-// Connections that wait for a cgroup's name to be decided are looked at again at their next event.
+// Applies the filter again to connections that waited for this cgroup path.
 void Lifecycle::on_event(const CgroupEvent& event) {
   publisher_.cgroups().learn(event.id, event.path);
   if (!publisher_.filter().asks_for_cgroup()) return;
@@ -152,7 +151,7 @@ void Lifecycle::on_event(const CgroupEvent& event) {
 
 void Lifecycle::on_event(const NamespaceEvent& event) { table_.port_ranges().learn(event); }
 
-// Facts about processes are read with the walk.
+// The reader sends facts about processes together with the walk.
 void Lifecycle::on_event(const AcceptQueuesEvent& event) {
   queues_.walked(event, flags_.facts_of(event.at));
 }
@@ -162,11 +161,11 @@ void Lifecycle::on_event(const SuspendEvent& event) {
   publisher_.suspended(event);
 }
 
-// Until a look at all descriptors an MPTCP socket cannot be told from others.
+// Only a scan of all descriptors finds the descriptor of a closed MPTCP socket.
 void Lifecycle::on_event(const MptcpChangeEvent& event) {
   const bool held = event.socket.attached && !event.socket.dead;
   if (event.to == State::Closed && held && watches_descriptors())
-    dead_.want_look(event.at + std::min(*dead_.threshold(), kLookSoon));
+    dead_.want_look(event.at + std::min(*dead_.threshold(), kMptcpScanDelay));
   const Id id = table_.by_cookie(event.socket.cookie);
   if (id == kNone || table_[id].carrier != Carrier::Full) return;
   if (table_[id].pending_end == PendingEnd::Closed) return;
@@ -185,7 +184,7 @@ void Lifecycle::on_event(const MptcpEvent& event) {
 }
 
 void Lifecycle::tick(Nanos now) {
-  tell_listening_until(now - kListenSure);
+  publish_listening_until(now - kListenGrace);
   pending_.advance(now, [&](Id id, PendingEnds::Step step) {
     if (step == PendingEnds::Step::Ask)
       ask_about_end(id, now);
@@ -203,10 +202,11 @@ void Lifecycle::tick(Nanos now) {
     }
   }
   resync_.report_if_due(now);
-  if (now >= failed_connects_due_ || publisher_.wants_failures_at_once()) tell_failed_connects(now);
-  while (!silent_syns_.empty() && silent_syns_.front().at + kSilentSyn <= now) {
-    const PendingSyn syn = silent_syns_.front();
-    silent_syns_.pop_front();
+  if (now >= failed_connects_due_ || publisher_.wants_failures_at_once())
+    publish_failed_connects(now);
+  while (!without_port_.empty() && without_port_.front().at + kPortWait <= now) {
+    const PendingOpen syn = without_port_.front();
+    without_port_.pop_front();
     if (!table_.alive(syn.id, syn.generation)) continue;
     table_[syn.id].announced = true;
     publisher_.reconsider(table_[syn.id], false);
@@ -215,9 +215,9 @@ void Lifecycle::tick(Nanos now) {
 
 void Lifecycle::finish(Nanos now) {
   tick(now);
-  tell_listening_until(now);
+  publish_listening_until(now);
   resync_.report(now);
-  tell_failed_connects(now);
+  publish_failed_connects(now);
   pending_.finish(now, [this](Id id) { resolve(id); });
   table_.for_each([this](Id id) {
     Connection& connection = table_[id];
@@ -238,8 +238,8 @@ void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,
   forget(id);
 }
 
-// Its end was lost; it was there when it was heard of last, and is not at `at`.
-void Lifecycle::give_up(Id id, Nanos at) {
+// The end was lost: between the last event of the connection and `at`.
+void Lifecycle::end_unseen(Id id, Nanos at) {
   Connection& connection = table_[id];
   if (connection.carrier == Carrier::Full) {
     resync_.count_unseen(connection, State::Closed, at);
@@ -256,7 +256,7 @@ void Lifecycle::give_up(Id id, Nanos at) {
 }
 
 Lifecycle::Id Lifecycle::create() {
-  if (const Id surplus = table_.surplus(); surplus != kNone) forget(surplus);
+  if (const Id victim = table_.victim(); victim != kNone) forget(victim);
   const Id id = table_.create();
   table_[id].snapshot = resync_.walk();
   return id;
@@ -267,10 +267,10 @@ void Lifecycle::forget(Id id) {
   table_.erase(id);
 }
 
-// All but the first change of a connection's state go through here.
+// Every state change of a connection except the first.
 HeldTransition Lifecycle::move(Id id, State to, Nanos at, Nanos error, Why why) {
   Connection& connection = table_[id];
-  if (connection.state == State::Listen) tell_listening(id);
+  if (connection.state == State::Listen) publish_listening(id);
   const HeldTransition change = dwells_.move(connection, to, at, error, why);
   publisher_.moved(connection, change);
   Dwell dwell{change.dwell, std::nullopt};
@@ -295,7 +295,7 @@ std::vector<WatchedState> Lifecycle::watched_states(Nanos now) const {
   return watched;
 }
 
-// The kernel side drops the further events of such a connection: it would stay for ever.
+// The kernel side drops all further events of such a connection, so it would never leave the table.
 bool Lifecycle::hidden_by_flow(Id id) {
   Connection& connection = table_[id];
   return connection.verdict == Verdict::Hide &&

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts the life of every TCP connection together from what the kernel shows of it: a request sock,
-// a full socket and a minisock become one connection with the states of RFC 9293. Pure: no clock,
-// no I/O, so that a recording replays to the answer that the live run gave.
+// Turns kernel events into connections: a request sock, a full socket and a minisock become one
+// connection with the states of RFC 9293. Pure: no clock, no I/O, so a recording replays to the
+// result of the live run.
 //
-// Rules it rests on:
-//  - A minisock's timer starts before its full socket goes to CLOSE: then that CLOSE is no end.
-//  - timer_cancel alone means nothing; what follows for the same timer, on the same CPU, says what
-//    it was. So some ends are told a moment later, dated back.
-//  - A cookie can have several lives, a kernel address is reused at once.
-//  - `current` is an owner only where the kernel side says so (TransitionEvent::task).
+// Rules:
+//  - A minisock's timer starts before its full socket goes to CLOSE. That CLOSE is not an end.
+//  - A timer_cancel is ambiguous. The next event of the same timer, on the same CPU, tells what it
+//    meant. So some ends are published late, with their earlier time.
+//  - A cookie can have several lives; a kernel address is reused at once.
+//  - `current` is an owner only if the kernel side says so (TransitionEvent::task).
 #pragma once
 
 #include <cstdint>
@@ -42,49 +42,49 @@ namespace tcpdwell {
 
 class Lifecycle {
  public:
-  // `filter` and `sink` must outlive it.
+  // `filter` and `sink` must outlive this object.
   Lifecycle(const LifecycleConfig& config, const Filter& filter, Sink& sink);
 
   void on(const Event& event);
-  // The event will come, and come very soon: what it will look at is brought into the cache.
+  // on(event) follows soon: prefetches the index entry, then (later, in expect_soon()) the
+  // connection.
   void expect(const Event& event) const;
   void expect_soon(const Event& event) const;
-  // All events up to `now` were given to on(). Settles what waited for an event that did not come.
+  // All events up to `now` were given to on(). Resolves pending ends and raises flags that are due.
   void tick(Nanos now);
-  // The stream is over: settles what had the time to be followed by what explains it, lets go of
-  // what was held.
+  // The stream is over: resolves the pending ends that are old enough, publishes held records.
   void finish(Nanos now);
 
   std::uint64_t connections_ended() const { return ended_; }
   std::uint64_t open() const { return table_.size(); }
-  // Of all that, what the run is about. Looks at every connection.
+  // Only connections that pass the filter. Walks the whole table.
   EndRecord::Passed passed() const {
     EndRecord::Passed passed = publisher_.passed();
     table_.for_each([&](Id id) { passed.open += publisher_.passes(table_[id]) ? 1 : 0; });
     return passed;
   }
-  // Transitions, at least, that must have happened and that neither came nor were counted as lost:
-  // there are kernels on which some tasks hide from BPF what softirqs do meanwhile.
+  // Lower bound of the transitions that happened, were not received and were not counted as lost.
+  // On some kernels, BPF programs miss softirq events that interrupt certain tasks.
   std::uint64_t unseen() const { return resync_.unseen(); }
-  // Ends that would have been told, but the kernel still had the connection when it was asked, or
-  // showed it while the answer was awaited.
+  // Pending ends that were wrong: the kernel still had the connection, by its answer or by an event
+  // before the answer.
   std::uint64_t corrected() const { return corrected_; }
   std::uint64_t evicted() const { return table_.evicted(); }
   When when(Nanos at) const { return publisher_.when(at); }
   std::uint64_t flags_raised() const { return flags_.counts().raised + queues_.raised(); }
   std::uint64_t flags_open() const { return flags_.counts().open + queues_.open(); }
-  // Subflows whose flag was due, and whose MPTCP socket could not be looked at.
+  // Subflows whose flag was due, but whose MPTCP socket could not be read.
   std::uint64_t mptcp_not_judged() const { return flags_.mptcp_not_judged(); }
   std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.cgroups().take_unknown(); }
-  // Cookies of namespaces whose port range nobody has told yet (NamespaceEvent), each once.
+  // Cookies of namespaces whose port range is not known yet (NamespaceEvent), each once.
   std::vector<std::uint64_t> take_unknown_namespaces() {
     return table_.port_ranges().take_unknown();
   }
   const PortRanges& port_ranges() const { return table_.port_ranges(); }
   unsigned hz() const { return config_.hz; }
-  // look(OpenConnection) for each that the kernel has now, and that the run is about: also what is
-  // half open, and what is not told yet. Left out is what is over but for the reason, and a Fast
-  // Open child before its handshake is complete: nobody knows its addresses.
+  // Calls look(OpenConnection) for each open connection that passes the filter, including half-open
+  // and unpublished ones. Skips pending ends, and Fast Open children before their handshake is
+  // complete: their addresses are not known.
   template <typename Look>
   void for_each_open(Look&& look) const {
     table_.for_each([&](Id id) {
@@ -94,43 +94,42 @@ class Lifecycle {
       if (publisher_.passes(connection)) look(OpenConnection(connection, table_, publisher_));
     });
   }
-  // ... of those in the states that have a threshold, by state.
+  // Open connections in the states that have a threshold, by state.
   std::vector<WatchedState> watched_states(Nanos now) const;
-  // Not while the first walk through all sockets is on: those that are older are missing.
+  // False during the first walk through all sockets: older sockets are missing.
   bool is_whole() const { return resync_.is_whole(); }
   std::vector<Question> take_questions() { return questions_.take(); }
-  // As Questions::subject_of() and retarget().
+  // See Questions::subject_of() and retarget().
   std::optional<Questions::Subject> subject_of(const InquiryEvent& answer) const {
     return questions_.subject_of(answer);
   }
   bool retarget_answer(InquiryEvent& answer, const Questions::Subject& subject) const {
     return questions_.retarget(answer, subject);
   }
-  // When a look at all descriptors whose connection is over is due (DeadEvent); nullopt: nothing is
-  // waited for.
+  // When the next scan of descriptors of ended connections is due (DeadEvent); nullopt: none.
   std::optional<Nanos> dead_look_due() { return dead_.look_due(); }
-  // Such looks may be put together within this time.
+  // Scans due within this time may be combined.
   Nanos dead_looks_apart() const { return dead_.looks_apart(); }
   bool watches_descriptors() const { return dead_.threshold().has_value(); }
   const std::vector<Longest>& longest() const { return run_book_.longest(); }
-  // Events were lost, or an answer does not fit: a walk through all sockets would put it right.
+  // Events were lost, or an answer contradicts the table: a walk through all sockets corrects it.
   bool wants_snapshot() const { return resync_.wants_snapshot(); }
-  // What the walk finds comes as SnapshotEvents in between.
+  // Give the SnapshotEvents of the walk to on() between the two calls.
   void snapshot_begins() { resync_.snapshot_begins(); }
   void snapshot_ended();
-  // A walk through accept queues: what it finds comes as one AcceptQueuesEvent.
+  // A walk through accept queues begins. Its result is one AcceptQueuesEvent.
   void queue_walk_begins() { queues_.walk_begins(); }
-  // Where there may be listeners; in an accept queue longer than the threshold is too long.
+  // Cookies of namespaces that may have listeners: walk their accept queues.
   std::vector<std::uint64_t> take_listening_namespaces() { return queues_.take_namespaces(); }
   const Thresholds& thresholds() const { return config_.thresholds; }
-  // When a flag may be due, if that is within `horizon`.
+  // When the next flag may be due; nullopt: not within `horizon`.
   std::optional<Nanos> next_flag(Nanos horizon) const { return flags_.next_within(horizon); }
 
  private:
   using Id = ConnectionTable::Id;
   static constexpr Id kNone = ConnectionTable::kNone;
 
-  // lifecycle.cpp: what comes in
+  // lifecycle.cpp: event dispatch
   void on_event(const TransitionEvent& event);
   void on_event(const TimewaitEvent& event);
   void on_event(const RequestEvent& event);
@@ -154,46 +153,46 @@ class Lifecycle {
   void on_event(const AcceptQueuesEvent& event);
   bool is_legal_after(const Event& event) const;
   void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait);
-  void give_up(Id id, Nanos at);
+  void end_unseen(Id id, Nanos at);
   Id create();
   void forget(Id id);
   HeldTransition move(Id id, State to, Nanos at, Nanos error, Why why);
   bool hidden_by_flow(Id id);
   void accepted_unseen(const AcceptEvent& event);
 
-  // lifecycle_pending.cpp: ends that may be none
+  // lifecycle_pending.cpp: resolve or retract pending ends
   void resolve(Id id);
-  void heard_of_minisock(Id id, Nanos at);
+  void on_minisock_segment(Id id, Nanos at);
   void ask_about_end(Id id, Nanos now);
   void end_answered(Id id, const InquiryEvent& answer);
   void closed_answered(Id id, const InquiryEvent& answer);
-  void was_no_end(Id id, Nanos at);
-  void went_on(Id id, Nanos at);
-  void went_on_as_minisock(Id id, State substate, Nanos at);
-  void went_on_as_socket(Id id, const InquiryEvent& answer);
+  void count_false_end(Id id, Nanos at);
+  void retract_end(Id id, Nanos at);
+  void continue_as_minisock(Id id, State substate, Nanos at);
+  void continue_as_socket(Id id, const InquiryEvent& answer);
 
   // lifecycle_socket.cpp: full sockets
   void begin_life(const TransitionEvent& event);
   void begin_child(const TransitionEvent& event) { create_child(event.object, event.at); }
   Id create_child(std::uint64_t object, Nanos at);
-  void tell_listening(Id id);
-  void tell_listening_until(Nanos since);
+  void publish_listening(Id id);
+  void publish_listening_until(Nanos since);
   void listen_answered(Id id, const InquiryEvent& answer);
   bool has_failed_to_listen(Id id, const TransitionEvent& event) const;
   bool was_killed(const TransitionEvent& event);
   Id adopt(const TransitionEvent& event);
   Id adopt_child(const TransitionEvent& event);
-  void grow_up(Id id, std::uint64_t cookie, const Flow& flow, std::uint64_t cgroup_id);
+  void promote(Id id, std::uint64_t cookie, const Flow& flow, std::uint64_t cgroup_id);
   Id adopt_older(const TransitionEvent& event);
   void step(Id id, const TransitionEvent& event);
   std::optional<ConnectFailure> connect_failure(Id id, const TransitionEvent& event) const;
   void connect_failed(Id id, ConnectFailure reason, Nanos at);
-  void tell_failed_connects(Nanos now);
+  void publish_failed_connects(Nanos now);
   void close_socket(Id id, const TransitionEvent& event);
-  void leave_to_minisock(Id id, const TransitionEvent& event);
+  void on_close_after_minisock(Id id, const TransitionEvent& event);
   void bridge_gap(Id id, State to, Nanos before);
-  void find_origin(Id id, State from, TimewaitEvent start);
-  void find_lost_origin(Id id, Nanos at);
+  void resolve_origin(Id id, State from, TimewaitEvent start);
+  void assume_origin(Id id, Nanos at);
   void settle_closed(Id id, const TransitionEvent& event);
 
   // lifecycle_minisock.cpp
@@ -204,10 +203,10 @@ class Lifecycle {
   void start_minisock(const TimewaitEvent& event);
   void learn_minisock(Connection& connection, const TimewaitEvent& event);
   void rearm_minisock(Id id, const TimewaitEvent& event);
-  void restarted(Id id);
+  void on_timer_restarted(Id id);
   Id adopt_minisock(const TimewaitEvent& event);
   bool fin_came_before(const Connection& connection, const TimewaitEvent& event) const;
-  void catch_up_with_fin(Id id, const TimewaitEvent& event);
+  void apply_unseen_fin(Id id, const TimewaitEvent& event);
   void end_minisock(Id id, const TimewaitEvent& event, bool expired);
   Nanos jiffies(std::int64_t count) const;
 
@@ -218,21 +217,21 @@ class Lifecycle {
   void end_request(Id id);
 
   // lifecycle_answers.cpp
-  bool answered_otherwise(Id id, const InquiryEvent& answer);
-  void become_child(Id id, const InquiryEvent& answer);
-  void left_to_minisock_unseen(Id id, const InquiryEvent& answer);
+  bool follow_carrier_change(Id id, const InquiryEvent& answer);
+  void promote_unseen(Id id, const InquiryEvent& answer);
+  void enter_minisock_unseen(Id id, const InquiryEvent& answer);
   void entered_time_wait_unseen(Id id, Nanos from, Nanos to);
 
-  // lifecycle_snapshot.cpp: sockets that are older than the trace
+  // lifecycle_snapshot.cpp: sockets that a walk found
   void found_full(const SnapshotEvent& event);
   void found_minisock(const SnapshotEvent& event);
   void found_request(const SnapshotEvent& event);
-  Id former_self(const SnapshotEvent& event);
-  void keep_found(Id id, const SnapshotEvent& event);
+  Id predecessor_of(const SnapshotEvent& event);
+  void finish_found(Id id, const SnapshotEvent& event);
   void date(Connection& connection, StateBegin begin);
   void date_request(Connection& connection, const SnapshotEvent& event);
 
-  struct PendingSyn {
+  struct PendingOpen {
     Nanos at;
     Id id;
     std::uint32_t generation;
@@ -251,11 +250,11 @@ class Lifecycle {
   DeadFlags dead_;
   RunJudge run_;
   QueueFlags queues_;
-  std::deque<PendingSyn> silent_syns_;  // connect() and listen() whose port is not known yet
-  std::deque<PendingSyn> listens_;      // not published yet: listen() may have failed
-  FailedConnects failed_connects_;      // not published yet
+  std::deque<PendingOpen> without_port_;     // connect() and listen() whose port is not known yet
+  std::deque<PendingOpen> pending_listens_;  // not published yet: listen() may have failed
+  FailedConnects failed_connects_;           // not published yet
   Nanos failed_connects_due_{};
-  std::vector<Nanos> listener_reset_;  // when each CPU sent an RST for a listener last
+  std::vector<Nanos> listener_reset_;  // by CPU: the last RST that it sent for a listener
   std::uint64_t ended_ = 0;
   std::uint64_t corrected_ = 0;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers of the kernel about single connections, and what they show that no event did.
+// Answers of the kernel about single connections, and corrections of the table from them.
 #include <algorithm>
 
 #include "lifecycle/lifecycle.h"
@@ -21,7 +21,7 @@ bool carries(Carrier carrier, SocketKind kind) {
 void Lifecycle::on_event(const InquiryEvent& event) {
   if (!table_.alive(event.id, event.generation)) return;
   Connection& connection = table_[event.id];
-  if (event.serial != connection.question) return;  // it has moved on since
+  if (event.serial != connection.question) return;  // stale: the state changed since the question
   if (connection.pending_end != PendingEnd::None && connection.end_asked)
     return end_answered(event.id, event);
   const bool for_flag = connection.flag == FlagStage::Asked;
@@ -38,40 +38,45 @@ void Lifecycle::on_event(const InquiryEvent& event) {
     listen_answered(event.id, event);
   if (event.presence == Presence::Gone || questions_.is_successor(event.id, event)) {
     resync_.count_resync(event.at);
-    return give_up(event.id, event.at);
+    return end_unseen(event.id, event.at);
+  }
+  // connect() chose the port after its transition. Indexes by flow need it.
+  if (connection.carrier == Carrier::Full && connection.local_port == 0) {
+    connection.local_port = event.local.port;
+    publisher_.reconsider(connection, false);
   }
   if (for_flag) flags_.answered(event.id, event);
-  // A Fast Open child that nobody has accepted looks like a request to those who ask.
+  // The kernel reports a Fast Open child that is not accepted yet as a request.
   const bool itself = connection.carrier == Carrier::Full && event.cookie == connection.cookie &&
                       event.state == State::SynReceived;
   if (carries(connection.carrier, event.kind) || itself) {
-    // Where segments are not seen, a minisock's FIN is dated when the minisock ends: it knows it.
+    // Without segment events, end_minisock() dates a minisock's FIN from its timer or stamp.
     if (event.state == connection.state) return;
-    if (connection.origin_lost) return find_lost_origin(event.id, event.at);
-    if (event.kind != SocketKind::Full) return void(answered_otherwise(event.id, event));
+    if (connection.origin_lost) return assume_origin(event.id, event.at);
+    if (event.kind != SocketKind::Full) return void(follow_carrier_change(event.id, event));
     resync_.count_resync(event.at);
     return bridge_gap(event.id, event.state, event.at);
   }
-  if (answered_otherwise(event.id, event)) return;
-  // Another object has taken its place, and we have not heard of it.
+  if (follow_carrier_change(event.id, event)) return;
+  // Another kernel object carries the connection now, and the event of that change is missing.
   resync_.want_snapshot();
   if (for_flag && connection.flag == FlagStage::None) flags_.ask_later(event.id, event.at);
 }
 
-// What we knew was one of those that the answer is about earlier. False: it cannot be told what is
-// missing.
-bool Lifecycle::answered_otherwise(Id id, const InquiryEvent& answer) {
+// The answer shows a later kernel object of the same connection: applies the missing change. False:
+// the missing change is not known.
+bool Lifecycle::follow_carrier_change(Id id, const InquiryEvent& answer) {
   const Connection& connection = table_[id];
   const bool minisock = answer.kind == SocketKind::Minisock;
   if (connection.carrier == Carrier::Request && answer.kind == SocketKind::Full &&
       answer.cookie != 0 && table_.by_cookie(answer.cookie) == kNone) {
     resync_.count_resync(answer.at);
-    become_child(id, answer);
+    promote_unseen(id, answer);
     return true;
   }
   if (connection.carrier == Carrier::Full && minisock && answer.cookie == connection.cookie) {
     resync_.count_resync(answer.at);
-    left_to_minisock_unseen(id, answer);
+    enter_minisock_unseen(id, answer);
     return true;
   }
   if (connection.carrier == Carrier::Minisock && minisock && config_.sees_segments &&
@@ -83,17 +88,17 @@ bool Lifecycle::answered_otherwise(Id id, const InquiryEvent& answer) {
   return false;
 }
 
-// Its child came, and nothing was seen of it so far.
-void Lifecycle::become_child(Id id, const InquiryEvent& answer) {
+// A request became a full socket, and no event of that socket has come.
+void Lifecycle::promote_unseen(Id id, const InquiryEvent& answer) {
   table_.forget_object(id);
   table_.forget_flow(id);
-  grow_up(id, answer.cookie, table_.flow(table_[id]), 0);
+  promote(id, answer.cookie, table_.flow(table_[id]), 0);
   if (answer.state != State::SynReceived) bridge_gap(id, answer.state, answer.at);
 }
 
-// A minisock has taken it over, and is in FIN_WAIT_2 or TIME_WAIT. Until its next event its address
-// is not known (minisock_without_start).
-void Lifecycle::left_to_minisock_unseen(Id id, const InquiryEvent& answer) {
+// A minisock, in FIN_WAIT_2 or TIME_WAIT, replaced the full socket. Its address is not known until
+// its next event (minisock_without_start).
+void Lifecycle::enter_minisock_unseen(Id id, const InquiryEvent& answer) {
   Connection& connection = table_[id];
   const Nanos known = connection.entered;
   connection.orphan = answer.state == State::FinWait2;
@@ -109,7 +114,7 @@ void Lifecycle::left_to_minisock_unseen(Id id, const InquiryEvent& answer) {
   flags_.watch(id, answer.at);
 }
 
-// Between the two: each state before it began in that time, too.
+// TIME_WAIT began between `from` and `to`.
 void Lifecycle::entered_time_wait_unseen(Id id, Nanos from, Nanos to) {
   const Nanos half = (std::max(to, from) - from) / 2;
   const Why why = table_[id].state == State::Closing ? Why::Ack : Why::Fin;

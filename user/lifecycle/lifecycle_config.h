@@ -12,21 +12,21 @@ namespace tcpdwell {
 
 struct LifecycleConfig {
   unsigned hz = 250;
-  Nanos began{};  // when everything was attached: a socket seen later may be older
+  Nanos began{};  // when all programs were attached; sockets seen later may be older
   bool watches_resets = true;
-  // The kernel is asked within a second for what seems to stay in a state that does not last. Else,
-  // as in recordings of older versions, much later.
+  // Ask the kernel within a second about a connection that stays in a short-lived state. False for
+  // recordings of older versions: ask much later.
   bool asks_soon = false;
-  bool sees_segments = false;   // that a minisock gets: it is in TIME_WAIT only after one of them
-  bool sees_cancellers = true;  // who cancelled a timer is told, where it is not its natural end
+  bool sees_segments = false;   // segments for minisocks are events: TIME_WAIT never begins unseen
+  bool sees_cancellers = true;  // events of cancelled timers carry the reason (Canceller)
   std::size_t max_connections = 4'000'000;
   Thresholds thresholds;
-  // Set: this is `run`. A socket of the command that was in CLOSE_WAIT for so long is flagged when
-  // nothing but the exit of its process closes it.
+  // Set for `run` only. Flags a socket of the command that was in CLOSE_WAIT for at least this long
+  // and is closed only by the exit of its process.
   std::optional<Nanos> exit_grace;
-  // `leaks`: what may be over its threshold is flagged, too: only the upper bound of its age is.
+  // `leaks`: also flag connections of which only the upper bound of the age exceeds the threshold.
   bool flags_uncertain = false;
-  StateMemory* memory = nullptr;  // what earlier looks knew; null: there are none
+  StateMemory* memory = nullptr;  // state ages from earlier scans; null: no earlier scan
 };
 
 }  // namespace tcpdwell

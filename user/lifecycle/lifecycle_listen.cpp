@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Listeners: listen() changes the state before it has a port, or knows that it will get one.
+// Listeners: listen() sets the state before it has a port, and can still fail then.
 #include <algorithm>
 #include <cerrno>
 #include <variant>
@@ -8,31 +8,31 @@
 
 namespace tcpdwell {
 
-// Does nothing if it is told already.
-void Lifecycle::tell_listening(Id id) {
-  const auto pending =
-      std::find_if(listens_.begin(), listens_.end(), [&](const PendingSyn& listen) {
+// Does nothing if it is published already.
+void Lifecycle::publish_listening(Id id) {
+  const auto pending = std::find_if(
+      pending_listens_.begin(), pending_listens_.end(), [&](const PendingOpen& listen) {
         return listen.id == id && listen.generation == table_.generation(id);
       });
-  if (pending == listens_.end()) return;
-  listens_.erase(pending);
+  if (pending == pending_listens_.end()) return;
+  pending_listens_.erase(pending);
   publisher_.opened(table_[id], State::Closed, Why::Listen);
 }
 
-// Those that began by `since` do listen. A port that listen() chose comes with no event: the kernel
-// is asked.
-void Lifecycle::tell_listening_until(Nanos since) {
-  while (!listens_.empty() && listens_.front().at <= since) {
-    const auto [at, id, generation] = listens_.front();
+// listen() calls that began by `since` did not fail. No event shows a port that listen() chose: ask
+// the kernel.
+void Lifecycle::publish_listening_until(Nanos since) {
+  while (!pending_listens_.empty() && pending_listens_.front().at <= since) {
+    const auto [at, id, generation] = pending_listens_.front();
     if (!table_.alive(id, generation)) {
-      listens_.pop_front();
+      pending_listens_.pop_front();
       continue;
     }
-    tell_listening(id);
+    publish_listening(id);
     if (hidden_by_flow(id)) {
       forget(id);
     } else if (table_[id].local_port == 0) {
-      silent_syns_.push_back({at, id, generation});
+      without_port_.push_back({at, id, generation});
       questions_.ask(id);
     }
   }
@@ -45,16 +45,17 @@ void Lifecycle::listen_answered(Id id, const InquiryEvent& answer) {
   publisher_.reconsider(connection, false);
 }
 
-// listen() that fails has been in LISTEN for the moment of that call: that was no life.
+// A listen() that fails leaves LISTEN within the call: not a life.
 bool Lifecycle::has_failed_to_listen(Id id, const TransitionEvent& event) const {
   return event.from == State::Listen && event.listen_failed &&
-         std::any_of(listens_.begin(), listens_.end(), [&](const PendingSyn& listen) {
-           return listen.id == id && listen.generation == table_.generation(id);
-         });
+         std::any_of(pending_listens_.begin(), pending_listens_.end(),
+                     [&](const PendingOpen& listen) {
+                       return listen.id == id && listen.generation == table_.generation(id);
+                     });
 }
 
-// SOCK_DESTROY takes a listener to CLOSED as shutdown() does, and then once more, with an error.
-// True: this was the second half.
+// SOCK_DESTROY moves a listener to CLOSED as shutdown() does, then again with an error. True: this
+// event is the second of the two.
 bool Lifecycle::was_killed(const TransitionEvent& event) {
   if (event.to != State::Closed || event.err != ECONNABORTED) return false;
   const Id id = table_.by_cookie(event.cookie);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Minisocks: TIME_WAIT, and the FIN_WAIT_2 of a socket that nobody holds.
+// Minisocks: TIME_WAIT, and the FIN_WAIT_2 of an orphan.
 #include <algorithm>
 #include <variant>
 
@@ -11,9 +11,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kStampDelay = 2ms;  // a stamp is a whole millisecond, and its event comes after it
+// A stamp is in whole milliseconds, and its event follows it.
+constexpr Nanos kStampDelay = 2ms;
 
-// A minisock without a cookie can be given one: `ss -e` does.
+// A minisock without a cookie can get one later: `ss -e` assigns it.
 bool may_have_cookie(const Connection& connection, std::uint64_t cookie) {
   return !connection.minisock_cookie || cookie == 0 || connection.cookie == cookie;
 }
@@ -38,19 +39,19 @@ void Lifecycle::on_event(const TimewaitEvent& event) {
   }
   table_.touch(id);
   if (table_[id].origin_lost)
-    find_origin(id, State::FinWait2,
-                std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event));
+    resolve_origin(id, State::FinWait2,
+                   std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event));
   switch (event.op) {
-    case TimerOp::Segment: heard_of_minisock(id, event.at); return rearm_minisock(id, event);
+    case TimerOp::Segment: on_minisock_segment(id, event.at); return rearm_minisock(id, event);
     case TimerOp::Cancel:
-      if (table_[id].pending_end == PendingEnd::Cancelled) restarted(id);
+      if (table_[id].pending_end == PendingEnd::Cancelled) on_timer_restarted(id);
       return pending_.add(id, PendingEnd::Cancelled, event);
     case TimerOp::Expire: return end_minisock(id, event, true);
     case TimerOp::Start: return;
   }
 }
 
-// Its start tells when its FIN came, if that is not seen: before it is in TIME_WAIT.
+// Keeps the start of a FIN_WAIT_2 minisock: it dates a FIN that is not seen.
 void Lifecycle::learn_minisock(Connection& connection, const TimewaitEvent& event) {
   connection.minisock_cookie = event.cookie != 0;
   if (event.substate == State::FinWait2)
@@ -61,7 +62,7 @@ void Lifecycle::learn_minisock(Connection& connection, const TimewaitEvent& even
 Lifecycle::Id Lifecycle::known_minisock(const TimewaitEvent& event) {
   const Id id = table_.by_object(event.object);
   if (id == kNone || table_[id].carrier != Carrier::Minisock) return kNone;
-  // One without a cookie whose addresses were used again at once, and its memory, too.
+  // A minisock without a cookie may be another one now: same memory, same addresses.
   const Connection& connection = table_[id];
   const bool given_later = !connection.minisock_cookie && event.cookie != 0;
   if (given_later && table_.by_cookie(event.cookie) != kNone) return kNone;
@@ -70,8 +71,8 @@ Lifecycle::Id Lifecycle::known_minisock(const TimewaitEvent& event) {
   return same ? id : kNone;
 }
 
-// One whose start did not come: of a socket that seems to have ended, or that is known to be there
-// without its address.
+// A minisock whose start was not received: of a socket with a pending end, or a minisock in the
+// table whose address is not known.
 Lifecycle::Id Lifecycle::minisock_without_start(const TimewaitEvent& event) {
   Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
   if (id == kNone || !table_.has_flow(table_[id], event.flow)) id = table_.by_flow(event.flow);
@@ -83,7 +84,7 @@ Lifecycle::Id Lifecycle::minisock_without_start(const TimewaitEvent& event) {
                      may_have_cookie(connection, event.cookie);
   if (!ended && !there) return kNone;
   retire_object(event.object, event.at);
-  if (ended) went_on_as_minisock(id, event.substate, event.at);
+  if (ended) continue_as_minisock(id, event.substate, event.at);
   connection.minisock_cookie = event.cookie != 0 && event.cookie == connection.cookie;
   table_.forget_cookie(id);
   table_.forget_flow(id);
@@ -91,7 +92,7 @@ Lifecycle::Id Lifecycle::minisock_without_start(const TimewaitEvent& event) {
   return id;
 }
 
-// ... or of a socket that is thought to be there: nothing came of how it left.
+// A minisock of a full socket in the table: neither the start nor the CLOSE was received.
 Lifecycle::Id Lifecycle::minisock_without_close(const TimewaitEvent& event) {
   const Id id = event.cookie != 0 ? table_.by_cookie(event.cookie) : kNone;
   if (id == kNone) return kNone;
@@ -101,7 +102,7 @@ Lifecycle::Id Lifecycle::minisock_without_close(const TimewaitEvent& event) {
   Flow known = table_.flow(connection);
   if (known.local.port == 0) known.local.port = event.flow.local.port;
   if (is_zero(known.local)) known.local.addr = event.flow.local.addr;
-  if (known != event.flow) return kNone;  // of another life of one descriptor
+  if (known != event.flow) return kNone;  // another life of the same descriptor
   if (!table_.has_flow(connection, event.flow)) table_.set_flow(connection, event.flow);
   retire_object(event.object, event.at);
   resync_.count_resync(event.at);
@@ -120,12 +121,12 @@ Lifecycle::Id Lifecycle::minisock_without_close(const TimewaitEvent& event) {
   return id;
 }
 
-// The address of a minisock was reused: the one before is over, and its end was seen or lost.
+// The kernel address of a minisock was reused: that minisock is over.
 void Lifecycle::retire_object(std::uint64_t object, Nanos at) {
   const Id id = table_.by_object(object);
   if (id == kNone || table_[id].carrier != Carrier::Minisock) return;
   if (table_[id].pending_end == PendingEnd::None)
-    give_up(id, at);
+    end_unseen(id, at);
   else
     resolve(id);
 }
@@ -151,12 +152,12 @@ void Lifecycle::start_minisock(const TimewaitEvent& event) {
   table_.index_object(id, event.object);
   Connection& connection = table_[id];
   connection.carrier = Carrier::Minisock;
-  ++connection.question;  // what is said of the full socket is no answer any more
+  ++connection.question;  // an answer about the full socket is stale
   connection.orphan = event.substate == State::FinWait2;
   if (!table_.has_flow(connection, event.flow)) table_.set_flow(connection, event.flow);
   learn_minisock(connection, event);
   if (connection.state == State::FinWait2 || connection.state == State::Closing) {
-    find_origin(id, connection.state, event);
+    resolve_origin(id, connection.state, event);
   } else {
     connection.origin_lost = true;
     table_.cold_state(connection).pending_event = event;
@@ -164,8 +165,8 @@ void Lifecycle::start_minisock(const TimewaitEvent& event) {
   flags_.watch(id, event.at);
 }
 
-// A segment came, or restarted the timer. The first that finds the substate changed was the FIN,
-// or what came after it.
+// A segment came, or restarted the timer. If the substate is TIME_WAIT now, it was the FIN or a
+// later segment.
 void Lifecycle::rearm_minisock(Id id, const TimewaitEvent& event) {
   Connection& connection = table_[id];
   if (connection.state != State::FinWait2 || event.substate != State::TimeWait) return;
@@ -173,20 +174,19 @@ void Lifecycle::rearm_minisock(Id id, const TimewaitEvent& event) {
   const auto before =
       cancelled ? std::get<TimewaitEvent>(table_.cold_state(connection).pending_event) : event;
   if (fin_came_before(connection, before))
-    catch_up_with_fin(id, before);
+    apply_unseen_fin(id, before);
   else
     move(id, State::TimeWait, event.at, Nanos{0}, Why::Fin);
 }
 
-// Its timer was cancelled, and is running again.
-void Lifecycle::restarted(Id id) {
+// The timer was cancelled and started again.
+void Lifecycle::on_timer_restarted(Id id) {
   rearm_minisock(
       id, TimewaitEvent(std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event)));
 }
 
-// Where segments are not seen: a FIN that left the timer in its bucket showed in nothing. But by
-// the next restart the timer is no longer the one that the minisock began with, or the stamp is
-// not of now.
+// Without segment events, a FIN that leaves the timer in its bucket causes no event. At the next
+// restart, the stamp is older than the event, or the timer is due later than the first one was.
 bool Lifecycle::fin_came_before(const Connection& connection, const TimewaitEvent& event) const {
   const MinisockStart* start = table_.minisock_start(connection);
   if (stamp_changed(start, event))
@@ -195,8 +195,8 @@ bool Lifecycle::fin_came_before(const Connection& connection, const TimewaitEven
          event.at + jiffies(event.left_jiffies) > start->due + jiffies(2);
 }
 
-// A minisock that we did not see begin, or whose full socket had no cookie. One that just starts
-// is followed by the last transition of its socket, which says where it came from.
+// A minisock whose start was not seen, or whose full socket had no cookie. After a Start, the last
+// transition of the full socket follows and shows the state before.
 Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
   if (publisher_.filter().on_flow(event.flow, true) == Verdict::Hide) return kNone;
   const Id id = create();
@@ -219,8 +219,8 @@ Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
     flags_.watch(id);
     return id;
   }
-  // A timer that has run out says when it was armed last; it may have been armed before. One that
-  // is cancelled earlier may still be the shorter one of FIN_WAIT_2, if the FIN came just now.
+  // An expired timer shows when it was last armed; TIME_WAIT may have begun before. A cancelled
+  // timer may still be the shorter one of FIN_WAIT_2, if the FIN has just come.
   connection.entered_known = false;
   if (event.substate != State::TimeWait)
     connection.entered = resync_.unseen_since(event.at, table_.evicted() > 0);
@@ -233,8 +233,8 @@ Lifecycle::Id Lifecycle::adopt_minisock(const TimewaitEvent& event) {
   return id;
 }
 
-// It is in TIME_WAIT and we have not seen the FIN: its time is left in the minisock.
-void Lifecycle::catch_up_with_fin(Id id, const TimewaitEvent& event) {
+// The minisock is in TIME_WAIT and the FIN was not seen: dates it from the stamp or the timer.
+void Lifecycle::apply_unseen_fin(Id id, const TimewaitEvent& event) {
   const bool stamped = stamp_changed(table_.minisock_start(table_[id]), event);
   const Nanos fin = stamped ? unwrap_ms(event.entry_stamp_ms, event.at)
                             : event.at + jiffies(event.left_jiffies) - kTimeWaitLength;
@@ -246,7 +246,7 @@ void Lifecycle::end_minisock(Id id, const TimewaitEvent& event, bool expired) {
   Connection& connection = table_[id];
   connection.pending_end = PendingEnd::None;
   if (connection.state == State::FinWait2 && event.substate == State::TimeWait)
-    catch_up_with_fin(id, event);
+    apply_unseen_fin(id, event);
   if (connection.state == State::TimeWait) {
     const TimeWaitEnded how = expired ? TimeWaitEnded::Expired : end_of_time_wait(event.canceller);
     return finish_life(id, event.at, {Ended::Fin, why_of(how), Side::Unknown}, how);

@@ -7,7 +7,7 @@
 namespace tcpdwell {
 namespace {
 
-// tcp_check_req() sends its RST through the listener, and then drops the request.
+// tcp_check_req() sends its RST through the listener, then drops the request.
 constexpr Nanos kSameCall{100'000};
 
 }  // namespace
@@ -55,8 +55,8 @@ void Lifecycle::start_request(const RequestEvent& event, Id id) {
   flags_.watch(id);
 }
 
-// net.ipv4.tcp_migrate_req: the timer of a request whose listener is closed ran out, and in the
-// same call a copy of it, which belongs to another listener of the port, starts its own.
+// net.ipv4.tcp_migrate_req: the timer of a request expires after its listener was closed. In the
+// same call, a copy of the request starts a timer for another listener of the port.
 bool Lifecycle::has_migrated(Id before, const RequestEvent& event) const {
   if (before == kNone || table_[before].carrier != Carrier::Request ||
       table_[before].pending_end != PendingEnd::Expired)
@@ -67,7 +67,7 @@ bool Lifecycle::has_migrated(Id before, const RequestEvent& event) const {
          (event.retransmits > 0 || event.at - last->at < kSameCall);
 }
 
-// The address, or the flow, of another is used again: that one is over.
+// The kernel address or flow of connection `id` was reused: that connection is over.
 void Lifecycle::replace(Id id, Nanos at) {
   if (id == kNone || table_[id].carrier == Carrier::Full || table_[id].origin_unknown) return;
   if (table_[id].pending_end != PendingEnd::None)
@@ -75,10 +75,10 @@ void Lifecycle::replace(Id id, Nanos at) {
   else if (table_[id].carrier == Carrier::Newborn)
     forget(id);
   else
-    give_up(id, at);
+    end_unseen(id, at);
 }
 
-// No child came of it.
+// The request is gone without a child.
 void Lifecycle::end_request(Id id) {
   Connection& connection = table_[id];
   const ColdState& cold = table_.cold_state(connection);
@@ -91,7 +91,7 @@ void Lifecycle::end_request(Id id) {
   if (reset_received && reset.count() >= 0 && reset <= at && at - reset < kSameCall)
     ending = {Ended::ResetSent, Why::Reset, Side::Local};
   else if (reset_received && !config_.sees_cancellers && last.canceller == Canceller::Unknown)
-    ending = {};  // SOCK_DESTROY and the end of its namespace look the same
+    ending = {};  // SOCK_DESTROY and the end of the namespace look the same
   else if ((reset_received || ending.ended == Ended::Timeout) && resync_.lost_since(at))
     ending = {};  // the child, or the restart after a retransmission, may have been lost
   connection.pending_end = PendingEnd::None;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets that a walk through a network namespace found. A record stands in the stream where it was
-// read: what came before it had happened, what comes after it had not. So a socket that is known
-// must be in the state that we know, or something was lost; one that is not is older than the
-// trace.
+// Sockets that a walk through a network namespace found. A SnapshotEvent is in order with the other
+// events: earlier events happened before the socket was read. So if the state differs from the
+// table, an event was lost. A socket that is not in the table is older than the trace.
 #include <algorithm>
 
 #include "lifecycle/lifecycle.h"
@@ -11,8 +10,8 @@
 
 namespace tcpdwell {
 
-// What was there before it began and was not found is gone, and its end was lost; or the walk could
-// not see it. So the kernel is asked for each.
+// A connection from before the walk that the walk did not find: its end was lost, or the walk could
+// not see it. Ask the kernel about each.
 void Lifecycle::snapshot_ended() {
   resync_.snapshot_ended();
   table_.for_each([this](Id id) {
@@ -31,7 +30,7 @@ void Lifecycle::on_event(const SnapshotEvent& event) {
   }
 }
 
-// Bounds that were known before only become narrower.
+// Sets the begin of the connection's state.
 void Lifecycle::date(Connection& connection, StateBegin begin) {
   if (begin.is_exact()) {
     const Nanos half = (begin.latest - *begin.earliest) / 2;
@@ -45,12 +44,12 @@ void Lifecycle::date(Connection& connection, StateBegin begin) {
   table_.set_entered_earliest(connection, begin.earliest);
 }
 
-// What a child that we do not know was before, if we know that.
-Lifecycle::Id Lifecycle::former_self(const SnapshotEvent& event) {
+// The newborn or request that became the full socket of `event`; kNone: not in the table.
+Lifecycle::Id Lifecycle::predecessor_of(const SnapshotEvent& event) {
   Id newborn = table_.by_object(event.object);
   if (newborn != kNone && table_[newborn].carrier != Carrier::Newborn) newborn = kNone;
   if (newborn != kNone && resync_.lost_since(table_[newborn].entered)) {
-    forget(newborn);  // this may be another socket at the same address
+    forget(newborn);  // may be another socket at the same kernel address
     newborn = kNone;
   }
   const Id request = table_.by_flow(event.flow);
@@ -60,7 +59,7 @@ Lifecycle::Id Lifecycle::former_self(const SnapshotEvent& event) {
 }
 
 void Lifecycle::found_full(const SnapshotEvent& event) {
-  if (event.state == State::Listen) queues_.heard_of_listener(event.flow.netns_cookie);
+  if (event.state == State::Listen) queues_.listener_seen(event.flow.netns_cookie);
   Id id = table_.by_cookie(event.cookie);
   if (id != kNone) {
     Connection& connection = table_[id];
@@ -76,13 +75,13 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
     if (connection.flag != FlagStage::Asked) flags_.watch(id);
     return;
   }
-  if (const Id former = former_self(event); former != kNone) {
+  if (const Id former = predecessor_of(event); former != kNone) {
     table_[former].snapshot = resync_.walk();
-    if (event.state == State::SynReceived) return;  // about to be told
+    if (event.state == State::SynReceived) return;  // its transition is about to come
     table_.forget_object(former);
     table_.forget_flow(former);
     resync_.count_resync(event.at);
-    grow_up(former, event.cookie, event.flow, event.sock_cgroup_id);
+    promote(former, event.cookie, event.flow, event.sock_cgroup_id);
     return bridge_gap(former, event.state, event.at);
   }
   id = create();
@@ -99,15 +98,14 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
   if (config_.memory != nullptr) begin = config_.memory->recall(event, begin);
   date(connection, begin);
   if (event.mptcp && event.state != State::Established) flags_.is_subflow(id);
-  keep_found(id, event);
+  finish_found(id, event);
 }
 
 void Lifecycle::date_request(Connection& connection, const SnapshotEvent& event) {
   if (event.syn_at.count() == 0) return;
   connection.entered = event.syn_at;
   connection.entered_known = true;
-  table_.set_entered_error(
-      connection, std::chrono::microseconds{1});  // of the clock that the kernel stamped it with
+  table_.set_entered_error(connection, std::chrono::microseconds{1});  // resolution of the stamp
 }
 
 void Lifecycle::found_minisock(const SnapshotEvent& event) {
@@ -122,11 +120,11 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
   if (known == kNone) known = minisock_without_start(seen);
   if (known != kNone) {
     table_[known].snapshot = resync_.walk();
-    if (table_[known].pending_end == PendingEnd::Cancelled) went_on(known, event.at);
-    if (table_[known].origin_lost) find_lost_origin(known, event.at);
+    if (table_[known].pending_end == PendingEnd::Cancelled) retract_end(known, event.at);
+    if (table_[known].origin_lost) assume_origin(known, event.at);
     if (table_[known].state == State::FinWait2 && event.state == State::TimeWait &&
         table_[known].pending_end == PendingEnd::None)
-      catch_up_with_fin(known, seen);
+      apply_unseen_fin(known, seen);
     return;
   }
   retire_object(event.object, event.at);
@@ -148,7 +146,7 @@ void Lifecycle::found_minisock(const SnapshotEvent& event) {
   connection.orphan = event.state == State::FinWait2;
   if (connection.orphan) connection.closed_by = Side::Local;
   learn_minisock(connection, seen);
-  keep_found(id, event);
+  finish_found(id, event);
 }
 
 void Lifecycle::found_request(const SnapshotEvent& event) {
@@ -156,9 +154,9 @@ void Lifecycle::found_request(const SnapshotEvent& event) {
                                                        table_[known].carrier == Carrier::Request &&
                                                        table_.has_flow(table_[known], event.flow)) {
     table_[known].snapshot = resync_.walk();
-    if (table_[known].pending_end != PendingEnd::None) went_on(known, event.at);
+    if (table_[known].pending_end != PendingEnd::None) retract_end(known, event.at);
     if (table_[known].entered_known) return;
-    date_request(table_[known], event);  // until now it was known by a retransmission
+    date_request(table_[known], event);  // its first event was a retransmit
     return flags_.watch(known);
   }
   replace(table_.by_object(event.object), event.at);
@@ -175,10 +173,10 @@ void Lifecycle::found_request(const SnapshotEvent& event) {
   date_request(connection, event);
   table_.set_flow(connection, event.flow);
   table_.index_flow(id);
-  keep_found(id, event);
+  finish_found(id, event);
 }
 
-void Lifecycle::keep_found(Id id, const SnapshotEvent& event) {
+void Lifecycle::finish_found(Id id, const SnapshotEvent& event) {
   Connection& connection = table_[id];
   if (!table_.has_flow(connection, event.flow)) table_.set_flow(connection, event.flow);
   connection.state = event.state;

@@ -9,12 +9,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Failed connects come in storms: the first waits for others, the next for a good deal more.
-constexpr Nanos kFailedShare = 1s;
-constexpr Nanos kFailedPause = 10s;
+// Failed connects come in bursts and share records: the first record waits for kFailedConnectsWait,
+// the next for kFailedConnectsPause.
+constexpr Nanos kFailedConnectsWait = 1s;
+constexpr Nanos kFailedConnectsPause = 10s;
 
-// A disconnected socket has no addresses any more, an auto-bound one no port yet: what was known
-// stays known.
+// A disconnected socket has no addresses any more, an auto-bound socket no port yet: keep known
+// values.
 void learn_flow(ConnectionTable& table, Connection& connection, const Flow& seen) {
   if (seen.remote.port == 0) {
     if (connection.local_port == 0) connection.local_port = seen.local.port;
@@ -44,9 +45,8 @@ void Lifecycle::on_event(const TransitionEvent& event) {
   if (id == kNone) id = adopt(event);
   if (id == kNone) return;
   table_.touch(id);
-  if (table_[id].carrier == Carrier::Minisock) return leave_to_minisock(id, event);
-  if (table_[id].pending_end == PendingEnd::Closed)
-    return;  // over; another event of it would be a stray
+  if (table_[id].carrier == Carrier::Minisock) return on_close_after_minisock(id, event);
+  if (table_[id].pending_end == PendingEnd::Closed) return;  // it ended; ignore stray events
   step(id, event);
 }
 
@@ -59,7 +59,7 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
     else if (table_[old].pending_end == PendingEnd::Closed)
       resolve(old);
     else
-      give_up(old, event.at);
+      end_unseen(old, event.at);
   }
   dead_.used_again(event.cookie, event.at);
   const Id id = create();
@@ -70,7 +70,7 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
   table_.set_life(connection, event.life);
   connection.role = client ? Role::Client : Role::Listener;
   connection.opened_by = Side::Local;
-  if (client && event.repair) {  // restored: which side opened it is not told
+  if (client && event.repair) {  // restored by TCP_REPAIR: the opener is not known
     connection.role = Role::Unknown;
     connection.opened_by = Side::Unknown;
   }
@@ -79,20 +79,20 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
   connection.sock_cgroup_id = event.sock_cgroup_id;
   connection.port_bound = event.flow.local.port != 0;
   if (event.task) table_.set_owner(connection, *event.task, client ? Via::Connect : Via::Listen);
-  if (client) silent_syns_.push_back({event.at, id, table_.generation(id)});
+  if (client) without_port_.push_back({event.at, id, table_.generation(id)});
   connection.followed = event.followed;
-  if (!client) queues_.heard_of_listener(event.flow.netns_cookie);
+  if (!client) queues_.listener_seen(event.flow.netns_cookie);
   if (event.listen_unsure)
-    listens_.push_back({event.at, id, table_.generation(id)});
+    pending_listens_.push_back({event.at, id, table_.generation(id)});
   else
     publisher_.opened(connection, State::Closed, client ? Why::Connect : Why::Listen);
   flags_.watch(id);
   if (hidden_by_flow(id)) forget(id);
 }
 
-// Before 6.18 the child still has its listener's cookie and flow here. Its own come with its next
-// transition, which on all but Fast Open follows within microseconds: until then its address is
-// the key, and nothing is said.
+// Before 6.18 the child still has the cookie and flow of its listener here. Its next transition has
+// its own; except for Fast Open, that follows within microseconds. Until then the key is the kernel
+// address, and no record is published.
 Lifecycle::Id Lifecycle::create_child(std::uint64_t object, Nanos at) {
   replace(table_.by_object(object), at);
   const Id id = create();
@@ -118,12 +118,12 @@ Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
   Id newborn = table_.by_object(event.object);
   if (newborn != kNone && table_[newborn].carrier != Carrier::Newborn) newborn = kNone;
   if (newborn != kNone && resync_.lost_since(table_[newborn].entered)) {
-    forget(newborn);  // this may be another child at the same address
+    forget(newborn);  // may be another child at the same kernel address
     newborn = kNone;
   }
   if (event.to == State::Closed && event.err == 0 && !event.fastopen && !event.attached) {
-    // A child that could not be made. Its request may have ended before that, and not said so: its
-    // child was there.
+    // The kernel failed to create the child. The request may have ended without an event, since its
+    // child existed.
     if (newborn != kNone) forget(newborn);
     if (const Id request = table_.by_flow(event.flow);
         request != kNone && table_[request].carrier == Carrier::Request &&
@@ -141,8 +141,8 @@ Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
       forget(newborn);
     }
   } else if (newborn != kNone) {
-    // No request: Fast Open, where the child is born with the SYN, or a SYN cookie, where nobody
-    // knows when the SYN came.
+    // No request: Fast Open creates the child at the SYN; with a SYN cookie the time of the SYN is
+    // not known.
     id = newborn;
     table_.forget_object(id);
     table_[id].entered_known = event.fastopen;
@@ -150,12 +150,12 @@ Lifecycle::Id Lifecycle::adopt_child(const TransitionEvent& event) {
     return adopt_older(event);
   }
   table_[id].followed |= event.followed;
-  grow_up(id, event.cookie, event.flow, event.sock_cgroup_id);
+  promote(id, event.cookie, event.flow, event.sock_cgroup_id);
   return id;
 }
 
-// From a request or a newborn, which no index has any more, to a full socket.
-void Lifecycle::grow_up(Id id, std::uint64_t cookie, const Flow& flow, std::uint64_t cgroup_id) {
+// Turns a request or newborn into a full socket. Remove it from all indexes before.
+void Lifecycle::promote(Id id, std::uint64_t cookie, const Flow& flow, std::uint64_t cgroup_id) {
   table_.index_cookie(id, cookie);
   Connection& connection = table_[id];
   connection.object = 0;
@@ -168,7 +168,8 @@ void Lifecycle::grow_up(Id id, std::uint64_t cookie, const Flow& flow, std::uint
   flags_.watch(id);
 }
 
-// It was there before us, or its beginning was lost: in `from` for longer than we know.
+// The connection is older than the trace, or its beginning was lost. Time in `from` is a lower
+// bound.
 Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
   const bool over = event.to == State::Closed;
   if (publisher_.filter().on_flow(event.flow, over || event.from == State::Listen) == Verdict::Hide)
@@ -178,15 +179,15 @@ Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
   if (const Id request = table_.by_flow(event.flow);
       request != kNone && table_[request].carrier == Carrier::Request) {
     if (newborn != kNone) forget(newborn);
-    table_.forget_object(request);  // how it grew up was lost
+    table_.forget_object(request);  // the transition of its child was lost
     table_.forget_flow(request);
     resync_.count_resync(event.at);
-    grow_up(request, event.cookie, event.flow, event.sock_cgroup_id);
+    promote(request, event.cookie, event.flow, event.sock_cgroup_id);
     return request;
   }
   if (newborn != kNone && !resync_.lost_since(table_[newborn].entered)) {  // accepted, so not older
     table_.forget_object(newborn);
-    grow_up(newborn, event.cookie, event.flow, event.sock_cgroup_id);
+    promote(newborn, event.cookie, event.flow, event.sock_cgroup_id);
     return newborn;
   }
   const Id id = create();
@@ -206,8 +207,8 @@ Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
   return id;
 }
 
-// From SYN_SENT to CLOSED: connect() ended before a packet left, in the system call that began it.
-// close() and a connect() to AF_UNSPEC end SYN_SENT without an error, too, but after the SYN.
+// `event` is SYN_SENT to CLOSED: returns a reason if connect() failed before it sent a packet.
+// close() and connect() to AF_UNSPEC also leave SYN_SENT without an error, but after the SYN.
 std::optional<ConnectFailure> Lifecycle::connect_failure(Id id,
                                                          const TransitionEvent& event) const {
   const Connection& connection = table_[id];
@@ -215,8 +216,8 @@ std::optional<ConnectFailure> Lifecycle::connect_failure(Id id,
   if (event.flow.local.port == 0 && connection.local_port == 0) return ConnectFailure::NoPort;
   if (!event.silent || event.shutdown != 0) return std::nullopt;
   if (connection.port_bound) return ConnectFailure::PortTaken;
-  // The port that is in the event was chosen in an earlier life. In the first one it is this one's:
-  // a SYN that was to go with the first data, say.
+  // In a later life, the port in the event is from an earlier one. In the first life it is valid:
+  // a deferred SYN (TCP_FASTOPEN_CONNECT), for example.
   return table_.life(connection) > 0 ? std::optional(ConnectFailure::NoPort) : std::nullopt;
 }
 
@@ -224,7 +225,8 @@ void Lifecycle::connect_failed(Id id, ConnectFailure reason, Nanos at) {
   const Connection& connection = table_[id];
   if (!publisher_.passes(connection)) return;
   if (failed_connects_.empty())
-    failed_connects_due_ = std::max(failed_connects_due_ + kFailedPause, at + kFailedShare);
+    failed_connects_due_ =
+        std::max(failed_connects_due_ + kFailedConnectsPause, at + kFailedConnectsWait);
   const Process* process = table_.owner(connection);
   failed_connects_.add({.when = publisher_.when(at),
                         .process = process ? std::optional(*process) : std::nullopt,
@@ -233,7 +235,7 @@ void Lifecycle::connect_failed(Id id, ConnectFailure reason, Nanos at) {
                         .count = 1});
 }
 
-void Lifecycle::tell_failed_connects(Nanos now) {
+void Lifecycle::publish_failed_connects(Nanos now) {
   if (failed_connects_.empty()) return;
   failed_connects_due_ = now;
   for (const FailedConnectsRecord& failed : failed_connects_.take())
@@ -244,7 +246,7 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
   if (event.from == State::SynSent && event.to == State::Closed) {
     const auto reason = connect_failure(id, event);
     if (reason) connect_failed(id, *reason, event.at);
-    if (reason == ConnectFailure::NoPort) return forget(id);  // this was no connection
+    if (reason == ConnectFailure::NoPort) return forget(id);  // not a connection
   }
   if (has_failed_to_listen(id, event)) return forget(id);
   Connection& connection = table_[id];
@@ -256,12 +258,12 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
     flags_.is_subflow(id);
   if (connection.state != event.from) bridge_gap(id, event.from, event.at);
   run_.leaves(id, event);
-  if (event.from == event.to) {  // close() after shutdown(): whose threshold is another
+  if (event.from == event.to) {  // close() after shutdown(): an orphan has another threshold
     flags_.watch(id, event.at);
     return publisher_.reconsider(connection, false);
   }
   if (event.to == State::Closed) return close_socket(id, event);
-  connection.reset_sent = connection.reset_memory = false;  // an earlier one did not end it
+  connection.reset_sent = connection.reset_memory = false;  // that RST did not end the connection
   if (event.from == State::SynSent && event.to == State::SynReceived)
     connection.opened_by = Side::Both;
   if (connection.closed_by == Side::Unknown || event.to == State::Closing)
@@ -271,7 +273,7 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
   if (hidden_by_flow(id)) forget(id);
 }
 
-// Transitions were lost: it entered `to` at some time since the last one we know.
+// Transitions were lost: `to` began between the last known one and `before`.
 void Lifecycle::bridge_gap(Id id, State to, Nanos before) {
   Connection& connection = table_[id];
   resync_.count_unseen(connection, to, before);
@@ -280,8 +282,8 @@ void Lifecycle::bridge_gap(Id id, State to, Nanos before) {
   if (connection.closed_by == Side::Unknown) connection.closed_by = first_fin(to);
 }
 
-// The minisock took over from `from`, which the transition into it would have said.
-void Lifecycle::find_origin(Id id, State from, TimewaitEvent start) {
+// The full socket was in `from` when minisock `start` replaced it.
+void Lifecycle::resolve_origin(Id id, State from, TimewaitEvent start) {
   Connection& connection = table_[id];
   connection.origin_lost = false;
   if (connection.state != from) bridge_gap(id, from, start.at);
@@ -290,11 +292,11 @@ void Lifecycle::find_origin(Id id, State from, TimewaitEvent start) {
   table_.tidy(connection);
 }
 
-// ... which was lost: most likely this.
-void Lifecycle::find_lost_origin(Id id, Nanos at) {
+// The transition that shows the state before was lost: FIN_WAIT_2 is the most likely one.
+void Lifecycle::assume_origin(Id id, Nanos at) {
   resync_.count_resync(at);
-  find_origin(id, State::FinWait2,
-              std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event));
+  resolve_origin(id, State::FinWait2,
+                 std::get<TimewaitEvent>(table_.cold_state(table_[id]).pending_event));
 }
 
 void Lifecycle::close_socket(Id id, const TransitionEvent& event) {
@@ -313,7 +315,7 @@ void Lifecycle::settle_closed(Id id, const TransitionEvent& event) {
   Ending ending = end_of_socket(event, {.watched = config_.watches_resets,
                                         .sent = connection.reset_sent,
                                         .memory = connection.reset_memory});
-  // What did not follow may have been lost: the RST, or the minisock.
+  // The RST or minisock that should have followed may have been lost.
   if (resync_.lost_since(event.at) && needs_reset_facts(event) && !connection.reset_sent)
     ending = {Ended::Unknown, Why::Unknown, Side::Unknown};
   auto descriptor = dead_.entry_of(id, event);
@@ -322,8 +324,8 @@ void Lifecycle::settle_closed(Id id, const TransitionEvent& event) {
   dead_.keep(descriptor);
 }
 
-// The full socket's CLOSE after its minisock began: no end, but the last look at its counters.
-void Lifecycle::leave_to_minisock(Id id, const TransitionEvent& event) {
+// The CLOSE of the full socket after its minisock began: not an end, but it has the final counters.
+void Lifecycle::on_close_after_minisock(Id id, const TransitionEvent& event) {
   Connection& connection = table_[id];
   if (event.to != State::Closed) return;
   if (connection.origin_unknown) table_.forget_flow(id);
@@ -331,8 +333,8 @@ void Lifecycle::leave_to_minisock(Id id, const TransitionEvent& event) {
   connection.timestamped = event.timestamped;
   if (event.tally) table_.set_tally(connection, *event.tally);
   if (connection.origin_lost)
-    find_origin(id, event.from,
-                std::get<TimewaitEvent>(table_.cold_state(connection).pending_event));
+    resolve_origin(id, event.from,
+                   std::get<TimewaitEvent>(table_.cold_state(connection).pending_event));
   if (connection.origin_unknown) {
     connection.origin_unknown = false;
     connection.minisock_cookie = connection.minisock_cookie && connection.cookie != 0;

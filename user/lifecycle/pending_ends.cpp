@@ -11,17 +11,17 @@ namespace {
 using namespace std::chrono_literals;
 
 // An end is resolved once its CPU reported another event, since the event that would explain it
-// comes next on the same CPU. Not before kGrace; and after kPatience without such an event, since a
+// comes next on the same CPU. Not before kGrace; and after kMaxWait without such an event, since a
 // virtual CPU can be descheduled.
 constexpr Nanos kGrace = 50ms;
-constexpr Nanos kPatience = 300ms;
+constexpr Nanos kMaxWait = 300ms;
 // An answer takes two seconds if other questions come first. There is none if the kernel cannot be
 // asked, or if a recording without answers is replayed.
-constexpr Nanos kAnswerPatience = 5s;
-// An event may have been lost this long before the end.
-constexpr Nanos kTooLateToFollow = 1ms;
+constexpr Nanos kMaxAnswerWait = 5s;
+// The event that explains an end follows within this time.
+constexpr Nanos kFollowsWithin = 1ms;
 
-// The other half is missing: an RST, a restart of the timer, or a child.
+// The second event of a pair is missing: an RST, a restart of the timer, or a child.
 bool is_ambiguous(Canceller canceller) {
   return canceller == Canceller::Unknown || canceller == Canceller::Segment;
 }
@@ -57,7 +57,7 @@ template void PendingEnds::add(Id, PendingEnd, const RequestEvent&);
 void PendingEnds::asked(Id id, Nanos now) {
   table_[id].end_asked = true;
   const std::uint32_t serial = table_.find_cold_state(table_[id])->pending_serial;
-  asked_.push_back({now + kAnswerPatience, id, table_.generation(id), serial});
+  asked_.push_back({now + kMaxAnswerWait, id, table_.generation(id), serial});
 }
 
 bool PendingEnds::is_pending(const Deadline& due) const {
@@ -68,7 +68,7 @@ bool PendingEnds::is_pending(const Deadline& due) const {
          cold->pending_serial == due.serial;
 }
 
-// All wait equally long, so the deadlines that are put back keep the order.
+// All wait equally long, so requeued deadlines keep the order.
 std::optional<PendingEnds::Due> PendingEnds::next(Nanos now) {
   while (!waiting_.empty() && waiting_.front().at <= now) {
     Deadline due = waiting_.front();
@@ -77,7 +77,7 @@ std::optional<PendingEnds::Due> PendingEnds::next(Nanos now) {
     const ColdState* cold = table_.find_cold_state(table_[due.id]);
     const bool heard =
         cold->pending_cpu < cpu_last_.size() && cpu_last_[cold->pending_cpu] > cold->pending_at;
-    if (!heard && now < cold->pending_at + kPatience) {
+    if (!heard && now < cold->pending_at + kMaxWait) {
       due.at = now + kGrace;
       waiting_.push_back(due);
       continue;
@@ -100,7 +100,7 @@ std::optional<PendingEnds::Id> PendingEnds::last(Nanos now) {
       pending->pop_front();
       if (!is_pending(due)) continue;
       const Nanos since = table_.find_cold_state(table_[due.id])->pending_at;
-      if (since + kTooLateToFollow < now) return due.id;
+      if (since + kFollowsWithin < now) return due.id;
     }
   return std::nullopt;
 }

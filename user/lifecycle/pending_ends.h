@@ -19,7 +19,7 @@ class PendingEnds {
   // What to do with an end.
   enum class Step : std::uint8_t { Resolve, Ask };
 
-  // `table` must outlive it.
+  // `table` must outlive this object.
   explicit PendingEnds(ConnectionTable& table) : table_(table) {}
 
   // An event of this CPU came.
@@ -29,7 +29,7 @@ class PendingEnds {
   // RequestEvent.
   template <typename E>
   void add(Id id, PendingEnd pending_end, const E& event);
-  // A question about it was asked, at `now`.
+  // The kernel was asked about the end, at `now`.
   void asked(Id id, Nanos now);
 
   // Calls step(id, Step) for each end whose time has come. Step::Resolve: no other event came, or
@@ -46,8 +46,8 @@ class PendingEnds {
 
   // True for an end that only a missing event suggests.
   bool is_improbable(const Connection& connection) const;
-  // A segment at `at` came for a minisock whose timer was cancelled: too late to be of the call
-  // that cancelled it.
+  // A segment for a minisock whose timer was cancelled came at `at`: true if that is too late to be
+  // in the call that cancelled the timer, so the minisock still exists.
   bool is_contradicted(const Connection& connection, Nanos at) const;
 
  private:
@@ -67,7 +67,7 @@ class PendingEnds {
 
   ConnectionTable& table_;
   std::vector<Nanos> cpu_last_;           // the last event of each CPU
-  std::deque<Deadline> waiting_, asked_;  // in the order of their time
+  std::deque<Deadline> waiting_, asked_;  // ordered by deadline
   std::uint32_t serial_ = 0;
   QuestionBudget about_requests_, about_sockets_;
 };

@@ -49,7 +49,7 @@ void Publisher::flagged(const SocketInfo& socket, std::uint64_t cgroup_id, Nanos
   if (filter_.wants(record)) sink_.write(record);
 }
 
-SocketInfo Publisher::described(const Connection& connection) const {
+SocketInfo Publisher::socket_info(const Connection& connection) const {
   return {.cookie = connection.cookie,
           .life = table_.life(connection),
           .flow = table_.flow(connection),
@@ -91,7 +91,7 @@ bool Publisher::queued(const QueuedChild& child, bool followed, Nanos at, FlagRe
   return true;
 }
 
-// Shown by the state in which it was when it was flagged.
+// Filters by the state at the time of the flag.
 void Publisher::left_queue(const QueuedChild& child, Nanos at, FlagRecord record) {
   const std::string* path = cgroups_.path_of(child.sock_cgroup_id);
   date(record, at);
@@ -128,14 +128,14 @@ void Publisher::decide(Connection& connection, bool complete) {
     const std::string* path = needs_path(connection, complete) ? path_of(connection) : nullptr;
     connection.verdict = judge(connection, complete, path);
   }
-  // A client's port is chosen after its first transition; a listener's is there.
+  // A client's port is chosen after its first transition; a listener has one.
   if (complete || connection.local_port != 0) connection.announced = true;
   const bool hidden = connection.verdict == Verdict::Hide;
-  if (hidden || (connection.verdict == Verdict::Show && connection.announced)) let_go(connection);
+  if (hidden || (connection.verdict == Verdict::Show && connection.announced))
+    flush_held(connection);
 }
 
-// Where the socket is a child nobody accepted yet, its cgroup is its listener's: not the one that
-// will own it.
+// A child that is not accepted yet has the cgroup of its listener, not of its later owner.
 bool Publisher::needs_path(const Connection& connection, bool complete) const {
   const bool owned = connection.owner != 0 && connection.owner_via != Via::Close;
   return filter_.asks_for_cgroup() && (owned || complete);
@@ -147,7 +147,7 @@ bool Publisher::passes(const Connection& connection) const {
   return judge(connection, true, path) == Verdict::Show;
 }
 
-// `path`: of its cgroup, if that is known and to be looked at.
+// `path`: of the connection's cgroup; nullptr: not known or not needed.
 Verdict Publisher::judge(const Connection& connection, bool complete,
                          const std::string* path) const {
   const bool flow_complete = complete || connection.role == Role::Listener;
@@ -164,15 +164,15 @@ Verdict Publisher::judge(const Connection& connection, bool complete,
 
 void Publisher::publish(Connection& connection, const HeldTransition& change) {
   if (connection.verdict == Verdict::Hide || filter_.flags_only) return;
-  if (connection.verdict == Verdict::Show && connection.announced) return tell(connection, change);
+  if (connection.verdict == Verdict::Show && connection.announced) return write(connection, change);
   table_.cold_state(connection).held.push_back(change);
   decide(connection, false);
 }
 
-void Publisher::tell(const Connection& connection, const HeldTransition& change) {
+void Publisher::write(const Connection& connection, const HeldTransition& change) {
   ++passed_.transitions;
   if (!needs_.transitions) return;
-  auto& transition = *std::get_if<TransitionRecord>(&told_);
+  auto& transition = *std::get_if<TransitionRecord>(&record_);
   transition.when = when(change.at);
   if (needs_.whose) describe(connection, change.owned, transition.socket);
   transition.from = change.from;
@@ -183,15 +183,15 @@ void Publisher::tell(const Connection& connection, const HeldTransition& change)
     transition.dwell = Dwell{change.dwell, std::nullopt};
     if (change.error_known) transition.dwell->error = change.error;
   }
-  if (filter_.wants(transition)) sink_.write(told_);
+  if (filter_.wants(transition)) sink_.write(record_);
 }
 
-// Described as it is known by now, but for the owner: that was not known at the time.
-void Publisher::let_go(Connection& connection) {
-  if (connection.extra == 0) return;
+// Uses the current flow and cgroup, but the owner as of each transition.
+void Publisher::flush_held(Connection& connection) {
+  if (connection.cold == 0) return;
   auto& held = table_.cold_state(connection).held;
   if (connection.verdict == Verdict::Show)
-    for (const HeldTransition& change : held) tell(connection, change);
+    for (const HeldTransition& change : held) write(connection, change);
   held.clear();
   table_.tidy(connection);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a connection's transitions to records: adds wall-clock time and cgroup path, and holds the
-// records until it is decided whether the run is about the connection. Changes no state.
+// Writes a connection's transitions as records: adds wall-clock time and cgroup path, and holds
+// them until the filter has decided about the connection. Changes no TCP state.
 #pragma once
 
 #include <cstdint>
@@ -18,43 +18,44 @@ namespace tcpdwell {
 
 class Publisher {
  public:
-  // All must outlive it.
+  // All arguments must outlive this object.
   Publisher(const Filter& filter, Sink& sink, ConnectionTable& table, DwellBook& dwells)
       : filter_(filter), sink_(sink), needs_(sink.needs()), table_(table), dwells_(dwells) {}
 
-  // The first transition of a connection, which has no dwell: CLOSED or LISTEN to its state.
+  // Publishes the first transition of a connection, from CLOSED or LISTEN. It has no dwell.
   void opened(Connection& connection, State from, Why why);
-  // A later one, as DwellBook::move() returned it.
+  // Publishes a later transition, as DwellBook::move() returned it.
   void moved(Connection& connection, const HeldTransition& change) { publish(connection, change); }
-  // The life of the connection is over with `last`, which led to CLOSED.
+  // Publishes the end of the connection; `last` is its transition to CLOSED.
   void ended(Connection& connection, const HeldTransition& last, Ended ended,
              std::optional<TimeWaitEnded> time_wait);
 
-  // `record` but for when and whose. False: the run is not about this connection.
+  // Publishes `record`, after filling in time and socket. False: the filter does not show the
+  // connection.
   bool flagged(Connection& connection, Nanos at, FlagRecord record);
 
-  // The same of a socket that is no connection of the table's any more; `socket` has no cgroup.
+  // Same for a socket that left the table; `socket` has no cgroup.
   void flagged(const SocketInfo& socket, std::uint64_t cgroup_id, Nanos at, FlagRecord record);
-  // What such a flag says of it later.
-  SocketInfo described(const Connection& connection) const;
+  // For a flag after the connection has left the table. Without cgroup.
+  SocketInfo socket_info(const Connection& connection) const;
   std::uint64_t cgroup_id_of(const Connection& connection) const;
-  // Whether the run is about a socket that no connection of the table is known of. NotYet: the path
-  // of its cgroup is asked for.
+  // Filters a socket that is not in the table. NotYet: the path of its cgroup is asked for.
   Verdict judge(const SocketInfo& socket, std::uint64_t cgroup_id);
-  // The same of one that waits in an accept queue, whether or not it is in the table; `record` but
-  // for when and the cgroup. It is about a process if that holds the listener.
+  // Publishes `record` for a connection in an accept queue, whether or not it is in the table,
+  // after filling in time and cgroup. The holders of the listener count as owners. False: filtered
+  // out.
   bool queued(const QueuedChild& child, bool followed, Nanos at, FlagRecord record);
-  // ... and of one that was shown, and waits no longer.
+  // Same when the connection has left the queue, after queued() returned true.
   void left_queue(const QueuedChild& child, Nanos at, FlagRecord record);
 
-  // Something became known (flow, owner, cgroup): decides, if it can be, and lets go of what was
-  // held. `complete`: what is missing now will not come.
+  // Flow, owner or cgroup became known: applies the filter, and flushes held records once it has
+  // decided. `complete`: nothing more will become known.
   void reconsider(Connection& connection, bool complete) {
-    if (connection.verdict != Verdict::Show || !connection.announced || connection.extra != 0)
+    if (connection.verdict != Verdict::Show || !connection.announced || connection.cold != 0)
       decide(connection, complete);
   }
 
-  // The run is about it, if nothing more becomes known.
+  // True if the connection passes the filter with what is known now.
   bool passes(const Connection& connection) const;
   const std::string* known_path_of(const Connection& connection) const;  // nullptr: not known
 
@@ -67,14 +68,14 @@ class Publisher {
   void clock(Nanos offset) { clock_offset_ = offset; }
   When when(Nanos at) const { return {at, clock_offset_.count() ? at + clock_offset_ : Nanos{0}}; }
 
-  // What the run was about so far; `open` is not counted.
+  // Connections and transitions that passed the filter so far; `open` is not counted.
   const EndRecord::Passed& passed() const { return passed_; }
 
   CgroupPaths& cgroups() { return cgroups_; }
   const Filter& filter() const { return filter_; }
 
  private:
-  // Sets its time; a suspension that it spans becomes part of its error.
+  // Sets the time of `flag`; adds suspensions of the host to its error.
   void date(FlagRecord& flag, Nanos at) const;
   const std::string* path_of(const Connection& connection) {
     return cgroups_.path_of(cgroup_id_of(connection));
@@ -85,8 +86,8 @@ class Publisher {
   Verdict judge(const Connection& connection, bool complete, const std::string* path) const;
   bool needs_path(const Connection& connection, bool complete) const;
   void publish(Connection& connection, const HeldTransition& change);
-  void tell(const Connection& connection, const HeldTransition& change);
-  void let_go(Connection& connection);
+  void write(const Connection& connection, const HeldTransition& change);
+  void flush_held(Connection& connection);
 
   const Filter& filter_;
   Sink& sink_;
@@ -95,8 +96,8 @@ class Publisher {
   DwellBook& dwells_;
   Nanos clock_offset_{};
   EndRecord::Passed passed_;
-  // It is not small, and every field of it is written for each that is told.
-  Record told_{std::in_place_type<TransitionRecord>};
+  // Reused for each transition, since a record is large. write() sets every field.
+  Record record_{std::in_place_type<TransitionRecord>};
   CgroupPaths cgroups_;
 };
 

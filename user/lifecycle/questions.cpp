@@ -11,8 +11,8 @@ using namespace std::chrono_literals;
 constexpr Nanos kAskEvery = 5ms;
 constexpr std::int64_t kAskAtOnce = 200;
 
-// A minisock has the cookie that its socket had when the minisock was made; none if nobody had
-// asked for one by then.
+// A minisock copies the cookie of its socket when it is created: none if no cookie was assigned
+// until then.
 std::uint64_t cookie_now(const Connection& connection) {
   return connection.carrier == Carrier::Minisock && !connection.minisock_cookie ? 0
                                                                                 : connection.cookie;
@@ -43,7 +43,7 @@ void Questions::ask(Id id, const Purpose& purpose) {
                         .mptcp = purpose.mptcp});
 }
 
-// A minisock becomes nothing else, and a request no minisock.
+// A minisock changes into no other object, a request never into a minisock.
 bool Questions::is_successor(Id id, const InquiryEvent& answer) const {
   const Connection& connection = table_[id];
   const bool other = cookie_now(connection) == 0 && answer.cookie != 0 &&

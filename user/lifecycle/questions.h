@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Questions to the kernel about single connections, and whom an answer is about.
+// Questions to the kernel about single connections, and matching of the answers.
 #pragma once
 
 #include <cstdint>
@@ -48,21 +48,21 @@ class Questions {
     bool for_flag = false, for_end = false, mptcp = false;  // as in Question
   };
 
-  // `table` must outlive it.
+  // `table` must outlive this object.
   explicit Questions(ConnectionTable& table) : table_(table) {}
 
   void ask(Id id) { ask(id, Purpose{}); }
   void ask(Id id, const Purpose& purpose);
   std::vector<Question> take() { return std::exchange(questions_, {}); }
 
-  // The answer is about another connection: it has the asked addresses now, or it is of a kind that
-  // the asked connection cannot become.
+  // The answer is about another connection: one that reuses the addresses, or one of a kind that
+  // connection `id` cannot become.
   bool is_successor(Id id, const InquiryEvent& answer) const;
 
   // nullopt: the connection is gone, or a newer question replaced this one.
   std::optional<Subject> subject_of(const InquiryEvent& answer) const;
-  // Makes `answer` one for the subject in this table. False: it is not there in the same state, or
-  // no question about it is open.
+  // Makes `answer` an answer about `subject` in this table. False: the subject is not in this table
+  // in the same state, or no question about it is open.
   bool retarget(InquiryEvent& answer, const Subject& subject) const;
 
  private:

@@ -40,7 +40,7 @@ class QueueFlags {
   void listener_closed(std::uint64_t cookie, Nanos at);
   // Network namespaces (by cookie) to walk: those with a listener event since the last call, or
   // with a listener at the last walk.
-  void heard_of_listener(std::uint64_t netns_cookie) { namespaces_[netns_cookie] = true; }
+  void listener_seen(std::uint64_t netns_cookie) { namespaces_[netns_cookie] = true; }
   std::vector<std::uint64_t> take_namespaces();
 
   // All queued connections of the last walk, also those below the threshold. nullopt: no threshold.

@@ -11,8 +11,8 @@ using namespace std::chrono_literals;
 
 // An event may have been lost this long before the loss was noticed.
 constexpr Nanos kLossReach = 1ms;
-constexpr Nanos kLossTold = 2s;      // how late a loss may be reported
-constexpr Nanos kReportWithin = 1s;  // corrections within it share a record
+constexpr Nanos kLossReportDelay = 2s;  // how late a loss may be reported
+constexpr Nanos kReportWithin = 1s;     // corrections within it share a record
 
 // Of a full socket, on the shortest way. FIN_WAIT_1 to TIME_WAIT leads through FIN_WAIT_2, and
 // TIME_WAIT is CLOSE to the full socket.
@@ -59,7 +59,7 @@ void Resync::count_unseen_birth(Nanos at) {
 }
 
 void Resync::count(std::uint64_t unseen, Nanos at) {
-  if (at > unexplained_since_ + kLossTold) {
+  if (at > unexplained_since_ + kLossReportDelay) {
     unexplained_ = 0;
     unexplained_since_ = at;
   }

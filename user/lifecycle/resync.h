@@ -13,14 +13,14 @@ namespace tcpdwell {
 
 class Resync {
  public:
-  // `publisher` must outlive it. `began`: when all programs were attached.
+  // `publisher` must outlive this object. `began`: when all programs were attached.
   Resync(Publisher& publisher, Nanos began) : publisher_(publisher), began_(began) {}
 
   void lost(const LossEvent& event);
   // True if an event that should have followed one at `at` may have been lost.
   bool lost_since(Nanos at) const;
 
-  // `connection` is in `to` at `at`, and no event said so. A counted loss explains it.
+  // `connection` is in `to` at `at` without an event. Not counted if a counted loss explains it.
   void count_unseen(const Connection& connection, State to, Nanos at);
   void count_unseen(const Connection& connection);
   // A child was accepted, and no event announced it.
@@ -43,7 +43,7 @@ class Resync {
   bool is_whole() const { return !first_walk_; }
   // True after the first walk: no unknown socket is older.
   bool is_walked() const { return walked_ && !first_walk_; }
-  // Number of the last walk that began. It wraps.
+  // Number of the last walk that began. Wraps.
   std::uint16_t walk() const { return walks_; }
   // A connection that is not in the table entered its state before this time. After the first walk
   // an unknown connection is not older: its beginning was lost or hidden, or the walk could not

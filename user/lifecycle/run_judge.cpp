@@ -8,7 +8,6 @@
 
 namespace tcpdwell {
 
-// It leaves CLOSE_WAIT, or FIN_WAIT_2 while a process holds it, or is closed there.
 void RunJudge::leaves(Id id, const TransitionEvent& event) {
   const Connection& connection = table_[id];
   const State state = event.from;
@@ -17,15 +16,16 @@ void RunJudge::leaves(Id id, const TransitionEvent& event) {
   if (!event.attached || event.dead || !publisher_.passes(connection)) return;
   if (flags_.is_judged_as_mptcp(id)) return;  // its MPTCP socket is judged
   const Nanos age = event.at - connection.entered;
-  book_.note({.state = state, .dwell = age, .socket = publisher_.described(connection)});
+  book_.note({.state = state, .dwell = age, .socket = publisher_.socket_info(connection)});
   const Process* owner = table_.owner(connection);
-  // close() with data unread leaves FIN_WAIT_2 as an RST does.
+  // close() with unread data leaves FIN_WAIT_2 as an RST from the peer does: without `task`.
   const bool owner_exits = !event.task && owner && book_.is_exiting(owner->pid, event.at);
   const bool by_exit = event.closing && (owner_exits || (event.exiting && event.by_followed));
   const auto threshold = config_.thresholds.of[index(state)];
   const bool over = threshold && age >= *threshold;
-  const bool in_vain = by_exit && state == State::CloseWait && age >= *config_.exit_grace;
-  if (!over && !in_vain) return;
+  const bool closed_by_exit_only =
+      by_exit && state == State::CloseWait && age >= *config_.exit_grace;
+  if (!over && !closed_by_exit_only) return;
   const StuckFacts facts{.state = state,
                          .attached = true,
                          .receive_queue = event.receive_queue,
@@ -37,14 +37,14 @@ void RunJudge::leaves(Id id, const TransitionEvent& event) {
   if (connection.entered_known) record.dwell.error = table_.entered_error(connection);
   record.cause = cause_of(facts);
   record.unread_bytes = unread_bytes(facts);
-  record.socket = publisher_.described(connection);
+  record.socket = publisher_.socket_info(connection);
   if (connection.flag != FlagStage::Raised) ++flags_.counts().raised;
-  const bool last_words = event.closing && event.task && event.by_followed && !event.sent;
+  const bool may_be_runtime = event.closing && event.task && event.by_followed && !event.sent;
   judge({std::move(record), publisher_.cgroup_id_of(connection), event.at}, by_exit,
-        last_words ? event.task->pid : 0);
+        may_be_runtime ? event.task->pid : 0);
 }
 
-// `closer`: the process that closed it, if it may be its runtime that did; 0: it is not.
+// `closer`: the process that closed the socket, if its language runtime may have done so; else 0.
 void RunJudge::judge(RunBook::Judged judged, bool by_exit, std::uint32_t closer) {
   if (by_exit) {
     judged.flag.by_exit = true;
@@ -54,10 +54,10 @@ void RunJudge::judge(RunBook::Judged judged, bool by_exit, std::uint32_t closer)
   } else {
     judged.flag.slow = true;
   }
-  tell(judged);
+  publish(judged);
 }
 
-void RunJudge::tell(const RunBook::Judged& judged) {
+void RunJudge::publish(const RunBook::Judged& judged) {
   publisher_.flagged(judged.flag.socket, judged.cgroup_id, judged.at, judged.flag);
 }
 
@@ -82,18 +82,19 @@ void RunJudge::released(const ReleaseEvent& event) {
 
 void RunJudge::exits(const ExitEvent& event) {
   if (config_.exit_grace)
-    book_.exits(event.pid, event.at, *config_.exit_grace, [this](const auto& one) { tell(one); });
+    book_.exits(event.pid, event.at, *config_.exit_grace,
+                [this](const auto& one) { publish(one); });
 }
 
 void RunJudge::advance(Nanos now) {
   if (config_.exit_grace)
-    book_.resolve(now - *config_.exit_grace, [this](const auto& judged) { tell(judged); });
+    book_.resolve(now - *config_.exit_grace, [this](const auto& judged) { publish(judged); });
 }
 
-// What a process that lives on has not closed yet was not left behind.
+// Sockets closed by a process that is still running are slow, not leaked.
 void RunJudge::finish() {
   if (!config_.exit_grace) return;
-  book_.resolve(Nanos::max(), [this](const auto& judged) { tell(judged); });
+  book_.resolve(Nanos::max(), [this](const auto& judged) { publish(judged); });
 }
 
 }  // namespace tcpdwell

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `run`: which of the command's sockets were left behind, and which were only slow. A process that
-// exits closes what it forgot to close; an interpreter does so just before it exits (RunBook).
+// `run`: decides which sockets of the command were leaked and which were only closed late. A leaked
+// socket is closed by the exit of its process, or by its language runtime just before (RunBook).
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ class RunJudge {
  public:
   using Id = ConnectionTable::Id;
 
-  // All must outlive it. Without config.exit_grace it does nothing.
+  // All arguments must outlive this object. Without config.exit_grace it does nothing.
   RunJudge(const LifecycleConfig& config, const ConnectionTable& table, Publisher& publisher,
            Flags& flags, DeadFlags& dead, RunBook& book)
       : config_(config),
@@ -28,18 +28,19 @@ class RunJudge {
         dead_(dead),
         book_(book) {}
 
-  // `event` ends CLOSE_WAIT, or FIN_WAIT_2 while a process holds the socket, or closes it there.
+  // Judges the socket if `event` leaves CLOSE_WAIT, or FIN_WAIT_2 with a holding process, or closes
+  // the socket in that state.
   void leaves(Id id, const TransitionEvent& event);
-  // The descriptor of a connection that is over was closed.
+  // The descriptor of an ended connection was closed.
   void released(const ReleaseEvent& event);
   void exits(const ExitEvent& event);
-  // A close is slow if its process lives on.
+  // A close is slow (no leak) if its process did not exit by `now`.
   void advance(Nanos now);
   void finish();
 
  private:
   void judge(RunBook::Judged judged, bool by_exit, std::uint32_t closer);
-  void tell(const RunBook::Judged& judged);
+  void publish(const RunBook::Judged& judged);
 
   const LifecycleConfig& config_;
   const ConnectionTable& table_;

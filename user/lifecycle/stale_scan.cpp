@@ -13,16 +13,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Each connection is looked at once a round; in a table of more than 65,536 less often.
+// Each connection is checked once a round; a table of more than 65,536 has longer rounds.
 constexpr Nanos kRound = 200ms;
 constexpr std::int64_t kMostASecond = 131'072;  // some milliseconds of CPU
 constexpr std::uint64_t kMostAtOnce = 65'536;
-// A state that does not last is asked for at the age kBrief, then every kAskAgain, and from the age
+// A connection in a short-lived state is asked about at age kBrief, then every kAskAgain, and from
 // kAskedOften on whenever its age has doubled.
 constexpr Nanos kBrief = 200ms, kAskAgain = 400ms, kAskedOften = 2s;
-// What is not shown is asked for later, and so is all where `asks_soon` is not set.
+// For hidden connections, and for all connections without `asks_soon`.
 constexpr Nanos kLateRound = 30s, kLateBrief = 10s, kLateTimeWait = 70s;
-constexpr Nanos kNewbornMost = 5min;  // a Fast Open child may wait for so long
+constexpr Nanos kNewbornMost = 5min;  // a Fast Open child may wait this long
 
 unsigned doublings(Nanos age) {
   return static_cast<unsigned>(
@@ -34,7 +34,7 @@ unsigned doublings(Nanos age) {
 const std::vector<ConnectionTable::Id>& StaleScan::due(Nanos now) {
   due_.clear();
   if (scanned_.count() < 0) scanned_ = now;
-  if (now <= scanned_) return due_;  // the last event may be older than the last look at the clock
+  if (now <= scanned_) return due_;  // time can go back: an event can be older than the last tick
   const std::uint64_t all = table_.ids();
   const Nanos soon = std::max(kRound, Nanos{1s} * static_cast<std::int64_t>(all) / kMostASecond);
   const Nanos round = config_.asks_soon ? soon : kLateRound;
@@ -54,7 +54,7 @@ const std::vector<ConnectionTable::Id>& StaleScan::due(Nanos now) {
   return due_;
 }
 
-// It was looked at `gap` ago.
+// `gap`: time since the previous check of this connection.
 bool StaleScan::is_stale(const Connection& connection, Nanos now, Nanos gap) const {
   if (connection.pending_end != PendingEnd::None || connection.flag == FlagStage::Asked)
     return false;
@@ -92,8 +92,8 @@ bool StaleScan::is_stale_later(const Connection& connection, Nanos age) {
   }
 }
 
-// How long a minisock is older than it can be, or a FIN_WAIT_2 that may have become TIME_WAIT. A
-// segment restarts a minisock's timer, which is not always seen: then it is asked for in vain.
+// By how much a minisock exceeds its longest possible life, or since when a FIN_WAIT_2 may be
+// TIME_WAIT. An unseen segment can restart the timer of a minisock: then the question is wasted.
 Nanos StaleScan::time_beyond(const Connection& connection, Nanos now) const {
   const Nanos time_wait = timer_bounds(kTimeWaitLength, config_.hz).max;
   if (connection.state == State::TimeWait) return now - connection.entered - time_wait;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds connections that seem to stay in a state that does not last. Some kernels hide events from
-// BPF and count no loss; then only a question to the kernel tells. Scans the table a part at a
-// time, and bounds the questions.
+// Finds connections that stay too long in a short-lived state. Some kernels hide events from BPF
+// and count no loss; then only a question to the kernel helps. Scans the table a part at a time,
+// and bounds the questions.
 #pragma once
 
 #include <vector>
@@ -20,7 +20,7 @@ class StaleScan {
     unsigned hz = 250;
   };
 
-  // `table` must outlive it.
+  // `table` must outlive this object.
   StaleScan(const ConnectionTable& table, const Config& config) : table_(table), config_(config) {}
 
   // Connections to ask about now, and newborns that will never be announced. Valid until the next
@@ -35,7 +35,7 @@ class StaleScan {
   const ConnectionTable& table_;
   const Config config_;
   std::vector<ConnectionTable::Id> due_;
-  ConnectionTable::Id hand_ = 0;  // where the next scan goes on
+  ConnectionTable::Id hand_ = 0;  // where the next scan continues
   Nanos scanned_{-1};
   QuestionBudget budget_;
 };

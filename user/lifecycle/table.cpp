@@ -7,9 +7,9 @@
 namespace tcpdwell {
 namespace {
 
-// In a table that is full of what is flagged, or was heard of, one of those has to leave.
-constexpr std::size_t kMostLooks = 256;
-constexpr std::size_t kFewHeld = 16;  // changes whose room is worth keeping
+// After this many flagged or recent connections, evict one of them.
+constexpr std::size_t kMaxEvictionScan = 256;
+constexpr std::size_t kKeptHeld = 16;  // capacity of ColdState::held that is kept for reuse
 constexpr std::uint32_t kLargeTally = 1U << 31U;
 
 unsigned spent_state(const Connection& connection, std::size_t slot) {
@@ -24,7 +24,7 @@ ConnectionTable::ConnectionTable(std::size_t max)
       by_object_(0, Hash<ObjectKey>{{this}}, Equal<ObjectKey>{{this}}),
       by_flow_(0, Hash<FlowKey>{{this}}, Equal<FlowKey>{{this}}) {}
 
-ConnectionTable::Id ConnectionTable::surplus() {
+ConnectionTable::Id ConnectionTable::victim() {
   if (size_ < max_) return kNone;
   ++evicted_;
   for (std::size_t looked = 0;;) {
@@ -33,7 +33,7 @@ ConnectionTable::Id ConnectionTable::surplus() {
     Connection& connection = (*this)[id];
     if (!connection.used) continue;
     const bool flagged = connection.flag == FlagStage::Raised;
-    if ((!connection.recent && !flagged) || ++looked == kMostLooks) return id;
+    if ((!connection.recent && !flagged) || ++looked == kMaxEvictionScan) return id;
     connection.recent = false;
   }
 }
@@ -71,10 +71,10 @@ void ConnectionTable::release(Connection& connection) {
   processes_.release(connection.closer);
   drop_tally(connection);
   drop_minisock_start(connection);
-  if (connection.extra == 0) return;
-  ColdState& cold = cold_states_[connection.extra];
+  if (connection.cold == 0) return;
+  ColdState& cold = cold_states_[connection.cold];
   cold.held.clear();
-  if (cold.held.capacity() > kFewHeld) cold.held.shrink_to_fit();
+  if (cold.held.capacity() > kKeptHeld) cold.held.shrink_to_fit();
   cold.entered_error = {};
   cold.entered_earliest.reset();
   cold.errors = {};
@@ -82,13 +82,13 @@ void ConnectionTable::release(Connection& connection) {
   cold.life = 0;
   cold.syn_ack_retransmits = 0;
   cold.pending_event = std::monostate{};
-  cold_states_.give_up(connection.extra);
-  connection.extra = 0;
+  cold_states_.give_up(connection.cold);
+  connection.cold = 0;
 }
 
-// --- finding ----------------------------------------------------------------------------------
+// --- indexes ----------------------------------------------------------------------------------
 
-// Who had the key until now; kNone: nobody.
+// Returns the id that had the key before; kNone: none.
 template <typename Set>
 ConnectionTable::Id ConnectionTable::put(Set& set, Id id) {
   const auto [it, is_new] = set.insert(id);
@@ -139,7 +139,7 @@ void ConnectionTable::prefetch(Id id) const {
   __builtin_prefetch(&connection.remote, 1);
 }
 
-// --- what is shared, and what few have --------------------------------------------------------
+// --- shared and rare fields -------------------------------------------------------------------
 
 Flow ConnectionTable::flow(const Connection& connection) const {
   const Site& site = sites_[connection.site];
@@ -165,7 +165,7 @@ void ConnectionTable::set_flow(Connection& connection, const Flow& flow) {
   connection.remote = flow.remote.addr;
   const std::uint32_t before = connection.site;
   port_ranges_.see(flow.netns_cookie);
-  // There are no more sites than connections, and of those far less than a bit field counts.
+  // There are at most as many sites as connections, far fewer than 30 bits can count.
   connection.site = sites_.refer({.local = flow.local.addr,
                                   .netns_cookie = flow.netns_cookie,
                                   .netns = flow.netns,
@@ -250,52 +250,52 @@ void ConnectionTable::drop_minisock_start(Connection& connection) {
 }
 
 ColdState& ConnectionTable::cold_state(Connection& connection) {
-  if (connection.extra == 0) connection.extra = cold_states_.create();
-  return cold_states_[connection.extra];
+  if (connection.cold == 0) connection.cold = cold_states_.create();
+  return cold_states_[connection.cold];
 }
 
 const ColdState* ConnectionTable::find_cold_state(const Connection& connection) const {
-  return connection.extra == 0 ? nullptr : &cold_states_[connection.extra];
+  return connection.cold == 0 ? nullptr : &cold_states_[connection.cold];
 }
 
 void ConnectionTable::tidy(Connection& connection) {
-  if (connection.extra == 0) return;
-  ColdState& cold = cold_states_[connection.extra];
+  if (connection.cold == 0) return;
+  ColdState& cold = cold_states_[connection.cold];
   const bool needed = !cold.held.empty() || connection.pending_end != PendingEnd::None ||
                       connection.origin_lost || cold.times || cold.life != 0 ||
                       cold.entered_error != Nanos{0} || cold.entered_earliest ||
                       cold.errors != decltype(cold.errors){} || cold.syn_ack_retransmits != 0;
   if (needed) return;
   cold.pending_event = std::monostate{};
-  cold_states_.give_up(std::exchange(connection.extra, 0));
+  cold_states_.give_up(std::exchange(connection.cold, 0));
 }
 
 std::uint32_t ConnectionTable::life(const Connection& connection) const {
-  return connection.extra == 0 ? 0 : cold_states_[connection.extra].life;
+  return connection.cold == 0 ? 0 : cold_states_[connection.cold].life;
 }
 
 void ConnectionTable::set_life(Connection& connection, std::uint32_t life) {
-  if (life != 0 || connection.extra != 0) cold_state(connection).life = life;
+  if (life != 0 || connection.cold != 0) cold_state(connection).life = life;
 }
 
-// --- where its time went ----------------------------------------------------------------------
+// --- times ------------------------------------------------------------------------------------
 
 Nanos ConnectionTable::entered_error(const Connection& connection) const {
-  return connection.extra == 0 ? Nanos{0} : cold_states_[connection.extra].entered_error;
+  return connection.cold == 0 ? Nanos{0} : cold_states_[connection.cold].entered_error;
 }
 
 void ConnectionTable::set_entered_error(Connection& connection, Nanos error) {
-  if (error == Nanos{0} && connection.extra == 0) return;
+  if (error == Nanos{0} && connection.cold == 0) return;
   cold_state(connection).entered_error = error;
   cold_state(connection).entered_earliest.reset();
 }
 
 std::optional<Nanos> ConnectionTable::entered_earliest(const Connection& connection) const {
-  return connection.extra == 0 ? std::nullopt : cold_states_[connection.extra].entered_earliest;
+  return connection.cold == 0 ? std::nullopt : cold_states_[connection.cold].entered_earliest;
 }
 
 void ConnectionTable::set_entered_earliest(Connection& connection, std::optional<Nanos> earliest) {
-  if (!earliest && connection.extra == 0) return;
+  if (!earliest && connection.cold == 0) return;
   cold_state(connection).entered_error = {};
   cold_state(connection).entered_earliest = earliest;
 }
@@ -303,13 +303,13 @@ void ConnectionTable::set_entered_earliest(Connection& connection, std::optional
 void ConnectionTable::spend(Connection& connection, State state, Nanos dwell, Nanos error,
                             bool lower_bound) {
   std::size_t slot = 0;
-  while (slot < Connection::kPlain && spent_state(connection, slot) != 0 &&
+  while (slot < Connection::kSpentSlots && spent_state(connection, slot) != 0 &&
          spent_state(connection, slot) != index(state))
     ++slot;
-  const bool apart = connection.extra != 0 && cold_states_[connection.extra].times;
-  if (slot == Connection::kPlain || apart) {
-    if (!apart) move_to_extra(connection);
-    StateTime& time = (*cold_states_[connection.extra].times)[index(state)];
+  const bool apart = connection.cold != 0 && cold_states_[connection.cold].times;
+  if (slot == Connection::kSpentSlots || apart) {
+    if (!apart) move_to_cold(connection);
+    StateTime& time = (*cold_states_[connection.cold].times)[index(state)];
     time.visited = true;
     time.total += dwell;
     time.error = sum_of_errors(time.error, error);
@@ -327,7 +327,7 @@ void ConnectionTable::spend(Connection& connection, State state, Nanos dwell, Na
   sum = sum_of_errors(sum, error);
 }
 
-void ConnectionTable::move_to_extra(Connection& connection) {
+void ConnectionTable::move_to_cold(Connection& connection) {
   const auto so_far = times(connection);
   cold_state(connection).times = std::make_unique<std::array<StateTime, kStates>>(so_far);
 }
@@ -336,7 +336,7 @@ std::array<StateTime, kStates> ConnectionTable::times(const Connection& connecti
   const ColdState* cold = find_cold_state(connection);
   if (cold != nullptr && cold->times) return *cold->times;
   std::array<StateTime, kStates> times{};
-  for (std::size_t slot = 0; slot < Connection::kPlain; ++slot) {
+  for (std::size_t slot = 0; slot < Connection::kSpentSlots; ++slot) {
     const unsigned state = spent_state(connection, slot);
     if (state == 0) break;
     times[state] = {.total = connection.spent[slot],

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where connections live: a slab with stable ids, the three ways an event finds its own, and what
-// connections share or rarely have. Some 145 bytes for one that is open, 160 for one in TIME_WAIT.
-// Bounded: beyond `max` the one that was quiet for long leaves (the clock algorithm: a second
-// chance for whatever was heard of since the last time around, and for what is flagged).
+// Owns all connections: a slab with stable ids, indexes by cookie, kernel address and flow, and
+// pools for shared and rare fields. About 145 bytes for an open connection, 160 in TIME_WAIT.
+// Bounded: beyond `max`, the clock algorithm evicts a connection without recent events (second
+// chance for connections with events since the last round, and for flagged ones).
 #pragma once
 
 #include <absl/container/flat_hash_set.h>
@@ -29,29 +29,29 @@ class ConnectionTable {
   ConnectionTable(const ConnectionTable&) = delete;
   ConnectionTable& operator=(const ConnectionTable&) = delete;
 
-  // The one that has to be erased before the next create(), counted as evicted; kNone: there is
+  // The connection to erase before the next create(), counted as evicted; kNone: the table has
   // room.
-  Id surplus();
-  // The new one is in no index.
+  Id victim();
+  // The new connection is in no index.
   Id create();
   void erase(Id id);  // from every index too
   Connection& operator[](Id id) { return (*slots_[id / kChunk])[id % kChunk]; }
   const Connection& operator[](Id id) const { return (*slots_[id / kChunk])[id % kChunk]; }
-  // It was heard of.
+  // The connection had an event.
   void touch(Id id) { (*this)[id].recent = true; }
 
   Id by_cookie(std::uint64_t cookie) const { return find(by_cookie_, cookie); }
   Id by_object(std::uint64_t object) const { return find(by_object_, object); }
   Id by_flow(const Flow& flow) const { return find(by_flow_, flow); }
-  // A key changes only while its connection is not in that index. Of two with one key the later has
-  // it.
+  // Change a key only while the connection is not in that index. If two connections have the same
+  // key, the later one is found.
   void index_cookie(Id id, std::uint64_t cookie);
   void index_object(Id id, std::uint64_t object);
   void index_flow(Id id);
   void forget_cookie(Id id);
   void forget_object(Id id);
   void forget_flow(Id id);
-  // Brings what by_cookie() or by_object() will look at into the cache.
+  // Prefetches the index entry for by_cookie() or by_object().
   void prefetch_cookie(std::uint64_t cookie) const { by_cookie_.prefetch(cookie); }
   void prefetch_object(std::uint64_t object) const { by_object_.prefetch(object); }
   void prefetch(Id id) const;
@@ -64,40 +64,40 @@ class ConnectionTable {
   const Process* closer(const Connection& connection) const;
   void set_owner(Connection& connection, const Process& process, Via via);
   void set_closer(Connection& connection, const Process& process);
-  // The same as the other's.
+  // Copies owner and Via.
   void copy_owner(Connection& to, const Connection& from);
   std::optional<Tally> tally(const Connection& connection) const;  // nullopt: not known
   void set_tally(Connection& connection, const Tally& tally);
-  const MinisockStart* minisock_start(const Connection& connection) const;  // nullptr: it has none
+  const MinisockStart* minisock_start(const Connection& connection) const;  // nullptr: none
   void set_minisock_start(Connection& connection, const MinisockStart& start);
   void drop_minisock_start(Connection& connection);
 
-  // Made if it has none.
+  // Creates it if the connection has none.
   ColdState& cold_state(Connection& connection);
   const ColdState* find_cold_state(const Connection& connection) const;
-  // Nothing is in doubt or held any more: gives up what is not needed.
+  // Releases the connection's ColdState if it is not needed any more.
   void tidy(Connection& connection);
 
   std::uint32_t life(const Connection& connection) const;
   void set_life(Connection& connection, std::uint32_t life);
   Nanos entered_error(const Connection& connection) const;
   void set_entered_error(Connection& connection, Nanos error);
-  // Of one whose `entered` is only the latest it can have been; nullopt: there is no such bound.
-  // With an error there is none.
+  // Lower bound of `entered` if that is an upper bound; nullopt: none. A connection has either this
+  // bound or an error.
   std::optional<Nanos> entered_earliest(const Connection& connection) const;
   void set_entered_earliest(Connection& connection, std::optional<Nanos> earliest);
-  // It was in `state`, which it leaves, for so long.
+  // Adds `dwell` to the connection's time in `state`.
   void spend(Connection& connection, State state, Nanos dwell, Nanos error, bool lower_bound);
   // Indexed by State.
   std::array<StateTime, kStates> times(const Connection& connection) const;
 
-  // Of the namespaces that its connections are in.
+  // Port ranges of the namespaces of its connections.
   PortRanges& port_ranges() { return port_ranges_; }
   const PortRanges& port_ranges() const { return port_ranges_; }
 
   std::size_t size() const { return size_; }
   std::uint64_t evicted() const { return evicted_; }
-  // Every id is below; some of them may be nobody's.
+  // Ids are less than ids(); some slots are free.
   Id ids() const { return made_; }
   std::uint32_t generation(Id id) const { return (*this)[id].generation; }
   bool alive(Id id, std::uint32_t generation) const {
@@ -130,7 +130,7 @@ class ConnectionTable {
     static const Flow& key(const Flow& flow) { return flow; }
     Flow key(Id id) const { return table->flow((*table)[id]); }
   };
-  // A set of ids that are found by what their connections have as key: nothing is kept twice.
+  // A set of ids, hashed by the key in their connection: keys are not stored twice.
   template <typename Key>
   struct Hash : Key {
     template <typename T>
@@ -157,7 +157,7 @@ class ConnectionTable {
   static Id put(Set& set, Id id);
   void release(Connection& connection);
   void drop_tally(Connection& connection);
-  void move_to_extra(Connection& connection);
+  void move_to_cold(Connection& connection);
 
   std::size_t max_;
   std::size_t size_ = 0;
@@ -165,7 +165,7 @@ class ConnectionTable {
   std::vector<std::unique_ptr<std::array<Connection, kChunk>>> slots_;
   Id made_ = 0;
   std::vector<Id> free_;
-  Id hand_ = 0;                 // where the next quiet one is looked for
+  Id hand_ = 0;                 // of the clock algorithm
   Index<CookieKey> by_cookie_;  // full sockets, and minisocks until their full socket is gone
   Index<ObjectKey> by_object_;  // requests, newborns, minisocks
   Index<FlowKey> by_flow_;      // requests, and minisocks of unknown origin

@@ -289,6 +289,15 @@ struct EndRecord {
 using Record = std::variant<StartRecord, TransitionRecord, FlagRecord, ConnectionRecord,
                             FailedConnectsRecord, LostRecord, ClockRecord, EndRecord>;
 
+// A visitor of Record from one lambda a type. A sink names every type, also one that it ignores: a
+// new type then does not compile until each sink says what to do with it.
+template <typename... Lambdas>
+struct Overloaded : Lambdas... {
+  using Lambdas::operator()...;
+};
+template <typename... Lambdas>
+Overloaded(Lambdas...) -> Overloaded<Lambdas...>;
+
 // Receives the records. Called on the thread that owns the table; must not throw.
 class Sink {
  public:

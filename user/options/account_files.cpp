@@ -40,7 +40,7 @@ std::optional<Identity> AccountFiles::first(Matches matches) const {
   const File file = open(users_);
   if (!file) return std::nullopt;
   while (const passwd* entry = ::fgetpwent(file.get())) {
-    // "+name" and "-name" are instructions to ask NIS; they would read as a user 0.
+    // "+name" and "-name" refer to NIS; they would read as user 0.
     if (*entry->pw_name == '+' || *entry->pw_name == '-' || !matches(*entry)) continue;
     Identity found = identity_of(*entry);
     found.groups = groups_of(found.name, found.gid);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What /etc/passwd and /etc/group say of a user, without the C library's name service switch.
+// Reads users from /etc/passwd and /etc/group, without the name service switch of the C library.
 #pragma once
 
 #include <optional>
@@ -9,14 +9,14 @@
 
 namespace tcpdwell {
 
-// The database of a static build: there getpwnam() would load the modules that /etc/nsswitch.conf
-// names, made for the C library of the machine, beside the one that we brought along.
+// Used by the static build: getpwnam() would load the modules of /etc/nsswitch.conf, which need the
+// C library of the machine, beside our own.
 class AccountFiles {
  public:
   explicit AccountFiles(std::string users = "/etc/passwd", std::string groups = "/etc/group")
       : users_(std::move(users)), groups_(std::move(groups)) {}
 
-  // None: no file has it, and errno is 0 or says why it could not be read.
+  // nullopt: no file has the user; errno is 0, or the reason why a file could not be read.
   std::optional<Identity> find(const std::string& name) const;
   std::optional<Identity> find(uid_t uid) const;
 

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the command line says, before it is understood: names, help and text. Only options.cpp and
-// command_line.cpp include it.
+// The command line before its values are checked: names, help and texts. Only this folder and
+// commands with options of their own include it.
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
+#include <span>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
-#include "options/options.h"
+#include "options/subcommand.h"
 
 namespace tcpdwell {
 
-struct Raw {
+// Option values as given. Empty: not given.
+struct OptionTexts {
   bool json = false, quiet = false, verbose = false, strict = false, no_accept = false;
   bool ipv4 = false, ipv6 = false;
   std::string duration, output, output_buffer, ready_file, cgroup, netns, ring_size,
@@ -29,19 +30,33 @@ struct Raw {
   std::vector<std::string> only, ports, local_ports, remote_ports, addrs, pids, states;
 };
 
-struct Commands {
-  // One each. A word of the command line that is not among them is no command.
-  std::vector<std::pair<Verb, CLI::App*>> all;
-  CLI::App* replay_stats = nullptr;  // replay FILE stats
+// The commands of one command line, in the order of the table.
+class CommandLine {
+ public:
+  struct Entry {
+    const Subcommand* subcommand;
+    std::shared_ptr<CommandOptions> options;
+    CLI::App* app;
+  };
 
-  CLI::App* operator[](Verb verb) const;
+  // Adds the shared options and one CLI11 command for each row of `table`. `app`, `texts` and
+  // `table` must outlive it.
+  CommandLine(CLI::App& app, OptionTexts& texts, std::span<const Subcommand> table);
+
+  // Once `app` has parsed: the command of the line, or the first of the table if the line names
+  // none. Throws std::logic_error for a command that the table lacks.
+  const Entry& chosen() const;
+  const Entry& first() const { return entries_.front(); }
+
+ private:
+  const CLI::App& app_;
+  std::vector<Entry> entries_;
 };
 
-// Both must outlive `app`.
-Commands describe(CLI::App& app, Raw& raw);
-// Once `app` has parsed: which was asked for; Trace only if none was, or that.
-Verb verb_of(const Commands& commands);
-// As a user types it.
-std::string_view name(Verb verb);
+// A command below `app`. The shared options may stand before or after its word.
+CLI::App* add_command(CLI::App& app, OptionTexts& texts, const std::string& name,
+                      const std::string& help);
+// An empty value is usually an unset variable of a script, which would drop a filter in silence.
+void refuse_empty_values(CLI::App& app);
 
 }  // namespace tcpdwell

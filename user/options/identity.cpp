@@ -18,7 +18,7 @@ std::optional<uid_t> as_number(const std::string& user) {
   const char* end = user.data() + user.size();
   const auto [parsed_to, error] = std::from_chars(user.data(), end, uid);
   if (error != std::errc{} || parsed_to != end) return std::nullopt;
-  if (uid == static_cast<uid_t>(-1)) return std::nullopt;  // to setresuid(): leave it as it is
+  if (uid == static_cast<uid_t>(-1)) return std::nullopt;  // setresuid() takes it for "no change"
   return uid;
 }
 
@@ -30,8 +30,9 @@ std::optional<Identity> account(const std::string& user, std::optional<uid_t> nu
   return found;
 }
 constexpr auto kOtherDatabases =
-    "This build of tcpdwell reads /etc/passwd only; a user that LDAP or sssd knows can be given as "
-    "a number, and is then in no other group";
+    "This build of tcpdwell reads only /etc/passwd. Give a user of LDAP or sssd as a number; it "
+    "then "
+    "has no supplementary groups";
 #else
 std::vector<gid_t> groups_of(const passwd& entry) {
   int count = 0;
@@ -71,7 +72,7 @@ Identity identity_of(const passwd& entry) {
 
 Result<Identity> find_identity(const std::string& user) {
   const auto number = as_number(user);
-  errno = 0;  // stays 0 where there is no such user
+  errno = 0;  // stays 0 if there is no such user
   if (auto found = account(user, number)) return std::move(*found);
   if (number)
     return Identity{.uid = *number,
@@ -91,7 +92,7 @@ bool Identity::assume() const {
 std::vector<std::string> Identity::adapt(std::vector<std::string> environment) const {
   set(environment, "HOME", home);
   set(environment, "SHELL", shell);
-  if (uid == 0) return environment;  // as runuser: root keeps the name it came with
+  if (uid == 0) return environment;  // as in runuser: root keeps USER and LOGNAME
   set(environment, "USER", name);
   set(environment, "LOGNAME", name);
   return environment;

@@ -7,7 +7,7 @@
 
 namespace tcpdwell {
 
-// What does not fit is left out: user space decides again, and for all.
+// Omits what does not fit: user space applies the whole filter again.
 tcpdwell_filter kernel_filter(const Filter& filter);
 
 }  // namespace tcpdwell

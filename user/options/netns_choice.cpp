@@ -10,7 +10,7 @@
 namespace tcpdwell {
 namespace {
 
-// What is there by that path now must be what was there when the options were read.
+// The path must still refer to the namespace that the options were checked with.
 std::optional<std::uint64_t> by_path(const std::string& path, std::uint32_t inum) {
   const UniqueFd file = open_netns_path(path);
   struct stat info {};

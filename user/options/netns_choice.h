@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// --netns: which namespace that is now. From then on its cookie says, as its number and its path
-// may soon be another one's.
+// Resolves --netns to a cookie, because its number and its path may soon refer to another
+// namespace.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
-#include "lifecycle/filter.h"
 #include "kernel/programs.h"
+#include "lifecycle/filter.h"
 #include "util/result.h"
 
 namespace tcpdwell {
 
-// The cookie of the namespace of `filter`, to which the programs keep from now on; nullopt: there
-// is no such filter. `path`: that it was named by; empty: its number is all there is. Error: there
-// is no such namespace, or none that can be found. Call it with all rights.
+// Limits the programs to the namespace of `filter` and returns its cookie; nullopt: `filter` has
+// none. `path`: as given; empty: given by number. Error: there is no such namespace, or it cannot
+// be found. Call it before capabilities are dropped.
 Result<std::optional<std::uint64_t>> keep_to_netns(const Programs& programs, const Filter& filter,
                                                    const std::string& path);
 

@@ -48,7 +48,7 @@ std::optional<std::uint64_t> size_in_bytes(std::string_view digits) {
 
 void check_count(const std::string& option, std::size_t count, std::size_t most) {
   if (count > most)
-    throw CLI::ValidationError(option, "takes " + std::to_string(most) + " values at the most");
+    throw CLI::ValidationError(option, "takes " + std::to_string(most) + " values at most");
 }
 
 }  // namespace
@@ -112,7 +112,7 @@ Kinds kind_set(const std::vector<std::string>& texts) {
 }
 
 Nanos duration_value(const std::string& option, const std::string& text) {
-  // Added to a time it must stay one: beyond the clock's range a deadline would lie in the past.
+  // now + duration must not overflow the clock: a deadline would lie in the past.
   constexpr Nanos kLongest = std::chrono::hours{24 * 365 * 100};
   const auto duration = parse_duration(text);
   if (!duration || duration->count() == 0 || *duration > kLongest)
@@ -182,7 +182,7 @@ mode_t mode_value(const std::string& text) {
   const char* end = text.data() + text.size();
   const auto [parsed_to, error] = std::from_chars(text.data(), end, mode, 8);
   if (error != std::errc{} || parsed_to != end || mode > 0777 || (mode & 0200U) == 0)
-    refuse("--mode", text, "permissions in octal with which we can write (0600 to 0777)");
+    refuse("--mode", text, "octal permissions that let tcpdwell write (0600 to 0777)");
   return mode;
 }
 
@@ -202,6 +202,12 @@ std::uint64_t count_value(const std::string& option, const std::string& text) {
 std::string netns_file(const std::string& text) {
   if (text == "self") return "/proc/self/ns/net";
   return text.find('/') == std::string::npos ? "/run/netns/" + text : text;
+}
+
+std::string netns_path(const std::string& text) {
+  if (text == "self") return "/proc/thread-self/ns/net";
+  return text.find_first_not_of("0123456789") == std::string::npos ? std::string()
+                                                                   : netns_file(text);
 }
 
 std::uint32_t netns_value(const std::string& text) {
@@ -230,7 +236,7 @@ std::string cgroup_value(const std::string& text) {
     throw CLI::ValidationError("--cgroup", "cgroup v2 is not mounted on this host");
   std::string path = text;
   if (path == mount || path.starts_with(mount + '/')) path.erase(0, mount.size());
-  // Paths are compared as text: "a/../b" or "a//b" would match nothing, without a word.
+  // Paths are compared as text: without this, "a/../b" or "a//b" would match nothing in silence.
   std::error_code missing;
   const std::string real = std::filesystem::canonical(mount + '/' + path, missing).string();
   const bool below = real == mount || real.starts_with(mount + '/');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The values of options, from text. Each throws CLI::ValidationError with what is wrong and what
-// would be right: CLI11's way to refuse a value.
+// Option values from text. Each function throws CLI::ValidationError, with what is wrong and what
+// would be right.
 #pragma once
 
 #include <sys/types.h>
@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "lifecycle/filter.h"
-#include "stats/stats_record.h"
 #include "model/types.h"
 #include "sinks/kinds.h"
+#include "stats/stats_record.h"
 
 namespace tcpdwell {
 
@@ -24,7 +24,7 @@ std::bitset<kStates> state_set(const std::vector<std::string>& texts);
 Kinds kind_set(const std::vector<std::string>& texts);
 // "CLOSE_WAIT=30s"
 void set_flag(const std::string& text, Thresholds& thresholds);
-// One that has dwells: any but CLOSED.
+// A state that has dwells: any but CLOSED.
 State dwell_state_value(const std::string& option, const std::string& text);
 GroupBy group_by_value(const std::string& text);
 // An exit status, 0 to 255.
@@ -32,19 +32,22 @@ int status_value(const std::string& option, const std::string& text);
 Nanos duration_value(const std::string& option, const std::string& text);
 // "65536", "64K", "16M", "1G"
 std::uint64_t size_value(const std::string& option, const std::string& text);
-// Of --output-buffer: room for some lines.
+// --output-buffer: 64K to 1G.
 std::size_t output_buffer_value(const std::string& text);
-// Of a recording: not too small for a frame.
+// --max-size: large enough for a frame.
 std::uint64_t recording_size_value(const std::string& text);
-// How many older files, 1 to 1000.
+// --mode: octal permissions that include writing for the owner.
 mode_t mode_value(const std::string& text);
+// --rotate: the number of older files, 1 to 1000.
 unsigned rotate_value(const std::string& text);
 std::uint64_t count_value(const std::string& option, const std::string& text);
-// An inode number, "self", or a path such as /run/netns/NAME.
-// The file that leads to it.
+// The file of a network namespace that is given as "self", a name of `ip netns`, or a path.
 std::string netns_file(const std::string& text);
+// The same for --netns; empty for an inode number, which names no file.
+std::string netns_path(const std::string& text);
+// --netns: the inode number, from a number, "self", a name or a path.
 std::uint32_t netns_value(const std::string& text);
-// A path below the cgroup v2 root, or one below its mount point.
+// --cgroup: a path below the cgroup v2 root; the mount point may precede it.
 std::string cgroup_value(const std::string& text);
 
 }  // namespace tcpdwell

@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <vector>
 
-#include "options/check_options.h"
 #include "options/command_line.h"
 #include "options/option_values.h"
 #include "sinks/escape.h"
@@ -16,184 +15,107 @@
 namespace tcpdwell {
 namespace {
 
-Filter filter_of(const Raw& raw, Verb verb) {
-  if (raw.ipv4 && raw.ipv6) throw CLI::ExcludesError("-4", "-6");
+Filter filter_of(const OptionTexts& texts, const CommandRules& rules) {
+  if (texts.ipv4 && texts.ipv6) throw CLI::ExcludesError("-4", "-6");
   Filter filter;
-  filter.ports = port_list("--port", raw.ports);
-  filter.local_ports = port_list("--lport", raw.local_ports);
-  filter.remote_ports = port_list("--rport", raw.remote_ports);
-  filter.addrs = cidr_list(raw.addrs);
-  filter.pids = pid_list(raw.pids);
-  filter.states = state_set(raw.states);
-  if (raw.ipv4) filter.family = Family::Ipv4;
-  if (raw.ipv6) filter.family = Family::Ipv6;
-  if (!raw.netns.empty()) filter.netns = netns_value(raw.netns);
-  // Of a recording it may be another host's.
-  if (!raw.cgroup.empty())
-    filter.cgroup = verb == Verb::Replay ? raw.cgroup : cgroup_value(raw.cgroup);
+  filter.ports = port_list("--port", texts.ports);
+  filter.local_ports = port_list("--lport", texts.local_ports);
+  filter.remote_ports = port_list("--rport", texts.remote_ports);
+  filter.addrs = cidr_list(texts.addrs);
+  filter.pids = pid_list(texts.pids);
+  filter.states = state_set(texts.states);
+  if (texts.ipv4) filter.family = Family::Ipv4;
+  if (texts.ipv6) filter.family = Family::Ipv6;
+  if (!texts.netns.empty()) filter.netns = netns_value(texts.netns);
+  // The path of a recording may be of another host.
+  if (!texts.cgroup.empty())
+    filter.cgroup = rules.reads_recording ? texts.cgroup : cgroup_value(texts.cgroup);
   return filter;
 }
 
-Thresholds thresholds_of(const Raw& raw, Verb verb) {
-  if (raw.no_flags && !raw.flags.empty()) throw CLI::ExcludesError("--flag", "--no-flags");
-  if (raw.no_flags) return {};
-  Thresholds thresholds =
-      default_thresholds(verb == Verb::Run ? std::chrono::seconds{1} : std::chrono::seconds{60});
-  if (verb == Verb::Stats) thresholds.accept.reset();
-  for (const std::string& text : raw.flags) set_flag(text, thresholds);
-  if (verb == Verb::Stats && thresholds.accept)
-    throw CLI::ValidationError("--flag", "stats counts by state: it has no row for ACCEPT");
+Thresholds thresholds_of(const OptionTexts& texts, const CommandLine::Entry& command) {
+  if (texts.no_flags && !texts.flags.empty()) throw CLI::ExcludesError("--flag", "--no-flags");
+  if (texts.no_flags) return {};
+  const CommandRules& rules = command.options->rules();
+  Thresholds thresholds = default_thresholds(rules.flag_after);
+  if (!rules.flags_accept) thresholds.accept.reset();
+  for (const std::string& text : texts.flags) set_flag(text, thresholds);
+  if (!rules.flags_accept && thresholds.accept)
+    throw CLI::ValidationError("--flag", std::string(command.subcommand->name) +
+                                             " counts by state: it has no row for ACCEPT");
   return thresholds;
 }
 
-// Those that would do nothing.
-std::vector<std::string> pointless_for(Verb verb, const Raw& raw) {
-  const std::vector<std::string> recording = {"--record", "--max-size", "--rotate", "--zstd"};
-  std::vector<std::string> pointless;
-  const auto add = [&](std::initializer_list<const char*> more) {
-    pointless.insert(pointless.end(), more.begin(), more.end());
-  };
-  const bool looks = verb == Verb::Leaks || verb == Verb::Run;
-  if (verb == Verb::Stats || verb == Verb::Replay || looks) pointless = recording;
-  if (verb == Verb::Stats || looks) add({"--only"});
-  if (looks) add({"--ready-file", "--no-flags"});
-  if (verb == Verb::Leaks) add({"--no-accept"});
-  if (verb == Verb::Run || (verb == Verb::Leaks && raw.watch.empty())) add({"--duration"});
-  if (verb == Verb::RecordOnly)
-    add({"--record", "--json", "--only", "--state", "--color", "--output-buffer"});
-  if (verb == Verb::Replay)
-    add({"--ready-file", "--no-accept", "--duration", "--ring-size", "--output-buffer"});
-  return pointless;
-}
-
-void check_recording(const CLI::App& app, Verb verb, const Raw& raw) {
-  if (verb == Verb::Trace && raw.record.empty())
-    for (const char* option : {"--max-size", "--rotate", "--zstd"})
-      if (app.count(option) != 0) throw CLI::RequiresError(option, "--record FILE");
+void check_recording(const OptionTexts& texts) {
   std::error_code absent;
-  if (!raw.record.empty() &&
-      (raw.record == raw.output || std::filesystem::equivalent(raw.record, raw.output, absent)))
+  if (!texts.record.empty() && (texts.record == texts.output ||
+                                std::filesystem::equivalent(texts.record, texts.output, absent)))
     throw CLI::ValidationError("--record", "is the same file as --output");
-  if (verb == Verb::RecordOnly && raw.output.empty())
-    throw CLI::RequiresError("record", "--output FILE");
-  if (!raw.rotate.empty() && raw.max_size.empty())
+  if (!texts.rotate.empty() && texts.max_size.empty())
     throw CLI::RequiresError("--rotate", "--max-size BYTES");
 }
 
-// An option that would do nothing is a mistake of whoever gave it.
-void refuse_pointless(const CLI::App& app, Verb verb, bool is_stats, const Raw& raw) {
-  if (!raw.mode.empty() && raw.output.empty() && raw.record.empty() && raw.ready_file.empty())
+// Commands repeat some shared options as their own (-4, -6).
+bool is_given(const CLI::App& app, const std::string& option) {
+  const auto commands = app.get_subcommands();
+  return app.count(option) != 0 ||
+         std::any_of(commands.begin(), commands.end(), [&](const CLI::App* command) {
+           const CLI::Option* own = command->get_option_no_throw(option);
+           return own && own->count() != 0;
+         });
+}
+
+// An option without effect is refused: it is a mistake, and the user should know.
+void refuse_pointless(const CLI::App& app, const CommandLine::Entry& command,
+                      const OptionTexts& texts) {
+  if (!texts.mode.empty() && texts.output.empty() && texts.record.empty() &&
+      texts.ready_file.empty())
     throw CLI::RequiresError("--mode", "a file to be made: --output, --record or --ready-file");
-  if (verb == Verb::Check) return refuse_pointless_for_check(app);
-  for (const std::string& option : pointless_for(verb, raw))
-    if (app.count(option) != 0)
-      throw CLI::ValidationError(option, "does not go with " + std::string(name(verb)));
-  if (is_stats && app.count("--only") != 0)
-    throw CLI::ValidationError("--only", "does not go with stats");
-  if (raw.json && !raw.histogram.empty())
+  for (const std::string& option : command.options->refused(texts))
+    if (is_given(app, option))
+      throw CLI::ValidationError(option,
+                                 "does not go with " + std::string(command.subcommand->name));
+  if (texts.json && !texts.histogram.empty())
     throw CLI::ValidationError("--histogram",
                                "is drawn for a terminal: it does not go with --json");
-  check_recording(app, verb, raw);
+  check_recording(texts);
 }
 
-// In an accept queue a connection may be in others, too, but not for long.
-bool may_be_flagged(const Thresholds& thresholds, State state) {
-  const bool queued = thresholds.accept && (state == State::Established ||
-                                            state == State::CloseWait || state == State::Closed);
-  return queued || thresholds.of[index(state)];
-}
-
-bool prints_flags_alone(const Options& options) {
-  if (options.verb == Verb::Leaks || options.verb == Verb::Run) return true;
-  return options.verb == Verb::Trace && options.only && options.only->flags &&
-         !options.only->transitions && !options.only->connections;
-}
-
-// Options that leave nothing that can ever be printed.
-void check_flags(const Options& options) {
-  const Thresholds& thresholds = options.thresholds;
-  if (const auto listen = thresholds.of[index(State::Listen)];
-      listen && options.verb == Verb::Leaks &&
-      (!options.watch || (options.duration && *options.duration <= *listen)))
-    throw CLI::ValidationError("--flag",
-                               "LISTEN can list nothing, as the kernel does not keep since when a "
-                               "socket listens: add --watch D, and let it run for longer");
-  if (!prints_flags_alone(options)) return;
-  bool any = false, any_asked = false;
-  for (std::size_t i = 1; i < kStates; ++i) {
-    const bool may_be = may_be_flagged(thresholds, static_cast<State>(i));
-    any = any || may_be;
-    any_asked = any_asked || (may_be && options.filter.states.test(i));
-  }
-  if (!any) throw CLI::ValidationError("--only", "flag prints nothing with --no-flags");
-  if (options.filter.states.any() && !any_asked)
-    throw CLI::ValidationError("--state", "none of these has a threshold: add --flag STATE=D");
-}
-
-void add_run_values(Options& options, const Raw& raw) {
-  options.user = raw.user;
-  options.exit_grace = std::chrono::milliseconds{100};
-  if (!raw.exit_grace.empty()) options.exit_grace = duration_value("--exit-grace", raw.exit_grace);
-  if (!raw.leak_exit_code.empty())
-    options.leak_exit_code = status_value("--leak-exit-code", raw.leak_exit_code);
-}
-
-void add_stats_values(Options& options, const Raw& raw) {
-  StatsConfig& stats = options.stats;
-  stats.states = options.filter.states;
-  if (!raw.interval.empty()) stats.interval = duration_value("INTERVAL", raw.interval);
-  if (!raw.count.empty()) options.intervals = count_value("COUNT", raw.count);
-  if (!raw.by.empty()) stats.by = group_by_value(raw.by);
-  if (!raw.rows.empty()) stats.rows = count_value("--rows", raw.rows);
-  if (!raw.histogram.empty()) stats.histogram = dwell_state_value("--histogram", raw.histogram);
-  if (stats.histogram && stats.states.any() && !stats.states.test(index(*stats.histogram)))
-    throw CLI::ValidationError("--histogram", "its state is not among those of --state");
-}
-
-void add_record_values(Options& options, const Raw& raw) {
-  options.recording = options.verb == Verb::RecordOnly ? raw.output
-                      : options.verb == Verb::Replay   ? raw.replay
-                                                       : raw.record;
-  if (options.verb == Verb::RecordOnly) options.output.clear();
-  options.compress = raw.zstd;
-  if (!raw.max_size.empty()) options.max_size = recording_size_value(raw.max_size);
-  if (!raw.rotate.empty()) options.rotate = rotate_value(raw.rotate);
-  options.thresholds_given = raw.no_flags || !raw.flags.empty();
-  options.max_connections_given = !raw.max_connections.empty();
-}
-
-Options options_of(const Raw& raw, Verb verb) {
-  Options options{.verb = verb,
-                  .json = raw.json,
-                  .quiet = raw.quiet,
-                  .verbose = raw.verbose,
-                  .strict = raw.strict,
-                  .accept = !raw.no_accept,
+Options options_of(const OptionTexts& texts, const CommandLine::Entry& command) {
+  Options options{.subcommand = command.subcommand,
+                  .own = command.options,
+                  .json = texts.json,
+                  .quiet = texts.quiet,
+                  .verbose = texts.verbose,
+                  .strict = texts.strict,
+                  .accept = !texts.no_accept,
                   .duration = std::nullopt,
-                  .output = raw.output,
+                  .output = texts.output,
                   .output_buffer = 0,
-                  .ready_file = raw.ready_file,
+                  .ready_file = texts.ready_file,
                   .only = std::nullopt,
-                  .filter = filter_of(raw, verb)};
-  options.netns_path = netns_path(raw.netns);
-  if (!raw.mode.empty()) options.files.mode = mode_value(raw.mode);
-  options.thresholds = thresholds_of(raw, verb);
-  if (raw.color == "always") options.color = Color::Always;
-  if (raw.color == "never") options.color = Color::Never;
-  if (!raw.duration.empty()) options.duration = duration_value("--duration", raw.duration);
-  if (!raw.watch.empty()) options.watch = duration_value("--watch", raw.watch);
-  if (!raw.only.empty()) options.only = kind_set(raw.only);
-  if (!raw.output_buffer.empty()) options.output_buffer = output_buffer_value(raw.output_buffer);
-  if (!raw.ring_size.empty()) options.ring_bytes = size_value("--ring-size", raw.ring_size);
-  if (!raw.max_connections.empty())
-    options.max_connections = count_value("--max-connections", raw.max_connections);
-  add_stats_values(options, raw);
-  add_run_values(options, raw);
-  add_record_values(options, raw);
+                  .filter = filter_of(texts, command.options->rules())};
+  options.netns_path = netns_path(texts.netns);
+  if (!texts.mode.empty()) options.files.mode = mode_value(texts.mode);
+  options.thresholds = thresholds_of(texts, command);
+  if (texts.color == "always") options.color = Color::Always;
+  if (texts.color == "never") options.color = Color::Never;
+  if (!texts.duration.empty()) options.duration = duration_value("--duration", texts.duration);
+  if (!texts.only.empty()) options.only = kind_set(texts.only);
+  if (!texts.output_buffer.empty())
+    options.output_buffer = output_buffer_value(texts.output_buffer);
+  if (!texts.ring_size.empty()) options.ring_bytes = size_value("--ring-size", texts.ring_size);
+  if (!texts.max_connections.empty())
+    options.max_connections = count_value("--max-connections", texts.max_connections);
+  options.compress = texts.zstd;
+  if (!texts.max_size.empty()) options.max_size = recording_size_value(texts.max_size);
+  if (!texts.rotate.empty()) options.rotate = rotate_value(texts.rotate);
+  options.thresholds_given = texts.no_flags || !texts.flags.empty();
+  options.max_connections_given = !texts.max_connections.empty();
   return options;
 }
 
-// What stands behind "--" is the command of run, and no business of ours.
+// Cuts what follows "--", the command of run, from the line.
 std::vector<std::string> split_command(int& argc, const char* const* argv) {
   const auto* const end = argv + argc;
   const auto* const dashes =
@@ -204,19 +126,19 @@ std::vector<std::string> split_command(int& argc, const char* const* argv) {
 }
 
 void check_command(const Options& options, bool dashes) {
-  if (options.verb == Verb::Run && options.command.empty())
+  const bool runs_command = options.own->rules().runs_command;
+  if (runs_command && options.command.empty())
     throw CLI::ValidationError("run", "needs a command: tcpdwell run [OPTIONS] -- CMD [ARG...]");
-  if (options.verb != Verb::Run && dashes)
-    throw CLI::ValidationError("--", "a command goes with run only");
+  if (!runs_command && dashes) throw CLI::ValidationError("--", "a command goes with run only");
 }
 
-// What the options were read from is not written to.
+// No option may write to the file that the options were read from.
 void keep_safe(const std::string& path, FilePolicy& files) {
   struct stat info {};
   if (!path.empty() && ::stat(path.c_str(), &info) == 0) files.in_use.push_back(id_of(info));
 }
 
-// CLI11's words, but for those that do not say what they mean.
+// CLI11's text, made clear where it is not, and escaped.
 std::string usage_error(std::string_view text) {
   constexpr std::string_view kUnknownKey = "INI was not able to parse ";
   std::string line;
@@ -228,53 +150,52 @@ std::string usage_error(std::string_view text) {
   return line + " (see tcpdwell --help)";
 }
 
-// Of a command: what is its own, and what it shares with all.
-std::string help_of(CLI::App& app, const Commands& commands, const Raw& raw) {
-  const Verb verb = verb_of(commands);
-  if (verb == Verb::Trace)
+// The help of a command: its own options, then those that all commands share.
+std::string help_of(CLI::App& app, const CommandLine& commands, const OptionTexts& texts) {
+  const CommandLine::Entry& command = commands.chosen();
+  if (&command == &commands.first())
     return app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
-  const CLI::App* command =
-      commands.replay_stats->parsed() ? commands.replay_stats : commands[verb];
-  if (verb == Verb::Check) hide_pointless_for_check(app);
-  for (const std::string& option : pointless_for(verb, raw)) app.get_option(option)->group("");
+  const CLI::App* described = command.options->described(*command.app);
+  for (const std::string& option : command.options->refused(texts))
+    app.get_option(option)->group("");
   const CLI::Formatter format;
-  return command->get_description() + "\n" + format.make_positionals(command) +
-         format.make_groups(command, CLI::AppFormatMode::Normal) +
-         "\nAnd those of all commands:\n" + format.make_groups(&app, CLI::AppFormatMode::Normal);
+  return described->get_description() + "\n" + format.make_positionals(described) +
+         format.make_groups(described, CLI::AppFormatMode::Normal) +
+         "\nOptions of all commands:\n" + format.make_groups(&app, CLI::AppFormatMode::Normal);
 }
 
 }  // namespace
 
-std::variant<Options, Show, UsageError> parse_options(int argc, const char* const* argv) {
+std::variant<Options, Show, UsageError> parse_options(int argc, const char* const* argv,
+                                                      std::span<const Subcommand> table) {
   CLI::App app(
-      "Traces every TCP connection of this host through its states, with the time it "
-      "really spent in each.",
+      "Traces every TCP connection of this host through its states, and how long it stayed in "
+      "each.",
       "tcpdwell");
   app.set_version_flag("--version", std::string("tcpdwell ") + version());
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.get_formatter()->column_width(34);
-  Raw raw;
-  const Commands commands = describe(app, raw);
+  OptionTexts texts;
+  const CommandLine commands(app, texts, table);
   const int all = argc;
   std::vector<std::string> command = split_command(argc, argv);
   try {
     app.parse(argc, argv);
-    const bool is_stats = commands[Verb::Stats]->parsed() || commands.replay_stats->parsed();
-    refuse_pointless(app, verb_of(commands), is_stats, raw);
-    Options options = options_of(raw, verb_of(commands));
+    const CommandLine::Entry& chosen = commands.chosen();
+    refuse_pointless(app, chosen, texts);
+    Options options = options_of(texts, chosen);
     if (app.get_config_ptr()->count() != 0)
       keep_safe(app.get_config_ptr()->as<std::string>(), options.files);
-    options.replays_stats = commands.replay_stats->parsed();
     options.command = std::move(command);
-    check_flags(options);
+    chosen.options->read(app, texts, options);
     check_command(options, argc != all);
     return options;
   } catch (const CLI::CallForHelp&) {
-    return Show{help_of(app, commands, raw)};
+    return Show{help_of(app, commands, texts)};
   } catch (const CLI::CallForVersion& version) {
     return Show{std::string(version.what()) + '\n'};
   } catch (const CLI::ParseError& error) {
-    return UsageError{usage_error(error.what()), verb_of(commands)};
+    return UsageError{usage_error(error.what()), commands.chosen().options->rules().failure_status};
   }
 }
 

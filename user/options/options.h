@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line, parsed and checked. Nothing is touched but what an option names.
+// The parsed and checked command line. Parsing touches only files that an option names.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "lifecycle/filter.h"
-#include "stats/stats.h"
 #include "model/thresholds.h"
+#include "options/subcommand.h"
 #include "sinks/kinds.h"
+#include "stats/stats.h"
 #include "util/made_file.h"
 
 namespace tcpdwell {
 
 enum class Color : std::uint8_t { Auto, Always, Never };
 
-enum class Verb : std::uint8_t { Trace, Stats, Leaks, Run, Check, RecordOnly, Replay };
-
 struct Options {
-  Verb verb = Verb::Trace;
+  const Subcommand* subcommand = nullptr;     // the row of the table; never null once parsed
+  std::shared_ptr<const CommandOptions> own;  // with the values of options that only it has
   bool json = false;
   bool quiet = false;
   bool verbose = false;
@@ -30,29 +32,29 @@ struct Options {
   Color color = Color::Auto;
   std::optional<Nanos> duration;
   std::string output;             // empty: stdout
-  std::size_t output_buffer = 0;  // bytes; 0: by the machine
+  std::size_t output_buffer = 0;  // bytes; 0: by the memory of this machine
   std::string ready_file;         // empty: none
-  FilePolicy files;               // of all that are made
+  FilePolicy files;               // of all files that are made
   std::optional<Kinds> only;
   Filter filter;
-  std::string netns_path;        // of filter.netns; empty: it was named by its number
-  std::uint64_t ring_bytes = 0;  // 0: by the machine
+  std::string netns_path;        // of filter.netns; empty: given by number
+  std::uint64_t ring_bytes = 0;  // 0: by the memory and CPUs of this machine
   std::size_t max_connections = 4'000'000;
   Thresholds thresholds;
   StatsConfig stats;
-  std::optional<std::uint64_t> intervals;  // stats: how many; nullopt: endless
+  std::optional<std::uint64_t> intervals;  // stats: COUNT; nullopt: no end
   bool replays_stats = false;              // replay FILE stats
-  std::optional<Nanos> watch;              // leaks: again and again
-  // record, trace --record: where to, empty: nowhere; replay: what
+  std::optional<Nanos> watch;              // leaks: interval between two scans
+  // The file of record, trace --record (empty: none) and replay.
   std::string recording;
   bool compress = false;
   std::uint64_t max_size = 0;     // bytes; 0: no limit
-  unsigned rotate = 0;            // older files beside it
-  bool thresholds_given = false;  // else they are the default
+  unsigned rotate = 0;            // number of older files to keep
+  bool thresholds_given = false;  // false: the defaults
   bool max_connections_given = false;
   // run
   std::vector<std::string> command;
-  std::string user;  // empty: whoever we are
+  std::string user;  // empty: the current user
   int leak_exit_code = 1;
   Nanos exit_grace{};
 };
@@ -64,9 +66,12 @@ struct Show {
 // One line for stderr, without a prefix.
 struct UsageError {
   std::string line;
-  Verb verb = Verb::Trace;  // of the command line that is wrong: their exit statuses differ
+  int status = 2;  // exit status: `run` has another than the rest
 };
 
-std::variant<Options, Show, UsageError> parse_options(int argc, const char* const* argv);
+// The first row of `table` is what `tcpdwell` without a command does. `table` must outlive the
+// options.
+std::variant<Options, Show, UsageError> parse_options(int argc, const char* const* argv,
+                                                      std::span<const Subcommand> table);
 
 }  // namespace tcpdwell

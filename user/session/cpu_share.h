@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much of a CPU the questions to the kernel may take: 5 % of one, and 0.1 % those that are
-// asked though nothing happened.
+// Limits the CPU time of queries to the kernel: 5 % of one CPU, and 0.1 % for periodic queries.
 #pragma once
 
 #include <ctime>
@@ -9,12 +8,12 @@
 
 namespace tcpdwell {
 
-// A walk that took some CPU time is followed by a pause of so many times as much.
+// The pause after a walk, as a multiple of its CPU time.
 inline constexpr std::int64_t kShares = 20, kRareShares = 1000;
-// Nothing waits longer for its share.
+// The longest pause.
 inline constexpr Nanos kMostWait = std::chrono::seconds{1};
 
-// Of the calling thread.
+// CPU time of the calling thread.
 inline Nanos thread_cpu_time() {
   timespec now{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);

@@ -20,10 +20,10 @@ using namespace std::chrono_literals;
 constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
 constexpr Nanos kRangesAgain = 10s;
-// A state that lasts is wrong for as long as nobody looks, if the kernel hid how it began.
+// If the kernel hid the begin of a state that lasts, only a walk corrects it.
 constexpr Nanos kUnseenPause = 400ms, kUnseenFor = 30s, kMostUnseenPause = 30s;
 
-// Cookies whose holders are of interest: minisocks and requests have none.
+// Cookies whose holders to ask for. Minisocks and requests have no holders.
 std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
                                         const std::vector<InquiryEvent>& answers) {
   std::vector<std::uint64_t> cookies;
@@ -34,7 +34,7 @@ std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
   return cookies;
 }
 
-// Of those that were asked about, if only those are of interest.
+// Keeps only answers about queried sockets, if the query has a set.
 std::optional<Error> add_subflows(const BpfIterators& iterators,
                                   const std::vector<Question>* questions, MptcpEvent& mptcp) {
   auto subflows = iterators.mptcp_subflows();
@@ -56,7 +56,7 @@ bool asks_for_mptcp(const std::vector<Question>& questions) {
                      [](const Question& question) { return question.mptcp; });
 }
 
-// A socket that was accepted between the two questions is attached by now.
+// A socket that was accepted between the two queries is attached by now.
 void add_holders(const std::vector<Question>& questions, const std::vector<Holding>& holdings,
                  std::vector<InquiryEvent>& answers) {
   std::unordered_map<std::uint64_t, std::size_t> by_cookie;
@@ -118,7 +118,7 @@ bool KernelQueries::snapshot_is_due(Nanos now) const {
   return pause && now >= last_walk_ + std::max(kShares * last_walk_cost_, *pause);
 }
 
-// A kernel that has hidden one transition hides others: where nothing comes later, only a walk
+// A kernel that has hidden one transition hides others. Where no later event comes, only a walk
 // finds them.
 void KernelQueries::watch_for_unseen(Nanos now) {
   if (lifecycle_.unseen() == unseen_) return;
@@ -127,7 +127,7 @@ void KernelQueries::watch_for_unseen(Nanos now) {
   unseen_pause_ = kUnseenPause;
 }
 
-// One that could not be entered may have gone meanwhile.
+// A namespace that could not be entered may be gone by now.
 std::uint64_t KernelQueries::still_there(const std::vector<std::uint64_t>& closed) {
   const auto there = namespaces_.find();
   return static_cast<std::uint64_t>(
@@ -144,7 +144,8 @@ Worker::Answer KernelQueries::take_snapshot(bool with_holders) {
   MptcpEvent mptcp;
   std::optional<Error> error;
   auto names = namespaces_.find();
-  if (snapshot_of_) names = {{.cookie = *snapshot_of_}};  // found or not: it may be our own
+  if (snapshot_of_)
+    names = {{.cookie = *snapshot_of_}};  // even if it was not found: it may be our own
   const bool with_queues = queue_watch_ && with_holders;
   if (with_queues) queue_watch_->begin_anew();
   for (const Namespaces::Name& name : names) {
@@ -181,7 +182,9 @@ Worker::Answer KernelQueries::take_snapshot(bool with_holders) {
   }
   std::uint64_t not_entered = 0;
   if (!closed.empty() && !missing)
-    not_entered = !snapshot_of_ ? still_there(closed) : error ? 0 : 1;  // what failed is told once
+    not_entered = !snapshot_of_ ? still_there(closed)
+                  : error       ? 0
+                                : 1;  // a failure is reported once
   const Nanos cost = thread_cpu_time() - before;
   return [this, not_entered, missing, error, cost, reading_ranges, ranges, mptcp = std::move(mptcp),
           queues = std::move(queues), holders = std::move(holders), dead = std::move(dead)] {
@@ -220,18 +223,18 @@ void KernelQueries::read_ranges_again_after(Nanos cost) {
   next_ranges_again_ = monotonic_now() + std::max(kRareShares * cost, kRangesAgain);
 }
 
-// Those that are there at the start are read in the snapshot's walk.
+// The walk of the first snapshot reads the namespaces that exist at the start.
 void KernelQueries::ask_for_port_ranges(Nanos now) {
   if (walking_ || now < next_ranges_) return;
   const auto unknown = lifecycle_.take_unknown_namespaces();
   if (next_ranges_again_.count() == 0) next_ranges_again_ = now + kRangesAgain;
   const bool again = now >= next_ranges_again_;
   if (unknown.empty() && !again) return;
-  next_ranges_ = Nanos::max();  // until it is answered
+  next_ranges_ = Nanos::max();  // until the answer comes
   worker_.ask([this, unknown, again] { return read_port_ranges(unknown, again); });
 }
 
-// A minisock may outlive it for a moment: it is gone when nothing of it is left.
+// Minisocks may outlive a namespace for a moment: it is gone only without them.
 void KernelQueries::look_after_netns(Nanos now) {
   if (!snapshot_of_ || netns_gone_ || now < next_netns_look_) return;
   next_netns_look_ = Nanos::max();  // until it is answered
@@ -271,7 +274,7 @@ void KernelQueries::log_questions() {
   const auto ends = std::count_if(waiting_.begin(), waiting_.end(),
                                   [](const Question& question) { return question.for_end; });
   spdlog::debug(
-      "asking about {} sockets, {} of which seem to have ended; the last took {} us of CPU",
+      "querying {} sockets, {} of which seem to have ended; the last query took {} us of CPU",
       waiting_.size(), ends, last_cost_.count() / 1000);
 }
 
@@ -281,7 +284,7 @@ void KernelQueries::enqueue(const std::vector<Question>& questions, Nanos now) {
   waiting_.insert(waiting_.end(), questions.begin(), questions.end());
 }
 
-// What became of their namespace will be clear soon.
+// The state of their namespace will be known soon.
 void KernelQueries::put_off(const std::vector<Question>& questions) {
   if (questions.empty()) return;
   if (put_off_.empty()) put_off_until_ = monotonic_now() + kMostWait;
@@ -306,7 +309,7 @@ std::optional<Nanos> KernelQueries::questions_due() const {
   return std::max(together, std::min(affordable, first_waiting_ + kMostWait));
 }
 
-// Whose sockets they are, and what is around them.
+// Finds the holders of flagged sockets, the other ends, and facts about the processes.
 ProcessesEvent KernelQueries::find_holders(const std::vector<Question>& questions,
                                            std::vector<InquiryEvent>& answers) {
   ProcessReader processes;
@@ -364,7 +367,7 @@ Worker::Answer KernelQueries::answer(const std::vector<Question>& questions) {
     asking_ = false;
     put_off(unanswered);
     if (refused && !std::exchange(refused_, true))
-      spdlog::warn("{}: nothing can be flagged", refused->text());
+      spdlog::warn("{}: no socket can be flagged", refused->text());
     last_cost_ = cost;
     if (!mptcp.subflows.empty()) pipeline_.user_event(mptcp);
     if (!processes.processes.empty()) pipeline_.user_event(processes);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is looked at again and again: descriptors whose connection is over, and accept queues.
+// The periodic walks: descriptors whose connection is over, and accept queues.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Nanos kLeastQueuePause = 100ms, kMostQueuePause = 5s;
-constexpr Nanos kQueuePause = 500ms;  // at least, where nothing is due
+constexpr Nanos kQueuePause = 500ms;  // at least, if nothing is due
 
 }  // namespace
 
@@ -24,7 +24,7 @@ bool KernelQueries::is_look_due(Nanos now) const {
   return due && *due <= now;
 }
 
-// Not while a snapshot is taken: it looks at them, too.
+// Not during a snapshot, which includes them.
 void KernelQueries::look_for_dead(Nanos now) {
   if (looking_ || walking_ || now < next_look_ || !is_look_due(now)) return;
   looking_ = true;
@@ -58,11 +58,12 @@ Worker::Answer KernelQueries::find_dead() {
     next_look_ = monotonic_now() + std::max(kShares * cost, apart);
     if (look) return tell(*look);
     if (!std::exchange(refused_, true))
-      spdlog::warn("{}: what is over and still open is not flagged", look.error().text());
+      spdlog::warn("{}: open descriptors of ended connections are not flagged",
+                   look.error().text());
   };
 }
 
-// A few times in the threshold; at once when something in a queue is due; and within the share.
+// A few times within the threshold, and at once when an entry is due, within the CPU share.
 Nanos KernelQueries::next_queue_walk(const AcceptQueuesEvent& event, Nanos cost) const {
   const Nanos threshold = *lifecycle_.thresholds().accept;
   Nanos next = event.at + std::clamp(threshold / 4, kQueuePause, kMostQueuePause);
@@ -102,7 +103,7 @@ Worker::Answer KernelQueries::look_into_queues(const std::vector<std::uint64_t>&
   return [this, refused, cost, found = std::move(found)] {
     walking_queues_ = false;
     if (refused && !std::exchange(queues_refused_, true))
-      spdlog::warn("{}: connections that wait there are not flagged", refused->text());
+      spdlog::warn("{}: connections in accept queues are not flagged", refused->text());
     tell(found, cost);
   };
 }

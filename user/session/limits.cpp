@@ -41,10 +41,10 @@ std::optional<Error> settle_limits(std::size_t needed) {
     ::setrlimit(RLIMIT_NOFILE, &limit);
   }
   if (can_open(needed)) return std::nullopt;
-  return Error{"too few descriptors can be opened: " + std::to_string(needed) +
+  return Error{"cannot open enough descriptors: " + std::to_string(needed) +
                    " are needed, and the limit is " + std::to_string(limit.rlim_max),
                {},
-               "Raise it (ulimit -n 1024; LimitNOFILE= of a unit)"};
+               "Raise the limit (ulimit -n 1024; LimitNOFILE= of a unit)"};
 }
 
 }  // namespace tcpdwell

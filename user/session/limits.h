@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What we need of the process's limits, whatever it was started with.
+// Resource limits of the process.
 #pragma once
 
 #include <cstddef>
@@ -9,13 +9,13 @@
 
 namespace tcpdwell {
 
-constexpr std::size_t kDescriptorsOfATrace = 60;  // with all that it can attach, and a recording
+constexpr std::size_t kDescriptorsOfATrace = 60;  // with all programs attached, and a recording
 constexpr std::size_t kDescriptorsOfALook = 24;   // leaks
 constexpr std::size_t kDescriptorsOfAReplay = 20;
 
-// Stacks of a size of our own for all threads that are made later; as many descriptors as the hard
-// limit allows, up to 1024. Error: so many as are `needed` cannot be opened. A command that is to
-// keep its limits must have been forked before.
+// Sets our own stack size for later threads, and raises the descriptor limit to 1024 or the hard
+// limit. Error: fewer than `needed` descriptors. Fork a command that must keep its limits before
+// this.
 std::optional<Error> settle_limits(std::size_t needed);
 
 }  // namespace tcpdwell

@@ -9,7 +9,7 @@
 namespace tcpdwell {
 namespace {
 
-// The kernel writes it while we read.
+// The kernel writes it concurrently.
 std::uint64_t load(const __u64& counter) {
   return std::atomic_ref<__u64>(const_cast<__u64&>(counter)).load(std::memory_order_relaxed);
 }
@@ -22,8 +22,8 @@ void LossMonitor::handle(std::span<const std::byte> record) noexcept {
   pipeline_.record(record);
 }
 
-// The kernel counts a drop before it queues what comes after it. So whatever was dropped before the
-// record at hand is counted by now.
+// The kernel counts a drop before it queues later records. So all drops before the current record
+// are counted by now.
 void LossMonitor::notice_ring_loss() {
   if (shared_ == nullptr) return;
   const std::uint64_t events = load(shared_->lost_events);
@@ -40,15 +40,15 @@ void LossMonitor::begin(const tcpdwell_shared& shared, const Missed& missed) {
 }
 
 void LossMonitor::check_ring_loss(const tcpdwell_shared& shared, Nanos now) {
-  // The kernel counts an event before the transition among them: read in the other order, never
+  // The kernel counts an event before its transition. Reading in the opposite order never gives
   // more transitions than events.
   const std::uint64_t transitions = load(shared.lost_transitions);
   const std::uint64_t events = load(shared.lost_events);
   if (events != ring_events_ || transitions != ring_transitions_)
     pipeline_.user_event(LossEvent{.at = now,
-                         .cause = LossCause::RingFull,
-                         .events = events - ring_events_,
-                         .transitions = transitions - ring_transitions_});
+                                   .cause = LossCause::RingFull,
+                                   .events = events - ring_events_,
+                                   .transitions = transitions - ring_transitions_});
   ring_events_ = events;
   ring_transitions_ = transitions;
   const std::uint64_t damaged = pipeline_.damaged();
@@ -59,7 +59,7 @@ void LossMonitor::check_ring_loss(const tcpdwell_shared& shared, Nanos now) {
 }
 
 void LossMonitor::check_missed(const Missed& missed, Nanos now) {
-  // One that is being seen right now may be counted already: what is left out now comes later.
+  // A record in progress may be counted already; it is reported later.
   const std::uint64_t transitions =
       missed.transitions - std::min(missed.transitions, missed_.transitions);
   const std::uint64_t at_most = missed.at_most - missed_.at_most;
@@ -67,10 +67,10 @@ void LossMonitor::check_missed(const Missed& missed, Nanos now) {
              .at_most = missed.at_most};
   if (transitions != 0 || at_most != 0)
     pipeline_.user_event(LossEvent{.at = now,
-                         .cause = LossCause::Recursion,
-                         .events = transitions,
-                         .transitions = transitions,
-                         .at_most = at_most});
+                                   .cause = LossCause::Recursion,
+                                   .events = transitions,
+                                   .transitions = transitions,
+                                   .at_most = at_most});
 }
 
 }  // namespace tcpdwell

@@ -20,8 +20,8 @@ NamespaceEvent PortReader::read_here(std::uint64_t netns_cookie) {
   NamespaceEvent event = read_port_range();
   event.at = monotonic_now();
   event.netns_cookie = netns_cookie;
-  if (told_.size() >= kMost) told_.clear();
-  if (event.port_low != 0) told_[netns_cookie] = event;
+  if (known_.size() >= kMost) known_.clear();
+  if (event.port_low != 0) known_[netns_cookie] = event;
   return event;
 }
 
@@ -36,22 +36,23 @@ std::vector<NamespaceEvent> PortReader::read(const std::vector<std::uint64_t>& n
 
 std::vector<std::uint64_t> PortReader::next_in_turn() {
   std::vector<std::uint64_t> cookies;
-  auto it = told_.upper_bound(last_);
-  for (std::size_t i = std::min(told_.size(), kAtOnce); i > 0; --i) {
-    if (it == told_.end()) it = told_.begin();
+  auto it = known_.upper_bound(last_);
+  for (std::size_t i = std::min(known_.size(), kAtOnce); i > 0; --i) {
+    if (it == known_.end()) it = known_.begin();
     cookies.push_back((it++)->first);
   }
   if (!cookies.empty()) last_ = cookies.back();
   return cookies;
 }
 
-// The way to some may be gone, with a process, say. All of them share one search for another.
+// The known path to a namespace may be gone, for example with a process. All such namespaces share
+// one search.
 std::vector<NamespaceEvent> PortReader::read_again() {
   std::vector<NamespaceEvent> events;
   std::vector<std::uint64_t> closed;
   const auto look = [&](std::uint64_t cookie) {
     return stop_ || namespaces_.enter_known(cookie, [&] {
-      const NamespaceEvent before = told_[cookie];
+      const NamespaceEvent before = known_[cookie];
       NamespaceEvent event = read_here(cookie);
       if (!says_the_same(event, before)) events.push_back(std::move(event));
     });
@@ -60,7 +61,7 @@ std::vector<NamespaceEvent> PortReader::read_again() {
     if (!look(cookie)) closed.push_back(cookie);
   if (!closed.empty()) namespaces_.find();
   for (const std::uint64_t cookie : closed)
-    if (!look(cookie)) told_.erase(cookie);
+    if (!look(cookie)) known_.erase(cookie);
   return events;
 }
 

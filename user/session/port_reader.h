@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which ports each network namespace lets connect() choose, read when it is first asked about, and
-// again in turn: whoever runs out of ports may widen the range, and what is bound there changes.
-// For the helper thread.
+// The ports that connect() can choose in each network namespace. Read at the first query, and again
+// in turn: the range and the bound ports change. Runs on the helper thread.
 #pragma once
 
 #include <atomic>
@@ -10,22 +9,22 @@
 #include <map>
 #include <vector>
 
-#include "model/event.h"
 #include "kernel/namespaces.h"
+#include "model/event.h"
 
 namespace tcpdwell {
 
 class PortReader {
  public:
-  // Both must outlive it. Once `stop` is set nothing more is read.
+  // Both must outlive it. Reads nothing once `stop` is set.
   PortReader(Namespaces& namespaces, const std::atomic<bool>& stop)
       : namespaces_(namespaces), stop_(stop) {}
 
-  // Of the namespace that the calling thread is in.
+  // Reads the namespace of the calling thread.
   NamespaceEvent read_here(std::uint64_t netns_cookie);
-  // Of each that can be entered.
+  // Reads each namespace that can be entered.
   std::vector<NamespaceEvent> read(const std::vector<std::uint64_t>& netns_cookies);
-  // The next of those that were read before; only what has changed.
+  // Reads the next known namespace; returns only changes.
   std::vector<NamespaceEvent> read_again();
 
  private:
@@ -35,8 +34,8 @@ class PortReader {
 
   Namespaces& namespaces_;
   const std::atomic<bool>& stop_;
-  std::map<std::uint64_t, NamespaceEvent> told_;  // by cookie
-  std::uint64_t last_ = 0;                        // whose turn it was
+  std::map<std::uint64_t, NamespaceEvent> known_;  // by cookie
+  std::uint64_t last_ = 0;                         // the last one read in turn
 };
 
 }  // namespace tcpdwell

@@ -11,13 +11,13 @@ bool looks_elsewhere(const Filter& filter) {
   return !filter.netns || ::stat("/proc/self/ns/net", &here) != 0 || *filter.netns != here.st_ino;
 }
 
-Result<NeededRights> drop_unneeded_rights(const Programs& programs, NeededRights promises) {
+Result<NeededRights> drop_unneeded_rights(const Programs& programs, NeededRights needs) {
   for (const Limitation& missing : programs.limitations()) spdlog::warn(missing.text());
-  for (const Limitation& missing : missing_rights(effective_capabilities(), promises))
+  for (const Limitation& missing : missing_rights(effective_capabilities(), needs))
     spdlog::warn(missing.text());
-  promises.calls_bpf = programs.calls_need_rights();
-  if (auto error = keep_only(needed_for(promises))) return *error;
-  return promises;
+  needs.calls_bpf = programs.calls_need_rights();
+  if (auto error = keep_only(needed_for(needs))) return *error;
+  return needs;
 }
 
 }  // namespace tcpdwell

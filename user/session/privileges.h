@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a command keeps of its capabilities once everything is attached.
+// Drops capabilities once everything is attached.
 #pragma once
 
-#include "lifecycle/filter.h"
 #include "kernel/programs.h"
 #include "kernel/rights.h"
+#include "lifecycle/filter.h"
 
 namespace tcpdwell {
 
-// `filter` names only the network namespace that we are in, or it does not.
+// True unless the run is limited to our own network namespace.
 bool looks_elsewhere(const Filter& filter);
 
-// Says what this host does not give, in one line each, and gives up every right that `promises` do
-// not need; returns them as this kernel has them. Call it when everything is attached, and before
-// there is another thread: capabilities are a thread's own.
-Result<NeededRights> drop_unneeded_rights(const Programs& programs, NeededRights promises);
+// Logs each limitation of this host in one line, and drops every capability that `needs` do not
+// need; returns the needs on this kernel. Call it once everything is attached and before any other
+// thread exists: capabilities belong to a thread.
+Result<NeededRights> drop_unneeded_rights(const Programs& programs, NeededRights needs);
 
 }  // namespace tcpdwell

@@ -12,7 +12,7 @@
 namespace tcpdwell {
 namespace {
 
-// More would only be the same again: to choose among the holders it takes one of each.
+// More are not needed: one connection of each holder decides which of them should accept.
 constexpr std::size_t kMostProcesses = 4096;
 
 void keep_each_once(std::vector<std::uint32_t>& pids) {
@@ -21,7 +21,7 @@ void keep_each_once(std::vector<std::uint32_t>& pids) {
   if (pids.size() > kMostProcesses) pids.resize(kMostProcesses);
 }
 
-// Of the holders, of their parents, and so on.
+// Facts of the holders, their parents, and so on.
 std::vector<Parent> parents_of(const std::vector<std::uint32_t>& pids, ProcessReader& processes) {
   std::vector<Parent> parents;
   std::unordered_set<std::uint32_t> seen;
@@ -42,8 +42,8 @@ void QueueWatch::begin_walk() {
   event_.at = monotonic_now();
 }
 
-// Mostly nothing waits anywhere. The walk would then go on from the listeners through the whole
-// table of connections, for milliseconds where it finds none of this namespace there.
+// Usually all queues are empty. The walk would then continue through the table of connections, for
+// milliseconds if that has none of this namespace.
 std::optional<Error> QueueWatch::walk(std::uint64_t netns_cookie) {
   if (const auto listeners = find_listeners(); listeners && listeners->with_queue == 0) {
     event_.namespaces.push_back(netns_cookie);
@@ -66,21 +66,21 @@ std::optional<Error> QueueWatch::walk(std::uint64_t netns_cookie) {
   return std::nullopt;
 }
 
-// The rest is known by its cookie.
-void QueueWatch::tell_news_only() {
+// The cookie identifies the rest.
+void QueueWatch::keep_news_only() {
   std::unordered_set<std::uint64_t> waiting;
   for (WalkedQueue& one : queues_) {
     std::vector<QueuedChild> fresh;
     for (QueuedChild& child : one.queue.fresh) {
       waiting.insert(child.cookie);
-      if (told_.contains(child.cookie))
+      if (reported_.contains(child.cookie))
         one.queue.known.push_back(child.cookie);
       else
         fresh.push_back(child);
     }
     one.queue.fresh = std::move(fresh);
   }
-  told_ = std::move(waiting);
+  reported_ = std::move(waiting);
 }
 
 ProcessesEvent QueueWatch::ask_for_holders() {
@@ -121,7 +121,7 @@ ProcessesEvent QueueWatch::ask_for_holders() {
 }
 
 QueueWatch::Found QueueWatch::end_walk() {
-  tell_news_only();
+  keep_news_only();
   Found found{.processes = ask_for_holders(), .queues = {}};
   for (WalkedQueue& one : queues_) event_.queues.push_back(std::move(one.queue));
   queues_.clear();

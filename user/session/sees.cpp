@@ -22,17 +22,15 @@ std::vector<Limitation> missing_by_kernel(const Sees& sees) {
   if (!sees.tracing) return missing;
   if (!sees.minisock_segments)
     missing.push_back(
-        {.what =
-             "neither kfree_skb shows its socket nor can tcp_timewait_state_process() be traced",
-         .effect = "when an orphan goes from FIN_WAIT_2 to TIME_WAIT is known at the end of its "
-                   "TIME_WAIT, to a tick",
-         .hint = "A kernel from 6.11, or one that can trace functions (fexit)"});
+        {.what = "kfree_skb has no socket, and tcp_timewait_state_process() cannot be traced",
+         .effect =
+             "the change of an orphan from FIN_WAIT_2 to TIME_WAIT is known only at the end of "
+             "TIME_WAIT, to a tick",
+         .hint = "Use Linux 6.11 or later, or a kernel that can trace functions (fexit)"});
   if (!sees.resets)
-    missing.push_back({.what = "the tracepoint tcp_send_reset cannot be attached to",
-                       .effect =
-                           "an RST that was sent is not told from one that was received: such "
-                           "ends are `unknown`",
-                       .hint = "Another kernel"});
+    missing.push_back({.what = "cannot attach to the tracepoint tcp_send_reset",
+                       .effect = "a sent RST looks like a received one: such ends are `unknown`",
+                       .hint = "Use a kernel that has it"});
   return missing;
 }
 

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// How exactly this host shows what a trace promises, in the words of the `start` object.
+// How exactly this host shows what a trace reports, in the words of the `start` object.
 #pragma once
 
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "model/limitation.h"
 #include "kernel/programs.h"
+#include "model/limitation.h"
 
 namespace tcpdwell {
 
 // capability -> "exact" | "jiffy" | "no", in the order to print
 std::vector<std::pair<std::string, std::string>> sees_words(const Sees& sees);
-// Of those that are not exact, what this kernel lacks for it and Programs::missing() does not say:
-// no trace complains of it, since there is nothing to be done but to take another kernel.
+// Limitations of this kernel that Programs::limitations() does not report. A trace does not warn of
+// them, because only another kernel helps.
 std::vector<Limitation> missing_by_kernel(const Sees& sees);
 
 }  // namespace tcpdwell

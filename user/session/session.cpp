@@ -20,24 +20,25 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kBatch = 8192;  // records; some milliseconds at the most
+constexpr int kBatch = 8192;  // records; some milliseconds at most
 constexpr Nanos kTick = 50ms;
-// Where nothing happens there is little to tick for: what waits has a time of its own.
+// When idle, tick less often: pending work has its own due time.
 constexpr Nanos kIdle = 1s;
 constexpr Nanos kIdleTick = 200ms;
 constexpr Nanos kFlush = 20ms;
 constexpr Nanos kMissedCheck = 1s;
 constexpr Nanos kClockNoise = 50us;
 constexpr int kClockTries = 3;
-// Where one event came, others follow: they are left to collect for a while without any wakeup. One
-// for each would cost the traced programs more than all the rest.
+// Events come in bursts: after one, sleep for a while without wakeups. A wakeup for each event
+// would cost the traced programs more than everything else.
 constexpr Nanos kLastPatience = 500ms;
 constexpr Nanos kNap = 5ms;
-constexpr Nanos kShortNap = 1ms;  // where that is too long for the ring
-constexpr Nanos kLastLook = 2s;
-constexpr std::uint64_t kMostTwice = 1000;  // that a task was preempted for long between the two
+constexpr Nanos kShortNap = 1ms;  // if the ring would be full before kNap
+constexpr Nanos kLastSnapshot = 2s;
+constexpr std::uint64_t kMostTwice =
+    1000;  // tolerates tasks that were preempted between the two programs
 
-// `clock` - CLOCK_MONOTONIC; nullopt: we were interrupted each time that we read them.
+// `clock` - CLOCK_MONOTONIC; nullopt: each reading was interrupted.
 std::optional<Nanos> ahead_of_monotonic(clockid_t clock) {
   for (int i = 0; i < kClockTries; ++i) {
     timespec there{};
@@ -82,8 +83,8 @@ LifecycleConfig lifecycle_config(const SessionConfig& config, const Programs& pr
 
 }  // namespace
 
-// 32 MiB a CPU, half of which is for what a consumer that waits for its turn on a busy CPU lets
-// pile up: half a second at full churn. Never over a 64th of the memory.
+// 32 MiB a CPU: half a second at full churn, half of it for a consumer that waits for a busy CPU.
+// At most 1/64 of the memory.
 std::uint32_t ring_size(std::uint64_t asked) {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   if (asked == 0) {
@@ -120,8 +121,8 @@ std::optional<Error> Session::add_to_epoll(int fd, std::uint32_t events) {
   return std::nullopt;
 }
 
-// Only whether its reader goes away; a plain file cannot be watched: fine. After a SIGHUP it is
-// another descriptor.
+// Watches only for the end of the reader. epoll refuses a regular file, which has no reader. After
+// SIGHUP the descriptor is another one.
 void Session::watch_output() {
   if (!config_.needs_reader || output_.fd() == watched_output_) return;
   if (watched_output_ >= 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched_output_, nullptr);
@@ -130,12 +131,12 @@ void Session::watch_output() {
 }
 
 std::optional<Error> Session::begin() {
-  auto reader = RingReader::open(programs_.ring_fds(), programs_.shared(), loss_monitor_);
+  auto reader = RingReader::open(programs_.ring_fds(), programs_.shared());
   if (!reader) return reader.error();
   reader_ = std::move(*reader);
   loss_monitor_.watch(programs_.shared());
-  // Looks at one kernel come one after another, each with losses of its own. A trace is the only
-  // one: what was lost since it was attached is its own, too.
+  // Repeated scans share the programs: ignore losses of earlier ones. A trace is the only session:
+  // losses since its attachment belong to it.
   if (!programs_.sees().tracing) loss_monitor_.begin(programs_.shared(), programs_.missed());
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_) return system_error("making an epoll instance");
@@ -159,8 +160,8 @@ std::optional<Error> Session::begin() {
 Drained Session::drain_batch() {
   follow_clocks();
   const Nanos now = monotonic_now();
-  const Drained drained = reader_->drain(kBatch);
-  loss_monitor_.check_ring_loss(programs_.shared(), monotonic_now());  // later than what was lost
+  const Drained drained = reader_->drain(kBatch, loss_monitor_);
+  loss_monitor_.check_ring_loss(programs_.shared(), monotonic_now());  // later than the lost events
   if (now - last_missed_check_ >= kMissedCheck) {
     const Missed missed = programs_.missed();
     loss_monitor_.check_missed(missed, monotonic_now());
@@ -171,16 +172,16 @@ Drained Session::drain_batch() {
   return drained;
 }
 
-// Programs of one tracepoint run in the order in which they were attached, or a twin would tell of
-// all that its program tells of.
+// Programs of one tracepoint run in the order of their attachment. Otherwise the backup program
+// would repeat what the main program reports.
 void Session::check_order(const Missed& missed) {
   if (missed.twice < kMostTwice || missed.twice < loss_monitor_.records() / 4) return;
   disordered_ = true;
   stop_ = true;
 }
 
-// Answers are taken before the ring is drained, and applied when it is empty: whatever had happened
-// when the kernel was asked is in the table by then.
+// Take answers before the drain and apply them when the ring is empty: the table then has all
+// events from before the query.
 void Session::turn() {
   for (Worker::Answer& answer : queries_.take_answers()) answers_.push_back(std::move(answer));
   const std::uint64_t before = loss_monitor_.records();
@@ -193,8 +194,8 @@ void Session::turn() {
   queries_.tick(now);
 }
 
-// How long there is nothing to do but what wakes us. Zero: there is more in the ring. A record that
-// was being written when we looked may not wake us: it is not worth more than a nap.
+// How long to sleep. Zero: the ring has more. A record that was in progress may not wake us, so
+// sleep only briefly.
 Nanos Session::patience() {
   if (drained_ == Drained::Batch) return Nanos{0};
   if (busy_ || drained_ == Drained::UpToBusy) return reader_->is_crowded() ? kShortNap : kNap;
@@ -218,7 +219,7 @@ bool Session::is_settled(Nanos now) {
   return now >= *ready_at_ + 3 * TimerWheel::kTick;
 }
 
-// Before records are taken from the ring: what happened since a suspension comes after it.
+// Call it before a drain: records from after a suspension must follow it.
 void Session::follow_clocks() {
   const auto wall = ahead_of_monotonic(CLOCK_REALTIME);
   if (wall && std::chrono::abs(*wall - clock_offset_) >= kClockNoise) {
@@ -230,8 +231,8 @@ void Session::follow_clocks() {
   if (suspended) pipeline_.user_event(*suspended);
 }
 
-// False if there is nobody to write for any more. `now`: at the beginning, where it is time to find
-// out that nothing can be written at all; `run` has not let its command go yet.
+// Returns false if the output failed or its reader is gone. `now`: wait for the result, at the
+// start, while `run` has not released its command.
 bool Session::write_out(bool now) {
   if (!now && monotonic_now() - last_flush_ < kFlush) return true;
   last_flush_ = monotonic_now();
@@ -260,10 +261,10 @@ std::optional<Error> Session::loop(const std::function<bool()>& over) {
   }
   if (disordered_)
     return Error{
-        "this kernel does not run the programs of a tracepoint in the order in which they "
-        "were attached: each transition would be told twice",
+        "this kernel does not run the programs of a tracepoint in the order of their attachment: "
+        "transitions would be reported twice",
         {},
-        "Please report it, with the kernel's version"};
+        "Please report this bug with the output of uname -r"};
   return output_.error();
 }
 
@@ -280,10 +281,10 @@ std::optional<Error> Session::sleep(Nanos wait) {
   return std::nullopt;
 }
 
-// A CPU may be put aside in the middle of a record: it is not waited for without end.
+// A virtual CPU may be descheduled in the middle of a record: do not wait for ever.
 void Session::drain_rest(Nanos deadline) {
   while (true) {
-    const Drained drained = reader_->drain(kBatch);
+    const Drained drained = reader_->drain(kBatch, loss_monitor_);
     if (drained == Drained::All) return;
     if (drained == Drained::Batch) continue;
     if (monotonic_now() > deadline) return;
@@ -291,11 +292,10 @@ void Session::drain_rest(Nanos deadline) {
   }
 }
 
-// What ended unseen, or was lost a moment ago, is neither left as open nor uncounted. A walk that
-// is on began before that.
-void Session::look_once_more() {
+// Finds connections that ended unseen or were lost just now. A walk in progress began before that.
+void Session::take_last_snapshot() {
   if (stop_ || !queries_.keeps_snapshots() || !programs_.sees().tracing) return;
-  const Nanos deadline = monotonic_now() + kLastLook;
+  const Nanos deadline = monotonic_now() + kLastSnapshot;
   for (bool looked = false; monotonic_now() < deadline;) {
     if (!queries_.walking() && (!looked || lifecycle_.wants_snapshot())) {
       queries_.look_once_more(monotonic_now());
@@ -310,14 +310,14 @@ void Session::look_once_more() {
 }
 
 EndRecord Session::finish(Programs& programs) {
-  look_once_more();
+  take_last_snapshot();
   const Nanos now = monotonic_now();
-  programs.detach();  // one program after the other: what happens meanwhile is seen in part only
+  programs.detach();  // not atomic: events meanwhile are seen only in part
   pipeline_.user_event(Stopped{now});
   drain_rest(now + kLastPatience);
   loss_monitor_.check_ring_loss(programs.shared(), now);
   loss_monitor_.check_missed(programs.missed(), now);
-  output_.flush_through();  // the last lines find room
+  output_.flush_through();  // makes room for the last lines
   pipeline_.user_event(Finished{.at = now});
   if (config_.recorder != nullptr) config_.recorder->finish();
   output_.finish();

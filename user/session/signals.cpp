@@ -15,7 +15,7 @@ sigset_t signals_for(Signals::For purpose) {
   sigemptyset(&set);
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
   if (purpose == Signals::For::Trace) return set;
-  // SIGWINCH: some servers are told with it to finish (nginx, httpd).
+  // SIGWINCH: tells some servers to finish (nginx, httpd).
   for (const int number : {SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH}) sigaddset(&set, number);
   for (int number = SIGRTMIN; number <= SIGRTMAX; ++number) sigaddset(&set, number);
   return set;
@@ -60,7 +60,7 @@ bool is_for_command(const Signal& signal, const Kinship& kinship) {
     case SIGINT:
     case SIGQUIT:
     case SIGWINCH: return false;
-    case SIGHUP: return kinship.session_leader;  // a hang-up is told to the leader alone
+    case SIGHUP: return kinship.session_leader;  // only the leader gets a hangup
     default: return true;  // ours alone: the alarm that was set for us and survived our exec
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signals as something to read, in a process where they are blocked.
+// Blocks signals and reads them from a descriptor.
 #pragma once
 
 #include <sys/types.h>
@@ -13,24 +13,24 @@ namespace tcpdwell {
 
 struct Signal {
   int number = 0;
-  bool by_kernel = false;  // the terminal, say; not kill() and its like
+  bool by_kernel = false;  // for example by the terminal; false: by kill()
 };
 
 class Signals {
  public:
-  // Trace: SIGINT, SIGTERM and SIGHUP. Run: all that somebody may send us and mean CMD, but none of
-  // job control: Ctrl-Z stops tcpdwell like CMD, and fg continues both.
+  // Trace: SIGINT, SIGTERM and SIGHUP. Run: all signals that may be meant for CMD, without job
+  // control: Ctrl-Z stops both tcpdwell and CMD, and fg continues both.
   enum class For : std::uint8_t { Trace, Run };
 
-  // Blocks them, also where the parent had SIGINT ignored (a background job of a shell): a blocked
-  // signal is queued whatever its disposition. SIGPIPE is ignored: a closed pipe is an EPIPE.
-  // Throws std::system_error where there is no descriptor left.
+  // Blocks the signals, even if SIGINT was inherited as ignored (a background job of a shell): the
+  // kernel queues a blocked signal whatever its disposition. Ignores SIGPIPE: a closed pipe gives
+  // EPIPE. Throws std::system_error if no descriptor is left.
   explicit Signals(For purpose = For::Trace);
   int fd() const { return fd_.get(); }
-  // The next one that came; nullopt: none. A terminal that hangs up is a SIGTERM, or nothing if
-  // SIGHUP was inherited as ignored (nohup); a SIGHUP is somebody's kill().
+  // The next pending signal; nullopt: none. A hangup of the terminal counts as SIGTERM, or as
+  // nothing if SIGHUP was inherited as ignored (nohup). SIGHUP is returned only if kill() sent it.
   std::optional<int> next();
-  // The same as it came, with its origin.
+  // The next pending signal unchanged, with its origin.
   std::optional<Signal> take();
 
  private:
@@ -38,15 +38,15 @@ class Signals {
   bool outlives_terminal_ = false;
 };
 
-// What decides whether CMD has got a signal of the kernel, too.
+// Decides whether CMD also got a signal that the kernel sent.
 struct Kinship {
   bool same_group = true;       // CMD is in our process group
   bool session_leader = false;  // we are
 };
-Kinship kinship_with(pid_t command);  // as it is now: CMD may leave our group
+Kinship kinship_with(pid_t command);  // the current one: CMD may leave our group
 
-// Whether a signal that we got must be sent on to CMD. What the terminal sends it sends to the
-// whole process group. Nobody can tell kill(-pgid) from kill(pid): CMD gets such a signal twice.
+// Whether to forward a signal to CMD. The terminal signals the whole process group. kill(-pgid) and
+// kill(pid) look alike, so CMD gets the former twice.
 bool is_for_command(const Signal& signal, const Kinship& kinship);
 
 }  // namespace tcpdwell

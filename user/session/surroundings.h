@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads where we are, for advice that can be run here.
+// Reads the environment in which the user will run the advice.
 #pragma once
 
 #include "sinks/surroundings.h"

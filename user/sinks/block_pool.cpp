@@ -20,7 +20,7 @@ BlockPool::Memory BlockPool::take() {
     free_.pop_back();
     return memory;
   }
-  // Populated: one call costs much less than a page fault for each page.
+  // Populated: one call costs much less than a fault for each page.
   void* const memory = ::mmap(nullptr, kBlock, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -36,7 +36,7 @@ std::vector<BlockPool::Memory> BlockPool::take_surplus() {
   peak_before_ = std::exchange(peak_, in_use);
   std::vector<Memory> surplus;
   if (blocks_ <= needed) return surplus;
-  // The oldest ones, which are the least likely in the cache.
+  // The oldest blocks, which are the least likely in the cache.
   const auto end = free_.begin() + static_cast<std::ptrdiff_t>(blocks_ - needed);
   surplus.assign(std::move_iterator(free_.begin()), std::move_iterator(end));
   free_.erase(free_.begin(), end);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Blocks of memory that are made once and used again, last in, first out: the next one to be filled
-// is the one that was written last, and likely still in the cache. Not thread safe.
+// A pool of memory blocks, reused last in, first out: the next block to fill was written last and
+// is likely still in the cache. Not thread safe.
 #pragma once
 
 #include <cstddef>
@@ -12,28 +12,29 @@ namespace tcpdwell {
 class BlockPool {
  public:
   static constexpr std::size_t kBlock = 64U << 10U;
-  static constexpr std::size_t kLeast = 16;  // blocks that are never given back
+  static constexpr std::size_t kLeast = 16;  // blocks that are always kept
 
-  // Mapped, not from the heap: the heap would keep a block below one that is still in use. All
-  // pages are there when it is made.
+  // Mapped, not from the heap, which would keep a free block below one in use. All pages are
+  // populated at once.
   struct Unmap {
     void operator()(char* memory) const;
   };
   using Memory = std::unique_ptr<char[], Unmap>;
 
-  // `expected`: so many blocks are made without another allocation here.
+  // `expected`: number of blocks that need no further allocation here.
   explicit BlockPool(std::size_t expected = kLeast) { free_.reserve(expected); }
   // Throws std::bad_alloc if the system has no memory.
   Memory take();
   void give(Memory memory);
-  std::size_t blocks() const { return blocks_; }  // free ones, too
+  std::size_t blocks() const { return blocks_; }  // including free ones
 
-  // Call it once a period. The free blocks that neither this period nor the one before needed: the
-  // caller unmaps them, as it takes time. A stall that comes back within a period finds its pages.
+  // Call it once a period. Returns the free blocks that neither this period nor the one before
+  // needed; the caller unmaps them, which takes time. A stall that recurs within a period finds its
+  // pages.
   std::vector<Memory> take_surplus();
 
  private:
-  std::vector<Memory> free_;  // the last one is taken first
+  std::vector<Memory> free_;  // taken from the back
   std::size_t blocks_ = 0;
   std::size_t peak_ = 0, peak_before_ = 0;  // blocks in use at the same time
 };

@@ -22,16 +22,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 1s;      // for a reader that stalls
-constexpr auto kMostPatience = 5s;  // for one that trickles
-constexpr auto kLook = 50ms;        // from one look at its progress to the next
-constexpr int kMostParts = 16;      // 1 MiB a write: what a pipe of ours takes
+constexpr auto kPatience = 1s;      // without any progress
+constexpr auto kMostPatience = 5s;  // in all
+constexpr auto kLook = 50ms;        // interval between two checks of its progress
+constexpr int kMostParts = 16;      // 1 MiB a write: the size of our pipes
 constexpr std::size_t kWake = 4;    // blocks: a wakeup for each would cost more than its copy
-// Ignored by default, and neither sent by a terminal nor passed on to the command of `run`.
+// Ignored by default, not sent by terminals, and not forwarded to the command of `run`.
 constexpr int kInterrupt = SIGURG;
 
-// A thread begins with the capabilities of the one that made it. A file that is open is written
-// to without any.
+// A thread inherits the capabilities of its maker. Writing to an open file needs none.
 void give_up_capabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   const std::array<__user_cap_data_struct, 2> none{};
@@ -73,7 +72,7 @@ bool BlockWriter::add(std::string_view line, bool must) {
     if (!must && added_ + line.size() - known_finished_ > most_) return false;
   }
   added_ += line.size();
-  // A line is in one block, unless it is longer: others may append to the same file.
+  // Keep a line in one block if it fits: other processes may append to the same file.
   while (!line.empty()) {
     const std::size_t room = front_.memory ? kBlock - front_.size : 0;
     if (room == 0 || (line.size() > room && line.size() <= kBlock)) {
@@ -140,12 +139,12 @@ void BlockWriter::finish() {
   give_up_slowly();
 }
 
-// A write that blocks is interrupted to see how far it is, and again and again to end it: it may
-// just not have begun when the signal came.
+// Interrupts a blocked write to check its progress, and repeats the signal to end it: the write may
+// not have begun when a signal came.
 void BlockWriter::give_up_slowly() {
   Patience patience{.finished = finished_};
   std::unique_lock lock(mutex_);
-  work_.notify_one();  // blocks that are full may be in the queue without a wakeup
+  work_.notify_one();  // full blocks may be in the queue without a wakeup
   while (!is_idle()) {
     if (regular_) {
       done_.wait(lock);
@@ -153,7 +152,7 @@ void BlockWriter::give_up_slowly() {
     }
     if (!give_up_ && patience.is_over(finished_)) {
       give_up_ = true;
-      patience = {.finished = finished_};  // for the descriptor that may come next
+      patience = {.finished = finished_};  // for the next descriptor
     }
     interrupt();
     done_.wait_for(lock, kLook);
@@ -179,7 +178,7 @@ void BlockWriter::go_on_in(int fd, UniqueFd old) {
   leaving_ = Patience{.finished = finished_};
 }
 
-// The reader of the old descriptor does not keep what is for the new one for ever.
+// Limits how long the reader of the old descriptor can delay data for the new one.
 void BlockWriter::hurry() {
   if (!leaving_) return;
   const std::lock_guard lock(mutex_);
@@ -224,7 +223,7 @@ void BlockWriter::run() {
     wait_for_work(lock);
     if (queue_.empty()) return;
     busy_ = true;
-    batch_.swap(queue_);  // both keep their room: nothing is allocated here
+    batch_.swap(queue_);  // both keep their capacity: no allocation here
     write_batch(lock);
     batch_.clear();
     if (Clock::now() >= next_trim_) trim(lock);
@@ -280,7 +279,7 @@ void BlockWriter::write_out(iovec* parts, int count) {
   while (count > 0) {
     if (failure_ != 0 || give_up_) return discard(parts, count);
     const ssize_t result = write_(fd_, parts, count);
-    if (result < 0 && errno == EAGAIN) {  // whoever shares the descriptor wants it so
+    if (result < 0 && errno == EAGAIN) {  // another user of the descriptor made it non-blocking
       pollfd ready{.fd = fd_, .events = POLLOUT, .revents = 0};
       ::poll(&ready, 1, -1);
     } else if (result < 0 && errno != EINTR) {
@@ -294,7 +293,7 @@ void BlockWriter::write_out(iovec* parts, int count) {
   }
 }
 
-// Where there is another descriptor to go on in, only the present one is done with.
+// With a next descriptor in the queue, ends only the current one.
 void BlockWriter::fail(int error) {
   const std::lock_guard lock(mutex_);
   if (switches_ > 0)
@@ -303,7 +302,7 @@ void BlockWriter::fail(int error) {
     failure_ = error;
 }
 
-// A torn line counts as dropped. After a failure nobody is left to miss a line.
+// Counts a torn line as dropped. After a failure there is no reader to lose lines.
 void BlockWriter::discard(const iovec* parts, int count) {
   std::size_t bytes = 0, lines = 0;
   for (const iovec* part = parts; part != parts + count; ++part) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes lines to a descriptor of any kind on a thread of its own. The owner copies a line into a
-// block, and never waits for the descriptor: a line that finds the backlog full is refused.
-// All functions but the write function are called by one thread, the owner's.
+// Writes lines to a descriptor of any kind on its own thread. The owner copies a line into a block
+// and never waits for the descriptor: a full backlog refuses the line. Only the owner's thread
+// calls the functions, except the write function.
 #pragma once
 
 #include <sys/uio.h>
@@ -25,41 +25,39 @@ namespace tcpdwell {
 
 class BlockWriter {
  public:
-  // As writev(2). The thread calls it. EINTR: it was interrupted.
+  // As writev(2). Called on the writer thread. EINTR: interrupted.
   using Write = std::function<ssize_t(int fd, const iovec* parts, int count)>;
   static constexpr std::size_t kBlock = BlockPool::kBlock;
-  // What a stall needed is given back after one to two of these.
+  // The memory of a stall is released after one to two periods.
   static constexpr std::chrono::milliseconds kPeriod{10'000};
 
-  // The caller keeps `fd` open. `most`: bytes that may wait. The thread is made with the first
-  // block. It has no capabilities and takes no signal but SIGURG, which interrupts a write that
-  // blocks, and SIGTTOU.
+  // Keep `fd` open. `most`: limit of pending bytes. The first block starts the thread, which has no
+  // capabilities and takes no signals but SIGURG, to interrupt a blocked write, and SIGTTOU.
   BlockWriter(int fd, std::size_t most, Write write = ::writev,
               std::chrono::milliseconds period = kPeriod);
-  // As give_up_slowly(), for what was handed over. What was only added is dropped.
+  // As give_up_slowly() for flushed data. Drops unflushed data.
   ~BlockWriter();
   BlockWriter(const BlockWriter&) = delete;
   BlockWriter& operator=(const BlockWriter&) = delete;
 
-  // A whole line. False: it does not fit into the backlog, and nothing of it was taken. `must`: it
-  // is taken all the same.
+  // Adds a whole line. False: the backlog is full, and nothing was added. `must`: ignore the limit.
   bool add(std::string_view line, bool must = false);
-  // Hands over what was added. If the thread has not come to the last such block yet, this one
-  // is filled on instead: it is unflushed() then.
+  // Hands added data to the thread. If the writer is busy, keep filling this block, which is then
+  // unflushed().
   void flush();
   bool unflushed() const { return front_.size > 0; }
-  // Hands over what was added, and waits until no more than `left` bytes are to be written, or
-  // nothing will be any more. False: not within `most`; a regular file has any time.
+  // As flush(), and waits until at most `left` bytes are pending or the output has ended. False:
+  // not within `most`; a regular file has no limit.
   bool wait(std::size_t left, std::chrono::milliseconds most);
-  // The last of it. A regular file is waited for. A reader gets 1 s for the next byte and 5 s for
-  // all; then the rest is dropped, and its lines are counted.
+  // Writes the rest. Waits for a regular file without limit; gives a reader 1 s for the next byte
+  // and 5 s in all, then drops the rest and counts its lines.
   void finish();
-  // What is added from now on goes to `fd`. `old` is closed when it has all that was added before,
-  // or when its reader was given up, as by finish(), while flush() was called.
+  // Later data goes to `fd`. `old` is closed once it has all earlier data, or once its reader has
+  // used up the time of finish(), while flush() is called.
   void go_on_in(int fd, UniqueFd old);
 
   std::uint64_t unwritten() const { return added_ - finished_; }  // bytes
-  // The errno of the write that failed; nothing is written after it. 0: none did.
+  // The errno of a failed write, after which nothing is written; 0: none.
   int failure() const { return failure_; }
   std::uint64_t given_up_lines() const { return given_up_; }
   std::size_t memory() const;  // of all blocks
@@ -67,12 +65,12 @@ class BlockWriter {
  private:
   using Clock = std::chrono::steady_clock;
   struct Block {
-    BlockPool::Memory memory;  // null: from here on everything goes to next_fd
+    BlockPool::Memory memory;  // null: later data goes to next_fd
     std::size_t size = 0;
     int next_fd = -1;
     UniqueFd old;
   };
-  // With a reader that does not take everything.
+  // The state of waiting for a slow reader.
   struct Patience {
     Clock::time_point began = Clock::now(), progressed = began;
     std::uint64_t finished = 0;
@@ -97,27 +95,27 @@ class BlockWriter {
   const std::size_t most_;
   const Write write_;
   const std::chrono::milliseconds period_;
-  // The owner's.
+  // Used by the owner.
   Block front_;
   std::uint64_t added_ = 0;           // bytes
-  std::uint64_t known_finished_ = 0;  // at least so many are finished
-  std::optional<Patience> leaving_;   // there is another descriptor to go on in
-  // The thread's.
+  std::uint64_t known_finished_ = 0;  // lower bound of finished_
+  std::optional<Patience> leaving_;   // waiting to leave the old descriptor
+  // Used by the writer thread.
   int fd_;
   std::vector<Block> batch_;
   Clock::time_point next_trim_{};
-  // Of both.
-  std::atomic<std::uint64_t> finished_ = 0;  // bytes: written, or given up
+  // Used by both.
+  std::atomic<std::uint64_t> finished_ = 0;  // bytes written or dropped
   std::atomic<std::uint64_t> given_up_ = 0;  // lines
   std::atomic<int> failure_ = 0;
-  std::atomic<bool> give_up_ = false;  // the rest that is for the present descriptor
+  std::atomic<bool> give_up_ = false;  // drop the rest for the current descriptor
   mutable std::mutex mutex_;
-  std::condition_variable work_;  // for the thread
-  std::condition_variable done_;  // some of it is, for the owner
+  std::condition_variable work_;  // wakes the thread
+  std::condition_variable done_;  // some is done: wakes the owner
   BlockPool pool_;
   std::vector<Block> queue_;
-  std::size_t switches_ = 0;  // descriptors to go on in that are in queue_ or batch_
-  bool busy_ = false;         // the thread writes, or was woken to
+  std::size_t switches_ = 0;  // next descriptors in queue_ or batch_
+  bool busy_ = false;         // the thread writes or is being woken
   bool regular_;              // fd_ is a regular file
   bool stop_ = false;
   std::thread thread_;

@@ -16,7 +16,7 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kLongestValue = 24;  // in text: a list of ports has no end
+constexpr std::size_t kLongestValue = 24;  // in text: a list of ports can be long
 
 // --- JSON ---------------------------------------------------------------------------------------
 
@@ -64,7 +64,7 @@ std::string_view meaning(std::string_view capability) {
       {"time_wait", "when TIME_WAIT begins and ends"},
       {"fin_wait_2_orphan", "how long FIN_WAIT_2 lasts once the process has closed"},
       {"syn_received", "half-open connections, from the SYN on"},
-      {"accept_owner", "who accepted a connection"},
+      {"accept_owner", "which process accepted a connection"},
       {"reset_reason", "whether an RST was sent or received"}};
   for (const auto& [name, what] : kMeanings)
     if (name == capability) return what;
@@ -97,10 +97,10 @@ std::string missing_text(const CheckReport& report, const TextStyle& style) {
 }
 
 std::string time_wait_text(const CheckReport& report) {
-  return fmt::format(
-      "TIME_WAIT lasts {} to {} here: the kernel's timers round {} up, by {} at the most\n\n",
-      format_duration(report.time_wait.min), format_duration(report.time_wait.max),
-      format_duration(kTimeWaitLength), format_duration(report.time_wait.max - kTimeWaitLength));
+  return fmt::format("TIME_WAIT lasts {} to {} here: kernel timers round {} up, by at most {}\n\n",
+                     format_duration(report.time_wait.min), format_duration(report.time_wait.max),
+                     format_duration(kTimeWaitLength),
+                     format_duration(report.time_wait.max - kTimeWaitLength));
 }
 
 std::string sysctls_text(const CheckReport& report, const TextStyle& style) {
@@ -108,7 +108,7 @@ std::string sysctls_text(const CheckReport& report, const TextStyle& style) {
   TextTable table({{"SYSCTL"}, {"VALUE", true}, {"WHAT IT MEANS HERE"}});
   for (const SysctlFact& fact : report.sysctls) {
     std::string value = printable(fact.value.value_or("-"));
-    // The one that has a tab between two numbers.
+    // ip_local_port_range has a tab between its numbers.
     if (const auto tab = value.find("\\x09"); tab != value.npos) value.replace(tab, 4, " ");
     if (value.size() > kLongestValue) value.replace(kLongestValue - 3, value.npos, "...");
     table.add({fact.name, std::move(value), fact.effect}, fact.value ? "" : ansi::kDim);
@@ -146,10 +146,11 @@ std::string check_json(const CheckReport& report) {
     return fmt::format(R"({{"name":{},"value":{},"effect":{}}})", quoted(each.name),
                        each.value ? quoted(*each.value) : "null", quoted(each.effect));
   });
-  const std::string folklore = list(report.sysctl_mistakes, '[', ']', [](const SysctlMistake& each) {
-    return fmt::format(R"({{"file":{},"line":{},"name":{},"says":{}}})", quoted(each.file),
-                       each.line, quoted(each.name), quoted(each.says));
-  });
+  const std::string folklore =
+      list(report.sysctl_mistakes, '[', ']', [](const SysctlMistake& each) {
+        return fmt::format(R"({{"file":{},"line":{},"name":{},"says":{}}})", quoted(each.file),
+                           each.line, quoted(each.name), quoted(each.says));
+      });
   return fmt::format(
       R"({{"type":"check","time":"{}","mono_ns":{},"kernel":{},"hz":{},"netns":{},"traceable":{},)"
       R"("sees":{},"missing":{},"sysctls":{},"folklore":{},"time_wait_ns":{{"min":{},"max":{}}}}})"
@@ -163,7 +164,8 @@ std::string check_text(const CheckReport& report, const TextStyle& style) {
   const std::string missing = separated(missing_text(report, style), style.header);
   std::string folklore = sysctl_mistakes_text(report, style);
   if (!style.header) return missing + folklore;
-  if (!folklore.empty()) folklore = "\nset at boot, and not what it looks like:\n" + folklore;
+  if (!folklore.empty())
+    folklore = "\nsettings applied at boot that do not do what they seem to:\n" + folklore;
   return verdict(report, style) + sees_text(report, style) + missing + time_wait_text(report) +
          sysctls_text(report, style) + folklore;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `tcpdwell check` found out, as one JSON object and as text for people.
+// The result of `tcpdwell check`, as one JSON object and as text.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "host/sysctl_facts.h"
 #include "host/sysctl_mistakes.h"
+#include "host/tcp_timeouts.h"
 #include "model/limitation.h"
 #include "model/record.h"
-#include "host/sysctl_facts.h"
-#include "host/tcp_timeouts.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {
@@ -32,7 +32,7 @@ struct CheckReport {
 
 // One line, with its '\n'.
 std::string check_json(const CheckReport& report);
-// Without `style.header` only what is missing and the folklore: nothing, where all is well.
+// Without `style.header`, only problems: limitations and sysctl mistakes.
 std::string check_text(const CheckReport& report, const TextStyle& style);
 
 }  // namespace tcpdwell

@@ -12,12 +12,12 @@
 namespace tcpdwell {
 namespace {
 
-// Where nothing is attached to: a thread that has ended cannot be traced.
+// A thread that still lives: strace cannot attach to one that has ended.
 std::uint32_t thread_of(const Process& process, const ProcessFacts* facts) {
   return facts != nullptr ? facts->live_thread : process.pid;
 }
 
-// A path that no shell reads as anything else.
+// A path without characters that are special to a shell.
 bool is_plain(std::string_view path) {
   return std::all_of(path.begin(), path.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '/' || c == '.' || c == '-' ||
@@ -31,7 +31,7 @@ const std::string* path_of(const LeakGroup& group, const Surroundings* here) {
   return named != here->named.end() && is_plain(named->second) ? &named->second : nullptr;
 }
 
-// A container has a network namespace of its own, mostly.
+// Most containers have their own network namespace.
 bool is_in_container(const LeakGroup& group) {
   const std::string service = service_of(group.cgroup);
   return !service.empty() && !service.ends_with(".service") && !service.ends_with(".scope");
@@ -42,7 +42,7 @@ bool is_elsewhere(const LeakGroup& group, const Surroundings* here) {
   return known ? here->netns != group.netns : is_in_container(group);
 }
 
-// As ss understands it.
+// In the syntax of ss.
 std::string ss_filter(const LeakGroup& group) {
   if (group.peers == 1) return "dst " + address_text(group.peer, group.family);
   std::string state(name(group.state));

@@ -20,7 +20,7 @@ std::uint8_t byte_at(std::string_view bytes, std::size_t i) {
   return static_cast<std::uint8_t>(bytes[i]);
 }
 
-// The UTF-8 sequence that `bytes` begins with (RFC 3629: shortest form, no surrogates).
+// The UTF-8 sequence at the start of `bytes` (RFC 3629: shortest form, no surrogates).
 Sequence sequence(std::string_view bytes) {
   const std::uint8_t first = byte_at(bytes, 0);
   if (first < 0x80) return {1, first};
@@ -49,15 +49,14 @@ void append_hex_byte(std::string& out, std::uint8_t byte) {
 
 bool is_control(std::uint32_t code) { return code < 0x20 || (code >= 0x7f && code < 0xa0); }
 
-// What would reorder or break the line, and what cannot be seen or told from a blank: two names
-// that differ in one of these look alike. Unicode's categories Cf, Zl, Zp and Zs but for the blank
-// itself, and Default_Ignorable_Code_Point: soft hyphen, joiners, fillers, variation selectors,
-// tags.
+// Characters that reorder or break the line, are invisible, or look like a space: two names that
+// differ only in one look alike. Unicode's categories Cf, Zl, Zp and Zs except the space, and
+// Default_Ignorable_Code_Point: soft hyphen, joiners, fillers, variation selectors, tags.
 bool misleads(std::uint32_t code) {
   struct Range {
     std::uint32_t first, last;
   };
-  // Rising.
+  // In ascending order.
   constexpr Range kRanges[] = {
       {0xa0, 0xa0},       {0xad, 0xad},       {0x34f, 0x34f},     {0x600, 0x605},
       {0x61c, 0x61c},     {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x890, 0x891},
@@ -88,12 +87,12 @@ char* write_json_escape(char* to, std::uint32_t code) {
 
 constexpr std::size_t kWord = sizeof(std::uint64_t);
 
-// Eight bytes that stand for themselves in a JSON string: 0x20 to 0x7e but '"' and '\\'.
+// True if eight bytes need no escape in a JSON string: 0x20 to 0x7e except '"' and '\\'.
 bool is_plain(const char* bytes) {
   constexpr std::uint64_t kEach = 0x0101010101010101;
   std::uint64_t word;
   std::memcpy(&word, bytes, sizeof word);
-  // The upper bit of each byte says something about it; no sum carries into the next one.
+  // The upper bit of each byte is the result; no sum carries into the next byte.
   const std::uint64_t low = word & 0x7f * kEach;
   const std::uint64_t not_control = low + 0x60 * kEach;
   const std::uint64_t delete_sign = low + 0x01 * kEach;
@@ -107,7 +106,7 @@ bool is_plain(const char* bytes) {
 
 char* write_json_string(char* to, std::string_view bytes) {
   *to++ = '"';
-  while (bytes.size() >= kWord && is_plain(bytes.data())) {  // nearly always
+  while (bytes.size() >= kWord && is_plain(bytes.data())) {  // the usual case
     std::memcpy(to, bytes.data(), kWord);
     to += kWord;
     bytes.remove_prefix(kWord);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes of other processes (comm, cgroup path) made harmless.
+// Escapes bytes that come from other processes (comm, cgroup path).
 #pragma once
 
 #include <cstddef>
@@ -8,13 +8,13 @@
 
 namespace tcpdwell {
 
-// As a JSON string, with its quotes. What is not UTF-8 becomes U+FFFD; controls and what reorders
-// text or cannot be seen is \uNNNN, so the text is the same for a parser and harmless on a
-// terminal. There is room for json_string_room() of them; returns the end.
+// Writes a JSON string with its quotes; returns the end. Invalid UTF-8 becomes U+FFFD. Control,
+// reordering and invisible characters become \uNNNN: equal for a parser, harmless on a terminal.
+// `to` needs json_string_room() bytes.
 char* write_json_string(char* to, std::string_view bytes);
 constexpr std::size_t json_string_room(std::string_view bytes) { return 6 * bytes.size() + 2; }
-// Appended to `out`, for a terminal: control characters (C1 too), what would reorder or break the
-// line (bidi marks), what cannot be seen, and what is not UTF-8, as \xNN.
+// Appends to `out` for a terminal. Control characters (also C1), characters that reorder or break
+// the line (bidi marks), invisible characters and invalid UTF-8 become \xNN.
 void append_printable(std::string& out, std::string_view bytes);
 
 }  // namespace tcpdwell

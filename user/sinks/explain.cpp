@@ -37,7 +37,7 @@ std::string not_accepted(const LeakGroup& group) {
   std::string who = processes_text(group);
   if (group.holders.empty())
     who =
-        "the listening application (in a pid namespace that is not seen from here, or with no "
+        "the listening application (in a pid namespace that is not visible here, or without a "
         "descriptor)";
   return fmt::format("{}, and {} still in the accept queue of port {}: {} {} not accepted {}",
                      peer_closed(group), is_one(group) ? "it is" : "they are", group.local_port,
@@ -54,43 +54,42 @@ std::string shut_down(const LeakGroup& group) {
 }
 
 std::string half_closed(const LeakGroup& group) {
-  return fmt::format("{}; {}, and while that is so no timeout ends this", shut_down(group),
-                     who_holds(group));
+  return fmt::format("{}; {}, so no timeout ends this", shut_down(group), who_holds(group));
 }
 
-// It may have been half-closed for long before it was closed: when that was is not known.
+// The time of close() is unknown: the socket may have been half-closed long before.
 std::string orphaned(const LeakGroup& group) {
   const std::string_view it = is_one(group) ? "it" : "them";
-  std::string text = shut_down(group) + "; nobody holds " + std::string(it) + " any more";
+  std::string text = shut_down(group) + "; no process holds " + std::string(it);
   if (group.owner) text += fmt::format(" (owner was {})", format_process(group.owner->process));
-  return text + fmt::format(", and the kernel ends {} by itself ({})", it,
+  return text + fmt::format(", and the kernel will end {} ({})", it,
                             group.mptcp ? "net.mptcp.close_timeout" : "net.ipv4.tcp_fin_timeout");
 }
 
-// A clause about data that does not get away. Empty: there is none.
+// A clause about unsent or unacknowledged data. Empty: no such data.
 std::string unsent(const LeakGroup& group, const Diagnosis& diagnosis) {
   const std::uint64_t bytes = group.unsent_bytes.value_or(0);
   if (bytes == 0) return "";
   const std::string data =
       fmt::format("{} {}", format_count(bytes, "byte"), bytes == 1 ? "is" : "are");
   if (diagnosis.window_closed)
-    return data + " unsent: the peer answers, but takes no more data (its window is closed)";
+    return data + " unsent: the peer answers, but accepts no more data (its window is closed)";
   if (diagnosis.retransmits)
-    return data + " sent again and again: no acknowledgment comes from the peer";
+    return data + " retransmitted repeatedly: the peer does not acknowledge";
   return data + " not acknowledged by the peer";
 }
 
-// An orphan's data is tried for a while; nothing but the process ends a socket that is held.
+// The kernel retries the data of an orphan for some minutes. A held socket ends only if its process
+// closes it.
 std::string how_it_ends(const LeakGroup& group, const Diagnosis& diagnosis) {
   if (!group.attached)
-    return "; nobody holds " + std::string(is_one(group) ? "it" : "them") +
-           " any more, and the kernel gives up by itself after some minutes";
+    return "; no process holds " + std::string(is_one(group) ? "it" : "them") +
+           ", and the kernel gives up after some minutes";
   if (group.holders.empty()) return "";
-  return "; " + who_holds(group) +
-         (diagnosis.window_closed ? ", and while that is so no timeout ends this" : "");
+  return "; " + who_holds(group) + (diagnosis.window_closed ? ", so no timeout ends this" : "");
 }
 
-// A state whose reason is not judged, or the kernel could not be asked.
+// A state without a cause, or the kernel gave no answer.
 std::string only_how_long(const LeakGroup& group, const Diagnosis& diagnosis) {
   std::string text = how_long(group);
   if (const std::string data = unsent(group, diagnosis); !data.empty()) {
@@ -103,8 +102,8 @@ std::string only_how_long(const LeakGroup& group, const Diagnosis& diagnosis) {
   return text;
 }
 
-// The process waits for another peer than the one that closed. That is a conclusion from the times:
-// said as one.
+// The process waits for another peer than the one that closed. That is concluded from the times, so
+// the sentence says "seems".
 std::string relayed(const LeakGroup& group) {
   const std::string relay = processes_text(group);
   const std::string other = address_text(*group.relay_peer, group.relay_family);
@@ -112,7 +111,8 @@ std::string relayed(const LeakGroup& group) {
     return fmt::format("{}; {} seems to relay: its peer {} had closed right before",
                        shut_down(group), relay, other);
   return fmt::format(
-      "{}; {} seems to relay: it passed that on to {} and waits for that peer to close, too; {}",
+      "{}; {} seems to relay: it forwarded the close to {} and waits for that peer to close, too; "
+      "{}",
       peer_closed(group), relay, other, who_holds(group));
 }
 
@@ -131,17 +131,17 @@ std::string what_is_wrong(const LeakGroup& group, const Diagnosis& diagnosis) {
     case Cause::None: return only_how_long(group, diagnosis);
     case Cause::NotAccepted: return not_accepted(group);
     case Cause::DataUnread:
-      return fmt::format("{}; {} that came before {} unread, and {}", peer_closed(group),
+      return fmt::format("{}; {} received before that {} unread, and {}", peer_closed(group),
                          size_text(group.unread_bytes),
                          group.unread_bytes.value_or(0) > 1 ? "are" : "is", who_holds(group));
     case Cause::Sending: return sending(group, diagnosis);
     case Cause::EofUnread:
-      return fmt::format("{}; all data has been read, but not the end of stream behind it, and {}",
+      return fmt::format("{}; all data has been read, but not the end of stream, and {}",
                          peer_closed(group), who_holds(group));
     case Cause::EofRead:
       return fmt::format(
           "{}; nothing is left to read{}, and {}", peer_closed(group),
-          group.mptcp ? " (but the end of stream, perhaps: MPTCP does not tell)" : "",
+          group.mptcp ? " (except perhaps the end of stream: MPTCP does not show it)" : "",
           who_holds(group));
     case Cause::HalfClosed: return half_closed(group);
     case Cause::Orphaned: return orphaned(group);

@@ -16,13 +16,12 @@ std::string age_of(const LeakGroup& group) {
   return group.oldest.error ? age : "at least " + age;
 }
 
-// "port 80"; where a rule of TPROXY hands connections to a listener of another port: "port 3128
-// (TPROXY: it gets those to port 80)"
+// "port 80"; with a TPROXY rule, "port 3128 (TPROXY redirects port 80 to it)"
 std::string port_text(const LeakGroup& group) {
   const std::uint16_t port = group.queue ? group.queue->port : 0;
   if (port == 0 || port == group.local_port) return fmt::format("port {}", group.local_port);
   return fmt::format(
-      "port {} (TPROXY: it gets those to {})", port,
+      "port {} (TPROXY redirects {} to it)", port,
       group.local_port == 0 ? "other ports" : fmt::format("port {}", group.local_port));
 }
 
@@ -60,13 +59,13 @@ std::string drops(const AcceptQueue& queue) {
 
 std::string who(const LeakGroup& group) {
   if (group.holders.empty() && group.queue && group.queue->hidden_holder)
-    return fmt::format("its listener is held in another pid namespace, by {}",
+    return fmt::format("its listener is held by {} in another pid namespace",
                        format_process(*group.queue->hidden_holder));
-  if (group.holders.empty()) return "no process seen from here holds its listener";
+  if (group.holders.empty()) return "no process visible here holds its listener";
   const bool several = group.holders.size() > 1;
   std::string text = fmt::format("{} {} not accepted {}", processes_text(group),
                                  several ? "have" : "has", is_one(group) ? "it" : "them");
-  if (diagnose(group).halt != Halt::None) return text;  // the reason is told apart
+  if (diagnose(group).halt != Halt::None) return text;  // another clause has the reason
   return text + fmt::format(": hung, at {} connection limit, or still starting",
                             several ? "their" : "its");
 }
@@ -82,7 +81,7 @@ std::string explain_accept(const LeakGroup& group, bool alive) {
   std::string text = waiting(group, alive) + left_by_peer(group);
   if (!alive) {
     return text +
-           (group.holders.empty() ? "; nobody accepted "
+           (group.holders.empty() ? "; no process accepted "
                                   : fmt::format("; {} did not accept ", processes_text(group))) +
            (is_one(group) ? "it" : "them");
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is wrong with connections that nobody accepts, in words. The listener's descriptor is none
-// of theirs: nothing here says that anybody should close it.
+// Explains connections that no process accepts. The holders are those of the listener, so no text
+// here advises to close a descriptor.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace tcpdwell {
 
-// A sentence. `alive`: it is so now.
+// A sentence. `alive`: the connections still wait.
 std::string explain_accept(const LeakGroup& group, bool alive);
 // "queue 3 of backlog 2: full"
 std::string queue_text(const AcceptQueue& queue);

@@ -8,40 +8,42 @@
 namespace tcpdwell {
 namespace {
 
-std::string_view how_it_ended(const LeakGroup& group) {
+// How the connection ended: "timed out"; `was` precedes a passive one.
+struct HowEnded {
+  bool passive;
+  std::string_view text;
+};
+
+HowEnded how_it_ended(const LeakGroup& group) {
   switch (group.ended) {
-    case Ended::ResetReceived: return "reset by the peer";
-    case Ended::ResetSent: return "reset by this side";
-    case Ended::Timeout: return "given up, as the peer did not answer any more,";
-    case Ended::Killed: return "killed (SOCK_DESTROY)";
-    case Ended::Fin: return "closed by both sides";
+    case Ended::ResetReceived: return {true, "reset by the peer"};
+    case Ended::ResetSent: return {true, "reset by this side"};
+    case Ended::Timeout: return {false, "timed out"};
+    case Ended::Killed: return {true, "killed (SOCK_DESTROY)"};
+    case Ended::Fin: return {true, "closed by both sides"};
     default: break;
   }
   switch (group.pending_error) {
     case ECONNRESET:
-    case EPIPE: return "reset";
-    case ETIMEDOUT: return "given up, as the peer did not answer any more,";
-    case ECONNABORTED: return "aborted (SOCK_DESTROY)";
-    default: return "over";
+    case EPIPE: return {true, "reset"};
+    case ETIMEDOUT: return {false, "timed out"};
+    case ECONNABORTED: return {true, "aborted (SOCK_DESTROY)"};
+    default: return {false, "ended"};
   }
 }
 
 std::string not_fetched(const LeakGroup& group) {
   if (group.pending_error == 0) return "";
-  return fmt::format("; {} was never fetched from {}", errno_name(group.pending_error),
-                     is_one(group) ? "it" : "them");
+  return fmt::format("; {} pending {} was never read", is_one(group) ? "its" : "their",
+                     errno_name(group.pending_error));
 }
 
-std::string begin(const LeakGroup& group, std::string_view ago) {
-  const std::string_view how = how_it_ended(group);
-  // "over 2m ago" would be no sentence.
-  if (how == "over") {
-    if (is_one(group)) return fmt::format("the connection ended {}", ago);
-    return fmt::format("{} connections ended, {}", group.count, ago);
-  }
-  if (is_one(group)) return fmt::format("the connection was {} {}", how, ago);
-  const bool has_comma = how.back() == ',';
-  return fmt::format("{} connections were {}{} {}", group.count, how, has_comma ? "" : ",", ago);
+std::string end_text(const LeakGroup& group, std::string_view ago) {
+  const HowEnded how = how_it_ended(group);
+  if (is_one(group))
+    return fmt::format("the connection {}{} {}", how.passive ? "was " : "", how.text, ago);
+  return fmt::format("{} connections {}{}, {}", group.count, how.passive ? "were " : "", how.text,
+                     ago);
 }
 
 }  // namespace
@@ -73,9 +75,9 @@ std::string closed_text(const LeakGroup& group, std::string_view ago, std::strin
                                  : fmt::format("connect() failed {} times, {}", group.count, ago);
     return fmt::format("{}, and {}{}", what, who_holds, not_fetched(group));
   }
-  std::string text = begin(group, ago);
+  std::string text = end_text(group, ago);
   if (group.cause == Cause::DataUnread)
-    text += fmt::format("; {} that came before {} unread", unread,
+    text += fmt::format("; {} received before that {} unread", unread,
                         group.unread_bytes.value_or(0) > 1 ? "are" : "is");
   return fmt::format("{}, and {}{}", text, who_holds, not_fetched(group));
 }
@@ -83,9 +85,8 @@ std::string closed_text(const LeakGroup& group, std::string_view ago, std::strin
 std::string closed_in_the_past(const LeakGroup& group, std::string_view unread) {
   if (group.cause == Cause::ConnectFailed)
     return "connect() failed, and the descriptor was not closed";
-  std::string how(how_it_ended(group));
-  if (how.back() == ',') how.pop_back();
-  std::string text = fmt::format("the connection was {}", how);
+  const HowEnded how = how_it_ended(group);
+  std::string text = fmt::format("the connection {}{}", how.passive ? "was " : "", how.text);
   if (group.cause == Cause::DataUnread) text += fmt::format(", {} not read", unread);
   return text + ", and the descriptor was not closed";
 }
@@ -96,8 +97,8 @@ std::string closed_next_step(const LeakGroup& group, std::string_view who,
     return fmt::format("see what {} is doing instead of read(){}", who, strace);
   if (group.cause == Cause::NotClosed && group.pending_error != 0)
     return fmt::format(
-        "let {} watch its idle connections for reading and errors (a pool often does not) and "
-        "close() one when the peer is gone",
+        "make {} poll its idle connections for reading and errors (pools often do not) and close() "
+        "one when the peer is gone",
         who);
   return fmt::format("find where {} handles the {} but does not close(){}", who,
                      group.ended == Ended::Fin ? "end of stream" : "error", strace);

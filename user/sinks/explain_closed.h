@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is said of descriptors whose connection is over (state CLOSED). Part of explain.h.
+// Explains descriptors whose connection is over (state CLOSED). Part of explain.h.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,16 @@
 
 namespace tcpdwell {
 
-// It is a descriptor whose connection is over.
+// The group is of descriptors whose connection is over.
 bool is_closed(const LeakGroup& group);
 
-// "ECONNRESET"; "errno 200" for what no connection ends with.
+// "ECONNRESET"; "errno 200" for an error that ends no connection.
 std::string errno_name(std::uint16_t error);
 
 // `ago`: "2m10s ago"; `who_holds`: a clause; `unread`: "26 bytes". All printable.
 std::string closed_text(const LeakGroup& group, std::string_view ago, std::string_view who_holds,
                         std::string_view unread);
-// The same, of what is no longer there.
+// The same in the past tense.
 std::string closed_in_the_past(const LeakGroup& group, std::string_view unread);
 // `who`: the program; `strace`: ": strace ..." or nothing.
 std::string closed_next_step(const LeakGroup& group, std::string_view who, std::string_view strace);

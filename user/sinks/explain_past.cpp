@@ -20,14 +20,14 @@ std::string what_was_wrong(const LeakGroup& group) {
   switch (group.cause) {
     case Cause::None: break;
     case Cause::NotAccepted:
-      return fmt::format("nobody accepted {} from the queue of port {}", it, group.local_port);
+      return fmt::format("no process accepted {} from the queue of port {}", it, group.local_port);
     case Cause::DataUnread:
       return size_text(group.unread_bytes) + " before the end of stream not read";
     case Cause::Sending: return size_text(group.unsent_bytes) + " not acknowledged by the peer";
-    case Cause::EofUnread: return "all data read, but not the end of stream behind it";
+    case Cause::EofUnread: return "all data read, but not the end of stream";
     case Cause::EofRead: return "nothing was left to read";
     case Cause::HalfClosed: return "this side was shut down, and the peer did not close";
-    case Cause::Orphaned: return fmt::format("nobody held {} any more", it);
+    case Cause::Orphaned: return fmt::format("no process held {}", it);
     case Cause::NotClosed:
     case Cause::ConnectFailed: break;
   }
@@ -40,9 +40,10 @@ std::string until_exit(const LeakGroup& group) {
     who = processes_text(group);
   else if (group.owner)
     who = format_process(group.owner->process) + in_service(group);
-  std::string text = fmt::format("{}{} until {} exited; nothing else closed {}", how_long(group),
-                                 is_one(group) ? "" : ",", who, is_one(group) ? "it" : "them");
-  if (group.by_runtime) text += " but its own clean-up just before that";
+  std::string text = fmt::format(
+      "{}{} until {} exited; only {} closed {}", how_long(group), is_one(group) ? "" : ",", who,
+      group.by_runtime ? "its clean-up just before the exit" : "the exit",
+      is_one(group) ? "it" : "them");
   if (group.unread_bytes.value_or(0) != 0)
     text += fmt::format("; {} never read", size_text(group.unread_bytes));
   return text;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stuck sockets whose processes may be gone, as in the report of `run`; and what all sentences
-// about stuck sockets share.
+// Explains stuck sockets whose processes may be gone, as in the report of `run`. And phrases that
+// all explanations share.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace tcpdwell {
 
-// All of it is printable.
+// The results are printable.
 std::string in_the_past(const LeakGroup& group);
 std::string next_step_in_the_past(const LeakGroup& group);
 
@@ -17,7 +17,7 @@ std::string next_step_in_the_past(const LeakGroup& group);
 std::string age_text(const Dwell& dwell);
 // "in CLOSE_WAIT for 3.2s"
 std::string how_long(const LeakGroup& group);
-// "4,096 bytes", "data" where it is not known how much
+// "4,096 bytes", "data" if the size is unknown
 std::string size_text(const std::optional<std::uint64_t>& bytes);
 
 }  // namespace tcpdwell

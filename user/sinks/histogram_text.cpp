@@ -14,14 +14,13 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kBar = 50;        // characters of the longest
-constexpr std::size_t kRanges = 24;     // of equal steps, at the most
-constexpr std::int64_t kFinest = 1000;  // what a duration is written to
+constexpr std::size_t kBar = 50;        // length of the longest bar
+constexpr std::size_t kRanges = 24;     // limit for equal steps
+constexpr std::int64_t kFinest = 1000;  // ns; the precision of printed durations
 constexpr std::int64_t kHighest = std::int64_t{1} << 62U;
 constexpr std::int64_t kNoEnd = std::numeric_limits<std::int64_t>::max();
 
-// The histogram's own buckets, some of them together: what is within a factor of two would fall
-// into the wrong one of round steps.
+// Merges buckets of the histogram: within a factor of two, round steps would split buckets.
 std::vector<std::int64_t> equal_steps(Nanos low, Nanos high) {
   std::vector<std::int64_t> bounds = {Histogram::begin_of(low).count()};
   for (Nanos at = low; at <= high && bounds.back() < kHighest; at = Nanos{bounds.back()})

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A distribution of dwells drawn with characters, a line a range:
+// Draws a distribution of dwells, one line for each range:
 //
 //     60.000s  to 61.000s  1,204  48.2%  ############
-//
-// Equal steps where all but one in a hundred are within a factor of two, like those of TIME_WAIT;
-// else 1, 2, 5 of each power of ten.
+// Equal steps if 99 % are within a factor of two, as of TIME_WAIT; otherwise 1, 2, 5 of each power
+// of ten.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A flag as an object of JSON. See json_line.h for the manner.
+// A flag as a JSON object; see json_line.h.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 namespace tcpdwell::json {
 
 char* flag(char* to, const FlagRecord& record);
-// How long it can get, beside its socket.
+// Maximum size without its socket.
 std::size_t room_for_flag(const FlagRecord& record);
 
 }  // namespace tcpdwell::json

@@ -33,14 +33,14 @@ char* address(char* to, const Endpoint& end, Family family) {
   for (std::size_t i = 0; i < 4; ++i) {
     const ByteText& byte = kBytes[end.addr[i]];
     std::memcpy(to, byte.text.data(),
-                byte.text.size());  // the next one overwrites what is too much
+                byte.text.size());  // the next write overwrites the excess
     to += byte.size;
     *to++ = '.';
   }
   return to - 1;
 }
 
-// Of both what changes once a second is kept.
+// Caches the part that changes once a second.
 char* time(char* to, Nanos unix_time) {
   constexpr std::size_t kLength = 19;
   struct Cache {

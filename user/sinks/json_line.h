@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pieces of a line of JSON. Each is written to where there is room for it, and returns its end:
-// nothing is allocated, and where the line goes on stays in a register.
+// Functions that write parts of a JSON line. Each writes to memory with enough room and returns the
+// end: no allocation, and the position stays in a register.
 #pragma once
 
 #include <array>
@@ -16,10 +16,10 @@
 
 namespace tcpdwell {
 
-// The buffer of a line, used again and again.
+// The reusable buffer of a line.
 class JsonLine {
  public:
-  // Begins anew; at most `room` bytes will be put in. What was in it is gone.
+  // Begins a line of at most `room` bytes; drops the contents.
   char* begin(std::size_t room) {
     if (room > room_) {
       room_ = room;
@@ -38,7 +38,7 @@ class JsonLine {
 
 namespace json {
 
-// The size is known when this is compiled: a few moves.
+// Constant size: compiles to a few moves.
 template <std::size_t N>
 char* put(char* to, const char (&literal)[N]) {
   std::memcpy(to, literal, N - 1);
@@ -57,7 +57,7 @@ inline char* text(char* to, std::string_view text) {
 
 template <typename Int>
 char* number(char* to, Int value) {
-  if (value >= 0 && value < 10) return put(to, static_cast<char>('0' + value));  // very often
+  if (value >= 0 && value < 10) return put(to, static_cast<char>('0' + value));  // the usual case
   return std::to_chars(to, to + 24, value).ptr;
 }
 
@@ -73,7 +73,7 @@ inline constexpr auto kPairs = [] {
   return pairs;
 }();
 
-// Exactly `width` of them.
+// Exactly `width` digits.
 inline char* digits(char* to, std::uint32_t value, int width) {
   for (int left = width; left > 0; left -= 2, value /= 100) {
     const auto& pair = kPairs[value % 100];
@@ -85,7 +85,7 @@ inline char* digits(char* to, std::uint32_t value, int width) {
   return to + width;
 }
 
-// One of our own words: nothing to escape. Empty: null.
+// A word of our own, which needs no escape. Empty: null.
 inline char* word(char* to, std::string_view word) {
   if (word.empty()) return put(to, "null");
   *to = '"';
@@ -96,7 +96,7 @@ inline char* word(char* to, std::string_view word) {
 char* address(char* to, const Endpoint& end, Family family);
 // RFC 3339, UTC, with nanoseconds.
 char* time(char* to, Nanos unix_time);
-// As number(), of what is near the one before.
+// As number(), but fast for values near the previous one.
 char* mono_ns(char* to, Nanos mono);
 
 }  // namespace json

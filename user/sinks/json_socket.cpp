@@ -9,14 +9,14 @@
 namespace tcpdwell::json {
 namespace {
 
-// All of `value` has its part in the lower bits: addresses differ in their last bytes, which are
-// the upper ones here.
+// Mixes all of `value` into the lower bits: addresses differ in their last bytes, which are the
+// upper ones here.
 std::size_t spread(std::uint64_t value) {
   value ^= value >> 32U;
   return value * 0x9e3779b97f4a7c15 >> 40U;
 }
 
-// An address, and its namespace if that is said with it.
+// An address, with its namespace if that is printed, too.
 struct Where {
   std::array<std::uint8_t, 16> addr{};
   std::uint32_t netns = 0;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The members of a line of JSON that many lines have in common: which socket it is about, whose
-// that is, and its states. See json_line.h for the manner.
+// JSON members that many lines share: the socket, its owner and its states; see json_line.h.
 #pragma once
 
 #include <optional>
@@ -23,7 +22,7 @@ char* count_or_null(char* to, const std::optional<std::uint64_t>& count);
 // "name":
 char* quoted_key(char* to, std::string_view name);
 
-// Between the members of an object whose first one is not known beforehand.
+// Separates members of an object whose first member is not fixed.
 struct Separator {
   bool first = true;
   char* put(char* out) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which records a run prints (--only). Start, lost and end are always wanted.
+// Which records a run prints (--only). Start, lost and end records are always printed.
 #pragma once
 
 #include "model/record.h"
@@ -11,11 +11,14 @@ struct Kinds {
   bool flags = true;
   bool connections = true;
   bool want(const Record& record) const {
-    if (std::holds_alternative<TransitionRecord>(record)) return transitions;
-    if (std::holds_alternative<FlagRecord>(record)) return flags;
-    if (std::holds_alternative<ConnectionRecord>(record)) return connections;
-    if (std::holds_alternative<FailedConnectsRecord>(record)) return transitions || connections;
-    return true;
+    return std::visit(
+        Overloaded{[this](const TransitionRecord&) { return transitions; },
+                   [this](const FlagRecord&) { return flags; },
+                   [this](const ConnectionRecord&) { return connections; },
+                   [this](const FailedConnectsRecord&) { return transitions || connections; },
+                   [](const StartRecord&) { return true; }, [](const LostRecord&) { return true; },
+                   [](const ClockRecord&) { return true; }, [](const EndRecord&) { return true; }},
+        record);
   }
 };
 

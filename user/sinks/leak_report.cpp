@@ -22,7 +22,7 @@ std::string port_text(const LeakGroup& group) {
 bool is_orphaned(const LeakGroup& group) { return group.cause == Cause::Orphaned; }
 bool has_failed(const LeakGroup& group) { return group.cause == Cause::ConnectFailed; }
 
-// Where only the upper bound of the age passes the threshold, that is what counts.
+// If only the upper bound of the age passes the threshold, print that one.
 std::string oldest_text(const LeakGroup& group) {
   if (!group.certain && group.at_most) return "at most " + format_duration(*group.at_most);
   return format_dwell(group.oldest);
@@ -39,7 +39,7 @@ std::string watched_text(const WatchedState& state) {
   return text;
 }
 
-// What was nearly listed: ": 12 in CLOSE_WAIT, the oldest ≥3.2s; 0 in accept queues"
+// The states below their thresholds: ": 12 in CLOSE_WAIT, the oldest ≥3.2s; 0 in accept queues"
 std::string nearly_text(std::span<const WatchedState> watched) {
   std::string text;
   for (const WatchedState& state : watched)
@@ -68,7 +68,7 @@ void LeakReport::print(const When& when, std::span<const WatchedState> watched) 
   Memory now;
   for (const LeakGroup& group : groups) {
     if (group.key != group.wider_key) now[group.wider_key].count += group.count;
-    // What is not certainly stuck is not gone when it is, or when it is known not to be.
+    // A group of unknown age is not reported as gone once its age is known.
     now[group.key] = {group.count, group.certain ? title(group) : "", group.wider_key};
   }
   if (!groups.empty()) print_groups(groups, when.mono - last_);
@@ -83,7 +83,7 @@ void LeakReport::print(const When& when, std::span<const WatchedState> watched) 
 std::string LeakReport::growth(const LeakGroup& group, Nanos elapsed) const {
   const auto before = memory_.find(group.key);
   if (before == memory_.end()) {
-    // In the last round it may have been among the many peers of one group.
+    // In the last round its peer may have been part of a wider group.
     const auto wider = memory_.find(group.wider_key);
     return wider != memory_.end() && !wider->second.shown.empty() ? "?" : "new";
   }
@@ -127,7 +127,7 @@ void LeakReport::print_gone(const Memory& now) {
   };
   std::vector<std::string> lines;
   for (const auto& [key, seen] : memory_) {
-    // What is now among the many peers of one group, or was and is a group of its own, is there.
+    // Not gone if its peer is part of a wider group now, or was before.
     if (seen.shown.empty() || now.contains(key) || is_shown(seen.wider_key)) continue;
     lines.push_back(fmt::format("gone: {} ({})\n", seen.shown, format_count(seen.count, "socket")));
   }
@@ -155,9 +155,9 @@ void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When&
                                               format_count(stuck_groups, "group"));
   if (groups.empty()) text += nearly_text(watched);
   if (unknown != 0)
-    text += fmt::format("; {} of unknown age that may be", format_count(unknown, "socket"));
+    text += fmt::format("; {} of unknown age may be stuck", format_count(unknown, "socket"));
   if (orphaned != 0)
-    text += fmt::format("; {} in FIN_WAIT_2 that the kernel will end by itself",
+    text += fmt::format("; {} in FIN_WAIT_2 that the kernel will end",
                         format_count(orphaned, "orphaned socket"));
   if (failed != 0)
     text += fmt::format("; {} whose connect() failed", format_count(failed, "open socket"));

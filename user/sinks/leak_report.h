@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `tcpdwell leaks` prints for people: a table of groups, worst first, each with what is wrong
-// and what to do next; and with --watch how fast each group grows from round to round.
+// The text output of `tcpdwell leaks`: a table of groups, worst first, each with an explanation and
+// a next step; with --watch, also the growth of each group since the last round.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "lifecycle/owned_flags.h"
 #include "leaks/leak_groups.h"
+#include "lifecycle/owned_flags.h"
 #include "model/record.h"
 #include "sinks/output.h"
 #include "sinks/text_format.h"
@@ -21,19 +21,19 @@ namespace tcpdwell {
 class LeakReport {
  public:
   LeakReport(Output& output, const TextStyle& style) : output_(output), style_(style) {}
-  // Cleared flags are no leaks: ignored.
+  // Ignores cleared flags.
   void add(const FlagRecord& flag);
-  // Writes the round and begins the next one. `watched`: what there is in the states that may be
-  // flagged, whether it is or not.
+  // Writes the round and begins the next one. `watched`: all sockets in the states that can be
+  // flagged, flagged or not.
   void print(const When& when, std::span<const WatchedState> watched);
-  // The last round that was printed had a socket that decides the exit status.
+  // The last round had a socket that makes the exit status 1.
   bool leaked() const { return leaked_; }
 
  private:
-  // A group of the last round, or what all groups that differ by the peer's address only make up.
+  // A group of the last round, or all groups together that differ only in the address of the peer.
   struct Seen {
     std::size_t count = 0;
-    std::string shown;  // how "gone" names it; empty: was no group of its own
+    std::string shown;  // its name in a "gone" line; empty: it was not printed as a group
     std::string wider_key;
   };
   using Memory = absl::flat_hash_map<std::string, Seen>;

@@ -242,7 +242,7 @@ char* append(char* out, const EndRecord& record) {
   return out;
 }
 
-// How long a line can get: our own words and numbers, and the bytes of others at their worst.
+// Maximum size of a line: fixed words and numbers, and the worst case of escaped bytes.
 constexpr std::size_t kPlain = 2048;
 constexpr std::size_t kWatched = 192;
 
@@ -279,8 +279,8 @@ void NdjsonSink::write(const Record& record) noexcept {
   output_.write(line_.text());
 }
 
-// The end settles connections whose end was not certain. Their lines may be many, and may be
-// dropped, too: only now all drops are known.
+// The end of a run resolves pending ends. Their lines may be dropped, too, so the count of drops is
+// final only now.
 void NdjsonSink::write_end(EndRecord end) noexcept {
   end.output_dropped = output_.dropped_lines();
   write_json(line_, end);

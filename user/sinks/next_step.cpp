@@ -64,10 +64,10 @@ class NextStep {
     const std::string who = process_text(process);
     switch (diagnosis_.halt) {
       case Halt::Stopped:
-        return fmt::format("find out who stopped {}, then let it go on: kill -CONT {}", who,
+        return fmt::format("find out what stopped {}, then resume it: kill -CONT {}", who,
                            process.process.pid);
       case Halt::Traced:
-        return fmt::format("see which process traces {}: grep TracerPid /proc/{}/status", who,
+        return fmt::format("find the process that traces {}: grep TracerPid /proc/{}/status", who,
                            process.facts->live_thread);
       case Halt::InKernel:
         return fmt::format("see what {} waits for in the kernel: cat /proc/{}/stack", who,
@@ -81,9 +81,8 @@ class NextStep {
     std::string maker;
     append_printable(maker, group_.maker->comm_view());
     return fmt::format(
-        "let {} open its sockets with SOCK_CLOEXEC (accept4(), socket()) or set FD_CLOEXEC, so "
-        "that "
-        "the programs that it starts do not inherit them; until {} {}, {} open",
+        "make {} open its sockets with SOCK_CLOEXEC (accept4(), socket()) or set FD_CLOEXEC, so "
+        "that the programs that it starts do not inherit them; until {} {}, {} open",
         maker, are_equal_processes(group_) ? "these children" : program(),
         are_equal_processes(group_) ? "end" : "ends",
         is_one(group_) ? "this one stays" : "these stay");
@@ -92,13 +91,13 @@ class NextStep {
   std::string other_side_of_relay() const {
     std::string text = fmt::format(
         "find out why the application at {} does not close its side; a timeout for half-closed "
-        "connections in {} bounds this",
+        "connections in {} limits how long this lasts",
         address_text(*group_.relay_peer, group_.relay_family), program());
     if (program().starts_with("haproxy")) text += " (timeout client-fin, timeout server-fin)";
     return text;
   }
 
-  // If it is on this host, by what it does.
+  // The advice uses the process of the peer if it is on this host.
   std::string peer_has_to_act() const {
     const std::string process = other_process_text(group_);
     if (group_.behind_relay && group_.other_end)
@@ -115,7 +114,7 @@ class NextStep {
     const ProcessFacts* facts = group_.other_end_facts ? &*group_.other_end_facts : nullptr;
     const bool stopped = facts != nullptr && facts->state == 'T';
     if (stopped)
-      return fmt::format("find out who stopped {}, then let it go on: kill -CONT {}", process,
+      return fmt::format("find out what stopped {}, then resume it: kill -CONT {}", process,
                          other.pid);
     const std::string command = diagnosis_.window_closed
                                     ? threads_command(other, facts, here_)
@@ -123,15 +122,15 @@ class NextStep {
     return fmt::format("find out why {} does not {}{}", process, does, after_colon(command));
   }
 
-  // In flight over a unix socket, in an io_uring, in the kernel: no descriptor says so.
+  // No descriptor: in flight over a unix socket, in an io_uring, or used by the kernel.
   std::string find_holder() const {
     return fmt::format("find what still uses {}{}", is_one(group_) ? "it" : "them", ss("-tnpoe"));
   }
 
   std::string watch_idle() const {
     return fmt::format(
-        "let {} watch its idle connections for reading (a pool often does not) "
-        "and close() one when read() returns 0",
+        "make {} poll its idle connections for reading (pools often do not) and close() one when "
+        "read() returns 0",
         program());
   }
 
@@ -143,20 +142,21 @@ class NextStep {
 
   std::string step_for_network() const {
     if (group_.cause == Cause::None && group_.unsent_bytes.value_or(0) == 0)
-      return fmt::format("see whether the network loses the FIN or the peer is gone{}", ss("-tno"));
-    return fmt::format("see whether the peer takes data and the network carries it{}", ss("-tino"));
+      return fmt::format("check whether the network loses the FIN or the peer is gone{}",
+                         ss("-tno"));
+    return fmt::format("check whether the peer reads data and the network delivers it{}",
+                       ss("-tino"));
   }
 
   std::string step_for_state() const {
     switch (group_.state) {
       case State::SynSent:
-        return "find out why the peer does not answer: is it up, is a firewall in between?";
+        return "find out why the peer does not answer: is it up? does a firewall drop the packets?";
       case State::SynReceived:
         return "find out why the client does not finish the handshake: a scan, a SYN flood, or "
-               "answers that get lost?";
+               "lost packets?";
       case State::TimeWait:
-        return "nothing: the kernel ends it after 60s, and it only keeps the port pair from being "
-               "used again";
+        return "nothing: the kernel ends it after 60s; until then it only reserves the port pair";
       case State::Listen: return "nothing: a listener is meant to stay";
       default: break;
     }
@@ -180,8 +180,7 @@ class NextStep {
                            program(), strace(kReadingCalls));
       case Cause::HalfClosed:
         return fmt::format(
-            "let {} wait for the peer with a timeout after shutdown(), and then close()",
-            program());
+            "make {} wait for the peer with a timeout after shutdown(), then close()", program());
       case Cause::NotClosed:
       case Cause::ConnectFailed: break;
       case Cause::Orphaned:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What whoever reads about stuck sockets should do next: one step, with the command for it.
+// The next step for stuck sockets: one action, with its command.
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@
 
 namespace tcpdwell {
 
-// Printable. `here` may be null. `alive`: its processes can still be looked at; else no command is
-// told.
+// Printable. `here` may be null. `alive`: the processes still exist; otherwise the advice contains
+// no command.
 std::string next_step(const LeakGroup& group, const Diagnosis& diagnosis, const Surroundings* here,
                       bool alive = true);
 

@@ -13,17 +13,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kFirstPatience = 100ms;  // events are waiting meanwhile
+constexpr auto kFirstPatience = 100ms;  // events wait meanwhile
 
-// At full churn some 225 MB come a second: a quarter of a second at least, five at the most.
+// Full churn makes some 225 MB a second: at least a quarter of a second, at most five.
 std::size_t default_buffer() {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const auto memory = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) * page;
   return std::clamp<std::size_t>(memory / 64, 64U << 20U, 1U << 30U);
 }
 
-// A pipe of 64 KiB is full before its reader has had its turn. As much as anybody may ask for
-// (/proc/sys/fs/pipe-max-size), if it is granted.
+// A pipe of 64 KiB is full before its reader runs. Ask for the unprivileged maximum
+// (/proc/sys/fs/pipe-max-size).
 void enlarge_pipe(int fd) {
   constexpr int kPipe = 1 << 20;
   if (const int size = ::fcntl(fd, F_GETPIPE_SZ); size > 0 && size < kPipe)
@@ -44,10 +44,13 @@ Result<Output> Output::open(const std::string& path, std::size_t buffer, FilePol
   Output output(STDOUT_FILENO, buffer);
   if (path.empty()) {
     const auto id = id_of(STDOUT_FILENO);
-    // The next descriptor that is made would be taken for it.
+    // Otherwise the next new descriptor would get its number.
     if (!id) return system_error("standard output", 0, "It is closed: use --output FILE");
     if (std::find(policy.in_use.begin(), policy.in_use.end(), *id) != policy.in_use.end())
-      return Error{"standard output is a file that is being read", {}, {}};
+      return Error{
+          "standard output is a file that another option reads. Redirect it to another file",
+          {},
+          {}};
     enlarge_pipe(STDOUT_FILENO);
     return output;
   }
@@ -100,8 +103,8 @@ Output::Status Output::finish() {
 bool Output::reopen() {
   if (path_.empty()) return true;
   if (flush() == Status::Failed) return false;
-  // Not renamed, after all: what it has stays. Signals are read between two steps only, so the
-  // open() of a FIFO without a reader must not wait.
+  // If the file was not renamed, keep its contents. Signals are read only between two steps, so
+  // open() of a FIFO without a reader must not block.
   auto file =
       make_file(path_, Opening::Continued, policy_, "--output: opening " + path_ + " again");
   if (!file && file.error().code == std::errc::no_such_device_or_address) {

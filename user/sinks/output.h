@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where text and NDJSON go: stdout, stderr or a file of any kind. A thread writes (BlockWriter);
-// the caller never waits for a disk or a reader. What the buffer has no room for is dropped by
-// whole lines, and counted.
+// Output of text and NDJSON: stdout, stderr or a file of any kind. A thread writes (BlockWriter);
+// the caller never waits for a disk or a reader. If the buffer is full, whole lines are dropped and
+// counted.
 #pragma once
 
 #include <chrono>
@@ -23,37 +23,35 @@ class Output {
  public:
   enum class Status { Ok, Closed, Failed };
 
-  // `path` empty: stdout. A file is made or emptied. `buffer`: bytes that may wait to be written;
-  // 0: by the memory of this machine.
+  // `path` empty: stdout. Makes or truncates a file. `buffer`: limit of pending bytes; 0: by the
+  // memory of this machine.
   static Result<Output> open(const std::string& path, std::size_t buffer = 0,
                              FilePolicy policy = {});
-  // Takes a descriptor that the caller keeps open.
+  // Keep `fd` open.
   explicit Output(int borrowed_fd, std::size_t buffer = 0);
   Output(Output&&) = default;
-  Output& operator=(Output&&) = delete;  // would close a file that is still written to
+  Output& operator=(Output&&) = delete;  // would close a file in use
 
-  // A whole line, with its '\n'. `must`: takes it even if the buffer is full.
+  // Writes a whole line, with its '\n'. `must`: even if the buffer is full.
   void write(std::string_view line, bool must = false);
-  // Hands over what is to be written. Does not wait. Closed: the reader of a pipe or socket is
-  // gone. Failed: error(). Both are known at a later call.
+  // Hands pending data to the thread without waiting. Closed: the reader of a pipe or socket is
+  // gone. Failed: error(). A later call returns either.
   Status flush();
-  // The same, but waits until a file has all of it: its failure is known now. A reader that does
-  // not take it is waited for 100 ms.
+  // The same, but waits until a file has all data, so that a failure is known now. Waits 100 ms for
+  // a slow reader.
   Status flush_through();
-  // Waits until no more than `left` bytes are to be written. False: not within `most` (of a file:
-  // any time).
+  // Waits until at most `left` bytes are pending. False: not within `most`; a file has no limit.
   bool wait(std::size_t left, std::chrono::milliseconds most);
-  // The last of it, with some patience for a reader that stalls, and any for a file.
+  // Writes the rest: waits a limited time for a stalled reader, and without limit for a file.
   Status finish();
-  // After a file was renamed away (SIGHUP): makes it anew; one that is still there is continued.
-  // What was written before goes to the old one. Not for stdout. False: error(), or a FIFO that
-  // nobody reads any more.
+  // Call it after a file was renamed (SIGHUP): makes a new one; appends to an existing one. Earlier
+  // data goes to the old file. No effect on stdout. False: error(), or a FIFO without a reader.
   bool reopen();
-  bool is_reopened() const { return !path_.empty(); }  // by reopen()
+  bool is_reopened() const { return !path_.empty(); }  // reopen() has an effect
 
-  // Something is still to be written.
+  // Data is pending.
   bool pending() const { return writer_->unwritten() > 0; }
-  // ... and needs a flush() for it.
+  // Data is pending that needs a flush().
   bool unflushed() const { return writer_->unflushed(); }
   std::size_t memory() const { return writer_->memory(); }  // of the buffer
   std::uint64_t dropped_lines() const { return dropped_ + writer_->given_up_lines(); }
@@ -74,7 +72,7 @@ class Output {
   std::uint64_t dropped_ = 0;
   bool closed_ = false;
   std::optional<Error> error_;
-  std::unique_ptr<BlockWriter> writer_;  // the last: it ends before file_ does
+  std::unique_ptr<BlockWriter> writer_;  // last: must end before file_
 };
 
 }  // namespace tcpdwell

@@ -16,12 +16,12 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kListed = 5;  // sockets of a group
-// CMD's own stderr goes to the same place.
+// Marks our lines: stderr of CMD goes to the same place.
 constexpr std::string_view kPrefix = "==tcpdwell== ";
-// The states in which a process holds what it has to close.
+// States in which the process still has to close the socket.
 constexpr std::array kJudged = {State::CloseWait, State::FinWait2, State::Closed};
 
-// What was told earlier by the kernel's own word, and is not known at the end.
+// Keeps answers of the kernel from an earlier flag that the last one lacks.
 void complete(FlagRecord& flag, const FlagRecord& earlier) {
   if (flag.holders.empty()) flag.holders = earlier.holders;
   if (flag.processes.empty()) flag.processes = earlier.processes;
@@ -49,10 +49,10 @@ RunReport::Key RunReport::key_of(const FlagRecord& flag) {
 
 void RunReport::add(const FlagRecord& flag) {
   const Key key = key_of(flag);
-  const auto known = places_.find(key);
-  if (known == places_.end()) {
+  const auto known = index_.find(key);
+  if (known == index_.end()) {
     if (!flag.raised) return;
-    places_.emplace(key, flags_.size());
+    index_.emplace(key, flags_.size());
     flags_.add(flag);
     closed_.push_back(false);
     return;
@@ -87,7 +87,7 @@ std::size_t RunReport::leaked() const {
   for (std::size_t i = 0; i < flags_.size(); ++i) {
     if (fate_of(i) != Fate::LeftBehind) continue;
     Key key = key_of(flags_[i]);
-    key.state = State::Closed;  // one socket, whatever the state
+    key.state = State::Closed;  // count a socket once
     key.kind = FlagKind::State;
     sockets.insert(key);
   }
@@ -154,7 +154,7 @@ void RunReport::print_group(const LeakGroup& group, const std::vector<std::size_
   put("");
 }
 
-// How many groups there are.
+// Returns the number of groups.
 std::size_t RunReport::print_groups(Fate fate) {
   std::vector<FlagRecord> flags;
   std::vector<std::size_t> entries;
@@ -165,8 +165,8 @@ std::size_t RunReport::print_groups(Fate fate) {
   }
   const std::vector<LeakGroup> groups = group_leaks(flags);
   if (groups.empty()) return 0;
-  if (fate == Fate::Slow) put("slow, but not left behind (decides nothing):");
-  if (fate == Fate::NoLeak) put("also seen (decides nothing):");
+  if (fate == Fate::Slow) put("slow, but not left behind (no effect on the exit status):");
+  if (fate == Fate::NoLeak) put("also seen (no effect on the exit status):");
   for (const LeakGroup& group : groups) print_group(group, entries, fate);
   return groups.size();
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `tcpdwell run` says when its command has ended: which sockets it left behind, grouped by
-// reason; which were only slow; and, also where all is well, how near it was.
+// The report of `tcpdwell run` after its command has ended: the sockets that were left behind,
+// grouped by cause; sockets that were only slow; and always the thresholds and the longest dwells.
 //
-// Left behind is what nothing but an exit closed, and what was not closed at all. Orphaned sockets
-// were closed; what nobody accepted, or never was connected, is no leak either.
+// A socket is left behind if only an exit closed it, or nothing. An orphaned socket was closed; a
+// socket that was not accepted or never connected is not a leak either.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -15,8 +15,8 @@
 #include <string_view>
 #include <vector>
 
-#include "lifecycle/owned_flags.h"
 #include "leaks/leak_groups.h"
+#include "lifecycle/owned_flags.h"
 #include "model/record.h"
 #include "model/thresholds.h"
 #include "sinks/output.h"
@@ -28,14 +28,14 @@ class RunReport {
  public:
   RunReport(Output& output, const TextStyle& style, const Thresholds& thresholds, Nanos exit_grace)
       : output_(output), style_(style), thresholds_(thresholds), exit_grace_(exit_grace) {}
-  // A flag that is cleared says how long the one raised before it lasted in all. A raised one that
-  // says `by_exit` or `slow` is the last word about its socket.
+  // A cleared flag has the full dwell of the one raised before it. A raised flag with `by_exit` or
+  // `slow` is final for its socket.
   void add(const FlagRecord& flag);
-  // `status`: as a shell shows it, 128+N for a signal.
+  // `status`: 128+N for a signal, as in a shell.
   void print(const std::string& command, int status, const std::vector<Longest>& longest);
-  // Each flag once, with what became of it.
+  // Writes each flag once, with its outcome.
   void write_flags(Sink& sink) const;
-  // Sockets, each counted once however many of its states were flagged.
+  // Number of leaked sockets; each counts once, even if several of its states were flagged.
   std::size_t leaked() const;
 
  private:
@@ -45,7 +45,7 @@ class RunReport {
     std::uint32_t life;
     State state;
     FlagKind kind;
-    Flow flow;  // where there is no cookie
+    Flow flow;  // if there is no cookie
     bool operator==(const Key&) const = default;
     template <typename H>
     friend H AbslHashValue(H hash, const Key& key) {
@@ -65,9 +65,9 @@ class RunReport {
   TextStyle style_;
   Thresholds thresholds_;
   Nanos exit_grace_;
-  OwnedFlags flags_;           // as raised; the dwell is the last that is known
-  std::vector<bool> closed_;  // ... and whether it is that in all
-  absl::flat_hash_map<Key, std::size_t> places_;
+  OwnedFlags flags_;          // as raised, with the last known dwell
+  std::vector<bool> closed_;  // whether that dwell is final
+  absl::flat_hash_map<Key, std::size_t> index_;
 };
 
 }  // namespace tcpdwell

@@ -2,9 +2,9 @@
 // `stats --json`: the object `stats`, as docs/json.md defines it.
 #pragma once
 
-#include "stats/stats_record.h"
 #include "sinks/json_line.h"
 #include "sinks/output.h"
+#include "stats/stats_record.h"
 
 namespace tcpdwell {
 

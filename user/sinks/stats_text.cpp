@@ -16,7 +16,8 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::uint32_t kNoteworthy = 10;  // one of so many ports in use
+constexpr std::uint32_t kNoteworthy =
+    10;  // show destinations with at least 1/10 of the ports in use
 
 std::string upper(std::string_view text) {
   std::string all(text);
@@ -52,7 +53,7 @@ std::string states_text(const PortUse& use) {
   return text;
 }
 
-// Of what is a forecast nobody needs fractions.
+// A forecast needs no fractions.
 std::string about(Nanos time) {
   const auto seconds = std::chrono::round<std::chrono::seconds>(time);
   return seconds < std::chrono::seconds{100} ? fmt::format("{} s", seconds.count())
@@ -79,7 +80,7 @@ std::string forecast_text(const PortUse& use, bool total) {
     case Outlook::LevelsOff:
       return (forecast.level * 5 < use.used * 4 ? "falls to " : "levels off at ") +
              level_text(use) + (forecast.peaks ? ", but may peak above" : "");
-    case Outlook::NearLimit: return "too near to say: " + level_text(use);
+    case Outlook::NearLimit: return "too near the limit to forecast: " + level_text(use);
     case Outlook::Grows: return "grows by " + growth_text(forecast.per_second);
     case Outlook::RunsOut:
       return "exhausted in " + about(forecast.runs_out_in.value_or(Nanos{0})) +
@@ -95,7 +96,7 @@ bool is_urgent(const PortUse& use) {
          outlook == Outlook::NearLimit;
 }
 
-// Of the fullest.
+// The line for the destination with the most ports in use.
 std::string fine_text(const PortUse& use) {
   if (use.forecast.outlook == Outlook::Unknown) return {};
   return fmt::format(
@@ -132,7 +133,7 @@ std::string StatsText::table(const StatsRecord& record) const {
     }
     add_row(table, row, std::move(cells));
   }
-  if (record.rows.empty()) return "nothing was seen\n";
+  if (record.rows.empty()) return "no events\n";
   return table.text(style_.header, style_.color);
 }
 
@@ -171,7 +172,7 @@ std::string StatsText::connects_failed(const StatsRecord& record) const {
   return '\n' + table.text(style_.header, style_.color);
 }
 
-// All of it at once: a reader that stalls gets whole tables.
+// In one write, so that a stalled reader gets whole tables.
 void StatsText::write(const StatsRecord& record) noexcept {
   std::string text = head(record) + table(record) + ports(record) + connects_failed(record);
   if (record.histogram) {
@@ -185,16 +186,26 @@ void StatsText::write(const StatsRecord& record) noexcept {
 }
 
 void StatsText::write(const Record& record) noexcept {
-  if (const auto* clock = std::get_if<ClockRecord>(&record))
-    output_.write(fmt::format("{}{} {}{}\n", style_.color ? ansi::kYellow : "",
-                              clock_.format(clock->when), suspended_text(*clock),
-                              style_.color ? ansi::kReset : ""));
-  const auto* lost = std::get_if<LostRecord>(&record);
-  if (lost == nullptr || lost->events == 0) return;
+  std::visit(Overloaded{[this](const ClockRecord& clock) { print(clock); },
+                        [this](const LostRecord& lost) { print(lost); },
+                        [](const TransitionRecord&) {}, [](const FlagRecord&) {},
+                        [](const ConnectionRecord&) {}, [](const FailedConnectsRecord&) {},
+                        [](const StartRecord&) {}, [](const EndRecord&) {}},
+             record);
+}
+
+void StatsText::print(const ClockRecord& clock) {
+  output_.write(fmt::format("{}{} {}{}\n", style_.color ? ansi::kYellow : "",
+                            clock_.format(clock.when), suspended_text(clock),
+                            style_.color ? ansi::kReset : ""));
+}
+
+void StatsText::print(const LostRecord& lost) {
+  if (lost.events == 0) return;
   output_.write(fmt::format("{}{} LOST {} events, {} of them transitions ({}){}\n",
-                            style_.color ? ansi::kRed : "", clock_.format(lost->when),
-                            format_number(lost->events), format_number(lost->transitions),
-                            name(lost->cause), style_.color ? ansi::kReset : ""));
+                            style_.color ? ansi::kRed : "", clock_.format(lost.when),
+                            format_number(lost.events), format_number(lost.transitions),
+                            name(lost.cause), style_.color ? ansi::kReset : ""));
 }
 
 }  // namespace tcpdwell

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// `stats` for people: a table an interval, and one of all at the end.
+// `stats` as text: a table for each interval, and one of the whole run at the end.
 //
 //   12:34:56.789  10.0s
 //   STATE        ENTERED    LEFT   NOW  FLAGGED     MIN     P50     P90     P99     MAX  INEXACT
 //   ESTABLISHED    5,100   5,099    12        0  89.0us  1.20ms  2.11ms  41.0ms  3.001s        0
-//
-// Below it the destinations that ports run out for, or that a tenth of them is in use to (none: a
-// line that says so); who had connects fail; and the histogram that was asked for.
+// Below it: destinations whose ports run out or are at least a tenth in use (or a line that none
+// is); processes whose connects failed; and the requested histogram.
 #pragma once
 
 #include <string>
 
-#include "stats/stats_record.h"
 #include "sinks/output.h"
 #include "sinks/text_format.h"
+#include "stats/stats_record.h"
 
 namespace tcpdwell {
 
@@ -21,10 +20,13 @@ class StatsText final : public Sink, public StatsOutput {
  public:
   StatsText(Output& output, const TextStyle& style) : output_(output), style_(style) {}
   void write(const StatsRecord& record) noexcept override;
-  // What was lost; the other records are not for people.
+  // Prints losses and suspensions only.
   void write(const Record& record) noexcept override;
 
  private:
+  void print(const ClockRecord& clock);
+  void print(const LostRecord& lost);
+
   std::string head(const StatsRecord& record);
   std::string table(const StatsRecord& record) const;
   std::string ports(const StatsRecord& record) const;

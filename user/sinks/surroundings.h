@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where whoever reads the advice will run it.
+// The environment in which the user will run the advice.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,9 @@
 namespace tcpdwell {
 
 struct Surroundings {
-  std::uint32_t netns = 0;  // inode number of the network namespace; 0: not known
-  std::map<std::uint32_t, std::string> named;  // others that are mounted: `ip netns`
-  bool py_spy = false;                         // it is installed
+  std::uint32_t netns = 0;                     // inode number of the network namespace; 0: unknown
+  std::map<std::uint32_t, std::string> named;  // mounted ones, as in `ip netns`
+  bool py_spy = false;                         // py-spy is installed
 };
 
 }  // namespace tcpdwell

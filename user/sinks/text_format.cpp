@@ -25,7 +25,7 @@ std::string format_process(const Process& process) {
   return text;
 }
 
-// What is off by less than the last digit shown is exact.
+// An error below the last printed digit counts as exact.
 std::string format_dwell(const Dwell& dwell) {
   constexpr int kShown = 100'000;
   const std::string_view mark = !dwell.error ? "≥" : *dwell.error > dwell.value / kShown ? "~" : "";
@@ -53,11 +53,11 @@ std::string format_number(std::uint64_t number) {
 
 std::string_view what_failed(ConnectFailure reason) {
   return reason == ConnectFailure::NoPort ? "no local port is free (EADDRNOTAVAIL)"
-                                          : "the bound port has this connection already";
+                                          : "the bound port already has this connection";
 }
 
 std::string suspended_text(const ClockRecord& record) {
-  return fmt::format("SUSPENDED for {}: no dwell counts that time",
+  return fmt::format("host SUSPENDED for {}: dwells exclude that time",
                      format_duration(record.suspended));
 }
 
@@ -70,7 +70,7 @@ std::size_t display_width(std::string_view text) {
   const auto size = static_cast<utf8proc_ssize_t>(text.size());
   std::size_t width = 0;
   for (utf8proc_ssize_t at = 0; at < size;) {
-    if (bytes[at] < 0x80) {  // nearly always
+    if (bytes[at] < 0x80) {  // the usual case
       ++at;
       ++width;
       continue;

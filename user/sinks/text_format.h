@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all text for people shares: how an endpoint, a process, a dwell and a time look.
+// Formats of the text output: endpoints, processes, dwells and times.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ struct Surroundings;
 struct TextStyle {
   bool color = false;
   bool header = true;
-  const Surroundings* here = nullptr;  // must outlive what is written; null: not known
+  const Surroundings* here = nullptr;  // must outlive the sink; null: unknown
 };
 
 namespace ansi {
@@ -29,10 +29,10 @@ inline constexpr std::string_view kReset = "\033[0m", kDim = "\033[2m", kRed = "
 std::string format_endpoint(const Endpoint& end, Family family);
 // "nginx[7]", or "nginx" where its pid is not visible; escaped.
 std::string format_process(const Process& process);
-// "≥" or "~" before what is a lower bound or not exact.
+// "≥" precedes a lower bound, "~" an inexact dwell.
 std::string format_dwell(const Dwell& dwell);
 
-// "12:34:56.789", local time. Keeps the last second, which most records share.
+// "12:34:56.789", local time. Caches the last second, which most records share.
 class LocalClock {
  public:
   std::string format(const When& when);
@@ -46,14 +46,14 @@ class LocalClock {
 std::string format_number(std::uint64_t number);
 // Why connect() calls failed before a packet left.
 std::string_view what_failed(ConnectFailure reason);
-// What a suspension of the host means for the times.
+// Describes a suspension of the host.
 std::string suspended_text(const ClockRecord& record);
 // "1 socket", "1,234 sockets"
 std::string format_count(std::size_t count, std::string_view noun);
-// On the screen, in columns: of UTF-8 that append_printable() has made harmless. A wide character
-// (CJK, emoji) takes two, a combining one none.
+// Width on the screen of UTF-8 from append_printable(), in columns. A wide character (CJK, emoji)
+// takes two, a combining one none.
 std::size_t display_width(std::string_view text);
-// Yellow where it may well end by itself or is not judged, else red.
+// Yellow if it may end by itself or has no cause, otherwise red.
 std::string_view color_of(Cause cause);
 
 }  // namespace tcpdwell

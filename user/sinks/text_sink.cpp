@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "model/dwell_order.h"
 #include "leaks/leak_groups.h"
+#include "model/dwell_order.h"
 #include "sinks/explain.h"
 
 namespace tcpdwell {
@@ -30,7 +30,7 @@ std::string_view color_of(State state) {
   }
 }
 
-// An end that somebody should know of. What everybody expects is not worth a word.
+// An unusual end, which is printed. Ordinary ends are not.
 bool is_remarkable(Why why) {
   switch (why) {
     case Why::Reset:
@@ -112,7 +112,7 @@ void TextSink::put_flow(const SocketInfo& socket) {
 }
 
 void TextSink::put_states(const TransitionRecord& record) {
-  go_to(kChange + kLongestState - name(record.from).size());  // arrows below each other
+  go_to(kChange + kLongestState - name(record.from).size());  // aligns the arrows
   color(color_of(record.from));
   put(name(record.from));
   color(kReset);
@@ -137,7 +137,7 @@ void TextSink::put_owner(const std::optional<Owner>& owner) {
   put(owner ? format_process(owner->process) : "-");
 }
 
-// On a line of its own, below the columns.
+// Prints a line of its own below the columns.
 void TextSink::put_note(std::string_view text) {
   line_ += '\n';
   column_ = 0;
@@ -175,7 +175,7 @@ void TextSink::append(const ConnectionRecord& record) {
   go_to(kChange);
   put(fmt::format("{} opened by {}, closed first by {}: {}", name(record.socket.role),
                   name(record.opened_by), name(record.closed_by), name(record.ended)));
-  // On this end, first or not.
+  // Of this end, first or second.
   if (record.closer) put(", close() by " + format_process(record.closer->process));
   if (record.time_wait_ended) put(fmt::format(", TIME_WAIT {}", name(*record.time_wait_ended)));
   for (const State state : kDwellOrder) {
@@ -208,7 +208,7 @@ void TextSink::append(const FlagRecord& record) {
   put_owner(record.socket.owner);
 }
 
-// What they have in common.
+// Prints what the group has in common.
 void TextSink::put_ends(const LeakGroup& group) {
   go_to(kLocal);
   put(group.local_port != 0 ? ':' + std::to_string(group.local_port) : "any");
@@ -248,7 +248,7 @@ void TextSink::append_raised(const LeakGroup& group, const FlagRecord& oldest) {
   put_note("next: " + explanation.next);
 }
 
-// How many connects it stands for, not a line for each: they come in storms.
+// One line with a count: failed connects come in storms.
 void TextSink::append(const FailedConnectsRecord& record) {
   const Flow& flow = record.flow;
   put_time(record.when);
@@ -283,11 +283,11 @@ void TextSink::append(const LostRecord& record) {
   };
   say(record.events, fmt::format("LOST {} events, {} of them transitions ({})", record.events,
                                  record.transitions, name(record.cause)));
-  say(record.at_most, fmt::format("missed at most {} events that would most likely have been "
-                                  "ignored ({})",
+  say(record.at_most, fmt::format("missed at most {} events, most of which the programs would "
+                                  "ignore ({})",
                                   record.at_most, name(record.cause)));
   say(record.resynced,
-      fmt::format("{} connections corrected: the kernel was asked after a loss", record.resynced));
+      fmt::format("{} connections corrected by a snapshot after the loss", record.resynced));
   color(kReset);
 }
 

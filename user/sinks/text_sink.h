@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// For people: a line a transition, aligned by absolute columns, so that a long endpoint takes from
-// the room of what follows it before it shifts anything.
+// Text output: a line for each transition, aligned at absolute columns. A long endpoint first uses
+// the space before the next column, and shifts it only if that is not enough.
 //
 //   12:34:56.789 10.0.0.1:54321     10.0.0.2:80         FIN_WAIT_2 → TIME_WAIT     4.507s curl[42]
-//
-// The dwell is the time in the left state: `~` before it says that it is not exact, `≥` that it is
-// a lower bound. A flag has a line of the same columns, and two below it: what is wrong, and what
-// to do next. Flags that are raised together and have one reason are one such entry ("×24"): they
-// wait for the next tick, or for the next line. Connections are printed only where asked for
-// (--only connection).
+// The dwell is the time in the left state: `~` marks an inexact one, `≥` a lower bound. A flag has
+// a line with the same columns, and two lines below: the explanation and the next step. Flags that
+// are raised together with one cause form one entry ("×24"), printed at the next tick or before the
+// next line. Connections are printed only with --only connection.
 #pragma once
 
 #include <optional>
 #include <string>
 
-#include "lifecycle/owned_flags.h"
 #include "leaks/leak_groups.h"
+#include "lifecycle/owned_flags.h"
 #include "model/observer.h"
 #include "model/record.h"
 #include "sinks/kinds.h"
@@ -39,7 +37,7 @@ class TextSink final : public Sink, public Observer {
  private:
   void append(const StartRecord& record);
   void append(const TransitionRecord& record);
-  void append(const FlagRecord& record);  // that is cleared
+  void append(const FlagRecord& record);  // a cleared flag
   void append_raised(const LeakGroup& group, const FlagRecord& oldest);
   void print_raised();
   void append(const ConnectionRecord& record);
@@ -50,7 +48,7 @@ class TextSink final : public Sink, public Observer {
 
   void begin_line();
   void end_line();
-  void put(std::string_view text, std::size_t width);  // `width`: of the text, on the screen
+  void put(std::string_view text, std::size_t width);  // `width`: of `text` on the screen
   void put(std::string_view ascii) { put(ascii, ascii.size()); }
   void go_to(std::size_t column);
   void put_time(const When& when);
@@ -68,7 +66,7 @@ class TextSink final : public Sink, public Observer {
   std::string line_;  // reused
   std::size_t column_ = 0;
   LocalClock clock_;
-  OwnedFlags raised_;  // together, and not printed yet
+  OwnedFlags raised_;  // raised together, not printed yet
 };
 
 }  // namespace tcpdwell

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A table of text whose columns are as wide as their widest cell.
+// A text table whose columns are as wide as their widest cell.
 #pragma once
 
 #include <string>
@@ -16,10 +16,11 @@ class TextTable {
   };
   explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
-  // As many cells as columns, printable. `color` of the whole line, `notes`: whole lines below it.
+  // `cells`: one for each column, printable. `color`: of the whole line. `notes`: whole lines below
+  // it.
   void add(std::vector<std::string> cells, std::string_view color = {},
            std::vector<std::string> notes = {});
-  // Every line with its '\n' and without spaces at its end.
+  // Each line has a '\n' and no trailing spaces.
   std::string text(bool header, bool color) const;
 
  private:

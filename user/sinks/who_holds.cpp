@@ -95,8 +95,7 @@ std::string halted(const Diagnosis& diagnosis) {
           process);
     case Halt::Traced:
       return fmt::format(
-          "; {} is stopped by a debugger (state t) and does nothing until that lets "
-          "it go on",
+          "; {} is stopped by a debugger (state t) and does nothing until the debugger resumes it",
           process);
     case Halt::InKernel:
       return fmt::format("; {} waits in the kernel and cannot be interrupted (state D)", process);
@@ -153,11 +152,11 @@ std::string processes_text(const LeakGroup& group) {
 
 std::string who_holds(const LeakGroup& group) {
   if (group.holders.empty()) {
-    std::string text = is_one(group) ? "no process seen from here has it open"
-                                     : "no process seen from here has them open";
+    std::string text = is_one(group) ? "no process visible here has it open"
+                                     : "no process visible here has them open";
     text +=
-        " (it may be on its way through a unix socket, registered with io_uring, used by the "
-        "kernel itself, or in another pid namespace)";
+        " (it may be in flight over a unix socket, registered with io_uring, used by the kernel "
+        "itself, or open in another pid namespace)";
     if (group.owner) text += "; its owner was " + format_process(group.owner->process);
     return text;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Clauses about the processes of a group: who has its sockets open, how they came to that, what
-// keeps them from doing anything. All of it is printable.
+// Clauses about the processes of a group: which have its sockets open, how they got them, and what
+// keeps them from running. The results are printable.
 #pragma once
 
 #include <string>
@@ -10,22 +10,22 @@
 
 namespace tcpdwell {
 
-// "python3[4711]", or its program's name where that says more.
+// "python3[4711]"; with the name of the program if that is more telling than the comm.
 std::string process_text(const LeakHolder& holder);
 std::string program_text(const LeakHolder& holder);
-// " in nginx.service", where it is known to be that of the holders, too.
+// " in nginx.service"; empty if the holders may be in another service.
 std::string in_service(const LeakGroup& group);
 // "fd 9 of python3[4711] and fd 9 of worker[4712] in web.service"
 std::string descriptors_text(const LeakGroup& group);
 // "nginx[7] and nginx[8] in web.service"
 std::string processes_text(const LeakGroup& group);
-// "... is still open", or that nobody is seen to have it open.
+// "... is still open", or that no visible process has it open.
 std::string who_holds(const LeakGroup& group);
-// "; uploader[12] accepted it, ...": what else there is to say of them. May be empty.
+// "; uploader[12] accepted it, ...". May be empty.
 std::string more_about_holders(const LeakGroup& group, const Diagnosis& diagnosis);
 // "; the other end is fd 5 of client[123] in FIN_WAIT_2". May be empty.
 std::string other_end_text(const LeakGroup& group);
-// "client[123]"; empty: no process is seen at the other end.
+// "client[123]"; empty: no visible process at the other end.
 std::string other_process_text(const LeakGroup& group);
 
 }  // namespace tcpdwell

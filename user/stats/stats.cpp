@@ -58,15 +58,19 @@ bool Stats::wants(State state) const {
 }
 
 void Stats::write(const Record& record) noexcept {
-  if (const auto* transition = std::get_if<TransitionRecord>(&record)) return count(*transition);
-  if (const auto* flag = std::get_if<FlagRecord>(&record)) return count(*flag);
-  if (const auto* failed = std::get_if<FailedConnectsRecord>(&record)) return count(*failed);
-  if (std::holds_alternative<ConnectionRecord>(record)) return;
-  if (const auto* start = std::get_if<StartRecord>(&record)) {
-    began_ = last_ = start->when.mono;
-    next_ = began_ + config_.interval;
-  }
-  others_.write(record);
+  std::visit(Overloaded{[this](const TransitionRecord& transition) { count(transition); },
+                        [this](const FlagRecord& flag) { count(flag); },
+                        [this](const FailedConnectsRecord& failed) { count(failed); },
+                        [](const ConnectionRecord&) {},
+                        [&](const StartRecord& start) {
+                          began_ = last_ = start.when.mono;
+                          next_ = began_ + config_.interval;
+                          others_.write(record);
+                        },
+                        [&](const LostRecord&) { others_.write(record); },
+                        [&](const ClockRecord&) { others_.write(record); },
+                        [&](const EndRecord&) { others_.write(record); }},
+             record);
 }
 
 // The first transition of a connection has no dwell: a child does not leave LISTEN, and a client

@@ -81,9 +81,9 @@ class Null(File):
 
     output_name, suffix = "/dev/null", " to /dev/null"
     first_event = None
-    _SAID = {"said_lost": r"(\S+) events? w\w+ lost",
-             "said_transitions_lost": r"lost, (\S+) of them transitions",
-             "said_unseen": r"(\S+) transitions? at least came unseen",
+    _SAID = {"said_lost": r"lost (\S+) events?",
+             "said_transitions_lost": r"lost \S+ events?, (\S+) of them transitions",
+             "said_unseen": r"missed at least (\S+) transitions?",
              "said_dropped": r"dropped (\S+) lines?"}
 
     def open_stdout(self):

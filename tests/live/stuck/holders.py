@@ -25,7 +25,7 @@ def _holding(sock, *others):
     return job
 
 
-def _let_go(*children):
+def _release(*children):
     for child in children:
         child.tell()
         child.result()
@@ -40,7 +40,7 @@ def forked_workers(fixture):
     talk.server.sock.close()
     talk.server.gets_stuck("CLOSE_WAIT", "eof_unread", at, holders)
     yield
-    _let_go(*workers)
+    _release(*workers)
 
 
 def duplicated(fixture):
@@ -71,7 +71,7 @@ def passed_and_kept(fixture):
     talk.server.gets_stuck("CLOSE_WAIT", "eof_unread", at, held(talk.server.sock) + receiver.told())
     yield
     talk.server.sock.close()
-    _let_go(receiver)
+    _release(receiver)
 
 
 def passed_on(fixture):
@@ -83,7 +83,7 @@ def passed_on(fixture):
     talk.server.sock.close()
     talk.server.gets_stuck("CLOSE_WAIT", "eof_unread", at, holders)
     yield
-    _let_go(receiver)
+    _release(receiver)
 
 
 def in_flight(fixture):
@@ -126,16 +126,16 @@ def accepted_by_thread(fixture):
 def listener_shared(fixture):
     """Not accepted: whoever holds the listener could accept it, so all of them are shown."""
     talk = fixture.talk(accept=False)
-    twin = Child(_holding(talk.listener, talk.client.sock), b"twin")
-    holders = twin.told()
+    helper = Child(_holding(talk.listener, talk.client.sock), b"helper")
+    holders = helper.told()
     at = talk.client_closes()
     talk.server_waits(at, holders + held(talk.listener))
     yield
     talk.listener.accept()[0].close()
-    _let_go(twin)
+    _release(helper)
 
 
-def reuse_port_twins(fixture):
+def reuse_port_listeners(fixture):
     """Two listeners at one port in two processes: only the one in whose queue it waits."""
     first = fixture.listen(reuse_port=True)
 
@@ -150,20 +150,20 @@ def reuse_port_twins(fixture):
         if mine:
             other.accept()[0].close()
 
-    twin = Child(job, b"twin")
-    twin.told()
+    helper = Child(job, b"helper")
+    helper.told()
     talk = fixture.talk(first, accept=False)
     at = talk.client_closes()
-    twin.tell()
-    holders = twin.told()
+    helper.tell()
+    holders = helper.told()
     mine = bool(select.select([first], [], [], 0)[0])
     assert mine != bool(holders), "one of the two has it"
     talk.server_waits(at, holders or held(first))
     yield
     if mine:
         first.accept()[0].close()
-    _let_go(twin)
+    _release(helper)
 
 
 HOLDERS = [forked_workers, duplicated, passed_and_kept, passed_on, in_flight, accepted_by_thread,
-           listener_shared, reuse_port_twins]
+           listener_shared, reuse_port_listeners]

@@ -19,14 +19,14 @@ using testing::StartsWith;
 
 TEST(CheckOptions, Defaults) {
   const Options check = options({"check"});
-  EXPECT_EQ(check.verb, Verb::Check);
+  EXPECT_STREQ(check.subcommand->name, "check");
   EXPECT_EQ(check.filter.netns, std::nullopt);
   EXPECT_EQ(check.netns_path, "");
 }
 
 TEST(CheckOptions, Output) {
   const Options check = options({"-j", "check", "-q", "-o", "/x", "--color", "never", "-v"});
-  EXPECT_EQ(check.verb, Verb::Check);
+  EXPECT_STREQ(check.subcommand->name, "check");
   EXPECT_TRUE(check.json && check.quiet && check.verbose);
   EXPECT_EQ(check.output, "/x");
 }
@@ -42,7 +42,7 @@ TEST(CheckOptions, ANamespaceIsANumberOrAPath) {
   EXPECT_THAT(error({"check", "--netns", "/nowhere"}), StartsWith("--netns: "));
 }
 
-TEST(CheckOptions, WhatWouldDoNothingIsRefused) {
+TEST(CheckOptions, RefusesOptionsWithoutEffect) {
   const std::vector<std::vector<std::string>> pointless = {{"--ready-file", "/r"},
                                                            {"--only", "flag"},
                                                            {"--no-flags"},
@@ -61,7 +61,9 @@ TEST(CheckOptions, WhatWouldDoNothingIsRefused) {
                                                            {"--state", "LISTEN"},
                                                            {"-4"},
                                                            {"-6"},
-                                                           {"--max-connections", "5"}};
+                                                           {"--max-connections", "5"},
+                                                           {"--record", "/r"},
+                                                           {"--zstd"}};
   for (const std::vector<std::string>& option : pointless) {
     std::vector<std::string> before = option, after = {"check"};
     before.emplace_back("check");
@@ -73,7 +75,7 @@ TEST(CheckOptions, WhatWouldDoNothingIsRefused) {
   EXPECT_THAT(error({"check", "--watch", "1s"}), HasSubstr("--watch"));
 }
 
-TEST(CheckOptions, HelpShowsThoseThatGoWithIt) {
+TEST(CheckOptions, HelpHidesRefusedOptions) {
   const std::string help = shown({"check", "--help"});
   EXPECT_THAT(help, HasSubstr("sysctls"));
   for (const char* option : {"--json", "--netns", "--output", "--quiet", "--config"})
@@ -89,7 +91,7 @@ TEST(SeesWords, NoneWithoutATrace) {
   EXPECT_THAT(missing_by_kernel({}), IsEmpty()) << "why there is none is said by itself";
 }
 
-TEST(SeesWords, EachThatIsNotExactIsMissingSomething) {
+TEST(SeesWords, InexactCapabilitiesHaveALimitation) {
   const Sees all{.tracing = true,
                  .minisock_segments = true,
                  .accept = true,

@@ -134,7 +134,7 @@ TEST_F(CommandTest, NothingIsExecutedBeforeTheRelease) {
   EXPECT_EQ(command->pid(), pid) << "it is the same process that was marked";
 }
 
-TEST_F(CommandTest, WithoutAReleaseItGoesAway) {
+TEST_F(CommandTest, UnreleasedChildIsKilled) {
   pid_t pid = 0;
   {
     auto command = Command::fork({"/bin/sh", "-c", "echo ran >" + file("out")});
@@ -146,7 +146,7 @@ TEST_F(CommandTest, WithoutAReleaseItGoesAway) {
   EXPECT_FALSE(std::filesystem::exists(file("out")));
 }
 
-TEST_F(CommandTest, KilledWhileItWaitsItHasASignalsStatus) {
+TEST_F(CommandTest, ChildKilledBeforeReleaseHasASignalStatus) {
   auto command = Command::fork({"/bin/true"});
   ASSERT_TRUE(command);
   command->forward(SIGTERM);
@@ -177,14 +177,14 @@ UniqueFd orphaned_command(const Argv& argv, bool released) {
   return pidfd;
 }
 
-TEST_F(CommandTest, WhileItWaitsItDiesWithUs) {
+TEST_F(CommandTest, UnreleasedChildDiesWithParent) {
   const UniqueFd pidfd = orphaned_command({"/bin/sh", "-c", "echo ran >" + file("out")}, false);
   pollfd ready{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
   EXPECT_EQ(::poll(&ready, 1, 60'000), 1);
   EXPECT_FALSE(std::filesystem::exists(file("out")));
 }
 
-TEST_F(CommandTest, OnceReleasedItOutlivesUs) {
+TEST_F(CommandTest, ReleasedCommandOutlivesParent) {
   ASSERT_EQ(::mkfifo(file("fifo").c_str(), 0600), 0);
   const std::string text = "read line <" + file("fifo") + "; echo \"$line\" >" + file("out");
   const UniqueFd pidfd = orphaned_command({"/bin/sh", "-c", text}, true);
@@ -208,7 +208,7 @@ TEST_F(CommandTest, ForwardedSignalsArrive) {
   EXPECT_EQ(command->status(), 5);
 }
 
-TEST_F(CommandTest, WhatIsNotThereIs127) {
+TEST_F(CommandTest, MissingCommandIs127) {
   auto command = Command::fork({"/no/such/command"});
   ASSERT_TRUE(command);
   const auto failure = command->release();
@@ -228,7 +228,7 @@ TEST_F(CommandTest, AMissingInterpreterIsNamedAsTheReason) {
   EXPECT_THAT(failure->error.text(), HasSubstr("interpreter"));
 }
 
-TEST_F(CommandTest, WhatIsNotExecutableIs126) {
+TEST_F(CommandTest, NonExecutableIs126) {
   EXPECT_EQ(run({script("plain", "exit 0\n", 0644)}), 126);
   EXPECT_EQ(run({"/"}), 126) << "a directory";
   EXPECT_EQ(run({script("plain", "", 0644) + "/below"}), 126);
@@ -254,7 +254,7 @@ std::uint64_t mask(const std::string& status, const std::string& name) {
   return std::stoull(status.substr(at + name.size() + 1), nullptr, 16);
 }
 
-TEST_F(CommandTest, SignalsAreAsWeInheritedThemNotAsWeSetThem) {
+TEST_F(CommandTest, InheritsSignalsFromBeforeOurChanges) {
   sigset_t blocked;
   sigemptyset(&blocked);
   sigaddset(&blocked, SIGUSR2);
@@ -333,7 +333,7 @@ TEST_F(CommandTest, ANumberNeedsNoEntryInTheDatabase) {
   EXPECT_EQ(output_of("id -u; id -G; echo $HOME", "987654"), "987654\n987654\n/\n");
 }
 
-TEST_F(CommandTest, WhoMayNotBecomeAnotherSaysSo) {
+TEST_F(CommandTest, ReportsAForbiddenUserChange) {
   if (::geteuid() == 0) GTEST_SKIP() << "root may";
   auto command = Command::fork({"/bin/true"}, "nobody");
   ASSERT_TRUE(command);

@@ -65,7 +65,7 @@ TEST(Addresses, KallsymsIsEnoughWhereItShowsThem) {
   EXPECT_THAT(host.asked, ElementsAre("kallsyms")) << "the others cost time";
 }
 
-TEST(Addresses, WhatIsReadAheadIsReadOnceAndTheRestWhereItHelps) {
+TEST(Addresses, PrefetchedListIsReadOnce) {
   Host host{.kallsyms = kTimers + kFrames};
   const AddressSources ahead = read_ahead(host.sources());
   auto found = find_addresses(ahead);
@@ -80,7 +80,7 @@ TEST(Addresses, WhatIsReadAheadIsReadOnceAndTheRestWhereItHelps) {
   EXPECT_THAT(hiding.asked, ElementsAre("kallsyms", "ksyms"));
 }
 
-TEST(Addresses, WhereItHidesThemTheIteratorShowsTheSame) {
+TEST(Addresses, IteratorShowsHiddenAddresses) {
   Host host{.ksyms = kTimers + kFrames};
   auto found = host.find();
   ASSERT_TRUE(found);
@@ -119,7 +119,7 @@ TEST(Addresses, NoneIsAnError) {
   }
 }
 
-TEST(Addresses, AFunctionThatCannotBeToldApartMakesAllOfThemUseless) {
+TEST(Addresses, AmbiguousFunctionDropsAllCancellers) {
   for (std::size_t missing = 0; missing < kFrames.size(); ++missing) {
     auto frames = kFrames;
     frames.erase(frames.begin() + static_cast<std::ptrdiff_t>(missing));

@@ -26,7 +26,7 @@ std::string words(std::initializer_list<std::string_view> all) {
   return text;
 }
 
-TEST(ProgramName, IsNothingWhereCommSaysIt) {
+TEST(ProgramName, IsEmptyIfCommSuffices) {
   EXPECT_EQ(named("nginx", "nginx: worker process", "/usr/sbin/nginx"), "");
   EXPECT_EQ(named("php-fpm8.2", "php-fpm: pool www", "/usr/sbin/php-fpm8.2"), "");
   EXPECT_EQ(named("postgres", "postgres: bob shop idle", "/usr/lib/postgresql/postgres"), "");
@@ -34,7 +34,7 @@ TEST(ProgramName, IsNothingWhereCommSaysIt) {
   EXPECT_EQ(named("exactly15bytes!", words({"/opt/exactly15bytes!"}), "/opt/exactly15bytes!"), "");
 }
 
-TEST(ProgramName, IsTheWholeOneWhereCommIsCutOff) {
+TEST(ProgramName, CompletesATruncatedComm) {
   EXPECT_EQ(named("my-long-service", words({"/opt/my-long-service-name", "-v"}), "/opt/x"),
             "my-long-service-name");
   EXPECT_EQ(named("my-long-service", words({"x"}), "/opt/my-long-service-name (deleted)"),
@@ -122,7 +122,7 @@ TEST(ProcessMemory, SaysWhatTheCommandLineIs) {
   }
 }
 
-TEST(ProcessReader, TellsNothingOfAnotherProcessThatHasThePidNow) {
+TEST(ProcessReader, IgnoresAReusedPid) {
   ProcessReader reader;
   Process process = this_process();
   process.comm = {'o', 't', 'h', 'e', 'r'};

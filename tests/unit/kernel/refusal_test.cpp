@@ -39,7 +39,7 @@ void say(libbpf_print_fn_t print, const char* format, ...) {
 }
 
 // A kernel before 6.5 says how it came there, too, at any length, and all of it in one text.
-TEST(Refusal, WhatAVerifierSaysLastIsNotCutOff) {
+TEST(Refusal, KeepsTheEndOfTheVerifierLog) {
   const LibbpfLog log;
   const libbpf_print_fn_t print = libbpf_set_print(nullptr);
   libbpf_set_print(print);
@@ -52,7 +52,7 @@ TEST(Refusal, WhatAVerifierSaysLastIsNotCutOff) {
   EXPECT_EQ(LibbpfLog::text().size(), 64U * 1024);
 }
 
-TEST(Refusal, WhoMayNotLookIntoTheModulesIsToldSo) {
+TEST(Refusal, NamesTheCapabilityForModuleBtf) {
   EXPECT_THAT(why_refused("libbpf: failed to iterate BTF objects: -1\n"
                           "libbpf: extern (func ksym) 'f': not found in kernel or module BTFs\n",
                           {}),
@@ -80,7 +80,7 @@ TEST(Refusal, ThisKernelLacksNothing) {
   EXPECT_THAT(here.lacks, testing::IsEmpty());
 }
 
-TEST(Refusal, WhereNothingMayBeLoadedThePlaceIsToBlame) {
+TEST(Refusal, NamesTheEnvironmentIfNothingLoads) {
   EXPECT_THAT(why_refused({}, {.least_program = EPERM, .user_namespace = true, .seccomp = true}),
               HasSubstr("user namespace"));
   for (const int refused : {EPERM, ENOSYS})
@@ -89,7 +89,7 @@ TEST(Refusal, WhereNothingMayBeLoadedThePlaceIsToBlame) {
   EXPECT_THAT(why_refused({}, {.least_program = EPERM}), HasSubstr("lockdown"));
 }
 
-TEST(Refusal, WhatNobodyUnderstandsIsToBeSeen) {
+TEST(Refusal, PointsToVerboseForUnknownErrors) {
   EXPECT_THAT(why_refused("R1 invalid mem access 'scalar'\n", {}), HasSubstr("--verbose"));
 }
 

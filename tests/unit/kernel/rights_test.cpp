@@ -30,7 +30,7 @@ TEST(Rights, TheOneThatIsMissingIsNamed) {
   EXPECT_THAT(text({}), HasSubstr("; both are missing"));
 }
 
-TEST(Rights, KeptIsWhatWasPromisedAndNoMore) {
+TEST(Rights, KeepsOnlyNeededCapabilities) {
   const Capabilities least = of({CAP_DAC_READ_SEARCH});
   const Capabilities enter = of({CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN});
   EXPECT_EQ(needed_for({.other_namespaces = false}), least);
@@ -40,7 +40,7 @@ TEST(Rights, KeptIsWhatWasPromisedAndNoMore) {
   EXPECT_EQ(needed_for({.other_namespaces = false, .calls_bpf = true}), least | of({CAP_BPF}));
 }
 
-TEST(Rights, WhatIsLostIsSaidInOneLine) {
+TEST(Rights, ReportsEachLimitationInOneLine) {
   const Capabilities all = ~Capabilities{};
   EXPECT_TRUE(missing_rights(all, {}).empty());
   EXPECT_TRUE(missing_rights({}, {.other_namespaces = false}).empty());
@@ -54,7 +54,7 @@ TEST(Rights, WhatIsLostIsSaidInOneLine) {
 }
 
 // Capabilities are a thread's own: each of these has one that ends with it.
-TEST(Rights, WhatIsKeptIsAllThatIsLeft) {
+TEST(Rights, KeepOnlyDropsTheRest) {
   std::thread([] {
     const Capabilities before = effective_capabilities();
     const Capabilities kept = of({CAP_SYS_ADMIN, CAP_KILL});

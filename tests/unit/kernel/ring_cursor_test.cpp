@@ -57,7 +57,7 @@ TEST_F(RingCursorTest, SkipsWhatWasDiscarded) {
   EXPECT_THAT(seen_, ElementsAre("one", "two"));
 }
 
-TEST_F(RingCursorTest, DoesNotPassWhatIsStillBeingWrittenAndSaysSo) {
+TEST_F(RingCursorTest, StopsAtABusyRecord) {
   ring_.put("one");
   const std::size_t busy = ring_.put("two", kBusy);
   ring_.put("three");
@@ -117,7 +117,7 @@ TEST_F(RingCursorTest, GivesRoomBackInTheMiddleOfABatchButNotWithEachRecord) {
   EXPECT_THAT(consumer_seen_, ElementsAre(0, 512, 1024, 1536, 2048, 2560, 3072));
 }
 
-TEST_F(RingCursorTest, GoesOnWhereAnotherReaderEnded) {
+TEST_F(RingCursorTest, ContinuesAfterAnEarlierReader) {
   ring_.put("one");
   drain();
   ring_.put("two");

@@ -44,7 +44,7 @@ TEST_F(RingPairTest, EmptyIsDrained) {
   EXPECT_FALSE(pair_.is_spilling());
 }
 
-TEST_F(RingPairTest, TheFirstRingComesBeforeWhatDidNotFitAndAfterItAgain) {
+TEST_F(RingPairTest, RingsAlternateInOrder) {
   first_.put("one");
   spill();
   second_.put("two");
@@ -59,7 +59,7 @@ TEST_F(RingPairTest, TheFirstRingComesBeforeWhatDidNotFitAndAfterItAgain) {
   EXPECT_EQ(pair_.spills(), 1U);
 }
 
-TEST_F(RingPairTest, TheSecondRingWaitsForWhatIsBeingWrittenInTheFirst) {
+TEST_F(RingPairTest, SecondRingWaitsForBusyRecordsOfTheFirst) {
   const std::size_t busy = first_.put("one", FakeRing::kBusy);
   spill();
   second_.put("two");
@@ -70,7 +70,7 @@ TEST_F(RingPairTest, TheSecondRingWaitsForWhatIsBeingWrittenInTheFirst) {
   EXPECT_THAT(seen_, ElementsAre("one", "two"));
 }
 
-TEST_F(RingPairTest, TheFirstRingWaitsForWhatIsBeingWrittenInTheSecond) {
+TEST_F(RingPairTest, FirstRingWaitsForBusyRecordsOfTheSecond) {
   spill();
   const std::size_t busy = second_.put("one", FakeRing::kBusy);
   EXPECT_EQ(drain(), Drained::UpToBusy);
@@ -92,7 +92,7 @@ TEST_F(RingPairTest, ABatchMayEndInEitherRing) {
   EXPECT_THAT(seen_, ElementsAre("three"));
 }
 
-TEST_F(RingPairTest, WhatAProducerGaveUpIsPassedOver) {
+TEST_F(RingPairTest, SkipsDiscardedRecords) {
   spill();
   first_.put("late", FakeRing::kDiscarded);
   second_.put("one");
@@ -119,7 +119,7 @@ TEST_F(RingPairTest, TheNumberOfThePhaseMayOverflow) {
   EXPECT_EQ(pair_.spills(), 40'000U);
 }
 
-TEST_F(RingPairTest, GoesOnWhereAnotherReaderEnded) {
+TEST_F(RingPairTest, ContinuesAfterAnEarlierReader) {
   first_.put("one");
   spill();
   second_.put("two");

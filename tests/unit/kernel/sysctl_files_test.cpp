@@ -113,7 +113,7 @@ TEST_F(SysctlFiles, AHugeOneIsReadInPart) {
   EXPECT_EQ(visited()[0].size(), kMostOfSysctlFile + std::string("/etc/sysctl.conf: ").size());
 }
 
-TEST_F(SysctlFiles, WhatMayNotBeReadIsSaid) {
+TEST_F(SysctlFiles, ReportsUnreadableFiles) {
   if (::geteuid() == 0) GTEST_SKIP() << "root reads everything";
   write("/etc/sysctl.conf", "secret");
   fs::permissions(root_ + "/etc/sysctl.conf", fs::perms::none);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Aborts: what sk_err, sk_shutdown and our own RSTs say together, and in which order they come.
+// Aborts: sk_err, sk_shutdown and our own RSTs, in any order.
 #include <cerrno>
 
 #include "support/conn.h"
@@ -9,7 +9,7 @@ namespace {
 
 Conn open_one(Story& story) { return story.client(1).establishes(0ms); }
 
-TEST(Abort, LingerZeroLosesItsAddressesButNotInTheRecord) {
+TEST(Abort, LingerZeroKeepsTheFlowInTheRecord) {
   Story story;
   Conn conn = open_one(story);
   conn.vanishes(Established, 50ms, closed_by()).sends_reset(Closed, 50ms);
@@ -33,7 +33,7 @@ TEST(Abort, CloseWithUnreadDataSkipsLastAck) {
   EXPECT_EQ(story.life(1).closer(), "7 by close");
 }
 
-TEST(Abort, AnRstEndsEveryState) {
+TEST(Abort, RstEndsEveryState) {
   struct Case {
     State state;
     const char* closed_by;
@@ -59,7 +59,7 @@ TEST(Abort, AnRstEndsEveryState) {
   }
 }
 
-TEST(Abort, AnRstInCloseWaitIsABrokenPipe) {
+TEST(Abort, RstInCloseWaitSetsEpipe) {
   Story story;
   open_one(story)
       .moves(Established, CloseWait, 10ms)
@@ -68,8 +68,8 @@ TEST(Abort, AnRstInCloseWaitIsABrokenPipe) {
   EXPECT_EQ(story.life(1).verdict(), "reset_received, opened by local, closed by remote");
 }
 
-// tcp_reset() runs here too: the tracepoint tcp_receive_reset and sk_err say that an RST came.
-TEST(Abort, DataForASocketThatIsClosedIsAnsweredByOurRst) {
+// tcp_reset() runs here too: tracepoint tcp_receive_reset and sk_err show a received RST.
+TEST(Abort, DataAfterCloseIsAnsweredWithOurRst) {
   Story story;
   open_one(story)
       .closes(Established, 10ms)
@@ -79,16 +79,16 @@ TEST(Abort, DataForASocketThatIsClosedIsAnsweredByOurRst) {
   EXPECT_EQ(story.life(1).end().when.mono, story.clock(20ms));
 }
 
-TEST(Abort, TheAdministratorsRstGoesOutBeforeTheEnd) {
+TEST(Abort, SockDestroySendsRstBeforeTheEnd) {
   Story story;
   open_one(story)
       .sends_reset(Established, 50ms)
       .moves(Established, Closed, 50ms, {.err = ECONNABORTED});
   EXPECT_EQ(story.life(1).verdict(), "killed, opened by local, closed by local");
-  EXPECT_EQ(story.life(1).closer(), "nobody") << "ss is not who uses it";
+  EXPECT_EQ(story.life(1).closer(), "nobody") << "ss does not use the socket";
 }
 
-TEST(Abort, KeepaliveGivesUp) {
+TEST(Abort, KeepaliveTimesOut) {
   Story story;
   open_one(story)
       .sends_reset(Established, 50ms)
@@ -116,7 +116,7 @@ TEST(Abort, TooLittleMemoryInLastAck) {
 }
 
 // RFC 9293, 3.5.1: an old ACK in SYN_SENT is answered with an RST, and the SYN is sent again.
-TEST(Abort, AnRstOfAnEarlierStateIsNotTheOneThatEndsIt) {
+TEST(Abort, RstSentInEarlierStateDoesNotExplainTheEnd) {
   Story story;
   story.client(1)
       .connects(0ms)
@@ -127,14 +127,14 @@ TEST(Abort, AnRstOfAnEarlierStateIsNotTheOneThatEndsIt) {
   EXPECT_EQ(story.life(1).verdict(), "reset_received, opened by local, closed by remote");
 }
 
-TEST(Abort, NobodySaysWhoseRstItWasWhereRstsAreNotWatched) {
+TEST(Abort, SenderOfRstIsUnknownWithoutResetEvents) {
   Story story({.watches_resets = false});
   open_one(story).moves(Established, Closed, 50ms, {.err = ECONNRESET});
   EXPECT_EQ(story.life(1).verdict(), "unknown, opened by local, closed by unknown");
   EXPECT_EQ(story.life(1).why(Closed), "reset");
 }
 
-TEST(Abort, WhoseRstItWasIsSettledByTheNextLifeOfTheCookie) {
+TEST(Abort, NextLifeOfTheCookieResolvesPendingEnd) {
   Story story;
   Conn conn = open_one(story).moves(Established, Closed, 50ms, {.err = ECONNRESET});
   conn.connects(51ms, {.pid = kPid, .life = 1});
@@ -156,7 +156,7 @@ INSTANTIATE_TEST_SUITE_P(Cancellers, MinisockKill,
                                          Kill{Canceller::Netns, "netns", "netns"},
                                          Kill{Canceller::Unknown, "unknown", "unknown"}));
 
-TEST_P(MinisockKill, EndsItWhereItWas) {
+TEST_P(MinisockKill, EndsInItsCurrentState) {
   for (const State substate : {TimeWait, FinWait2}) {
     Story story;
     open_one(story)
@@ -172,11 +172,11 @@ TEST_P(MinisockKill, EndsItWhereItWas) {
         substate == TimeWait ? ", " + std::string(GetParam().time_wait) : "";
     EXPECT_EQ(story.life(1).verdict(), ended + ", opened by local, closed by local" + time_wait);
     EXPECT_EQ(story.life(1).dwell(substate), substate == TimeWait ? "5000ms" : "5010ms")
-        << "dated back to the cancel";
+        << "the time of the cancel";
   }
 }
 
-TEST_P(MinisockKill, OfATimeWaitWhoseFinNobodySaw) {
+TEST_P(MinisockKill, EndsTimeWaitAfterUnseenFin) {
   Story story;
   open_one(story)
       .closes(Established, 10ms)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who should accept, of those that hold a listener.
+// Which holders of a listener should accept.
 #include "lifecycle/acceptors.h"
 
 #include <gmock/gmock.h>
@@ -16,43 +16,43 @@ Pids choose(const Pids& holders, const Pids& accepted, const std::vector<Parent>
   return choose_acceptors(holders, accepted, parents);
 }
 
-TEST(Acceptors, TheOnlyHolder) {
+TEST(Acceptors, OnlyHolderIsChosen) {
   EXPECT_THAT(choose({7}, {}, {{7, 1}}), ElementsAre(7));
   EXPECT_THAT(choose({7, 7}, {}, {}), ElementsAre(7)) << "two descriptors";
   EXPECT_THAT(choose({}, {9}, {}), IsEmpty());
 }
 
-TEST(Acceptors, WhoHoldsConnectionsOfThePort) {
+TEST(Acceptors, HoldersOfConnectionsOfThePortAreChosen) {
   EXPECT_THAT(choose({10, 11, 12}, {12, 11}, {{11, 10}, {12, 10}}), ElementsAre(11, 12));
 }
 
-TEST(Acceptors, NotWhoOnlyGotAConnection) {
-  // sshd: the sessions hold connections, and not the listener. node: the master hands them out.
+TEST(Acceptors, HolderOfOnlyAConnectionIsNotChosen) {
+  // sshd: sessions hold connections, not the listener. node: the master passes them on.
   EXPECT_THAT(choose({10}, {11, 12}, {{11, 10}, {12, 10}, {10, 1}}), ElementsAre(10));
 }
 
-TEST(Acceptors, NeverAMaster) {
+TEST(Acceptors, ParentOfHoldersIsNotChosen) {
   EXPECT_THAT(choose({10, 12, 11}, {}, {{11, 10}, {12, 10}, {10, 1}}), ElementsAre(11, 12));
 }
 
-TEST(Acceptors, NorAManagerThatOpenedItForAService) {
-  // systemd, a shell that holds nothing, the service
+TEST(Acceptors, AncestorOfHolderIsNotChosen) {
+  // systemd, a shell that does not hold the listener, the service
   EXPECT_THAT(choose({1, 30}, {}, {{30, 20}, {20, 1}}), ElementsAre(30));
 }
 
-TEST(Acceptors, TheManagerWhileNobodyElseHoldsIt) {
+TEST(Acceptors, ServiceManagerIsChosenAsOnlyHolder) {
   EXPECT_THAT(choose({1}, {}, {}), ElementsAre(1));
 }
 
-TEST(Acceptors, OfSeveralGenerationsTheYoungest) {
+TEST(Acceptors, YoungestOfThreeGenerationsIsChosen) {
   EXPECT_THAT(choose({10, 11, 12}, {}, {{12, 11}, {11, 10}, {10, 1}}), ElementsAre(12));
 }
 
-TEST(Acceptors, StrangersAllOfThem) {
+TEST(Acceptors, AllUnrelatedHoldersAreChosen) {
   EXPECT_THAT(choose({10, 20}, {}, {{10, 1}, {20, 1}}), ElementsAre(10, 20));
 }
 
-TEST(Acceptors, ACircleOfParentsEndsAndNamesAll) {
+TEST(Acceptors, LoopOfParentsTerminates) {
   EXPECT_THAT(choose({10, 11}, {}, {{10, 11}, {11, 10}}), ElementsAre(10, 11));
   EXPECT_THAT(choose({10}, {}, {{10, 10}}), ElementsAre(10));
   EXPECT_THAT(choose({10}, {}, {{10, 20}, {20, 21}, {21, 20}}), ElementsAre(10));

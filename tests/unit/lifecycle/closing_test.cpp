@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every way in which a connection is closed with a FIN: whole lives, in the order in which the
-// kernel shows them.
+// All ways to close a connection with a FIN: whole lives, in the order of the
+// kernel's events.
 #include "support/conn.h"
 
 namespace tcpdwell::life_story {
@@ -8,14 +8,14 @@ namespace {
 
 constexpr const char* kUpToClose = "CLOSED, SYN_SENT 10ms, ESTABLISHED 100ms, FIN_WAIT_1 1ms";
 
-// Established at 0, closed by its process at 100 ms, the FIN acknowledged at 101 ms.
+// Established at 0, closed by its process at 100 ms, FIN acknowledged at 101 ms.
 Conn closing_first(Story& story, std::uint64_t cookie = 1) {
   return story.client(cookie)
       .establishes(0ms)
       .closes(Established, 100ms)
       .moves(FinWait1, FinWait2, 101ms, orphan());
 }
-// ... with shutdown(), the descriptor is kept
+// Same with shutdown(): the descriptor stays open.
 Conn half_closing(Story& story) {
   return story.client(1)
       .establishes(0ms)
@@ -23,7 +23,7 @@ Conn half_closing(Story& story) {
       .moves(FinWait1, FinWait2, 101ms, {.shutdown = 2});
 }
 
-TEST(Closing, ActiveTheFinSeenLive) {
+TEST(Closing, ActiveCloseWithLiveFin) {
   Story story;
   closing_first(story)
       .hands_over(FinWait2, FinWait2, 101ms)
@@ -42,8 +42,8 @@ TEST(Closing, ActiveTheFinSeenLive) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-// The tracepoint alone says CLOSED here, before the peer even sent its FIN.
-TEST(Closing, TheCloseOfTheFullSocketIsNoEnd) {
+// The tracepoint shows CLOSED here, before the peer sends its FIN.
+TEST(Closing, CloseOfFullSocketIsNotTheEnd) {
   Story story;
   closing_first(story).hands_over(FinWait2, FinWait2, 101ms);
   story.waits(50s);
@@ -51,7 +51,7 @@ TEST(Closing, TheCloseOfTheFullSocketIsNoEnd) {
   EXPECT_FALSE(story.life(1).over());
 }
 
-TEST(Closing, FinWait2ThatIsHeldForLong) {
+TEST(Closing, LongHeldFinWait2) {
   Story story;
   half_closing(story)
       .minisock_starts(TimeWait, 4608ms)
@@ -62,7 +62,7 @@ TEST(Closing, FinWait2ThatIsHeldForLong) {
   EXPECT_EQ(story.life(1).why(FinWait1), "shutdown");
 }
 
-// FIN_WAIT_2 -> FIN_WAIT_2 is a close() after shutdown(): by whom, and nothing else.
+// FIN_WAIT_2 -> FIN_WAIT_2 is a close() after shutdown(): it only shows the closer.
 TEST(Closing, FinWait2HeldThenClosedIsOneDwell) {
   Story story;
   half_closing(story)
@@ -75,7 +75,7 @@ TEST(Closing, FinWait2HeldThenClosedIsOneDwell) {
   EXPECT_EQ(story.life(1).owner(), "42 by connect");
 }
 
-TEST(Closing, SelfTransitionInFinWait1IsNoChangeEither) {
+TEST(Closing, SelfTransitionInFinWait1IsNotATransition) {
   Story story;
   story.client(1)
       .establishes(0ms)
@@ -88,7 +88,7 @@ TEST(Closing, SelfTransitionInFinWait1IsNoChangeEither) {
   EXPECT_EQ(story.life(1).closer(), "43 by close");
 }
 
-TEST(Closing, OrphanThatTimesOutNeverWasInTimeWait) {
+TEST(Closing, TimedOutOrphanHasNoTimeWait) {
   Story story;
   closing_first(story)
       .hands_over(FinWait2, FinWait2, 101ms, {.left = 3s})
@@ -98,8 +98,8 @@ TEST(Closing, OrphanThatTimesOutNeverWasInTimeWait) {
   EXPECT_EQ(story.life(1).why(Closed), "timeout");
 }
 
-// tcp_fin_timeout above 60 s: the full socket waits first, under its keepalive timer.
-TEST(Closing, OrphanWhoseMinisockComesLate) {
+// tcp_fin_timeout above 60 s: the full socket waits first, with its keepalive timer.
+TEST(Closing, OrphanWithLateMinisock) {
   Story story;
   closing_first(story)
       .hands_over(FinWait2, FinWait2, 3332ms, {.left = 3s})
@@ -107,7 +107,7 @@ TEST(Closing, OrphanWhoseMinisockComesLate) {
   EXPECT_EQ(story.life(1).dwell(FinWait2), "6303ms");
 }
 
-TEST(Closing, OrphanOfLinger2BelowZeroEndsAtOnce) {
+TEST(Closing, OrphanWithNegativeLinger2EndsAtOnce) {
   Story story;
   closing_first(story).moves(FinWait2, Closed, 102ms, orphan()).sends_reset(Closed, 102ms);
   EXPECT_EQ(story.life(1).states(), std::string(kUpToClose) + ", FIN_WAIT_2 1ms, CLOSED");
@@ -126,7 +126,7 @@ TEST(Closing, FinAndAckInOneSegment) {
             std::string(kUpToClose) + ", FIN_WAIT_2 0.03ms, TIME_WAIT 61000ms, CLOSED");
 }
 
-TEST(Closing, Simultaneous) {
+TEST(Closing, SimultaneousClose) {
   Story story;
   story.client(1)
       .establishes(0ms)
@@ -137,10 +137,10 @@ TEST(Closing, Simultaneous) {
   const Life life = story.life(1);
   EXPECT_EQ(life.states(), std::string(kUpToClose) + ", CLOSING 306ms, TIME_WAIT 60593ms, CLOSED");
   EXPECT_EQ(life.verdict(), "fin, opened by local, closed by both, expired");
-  EXPECT_EQ(life.why(TimeWait), "ack") << "the FIN was here already";
+  EXPECT_EQ(life.why(TimeWait), "ack") << "the FIN had already come";
 }
 
-// One socket that is both ends: all in the caller's backlog.
+// One socket is both ends: all segments pass the caller's backlog.
 TEST(Closing, SelfConnect) {
   Story story;
   story.client(1)
@@ -157,7 +157,7 @@ TEST(Closing, SelfConnect) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by both, closed by both, expired");
 }
 
-TEST(Closing, Passive) {
+TEST(Closing, PassiveClose) {
   Story story;
   story.server(1)
       .arrives(0ms)
@@ -193,7 +193,7 @@ TEST(Closing, BucketOverflowAfterASimultaneousClose) {
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by both");
 }
 
-TEST(Closing, FinThatNobodyAcknowledges) {
+TEST(Closing, UnacknowledgedFin) {
   Story story;
   story.client(1)
       .establishes(0ms)
@@ -216,13 +216,13 @@ TEST(Closing, RearmsProlongTimeWait) {
       .hands_over(FinWait2, TimeWait, 200ms)
       .minisock_rearmed(10200ms, {.left = 50s})
       .minisock_rearmed(40200ms, {.left = 30s})
-      .segment(41s)  // in the same bucket of the timer wheel: nothing but the segment shows it
+      .segment(41s)  // same bucket of the timer wheel: only the segment shows it
       .minisock_expires(TimeWait, 101500ms);
   EXPECT_EQ(story.life(1).dwell(TimeWait), "101300ms");
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
 }
 
-TEST(Closing, MptcpSubflowIsClosedByNobodyInParticular) {
+TEST(Closing, MptcpSubflowHasNoCloser) {
   Story story;
   story.client(1)
       .establishes(0ms)
@@ -232,12 +232,12 @@ TEST(Closing, MptcpSubflowIsClosedByNobodyInParticular) {
       .hands_over(FinWait2, TimeWait, 103ms)
       .minisock_expires(TimeWait, 61s);
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
-  EXPECT_EQ(story.life(1).closer(), "nobody") << "a kernel worker is no owner";
+  EXPECT_EQ(story.life(1).closer(), "nobody") << "a kernel worker is not an owner";
   EXPECT_EQ(story.life(1).owner(), "42 by connect");
   EXPECT_EQ(story.life(1).why(FinWait1), "");
 }
 
-TEST(Closing, CountersAreThoseOfTheFullSocketsEnd) {
+TEST(Closing, CountersComeFromTheEndOfTheFullSocket) {
   Story story;
   closing_first(story)
       .minisock_starts(TimeWait, 200ms)

@@ -46,7 +46,7 @@ TEST(ConnectionRules, EachCarrierHasItsPendingEnds) {
   EXPECT_THAT(broken_rule(newborn), HasSubstr("pending end"));
 }
 
-TEST(ConnectionRules, FlagHasATimerWhileItWaits) {
+TEST(ConnectionRules, WaitingFlagHasATimer) {
   Connection full = connection(Carrier::Full, State::CloseWait);
   full.flag = FlagStage::Waiting;
   EXPECT_THAT(broken_rule(full), HasSubstr("timer"));
@@ -56,7 +56,7 @@ TEST(ConnectionRules, FlagHasATimerWhileItWaits) {
   EXPECT_THAT(broken_rule(full), HasSubstr("timer"));
 }
 
-TEST(ConnectionRules, RaisedFlagIsOfAShownConnection) {
+TEST(ConnectionRules, RaisedFlagNeedsAShownConnection) {
   Connection full = connection(Carrier::Full, State::CloseWait);
   full.flag = FlagStage::Raised;
   EXPECT_THAT(broken_rule(full), HasSubstr("not shown"));

@@ -14,17 +14,17 @@ constexpr Facts kReset{.err = ECONNRESET, .shutdown = 3};
 // Reset by the peer at `at`, while a process holds it.
 Conn reset(Story& story, Nanos at, std::uint64_t cookie = 7) {
   Conn client = story.client(cookie).establishes(0ms).moves(Established, Closed, at, kReset);
-  story.waits(at + 400ms);  // no RST of our own is behind it
+  story.waits(at + 400ms);  // no RST of ours follows
   return client;
 }
 
 TEST(DeadDescriptor, IsFlaggedAfterItsThreshold) {
   Story story(flagging(Closed, 10s));
   Conn client = reset(story, 1s);
-  EXPECT_TRUE(story.life(7).over()) << "the connection is told at once";
+  EXPECT_TRUE(story.life(7).over()) << "the connection is published at once";
   EXPECT_EQ(look_due(story), 11s);
   looks(story, 5s, {held(story, client, 1s)});
-  EXPECT_EQ(flags(story), "") << "a look before its time";
+  EXPECT_EQ(flags(story), "") << "a scan before the threshold";
   EXPECT_EQ(look_due(story), 11s);
   looks(story, 11100ms, {held(story, client, 1s)});
   EXPECT_EQ(flags(story), "CLOSED raised 10100ms");
@@ -40,23 +40,23 @@ TEST(DeadDescriptor, IsFlaggedAfterItsThreshold) {
   EXPECT_EQ(story.lifecycle().flags_open(), 1U);
 }
 
-TEST(DeadDescriptor, ThatIsClosedInTimeIsNone) {
+TEST(DeadDescriptor, IsNotFlaggedIfClosedInTime) {
   Story story(flagging(Closed, 10s));
   reset(story, 1s);
   looks(story, 11100ms, {});
   EXPECT_EQ(flags(story), "");
-  EXPECT_EQ(look_due(story), std::nullopt) << "there is nothing left to look for";
+  EXPECT_EQ(look_due(story), std::nullopt) << "no descriptor is left";
 }
 
 TEST(DeadDescriptor, IsClearedWhenItIsClosed) {
   Story story(flagging(Closed, 10s));
   Conn client = reset(story, 1s);
   looks(story, 12s, {held(story, client, 1s)});
-  EXPECT_EQ(look_due(story), 22s) << "now and then";
+  EXPECT_EQ(look_due(story), 22s) << "a flagged descriptor is scanned for again";
   looks(story, 22s, {held(story, client, 1s)});
   looks(story, 32s, {});
   EXPECT_EQ(flags(story), "CLOSED raised 11000ms, CLOSED cleared 26000ms+-5000ms")
-      << "between the two looks";
+      << "between the two scans";
   EXPECT_EQ(story.lifecycle().flags_open(), 0U);
   EXPECT_EQ(look_due(story), std::nullopt);
 }
@@ -67,11 +67,11 @@ TEST(DeadDescriptor, IsClearedByItsNextLife) {
   looks(story, 12s, {held(story, client, 1s)});
   client.connects(13s, {.pid = kPid, .life = 1});
   EXPECT_EQ(flags(story), "CLOSED raised 11000ms, CLOSED cleared 12000ms");
-  looks(story, 14s, {held(story, client, 1s)});  // it was looked at before that
+  looks(story, 14s, {held(story, client, 1s)});  // read before the connect()
   EXPECT_EQ(flag_records(story).size(), 2U);
 }
 
-TEST(DeadDescriptor, FollowsAtOnceWhereAnotherFlagStood) {
+TEST(DeadDescriptor, IsFlaggedAtOnceAfterAnotherFlag) {
   LifecycleConfig config = flagging(CloseWait, 5s);
   config.thresholds.set(Closed, 60s);
   Story story(config);
@@ -87,7 +87,7 @@ TEST(DeadDescriptor, FollowsAtOnceWhereAnotherFlagStood) {
             "CLOSE_WAIT raised 5100ms, CLOSE_WAIT cleared 19000ms, CLOSED raised 500ms");
 }
 
-TEST(DeadDescriptor, IsNotOneThatIsStillRead) {
+TEST(DeadDescriptor, IsNotFlaggedWhileDataIsRead) {
   Story story(flagging(Closed, 10s));
   Conn client = reset(story, 1s);
   DeadSocket slow = held(story, client, 8s);  // the last read
@@ -97,12 +97,12 @@ TEST(DeadDescriptor, IsNotOneThatIsStillRead) {
   EXPECT_EQ(flags(story), "");
   EXPECT_EQ(look_due(story), 18s);
   looks(story, 18s, {slow});
-  EXPECT_EQ(flags(story), "CLOSED raised 17000ms") << "nobody reads it any more";
+  EXPECT_EQ(flags(story), "CLOSED raised 17000ms") << "no process reads it any more";
   EXPECT_EQ(flag(story).cause, Cause::DataUnread);
   EXPECT_EQ(flag(story).unread_bytes, 4096U);
 }
 
-TEST(DeadDescriptor, AfterFinsIsHeldBesideItsMinisock) {
+TEST(DeadDescriptor, IsTrackedBesideItsMinisock) {
   Story story(flagging(Closed, 10s));
   Conn client = story.client(7).establishes(0ms);
   client.moves(Established, FinWait1, 1s, half_closed_by()).moves(FinWait1, FinWait2, 1s);
@@ -110,10 +110,10 @@ TEST(DeadDescriptor, AfterFinsIsHeldBesideItsMinisock) {
   looks(story, 12s, {held(story, client, 2s)});
   EXPECT_EQ(flags(story), "CLOSED raised 10000ms");
   EXPECT_EQ(flag(story).ended, Ended::Fin);
-  EXPECT_FALSE(story.life(7).over()) << "TIME_WAIT goes on";
+  EXPECT_FALSE(story.life(7).over()) << "still in TIME_WAIT";
 }
 
-TEST(DeadDescriptor, IsNotAnOrphanNorAListener) {
+TEST(DeadDescriptor, IsNeverAnOrphanOrListener) {
   Story story(flagging(Closed, 10s));
   story.client(1).establishes(0ms).moves(Established, FinWait1, 1s, closed_by());
   story.client(1).moves(FinWait1, Closed, 2s, orphan(ETIMEDOUT));
@@ -123,7 +123,7 @@ TEST(DeadDescriptor, IsNotAnOrphanNorAListener) {
   EXPECT_EQ(look_due(story), std::nullopt);
 }
 
-TEST(DeadDescriptor, OfAFailedConnectIsCalledThat) {
+TEST(DeadDescriptor, OfFailedConnectHasItsOwnCause) {
   Story story(flagging(Closed, 10s));
   Conn client = story.client(7).connects(0ms);
   client.moves(SynSent, Closed, 1s, {.err = ECONNREFUSED, .shutdown = 3});
@@ -145,7 +145,7 @@ TEST(DeadDescriptor, OlderThanTheTraceIsDatedByTheKernel) {
   EXPECT_EQ(flag(story).socket.role, Role::Unknown);
 }
 
-TEST(DeadDescriptor, OlderThanTheTraceIsWaitedForToo) {
+TEST(DeadDescriptor, OlderThanTheTraceWaitsForItsThreshold) {
   Story story(flagging(Closed, 10s));
   const Conn older = story.client(7);
   looks(story, 1s, {held(story, older, -1s)});
@@ -161,7 +161,7 @@ DeadSocket of_unknown_end(Story& story, Nanos active) {
   return socket;
 }
 
-TEST(DeadDescriptor, OfUnknownEndIsListedByOneLook) {
+TEST(DeadDescriptor, OfUnknownEndIsFlaggedByLeaks) {
   LifecycleConfig config = flagging(Closed, 10s);
   config.flags_uncertain = true;
   Story story(config);
@@ -174,7 +174,7 @@ TEST(DeadDescriptor, OfUnknownEndIsListedByOneLook) {
   EXPECT_FALSE(is_leak(raised));
 }
 
-TEST(DeadDescriptor, OfUnknownEndIsWaitedForByATrace) {
+TEST(DeadDescriptor, OfUnknownEndWaitsInATrace) {
   Story story(flagging(Closed, 10s));
   looks(story, 1s, {of_unknown_end(story, -2s)});
   EXPECT_EQ(flags(story), "");
@@ -182,7 +182,7 @@ TEST(DeadDescriptor, OfUnknownEndIsWaitedForByATrace) {
   EXPECT_EQ(flags(story), "CLOSED raised >=11000ms");
 }
 
-TEST(DeadDescriptor, OfASocketInUseIsOutOfDate) {
+TEST(DeadDescriptor, IsIgnoredIfTheSocketIsInUse) {
   Story story(flagging(Closed, 10s));
   Conn client = story.client(7).establishes(0ms);
   looks(story, 30s, {held(story, client, -10s)});
@@ -197,7 +197,7 @@ TEST(DeadDescriptor, OfAnotherNamespaceIsHidden) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(DeadDescriptor, WaitsForTheNameOfItsCgroup) {
+TEST(DeadDescriptor, WaitsForItsCgroupPath) {
   Filter filter;
   filter.cgroup = "/a";
   Story story(flagging(Closed, 10s), filter);
@@ -211,7 +211,7 @@ TEST(DeadDescriptor, WaitsForTheNameOfItsCgroup) {
   EXPECT_EQ(flag_records(story).size(), 1U);
 }
 
-TEST(DeadDescriptor, IsNotLookedForWithoutAThreshold) {
+TEST(DeadDescriptor, IsNotScannedForWithoutThreshold) {
   Story story(flagging(CloseWait, 10s));
   Conn client = reset(story, 1s);
   EXPECT_FALSE(story.lifecycle().watches_descriptors());
@@ -220,7 +220,7 @@ TEST(DeadDescriptor, IsNotLookedForWithoutAThreshold) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(DeadDescriptor, IsFoundWithoutRoomForAllOfThem) {
+TEST(DeadDescriptor, IsFoundByAScanIfTheTableWasFull) {
   DeadDescriptors all;
   for (std::uint64_t cookie = 1; cookie <= DeadDescriptors::kMost; ++cookie)
     EXPECT_TRUE(all.add({.socket = {.cookie = cookie, .cgroup = {}}, .due = 1h}));
@@ -229,7 +229,7 @@ TEST(DeadDescriptor, IsFoundWithoutRoomForAllOfThem) {
   all.want_look(2s);
   EXPECT_EQ(all.due(10s), 2s);
   all.looked(3s, [](const auto&) {});
-  EXPECT_EQ(all.due(10s), std::nullopt) << "all of them are gone";
+  EXPECT_EQ(all.due(10s), std::nullopt) << "no entry was found";
 }
 
 }  // namespace

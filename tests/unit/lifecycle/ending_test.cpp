@@ -62,10 +62,9 @@ const Case kCases[] = {
     {"tcp_max_orphans", orphan(State::FinWait1), kMemory, Ended::Overflow, Side::Local},
     {"tcp_max_tw_buckets", orphan(State::FinWait2), kNone, Ended::Overflow, Side::Local},
     {"TCP_LINGER2 < 0", orphan(State::FinWait2), kSent, Ended::ResetSent, Side::Local},
-    {"nobody watches", orphan(State::FinWait2), kBlind, Ended::Unknown, Side::Local},
+    {"resets not watched", orphan(State::FinWait2), kBlind, Ended::Unknown, Side::Local},
     {"listener closed", closed(State::Listen), kNone, Ended::Closed, Side::None},
-    {"an error of no meaning", gone(State::Established, EBADMSG), kNone, Ended::Unknown,
-     Side::Unknown},
+    {"unrelated error", gone(State::Established, EBADMSG), kNone, Ended::Unknown, Side::Unknown},
 };
 
 TEST(Ending, OfASocket) {
@@ -76,7 +75,7 @@ TEST(Ending, OfASocket) {
   }
 }
 
-TEST(Ending, CloseAndShutdownAreToldApart) {
+TEST(Ending, CloseAndShutdownDiffer) {
   TransitionEvent event{.from = State::Established, .to = State::FinWait1, .shutdown = 3};
   EXPECT_EQ(why_of(event), Why::Shutdown) << "shutdown(SHUT_RDWR) sets both bits too";
   event.closing = true;
@@ -85,7 +84,7 @@ TEST(Ending, CloseAndShutdownAreToldApart) {
   EXPECT_EQ(why_of(event), Why::Unknown) << "a kernel thread closes a subflow";
 }
 
-TEST(Ending, AnRstThatFollowsMattersOnlyWhereItWouldChangeTheMeaning) {
+TEST(Ending, NeedsResetEventOnlyIfItChangesTheResult) {
   EXPECT_TRUE(needs_reset_facts(gone(State::Established, ECONNRESET)));
   EXPECT_TRUE(needs_reset_facts(orphan(State::FinWait2)));
   EXPECT_FALSE(needs_reset_facts(orphan(State::LastAck)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// connect() calls that fail before a packet leaves: which they are, how they are told, and that no
-// storm of them fills the memory or the screen.
+// connect() calls that fail before a packet is sent: detection, records, and the bound on memory
+// and output in a burst.
 #include "lifecycle/failed_connects.h"
 
 #include <gmock/gmock.h>
@@ -19,7 +19,7 @@ using testing::HasSubstr;
 
 class Failing : public testing::Test {
  protected:
-  // connect() by `pid`, to `remote_port`, which ends 20 us later.
+  // A connect() by `pid` to `remote_port` that fails after 20 us.
   TransitionEvent fails(std::uint64_t cookie, Nanos at, std::uint16_t bound = 0,
                         std::uint32_t pid = 42) {
     auto syn = story.moves(State::Closed, State::SynSent, at, cookie);
@@ -31,37 +31,37 @@ class Failing : public testing::Test {
     back.silent = true;
     return back;
   }
-  std::vector<FailedConnectsRecord> told() const { return story.all<FailedConnectsRecord>(); }
+  std::vector<FailedConnectsRecord> published() const { return story.all<FailedConnectsRecord>(); }
 
   Story story;
 };
 
-TEST_F(Failing, WithoutAPortItIsNoConnection) {
+TEST_F(Failing, WithoutPortIsNotAConnection) {
   story.on(fails(1, 1s));
   story.waits(3s);
-  ASSERT_EQ(told().size(), 1U);
-  EXPECT_EQ(told()[0].reason, ConnectFailure::NoPort);
-  EXPECT_EQ(told()[0].count, 1U);
-  EXPECT_EQ(told()[0].process->pid, 42U);
-  EXPECT_EQ(told()[0].flow.remote.port, 80);
+  ASSERT_EQ(published().size(), 1U);
+  EXPECT_EQ(published()[0].reason, ConnectFailure::NoPort);
+  EXPECT_EQ(published()[0].count, 1U);
+  EXPECT_EQ(published()[0].process->pid, 42U);
+  EXPECT_EQ(published()[0].flow.remote.port, 80);
   EXPECT_TRUE(story.all<TransitionRecord>().empty());
 }
 
-TEST_F(Failing, InARecordingOfBeforeTooFewFactsAreEnough) {
+TEST_F(Failing, WorksWithOlderRecordings) {
   auto back = fails(1, 1s);
   back.silent = false;
   story.on(back).waits(3s);
-  ASSERT_EQ(told().size(), 1U);
+  ASSERT_EQ(published().size(), 1U);
 }
 
-TEST_F(Failing, ABoundPortIsTaken) {
+TEST_F(Failing, BoundPortIsTaken) {
   story.on(fails(1, 1s, 40000)).waits(3s);
-  ASSERT_EQ(told().size(), 1U);
-  EXPECT_EQ(told()[0].reason, ConnectFailure::PortTaken);
+  ASSERT_EQ(published().size(), 1U);
+  EXPECT_EQ(published()[0].reason, ConnectFailure::PortTaken);
 }
 
-// A socket that had a port in an earlier life still has it in the event.
-TEST_F(Failing, AnEarlierPortIsNone) {
+// The event of a later life still has the port of an earlier one.
+TEST_F(Failing, PortOfAnEarlierLifeIsIgnored) {
   auto syn = story.moves(State::Closed, State::SynSent, 1s);
   syn.flow.local.port = 0;
   syn.life = 1;
@@ -69,11 +69,11 @@ TEST_F(Failing, AnEarlierPortIsNone) {
   auto back = story.moves(State::SynSent, State::Closed, 1s + 20us);
   back.silent = true;
   story.on(back).waits(3s);
-  ASSERT_EQ(told().size(), 1U);
-  EXPECT_EQ(told()[0].reason, ConnectFailure::NoPort);
+  ASSERT_EQ(published().size(), 1U);
+  EXPECT_EQ(published()[0].reason, ConnectFailure::NoPort);
 }
 
-TEST_F(Failing, OthersThatEndInSynSentAreNone) {
+TEST_F(Failing, OtherEndsOfSynSentAreNotReported) {
   auto gave_up = fails(1, 1s, 40000);
   gave_up.shutdown = 3;
   story.on(gave_up);
@@ -84,28 +84,28 @@ TEST_F(Failing, OthersThatEndInSynSentAreNone) {
   refused.err = 111;
   story.on(refused);
   story.waits(3s);
-  EXPECT_TRUE(told().empty());
+  EXPECT_TRUE(published().empty());
 }
 
-TEST_F(Failing, AStormIsALineNowAndThen) {
+TEST_F(Failing, BurstSharesRecords) {
   for (std::uint64_t i = 0; i < 10'000; ++i) {
     story.on(fails(i + 1, 1s + static_cast<std::int64_t>(i) * 2500us));
     story.waits(1s + static_cast<std::int64_t>(i) * 2500us);
   }
   story.waits(40s);
-  ASSERT_EQ(told().size(), 4U) << "after a second, and every ten seconds, and the rest";
+  ASSERT_EQ(published().size(), 4U) << "after a second, every ten seconds, and at the end";
   std::uint64_t sum = 0;
-  for (const auto& each : told()) sum += each.count;
+  for (const auto& each : published()) sum += each.count;
   EXPECT_EQ(sum, 10'000U);
 }
 
-TEST_F(Failing, TheRestIsToldAtTheEnd) {
+TEST_F(Failing, RestIsPublishedAtTheEnd) {
   story.on(fails(1, 1s));
   story.lifecycle().finish(kBegan + 1s + 1ms);
-  EXPECT_EQ(told().size(), 1U);
+  EXPECT_EQ(published().size(), 1U);
 }
 
-TEST_F(Failing, AFilterHolds) {
+TEST_F(Failing, FilterApplies) {
   Filter filter;
   filter.pids = {43};
   Story some({}, filter);
@@ -129,48 +129,48 @@ FailedConnectsRecord failure(std::uint32_t pid, const char* comm, std::uint16_t 
           .count = 1};
 }
 
-TEST(FailedConnects, AreToldApartAsLongAsThereIsRoom) {
+TEST(FailedConnects, AreSeparateWhileThereIsRoom) {
   FailedConnects all;
   for (int i = 0; i < 3; ++i) all.add(failure(1, "a", 80));
   all.add(failure(1, "a", 81));
   all.add(failure(2, "a", 80));
-  const auto told = all.take();
-  ASSERT_EQ(told.size(), 3U);
-  EXPECT_EQ(told[0].count, 3U);
+  const auto published = all.take();
+  ASSERT_EQ(published.size(), 3U);
+  EXPECT_EQ(published[0].count, 3U);
   EXPECT_TRUE(all.empty());
 }
 
-TEST(FailedConnects, DestinationsGoFirst) {
+TEST(FailedConnects, MergeDestinationsFirst) {
   FailedConnects all;
   for (std::uint16_t port = 1; port <= 1000; ++port) all.add(failure(1, "a", port));
-  const auto told = all.take();
-  ASSERT_EQ(told.size(), 1U);
-  EXPECT_EQ(told[0].count, 1000U);
-  EXPECT_FALSE(told[0].one_destination);
-  EXPECT_EQ(told[0].process->pid, 1U);
+  const auto published = all.take();
+  ASSERT_EQ(published.size(), 1U);
+  EXPECT_EQ(published[0].count, 1000U);
+  EXPECT_FALSE(published[0].one_destination);
+  EXPECT_EQ(published[0].process->pid, 1U);
 }
 
-TEST(FailedConnects, ThenProcessesOfOneName) {
+TEST(FailedConnects, ThenMergeProcessesOfOneName) {
   FailedConnects all;
   for (std::uint32_t pid = 1; pid <= 1000; ++pid) all.add(failure(pid, pid % 2 ? "a" : "b", 80));
-  const auto told = all.take();
-  ASSERT_EQ(told.size(), 2U);
-  EXPECT_EQ(told[0].count, 500U);
-  EXPECT_EQ(told[0].process->pid, 0U);
+  const auto published = all.take();
+  ASSERT_EQ(published.size(), 2U);
+  EXPECT_EQ(published[0].count, 500U);
+  EXPECT_EQ(published[0].process->pid, 0U);
 }
 
-TEST(FailedConnects, AndThenAll) {
+TEST(FailedConnects, ThenMergeAll) {
   FailedConnects all;
   for (std::uint32_t pid = 1; pid <= 1000; ++pid)
     all.add(failure(pid, std::to_string(pid).c_str(), 80));
-  const auto told = all.take();
-  ASSERT_EQ(told.size(), 1U);
-  EXPECT_FALSE(told[0].process);
+  const auto published = all.take();
+  ASSERT_EQ(published.size(), 1U);
+  EXPECT_FALSE(published[0].process);
   all.add(failure(1, "a", 80));
-  EXPECT_TRUE(all.all()[0].process) << "it begins anew";
+  EXPECT_TRUE(all.all()[0].process) << "take() resets the merging";
 }
 
-TEST(FailedConnectsOutput, AsTextAndAsJson) {
+TEST(FailedConnectsOutput, PrintsTextAndJson) {
   FailedConnectsRecord record = failure(42, "curl", 80);
   record.when = samples::kWhen;
   record.count = 1'025;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Filters: address blocks, and what can be said of a connection whose flow or owner is known in
-// parts only. "complete" is the flag that nothing more will come.
+// Filters: address blocks, and verdicts while flow or owner are only partly known. "complete" means
+// that nothing more will become known.
 #include "lifecycle/filter.h"
 
 #include <arpa/inet.h>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr bool kGrowing = false, kComplete = true;
 
-// An endpoint in either family; port 0 is not known yet.
+// An endpoint of either family; port 0: not known yet.
 Endpoint end(const char* address, std::uint16_t port) {
   Endpoint made;
   made.port = port;
@@ -42,7 +42,7 @@ Cidr cidr(std::string_view text) {
   return parsed.value_or(Cidr{});
 }
 
-TEST(Cidr, AnAddressAloneIsABlockOfOne) {
+TEST(Cidr, AddressAloneIsABlockOfOne) {
   const Cidr one = cidr("10.0.0.1");
   EXPECT_EQ(one.family, Family::Ipv4);
   EXPECT_TRUE(one.contains(end("10.0.0.1", 80)));
@@ -51,7 +51,7 @@ TEST(Cidr, AnAddressAloneIsABlockOfOne) {
   EXPECT_FALSE(cidr("::1").contains(end("::3", 0)));
 }
 
-TEST(Cidr, ThePrefixMayEndAnywhereInAByte) {
+TEST(Cidr, PrefixMayEndInsideAByte) {
   for (const auto& [text, inside, outside] :
        {std::tuple{"10.0.0.0/8", "10.255.255.255", "11.0.0.0"},
         {"172.16.0.0/12", "172.31.255.255", "172.32.0.0"},
@@ -66,7 +66,7 @@ TEST(Cidr, ThePrefixMayEndAnywhereInAByte) {
   }
 }
 
-TEST(Cidr, APrefixOfZeroIsEverythingOfItsFamily) {
+TEST(Cidr, PrefixOfZeroMatchesItsFamily) {
   EXPECT_TRUE(cidr("0.0.0.0/0").contains(end("203.0.113.9", 0)));
   EXPECT_EQ(cidr("0.0.0.0/0").family, Family::Ipv4);
   EXPECT_EQ(cidr("::/0").family, Family::Ipv6);
@@ -76,7 +76,7 @@ TEST(Cidr, HostBitsAreCleared) {
   const Cidr block = cidr("10.1.2.3/8");
   EXPECT_EQ(block.addr[0], 10);
   EXPECT_EQ(block.addr[1], 0);
-  EXPECT_EQ(block.addr[3], 0) << "the kernel side compares (addr & mask) with it as it is";
+  EXPECT_EQ(block.addr[3], 0) << "the kernel side compares (addr & mask) with it";
   EXPECT_TRUE(block.contains(end("10.9.9.9", 0)));
 }
 
@@ -90,7 +90,7 @@ TEST(Cidr, V4MappedIsIpv4) {
   EXPECT_EQ(cidr("::ffff:0:0/95").family, Family::Ipv6) << "wider than the mapped block";
 }
 
-TEST(Cidr, WhatIsNoBlockIsRefused) {
+TEST(Cidr, InvalidBlockIsRefused) {
   using namespace std::string_view_literals;
   for (const std::string_view text : {""sv,
                                       "/8"sv,
@@ -130,16 +130,16 @@ TEST(FilterFlow, PortMatchesEitherSide) {
   EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", 5, "10.0.0.2", 6), kGrowing), Verdict::Hide);
 }
 
-TEST(FilterFlow, PortWaitsForALocalPortThatIsNotChosenYet) {
+TEST(FilterFlow, PortWaitsForTheLocalPort) {
   const Filter filter{.ports = {80}};
   const Flow early = ipv4("10.0.0.1", 0, "10.0.0.2", 6);
   EXPECT_EQ(filter.on_flow(early, kGrowing), Verdict::NotYet);
-  EXPECT_EQ(filter.on_flow(early, kComplete), Verdict::Hide) << "it will not come any more";
+  EXPECT_EQ(filter.on_flow(early, kComplete), Verdict::Hide) << "the port stays unknown";
   EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", 0, "10.0.0.2", 80), kGrowing), Verdict::Show)
       << "one side is enough";
 }
 
-TEST(FilterFlow, LocalAndRemotePortLookAtTheirSideOnly) {
+TEST(FilterFlow, LocalAndRemotePortMatchOneSide) {
   const Flow flow = ipv4("10.0.0.1", 80, "10.0.0.2", 5);
   EXPECT_EQ((Filter{.local_ports = {80}}).on_flow(flow, kGrowing), Verdict::Show);
   EXPECT_EQ((Filter{.local_ports = {5}}).on_flow(flow, kGrowing), Verdict::Hide);
@@ -161,13 +161,13 @@ TEST(FilterFlow, AddressMatchesEitherSideInItsFamily) {
   EXPECT_EQ(filter.on_flow(ipv4("9.9.9.9", 1, "8.8.8.8", 2), kGrowing), Verdict::Hide);
   EXPECT_EQ((Filter{.addrs = {cidr("0.0.0.0/0")}}).on_flow(ipv6("::1", 1, "::2", 2), kComplete),
             Verdict::Hide)
-      << "all of IPv4 has nothing of IPv6";
+      << "an IPv4 block contains no IPv6 address";
   EXPECT_EQ((Filter{.addrs = {cidr("10.0.0.0/8")}}).on_flow(ipv6("a00::1", 1, "::2", 2), kComplete),
             Verdict::Hide)
       << "the same bytes in the other family";
 }
 
-TEST(FilterFlow, AddressWaitsForOneThatIsNotChosenYet) {
+TEST(FilterFlow, AddressWaitsForTheLocalAddress) {
   const Filter filter{.addrs = {cidr("10.0.0.0/24")}};
   const Flow early = ipv4("0.0.0.0", 0, "9.9.9.9", 2);
   EXPECT_EQ(filter.on_flow(early, kGrowing), Verdict::NotYet);
@@ -175,7 +175,7 @@ TEST(FilterFlow, AddressWaitsForOneThatIsNotChosenYet) {
   EXPECT_EQ(filter.on_flow(ipv4("0.0.0.0", 0, "10.0.0.9", 2), kGrowing), Verdict::Show);
 }
 
-TEST(FilterFlow, AnAddressNotKnownYetIsInNoBlock) {
+TEST(FilterFlow, UnknownAddressIsInNoBlock) {
   for (const char* block : {"0.0.0.0", "0.0.0.0/1", "0.0.0.0/0"}) {
     const Filter filter{.addrs = {cidr(block)}};
     EXPECT_EQ(filter.on_flow(ipv4("0.0.0.0", 0, "0.0.0.0", 0), kGrowing), Verdict::NotYet) << block;
@@ -187,7 +187,7 @@ TEST(FilterFlow, AnAddressNotKnownYetIsInNoBlock) {
   EXPECT_EQ(low.on_flow(ipv4("192.168.1.1", 1, "192.168.1.9", 443), kGrowing), Verdict::Hide);
 }
 
-TEST(FilterFlow, AnIpv6SocketCanStillBecomeAMappedOne) {
+TEST(FilterFlow, Ipv6SocketMayBecomeIpv4Mapped) {
   const Filter only4{.family = Family::Ipv4};
   const Flow before_connect = ipv6("::", 0, "::", 0);
   EXPECT_EQ(only4.on_flow(before_connect, kGrowing), Verdict::NotYet);
@@ -198,19 +198,19 @@ TEST(FilterFlow, AnIpv6SocketCanStillBecomeAMappedOne) {
   EXPECT_EQ(only6.on_flow(ipv4("10.0.0.1", 1, "10.0.0.2", 2), kGrowing), Verdict::Hide);
 }
 
-TEST(FilterFlow, TheNamespaceIsAlwaysKnown) {
+TEST(FilterFlow, NamespaceIsAlwaysKnown) {
   const Flow flow = ipv4("10.0.0.1", 1, "10.0.0.2", 2);  // netns 7
   EXPECT_EQ((Filter{.netns = 7}).on_flow(flow, kGrowing), Verdict::Show);
   EXPECT_EQ((Filter{.netns = 8}).on_flow(flow, kGrowing), Verdict::Hide);
 }
 
-TEST(FilterFlow, AllOptionsMustPassAndOneRefusalIsEnough) {
+TEST(FilterFlow, AllOptionsMustPass) {
   const Filter both{.local_ports = {80}, .addrs = {cidr("10.0.0.0/24")}};
   EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 80, "9.9.9.9", 2), kGrowing), Verdict::Show);
   EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 0, "9.9.9.9", 2), kGrowing), Verdict::NotYet)
-      << "the address fits, the port is to come";
+      << "the address matches, the port is not known yet";
   EXPECT_EQ(both.on_flow(ipv4("8.8.8.8", 0, "9.9.9.9", 2), kGrowing), Verdict::Hide)
-      << "no port can help";
+      << "the address does not match";
   EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 81, "0.0.0.0", 0), kGrowing), Verdict::Hide);
 }
 
@@ -227,23 +227,23 @@ TEST(FilterOwner, PidWaitsForTheOwner) {
   EXPECT_EQ(filter.on_owner(std::nullopt, std::nullopt, kGrowing), Verdict::NotYet);
   EXPECT_EQ(filter.on_owner(std::nullopt, std::nullopt, kComplete), Verdict::Hide);
   EXPECT_EQ(filter.on_owner(owner_of(0), std::nullopt, kGrowing), Verdict::Hide)
-      << "a process of another pid namespace is none of those asked for";
+      << "a process of another pid namespace never matches";
 }
 
-TEST(FilterOwner, CgroupIsItOrOneBelowIt) {
+TEST(FilterOwner, CgroupMatchesItselfAndDescendants) {
   const Filter filter{.cgroup = "/web"};
   const auto verdict = [&](const char* path) { return filter.on_owner({}, path, kGrowing); };
   EXPECT_EQ(verdict("/web"), Verdict::Show);
   EXPECT_EQ(verdict("/web/a/b"), Verdict::Show);
-  EXPECT_EQ(verdict("/web2"), Verdict::Hide) << "a sibling whose name begins alike";
+  EXPECT_EQ(verdict("/web2"), Verdict::Hide) << "a sibling with the same prefix";
   EXPECT_EQ(verdict("/we"), Verdict::Hide);
   EXPECT_EQ(verdict("/"), Verdict::Hide);
-  EXPECT_EQ(verdict(""), Verdict::Hide) << "gone before anybody could ask for its name";
+  EXPECT_EQ(verdict(""), Verdict::Hide) << "removed before its path was read";
   EXPECT_EQ(filter.on_owner({}, std::nullopt, kGrowing), Verdict::NotYet);
   EXPECT_EQ(filter.on_owner({}, std::nullopt, kComplete), Verdict::Hide);
 }
 
-TEST(FilterOwner, TheRootCgroupHasAllOfThem) {
+TEST(FilterOwner, RootCgroupMatchesAll) {
   const Filter filter{.cgroup = "/"};
   EXPECT_EQ(filter.on_owner({}, "/", kGrowing), Verdict::Show);
   EXPECT_EQ(filter.on_owner({}, "/a/b", kGrowing), Verdict::Show);
@@ -264,11 +264,12 @@ std::bitset<kStates> states(std::initializer_list<State> list) {
   return set;
 }
 
-TEST(FilterFollowed, WaitsForTheCommandToTakeIt) {
+TEST(FilterFollowed, WaitsForAcceptByTheCommand) {
   Filter filter;
   filter.followed = true;
   EXPECT_EQ(filter.on_followed(true, kGrowing), Verdict::Show);
-  EXPECT_EQ(filter.on_followed(false, kGrowing), Verdict::NotYet) << "it may accept it yet";
+  EXPECT_EQ(filter.on_followed(false, kGrowing), Verdict::NotYet)
+      << "the command may still accept it";
   EXPECT_EQ(filter.on_followed(true, kComplete), Verdict::Show);
   EXPECT_EQ(filter.on_followed(false, kComplete), Verdict::Hide);
 }
@@ -279,7 +280,7 @@ TEST(FilterFollowed, WithoutACommandEverythingPasses) {
       EXPECT_EQ(Filter{}.on_followed(followed, complete), Verdict::Show);
 }
 
-TEST(FilterWants, AFlagOfAWantedState) {
+TEST(FilterWants, FlagOfAWantedState) {
   FlagRecord flag;
   flag.state = State::CloseWait;
   EXPECT_TRUE(Filter{}.wants(flag));
@@ -289,17 +290,17 @@ TEST(FilterWants, AFlagOfAWantedState) {
   filter.states.set(index(State::CloseWait));
   EXPECT_TRUE(filter.wants(flag));
   flag.raised = false;
-  EXPECT_TRUE(filter.wants(flag)) << "one that is cleared, too";
+  EXPECT_TRUE(filter.wants(flag)) << "a cleared flag, too";
 }
 
-TEST(FilterWants, FlagsOnlyIsNoMatterOfWhatIsWanted) {
+TEST(FilterWants, IgnoresFlagsOnly) {
   Filter filter;
   filter.flags_only = true;
-  EXPECT_TRUE(filter.wants(FlagRecord{})) << "transitions are not made, see FlagFilter";
+  EXPECT_TRUE(filter.wants(FlagRecord{})) << "the publisher drops transitions, see FlagFilter";
   EXPECT_EQ(filter.on_flow(Flow{}, kComplete), Verdict::Show);
 }
 
-TEST(FilterWants, ATransitionThatLeavesOrEntersAWantedState) {
+TEST(FilterWants, TransitionFromOrToAWantedState) {
   const Filter filter{.states = states({State::CloseWait})};
   TransitionRecord record;
   record.from = State::Established;
@@ -314,14 +315,14 @@ TEST(FilterWants, ATransitionThatLeavesOrEntersAWantedState) {
   EXPECT_TRUE(Filter{}.wants(record)) << "no --state: any";
 }
 
-TEST(FilterWants, AConnectionThatWasInAWantedState) {
+TEST(FilterWants, ConnectionThatVisitedAWantedState) {
   ConnectionRecord record;
   record.dwell[index(State::Established)] = Dwell{};
   EXPECT_TRUE(Filter{}.wants(record));
   EXPECT_TRUE((Filter{.states = states({State::Established, State::TimeWait})}).wants(record));
   EXPECT_FALSE((Filter{.states = states({State::TimeWait})}).wants(record));
   EXPECT_TRUE((Filter{.states = states({State::Closed})}).wants(record))
-      << "every connection that is over reached CLOSED";
+      << "every ended connection reached CLOSED";
 }
 
 }  // namespace

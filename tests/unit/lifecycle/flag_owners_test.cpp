@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whom a stuck socket belongs to where nobody was seen to open it, and what the exit of a process
-// closes (`run`).
+// Owners of stuck sockets whose opening was not seen, and sockets closed by the exit of a process
+// (`run`).
 #include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
@@ -12,7 +12,7 @@ HoldersEvent holders_of(std::uint64_t cookie, const std::vector<Holder>& holders
   return event;
 }
 
-// Stuck since before the trace, closed at 10 s: whose it was comes with that.
+// Stuck since before the trace, closed at 10 s: the close shows the owner.
 std::string owner_after(const HoldersEvent& event) {
   Story story;
   Conn socket = story.server(7).found(CloseWait, 0ms);
@@ -21,11 +21,11 @@ std::string owner_after(const HoldersEvent& event) {
   return story.life(7).owner();
 }
 
-TEST(Holders, TheOnlyProcessIsTheOwner) {
+TEST(Holders, OnlyProcessIsTheOwner) {
   EXPECT_EQ(owner_after(holders_of(7, {held_by(42, 3), held_by(42, 4)})), "42 by fd");
 }
 
-TEST(Holders, OfWhomNoneStandsOutAreNoOwner) {
+TEST(Holders, SeveralOrInvisibleHoldersGiveNoOwner) {
   EXPECT_EQ(owner_after(holders_of(7, {held_by(42), held_by(43)})), "nobody");
   EXPECT_EQ(owner_after(holders_of(7, {held_by(0)})), "nobody") << "in another pid namespace";
   EXPECT_EQ(owner_after(holders_of(7, {held_by(42), held_by(0)})), "nobody");
@@ -47,7 +47,7 @@ TEST(Holders, ComeInAnyOrder) {
   EXPECT_EQ(story.life(7).owner(), "nobody") << "two processes hold it";
 }
 
-TEST(Holders, DoNotTakeItFromWhoOpenedIt) {
+TEST(Holders, DoNotReplaceTheOpener) {
   Story story;
   Conn client = story.client(1).establishes(0ms);
   story.on(holders_of(1, {held_by(77)}));
@@ -55,7 +55,7 @@ TEST(Holders, DoNotTakeItFromWhoOpenedIt) {
   EXPECT_EQ(story.life(1).owner(), "42 by connect");
 }
 
-TEST(Holders, GiveWayToWhoAccepts) {
+TEST(Holders, AreReplacedByTheAcceptor) {
   Story story;
   Conn child = story.server(7).found(Established, 0ms);
   story.on(holders_of(7, {held_by(77)}));
@@ -63,7 +63,7 @@ TEST(Holders, GiveWayToWhoAccepts) {
   EXPECT_EQ(story.life(7).owner(), "42 by accept");
 }
 
-TEST(Holders, DecideAboutASocketThatWaitsForItsOwner) {
+TEST(Holders, DecideTheFilterOfASocketWithoutOwner) {
   Filter filter;
   filter.pids = {42};
   Story story({}, filter);
@@ -78,7 +78,7 @@ TEST(Holders, DecideAboutASocketThatWaitsForItsOwner) {
   EXPECT_TRUE(story.life(8).unheard_of());
 }
 
-TEST(Holders, InAnAnswerAreTheOwnerOnlyIfTheSocketIsTheirs) {
+TEST(Holders, InAnAnswerGiveAnOwnerOnlyToAnAttachedSocket) {
   for (const bool attached : {true, false}) {
     Story story(flagging(CloseWait, 60s));
     story.server(7).found(CloseWait, 0ms);
@@ -92,7 +92,7 @@ TEST(Holders, InAnAnswerAreTheOwnerOnlyIfTheSocketIsTheirs) {
   }
 }
 
-TEST(Holders, ACgroupWhoseNameComesLateIsNotTooLate) {
+TEST(Holders, LateCgroupPathStillDecides) {
   Filter filter;
   filter.cgroup = "/a";
   Story story(flagging(CloseWait, 1s), filter);
@@ -118,7 +118,7 @@ Facts exits() {
   return facts;
 }
 
-TEST(FlagByExit, IsACloseWaitThatNothingElseClosed) {
+TEST(FlagByExit, IsRaisedForACloseWaitClosedByExit) {
   Story story(with_exit_grace());
   stuck(story).moves(CloseWait, LastAck, 1100ms, exits());
   EXPECT_EQ(flags(story), "CLOSE_WAIT by exit 100ms");
@@ -127,15 +127,15 @@ TEST(FlagByExit, IsACloseWaitThatNothingElseClosed) {
   EXPECT_EQ(raised.threshold, 100ms);
   EXPECT_EQ(raised.cause, Cause::EofRead);
   EXPECT_EQ(raised.unread_bytes, 0U);
-  EXPECT_EQ(raised.unsent_bytes, std::nullopt) << "the kernel did not say";
+  EXPECT_EQ(raised.unsent_bytes, std::nullopt) << "not in the transition";
   EXPECT_EQ(raised.when.mono, story.clock(1100ms));
   story.finishes(2s);
-  EXPECT_EQ(flag_records(story).size(), 1U) << "there is nothing to clear";
+  EXPECT_EQ(flag_records(story).size(), 1U) << "no flag to clear";
   EXPECT_EQ(story.lifecycle().flags_raised(), 1U);
   EXPECT_EQ(story.lifecycle().flags_open(), 0U);
 }
 
-TEST(FlagByExit, KnowsTheCauseFromTheTransition) {
+TEST(FlagByExit, TakesTheCauseFromTheTransition) {
   const auto cause = [](std::uint32_t receive_queue, bool unacked) {
     Story story(with_exit_grace());
     Facts facts = exits();
@@ -149,7 +149,7 @@ TEST(FlagByExit, KnowsTheCauseFromTheTransition) {
   EXPECT_EQ(cause(6, true), Cause::DataUnread);
 }
 
-TEST(FlagByExit, IsNotOneThatNobodyAccepted) {
+TEST(FlagByExit, IsNotRaisedForAnUnacceptedSocket) {
   Story story(with_exit_grace());
   Facts facts = exits();
   facts.attached = false;
@@ -157,7 +157,7 @@ TEST(FlagByExit, IsNotOneThatNobodyAccepted) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(FlagByExit, IsNotTheExitOfSomebodyElse) {
+TEST(FlagByExit, IsNotRaisedForTheExitOfAnotherProcess) {
   Story story(with_exit_grace());
   Facts facts = exits();
   facts.by_followed = false;
@@ -165,7 +165,7 @@ TEST(FlagByExit, IsNotTheExitOfSomebodyElse) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(FlagByExit, IsADirectEndWithDataUnreadToo) {
+TEST(FlagByExit, IsRaisedForADirectEndWithUnreadData) {
   Story story(with_exit_grace());
   Facts facts = exits();
   facts.receive_queue = 6;
@@ -174,25 +174,25 @@ TEST(FlagByExit, IsADirectEndWithDataUnreadToo) {
   EXPECT_EQ(flag(story).unread_bytes, 5U);
 }
 
-TEST(FlagByExit, IsNotWhatAProcessClosedItself) {
+TEST(FlagByExit, IsNotRaisedForACloseByTheProcess) {
   Story story(with_exit_grace());
   stuck(story).closes(CloseWait, 1900ms);
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(FlagByExit, IsNotWhatHadNoTimeToBeClosed) {
+TEST(FlagByExit, IsNotRaisedWithinTheGraceTime) {
   Story story(with_exit_grace());
   stuck(story).moves(CloseWait, LastAck, 1099ms, exits());
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(FlagByExit, IsNotAnOpenConnection) {
+TEST(FlagByExit, IsNotRaisedForEstablished) {
   Story story(with_exit_grace());
   story.client(1).establishes(0ms).moves(Established, FinWait1, 1h, exits());
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(FlagByExit, IsTheLastWordAboutOneThatIsFlagged) {
+TEST(FlagByExit, FollowsARaisedFlag) {
   Story story(with_exit_grace());
   Conn socket = stuck(story);
   is_answered(story, 2010ms, still_in(CloseWait));
@@ -202,13 +202,13 @@ TEST(FlagByExit, IsTheLastWordAboutOneThatIsFlagged) {
   EXPECT_EQ(story.lifecycle().flags_raised(), 1U);
 }
 
-TEST(FlagByExit, IsForRunOnly) {
+TEST(FlagByExit, IsRaisedByRunOnly) {
   Story story(flagging(CloseWait, 1s));
   stuck(story).moves(CloseWait, LastAck, 1500ms, exits());
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(FlagByExit, IsForTheCommandsOwnSocketsOnly) {
+TEST(FlagByExit, IsRaisedForSocketsOfTheCommandOnly) {
   Filter filter;
   filter.followed = true;
   for (const bool followed : {true, false}) {

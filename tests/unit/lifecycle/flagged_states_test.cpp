@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flags: which sockets have which threshold, and what a filter makes of them.
+// Flags: the threshold of each state, and filters.
 #include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
@@ -20,10 +20,10 @@ Conn orphaned(Story& story) {
       .hands_over(FinWait2, FinWait2, 1s);
 }
 
-TEST(FlagThreshold, OfAnOrphanIsWhatTheKernelAllowsItAndMore) {
+TEST(FlagThreshold, OfOrphanExceedsTheKernelTimeout) {
   Story story(flagging_by_default());
   orphaned(story);
-  EXPECT_TRUE(questions(story, 65'990ms).empty()) << "until 62 s the kernel ends it";
+  EXPECT_TRUE(questions(story, 65'990ms).empty()) << "the kernel ends it by 62 s";
   is_answered(story, 66'010ms, minisock_in(FinWait2));
   EXPECT_EQ(flags(story), "FIN_WAIT_2 raised 65010ms");
   const FlagRecord raised = flag(story);
@@ -33,7 +33,7 @@ TEST(FlagThreshold, OfAnOrphanIsWhatTheKernelAllowsItAndMore) {
   EXPECT_EQ(raised.unsent_bytes, std::nullopt);
 }
 
-TEST(FlagThreshold, OfAHeldFinWait2IsTheDefault) {
+TEST(FlagThreshold, OfHeldFinWait2IsTheDefault) {
   Story story(flagging_by_default());
   half_closed(story);
   EXPECT_TRUE(questions(story, 60'990ms).empty());
@@ -42,7 +42,7 @@ TEST(FlagThreshold, OfAHeldFinWait2IsTheDefault) {
   EXPECT_EQ(flag(story).cause, Cause::HalfClosed);
 }
 
-TEST(FlagThreshold, ThatIsExplicitHoldsForOrphansToo) {
+TEST(FlagThreshold, ExplicitAppliesToOrphans) {
   LifecycleConfig config = flagging_by_default();
   config.thresholds.set(FinWait2, 5s);
   Story story(config);
@@ -52,7 +52,7 @@ TEST(FlagThreshold, ThatIsExplicitHoldsForOrphansToo) {
   EXPECT_EQ(flag(story).threshold, 5s);
 }
 
-TEST(FlagThreshold, GrowsWithACloseAfterShutdown) {
+TEST(FlagThreshold, IsExtendedByCloseAfterShutdown) {
   Story story(flagging_by_default());
   half_closed(story)
       .moves(FinWait2, FinWait2, 30s, closed_by())
@@ -62,7 +62,7 @@ TEST(FlagThreshold, GrowsWithACloseAfterShutdown) {
   EXPECT_EQ(flags(story), "FIN_WAIT_2 raised 94010ms") << "the dwell is that of the whole state";
 }
 
-TEST(FlagThreshold, GrowsWithACloseWhileTheKernelIsAsked) {
+TEST(FlagThreshold, IsExtendedByCloseDuringTheQuestion) {
   Story story(flagging_by_default());
   Conn socket = half_closed(story);
   const Question asked = question(story, 61'010ms);
@@ -73,7 +73,7 @@ TEST(FlagThreshold, GrowsWithACloseWhileTheKernelIsAsked) {
   EXPECT_EQ(flags(story), "FIN_WAIT_2 raised 125030ms");
 }
 
-TEST(FlagThreshold, ThatWasPassedIsNotTakenBackByAClose) {
+TEST(FlagThreshold, RaisedFlagStaysAfterClose) {
   Story story(flagging_by_default());
   Conn socket = half_closed(story);
   is_answered(story, 61'010ms, still_in(FinWait2));
@@ -85,7 +85,7 @@ TEST(FlagThreshold, ThatWasPassedIsNotTakenBackByAClose) {
   EXPECT_EQ(flags(story), "FIN_WAIT_2 raised 60010ms, FIN_WAIT_2 cleared 122000ms");
 }
 
-TEST(FlagThreshold, OfAHalfOpenRequest) {
+TEST(FlagThreshold, OfHalfOpenRequest) {
   Story story(flagging(SynReceived, 2s));
   Conn request = story.server(1).request_starts(0ms);
   is_answered(story, 2010ms, still_in(SynReceived));
@@ -93,7 +93,7 @@ TEST(FlagThreshold, OfAHalfOpenRequest) {
   const auto& opened = std::get<TransitionRecord>(story.records()[0]);
   EXPECT_EQ(opened.from, Listen);
   EXPECT_EQ(opened.to, SynReceived);
-  EXPECT_EQ(opened.when.mono, story.clock(0ms)) << "dated back";
+  EXPECT_EQ(opened.when.mono, story.clock(0ms)) << "the time of the SYN";
   EXPECT_EQ(flags(story), "SYN_RECEIVED raised 2010ms");
   request.born(3s).request_cancelled(3s);
   request.moves(SynReceived, Established, 3s, {.attached = false});
@@ -101,7 +101,7 @@ TEST(FlagThreshold, OfAHalfOpenRequest) {
   EXPECT_EQ(story.life(1).states(), "SYN_RECEIVED 3000ms, ESTABLISHED");
 }
 
-TEST(FlagThreshold, OfAnyOtherState) {
+TEST(FlagThreshold, OfOtherStates) {
   Story open(flagging(Established, 5s));
   open.client(1).establishes(0ms);
   is_answered(open, 5010ms, still_in(Established));
@@ -114,7 +114,7 @@ TEST(FlagThreshold, OfAnyOtherState) {
   with_port.local.port = 40001;
   is_answered(connecting, 5010ms, with_port);
   EXPECT_EQ(flags(connecting), "SYN_SENT raised 5010ms");
-  EXPECT_EQ(flag(connecting).socket.flow.local.port, 40001) << "chosen since";
+  EXPECT_EQ(flag(connecting).socket.flow.local.port, 40001) << "chosen after the first transition";
 
   Story listening(flagging(Listen, 5s));
   listening.listener(1).listens(0ms);
@@ -127,7 +127,7 @@ TEST(FlagThreshold, OfAnyOtherState) {
   EXPECT_EQ(flags(waiting), "TIME_WAIT raised 5010ms");
 }
 
-TEST(FlagThreshold, CountsEachVisitOfAStateForItself) {
+TEST(FlagThreshold, CountsEachVisitOfAState) {
   Story story(flagging(SynSent, 5s));
   Conn socket = story.client(1);
   socket.connects(0ms).moves(SynSent, Closed, 4s, {.err = 111});
@@ -136,7 +136,7 @@ TEST(FlagThreshold, CountsEachVisitOfAStateForItself) {
   EXPECT_EQ(questions(story, 9010ms).size(), 1U);
 }
 
-TEST(FlagFilter, AsksNothingAboutWhatItHides) {
+TEST(FlagFilter, AsksNothingAboutHiddenConnections) {
   Filter filter;
   filter.pids = {1};
   Story story(flagging(Established, 5s), filter);
@@ -144,7 +144,7 @@ TEST(FlagFilter, AsksNothingAboutWhatItHides) {
   EXPECT_TRUE(questions(story, 1h).empty());
 }
 
-TEST(FlagFilter, OfStatesHoldsForFlagsToo) {
+TEST(FlagFilter, OfStatesAppliesToFlags) {
   Filter filter;
   filter.states.set(index(CloseWait));
   Story story(flagging(Established, 5s), filter);
@@ -163,7 +163,7 @@ TEST(FlagFilter, FlagsOnlyLeavesTransitionsOut) {
   EXPECT_TRUE(std::holds_alternative<FlagRecord>(story.records()[0]));
 }
 
-TEST(FlagFilter, AsksAgainWhenTheOwnerIsKnownAtLast) {
+TEST(FlagFilter, AsksAgainOnceTheOwnerIsKnown) {
   Filter filter;
   filter.pids = {kPid};
   Story story(flagging(CloseWait, 60s), filter);
@@ -171,7 +171,7 @@ TEST(FlagFilter, AsksAgainWhenTheOwnerIsKnownAtLast) {
   InquiryEvent queued = still_in(CloseWait);
   queued.attached = false;
   is_answered(story, 62s, queued);
-  EXPECT_EQ(flags(story), "") << "whose it will be is not known";
+  EXPECT_EQ(flags(story), "") << "its owner is not known yet";
   child.accepted(70s);
   is_answered(story, 71s, still_in(CloseWait));
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 70000ms");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flags: when the kernel is asked about a socket, and what becomes of its answer.
+// Flags: questions to the kernel about a socket, and its answers.
 #include <cerrno>
 
 #include "support/flag_story.h"
@@ -7,12 +7,12 @@
 namespace tcpdwell::life_story {
 namespace {
 
-// Its peer closes at 1 s.
+// The peer closes at 1 s.
 Conn stuck(Story& story, std::uint64_t cookie = 7) {
   return story.server(cookie).arrives(0ms).accepted(1ms).moves(Established, CloseWait, 1s);
 }
 
-TEST(Flag, IsAskedForWhenTheThresholdHasPassed) {
+TEST(Flag, AsksTheKernelAfterTheThreshold) {
   Story story(flagging(CloseWait, 60s));
   const Conn socket = stuck(story);
   EXPECT_TRUE(questions(story, 60'999ms).empty()) << "not before";
@@ -21,10 +21,10 @@ TEST(Flag, IsAskedForWhenTheThresholdHasPassed) {
   EXPECT_EQ(asked.flow, socket.flow());
   EXPECT_EQ(asked.state, CloseWait);
   EXPECT_TRUE(questions(story, 10min).empty()) << "once";
-  EXPECT_EQ(flags(story), "") << "the kernel has not said a word";
+  EXPECT_EQ(flags(story), "") << "no answer yet";
 }
 
-TEST(Flag, IsAskedForAfterALeapOfTheClock) {
+TEST(Flag, AsksTheKernelAfterALeapOfTheClock) {
   Story story(flagging(CloseWait, 1h));  // beyond two turns of the wheel
   stuck(story, 7);
   stuck(story, 8);
@@ -33,7 +33,7 @@ TEST(Flag, IsAskedForAfterALeapOfTheClock) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(Flag, IsDueWhenTheTableSaysSo) {
+TEST(Flag, NextFlagIsWithinTheHorizon) {
   Story story(flagging(CloseWait, 1s));
   stuck(story);
   story.waits(1950ms);
@@ -44,13 +44,13 @@ TEST(Flag, IsDueWhenTheTableSaysSo) {
   EXPECT_FALSE(story.lifecycle().next_flag(20ms)) << "not so soon";
 }
 
-TEST(Flag, OfAStateThatWasLeftInTimeIsNotAskedFor) {
+TEST(Flag, AsksNothingIfTheStateWasLeftInTime) {
   Story story(flagging(CloseWait, 60s));
   stuck(story).closes(CloseWait, 60s);
   EXPECT_TRUE(questions(story, 10min).empty());
 }
 
-TEST(Flag, WithoutAThresholdIsNotAskedFor) {
+TEST(Flag, AsksNothingWithoutThreshold) {
   Story story(flagging(CloseWait, 60s));
   story.client(1).establishes(0ms);
   EXPECT_TRUE(questions(story, 10h).empty());
@@ -59,7 +59,7 @@ TEST(Flag, WithoutAThresholdIsNotAskedFor) {
   EXPECT_TRUE(questions(none, 10h).empty());
 }
 
-TEST(Flag, IsRaisedOnceTheKernelAgrees) {
+TEST(Flag, IsRaisedOnceTheKernelConfirms) {
   Story story(flagging(CloseWait, 60s));
   stuck(story);
   const Question asked = question(story, 61'010ms);
@@ -75,7 +75,7 @@ TEST(Flag, IsRaisedOnceTheKernelAgrees) {
   EXPECT_EQ(flag_records(story).size(), 1U) << "once";
 }
 
-TEST(Flag, TellsWhatTheKernelSaid) {
+TEST(Flag, ReportsTheAnswerOfTheKernel) {
   Story story(flagging(CloseWait, 60s));
   stuck(story);
   InquiryEvent answer = still_in(CloseWait);
@@ -85,7 +85,7 @@ TEST(Flag, TellsWhatTheKernelSaid) {
   is_answered(story, 62s, answer);
   const FlagRecord raised = flag(story);
   EXPECT_EQ(raised.cause, Cause::DataUnread);
-  EXPECT_EQ(raised.unread_bytes, 5U) << "the FIN is no byte";
+  EXPECT_EQ(raised.unread_bytes, 5U) << "the FIN is not data";
   EXPECT_EQ(raised.unsent_bytes, 9U);
   ASSERT_EQ(raised.holders.size(), 3U);
   EXPECT_EQ(raised.holders[0].fd, 3);
@@ -93,7 +93,7 @@ TEST(Flag, TellsWhatTheKernelSaid) {
   EXPECT_EQ(raised.holders[2].process.pid, 50U);
 }
 
-TEST(Flag, IsAskedForAgainWhereTheKernelCouldNotBeAsked) {
+TEST(Flag, AsksAgainIfTheKernelCouldNotBeAsked) {
   Story story(flagging(CloseWait, 60s));
   stuck(story);
   is_answered(story, 62s, nobody_knows());
@@ -104,17 +104,17 @@ TEST(Flag, IsAskedForAgainWhereTheKernelCouldNotBeAsked) {
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 63030ms");
 }
 
-TEST(Flag, OfASocketThatIsGoneEndsItsLifeInstead) {
+TEST(Flag, MissingSocketEndsTheConnection) {
   Story story(flagging(CloseWait, 60s));
   stuck(story);
   is_answered(story, 61'010ms, gone());
   EXPECT_EQ(flags(story), "");
   EXPECT_EQ(story.life(7).verdict(), "unknown, opened by remote, closed by remote");
-  EXPECT_EQ(story.life(7).dwell(CloseWait), "30005ms+-30005ms") << "it went at some time";
+  EXPECT_EQ(story.life(7).dwell(CloseWait), "30005ms+-30005ms") << "it ended at an unknown time";
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(Flag, LeavesAnEndInDoubtToWhatFollows) {
+TEST(Flag, DoesNotResolveAPendingEnd) {
   Story story(flagging(CloseWait, 60s));
   Conn socket = stuck(story);
   const Question asked = question(story, 61'010ms);
@@ -126,18 +126,18 @@ TEST(Flag, LeavesAnEndInDoubtToWhatFollows) {
   EXPECT_EQ(story.life(7).dwell(CloseWait), "60020ms");
 }
 
-TEST(Flag, IsAskedForAgainAfterADoubtThatWasNone) {
+TEST(Flag, AsksAgainAfterARetractedEnd) {
   Story story(flagging(SynReceived, 1s));
   Conn request = story.server(1).request_starts(0ms);
   const Question asked = question(story, 1010ms);
-  request.request_expires(1015ms);  // the SYN-ACK is on its way out
+  request.request_expires(1015ms);  // the SYN-ACK is being sent
   answers(story, asked, 1015ms, still_in(SynReceived));
   request.request_starts(1015ms, {.retransmits = 1});
   is_answered(story, 2100ms, still_in(SynReceived));
   EXPECT_EQ(flags(story), "SYN_RECEIVED raised 2100ms");
 }
 
-TEST(Flag, OfASocketInAnotherStateBridgesTheGap) {
+TEST(Flag, SocketInAnotherStateBridgesTheGap) {
   LifecycleConfig config = flagging(CloseWait, 60s);
   config.thresholds.set(LastAck, 60s);
   Story story(config);
@@ -150,26 +150,26 @@ TEST(Flag, OfASocketInAnotherStateBridgesTheGap) {
   EXPECT_EQ(flags(story), "LAST_ACK raised 61000ms+-31000ms");
 }
 
-TEST(Flag, OfAMinisockWhoseFinCameUnseenIsNone) {
+TEST(Flag, IsNotRaisedForAMinisockAfterUnseenFin) {
   Story story(flagging(FinWait2, 1s));
   Conn client = story.client(1).establishes(0ms).closes(Established, 100ms);
   client.moves(FinWait1, FinWait2, 200ms, orphan()).hands_over(FinWait2, FinWait2, 200ms);
   is_answered(story, 2s, minisock_in(TimeWait));
   EXPECT_EQ(flags(story), "");
-  EXPECT_EQ(story.life(1).transitions().back().to, FinWait2) << "its end says when the FIN came";
+  EXPECT_EQ(story.life(1).transitions().back().to, FinWait2) << "end_minisock() dates the FIN";
   client.minisock_expires(TimeWait, 61s, {.left = 0s});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "800ms+-4ms");
 }
 
-TEST(Flag, ThatWasNoneLeavesTheMinisockToTheNextWalk) {
+TEST(Flag, UnraisedFlagLeavesTheMinisockToTheNextWalk) {
   Story story(flagging(FinWait2, 1s));
   Conn client = story.client(1).establishes(0ms).closes(Established, 100ms);
   client.moves(FinWait1, FinWait2, 200ms, orphan()).hands_over(FinWait2, FinWait2, 200ms);
   is_answered(story, 2s, minisock_in(TimeWait));
-  story.loses(1, 3s);  // its end, perhaps
+  story.loses(1, 3s);  // may be its end
   story.lifecycle().snapshot_begins();
   story.lifecycle().snapshot_ended();
-  EXPECT_EQ(story.lifecycle().take_questions().size(), 1U) << "the walk has not found it";
+  EXPECT_EQ(story.lifecycle().take_questions().size(), 1U) << "the walk did not find it";
 }
 
 TEST(Flag, IsClearedWithTheWholeDwell) {
@@ -181,13 +181,13 @@ TEST(Flag, IsClearedWithTheWholeDwell) {
   const FlagRecord cleared = flag_records(story).back();
   EXPECT_EQ(cleared.when.mono, story.clock(100s));
   EXPECT_EQ(cleared.threshold, 60s);
-  EXPECT_EQ(cleared.cause, Cause::EofRead) << "what it was raised for";
+  EXPECT_EQ(cleared.cause, Cause::EofRead) << "the cause of the raise";
   EXPECT_TRUE(cleared.holders.empty());
   socket.moves(LastAck, Closed, 101s, orphan());
   EXPECT_EQ(flag_records(story).size(), 2U) << "once";
 }
 
-TEST(Flag, OfASocketThatIsKilledIsClearedToo) {
+TEST(Flag, IsClearedWhenTheSocketIsKilled) {
   Story story(flagging(CloseWait, 60s));
   Conn socket = stuck(story);
   is_answered(story, 62s, still_in(CloseWait));
@@ -196,7 +196,7 @@ TEST(Flag, OfASocketThatIsKilledIsClearedToo) {
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 61000ms, CLOSE_WAIT cleared 69000ms");
 }
 
-TEST(Flag, IsNotClearedWhereItWasNotRaised) {
+TEST(Flag, IsNotClearedIfNotRaised) {
   Story story(flagging(CloseWait, 60s));
   Conn socket = stuck(story);
   const Question asked = question(story, 62s);
@@ -205,14 +205,14 @@ TEST(Flag, IsNotClearedWhereItWasNotRaised) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(Flag, AnswerForAnotherThatHasItsPlaceNowIsIgnored) {
+TEST(Flag, IgnoresAnswersForAReusedId) {
   Story story(flagging(CloseWait, 60s));
   Conn first = stuck(story, 7);
   const Question old = question(story, 62s);
   first.closes(CloseWait, 63s).moves(LastAck, Closed, 64s, orphan());
   story.server(8).arrives(65s).moves(Established, CloseWait, 66s);
   const Question asked = question(story, 127s);
-  ASSERT_EQ(asked.id, old.id) << "the story is about a place that is used again";
+  ASSERT_EQ(asked.id, old.id) << "this test needs a reused id";
   answers(story, old, 127s, still_in(CloseWait));
   answers(story, old, 127s, gone());
   EXPECT_EQ(flags(story), "");
@@ -221,7 +221,7 @@ TEST(Flag, AnswerForAnotherThatHasItsPlaceNowIsIgnored) {
   EXPECT_EQ(flag(story).socket.cookie, 8U);
 }
 
-TEST(Flag, OfOneThatLeftTheTableIsNotAskedForItsSuccessor) {
+TEST(Flag, EvictedConnectionLeavesNoTimerToItsSuccessor) {
   LifecycleConfig config = flagging(CloseWait, 60s);
   config.max_connections = 2;
   Story story(config);
@@ -232,7 +232,7 @@ TEST(Flag, OfOneThatLeftTheTableIsNotAskedForItsSuccessor) {
   EXPECT_TRUE(questions(story, 10min).empty());
 }
 
-TEST(Flag, CountsWhatWasRaisedAndWhatIsOpen) {
+TEST(Flag, CountsRaisedAndOpenFlags) {
   Story story(flagging(CloseWait, 60s));
   stuck(story, 7).closes(CloseWait, 2s);
   Conn cleared = stuck(story, 8);
@@ -246,7 +246,7 @@ TEST(Flag, CountsWhatWasRaisedAndWhatIsOpen) {
   EXPECT_EQ(story.lifecycle().flags_open(), 1U);
 }
 
-TEST(Flag, StaysOpenWhereTheTableForgotTheSocket) {
+TEST(Flag, StaysOpenAfterEviction) {
   LifecycleConfig config = flagging(CloseWait, 60s);
   config.max_connections = 2;
   Story story(config);
@@ -256,7 +256,7 @@ TEST(Flag, StaysOpenWhereTheTableForgotTheSocket) {
   story.client(2).connects(63s);
   ASSERT_EQ(story.lifecycle().evicted(), 1U);
   story.finishes(80s);
-  EXPECT_EQ(story.lifecycle().flags_open(), 1U) << "nothing has cleared it";
+  EXPECT_EQ(story.lifecycle().flags_open(), 1U) << "no transition cleared it";
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was not seen: events that the ring had no room for, connections that left a full table, the
-// end of the trace. A gap becomes an error, and a verdict that rests on silence becomes unknown.
+// Lost events, evictions from a full table, and the end of the trace. A gap becomes an error; a
+// result that depends on a missing event becomes unknown.
 #include <cerrno>
 
 #include "support/conn.h"
@@ -15,7 +15,7 @@ Conn in_fin_wait_2(Story& story) {
       .moves(FinWait1, FinWait2, 20ms, orphan());
 }
 
-TEST(Loss, IsSaidInItsPlace) {
+TEST(Loss, IsPublishedInOrder) {
   Story story;
   story.loses(3, 1s);
   ASSERT_EQ(story.records().size(), 1U);
@@ -24,17 +24,17 @@ TEST(Loss, IsSaidInItsPlace) {
   EXPECT_EQ(lost.transitions, 3U);
 }
 
-TEST(Loss, OfATransitionIsAnErrorOfTheTwoDwellsItTouches) {
+TEST(Loss, OfTransitionIsAnErrorOfBothDwells) {
   Story story;
   story.client(1).establishes(0ms).closes(CloseWait, 200ms).moves(LastAck, Closed, 210ms, orphan());
   EXPECT_EQ(story.life(1).states(),
             "CLOSED, SYN_SENT 10ms, ESTABLISHED 100ms+-100ms, CLOSE_WAIT 100ms+-100ms, "
             "LAST_ACK 10ms, CLOSED");
-  EXPECT_EQ(story.life(1).why(CloseWait), "") << "nobody saw it";
+  EXPECT_EQ(story.life(1).why(CloseWait), "") << "the transition was lost";
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by remote");
 }
 
-TEST(Loss, OfATransitionThatASelfTransitionBetrays) {
+TEST(Loss, OfTransitionIsFoundByASelfTransition) {
   Story story;  // shutdown() was lost, close() is seen: FIN_WAIT_2 began before it
   story.client(1)
       .establishes(0ms)
@@ -44,7 +44,7 @@ TEST(Loss, OfATransitionThatASelfTransitionBetrays) {
             "CLOSED, SYN_SENT 10ms, ESTABLISHED 50ms+-50ms, FIN_WAIT_2 450ms+-50ms, TIME_WAIT");
 }
 
-TEST(Loss, OfTheMinisocksStartLeavesTheEndUnknown) {
+TEST(Loss, OfMinisockStartLeavesTheEndUnknown) {
   Story story;
   in_fin_wait_2(story).moves(FinWait2, Closed, 30ms, orphan());
   story.loses(1, 40ms);
@@ -53,7 +53,7 @@ TEST(Loss, OfTheMinisocksStartLeavesTheEndUnknown) {
       << "not an overflow";
 }
 
-TEST(Loss, OfAnRstLeavesItsSenderUnknown) {
+TEST(Loss, OfRstLeavesItsSenderUnknown) {
   Story story;
   story.client(1).establishes(0ms).moves(Established, Closed, 30ms, {.err = ECONNRESET});
   story.loses(1, 40ms);
@@ -61,7 +61,7 @@ TEST(Loss, OfAnRstLeavesItsSenderUnknown) {
   EXPECT_EQ(story.life(1).verdict(), "unknown, opened by local, closed by unknown");
 }
 
-TEST(Loss, OfALongTimeAgoMattersNoMore) {
+TEST(Loss, LongAgoDoesNotMatter) {
   Story story;
   story.loses(1, -10s);
   story.client(1).establishes(0ms).moves(Established, Closed, 30ms, {.err = ECONNRESET});
@@ -69,7 +69,7 @@ TEST(Loss, OfALongTimeAgoMattersNoMore) {
   EXPECT_EQ(story.life(1).verdict(), "reset_received, opened by local, closed by remote");
 }
 
-TEST(Loss, DoesNotTouchWhatWasSeen) {
+TEST(Loss, DoesNotAffectSeenEvents) {
   Story story;
   story.client(1)
       .establishes(0ms)
@@ -79,7 +79,7 @@ TEST(Loss, DoesNotTouchWhatWasSeen) {
   EXPECT_EQ(story.life(1).verdict(), "reset_sent, opened by local, closed by local");
 }
 
-TEST(Loss, OfARearmsStartIsNotAnRst) {
+TEST(Loss, OfRearmIsNotReportedAsRst) {
   Story story;
   in_fin_wait_2(story)
       .hands_over(FinWait2, TimeWait, 30ms)
@@ -89,7 +89,7 @@ TEST(Loss, OfARearmsStartIsNotAnRst) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, unknown");
 }
 
-TEST(Loss, DoesNotChangeWhoKilledIt) {
+TEST(Loss, DoesNotChangeTheKiller) {
   Story story;
   in_fin_wait_2(story)
       .hands_over(FinWait2, TimeWait, 30ms)
@@ -99,7 +99,7 @@ TEST(Loss, DoesNotChangeWhoKilledIt) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, reused");
 }
 
-TEST(Loss, OfAChildIsNoRstToItsRequest) {
+TEST(Loss, OfChildIsNotReportedAsRst) {
   Story story;
   story.server(1).request_starts(0ms).request_cancelled(100ms);
   story.loses(2, 110ms);
@@ -107,7 +107,7 @@ TEST(Loss, OfAChildIsNoRstToItsRequest) {
   EXPECT_EQ(story.life_from(50001).verdict(), "unknown, opened by remote, closed by unknown");
 }
 
-TEST(Loss, OfARetransmissionIsNoTimeout) {
+TEST(Loss, OfRetransmitIsNotReportedAsTimeout) {
   Story story;
   story.server(1).request_starts(0ms).request_expires(1s);
   story.loses(1, 1010ms);
@@ -115,7 +115,7 @@ TEST(Loss, OfARetransmissionIsNoTimeout) {
   EXPECT_EQ(story.life_from(50001).verdict(), "unknown, opened by remote, closed by unknown");
 }
 
-TEST(Loss, OfAnEndShowsWhenTheCookieLivesAgain) {
+TEST(Loss, OfEndIsFoundByTheNextLifeOfTheCookie) {
   Story story;
   Conn conn = story.client(1).establishes(0ms);
   conn.connects(10s, {.pid = kPid, .life = 1});
@@ -123,7 +123,7 @@ TEST(Loss, OfAnEndShowsWhenTheCookieLivesAgain) {
   EXPECT_EQ(story.life(1, 0).verdict(), "unknown, opened by local, closed by unknown");
 }
 
-TEST(Loss, BoundsTheAgeOfWhatItMayHaveHidden) {
+TEST(Loss, BoundsTheAgeOfUnknownConnections) {
   Story story;
   story.loses(100, 7s);
   story.client(1).closes(Established, 10s);
@@ -131,7 +131,7 @@ TEST(Loss, BoundsTheAgeOfWhatItMayHaveHidden) {
       << "it may have been established just after the last event was lost";
 }
 
-TEST(Eviction, TakesTheQuietestAndForgetsIt) {
+TEST(Eviction, RemovesTheConnectionWithoutRecentEvents) {
   Story story({.max_connections = 2});
   for (std::uint64_t cookie : {1, 2, 3}) story.client(cookie).establishes(1s * cookie);
   EXPECT_EQ(story.lifecycle().open(), 2U);
@@ -139,10 +139,10 @@ TEST(Eviction, TakesTheQuietestAndForgetsIt) {
   EXPECT_EQ(story.lifecycle().connections_ended(), 0U) << "it did not end";
   story.client(1).closes(Established, 10s);
   EXPECT_EQ(story.life(1).transitions().back().dwell.value_or(Dwell{}).error, std::nullopt)
-      << "a lower bound: the beginning is forgotten";
+      << "a lower bound: its begin was evicted";
 }
 
-TEST(Eviction, OfOneInDoubtSettlesNothing) {
+TEST(Eviction, OfPendingEndResolvesNothing) {
   Story story({.max_connections = 1});
   in_fin_wait_2(story)
       .hands_over(FinWait2, TimeWait, 30ms)
@@ -154,7 +154,7 @@ TEST(Eviction, OfOneInDoubtSettlesNothing) {
   EXPECT_EQ(story.life(2).states(), "CLOSED, SYN_SENT 10ms, ESTABLISHED");
 }
 
-TEST(Finish, LetsGoOfWhatWasHeldForAPort) {
+TEST(Finish, PublishesRecordsHeldForAPort) {
   Story story;
   story.client(1).connects(0ms);
   EXPECT_TRUE(story.records().empty());
@@ -164,7 +164,7 @@ TEST(Finish, LetsGoOfWhatWasHeldForAPort) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(Finish, SaysNothingAboutWhatIsOnlyHalfBorn) {
+TEST(Finish, PublishesNoNewbornOrRequest) {
   Story story;
   story.server(1).born(0ms);
   story.server(2).request_starts(0ms);
@@ -173,7 +173,7 @@ TEST(Finish, SaysNothingAboutWhatIsOnlyHalfBorn) {
   EXPECT_EQ(story.lifecycle().connections_ended(), 0U);
 }
 
-TEST(Finish, DoesNotEndWhatIsOpen) {
+TEST(Finish, DoesNotEndOpenConnections) {
   Story story;
   in_fin_wait_2(story).hands_over(FinWait2, FinWait2, 20ms);
   story.finishes(5s);

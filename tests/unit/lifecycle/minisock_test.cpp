@@ -28,13 +28,13 @@ TEST(Minisock, HeldFinWait2GoesToTimeWaitWithItsFin) {
   EXPECT_EQ(story.connection().ended, Ended::Fin);
   EXPECT_EQ(story.connection().time_wait_ended, TimeWaitEnded::Expired);
   EXPECT_EQ(story.connection().closed_by, Side::Local);
-  EXPECT_EQ(story.connection().tally->bytes_sent, 5U) << "the full socket's last look is kept";
+  EXPECT_EQ(story.connection().tally->bytes_sent, 5U) << "the final counters of the full socket";
 }
 
-TEST(Minisock, OrphansFinWait2GoesOnInTheMinisock) {
+TEST(Minisock, OrphanKeepsFinWait2InTheMinisock) {
   Story story;
   story.closes_first().hands_over(FinWait2, 102ms);
-  EXPECT_EQ(story.all<ConnectionRecord>().size(), 0U) << "that CLOSE was no end";
+  EXPECT_EQ(story.all<ConnectionRecord>().size(), 0U) << "that CLOSE is not an end";
   story.on(story.timer(TimerOp::Segment, TimeWait, 602ms));
   expires(story, TimeWait, 61s);
   EXPECT_EQ(story.path(), kActive);
@@ -42,7 +42,7 @@ TEST(Minisock, OrphansFinWait2GoesOnInTheMinisock) {
   EXPECT_EQ(story.dwell(FinWait2).error, 0ns);
 }
 
-TEST(Minisock, OrphanThatTimesOutWasNeverInTimeWait) {
+TEST(Minisock, TimedOutOrphanHasNoTimeWait) {
   Story story;
   story.closes_first().hands_over(FinWait2, 102ms);
   expires(story, FinWait2, 3307ms);
@@ -52,14 +52,14 @@ TEST(Minisock, OrphanThatTimesOutWasNeverInTimeWait) {
   EXPECT_FALSE(story.connection().time_wait_ended);
 }
 
-TEST(Minisock, CancelAndStartIsARearmNotAnEnd) {
+TEST(Minisock, CancelAndStartIsARearm) {
   Story story;
   story.closes_first().hands_over(TimeWait, 200ms);
   story.on(story.timer(TimerOp::Cancel, TimeWait, 30s));
   story.on(story.timer(TimerOp::Start, TimeWait, 30s)).waits(40s);
   EXPECT_TRUE(story.all<ConnectionRecord>().empty());
   expires(story, TimeWait, 91s);
-  EXPECT_EQ(story.dwell(TimeWait).value, 90800ms) << "the whole of it, not since the last arm";
+  EXPECT_EQ(story.dwell(TimeWait).value, 90800ms) << "since the FIN, not since the last arm";
 }
 
 TEST(Minisock, RearmToTimeWaitIsTheFin) {
@@ -71,7 +71,7 @@ TEST(Minisock, RearmToTimeWaitIsTheFin) {
   EXPECT_EQ(story.dwell(FinWait2).value, 1s);
 }
 
-TEST(Minisock, UnseenFinIsDatedBackByTheTimerToAJiffy) {
+TEST(Minisock, UnseenFinIsDatedByTheTimer) {
   Story story;
   story.closes_first().hands_over(FinWait2, 102ms);
   auto expire = story.timer(TimerOp::Expire, TimeWait, 62s);
@@ -83,7 +83,7 @@ TEST(Minisock, UnseenFinIsDatedBackByTheTimerToAJiffy) {
   EXPECT_EQ(story.dwell(TimeWait).value, 61s);
 }
 
-TEST(Minisock, UnseenFinIsDatedBackByTheEntryStamp) {
+TEST(Minisock, UnseenFinIsDatedByTheEntryStamp) {
   Story story;
   story.closes_first();
   auto start = story.timer(TimerOp::Start, FinWait2, 102ms);
@@ -96,7 +96,7 @@ TEST(Minisock, UnseenFinIsDatedBackByTheEntryStamp) {
   EXPECT_EQ(story.dwell(FinWait2).error, 1ms);
 }
 
-TEST(Minisock, EntryStampThatWrappedAfter49DaysIsUnwrapped) {
+TEST(Minisock, EntryStampWrapsAfter49Days) {
   // Uptime in ms is just past 2^32 at the expiry, and just before it at the FIN.
   const Nanos uptime = std::chrono::milliseconds{(1LL << 32) + 30000};
   Story story({.hz = kHz}, {}, uptime - 40s);
@@ -128,16 +128,16 @@ INSTANTIATE_TEST_SUITE_P(
                     Kill{Canceller::Netns, TimeWaitEnded::Netns, Ended::Netns},
                     Kill{Canceller::Unknown, TimeWaitEnded::Unknown, Ended::Unknown}));
 
-TEST_P(Killed, CancelThatNothingFollowsIsTheEnd) {
+TEST_P(Killed, CancelWithoutStartIsTheEnd) {
   for (const State substate : {TimeWait, FinWait2}) {
     Story story;
     story.closes_first().hands_over(substate, 200ms);
     auto cancel = story.timer(TimerOp::Cancel, substate, 5s);
     cancel.canceller = GetParam().by;
     story.on(cancel).waits_and_all_is_gone(5010ms);
-    EXPECT_TRUE(story.all<ConnectionRecord>().empty()) << "too early to tell";
+    EXPECT_TRUE(story.all<ConnectionRecord>().empty()) << "the end is pending";
     story.waits_and_all_is_gone(5400ms);
-    EXPECT_EQ(story.connection().when.mono, kBegan + 5s) << "dated back";
+    EXPECT_EQ(story.connection().when.mono, kBegan + 5s) << "the time of the cancel";
     if (substate == TimeWait) {
       EXPECT_EQ(story.connection().time_wait_ended, GetParam().time_wait);
       EXPECT_EQ(story.connection().ended, Ended::Fin);
@@ -147,7 +147,7 @@ TEST_P(Killed, CancelThatNothingFollowsIsTheEnd) {
   }
 }
 
-TEST(Minisock, CancelIsSettledOnceItsCpuIsHeardOfAgain) {
+TEST(Minisock, CancelIsResolvedByTheNextEventOfItsCpu) {
   Story story;
   story.closes_first().hands_over(TimeWait, 200ms);
   story.on(story.timer(TimerOp::Cancel, TimeWait, 5s));
@@ -155,7 +155,7 @@ TEST(Minisock, CancelIsSettledOnceItsCpuIsHeardOfAgain) {
   EXPECT_EQ(story.connection().ended, Ended::Fin);
 }
 
-TEST(Minisock, AddressThatIsUsedAgainEndsTheOneBefore) {
+TEST(Minisock, ReusedAddressEndsThePreviousMinisock) {
   Story story;
   story.closes_first(1).hands_over(TimeWait, 200ms, 1);
   auto cancel = story.timer(TimerOp::Cancel, TimeWait, 3s, 1);
@@ -166,7 +166,7 @@ TEST(Minisock, AddressThatIsUsedAgainEndsTheOneBefore) {
   EXPECT_EQ(story.connection().socket.cookie, 1U);
 }
 
-TEST(Minisock, TwoOfOneCookieAndALiveSocketAreThreeLives) {
+TEST(Minisock, TwoMinisocksAndASocketOfOneCookieAreThreeLives) {
   Story story;
   story.closes_first(1).hands_over(TimeWait, 200ms, 1);
   auto again = story.moves(Closed, SynSent, 300ms, 1);
@@ -197,7 +197,7 @@ TEST(Minisock, SelfTransitionDoesNotResetTheDwell) {
   EXPECT_EQ(story.connection().closer->process.pid, 77U);
 }
 
-TEST(Minisock, OneThatIsOlderThanTheTraceIsALowerBound) {
+TEST(Minisock, OlderThanTheTraceHasALowerBound) {
   Story story;
   auto cancel = story.timer(TimerOp::Cancel, TimeWait, 10s, 0);
   cancel.left_jiffies = -100;
@@ -211,7 +211,7 @@ TEST(Minisock, OneThatIsOlderThanTheTraceIsALowerBound) {
   EXPECT_EQ(story.connection().opened_by, Side::Unknown);
 }
 
-TEST(Minisock, TheTimerOfAnUnknownOneMayStillBeThatOfItsFinWait2) {
+TEST(Minisock, UnknownMinisockMayStillHaveTheTimerOfFinWait2) {
   Story story;
   auto cancel = story.timer(TimerOp::Cancel, TimeWait, 10s, 0);
   cancel.left_jiffies = 125;  // of one second: its FIN has just come
@@ -223,14 +223,14 @@ TEST(Minisock, TheTimerOfAnUnknownOneMayStillBeThatOfItsFinWait2) {
   expire.left_jiffies = -250;
   story.on(expire);
   EXPECT_EQ(story.path(), "TIME_WAIT CLOSED");
-  EXPECT_EQ(story.dwell(TimeWait).value, 61s) << "not since 60 s before the end of its first timer";
+  EXPECT_EQ(story.dwell(TimeWait).value, 61s) << "not 60 s before the end of its first timer";
   EXPECT_EQ(story.dwell(TimeWait).error, std::nullopt);
 }
 
-TEST(Minisock, OneOfASocketThatHadNoCookieLearnsWhereItCameFrom) {
+TEST(Minisock, OfSocketWithoutCookieGetsItsOriginFromTheLastTransition) {
   Story story;
   story.on(story.timer(TimerOp::Start, TimeWait, 5s, 0));
-  story.on(story.moves(Closing, Closed, 5s, 33));  // the tracepoint gave it a cookie
+  story.on(story.moves(Closing, Closed, 5s, 33));  // the tracepoint assigned a cookie
   story.on(story.timer(TimerOp::Expire, TimeWait, 66s, 0));
   EXPECT_EQ(story.path(), "CLOSING TIME_WAIT CLOSED");
   EXPECT_EQ(story.dwell(TimeWait).value, 61s);
@@ -238,17 +238,17 @@ TEST(Minisock, OneOfASocketThatHadNoCookieLearnsWhereItCameFrom) {
   EXPECT_EQ(story.connection().closed_by, Side::Both);
 }
 
-TEST(Minisock, TransitionThatWasLostBeforeItIsNotSkipped) {
+TEST(Minisock, LostTransitionBeforeTheMinisockIsBridged) {
   Story story;
   story.connects().on(story.moves(Established, FinWait1, 101ms));
-  story.hands_over(TimeWait, 201ms);  // FIN_WAIT_1 -> FIN_WAIT_2 never came
+  story.hands_over(TimeWait, 201ms);  // FIN_WAIT_1 -> FIN_WAIT_2 was lost
   expires(story, TimeWait, 61s);
   EXPECT_EQ(story.path(), kActive);
   EXPECT_EQ(story.dwell(FinWait1).error, 50ms) << "between 0 and 100 ms";
   EXPECT_EQ(story.dwell(TimeWait).error, 0ns);
 }
 
-TEST(Minisock, StrayEventsSayNothing) {
+TEST(Minisock, StrayEventsAreIgnored) {
   Story story;
   story.on(story.timer(TimerOp::Segment, TimeWait, 1s));
   story.waits(10s).lifecycle().finish(kBegan + 10s);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Subflows of MPTCP sockets: what is flagged is the MPTCP socket, and the subflow only stands for
-// it.
+// Subflows of MPTCP sockets: flags are about the MPTCP socket, which one subflow
+// represents.
 #include <cerrno>
 
 #include "support/flag_story.h"
@@ -44,7 +44,7 @@ Conn subflow(Story& story, std::uint64_t cookie = kCookie) {
 void is_answered(Story& story, Nanos at, State tcp, const MptcpSocket& socket) {
   const Question asked = question(story, at);
   EXPECT_TRUE(asked.mptcp);
-  EXPECT_EQ(asked.state, tcp) << "the state by which TCP is asked for";
+  EXPECT_EQ(asked.state, tcp) << "the question has the state of the TCP socket";
   is_seen(story, socket, at);
   InquiryEvent answer = still_in(tcp);
   answer.holders = {held_by(4711)};
@@ -66,13 +66,14 @@ TEST(Mptcp, IsFlaggedWhileItsSubflowIsEstablished) {
   EXPECT_EQ(raised.unread_bytes, 0U);
 }
 
-TEST(Mptcp, IsClearedByItsOwnCloseOnly) {
+TEST(Mptcp, IsClearedOnlyByItsOwnClose) {
   Story story(flagging(CloseWait, 60s));
   Conn tcp = subflow(story);
   changes(story, socket_in(Established), CloseWait, 1s);
   is_answered(story, 62s, Established, socket_in(CloseWait));
   tcp.moves(Established, CloseWait, 63s, {.mptcp = true});
-  EXPECT_EQ(flags(story), "CLOSE_WAIT raised 61000ms") << "what TCP does is of no interest";
+  EXPECT_EQ(flags(story), "CLOSE_WAIT raised 61000ms")
+      << "the state of the TCP socket does not matter";
   changes(story, socket_in(CloseWait), LastAck, 71s);
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 61000ms, CLOSE_WAIT cleared 70000ms");
   EXPECT_EQ(story.lifecycle().flags_open(), 0U);
@@ -88,7 +89,7 @@ TEST(Mptcp, IsClearedWhenItsSubflowEnds) {
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 61000ms, CLOSE_WAIT cleared 70000ms");
 }
 
-TEST(Mptcp, UnreadBytesAreTheMptcpSocketsAfterAFallback) {
+TEST(Mptcp, UnreadBytesAreOfTheMptcpSocketAfterFallback) {
   Story story(flagging(CloseWait, 60s));
   Conn tcp = subflow(story);
   tcp.moves(Established, CloseWait, 1s, {.mptcp = true});
@@ -101,7 +102,7 @@ TEST(Mptcp, UnreadBytesAreTheMptcpSocketsAfterAFallback) {
   EXPECT_EQ(flag(story).unread_bytes, 3U);
 }
 
-TEST(Mptcp, UnreadBytesOfAnUnknownNumberAreNotCounted) {
+TEST(Mptcp, UnknownUnreadBytesAreNotReported) {
   Story story(flagging(CloseWait, 60s));
   subflow(story);
   changes(story, socket_in(Established), CloseWait, 1s);
@@ -122,20 +123,20 @@ TEST(Mptcp, NoFlagIfOnlyTheSubflowIsClosed) {
   EXPECT_EQ(story.lifecycle().mptcp_not_judged(), 0U);
 }
 
-TEST(Mptcp, WhatCannotBeLookedAtIsCountedOnce) {
+TEST(Mptcp, UnreadableSocketIsCountedOnce) {
   Story story(flagging(CloseWait, 60s));
   subflow(story).moves(Established, CloseWait, 1s, {.mptcp = true});
   for (const Nanos at : {Nanos{62s}, Nanos{64s}}) {
     const Question asked = question(story, at);
     answers(story, asked, at, still_in(CloseWait));
   }
-  EXPECT_EQ(flags(story), "") << "TCP says nothing about it";
+  EXPECT_EQ(flags(story), "") << "no flag for the TCP socket";
   EXPECT_EQ(story.lifecycle().mptcp_not_judged(), 1U);
   is_answered(story, 66s, CloseWait, socket_in(CloseWait));
-  EXPECT_EQ(story.lifecycle().flags_raised(), 1U) << "it is asked for again";
+  EXPECT_EQ(story.lifecycle().flags_raised(), 1U) << "asked about again";
 }
 
-TEST(Mptcp, OneSubflowStandsForAll) {
+TEST(Mptcp, OneSubflowRepresentsTheSocket) {
   Story story(flagging(CloseWait, 60s));
   subflow(story, 7);
   subflow(story, 8).moves(Established, CloseWait, 1s, {.mptcp = true});
@@ -146,7 +147,7 @@ TEST(Mptcp, OneSubflowStandsForAll) {
   EXPECT_EQ(asked.cookie, 7U);
 }
 
-TEST(Mptcp, OfAnOlderOneBothBoundsAreKnown) {
+TEST(Mptcp, OlderSocketHasBothBounds) {
   Story story(flagging(CloseWait, 60s));  // 250 jiffies are a second
   story.server(kCookie).found(Established, 100s);
   MptcpSocket socket = socket_in(CloseWait);
@@ -158,12 +159,12 @@ TEST(Mptcp, OfAnOlderOneBothBoundsAreKnown) {
   is_answered(story, 101s, Established, socket);
   const FlagRecord raised = flag(story);
   EXPECT_FALSE(raised.dwell.error) << "a lower bound";
-  EXPECT_EQ(raised.dwell.value, 71s - 4ms) << "a jiffy may have been about to end";
+  EXPECT_EQ(raised.dwell.value, 71s - 4ms) << "the last jiffy may be incomplete";
   ASSERT_TRUE(raised.at_most);
   EXPECT_EQ(*raised.at_most, 91s + 4ms + 20ms) << "... or a tick was late";
 }
 
-TEST(Mptcp, StampsThatMayHaveWrappedAreNoBound) {
+TEST(Mptcp, WrappedStampsGiveNoBound) {
   Story story(flagging(CloseWait, 60s));
   const Nanos late = std::chrono::hours{24 * 200};  // 2^32 jiffies are 199 days
   story.server(kCookie).found(Established, late);
@@ -175,7 +176,7 @@ TEST(Mptcp, StampsThatMayHaveWrappedAreNoBound) {
   EXPECT_FALSE(flag(story).at_most);
 }
 
-TEST(Mptcp, AfterTheMptcpSocketItsSubflowIsTcp) {
+TEST(Mptcp, SubflowIsTcpAfterTheMptcpSocketClosed) {
   Story story(flagging(FinWait2, 60s));
   Conn tcp = subflow(story);
   changes(story, socket_in(Established), FinWait1, 1s);
@@ -187,7 +188,7 @@ TEST(Mptcp, AfterTheMptcpSocketItsSubflowIsTcp) {
   EXPECT_FALSE(flag(story).mptcp);
 }
 
-TEST(Mptcp, AnOrphanIsSparedAsTheKernelEndsIt) {
+TEST(Mptcp, OrphanThresholdCountsFromTheClose) {
   Story story(flagging_by_default());
   subflow(story);
   changes(story, socket_in(Established), FinWait1, 1s);
@@ -204,7 +205,7 @@ TEST(Mptcp, AnOrphanIsSparedAsTheKernelEndsIt) {
   EXPECT_EQ(flag(story).cause, Cause::Orphaned);
 }
 
-TEST(Mptcp, OnlyTheExitClosedIt) {
+TEST(Mptcp, CloseByExitIsFlagged) {
   LifecycleConfig config = flagging(CloseWait, 60s);
   config.exit_grace = 100ms;
   Story story(config);
@@ -219,12 +220,12 @@ TEST(Mptcp, OnlyTheExitClosedIt) {
   EXPECT_TRUE(flag(story).mptcp);
 }
 
-TEST(Mptcp, AChangeThatWasLostIsPutRight) {
+TEST(Mptcp, LostTransitionIsCorrected) {
   Story story(flagging(CloseWait, 60s));
   subflow(story);
   changes(story, socket_in(Established), CloseWait, 1s);
   is_answered(story, 62s, Established, socket_in(LastAck));
-  EXPECT_EQ(flags(story), "") << "it was closed meanwhile";
+  EXPECT_EQ(flags(story), "") << "closed meanwhile";
   EXPECT_TRUE(questions(story, 10min).empty());
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What should not happen and does: timers cancelled twice or never started, events of nobody, equal
-// timestamps, reused addresses, wrapped clocks, the unseen.
+// Rare orders of events: timers cancelled twice or never started, events of unknown objects, equal
+// timestamps, reused addresses, wrapped clocks, unseen events.
 #include <cerrno>
 
 #include "support/conn.h"
@@ -29,7 +29,7 @@ std::uint32_t stamp(const Story& story, Nanos at) {
   return static_cast<std::uint32_t>(story.clock(at) / 1ms);
 }
 
-TEST(OddTimers, CancelTwiceIsOneEndAtTheSecond) {
+TEST(OddTimers, TwoCancelsAreOneEndAtTheSecond) {
   Story story;
   waiting(story)
       .minisock_cancelled(TimeWait, 10s, {.canceller = Canceller::Segment})
@@ -47,40 +47,40 @@ TEST(OddTimers, StartWithoutCancelIsARearm) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(OddTimers, ExpireWithoutCancelIsTheEndToo) {
+TEST(OddTimers, ExpireWithoutCancelIsTheEnd) {
   Story story;
   waiting(story).minisock(TimerOp::Expire, TimeWait, 61s, {.left = 0s});
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
 }
 
-TEST(OddTimers, WhatComesAfterTheEndIsAnOlderMinisocks) {
+TEST(OddTimers, SegmentAfterTheEndIsIgnored) {
   Story story;
   waiting(story).minisock_expires(TimeWait, 61s).segment(62s);
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
-  EXPECT_EQ(story.lifecycle().connections_ended(), 1U) << "a stray segment makes no connection";
+  EXPECT_EQ(story.lifecycle().connections_ended(), 1U) << "a stray segment creates no connection";
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(OddTimers, RearmAtTheSameInstantAsTheCancel) {
+TEST(OddTimers, RearmAtTheTimeOfTheCancel) {
   Story story;
   waiting(story).minisock_rearmed(30s, {.left = 30s}).minisock_rearmed(30s, {.left = 60s});
   story.waits(40s);
   EXPECT_FALSE(story.life(1).over());
 }
 
-TEST(OddTimers, ACpuThatWasPutAsideIsWaitedFor) {
+TEST(OddTimers, WaitsForADescheduledCpu) {
   Story story;
   waiting(story).on_cpu(3).minisock_cancelled(TimeWait, 30s, {.left = 30s});
   story.hears_of_cpu(1, 30100ms);
   story.waits(30200ms);
-  EXPECT_FALSE(story.life(1).over()) << "another CPU says nothing about this one";
+  EXPECT_FALSE(story.life(1).over()) << "events of another CPU do not count";
   Conn late = story.client(1).on_cpu(3);
   late.minisock_starts(TimeWait, 30210ms);
   story.waits(40s);
   EXPECT_FALSE(story.life(1).over()) << "a re-arm, the start of which came 210 ms later";
 }
 
-TEST(OddTimers, ACpuThatGoesOnHasNothingMoreToSay) {
+TEST(OddTimers, NextEventOfTheCpuResolvesTheEnd) {
   Story story;
   waiting(story).on_cpu(3).minisock_cancelled(TimeWait, 30s, {.canceller = Canceller::Abort});
   story.hears_of_cpu(3, 30001ms);
@@ -88,14 +88,14 @@ TEST(OddTimers, ACpuThatGoesOnHasNothingMoreToSay) {
   EXPECT_TRUE(story.life(1).over());
 }
 
-TEST(OddTimers, ADoubtOfTheLastMomentStaysOne) {
+TEST(OddTimers, EndJustBeforeFinishStaysPending) {
   Story story;
   story.client(2).establishes(0ms).moves(Established, Closed, 30s, {.err = ECONNRESET});
   story.finishes(30s);
-  EXPECT_EQ(story.life(2).verdict(), "still open") << "who sent the RST would come after the end";
+  EXPECT_EQ(story.life(2).verdict(), "still open") << "our RST could still follow";
 }
 
-TEST(OddTimers, StopTheClockAndTheLastDoubtsAreSettled) {
+TEST(OddTimers, FinishResolvesOlderPendingEnds) {
   Story story;
   waiting(story, 1).minisock_cancelled(TimeWait, 30s, {.canceller = Canceller::Abort});
   story.client(2).establishes(0ms).moves(Established, Closed, 30s, {.err = ECONNRESET});
@@ -107,14 +107,14 @@ TEST(OddTimers, StopTheClockAndTheLastDoubtsAreSettled) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(OddFin, NoTimerShowsItTheExpiryTellsWhenItWas) {
+TEST(OddFin, WithoutTimerEventIsDatedByTheExpiry) {
   Story story;
   orphaned(story).minisock_expires(TimeWait, 62020ms, {.left = -500ms});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1500ms+-4ms");
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60500ms+-4ms");
 }
 
-TEST(OddFin, TheErrorIsOneJiffyOfThisKernel) {
+TEST(OddFin, ErrorIsOneJiffyAtTheKernelsHz) {
   for (const auto& [hz, error] : {std::pair{100U, "10ms"}, {250U, "4ms"}, {1000U, "1ms"}}) {
     Story story({.hz = hz});
     orphaned(story).minisock_expires(TimeWait, 62020ms, {.left = -500ms});
@@ -122,15 +122,15 @@ TEST(OddFin, TheErrorIsOneJiffyOfThisKernel) {
   }
 }
 
-TEST(OddFin, AStampThatChangedIsBetterThanTheTimer) {
+TEST(OddFin, ChangedStampIsPreferredToTheTimer) {
   Story story;
   orphaned(story, {.stamp_ms = stamp(story, 20ms)})
       .minisock_expires(TimeWait, 70s, {.left = -500ms, .stamp_ms = stamp(story, 520ms)});
-  EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-1ms") << "a re-arm moved the timer since";
+  EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-1ms") << "a re-arm has moved the timer";
 }
 
-TEST(OddFin, AStampThatDidNotChangeSaysNothing) {
-  Story story;  // no TCP timestamps: it stays that of the minisock's beginning
+TEST(OddFin, UnchangedStampIsIgnored) {
+  Story story;  // no TCP timestamps: the stamp stays that of the minisock's start
   orphaned(story, {.stamp_ms = stamp(story, 20ms)})
       .minisock_expires(TimeWait, 62020ms, {.left = -500ms, .stamp_ms = stamp(story, 20ms)});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1500ms+-4ms");
@@ -142,7 +142,7 @@ TEST(OddFin, RestartOfTheTimerIsTheFin) {
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1000ms");
 }
 
-// 92 of 100 FINs leave the timer in its bucket, and what shows then is a retransmission.
+// Most FINs leave the timer in its bucket; then only a retransmit shows.
 TEST(OddFin, RestartOfTheTimerMayBeLaterThanTheFin) {
   Story story;
   orphaned(story).minisock_rearmed(3s, {.left = 57520ms}).minisock_expires(TimeWait, 64s);
@@ -159,15 +159,15 @@ TEST(OddFin, RestartOfTheTimerMayBeLaterThanTheStamp) {
 }
 
 TEST(OddFin, RestartOfAShortTimeoutIsTheFin) {
-  Story story;  // tcp_fin_timeout or TCP_LINGER2 of 3 s: what is left is not of 60
+  Story story;  // tcp_fin_timeout or TCP_LINGER2 of 3 s: the timer is not the one of 60 s
   orphaned(story, {.left = 3s})
       .minisock_rearmed(1020ms, {.left = 2s})
       .minisock_expires(TimeWait, 62s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1000ms");
 }
 
-TEST(OddFin, BeforeItsMinisockIsNotPossible) {
-  Story story;  // rounding must not make it so
+TEST(OddFin, IsNeverBeforeItsMinisock) {
+  Story story;  // despite rounding
   orphaned(story).minisock_expires(TimeWait, 60018ms, {.left = 0s});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "0ms+-4ms");
 }
@@ -176,7 +176,7 @@ TEST(Wraps, StampOf32BitMilliseconds) {
   // The FIN comes just before, and the timer expires after CLOCK_MONOTONIC passed 2^32 ms.
   const Nanos wrap = std::chrono::milliseconds{1LL << 32};
   Story story({}, {}, wrap - 2s);
-  ASSERT_GT(stamp(story, 1900ms), stamp(story, 62s)) << "the story has to cross the wrap";
+  ASSERT_GT(stamp(story, 1900ms), stamp(story, 62s)) << "this test needs a wrap";
   orphaned(story, {.stamp_ms = stamp(story, 20ms)})
       .minisock_expires(TimeWait, 62s, {.left = 0s, .stamp_ms = stamp(story, 1900ms)});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1880ms+-1ms");
@@ -190,7 +190,7 @@ TEST(Wraps, StampAfterSeveralWraps) {
   EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-1ms");
 }
 
-TEST(Reuse, AnAddressOfAnEndNobodySaw) {
+TEST(Reuse, AddressAfterAnUnseenEnd) {
   Story story;
   waiting(story, 1);
   story.client(2)
@@ -201,11 +201,12 @@ TEST(Reuse, AnAddressOfAnEndNobodySaw) {
       .hands_over(FinWait2, TimeWait, 10100ms)
       .minisock_expires(TimeWait, 71s);
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, unknown");
-  EXPECT_EQ(story.life(1).dwell(TimeWait), "5000ms+-5000ms") << "somewhere within ten seconds";
+  EXPECT_EQ(story.life(1).dwell(TimeWait), "5000ms+-5000ms")
+      << "at an unknown time within ten seconds";
   EXPECT_EQ(story.life(2).dwell(TimeWait), "60900ms");
 }
 
-TEST(Reuse, OneCookieTwoMinisocksAndALiveSocket) {
+TEST(Reuse, CookieOfTwoMinisocksAndALiveSocket) {
   Story story;
   for (const std::uint32_t life : {0U, 1U}) {
     const Nanos at = 1s * life;
@@ -217,7 +218,7 @@ TEST(Reuse, OneCookieTwoMinisocksAndALiveSocket) {
         .moves(Established, FinWait1, at + 20ms, half_closed_by())
         .moves(FinWait1, FinWait2, at + 30ms)
         .minisock_starts(TimeWait, at + 40ms)
-        .moves(FinWait2, Closed, at + 40ms);  // the descriptor is disconnected and used again
+        .moves(FinWait2, Closed, at + 40ms);  // the socket is disconnected and used again
   }
   story.client(1)
       .local_port(41002)
@@ -234,7 +235,7 @@ TEST(Reuse, OneCookieTwoMinisocksAndALiveSocket) {
   EXPECT_EQ(story.life(1, 2).states(), "CLOSED, SYN_SENT 10ms, ESTABLISHED");
 }
 
-TEST(Reuse, ARequestsAddressForAnotherRequest) {
+TEST(Reuse, AddressOfARequestForAnotherRequest) {
   Story story;
   story.server(1).request_at(0x8000).request_starts(0ms);
   story.server(2).request_at(0x8000).request_starts(10s);
@@ -243,7 +244,7 @@ TEST(Reuse, ARequestsAddressForAnotherRequest) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(Reuse, ARequestsFlowForAnotherRequest) {
+TEST(Reuse, FlowOfARequestForAnotherRequest) {
   Story story;
   story.server(1).request_at(0x8000).request_starts(0ms).request_cancelled(100ms);
   story.server(1).request_at(0x8100).request_starts(101ms).request_cancelled(201ms);
@@ -252,7 +253,7 @@ TEST(Reuse, ARequestsFlowForAnotherRequest) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(Unknown, EventsOfNobodySayNothing) {
+TEST(Unknown, EventsOfUnknownObjectsAreIgnored) {
   Story story;
   story.client(1).accepted(1s).sends_reset(Established, 1s).sends_syn_again(1s).segment(1s);
   story.server(2).request_cancelled(1s).request_expires(2s);
@@ -262,7 +263,7 @@ TEST(Unknown, EventsOfNobodySayNothing) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(Unknown, EqualTimestampsMakeEmptyDwells) {
+TEST(Unknown, EqualTimestampsGiveZeroDwells) {
   Story story;
   story.client(1)
       .connects(0ms)
@@ -278,7 +279,7 @@ TEST(Unknown, EqualTimestampsMakeEmptyDwells) {
             "TIME_WAIT 0ms, CLOSED");
 }
 
-TEST(Unknown, ATimeThatRunsBackwardsMakesNoNegativeDwell) {
+TEST(Unknown, DecreasingTimestampsGiveNoNegativeDwell) {
   Story story;
   story.client(1)
       .connects(0ms)
@@ -289,7 +290,7 @@ TEST(Unknown, ATimeThatRunsBackwardsMakesNoNegativeDwell) {
             "CLOSED, SYN_SENT 10ms, ESTABLISHED 0ms, CLOSE_WAIT 10ms, LAST_ACK");
 }
 
-TEST(Older, ASocketIsInItsStateForLongerThanWeKnow) {
+TEST(Older, SocketHasALowerBound) {
   Story story;
   story.client(1).closes(CloseWait, 5s, 9).moves(LastAck, Closed, 5100ms, orphan());
   EXPECT_EQ(story.life(1).states(), "CLOSE_WAIT >=5000ms, LAST_ACK 100ms, CLOSED");
@@ -297,22 +298,22 @@ TEST(Older, ASocketIsInItsStateForLongerThanWeKnow) {
   EXPECT_EQ(story.life(1).owner(), "9 by close");
 }
 
-TEST(Older, AMinisockInTimeWait) {
+TEST(Older, MinisockInTimeWait) {
   Story story;
   story.client(1).minisock_expires(TimeWait, 10s, {.left = -400ms});
-  EXPECT_EQ(story.life(1).states(), "TIME_WAIT >=60400ms, CLOSED") << "armed last 60.4 s ago";
+  EXPECT_EQ(story.life(1).states(), "TIME_WAIT >=60400ms, CLOSED") << "last armed 60.4 s ago";
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by unknown, closed by unknown, expired");
 }
 
-TEST(Older, AMinisockInFinWait2) {
+TEST(Older, MinisockInFinWait2) {
   Story story;
   story.client(1).minisock_expires(FinWait2, 10s);
   EXPECT_EQ(story.life(1).states(), "FIN_WAIT_2 >=10000ms, CLOSED");
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by unknown, closed by local");
 }
 
-TEST(Older, ASocketWhoseFirstSignIsItsMinisock) {
-  for (const std::uint64_t cookie : {0U, 1U}) {  // 0: nobody had asked for one before
+TEST(Older, SocketFirstSeenAsMinisock) {
+  for (const std::uint64_t cookie : {0U, 1U}) {  // 0: no cookie was assigned before
     Story story;
     story.client(1)
         .minisock_cookie(cookie)
@@ -325,10 +326,10 @@ TEST(Older, ASocketWhoseFirstSignIsItsMinisock) {
   }
 }
 
-TEST(Older, AMinisockThatIsGivenACookieLater) {
+TEST(Older, MinisockThatGetsACookieLater) {
   Story story;
   Conn conn = story.client(1).minisock_cookie(0).hands_over(FinWait2, TimeWait, 5s);
-  conn.minisock_cookie(0x77).minisock_expires(TimeWait, 66s);  // `ss -e` asked for it
+  conn.minisock_cookie(0x77).minisock_expires(TimeWait, 66s);  // `ss -e` assigned it
   EXPECT_EQ(story.life(1).states(), "FIN_WAIT_2 >=5000ms, TIME_WAIT 61000ms, CLOSED");
   EXPECT_EQ(story.lifecycle().connections_ended(), 1U);
   EXPECT_EQ(story.lifecycle().open(), 0U);

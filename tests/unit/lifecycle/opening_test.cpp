@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every way in which a connection begins, or does not: connect(), a half-open request, Fast Open,
-// listeners. Whole lives, in the order in which the kernel shows them.
+// All ways in which a connection begins or fails to: connect(), half-open requests, Fast Open,
+// listeners. Whole lives, in the order of the kernel's events.
 #include <cerrno>
 
 #include "support/conn.h"
@@ -25,7 +25,7 @@ TEST(Opening, TimesOutAfterItsRetries) {
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by local, closed by none");
 }
 
-TEST(Opening, GivenUpByTheApplication) {
+TEST(Opening, AbortedByTheApplication) {
   Story story;
   story.client(1).connects(0ms).moves(SynSent, Closed, 300ms, closed_by());
   EXPECT_EQ(story.life(1).verdict(), "closed, opened by local, closed by none");
@@ -33,18 +33,18 @@ TEST(Opening, GivenUpByTheApplication) {
   EXPECT_EQ(story.life(1).closer(), "42 by close");
 }
 
-TEST(Opening, ConnectThatFindsNoPortIsNoConnection) {
+TEST(Opening, ConnectWithoutPortIsNotAConnection) {
   Story story;
   story.client(1).local_port(0).connects(0ms).moves(SynSent, Closed, 1ms);
   story.finishes(10s);
-  ASSERT_EQ(story.records().size(), 1U) << "that it failed";
+  ASSERT_EQ(story.records().size(), 1U) << "the failed connect()";
   EXPECT_TRUE(std::holds_alternative<FailedConnectsRecord>(story.records()[0]));
   EXPECT_EQ(story.lifecycle().connections_ended(), 0U);
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-// tcp_tw_reuse with one free port: every try is a pair of its own, the last one gets through.
-TEST(Opening, TriesForAPortInTimeWaitAreNoLives) {
+// tcp_tw_reuse with one free port: each try is a pair of transitions; the last one succeeds.
+TEST(Opening, TriesForAPortInTimeWaitAreNotLives) {
   Story story;
   Conn conn = story.client(1);
   for (const Nanos at : {0ms, 100ms, 200ms}) {
@@ -56,7 +56,7 @@ TEST(Opening, TriesForAPortInTimeWaitAreNoLives) {
   EXPECT_EQ(story.lifecycle().connections_ended(), 0U);
 }
 
-TEST(Opening, RetriesOnOneDescriptorAreLivesOfTheirOwn) {
+TEST(Opening, RetriesOnOneDescriptorAreSeparateLives) {
   Story story;
   Conn conn = story.client(1);
   conn.connects(0ms).moves(SynSent, Closed, 5ms, {.err = ECONNREFUSED});
@@ -70,18 +70,18 @@ TEST(Opening, RetriesOnOneDescriptorAreLivesOfTheirOwn) {
             "CLOSED, SYN_SENT 10ms, ESTABLISHED 100ms, CLOSE_WAIT 10ms, LAST_ACK 10ms, CLOSED");
 }
 
-TEST(Opening, DisconnectedAndConnectedAgain) {
+TEST(Opening, DisconnectAndReconnect) {
   Story story;
   Conn conn = story.client(1);
   conn.establishes(0ms).vanishes(Established, 100ms, {}).sends_reset(Closed, 100ms);
   conn.connects(200ms, {.pid = kPid, .life = 1}).moves(SynSent, Established, 210ms);
   EXPECT_EQ(story.life(1, 0).verdict(), "reset_sent, opened by local, closed by local");
   EXPECT_EQ(story.life(1, 0).why(Closed), "disconnect");
-  EXPECT_EQ(story.life(1, 0).last_socket().flow, conn.flow()) << "what was known stays known";
+  EXPECT_EQ(story.life(1, 0).last_socket().flow, conn.flow()) << "known addresses are kept";
   EXPECT_EQ(story.life(1, 1).states(), "CLOSED, SYN_SENT 10ms, ESTABLISHED");
 }
 
-TEST(Opening, SimultaneousIsARealSynReceived) {
+TEST(Opening, SimultaneousOpenVisitsSynReceived) {
   Story story;
   story.client(1)
       .connects(0ms)
@@ -128,13 +128,14 @@ TEST_P(Child, OfARequestIsHalfOpenSinceTheSyn) {
   established(child, 1543ms).accepted(1544ms, 7);
   child.closes(Established, 1643ms, 7);
   EXPECT_EQ(story_.life(1).states(), "LISTEN, SYN_RECEIVED 1533ms, ESTABLISHED 100ms, FIN_WAIT_1");
-  EXPECT_EQ(story_.life(1).transitions().front().when.mono, story_.clock(10ms)) << "dated back";
+  EXPECT_EQ(story_.life(1).transitions().front().when.mono, story_.clock(10ms))
+      << "the time of the SYN";
   EXPECT_EQ(story_.life(1).owner(), "7 by accept");
-  EXPECT_EQ(story_.life(100).states(), "CLOSED, LISTEN") << "the listener's own life goes on";
+  EXPECT_EQ(story_.life(100).states(), "CLOSED, LISTEN") << "the listener's life continues";
   EXPECT_EQ(story_.lifecycle().open(), 2U);
 }
 
-TEST_P(Child, SaysNothingUntilItIsThere) {
+TEST_P(Child, IsNotPublishedBeforeItsSecondTransition) {
   Conn child = story_.server(1).request_starts(0ms);
   born(child, 5ms);
   EXPECT_TRUE(story_.records().empty());
@@ -152,7 +153,7 @@ TEST_P(Child, ManyOfOneListenerAtOnce) {
   EXPECT_EQ(story_.lifecycle().open(), 3U);
 }
 
-TEST_P(Child, TwoCpusMakeChildrenOfOneListenerInTurn) {
+TEST_P(Child, OfOneListenerOnTwoCpusInTurn) {
   Conn first = story_.server(1).on_cpu(0), second = story_.server(2).on_cpu(1);
   first.request_starts(0ms);
   second.request_starts(0ms);
@@ -164,14 +165,14 @@ TEST_P(Child, TwoCpusMakeChildrenOfOneListenerInTurn) {
   EXPECT_EQ(story_.life(2).states(), "LISTEN, SYN_RECEIVED 11ms, ESTABLISHED");
 }
 
-TEST_P(Child, OfASynCookieIsALowerBound) {
+TEST_P(Child, OfSynCookieHasALowerBound) {
   Conn child = story_.server(1);
   established(born(child, 10ms), 10ms);
   EXPECT_EQ(story_.life(1).states(), "LISTEN, SYN_RECEIVED >=0ms, ESTABLISHED");
   EXPECT_EQ(story_.life(1).why(SynReceived), "syn");
 }
 
-TEST_P(Child, OfFastOpenBeginsWithTheSynAndIsAcceptedBeforeItIsEstablished) {
+TEST_P(Child, OfFastOpenIsAcceptedBeforeItIsEstablished) {
   Conn child = story_.server(1);
   born(child, 10ms).accepted(11ms, 7);
   established(child, 635ms, true);
@@ -198,7 +199,7 @@ TEST_P(Child, OfFastOpenThatIsReset) {
   EXPECT_EQ(story_.life(1).verdict(), "reset_received, opened by remote, closed by remote");
 }
 
-TEST_P(Child, ThatCouldNotBeMadeLeavesItsRequest) {
+TEST_P(Child, FailedCreationLeavesTheRequest) {
   Conn child = story_.server(1).request_starts(0ms);
   born(child, 5ms).moves(SynReceived, Closed, 5ms, {.attached = false});
   child.request_expires(1s).request_starts(1s, {.retransmits = 1});
@@ -206,13 +207,13 @@ TEST_P(Child, ThatCouldNotBeMadeLeavesItsRequest) {
   EXPECT_EQ(story_.life(1).states(), "LISTEN, SYN_RECEIVED 1500ms, ESTABLISHED");
 }
 
-TEST_P(Child, BornAtTheAddressOfOneThatNeverCame) {
+TEST_P(Child, AtTheAddressOfAnUnfinishedNewborn) {
   Conn lost = story_.server(1).socket_at(0x5000), child = story_.server(2).socket_at(0x5000);
   born(lost, 10ms);
   established(born(child, 20ms), 20ms);
   EXPECT_TRUE(story_.life(1).unheard_of());
   EXPECT_EQ(story_.life(2).states(), "LISTEN, SYN_RECEIVED >=0ms, ESTABLISHED");
-  EXPECT_EQ(story_.lifecycle().open(), 1U) << "the newborn before it must not stay";
+  EXPECT_EQ(story_.lifecycle().open(), 1U) << "the previous newborn must not stay";
 }
 
 TEST_P(Child, NeverAcceptedWhenItsListenerCloses) {
@@ -225,7 +226,7 @@ TEST_P(Child, NeverAcceptedWhenItsListenerCloses) {
   EXPECT_EQ(story_.life(1).closer(), "nobody");
 }
 
-TEST_P(Child, ResetBeforeItIsAcceptedIsOver) {
+TEST_P(Child, ResetBeforeAcceptEndsIt) {
   Conn child = story_.server(1).request_starts(0ms);
   established(born(child, 1ms).request_cancelled(1ms), 1ms);
   child.moves(Established, Closed, 51ms, {.err = ECONNRESET, .attached = false});
@@ -235,7 +236,7 @@ TEST_P(Child, ResetBeforeItIsAcceptedIsOver) {
   EXPECT_EQ(story_.lifecycle().open(), 0U);
 }
 
-TEST(HalfOpen, GivesUpAfterItsRetransmissions) {
+TEST(HalfOpen, TimesOutAfterItsRetransmits) {
   Story story;
   story.server(1)
       .request_starts(0ms)
@@ -252,7 +253,7 @@ TEST(HalfOpen, GivesUpAfterItsRetransmissions) {
   EXPECT_EQ(life.end().socket.role, Role::Server);
 }
 
-TEST(HalfOpen, ARetransmissionIsNoEndHoweverLateItIsAskedFor) {
+TEST(HalfOpen, RetransmitIsNotAnEnd) {
   Story story;
   story.server(1).request_starts(0ms).request_expires(1s).request_starts(1s, {.retransmits = 1});
   story.waits(2s);
@@ -285,7 +286,7 @@ TEST(HalfOpen, EndsWithoutAChild) {
   }
 }
 
-TEST(HalfOpen, TheListenersRstIsOursOnItsCpuOnly) {
+TEST(HalfOpen, RstOfTheListenerCountsOnItsCpuOnly) {
   for (const std::uint32_t cpu : {0U, 1U}) {
     Story story;
     story.listener(100).on_cpu(cpu).sends_reset(Listen, 100ms - 5us);
@@ -297,7 +298,7 @@ TEST(HalfOpen, TheListenersRstIsOursOnItsCpuOnly) {
   }
 }
 
-TEST(HalfOpen, FirstSeenAtARetransmissionIsALowerBound) {
+TEST(HalfOpen, FirstSeenAtARetransmitHasALowerBound) {
   Story story;
   story.server(1).request_starts(0ms, {.retransmits = 3}).request_cancelled(500ms);
   story.waits_and_all_is_gone(1s);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A full socket goes to CLOSE, and its minisock was not seen to begin: the kernel is asked before
-// that is told as an end, and what is still there goes on as the same connection.
+// A full socket goes to CLOSE without a visible minisock: the kernel is asked before the end is
+// published; if the minisock exists, it continues the same connection.
 #include "support/pending_story.h"
 
 namespace tcpdwell::life_story {
 namespace {
 
-TEST(PendingClose, IsToldWhenTheKernelSaysThatItIsGone) {
+TEST(PendingClose, IsResolvedIfTheKernelHasNoSocket) {
   Story story;
   hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -16,12 +16,12 @@ TEST(PendingClose, IsToldWhenTheKernelSaysThatItIsGone) {
   EXPECT_FALSE(story.life(1).over()) << "not before the answer";
   answers(story, asked, 3s, gone());
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by local");
-  EXPECT_EQ(story.life(1).dwell(FinWait2), "1ms") << "dated back";
+  EXPECT_EQ(story.life(1).dwell(FinWait2), "1ms") << "the time of the CLOSE";
   EXPECT_EQ(story.lifecycle().corrected(), 0U);
   EXPECT_EQ(story.lifecycle().unseen(), 0U);
 }
 
-TEST(PendingClose, GoesOnInFinWait2) {
+TEST(PendingClose, IsRetractedInFinWait2) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -36,7 +36,7 @@ TEST(PendingClose, GoesOnInFinWait2) {
   expect_one_end(story, conn);
 }
 
-TEST(PendingClose, GoesOnAndTimesOut) {
+TEST(PendingClose, IsRetractedAndTimesOut) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -46,7 +46,7 @@ TEST(PendingClose, GoesOnAndTimesOut) {
   expect_one_end(story, conn);
 }
 
-TEST(PendingClose, ItsFinThatNobodySawIsDatedByTheExpiry) {
+TEST(PendingClose, UnseenFinIsDatedByTheExpiry) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -55,7 +55,7 @@ TEST(PendingClose, ItsFinThatNobodySawIsDatedByTheExpiry) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60500ms+-4ms");
 }
 
-TEST(PendingClose, TimeWaitBeganWithTheFinThatWasUnread) {
+TEST(PendingClose, TimeWaitBeginsAtTheCloseIfTheFinWasUnread) {
   Story story;
   Conn conn = hidden_time_wait(story);
   is_answered(story, kAsked, minisock_in(TimeWait));
@@ -64,7 +64,7 @@ TEST(PendingClose, TimeWaitBeganWithTheFinThatWasUnread) {
   expect_one_end(story, conn);
 }
 
-TEST(PendingClose, TimeWaitBeganSomeTimeBeforeTheAnswer) {
+TEST(PendingClose, TimeWaitBeginsBetweenCloseAndAnswer) {
   Story story;
   Conn conn = hidden_minisock(story);
   is_answered(story, 502ms, minisock_in(TimeWait));
@@ -73,7 +73,7 @@ TEST(PendingClose, TimeWaitBeganSomeTimeBeforeTheAnswer) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "61000ms+-200ms");
 }
 
-TEST(PendingClose, OfASimultaneousCloseGoesOnInTimeWait) {
+TEST(PendingClose, OfSimultaneousCloseContinuesInTimeWait) {
   Story story;
   Conn conn = story.client(1)
                   .establishes(0ms)
@@ -87,14 +87,14 @@ TEST(PendingClose, OfASimultaneousCloseGoesOnInTimeWait) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by both, expired");
 }
 
-TEST(PendingClose, IsToldWhenNobodyKnows) {
+TEST(PendingClose, IsResolvedIfTheKernelCouldNotBeAsked) {
   Story story;
   hidden_minisock(story);
   is_answered(story, kAsked, nobody_knows());
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by local");
 }
 
-TEST(PendingClose, IsToldWhenNoAnswerComes) {
+TEST(PendingClose, IsResolvedWithoutAnswer) {
   Story story;
   hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -107,7 +107,7 @@ TEST(PendingClose, IsToldWhenNoAnswerComes) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(PendingClose, AtTheEndOfTheTraceIsTold) {
+TEST(PendingClose, IsResolvedAtTheEndOfTheTrace) {
   Story story;
   hidden_minisock(story);
   (void)question(story, kAsked);
@@ -115,7 +115,7 @@ TEST(PendingClose, AtTheEndOfTheTraceIsTold) {
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by local");
 }
 
-TEST(PendingClose, WithAReasonIsNotAskedAbout) {
+TEST(PendingClose, WithAReasonNeedsNoQuestion) {
   Story story;
   orphaned(story).moves(FinWait2, Closed, 102ms, orphan()).sends_reset(Closed, 102ms);
   story.client(2).establishes(0ms).moves(Established, Closed, 102ms, orphan(ECONNRESET));
@@ -127,7 +127,7 @@ TEST(PendingClose, WithAReasonIsNotAskedAbout) {
   EXPECT_EQ(ends(story), 3U);
 }
 
-TEST(PendingClose, IsAskedAboutWhereRstsAreNotWatchedToo) {
+TEST(PendingClose, IsAskedAboutWithoutResetEvents) {
   Story story({.watches_resets = false});
   Conn conn = hidden_minisock(story);
   is_answered(story, kAsked, minisock_in(FinWait2));
@@ -135,7 +135,7 @@ TEST(PendingClose, IsAskedAboutWhereRstsAreNotWatchedToo) {
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by local, closed by local");
 }
 
-TEST(PendingClose, AnRstThatCameLateSettlesIt) {
+TEST(PendingClose, LateRstResolvesIt) {
   Story story;
   Conn conn = hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -145,13 +145,13 @@ TEST(PendingClose, AnRstThatCameLateSettlesIt) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-// An event of the minisock says that there is one: before the question, and while it is out.
+// An event of the minisock shows it: before the question, or before the answer.
 class MinisockShows : public testing::TestWithParam<bool> {
  protected:
   void ask(Story& story) {
     if (GetParam()) asked_ = question(story, kAsked);
   }
-  void is_told(Story& story, Nanos at, const InquiryEvent& answer) {
+  void answer_if_asked(Story& story, Nanos at, const InquiryEvent& answer) {
     if (GetParam()) answers(story, asked_, at, answer);
   }
   Question asked_;
@@ -163,7 +163,7 @@ TEST_P(MinisockShows, ByTheFin) {
   Conn conn = hidden_minisock(story);
   ask(story);
   conn.segment(510ms);
-  is_told(story, 511ms, minisock_in(TimeWait));
+  answer_if_asked(story, 511ms, minisock_in(TimeWait));
   conn.minisock_expires(TimeWait, 61s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "409ms");
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60490ms");
@@ -176,7 +176,7 @@ TEST_P(MinisockShows, ByARestart) {
   Conn conn = hidden_time_wait(story);
   ask(story);
   conn.minisock_rearmed(510ms, {.left = 59s});
-  is_told(story, 511ms, minisock_in(TimeWait));
+  answer_if_asked(story, 511ms, minisock_in(TimeWait));
   conn.minisock_expires(TimeWait, 62s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1ms");
   expect_one_end(story, conn);
@@ -187,7 +187,7 @@ TEST_P(MinisockShows, ByAStartWithoutACancel) {
   Conn conn = hidden_minisock(story);
   ask(story);
   conn.minisock_starts(TimeWait, 510ms);
-  is_told(story, 511ms, minisock_in(TimeWait));
+  answer_if_asked(story, 511ms, minisock_in(TimeWait));
   conn.minisock_expires(TimeWait, 62s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "409ms");
   expect_one_end(story, conn);
@@ -198,7 +198,7 @@ TEST_P(MinisockShows, ByItsExpiry) {
   Conn conn = hidden_minisock(story);
   ask(story);
   conn.minisock_expires(FinWait2, 510ms);
-  is_told(story, 511ms, gone());
+  answer_if_asked(story, 511ms, gone());
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by local, closed by local");
   EXPECT_EQ(story.life(1).dwell(FinWait2), "409ms");
   expect_one_end(story, conn);
@@ -209,7 +209,7 @@ TEST_P(MinisockShows, ByItsEnd) {
   Conn conn = hidden_minisock(story);
   ask(story);
   conn.minisock_cancelled(FinWait2, 510ms, {.canceller = Canceller::Abort});
-  is_told(story, 511ms, gone());
+  answer_if_asked(story, 511ms, gone());
   story.waits(2s);
   EXPECT_EQ(story.life(1).verdict(), "killed, opened by local, closed by local");
   expect_one_end(story, conn);
@@ -222,17 +222,17 @@ TEST_P(MinisockShows, InAWalk) {
   story.lifecycle().snapshot_begins();
   conn.minisock_found(TimeWait, 510ms, {.left = 59900ms});
   story.lifecycle().snapshot_ended();
-  is_told(story, 511ms, minisock_in(TimeWait));
+  answer_if_asked(story, 511ms, minisock_in(TimeWait));
   EXPECT_TRUE(story.lifecycle().take_questions().empty());
   EXPECT_EQ(story.lifecycle().open(), 1U);
   conn.minisock_expires(TimeWait, 61s);
-  EXPECT_EQ(story.life(1).dwell(FinWait2), "309ms+-4ms") << "by its timer";
+  EXPECT_EQ(story.life(1).dwell(FinWait2), "309ms+-4ms") << "from its timer";
   expect_one_end(story, conn);
 }
 
-// --- ... and the CLOSE was hidden, too ---
+// --- the CLOSE was hidden, too ---
 
-TEST(HiddenClose, OfAnOrphanIsNoSecondConnection) {
+TEST(HiddenClose, OfOrphanIsNotASecondConnection) {
   Story story;
   Conn conn = orphaned(story).segment(26s).minisock_expires(TimeWait, 87s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "25899ms");
@@ -242,17 +242,17 @@ TEST(HiddenClose, OfAnOrphanIsNoSecondConnection) {
   expect_one_end(story, conn);
 }
 
-TEST(HiddenClose, AndTheTransitionBeforeItAreOneGap) {
+TEST(HiddenClose, WithHiddenTransitionIsOneGap) {
   Story story;
   Conn conn = story.client(1).establishes(0ms).closes(Established, 100ms).segment(1100ms);
   conn.minisock_expires(TimeWait, 62s);
-  EXPECT_EQ(story.life(1).dwell(FinWait1), "500ms+-500ms") << "no more than until the FIN came";
+  EXPECT_EQ(story.life(1).dwell(FinWait1), "500ms+-500ms") << "at most until the FIN";
   EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-500ms");
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60900ms");
   expect_one_end(story, conn);
 }
 
-TEST(HiddenClose, OfASimultaneousCloseIsInTimeWaitByTheNextEvent) {
+TEST(HiddenClose, OfSimultaneousCloseIsFoundInTimeWait) {
   Story story;
   Conn conn = story.client(1)
                   .establishes(0ms)
@@ -276,7 +276,7 @@ TEST(PendingClose, IsFoundByAWalkAfterTheAnswer) {
   expect_one_end(story, conn);
 }
 
-TEST(PendingClose, ThatNoWalkFindsIsAskedForAgain) {
+TEST(PendingClose, IsAskedAboutAgainIfNoWalkFindsIt) {
   Story story;
   hidden_minisock(story);
   InquiryEvent found = minisock_in(FinWait2);
@@ -291,7 +291,7 @@ TEST(PendingClose, ThatNoWalkFindsIsAskedForAgain) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-TEST(PendingClose, GoesOnUnderItsCookieOfWhichAnotherLifeBegan) {
+TEST(PendingClose, IsRetractedAlthoughTheCookieHasANewLife) {
   Story story;
   Conn conn = hidden_time_wait(story);
   is_answered(story, kAsked, minisock_in(TimeWait));
@@ -302,7 +302,7 @@ TEST(PendingClose, GoesOnUnderItsCookieOfWhichAnotherLifeBegan) {
   EXPECT_EQ(story.lifecycle().open(), 1U) << "the second life";
 }
 
-TEST(PendingClose, WhoseAddressesAreAnotherSocketsIsOver) {
+TEST(PendingClose, IsResolvedIfAnotherSocketHasItsAddresses) {
   Story story;
   hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -314,7 +314,7 @@ TEST(PendingClose, WhoseAddressesAreAnotherSocketsIsOver) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(PendingClose, WhoseAddressesAreAnotherMinisocksIsOver) {
+TEST(PendingClose, IsResolvedIfAnotherMinisockHasItsAddresses) {
   Story story;
   hidden_minisock(story);
   const Question asked = question(story, kAsked);
@@ -324,14 +324,14 @@ TEST(PendingClose, WhoseAddressesAreAnotherMinisocksIsOver) {
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by local");
 }
 
-// The tracepoint itself gave it a cookie, when its minisock was there.
-TEST(PendingClose, OfASocketThatHadNoCookieIsAskedAboutByItsAddresses) {
+// The tracepoint assigned the cookie after the minisock was created.
+TEST(PendingClose, WithoutCookieIsAskedAboutByAddresses) {
   Story story;
   Conn conn = story.client(1).minisock_cookie(0).moves(FinWait2, Closed, 102ms, orphan());
   const Question asked = question(story, kAsked);
   EXPECT_EQ(asked.cookie, 0U);
   InquiryEvent answer = minisock_in(FinWait2);
-  answer.cookie = 77;  // the question gave it one
+  answer.cookie = 77;  // the question assigned a cookie
   answers(story, asked, kAsked, answer);
   EXPECT_FALSE(story.life(1).over());
   conn.minisock_cookie(77).minisock_expires(FinWait2, 60s);
@@ -339,7 +339,7 @@ TEST(PendingClose, OfASocketThatHadNoCookieIsAskedAboutByItsAddresses) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-TEST(PendingClose, AnotherConnectionAtItsAddressesIsNoSignOfIt) {
+TEST(PendingClose, IsNotRetractedByAnotherConnectionAtItsAddresses) {
   Story story;
   story.client(1).minisock_cookie(0).moves(FinWait2, Closed, 102ms, orphan());
   const Question asked = question(story, kAsked);
@@ -351,7 +351,7 @@ TEST(PendingClose, AnotherConnectionAtItsAddressesIsNoSignOfIt) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(PendingClose, NextToALossIsUnknownWhenItIsGone) {
+TEST(PendingClose, AfterALossIsUnknownIfGone) {
   Story story;
   hidden_minisock(story);
   story.loses(1, 110ms);
@@ -359,13 +359,13 @@ TEST(PendingClose, NextToALossIsUnknownWhenItIsGone) {
   EXPECT_EQ(story.life(1).verdict(), "unknown, opened by local, closed by local");
 }
 
-TEST(PendingClose, NextToALossGoesOnAndIsNotUnseen) {
+TEST(PendingClose, AfterALossIsRetractedAndNotCountedAsUnseen) {
   Story story;
   Conn conn = hidden_minisock(story);
   story.loses(1, 110ms);
   is_answered(story, kAsked, minisock_in(FinWait2));
   EXPECT_EQ(story.lifecycle().corrected(), 1U);
-  EXPECT_EQ(story.lifecycle().unseen(), 0U) << "it was counted";
+  EXPECT_EQ(story.lifecycle().unseen(), 0U) << "counted as lost";
   conn.minisock_expires(FinWait2, 60s);
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by local, closed by local");
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The timer of a minisock or a request is cancelled, and what follows was hidden: the kernel is
-// asked before that is told as an end. How often it is asked has a bound.
+// The timer of a minisock or a request is cancelled, and the next event is hidden: the kernel is
+// asked before the end is published. The number of questions is bounded.
 #include "support/pending_story.h"
 
 namespace tcpdwell::life_story {
 namespace {
 
-// --- a minisock whose timer was cancelled, and not seen to start again --------------------------
+// --- a cancelled minisock timer with a hidden restart --------------------------------------------
 
-TEST(PendingCancel, IsToldWhenTheKernelSaysThatItIsGone) {
+TEST(PendingCancel, IsResolvedIfTheKernelHasNoSocket) {
   for (const auto& [canceller, how] :
        {std::pair(Canceller::Segment, "reset"), std::pair(Canceller::Unknown, "unknown")}) {
     Story story;
@@ -19,12 +19,12 @@ TEST(PendingCancel, IsToldWhenTheKernelSaysThatItIsGone) {
     answers(story, asked, 22s, gone());
     EXPECT_EQ(story.life(1).verdict(),
               "fin, opened by local, closed by local, " + std::string(how));
-    EXPECT_EQ(story.life(1).dwell(TimeWait), "19898ms") << "dated back to the cancel";
+    EXPECT_EQ(story.life(1).dwell(TimeWait), "19898ms") << "the time of the cancel";
     EXPECT_EQ(story.lifecycle().corrected(), 0U);
   }
 }
 
-TEST(PendingCancel, OfARestartIsNoEnd) {
+TEST(PendingCancel, OfRestartIsRetracted) {
   Story story;
   Conn conn = hidden_restart(story);
   is_answered(story, 21s, minisock_in(TimeWait));
@@ -37,7 +37,7 @@ TEST(PendingCancel, OfARestartIsNoEnd) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
 }
 
-TEST(PendingCancel, OfTheFinsRestartIsTheFin) {
+TEST(PendingCancel, OfRestartByTheFinIsTheFin) {
   Story story;
   Conn conn = hidden_restart(story, FinWait2);
   is_answered(story, 21s, minisock_in(TimeWait));
@@ -46,16 +46,16 @@ TEST(PendingCancel, OfTheFinsRestartIsTheFin) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "61000ms");
 }
 
-TEST(PendingCancel, OfWhichAnotherFollowsWasARestart) {
+TEST(PendingCancel, BeforeAnotherCancelWasARestart) {
   Story story;
   Conn conn = hidden_restart(story, FinWait2);
   conn.minisock_cancelled(TimeWait, 20010ms, {.canceller = Canceller::Abort});
   story.waits(21s);
-  EXPECT_EQ(story.life(1).dwell(FinWait2), "19899ms") << "the first was the FIN";
+  EXPECT_EQ(story.life(1).dwell(FinWait2), "19899ms") << "the first cancel was the FIN";
   EXPECT_EQ(story.life(1).dwell(TimeWait), "10ms");
 }
 
-TEST(PendingCancel, IsResolvedByALaterSegment) {
+TEST(PendingCancel, IsRetractedByALaterSegment) {
   Story story;
   Conn conn = orphaned(story).hands_over(FinWait2, FinWait2, 102ms);
   conn.minisock_cancelled(FinWait2, 20s, {.left = 40s, .canceller = Canceller::Segment});
@@ -70,7 +70,7 @@ TEST(PendingCancel, IsResolvedByALaterSegment) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-TEST(PendingCancel, ASegmentOfTheSameCallProvesNothing) {
+TEST(PendingCancel, IsNotRetractedByASegmentOfTheSameCall) {
   Story story;
   Conn conn = hidden_restart(story);
   conn.segment(20s + 5us);
@@ -78,7 +78,7 @@ TEST(PendingCancel, ASegmentOfTheSameCallProvesNothing) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, reset");
 }
 
-TEST(PendingCancel, IsResolvedByALateStart) {
+TEST(PendingCancel, IsRetractedByALateStart) {
   Story story;
   Conn conn = hidden_restart(story);
   const Question asked = question(story, 21s);
@@ -89,7 +89,7 @@ TEST(PendingCancel, IsResolvedByALateStart) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "80898ms");
 }
 
-TEST(PendingCancel, IsResolvedByTheExpiry) {
+TEST(PendingCancel, IsRetractedByTheExpiry) {
   Story story;
   Conn conn = hidden_restart(story);
   const Question asked = question(story, 21s);
@@ -99,7 +99,7 @@ TEST(PendingCancel, IsResolvedByTheExpiry) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-TEST(PendingCancel, IsResolvedByAWalkThatFindsIt) {
+TEST(PendingCancel, IsRetractedByAWalk) {
   Story story;
   Conn conn = hidden_restart(story);
   const Question asked = question(story, 21s);
@@ -112,7 +112,7 @@ TEST(PendingCancel, IsResolvedByAWalkThatFindsIt) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
 }
 
-TEST(PendingCancel, WhoseMemoryIsAnotherMinisocksIsOver) {
+TEST(PendingCancel, IsResolvedIfAnotherMinisockHasItsAddress) {
   Story story;
   Conn conn = hidden_restart(story);
   const Question asked = question(story, 21s);
@@ -123,7 +123,7 @@ TEST(PendingCancel, WhoseMemoryIsAnotherMinisocksIsOver) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(PendingCancel, OfACertainKillIsNotAskedAbout) {
+TEST(PendingCancel, OfCertainKillNeedsNoQuestion) {
   for (const Canceller canceller :
        {Canceller::Receive, Canceller::Connect, Canceller::Abort, Canceller::Netns}) {
     Story story;
@@ -133,7 +133,7 @@ TEST(PendingCancel, OfACertainKillIsNotAskedAbout) {
   }
 }
 
-TEST(PendingCancel, IsToldWhenNoAnswerComesAndAtTheEnd) {
+TEST(PendingCancel, IsResolvedWithoutAnswerAndAtTheEnd) {
   for (const bool waits : {false, true}) {
     Story story;
     hidden_restart(story);
@@ -146,9 +146,9 @@ TEST(PendingCancel, IsToldWhenNoAnswerComesAndAtTheEnd) {
   }
 }
 
-// --- a request that seems to have ended, and its child or its restart was not seen --------------
+// --- a request with a hidden child or restart ----------------------------------------------------
 
-TEST(PendingRequest, IsToldWhenTheKernelSaysThatItIsGone) {
+TEST(PendingRequest, IsResolvedIfTheKernelHasNoSocket) {
   Story story;
   story.server(1).request_starts(0ms).request_cancelled(100ms);
   const Question asked = question(story, kAsked);
@@ -157,7 +157,7 @@ TEST(PendingRequest, IsToldWhenTheKernelSaysThatItIsGone) {
   EXPECT_EQ(story.life_from(50001).verdict(), "reset_received, opened by remote, closed by remote");
 }
 
-TEST(PendingRequest, WhoseChildIsKnownAlreadyIsOver) {
+TEST(PendingRequest, IsResolvedIfItsChildIsKnown) {
   Story story;
   story.server(1).request_starts(0ms).request_cancelled(100ms);
   const Question asked = question(story, kAsked);
@@ -169,7 +169,7 @@ TEST(PendingRequest, WhoseChildIsKnownAlreadyIsOver) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(PendingRequest, WhoseChildIsThereIsTheSameConnection) {
+TEST(PendingRequest, ContinuesAsItsUnseenChild) {
   Story story;
   Conn conn = story.server(1).request_starts(0ms).request_cancelled(100ms);
   InquiryEvent child = still_in(Established);
@@ -182,7 +182,7 @@ TEST(PendingRequest, WhoseChildIsThereIsTheSameConnection) {
   EXPECT_EQ(story.lifecycle().corrected(), 1U);
 }
 
-TEST(PendingRequest, ThatIsThereGoesOn) {
+TEST(PendingRequest, IsRetractedIfTheKernelHasIt) {
   Story story;
   Conn conn = story.server(1).request_starts(0ms).request_expires(1s);
   InquiryEvent request = still_in(SynReceived);
@@ -195,7 +195,7 @@ TEST(PendingRequest, ThatIsThereGoesOn) {
   EXPECT_EQ(ends(story), 1U);
 }
 
-TEST(PendingRequest, ThatAWalkFindsGoesOn) {
+TEST(PendingRequest, IsRetractedByAWalk) {
   Story story;
   Conn conn = story.server(1).request_starts(0ms).request_expires(1s);
   const Question asked = question(story, 1500ms);
@@ -203,12 +203,12 @@ TEST(PendingRequest, ThatAWalkFindsGoesOn) {
   conn.request_found(1510ms, 0ms);
   story.lifecycle().snapshot_ended();
   answers(story, asked, 1520ms, gone());
-  EXPECT_EQ(ends(story), 1U) << "it ended after that, and unseen";
+  EXPECT_EQ(ends(story), 1U) << "it ended later, unseen";
 }
 
-// --- the bound ----------------------------------------------------------------------------------
+// --- bounded questions ---------------------------------------------------------------------------
 
-TEST(PendingEndBound, BeyondItEndsAreToldAtOnce) {
+TEST(PendingEndBound, ExcessEndsAreResolvedAtOnce) {
   Story story;
   for (std::uint64_t cookie = 1; cookie <= 1000; ++cookie) hidden_minisock(story, cookie);
   const auto asked = questions(story, kAsked);
@@ -219,7 +219,7 @@ TEST(PendingEndBound, BeyondItEndsAreToldAtOnce) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(PendingEndBound, IsSoManyASecond) {
+TEST(PendingEndBound, LimitsQuestionsPerSecond) {
   Story story;
   std::size_t asked = 0;
   for (int i = 0; i < 100; ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections that wait in an accept queue: flagged by what a walk through the queues finds, until
-// somebody accepts them.
+// Connections that wait in an accept queue: flagged by the result of a walk through the queues,
+// until a process accepts them.
 #include <gmock/gmock.h>
 
 #include "support/queue_story.h"
@@ -25,7 +25,7 @@ TEST(AcceptFlag, IsRaisedOnceAndClearedByAccept) {
   EXPECT_EQ(story.lifecycle().flags_open(), 0U);
 }
 
-TEST(AcceptFlag, SaysAllAboutTheQueue) {
+TEST(AcceptFlag, DescribesTheQueue) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(1s);
   ListenQueue queue = queue_of({waits_since(story, conn, 1s)});
@@ -50,7 +50,7 @@ TEST(AcceptFlag, SaysAllAboutTheQueue) {
   EXPECT_EQ(record.queue->counters->overflows, 6U);
   EXPECT_EQ(record.queue->counters->cookies_sent, 7U);
   EXPECT_THAT(record.queue->should_accept, ElementsAre(43)) << "42 is its parent";
-  ASSERT_EQ(record.holders.size(), 2U) << "all who hold the listener";
+  ASSERT_EQ(record.holders.size(), 2U) << "all holders of the listener";
   EXPECT_EQ(record.holders[0].process.pid, 42U);
 }
 
@@ -63,7 +63,7 @@ TEST(AcceptFlag, WaitsForTheThreshold) {
   EXPECT_EQ(accept_flags(story), "ACCEPT raised 10000ms");
 }
 
-TEST(AcceptFlag, IsClearedWhenAWalkDoesNotFindItAnyMore) {
+TEST(AcceptFlag, IsClearedIfTheNextWalkDoesNotFindIt) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(1s);
   walk_finds(story, 12s, {queue_of({waits_since(story, conn, 1s)})});
@@ -71,7 +71,7 @@ TEST(AcceptFlag, IsClearedWhenAWalkDoesNotFindItAnyMore) {
   EXPECT_EQ(accept_flags(story), "ACCEPT raised 11000ms, ACCEPT cleared 13000ms");
 }
 
-TEST(AcceptFlag, StaysWhereAWalkDidNotLook) {
+TEST(AcceptFlag, StaysIfTheWalkDidNotCoverItsNamespace) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(1s);
   walk_finds(story, 12s, {queue_of({waits_since(story, conn, 1s)})});
@@ -86,7 +86,7 @@ TEST(AcceptFlag, StaysWhereAWalkDidNotLook) {
   EXPECT_EQ(accept_flags(story), "ACCEPT raised 11000ms");
 }
 
-TEST(AcceptFlag, IsNotRaisedForWhatWasAcceptedMeanwhile) {
+TEST(AcceptFlag, IsNotRaisedIfAcceptedDuringTheWalk) {
   Story story(flagging_accept(10s));
   Conn one = story.server(7).arrives(1s), other = story.server(8).arrives(1s);
   walk_begins(story);
@@ -96,7 +96,7 @@ TEST(AcceptFlag, IsNotRaisedForWhatWasAcceptedMeanwhile) {
   EXPECT_EQ(flag(story).socket.cookie, 8U);
 }
 
-TEST(AcceptFlag, OfOneThatIsAcceptedDuringASecondWalk) {
+TEST(AcceptFlag, IsNotRaisedIfAcceptedDuringASecondWalk) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(1s);
   walk_begins(story);
@@ -120,13 +120,13 @@ TEST(AcceptFlag, SurvivesTheEndOfTheConnection) {
   EXPECT_EQ(flag_records(story).back().state, Closed);
 }
 
-TEST(AcceptFlag, OfOneThatWasResetBeforeTheTrace) {
+TEST(AcceptFlag, IsRaisedForAResetBeforeTheTrace) {
   Story story(flagging_accept(10s));
   const Conn conn = story.server(7);
   walk_finds(story, 12s, {queue_of({waits_since(story, conn, 1s, Closed)})});
   EXPECT_EQ(accept_flags(story), "ACCEPT raised 11000ms");
   EXPECT_EQ(flag(story).state, Closed);
-  EXPECT_FALSE(flag(story).unread_bytes) << "not known of what is over";
+  EXPECT_FALSE(flag(story).unread_bytes) << "not known after the end";
 }
 
 TEST(AcceptFlag, EndsWithItsListener) {
@@ -141,7 +141,7 @@ TEST(AcceptFlag, EndsWithItsListener) {
       << "cleared in the order in which they were queued";
 }
 
-TEST(AcceptFlag, IsNotRaisedIfItsListenerWasClosedMeanwhile) {
+TEST(AcceptFlag, IsNotRaisedIfTheListenerClosedDuringTheWalk) {
   Story story(flagging_accept(10s));
   Conn listener = story.listener(kListener).listens(0s);
   Conn conn = story.server(7).arrives(1s);
@@ -151,7 +151,7 @@ TEST(AcceptFlag, IsNotRaisedIfItsListenerWasClosedMeanwhile) {
   EXPECT_EQ(accept_flags(story), "");
 }
 
-TEST(AcceptFlag, IsTheOnlyOneOfASocketThatNobodyAccepted) {
+TEST(AcceptFlag, IsTheOnlyFlagOfAnUnacceptedSocket) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(0s).moves(Established, CloseWait, 1s, {.attached = false});
   walk_finds(story, 12s, {queue_of({waits_since(story, conn, 0s, CloseWait)})});
@@ -163,11 +163,11 @@ TEST(AcceptFlag, IsTheOnlyOneOfASocketThatNobodyAccepted) {
   is_answered(story, 71s, still_in(CloseWait));
   EXPECT_EQ(accept_flags(story),
             "ACCEPT raised 12000ms, ACCEPT cleared 70000ms, CLOSE_WAIT raised 70000ms")
-      << "its own flag is due as soon as somebody has it";
+      << "the flag of its state is due once it is accepted";
 }
 
-TEST(AcceptFlag, OfACloseWaitThatIsNotAcceptedInAnOlderRecording) {
-  Story story(flagging(CloseWait, 60s));  // which had no threshold for it
+TEST(AcceptFlag, UnacceptedCloseWaitIsFlaggedInOlderRecordings) {
+  Story story(flagging(CloseWait, 60s));  // without an accept threshold
   story.server(7).arrives(0s).moves(Established, CloseWait, 1s, {.attached = false});
   InquiryEvent answer = still_in(CloseWait);
   answer.attached = false;
@@ -176,8 +176,8 @@ TEST(AcceptFlag, OfACloseWaitThatIsNotAcceptedInAnOlderRecording) {
   EXPECT_EQ(flag(story).cause, Cause::NotAccepted);
 }
 
-TEST(AcceptFlag, WhoAcceptedBeforeShouldAcceptNow) {
-  // A server that forks for each connection: its children hold the listener and a connection each.
+TEST(AcceptFlag, NamesThePreviousAcceptor) {
+  // A server that forks for each connection: each child holds the listener and one connection.
   Story story(flagging_accept(10s));
   story.server(5).arrives(1s).accepted(1s, 42);
   Conn conn = story.server(7).arrives(1s);
@@ -200,7 +200,7 @@ TEST(AcceptFlag, OfAListenerInAnotherPidNamespace) {
   EXPECT_EQ(flag(story).queue->hidden_holder->comm_view(), "app");
 }
 
-TEST(AcceptFlag, WhoseAgeTheKernelDoesNotKeepCountsFromTheFirstLook) {
+TEST(AcceptFlag, CountsFromTheFirstWalkIfTheAgeIsUnknown) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(1s);
   QueuedChild child = waits_since(story, conn, 1s);
@@ -212,7 +212,7 @@ TEST(AcceptFlag, WhoseAgeTheKernelDoesNotKeepCountsFromTheFirstLook) {
   EXPECT_EQ(text(flag(story).dwell), ">=11000ms");
 }
 
-TEST(AcceptFlag, PassesAFilterByWhoHoldsTheListener) {
+TEST(AcceptFlag, IsFilteredByTheHoldersOfTheListener) {
   for (const std::uint32_t pid : {42U, 44U}) {
     Filter filter;
     filter.pids = {pid};
@@ -223,7 +223,7 @@ TEST(AcceptFlag, PassesAFilterByWhoHoldsTheListener) {
   }
 }
 
-TEST(AcceptFlag, PassesTheOtherFiltersByItsAddresses) {
+TEST(AcceptFlag, IsFilteredByItsAddresses) {
   for (const std::uint16_t port : {kServerPort, std::uint16_t{81}}) {
     Filter filter;
     filter.local_ports = {port};
@@ -234,7 +234,7 @@ TEST(AcceptFlag, PassesTheOtherFiltersByItsAddresses) {
   }
 }
 
-TEST(AcceptFlag, OfAFollowedCommandOnly) {
+TEST(AcceptFlag, IsRaisedForTheFollowedCommandOnly) {
   Filter filter;
   filter.followed = true;
   Story story(flagging_accept(1s), filter);
@@ -245,7 +245,7 @@ TEST(AcceptFlag, OfAFollowedCommandOnly) {
   EXPECT_EQ(flag(story).socket.cookie, 7U);
 }
 
-TEST(AcceptQueues, AreLookedIntoWhereAListenerIs) {
+TEST(AcceptQueues, AreWalkedInNamespacesWithListeners) {
   Story story(flagging_accept(10s));
   EXPECT_THAT(story.lifecycle().take_listening_namespaces(), IsEmpty());
   story.client(5).establishes(1s);
@@ -258,12 +258,12 @@ TEST(AcceptQueues, AreLookedIntoWhereAListenerIs) {
   story.listener(901).listens(500ms);
   story.on(none);
   EXPECT_THAT(story.lifecycle().take_listening_namespaces(), ElementsAre(1))
-      << "one came while the walk was under way";
+      << "a listener began during the walk";
   story.on(none);
   EXPECT_THAT(story.lifecycle().take_listening_namespaces(), IsEmpty());
 }
 
-TEST(AcceptQueues, SayWhatIsInThemAlsoIfNothingIsDue) {
+TEST(AcceptQueues, CountConnectionsBelowTheThreshold) {
   LifecycleConfig config;
   config.thresholds.accept = 10s;
   Story story(config);
@@ -286,7 +286,7 @@ TEST(AcceptQueues, SayWhatIsInThemAlsoIfNothingIsDue) {
   EXPECT_EQ(watched[0].oldest, Nanos{11s});
 }
 
-TEST(AcceptQueues, AnOlderListenerCountsToo) {
+TEST(AcceptQueues, IncludeOlderListeners) {
   Story story(flagging_accept(10s));
   story.listener(kListener).found(Listen, 0s);
   EXPECT_THAT(story.lifecycle().take_listening_namespaces(), ElementsAre(1));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lives that few connections have: each is told as it was.
+// Rare lives of connections.
 #include <cerrno>
 
 #include "support/pending_story.h"
@@ -13,15 +13,12 @@ Facts with_old_error(Facts facts, std::uint16_t err) {
   return facts;
 }
 
-// The peer closes first, we answer after a second; the last acknowledgment comes 1 ms later.
+// The peer closes first, we close a second later; the last ACK comes 1 ms after that.
 Conn closed_second(Story& story) {
-  return story.server(7)
-      .arrives(1s)
-      .moves(Established, CloseWait, 2s)
-      .closes(CloseWait, 3s);
+  return story.server(7).arrives(1s).moves(Established, CloseWait, 2s).closes(CloseWait, 3s);
 }
 
-TEST(OldError, DoesNotEndWhatTheFinsEnded) {
+TEST(OldError, DoesNotChangeAnEndByFins) {
   for (const int one : {ECONNRESET, EPIPE, EHOSTUNREACH, ECONNREFUSED, ETIMEDOUT}) {
     const auto err = static_cast<std::uint16_t>(one);
     Story story;
@@ -31,20 +28,20 @@ TEST(OldError, DoesNotEndWhatTheFinsEnded) {
   }
 }
 
-TEST(OldError, IsOneWhereOurFinIsNotAcknowledged) {
+TEST(OldError, CountsIfOurFinIsNotAcknowledged) {
   Story story;
   closed_second(story).moves(LastAck, Closed, 3001ms, orphan(ETIMEDOUT));
   EXPECT_EQ(story.life(7).verdict(), "timeout, opened by remote, closed by remote");
 }
 
-TEST(OldError, DoesNotHideThatTheMinisockWasRefused) {
+TEST(OldError, DoesNotHideAnOverflow) {
   Story story;
   orphaned(story).moves(FinWait2, Closed, 102ms, with_old_error(orphan(), EHOSTUNREACH));
   story.waits_and_all_is_gone(kAsked);
   EXPECT_EQ(story.life(1).verdict(), "overflow, opened by local, closed by local");
 }
 
-TEST(Repair, WhatIsRestoredHasNoRoleAndNoOpener) {
+TEST(Repair, RestoredSocketHasNoRoleAndNoOpener) {
   Story story;
   story.client(7)
       .connects(0ms, {.pid = kPid, .repair = true})
@@ -56,7 +53,7 @@ TEST(Repair, WhatIsRestoredHasNoRoleAndNoOpener) {
   EXPECT_EQ(name(story.life(7).last_socket().role), "unknown");
 }
 
-TEST(Repair, WhatIsPutAwaySaysNothingToAnybody) {
+TEST(Repair, CloseInRepairModeSendsNothing) {
   for (const State state : {Established, CloseWait}) {
     Story story;
     Conn conn = story.server(7).arrives(1s);
@@ -69,7 +66,7 @@ TEST(Repair, WhatIsPutAwaySaysNothingToAnybody) {
   }
 }
 
-TEST(Repair, AnRstIsStillOne) {
+TEST(Repair, RstIsStillReported) {
   Story story;
   story.server(7).arrives(1s).moves(Established, Closed, 2s, {.err = ECONNRESET, .repair = true});
   story.waits(3s);
@@ -81,7 +78,7 @@ constexpr std::uint32_t kKiller = 99;
 
 Conn listens(Story& story) { return story.listener(7).listens(0s, kListens); }
 
-TEST(Listener, IsToldOnceListenCannotFailAnyMore) {
+TEST(Listener, IsPublishedOnceListenCannotFail) {
   Story story;
   listens(story);
   EXPECT_EQ(story.life(7).states(), "nothing");
@@ -89,20 +86,20 @@ TEST(Listener, IsToldOnceListenCannotFailAnyMore) {
   EXPECT_EQ(story.life(7).states(), "CLOSED, LISTEN");
 }
 
-TEST(Listener, ThatIsClosedAtOnceIsTold) {
+TEST(Listener, IsPublishedIfClosedAtOnce) {
   Story story;
   listens(story).closes(Listen, 1ms);
   EXPECT_EQ(story.life(7).states(), "CLOSED, LISTEN 1ms, CLOSED");
 }
 
-TEST(Listener, IsToldWhenTheTraceEnds) {
+TEST(Listener, IsPublishedWhenTheTraceEnds) {
   Story story;
   listens(story);
   story.finishes(1ms);
   EXPECT_EQ(story.life(7).states(), "CLOSED, LISTEN");
 }
 
-TEST(Listener, WhatFailedIsNoLife) {
+TEST(Listener, FailedListenIsNotALife) {
   Story story;
   listens(story).moves(Listen, Closed, 10us, {.pid = kPid, .listen_failed = true});
   story.waits(1s);
@@ -111,7 +108,7 @@ TEST(Listener, WhatFailedIsNoLife) {
   EXPECT_EQ(story.lifecycle().unseen(), 0U);
 }
 
-TEST(Listener, ItsPortIsAskedFor) {
+TEST(Listener, PortIsAskedFor) {
   Story story;
   story.listener(7).local_port(0).listens(0s, kListens);
   InquiryEvent answer = still_in(Listen);
@@ -122,7 +119,7 @@ TEST(Listener, ItsPortIsAskedFor) {
   EXPECT_EQ(story.life(7).last_socket().flow.local.port, 49152);
 }
 
-TEST(Listener, IsToldWithoutAPortThatNobodyKnows) {
+TEST(Listener, IsPublishedWithoutAnUnknownPort) {
   Story story;
   story.listener(7).local_port(0).listens(0s, kListens);
   is_answered(story, 60ms, nobody_knows());
@@ -137,19 +134,19 @@ Conn destroyed_or_shut_down(Story& story) {
   return listener.moves(Listen, Closed, 2s, {.pid = kKiller, .may_be_killed = true});
 }
 
-TEST(Listener, SockDestroyKillsIt) {
+TEST(Listener, IsKilledBySockDestroy) {
   Story story;
   destroyed_or_shut_down(story).moves(Closed, Closed, 2s + 5us, {.err = ECONNABORTED});
   EXPECT_EQ(story.life(7).states(), "CLOSED, LISTEN 2000ms, CLOSED");
   EXPECT_EQ(story.life(7).verdict(), "killed, opened by local, closed by none");
-  EXPECT_EQ(story.life(7).closer(), "nobody") << "who killed it did not close it";
+  EXPECT_EQ(story.life(7).closer(), "nobody") << "the killer is not the closer";
   EXPECT_EQ(story.life(7).owner(), "42 by listen");
 }
 
-TEST(Listener, ShutdownDoesNot) {
+TEST(Listener, IsNotKilledByShutdown) {
   Story story;
   destroyed_or_shut_down(story);
-  EXPECT_FALSE(story.life(7).over()) << "what follows says which it is";
+  EXPECT_FALSE(story.life(7).over()) << "the next event decides";
   story.waits(3s);
   EXPECT_EQ(story.life(7).states(), "CLOSED, LISTEN 2000ms, CLOSED");
   EXPECT_EQ(story.life(7).verdict(), "closed, opened by local, closed by none");
@@ -177,7 +174,7 @@ TEST(MigratedRequest, IsOneConnection) {
   EXPECT_EQ(ends(story), 0U);
 }
 
-TEST(MigratedRequest, MayHaveRepeatedNothing) {
+TEST(MigratedRequest, IsOneConnectionWithoutRetransmits) {
   Story story;
   Conn conn = story.server(7).request_starts(0s).request_expires(1s, kNoListener);
   conn.request_at(0x7000).request_starts(1s + 20us);
@@ -186,11 +183,10 @@ TEST(MigratedRequest, MayHaveRepeatedNothing) {
   EXPECT_EQ(ends(story), 0U);
 }
 
-TEST(MigratedRequest, ANewSynIsAnotherOne) {
+TEST(MigratedRequest, EndsWithANewSyn) {
   for (const bool closed : {false, true}) {
     Story story;
-    Conn conn =
-        story.server(7).request_starts(0s).request_expires(1s, {.listener_closed = closed});
+    Conn conn = story.server(7).request_starts(0s).request_expires(1s, {.listener_closed = closed});
     conn.request_at(0x7000).request_starts(1s + 10ms);
     story.waits_and_all_is_gone(2s);
     EXPECT_EQ(ends(story), 1U);
@@ -198,19 +194,19 @@ TEST(MigratedRequest, ANewSynIsAnotherOne) {
   }
 }
 
-TEST(Devices, TheSameFourNumbersAreTwoConnections) {
+TEST(Devices, EqualFlowsOnTwoDevicesAreTwoConnections) {
   Story story;
   story.server(7).on_device(3).request_at(0x7000).request_starts(0ms);
   Conn two = story.server(7).on_device(4).request_at(0x7100).request_starts(10ms);
   EXPECT_EQ(story.lifecycle().open(), 2U);
   const auto answers_at = [](Conn& conn, std::uint64_t socket, Nanos at) {
     conn.socket_at(socket).born(at).request_cancelled(at).moves(SynReceived, Established, at,
-                                                               {.attached = false});
+                                                                {.attached = false});
   };
   answers_at(two, 0x9100, 100ms);
   EXPECT_EQ(story.life(7).states(), "LISTEN, SYN_RECEIVED 90ms, ESTABLISHED");
   EXPECT_EQ(story.life(7).last_socket().flow.device, 4U);
-  EXPECT_EQ(ends(story), 0U) << "the other one's request goes on";
+  EXPECT_EQ(ends(story), 0U) << "the other request is still open";
 }
 
 }  // namespace

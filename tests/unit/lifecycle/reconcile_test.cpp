@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// After a loss: a walk through all sockets puts the table right.
+// After a loss: a walk through all sockets corrects the table.
 #include <gmock/gmock.h>
 
 #include "support/story.h"
@@ -24,7 +24,7 @@ class Reconcile : public ::testing::Test {
     event.state = state;
     return event;
   }
-  // The only question there is.
+  // The only question.
   Question question() {
     const auto questions = story.lifecycle().take_questions();
     EXPECT_EQ(questions.size(), 1U);
@@ -47,20 +47,20 @@ class Reconcile : public ::testing::Test {
   Story story;
 };
 
-TEST_F(Reconcile, OnlyALossAsksForIt) {
+TEST_F(Reconcile, OnlyALossWantsAWalk) {
   story.connects();
   EXPECT_FALSE(story.lifecycle().wants_snapshot());
   lose(10ms, 0);
-  EXPECT_FALSE(story.lifecycle().wants_snapshot()) << "nothing of ours was missed";
+  EXPECT_FALSE(story.lifecycle().wants_snapshot()) << "no event for this table was lost";
   lose(20ms);
   EXPECT_TRUE(story.lifecycle().wants_snapshot());
   story.lifecycle().snapshot_begins();
   EXPECT_FALSE(story.lifecycle().wants_snapshot());
   lose(30ms);
-  EXPECT_TRUE(story.lifecycle().wants_snapshot()) << "a loss while it is taken spoils it";
+  EXPECT_TRUE(story.lifecycle().wants_snapshot()) << "a loss during the walk makes it incomplete";
 }
 
-TEST_F(Reconcile, WhatIsFoundAsItIsKnownStays) {
+TEST_F(Reconcile, UnchangedSocketStays) {
   story.connects();
   lose(20ms);
   story.lifecycle().snapshot_begins();
@@ -72,7 +72,7 @@ TEST_F(Reconcile, WhatIsFoundAsItIsKnownStays) {
   EXPECT_EQ(resynced(), 0U);
 }
 
-TEST_F(Reconcile, ALostTransitionIsBridged) {
+TEST_F(Reconcile, LostTransitionIsBridged) {
   story.connects();
   lose(20ms);
   story.lifecycle().snapshot_begins();
@@ -80,19 +80,19 @@ TEST_F(Reconcile, ALostTransitionIsBridged) {
   story.lifecycle().snapshot_ended();
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED CLOSE_WAIT");
   const auto last = story.all<TransitionRecord>().back();
-  EXPECT_EQ(last.dwell->error, 15ms) << "some time between 1 ms and 31 ms";
+  EXPECT_EQ(last.dwell->error, 15ms) << "between 1 ms and 31 ms";
   story.waits(5s);
   EXPECT_EQ(resynced(), 1U);
 }
 
-TEST_F(Reconcile, WhatIsNotFoundIsAskedForAndGivenUp) {
+TEST_F(Reconcile, MissingSocketIsAskedAboutAndEnded) {
   story.connects();
   lose(20ms);
   story.lifecycle().snapshot_begins();
   story.lifecycle().snapshot_ended();
   const Question asked = question();
   EXPECT_EQ(asked.cookie, 1U);
-  EXPECT_EQ(story.lifecycle().open(), 1U) << "not before the kernel has said so";
+  EXPECT_EQ(story.lifecycle().open(), 1U) << "not before the answer";
   story.on(answer(asked, Presence::Gone, 40ms));
   EXPECT_EQ(story.lifecycle().open(), 0U);
   EXPECT_EQ(story.all<ConnectionRecord>().back().ended, Ended::Unknown);
@@ -100,7 +100,7 @@ TEST_F(Reconcile, WhatIsNotFoundIsAskedForAndGivenUp) {
   EXPECT_EQ(resynced(), 1U);
 }
 
-TEST_F(Reconcile, WhatTheWalkMissedStays) {
+TEST_F(Reconcile, SocketMissedByTheWalkStays) {
   story.connects();
   lose(20ms);
   story.lifecycle().snapshot_begins();
@@ -114,7 +114,7 @@ TEST_F(Reconcile, WhatTheWalkMissedStays) {
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED");
 }
 
-TEST_F(Reconcile, WhatBeganMeanwhileNeedsNotBeFound) {
+TEST_F(Reconcile, SocketBegunDuringTheWalkIsNotAskedAbout) {
   lose(0ms);
   story.lifecycle().snapshot_begins();
   story.connects();
@@ -122,7 +122,7 @@ TEST_F(Reconcile, WhatBeganMeanwhileNeedsNotBeFound) {
   EXPECT_TRUE(story.lifecycle().take_questions().empty());
 }
 
-TEST_F(Reconcile, AnAnswerOfBeforeItMovedIsVoid) {
+TEST_F(Reconcile, StaleAnswerIsIgnored) {
   story.connects();
   lose(20ms);
   story.lifecycle().snapshot_begins();
@@ -134,7 +134,7 @@ TEST_F(Reconcile, AnAnswerOfBeforeItMovedIsVoid) {
   EXPECT_EQ(resynced(), 0U);
 }
 
-TEST_F(Reconcile, WhatTheFirstWalkDidNotFindIsNoOlderSocket) {
+TEST_F(Reconcile, SocketAfterTheFirstWalkIsNotOlder) {
   using enum State;
   story.on(story.moves(Established, CloseWait, 10s, 1));
   story.lifecycle().snapshot_begins();
@@ -147,10 +147,10 @@ TEST_F(Reconcile, WhatTheFirstWalkDidNotFindIsNoOlderSocket) {
     EXPECT_EQ(moved.dwell->error, std::nullopt);
     dwells.push_back(moved.dwell->value);
   }
-  EXPECT_THAT(dwells, testing::ElementsAre(10s, 11s, 0s)) << "its beginning was hidden";
+  EXPECT_THAT(dwells, testing::ElementsAre(10s, 11s, 0s)) << "the third began unseen";
 }
 
-TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsTheSame) {
+TEST_F(Reconcile, UnseenChildOfARequestIsTheSameConnection) {
   story.on(story.request(TimerOp::Start, 0ms));
   lose(20ms);
   story.lifecycle().snapshot_begins();
@@ -163,7 +163,7 @@ TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsTheSame) {
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED");
 }
 
-TEST_F(Reconcile, ARequestKnownByARetransmissionIsDatedBack) {
+TEST_F(Reconcile, RequestFirstSeenAtARetransmitIsDated) {
   auto again = story.request(TimerOp::Start, 1000ms);
   again.retransmits = 1;
   story.on(again);
@@ -177,7 +177,7 @@ TEST_F(Reconcile, ARequestKnownByARetransmissionIsDatedBack) {
   EXPECT_EQ(story.dwell(State::SynReceived).error, 1us);
 }
 
-TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsMetAgainInALaterState) {
+TEST_F(Reconcile, UnseenChildOfARequestIsFoundByALaterTransition) {
   story.on(story.request(TimerOp::Start, 0ms));
   lose(20ms);
   auto fin = story.moves(State::Established, State::CloseWait, 30ms);
@@ -187,7 +187,7 @@ TEST_F(Reconcile, AHalfOpenOneThatGrewUpUnseenIsMetAgainInALaterState) {
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED CLOSE_WAIT");
 }
 
-TEST_F(Reconcile, AnotherSocketAtItsAddressesIsItsEnd) {
+TEST_F(Reconcile, AnotherSocketAtItsAddressesEndsARequest) {
   story.on(story.request(TimerOp::Start, 0ms));
   auto other = story.moves(State::Closed, State::SynSent, 10ms, 9);
   other.flow = make_flow(90, 40000);
@@ -204,7 +204,7 @@ TEST_F(Reconcile, AnotherSocketAtItsAddressesIsItsEnd) {
   EXPECT_FALSE(story.lifecycle().wants_snapshot());
 }
 
-TEST_F(Reconcile, AChildThatNeverGrewUpIsForgotten) {
+TEST_F(Reconcile, UnfinishedNewbornIsForgotten) {
   story.on(story.moves(State::Listen, State::SynReceived, 0ms));
   lose(20ms);
   story.lifecycle().snapshot_begins();
@@ -213,7 +213,7 @@ TEST_F(Reconcile, AChildThatNeverGrewUpIsForgotten) {
   EXPECT_TRUE(story.all<ConnectionRecord>().empty());
 }
 
-TEST_F(Reconcile, OneOfUnknownAgeThatIsGoneHasNoLowerBoundButWhatWasSeen) {
+TEST_F(Reconcile, LostEndLimitsTheLowerBoundToTheLastSighting) {
   story.lifecycle().snapshot_begins();
   story.on(found(SocketKind::Full, State::CloseWait, 10ms));
   story.lifecycle().snapshot_ended();
@@ -226,10 +226,10 @@ TEST_F(Reconcile, OneOfUnknownAgeThatIsGoneHasNoLowerBoundButWhatWasSeen) {
   const auto& dwell = ends[0].dwell[index(State::CloseWait)];
   ASSERT_TRUE(dwell);
   EXPECT_FALSE(dwell->error) << "a lower bound";
-  EXPECT_LE(dwell->value, 10ms) << "it may have left right after it was found";
+  EXPECT_LE(dwell->value, 10ms) << "it may have ended right after the walk";
 }
 
-TEST_F(Reconcile, AfterALossAnAddressDoesNotMakeASocketTheChildThatHadIt) {
+TEST_F(Reconcile, AddressAfterALossDoesNotIdentifyANewborn) {
   auto child = story.moves(State::Listen, State::SynReceived, 10ms);
   child.object = 0x1001;
   story.on(child);
@@ -242,7 +242,7 @@ TEST_F(Reconcile, AfterALossAnAddressDoesNotMakeASocketTheChildThatHadIt) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST_F(Reconcile, AMinisockWhoseBeginningWasLostIsTheSameConnection) {
+TEST_F(Reconcile, MinisockWithLostStartIsTheSameConnection) {
   story.closes_first();
   lose(110ms);
   story.lifecycle().snapshot_begins();
@@ -257,7 +257,7 @@ TEST_F(Reconcile, AMinisockWhoseBeginningWasLostIsTheSameConnection) {
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST_F(Reconcile, AMinisockThatIsOlderThanItsCookieIsAskedForByItsAddresses) {
+TEST_F(Reconcile, MinisockWithoutCookieIsAskedAboutByAddresses) {
   story.on(story.timer(TimerOp::Start, State::TimeWait, 0ms, 0));
   auto gone = story.moves(State::FinWait2, State::Closed, 0ms, 5);
   story.on(gone);
@@ -265,11 +265,11 @@ TEST_F(Reconcile, AMinisockThatIsOlderThanItsCookieIsAskedForByItsAddresses) {
   story.lifecycle().snapshot_begins();
   story.lifecycle().snapshot_ended();
   const Question asked = question();
-  EXPECT_EQ(asked.cookie, 0U) << "5 is what its socket was given when the minisock was made";
+  EXPECT_EQ(asked.cookie, 0U) << "cookie 5 was assigned after the minisock was created";
   auto found = answer(asked, Presence::Present, 30ms);
   found.kind = SocketKind::Full;
   story.on(found);
-  EXPECT_EQ(story.lifecycle().open(), 0U) << "its addresses were used again";
+  EXPECT_EQ(story.lifecycle().open(), 0U) << "another socket has its addresses";
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ using life_story::Story;
 
 using enum State;
 
-// Of a child: its own cookie and flow.
+// A child event with its own cookie and flow.
 TransitionEvent child(const Story& story, State from, State to, Nanos at) {
   auto event = story.moves(from, to, at, 5);
   event.flow = make_flow(80, 40000);
@@ -16,7 +16,7 @@ TransitionEvent child(const Story& story, State from, State to, Nanos at) {
   return event;
 }
 
-// The announcement, as kernels before 6.18 make it: with the listener's cookie and flow.
+// A child's first event before 6.18: with the listener's cookie and flow.
 TransitionEvent early_birth(const Story& story, Nanos at) {
   auto event = child(story, Listen, SynReceived, at);
   event.cookie = 3;
@@ -32,7 +32,7 @@ class Birth : public testing::TestWithParam<bool> {
 };
 INSTANTIATE_TEST_SUITE_P(BothKernels, Birth, testing::Bool());
 
-TEST_P(Birth, SynReceivedBeganWithTheSyn) {
+TEST_P(Birth, SynReceivedBeginsWithTheSyn) {
   Story story;
   story.on(story.request(TimerOp::Start, 0ms)).on(birth(story, 1533ms));
   story.on(story.request(TimerOp::Cancel, 1533ms));
@@ -48,14 +48,14 @@ TEST_P(Birth, SynReceivedBeganWithTheSyn) {
   EXPECT_EQ(story.lifecycle().open(), 1U) << "request, child and newborn are one connection";
 }
 
-TEST_P(Birth, WithASynCookieNobodyKnowsWhenTheSynCame) {
+TEST_P(Birth, TimeOfSynIsUnknownWithASynCookie) {
   Story story;
   story.on(birth(story, 10ms)).on(child(story, SynReceived, Established, 10ms));
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED");
   EXPECT_EQ(story.all<TransitionRecord>()[1].dwell->error, std::nullopt);
 }
 
-TEST_P(Birth, AFastOpenChildIsBornWithTheSynAndMayBeAcceptedAtOnce) {
+TEST_P(Birth, FastOpenChildBeginsWithTheSynAndCanBeAccepted) {
   Story story;
   story.on(birth(story, 10ms));
   story.on(AcceptEvent{
@@ -70,15 +70,15 @@ TEST_P(Birth, AFastOpenChildIsBornWithTheSynAndMayBeAcceptedAtOnce) {
   EXPECT_EQ(established.socket.owner->via, Via::Accept);
 }
 
-TEST_P(Birth, AChildThatCouldNotBeMadeIsNoConnection) {
+TEST_P(Birth, FailedCreationOfAChildIsNotAConnection) {
   Story story;
   story.on(story.request(TimerOp::Start, 0ms)).on(birth(story, 5ms));
   story.on(child(story, SynReceived, Closed, 5ms));
   EXPECT_TRUE(story.records().empty());
-  EXPECT_EQ(story.lifecycle().open(), 1U) << "the request is still there";
+  EXPECT_EQ(story.lifecycle().open(), 1U) << "the request still exists";
 }
 
-TEST(Request, TimesOutAfterItsRetransmissions) {
+TEST(Request, TimesOutAfterItsRetransmits) {
   Story story;
   story.on(story.request(TimerOp::Start, 0ms));
   for (const auto& [at, retransmits] : {std::pair{1015ms, 1}, {3031ms, 2}}) {
@@ -98,12 +98,12 @@ TEST(Request, TimesOutAfterItsRetransmissions) {
   EXPECT_EQ(story.connection().tally->retransmits, 2U);
 }
 
-TEST(Request, CancelAloneIsNothingWhereTheStackCannotBeRead) {
+TEST(Request, CancelAloneIsUnknownWithoutStacks) {
   Story story({.hz = kHz, .sees_cancellers = false});
   story.on(story.request(TimerOp::Start, 0ms)).on(story.request(TimerOp::Cancel, 100ms));
   story.waits_and_all_is_gone(500ms);
   EXPECT_EQ(story.connection().ended, Ended::Unknown)
-      << "SOCK_DESTROY and the end of its namespace look the same";
+      << "SOCK_DESTROY and the end of the namespace look the same";
 }
 
 TEST(Request, CancelAloneIsAnRst) {
@@ -115,7 +115,7 @@ TEST(Request, CancelAloneIsAnRst) {
   EXPECT_EQ(story.dwell(SynReceived).value, 100ms);
 }
 
-TEST(Request, AnRstOfOurListenerRightBeforeIsOurs) {
+TEST(Request, RstOfTheListenerJustBeforeIsOurs) {
   Story story;
   story.on(story.request(TimerOp::Start, 0ms));
   story.on(ResetEvent{.at = kBegan + 100ms, .cookie = 3, .state = Listen});
@@ -132,7 +132,7 @@ TEST(Request, OfAClosedListenerIsDropped) {
   EXPECT_EQ(story.connection().ended, Ended::Dropped);
 }
 
-TEST(Request, KilledByTheAdministrator) {
+TEST(Request, KilledBySockDestroy) {
   Story story;
   story.on(story.request(TimerOp::Start, 0ms));
   auto cancel = story.request(TimerOp::Cancel, 50ms);
@@ -141,14 +141,14 @@ TEST(Request, KilledByTheAdministrator) {
   EXPECT_EQ(story.connection().ended, Ended::Killed);
 }
 
-TEST(Request, StrayTimerEventsSayNothing) {
+TEST(Request, StrayTimerEventsAreIgnored) {
   Story story;
   story.on(story.request(TimerOp::Cancel, 1s)).on(story.request(TimerOp::Expire, 2s)).waits(5s);
   EXPECT_TRUE(story.records().empty());
   EXPECT_EQ(story.lifecycle().open(), 0U);
 }
 
-TEST(Request, ANewOneAtTheSameAddressEndsTheOneBefore) {
+TEST(Request, NewRequestAtTheSameAddressEndsThePrevious) {
   Story story;
   story.on(story.request(TimerOp::Start, 0ms)).on(story.request(TimerOp::Cancel, 100ms));
   auto next = story.request(TimerOp::Start, 101ms);

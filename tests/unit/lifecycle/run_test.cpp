@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `run`: what a process left behind, what its runtime closed for it, and what was only slow.
+// `run`: sockets leaked by a process, closed by its language runtime, or only closed late.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -39,17 +39,17 @@ void exits(Story& story, Nanos at, std::uint32_t pid = kPid) {
   story.on(ExitEvent{.at = story.clock(at), .pid = pid});
 }
 
-TEST(Run, WhatARuntimeClosesJustBeforeTheExitIsLeftBehind) {
+TEST(Run, CloseByTheRuntimeJustBeforeExitIsALeak) {
   Story story(for_run());
   stuck(story).moves(CloseWait, LastAck, 3s, by_command());
-  EXPECT_EQ(flags(story), "") << "it may live on";
+  EXPECT_EQ(flags(story), "") << "the process may keep running";
   exits(story, 3040ms);
   EXPECT_EQ(flags(story), "CLOSE_WAIT by exit 2000ms");
   EXPECT_EQ(flag(story).before_exit, 40ms);
   EXPECT_EQ(flag(story).threshold, 1s);
 }
 
-TEST(Run, WhatTheProgramClosesIsSlow) {
+TEST(Run, CloseByTheProgramIsSlow) {
   Story story(for_run());
   stuck(story).moves(CloseWait, LastAck, 3s, by_command());
   story.waits(3200ms);
@@ -58,14 +58,14 @@ TEST(Run, WhatTheProgramClosesIsSlow) {
   EXPECT_EQ(flag_records(story).size(), 1U);
 }
 
-TEST(Run, WhatLivesOnAtTheEndIsSlowToo) {
+TEST(Run, CloseByARunningProcessIsSlowAtTheEnd) {
   Story story(for_run());
   stuck(story).moves(CloseWait, LastAck, 3s, by_command());
   story.finishes(3020ms);
   EXPECT_EQ(flags(story), "CLOSE_WAIT slow 2000ms");
 }
 
-TEST(Run, AnotherProcessExits) {
+TEST(Run, ExitOfAnotherProcessIsNoLeak) {
   Story story(for_run());
   stuck(story).moves(CloseWait, LastAck, 3s, by_command());
   exits(story, 3020ms, kPid + 1);
@@ -73,7 +73,7 @@ TEST(Run, AnotherProcessExits) {
   EXPECT_EQ(flags(story), "CLOSE_WAIT slow 2000ms");
 }
 
-TEST(Run, AnHonestHalfCloseIsSlowWhateverFollows) {
+TEST(Run, CloseAfterSendingIsSlow) {
   Story story(for_run());
   Facts facts = by_command();
   facts.sent = true;  // the answer
@@ -82,14 +82,14 @@ TEST(Run, AnHonestHalfCloseIsSlowWhateverFollows) {
   EXPECT_EQ(flags(story), "CLOSE_WAIT slow 2000ms");
 }
 
-TEST(Run, ShortOnesThatTheProgramClosesAreNothing) {
+TEST(Run, CloseWithinTheThresholdIsNotFlagged) {
   Story story(for_run());
   stuck(story).moves(CloseWait, LastAck, 1900ms, by_command());
   exits(story, 1901ms);
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(Run, AHalfCloseIsLeftBehindOverItsThresholdOnly) {
+TEST(Run, HalfCloseIsALeakOverItsThresholdOnly) {
   const auto at = [](Nanos time) {
     Story story(for_run());
     half_closed(story).moves(FinWait2, FinWait2, time, by_its_exit());
@@ -99,7 +99,7 @@ TEST(Run, AHalfCloseIsLeftBehindOverItsThresholdOnly) {
   EXPECT_EQ(at(2500ms), "FIN_WAIT_2 by exit 1500ms");
 }
 
-TEST(Run, AHalfCloseWithDataUnreadIsClosedByTheExitOfItsOwner) {
+TEST(Run, HalfCloseWithUnreadDataIsClosedByTheExitOfItsOwner) {
   Story story(for_run());
   Conn client = half_closed(story);
   exits(story, 3s);
@@ -108,7 +108,7 @@ TEST(Run, AHalfCloseWithDataUnreadIsClosedByTheExitOfItsOwner) {
   EXPECT_EQ(flags(story), "FIN_WAIT_2 by exit 2001ms");
 }
 
-TEST(Run, WhatThePeerEndsIsSlow) {
+TEST(Run, EndByThePeerIsNotALeak) {
   Story story(for_run());
   Conn client = half_closed(story);
   is_answered(story, 2100ms, still_in(FinWait2));
@@ -130,7 +130,7 @@ ReleaseEvent released(const Story& story, Nanos at) {
           .by_followed = true};
 }
 
-TEST(Run, ADeadDescriptorThatTheExitClosesIsLeftBehind) {
+TEST(Run, DeadDescriptorClosedByExitIsALeak) {
   Story story(for_run());
   reset(story);
   ReleaseEvent release = released(story, 2500ms);
@@ -142,7 +142,7 @@ TEST(Run, ADeadDescriptorThatTheExitClosesIsLeftBehind) {
   EXPECT_EQ(look_due(story), std::nullopt);
 }
 
-TEST(Run, ADeadDescriptorWithinItsThresholdIsNone) {
+TEST(Run, DeadDescriptorWithinItsThresholdIsNotFlagged) {
   Story story(for_run());
   reset(story);
   ReleaseEvent release = released(story, 1900ms);
@@ -151,7 +151,7 @@ TEST(Run, ADeadDescriptorWithinItsThresholdIsNone) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(Run, ADeadDescriptorThatTheRuntimeCloses) {
+TEST(Run, DeadDescriptorClosedByTheRuntimeIsALeak) {
   Story story(for_run());
   reset(story);
   story.on(released(story, 2500ms));
@@ -160,7 +160,7 @@ TEST(Run, ADeadDescriptorThatTheRuntimeCloses) {
   EXPECT_EQ(flags(story), "CLOSED by exit 1500ms");
 }
 
-TEST(Run, ADeadDescriptorThatTheProgramClosesIsSlow) {
+TEST(Run, DeadDescriptorClosedByTheProgramIsSlow) {
   Story story(for_run());
   Conn client = reset(story);
   DeadSocket found = held(story, client, 1s);
@@ -173,7 +173,7 @@ TEST(Run, ADeadDescriptorThatTheProgramClosesIsSlow) {
   EXPECT_EQ(story.lifecycle().flags_raised(), 1U);
 }
 
-TEST(Run, ADeadDescriptorThatWasReadUntilNow) {
+TEST(Run, DeadDescriptorReadUntilNowIsNotFlagged) {
   Story story(for_run());
   reset(story);
   ReleaseEvent release = released(story, 5s);
@@ -183,7 +183,7 @@ TEST(Run, ADeadDescriptorThatWasReadUntilNow) {
   EXPECT_EQ(flags(story), "");
 }
 
-TEST(Run, WhatOthersAloneHoldIsNotTheCommands) {
+TEST(Run, SocketHeldByOthersOnlyIsNotFlagged) {
   Story story(for_run());
   stuck(story);
   InquiryEvent answer = still_in(CloseWait);
@@ -197,7 +197,7 @@ TEST(Run, WhatOthersAloneHoldIsNotTheCommands) {
   EXPECT_EQ(flags(another), "");
 }
 
-TEST(Run, WhatOneOfItsProcessesHoldsIs) {
+TEST(Run, SocketHeldByTheCommandIsFlagged) {
   Story story(for_run());
   stuck(story);
   InquiryEvent answer = still_in(CloseWait);
@@ -207,7 +207,7 @@ TEST(Run, WhatOneOfItsProcessesHoldsIs) {
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 1100ms");
 }
 
-TEST(Run, AnUnacceptedOneNeverCounts) {
+TEST(Run, UnacceptedSocketIsNotFlagged) {
   Story story(for_run());
   story.server(7).arrives(0ms).moves(Established, CloseWait, 1s);
   InquiryEvent answer = still_in(CloseWait);
@@ -226,7 +226,7 @@ std::string longest(Story& story) {
   return all;
 }
 
-TEST(Run, RemembersTheLongest) {
+TEST(Run, KeepsTheLongestDwells) {
   Story story(for_run());
   stuck(story).moves(CloseWait, LastAck, 1300ms, by_command());
   story.server(8)
@@ -239,7 +239,7 @@ TEST(Run, RemembersTheLongest) {
   EXPECT_EQ(longest(story), "CLOSE_WAIT 300ms of 42 by accept FIN_WAIT_2 700ms of 42 by connect ");
 }
 
-TEST(Run, RemembersWhatIsOpenAtTheEndButNoOrphanAndNothingUnaccepted) {
+TEST(Run, LongestIncludesOpenSocketsButNoOrphansOrUnaccepted) {
   Story story(for_run());
   stuck(story);
   story.server(8).arrives(0ms).moves(Established, CloseWait, 100ms);
@@ -251,7 +251,7 @@ TEST(Run, RemembersWhatIsOpenAtTheEndButNoOrphanAndNothingUnaccepted) {
   EXPECT_EQ(longest(story), "CLOSE_WAIT 500ms of 42 by accept ");
 }
 
-TEST(Run, OnlyRunRemembers) {
+TEST(Run, LongestIsKeptByRunOnly) {
   Story story(flagging_by_default());
   stuck(story).closes(CloseWait, 3s);
   story.finishes(4s);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Minisocks that a walk finds: what their timer and their stamp say about when they began. The
+// Minisocks found by a walk: the begin of their state from timer and stamp. The
 // stamp is 32 bits of milliseconds since boot; at HZ=250 a jiffy is 4 ms.
 #include "support/flag_story.h"
 
@@ -21,29 +21,29 @@ std::string dwell_in(State substate, Found facts, std::optional<Nanos> stamped =
   return story.life(1).dwell(substate);
 }
 
-TEST(SnapshotOfMinisock, TimeWaitBeganWithItsStamp) {
+TEST(SnapshotOfMinisock, TimeWaitBeginsAtItsStamp) {
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s, .timestamps = true}, -10s), "60000ms+-1ms");
   EXPECT_EQ(dwell_in(TimeWait, {.left = 59s, .timestamps = true}, -10s), "60000ms+-1ms")
-      << "a later segment has restarted the timer, and left the stamp";
+      << "a later segment restarted the timer and kept the stamp";
 }
 
-TEST(SnapshotOfMinisock, TimeWaitWithoutTimestampsBeganWithItsStampIfTheTimerDidToo) {
+TEST(SnapshotOfMinisock, TimeWaitWithoutTimestampsBeginsAtItsStampIfTheTimerAgrees) {
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s}, -10s), "60000ms+-1ms");
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s}, -10s - 8ms), "60008ms+-1ms") << "two ticks";
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s}, -12s), ">=59996ms")
-      << "the stamp is of its FIN_WAIT_2, or the timer was restarted";
+      << "the stamp is from FIN_WAIT_2, or the timer was restarted";
 }
 
 TEST(SnapshotOfMinisock, TimeWaitWithoutAStampIsAsOldAsItsTimer) {
   EXPECT_EQ(dwell_in(TimeWait, {.left = 50s}), ">=59996ms") << "armed 10 s ago, to a tick";
-  EXPECT_EQ(dwell_in(TimeWait, {.left = 60s}), ">=50000ms") << "not later than it was found";
+  EXPECT_EQ(dwell_in(TimeWait, {.left = 60s}), ">=50000ms") << "not later than the walk";
   EXPECT_EQ(dwell_in(TimeWait, {.left = -1s}), ">=110996ms") << "overdue: the wheel is coarse";
 }
 
 TEST(SnapshotOfMinisock, FinWait2IsALowerBound) {
   EXPECT_EQ(dwell_in(FinWait2, {.left = 50s}), ">=50000ms") << "its time-out is not known";
   EXPECT_EQ(dwell_in(FinWait2, {.left = 50s}, -10s), ">=60000ms")
-      << "it was in FIN_WAIT_2 before the minisock was made";
+      << "FIN_WAIT_2 began before the minisock";
 }
 
 TEST(SnapshotOfMinisock, StampsWrap) {
@@ -55,11 +55,11 @@ TEST(SnapshotOfMinisock, StampsWrap) {
             "60000ms+-1ms");
 }
 
-TEST(SnapshotOfMinisock, OfAYoungHostReachesNotBeforeItsBoot) {
+TEST(SnapshotOfMinisock, IsNotOlderThanTheBoot) {
   EXPECT_EQ(dwell_in(TimeWait, {.left = 1s}, std::nullopt, 30s), ">=80000ms");
 }
 
-TEST(SnapshotOfMinisock, AnOrphanWasClosedHere) {
+TEST(SnapshotOfMinisock, OrphanWasClosedLocally) {
   Story story;
   story.client(1).minisock_found(FinWait2, 0ms).minisock_expires(FinWait2, 50s);
   EXPECT_EQ(story.life(1).verdict(), "timeout, opened by unknown, closed by local");
@@ -67,13 +67,13 @@ TEST(SnapshotOfMinisock, AnOrphanWasClosedHere) {
   EXPECT_EQ(story.life(2).verdict(), "fin, opened by unknown, closed by unknown, expired");
 }
 
-TEST(SnapshotOfMinisock, GoesOnToTimeWaitWhenItsFinComes) {
+TEST(SnapshotOfMinisock, EntersTimeWaitAtItsFin) {
   Story story;
   story.client(1).minisock_found(FinWait2, 0ms).segment(5s).minisock_expires(TimeWait, 66s);
   EXPECT_EQ(story.life(1).states(), "FIN_WAIT_2 >=5000ms, TIME_WAIT 61000ms, CLOSED");
 }
 
-TEST(SnapshotOfMinisock, ThatIsKnownChangesNothing) {
+TEST(SnapshotOfMinisock, OfKnownMinisockChangesNothing) {
   Story story;
   Conn client = story.client(1).establishes(0ms).closes(Established, 10ms);
   client.moves(FinWait1, FinWait2, 20ms).hands_over(FinWait2, TimeWait, 30ms);
@@ -85,7 +85,7 @@ TEST(SnapshotOfMinisock, ThatIsKnownChangesNothing) {
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60970ms");
 }
 
-TEST(SnapshotOfMinisock, ShowsAFinThatCameUnseen) {
+TEST(SnapshotOfMinisock, ShowsAnUnseenFin) {
   Story story;
   Conn client = story.client(1).establishes(0ms).closes(Established, 10ms);
   client.moves(FinWait1, FinWait2, 20ms, orphan()).hands_over(FinWait2, FinWait2, 20ms);
@@ -94,7 +94,7 @@ TEST(SnapshotOfMinisock, ShowsAFinThatCameUnseen) {
   EXPECT_EQ(text(*story.life(1).transitions().back().dwell), "1980ms+-4ms");
 }
 
-TEST(SnapshotOfMinisock, WhoseStartWasLostContinuesItsSocket) {
+TEST(SnapshotOfMinisock, WithLostStartContinuesItsSocket) {
   Story story;
   Conn client = story.client(1).establishes(0ms).closes(Established, 10ms);
   client.moves(FinWait1, FinWait2, 20ms);
@@ -105,7 +105,7 @@ TEST(SnapshotOfMinisock, WhoseStartWasLostContinuesItsSocket) {
   EXPECT_EQ(story.life(1).verdict(), "fin, opened by local, closed by local, expired");
 }
 
-TEST(SnapshotOfMinisock, WhoseStartWasLostGoesOnWithTheSameFinWait2) {
+TEST(SnapshotOfMinisock, WithLostStartContinuesTheSameFinWait2) {
   Story story;
   Conn client = story.client(1).establishes(0ms).closes(Established, 10ms);
   client.moves(FinWait1, FinWait2, 20ms, orphan());
@@ -114,7 +114,7 @@ TEST(SnapshotOfMinisock, WhoseStartWasLostGoesOnWithTheSameFinWait2) {
             "CLOSED, SYN_SENT 10ms, ESTABLISHED 10ms, FIN_WAIT_1 10ms, FIN_WAIT_2 61000ms, CLOSED");
 }
 
-TEST(SnapshotOfMinisock, AtTheAddressOfAnotherEndsThatOne) {
+TEST(SnapshotOfMinisock, AtAReusedAddressEndsThePrevious) {
   Story story;
   story.client(1).minisock_at(0x99).minisock_found(TimeWait, 0ms, {.left = 1s});
   story.client(2).minisock_at(0x99).minisock_found(TimeWait, 2s);
@@ -131,7 +131,7 @@ TEST(SnapshotOfMinisock, WithoutACookieIsFoundAgainByItsAddress) {
   EXPECT_EQ(story.life_from(client.flow().remote.port).dwell(TimeWait), ">=59996ms");
 }
 
-TEST(SnapshotOfMinisock, IsAnOrphanToItsThreshold) {
+TEST(SnapshotOfMinisock, HasTheThresholdOfAnOrphan) {
   Story story(flagging_by_default());
   Story explicit_one(flagging(FinWait2, 5s));
   for (Story* each : {&story, &explicit_one}) each->client(1).minisock_found(FinWait2, 0ms);

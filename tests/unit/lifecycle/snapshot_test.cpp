@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Full sockets and requests that a walk through a namespace finds: those that are older than the
-// trace, and those that are known already. At HZ=250 a jiffy is 4 ms.
+// Full sockets and requests found by a walk through a namespace: older than the trace, or already
+// in the table. At HZ=250 a jiffy is 4 ms.
 #include "support/flag_story.h"
 
 namespace tcpdwell::life_story {
@@ -16,30 +16,30 @@ std::string dwell_in(State state, State next, Found facts) {
   return moves.size() == 1 && moves[0].dwell ? text(*moves[0].dwell) : "nothing";
 }
 
-TEST(Snapshot, OfAnOlderSocketIsALowerBound) {
-  EXPECT_EQ(dwell_in(CloseWait, LastAck, {}), ">=10000ms") << "the kernel has no time of it";
+TEST(Snapshot, OfOlderSocketGivesALowerBound) {
+  EXPECT_EQ(dwell_in(CloseWait, LastAck, {}), ">=10000ms") << "the kernel keeps no stamp";
   EXPECT_EQ(dwell_in(CloseWait, LastAck, {.acked_ago = 251}), ">=11000ms") << "1 s and a jiffy";
   EXPECT_EQ(dwell_in(CloseWait, LastAck, {.acked_ago = 1}), ">=10000ms");
   EXPECT_EQ(dwell_in(CloseWait, LastAck, {.acked_ago = 0}), ">=10000ms");
 }
 
-TEST(Snapshot, KnowsWhichTimeEndsWhichState) {
+TEST(Snapshot, UsesTheStampOfEachState) {
   const Found all{.acked_ago = 251, .received_ago = 501, .sent_ago = 1001};
   EXPECT_EQ(dwell_in(CloseWait, LastAck, all), ">=11000ms");
   EXPECT_EQ(dwell_in(FinWait2, Closed, all), ">=11000ms");
-  EXPECT_EQ(dwell_in(Established, CloseWait, all), ">=14000ms") << "whatever it did last";
+  EXPECT_EQ(dwell_in(Established, CloseWait, all), ">=14000ms") << "the latest activity";
   EXPECT_EQ(dwell_in(Established, CloseWait, {.received_ago = 501}), ">=12000ms");
-  EXPECT_EQ(dwell_in(LastAck, Closed, all), ">=10000ms") << "a retransmission is no beginning";
+  EXPECT_EQ(dwell_in(LastAck, Closed, all), ">=10000ms") << "a retransmit is not the begin";
   EXPECT_EQ(dwell_in(FinWait1, FinWait2, all), ">=10000ms");
 }
 
-TEST(Snapshot, DoesNotReachBackBeforeTheBoot) {
+TEST(Snapshot, IsNotOlderThanTheBoot) {
   Story story({}, {}, 5s);
   story.server(7).found(CloseWait, 0ms, {.acked_ago = 10'000'000}).moves(CloseWait, LastAck, 1s);
   EXPECT_EQ(story.life(7).states(), "CLOSE_WAIT >=6000ms, LAST_ACK");
 }
 
-TEST(Snapshot, SaysNothingUntilTheSocketMoves) {
+TEST(Snapshot, PublishesNothingUntilTheNextTransition) {
   Story story;
   story.server(7).found(Established, 0ms);
   story.client(8).found(SynSent, 0ms);
@@ -49,7 +49,7 @@ TEST(Snapshot, SaysNothingUntilTheSocketMoves) {
   EXPECT_EQ(story.lifecycle().open(), 3U);
 }
 
-TEST(Snapshot, TellsTheRoleAndWhoClosedAsFarAsTheStateDoes) {
+TEST(Snapshot, DerivesRoleAndCloserFromTheState) {
   Story story;
   story.client(1).found(SynSent, 0ms).moves(SynSent, Closed, 1s, {.err = 111});
   story.listener(2).found(Listen, 0ms).closes(Listen, 1s);
@@ -61,18 +61,18 @@ TEST(Snapshot, TellsTheRoleAndWhoClosedAsFarAsTheStateDoes) {
   EXPECT_EQ(story.life(3).verdict(), "fin, opened by unknown, closed by remote");
 }
 
-TEST(Snapshot, OfWhatIsKnownChangesNothing) {
+TEST(Snapshot, OfKnownSocketChangesNothing) {
   Story story(flagging(Established, 60s));
   Conn socket = story.client(1).establishes(0ms);
   const std::size_t said = story.records().size();
   socket.found(Established, 30s, {.acked_ago = 1'000'000});
   EXPECT_EQ(story.records().size(), said);
-  EXPECT_EQ(questions(story, 60'010ms).size(), 1U) << "its clock goes on";
+  EXPECT_EQ(questions(story, 60'010ms).size(), 1U) << "its timer keeps running";
   socket.moves(Established, CloseWait, 61s);
   EXPECT_EQ(story.life(1).states(), "CLOSED, SYN_SENT 10ms, ESTABLISHED 61000ms, CLOSE_WAIT");
 }
 
-TEST(Snapshot, OfWhatWasFoundBeforeKeepsTheEarliestTime) {
+TEST(Snapshot, KeepsTheEarliestTimeOfAnEarlierWalk) {
   Story story(flagging(CloseWait, 60s));
   Conn socket = story.server(7).found(CloseWait, 0ms, {.acked_ago = 251});  // since -1 s
   socket.found(CloseWait, 10s, {.acked_ago = 251});  // an ACK came since: 9 s would be too late
@@ -84,16 +84,16 @@ TEST(Snapshot, OfWhatWasFoundBeforeKeepsTheEarliestTime) {
   EXPECT_EQ(story.life(7).states(), "CLOSE_WAIT >=80000ms, LAST_ACK");
 }
 
-TEST(Snapshot, OfAKnownSocketInAnotherStateBridgesTheGap) {
+TEST(Snapshot, OfKnownSocketInAnotherStateBridgesTheGap) {
   Story story;
   story.client(1).establishes(0ms).found(CloseWait, 10s).closes(CloseWait, 20s);
   EXPECT_EQ(story.life(1).states(),
             "CLOSED, SYN_SENT 10ms, ESTABLISHED 5000ms+-5000ms, CLOSE_WAIT 15000ms+-5000ms, "
             "LAST_ACK");
-  EXPECT_EQ(story.life(1).why(CloseWait), "") << "nobody saw it";
+  EXPECT_EQ(story.life(1).why(CloseWait), "") << "the transition was lost";
 }
 
-TEST(Snapshot, OfASocketThatIsBeingBornLeavesItAlone) {
+TEST(Snapshot, OfNewbornChangesNothing) {
   Story story;
   Conn child = story.server(7).request_starts(-1ms).born(0ms);
   child.found(SynReceived, 1us);
@@ -104,7 +104,7 @@ TEST(Snapshot, OfASocketThatIsBeingBornLeavesItAlone) {
             "LISTEN, SYN_RECEIVED 1.002ms, ESTABLISHED 999.998ms, CLOSE_WAIT");
 }
 
-TEST(Snapshot, BetweenTheMinisocksStartAndTheLastTransitionIsNoGap) {
+TEST(Snapshot, BetweenMinisockStartAndLastTransitionIsNotAGap) {
   Story story;
   Conn client = story.client(1).establishes(0ms).closes(Established, 10ms);
   client.moves(FinWait1, FinWait2, 20ms, orphan()).minisock_starts(FinWait2, 20ms);
@@ -114,21 +114,21 @@ TEST(Snapshot, BetweenTheMinisocksStartAndTheLastTransitionIsNoGap) {
             "CLOSED, SYN_SENT 10ms, ESTABLISHED 10ms, FIN_WAIT_1 10ms, FIN_WAIT_2 59980ms, CLOSED");
 }
 
-TEST(Snapshot, OfAnOldLeakIsFlaggedAtOnce) {
+TEST(Snapshot, OfOldLeakIsFlaggedAtOnce) {
   Story story(flagging(CloseWait, 60s));
   story.server(7).found(CloseWait, 0ms, {.acked_ago = 25'001});  // 100 s
   is_answered(story, 20ms, still_in(CloseWait));
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised >=100020ms");
 }
 
-TEST(Snapshot, OfAnOrphanHasItsThreshold) {
+TEST(Snapshot, OfOrphanHasTheThresholdOfAnOrphan) {
   Story story(flagging_by_default());
   story.client(1).found(FinWait2, 0ms, {.dead = true});
   EXPECT_TRUE(questions(story, 64'990ms).empty());
   EXPECT_EQ(questions(story, 65'010ms).size(), 1U);
 }
 
-TEST(Snapshot, OfWhatTheFilterHidesIsForgotten) {
+TEST(Snapshot, OfHiddenSocketIsForgotten) {
   Filter filter;
   filter.ports = {9};
   Story story(flagging(CloseWait, 1s), filter);
@@ -138,7 +138,7 @@ TEST(Snapshot, OfWhatTheFilterHidesIsForgotten) {
   EXPECT_TRUE(questions(story, 1h).empty());
 }
 
-TEST(SnapshotOfRequest, KnowsWhenTheSynCame) {
+TEST(SnapshotOfRequest, GivesTheTimeOfTheSyn) {
   Story story;
   Conn request = story.server(7).request_found(0ms, -500ms);
   request.born(1s).request_cancelled(1s).moves(SynReceived, Established, 1s);
@@ -146,7 +146,7 @@ TEST(SnapshotOfRequest, KnowsWhenTheSynCame) {
   EXPECT_EQ(story.life(7).last_socket().role, Role::Server);
 }
 
-TEST(SnapshotOfRequest, WithoutThatIsALowerBound) {
+TEST(SnapshotOfRequest, WithoutTimeOfTheSynGivesALowerBound) {
   Story story;
   Conn request = story.server(7).request_found(0ms, std::nullopt);
   request.request_expires(3s);
@@ -154,7 +154,7 @@ TEST(SnapshotOfRequest, WithoutThatIsALowerBound) {
   EXPECT_EQ(story.life_from(request.flow().remote.port).dwell(SynReceived), ">=3000ms");
 }
 
-TEST(SnapshotOfRequest, ThatIsKnownChangesNothing) {
+TEST(SnapshotOfRequest, OfKnownRequestChangesNothing) {
   Story story;
   Conn request = story.server(7).request_starts(0ms).request_found(2s, 1s);
   EXPECT_EQ(story.lifecycle().open(), 1U);
@@ -163,7 +163,7 @@ TEST(SnapshotOfRequest, ThatIsKnownChangesNothing) {
   EXPECT_EQ(story.life_from(request.flow().remote.port).dwell(SynReceived), "3000ms");
 }
 
-TEST(SnapshotOfRequest, AtTheAddressOfAnotherEndsThatOne) {
+TEST(SnapshotOfRequest, AtAReusedAddressEndsThePrevious) {
   Story story;
   Conn old = story.server(7).request_at(0x77).request_starts(0ms);
   story.server(8).request_at(0x77).request_found(2s, 1s);

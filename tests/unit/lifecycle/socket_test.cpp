@@ -28,7 +28,7 @@ TEST(Socket, PassiveClose) {
   EXPECT_EQ(connection.socket.owner->via, Via::Connect);
 }
 
-TEST(Socket, SimultaneousOpenAndCloseAreBoths) {
+TEST(Socket, SimultaneousOpenAndCloseAreByBothSides) {
   Story story;
   story.on(story.moves(Closed, SynSent, 0ms)).on(story.moves(SynSent, SynReceived, 10ms));
   story.on(story.moves(SynReceived, Established, 318ms));
@@ -41,7 +41,7 @@ TEST(Socket, SimultaneousOpenAndCloseAreBoths) {
   EXPECT_EQ(story.connection().closed_by, Side::Both);
 }
 
-TEST(Socket, ConnectThatFoundNoPortWasNoConnection) {
+TEST(Socket, ConnectWithoutPortIsNotAConnection) {
   Story story;
   for (const State to : {SynSent, Closed}) {
     auto event = story.moves(to == SynSent ? Closed : SynSent, to, 1ms);
@@ -53,7 +53,7 @@ TEST(Socket, ConnectThatFoundNoPortWasNoConnection) {
   EXPECT_EQ(story.lifecycle().connections_ended(), 0U);
 }
 
-TEST(Socket, PortThatIsChosenLaterIsInTheFirstRecord) {
+TEST(Socket, LateLocalPortIsInTheFirstRecord) {
   Story story;
   auto connect = story.moves(Closed, SynSent, 0ms);
   connect.flow.local.port = 0;
@@ -73,7 +73,7 @@ TEST(Socket, SynRetransmitShowsThePortOfASlowConnect) {
   EXPECT_EQ(story.all<TransitionRecord>()[0].socket.flow.local.port, 41000);
 }
 
-TEST(Socket, SilentConnectIsShownWithoutItsPortAtLast) {
+TEST(Socket, ConnectWithUnknownPortIsPublishedAfterATimeout) {
   Story story;
   auto connect = story.moves(Closed, SynSent, 0ms);
   connect.flow.local.port = 0;
@@ -83,7 +83,7 @@ TEST(Socket, SilentConnectIsShownWithoutItsPortAtLast) {
   EXPECT_EQ(story.records().size(), 1U);
 }
 
-TEST(Socket, DisconnectedSocketKeepsTheFlowItHad) {
+TEST(Socket, DisconnectedSocketKeepsItsFlow) {
   Story story;
   auto gone = story.moves(Established, Closed, 100ms);
   gone.flow.remote = {};
@@ -93,7 +93,7 @@ TEST(Socket, DisconnectedSocketKeepsTheFlowItHad) {
   EXPECT_EQ(story.connection().ended, Ended::ResetSent);
 }
 
-TEST(Socket, LivesOfOneCookieAreApart) {
+TEST(Socket, LivesOfOneCookieAreSeparate) {
   Story story;
   for (const std::uint32_t life : {0U, 1U}) {
     auto connect = story.moves(Closed, SynSent, life * 1s);
@@ -109,7 +109,7 @@ TEST(Socket, LivesOfOneCookieAreApart) {
   EXPECT_EQ(all[1].ended, Ended::Refused);
 }
 
-TEST(Socket, ListenerIsAConnectionToo) {
+TEST(Socket, ListenerIsAConnection) {
   Story story;
   auto close = story.moves(Listen, Closed, 9s);
   close.closing = true;
@@ -119,7 +119,7 @@ TEST(Socket, ListenerIsAConnectionToo) {
   EXPECT_EQ(story.dwell(Listen).value, 9s);
 }
 
-TEST(Socket, ResetBeforeOrAfterTheEndSaysWhose) {
+TEST(Socket, ResetBeforeOrAfterTheEndIsOurs) {
   for (const bool before : {true, false}) {
     Story story;
     const ResetEvent reset{.at = kBegan + 99ms, .cookie = 1, .state = Established};
@@ -134,19 +134,19 @@ TEST(Socket, ResetBeforeOrAfterTheEndSaysWhose) {
   }
 }
 
-TEST(Socket, ResetThatWeDidNotSendCame) {
+TEST(Socket, ResetNotSentByUsIsReceived) {
   Story story;
   auto gone = story.moves(Established, Closed, 100ms);
   gone.err = ECONNRESET;
   story.connects().on(gone).waits(110ms);
-  EXPECT_TRUE(story.all<ConnectionRecord>().empty()) << "ours may follow";
+  EXPECT_TRUE(story.all<ConnectionRecord>().empty()) << "an RST of ours may follow";
   story.waits(500ms);
   EXPECT_EQ(story.connection().ended, Ended::ResetReceived);
   EXPECT_EQ(story.connection().closed_by, Side::Remote);
   EXPECT_EQ(story.path(), "CLOSED SYN_SENT ESTABLISHED CLOSED");
 }
 
-TEST(Socket, WithoutAWatchOnResetsNobodyKnowsWhose) {
+TEST(Socket, SenderOfRstIsUnknownWithoutResetEvents) {
   Story story({.hz = kHz, .watches_resets = false});
   auto gone = story.moves(Established, Closed, 100ms);
   gone.err = ECONNRESET;
@@ -161,7 +161,7 @@ TEST(Socket, NoMinisockAndNoResetIsAnOverflow) {
   EXPECT_FALSE(story.connection().time_wait_ended);
 }
 
-TEST(Socket, ButNotIfEventsWereLostThen) {
+TEST(Socket, NoMinisockAfterALossIsUnknown) {
   Story story;
   story.closes_first().on(story.moves(FinWait2, Closed, 200ms));
   story.on(LossEvent{.at = kBegan + 210ms, .events = 1}).waits_and_all_is_gone(1s);
@@ -181,7 +181,7 @@ TEST(Socket, OwnerDoesNotChangeAndIsNeverGuessed) {
   EXPECT_EQ(owner->via, Via::Close);
 }
 
-TEST(Socket, OlderThanTheTraceIsALowerBound) {
+TEST(Socket, OlderThanTheTraceHasALowerBound) {
   Story story;
   story.on(story.moves(CloseWait, LastAck, 5s)).on(story.moves(LastAck, Closed, 6s));
   EXPECT_EQ(story.path(), "CLOSE_WAIT LAST_ACK CLOSED");
@@ -201,7 +201,7 @@ TEST(Socket, LostTransitionBecomesAnError) {
   EXPECT_EQ(transitions[3].dwell->error, 50ms);
 }
 
-TEST(Socket, LostEndIsNoticedWhenTheCookieIsUsedAgain) {
+TEST(Socket, LostEndIsFoundByTheNextLifeOfTheCookie) {
   Story story;
   auto again = story.moves(Closed, SynSent, 10s);
   again.life = 1;
@@ -210,7 +210,7 @@ TEST(Socket, LostEndIsNoticedWhenTheCookieIsUsedAgain) {
   EXPECT_EQ(story.lifecycle().open(), 1U);
 }
 
-TEST(Socket, EqualAndInvertedTimestampsGiveNoNegativeDwell) {
+TEST(Socket, EqualAndDecreasingTimestampsGiveNoNegativeDwell) {
   Story story;
   story.on(story.moves(Closed, SynSent, 5ms)).on(story.moves(SynSent, Established, 5ms));
   story.on(story.moves(Established, CloseWait, 4ms));
@@ -218,14 +218,14 @@ TEST(Socket, EqualAndInvertedTimestampsGiveNoNegativeDwell) {
     EXPECT_EQ(transition.dwell.value_or(Dwell{}).value, 0ns);
 }
 
-TEST(Socket, TheQuietestLeavesWhenTheTableIsFull) {
+TEST(Socket, FullTableEvictsTheConnectionWithoutRecentEvents) {
   Story story({.hz = kHz, .max_connections = 2});
   story.connects(1).connects(2).connects(3);
   EXPECT_EQ(story.lifecycle().open(), 2U);
   EXPECT_EQ(story.lifecycle().evicted(), 1U);
   story.on(story.moves(Established, CloseWait, 1s, 1));
   const auto last = story.all<TransitionRecord>().back();
-  EXPECT_EQ(last.dwell->value, 0ns) << "forgotten: nothing is known of how long it was";
+  EXPECT_EQ(last.dwell->value, 0ns) << "evicted: the dwell is not known";
   EXPECT_EQ(last.dwell->error, std::nullopt);
 }
 
@@ -235,7 +235,7 @@ Filter of_pid(std::uint32_t pid) {
   return filter;
 }
 
-TEST(Filtered, ConnectionWhoseOwnerShowsLateIsWhole) {
+TEST(Filtered, LateOwnerLosesNoTransitions) {
   Story story({}, of_pid(8));
   auto birth = story.moves(Listen, SynReceived, 0ms, 5);
   auto open = story.moves(SynReceived, Established, 0ms, 5);
@@ -245,7 +245,7 @@ TEST(Filtered, ConnectionWhoseOwnerShowsLateIsWhole) {
   EXPECT_EQ(story.path(), "LISTEN SYN_RECEIVED ESTABLISHED");
 }
 
-TEST(Filtered, AnothersIsNotShownAndItsStateIsStillFollowed) {
+TEST(Filtered, HiddenConnectionIsStillTracked) {
   Story story({}, of_pid(8));
   auto refused = story.moves(SynSent, Closed, 1ms);
   refused.err = ECONNREFUSED;
@@ -255,7 +255,7 @@ TEST(Filtered, AnothersIsNotShownAndItsStateIsStillFollowed) {
   EXPECT_EQ(story.lifecycle().connections_ended(), 1U);
 }
 
-TEST(Filtered, WhatTheKernelWillDropIsForgotten) {
+TEST(Filtered, ConnectionThatTheKernelFiltersIsForgotten) {
   Filter filter;
   filter.local_ports = {5000};
   Story story({}, filter);

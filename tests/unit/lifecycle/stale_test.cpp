@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections whose end nobody saw and nobody counted: they are asked for, and told apart from what
-// was counted as lost.
+// Connections whose end was neither seen nor counted as lost: the kernel is asked, and they count
+// as unseen.
 #include <gtest/gtest.h>
 
 #include "support/flag_story.h"
@@ -17,7 +17,7 @@ Question only_question(Story& story, Nanos at) {
   return all.empty() ? Question{} : all.front();
 }
 
-TEST(Stale, OneThatCannotHaveStayedIsAskedForAndGivenUp) {
+TEST(Stale, ShortLivedStateIsAskedAboutAndEnded) {
   Story story;
   story.client(7).connects(0s).moves(SynSent, Established, 0s).moves(Established, FinWait1, 1s);
   EXPECT_TRUE(questions(story, 5s).empty()) << "a peer may take some seconds";
@@ -28,7 +28,7 @@ TEST(Stale, OneThatCannotHaveStayedIsAskedForAndGivenUp) {
   EXPECT_EQ(story.lifecycle().unseen(), 2U) << "FIN_WAIT_1 to FIN_WAIT_2, and to CLOSE";
 }
 
-TEST(Stale, OneThatIsThereStaysAndIsAskedForAgain) {
+TEST(Stale, PresentSocketStaysAndIsAskedAboutAgain) {
   Story story;
   story.client(7).connects(0s).moves(SynSent, Established, 0s).moves(Established, FinWait1, 1s);
   EXPECT_TRUE(questions(story, 5s).empty());
@@ -38,22 +38,22 @@ TEST(Stale, OneThatIsThereStaysAndIsAskedForAgain) {
   EXPECT_EQ(questions(story, 120s).size(), 1U);
 }
 
-TEST(Stale, WhatLastsIsNotAskedFor) {
+TEST(Stale, LongLivedStateIsNotAskedAbout) {
   Story story;
   story.client(7).connects(0s).moves(SynSent, Established, 0s);
   EXPECT_TRUE(questions(story, 1s).empty());
   EXPECT_TRUE(questions(story, 1h).empty());
 }
 
-TEST(Stale, AClockThatGoesBackIsNoReasonToLook) {
+TEST(Stale, ClockThatGoesBackStartsNoScan) {
   Story story;
   for (std::uint64_t cookie = 1; cookie <= 5000; ++cookie) story.client(cookie).connects(1s);
   story.lifecycle().tick(kBegan + 10s);
-  story.lifecycle().tick(kBegan + 9s);  // the last record is older than the last look at the clock
+  story.lifecycle().tick(kBegan + 9s);  // the last record is older than the last tick
   EXPECT_EQ(story.lifecycle().open(), 5000U);
 }
 
-TEST(Stale, WhatWasCountedLaterWasNotUnseen) {
+TEST(Stale, LossCountedLaterIsNotUnseen) {
   Story story;
   Conn socket = story.client(7).connects(0s).moves(SynSent, Established, 0s);
   socket.moves(FinWait1, FinWait2, 1s);  // to FIN_WAIT_1 is missing

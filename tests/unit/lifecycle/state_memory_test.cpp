@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one look of `leaks --watch` knows is not forgotten by the next.
+// `leaks --watch` keeps state ages between scans.
 #include "lifecycle/state_memory.h"
 
 #include <gtest/gtest.h>
@@ -38,17 +38,17 @@ TEST(StateMemory, IsOfOneStateOfOneConnection) {
   const auto recalled = [&](const SnapshotEvent& event) {
     memory.begin_look();
     const StateBegin begin = memory.recall(event, later);
-    memory.drop_look();  // the next is compared with the same
+    memory.drop_look();  // the next scan is compared with the same data
     return begin;
   };
   EXPECT_EQ(recalled(socket_in(State::CloseWait)), kUnknown);
   EXPECT_EQ(recalled(socket_in(State::LastAck)), later);
   EXPECT_EQ(recalled(socket_in(State::CloseWait, 8)), later);
-  EXPECT_EQ(recalled(socket_in(State::CloseWait, 7, 5001)), later) << "connected once more";
+  EXPECT_EQ(recalled(socket_in(State::CloseWait, 7, 5001)), later) << "another connection";
   EXPECT_EQ(recalled(socket_in(State::CloseWait, 0)), later);
 }
 
-TEST(StateMemory, OfAStateThatBeganAgainIsForgotten) {
+TEST(StateMemory, ForgetsAStateThatBeganAgain) {
   StateMemory memory;
   memory.begin_look();
   memory.recall(socket_in(State::SynSent), {100s, 99s});
@@ -57,7 +57,7 @@ TEST(StateMemory, OfAStateThatBeganAgainIsForgotten) {
   EXPECT_EQ(memory.recall(socket_in(State::SynSent), again), again);
 }
 
-TEST(StateMemory, OfWhatALookDoesNotFindIsForgotten) {
+TEST(StateMemory, ForgetsSocketsThatAScanDoesNotFind) {
   StateMemory memory;
   memory.begin_look();
   memory.recall(socket_in(State::CloseWait), kUnknown);

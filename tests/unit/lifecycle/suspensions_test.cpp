@@ -14,9 +14,9 @@ namespace {
 using namespace std::chrono_literals;
 using namespace life_story;
 
-TEST(SuspendWatch, SeesTheStepOfTheClockThatGoesOn) {
+TEST(SuspendWatch, SeesTheStepOfBoottime) {
   SuspendWatch watch;
-  EXPECT_FALSE(watch.compare(10s, 3h)) << "of what was before the trace it says nothing";
+  EXPECT_FALSE(watch.compare(10s, 3h)) << "no statement about the time before the trace";
   EXPECT_FALSE(watch.compare(11s, 3h + 40us)) << "noise";
   EXPECT_FALSE(watch.compare(12s, 3h - 40us));
   const auto slept = watch.compare(13s, 11h + 20us);
@@ -28,7 +28,7 @@ TEST(SuspendWatch, SeesTheStepOfTheClockThatGoesOn) {
   EXPECT_TRUE(watch.compare(15s, 11h + 5ms)) << "each one";
 }
 
-TEST(Suspensions, CountWhereASpanMayTouchThem) {
+TEST(Suspensions, CountIfASpanMayOverlapThem) {
   Suspensions all;
   EXPECT_EQ(all.within(0s, 100s), 0s);
   all.add({.at = 20s, .since = 19s, .length = 1h});
@@ -36,7 +36,7 @@ TEST(Suspensions, CountWhereASpanMayTouchThem) {
   EXPECT_EQ(all.within(0s, 19s), 0s);
   EXPECT_EQ(all.within(20s, 39s), 0s) << "between the two";
   EXPECT_EQ(all.within(40s, 99s), 0s);
-  EXPECT_EQ(all.within(0s, 19500ms), 1h) << "on either side of it for all that is known";
+  EXPECT_EQ(all.within(0s, 19500ms), 1h) << "may be on either side";
   EXPECT_EQ(all.within(19500ms, 30s), 1h);
   EXPECT_EQ(all.within(0s, 99s), 1h + 1min);
 }
@@ -77,22 +77,23 @@ TEST(Suspensions, AreTheErrorOfTheDwellsThatSpanThem) {
 }
 
 TEST(Suspensions, AreKeptInARecording) {
-  const SuspendEvent told{.at = 9s, .since = 8s, .length = 7h};
+  const SuspendEvent suspended{.at = 9s, .since = 8s, .length = 7h};
   std::vector<std::byte> bytes;
   recording::Entry kind{};
-  recording::pack(told, nullptr, [&](recording::Entry entry, std::span<const std::byte> packed) {
-    kind = entry;
-    bytes.assign(packed.begin(), packed.end());
-  });
+  recording::pack(suspended, nullptr,
+                  [&](recording::Entry entry, std::span<const std::byte> packed) {
+                    kind = entry;
+                    bytes.assign(packed.begin(), packed.end());
+                  });
   EXPECT_EQ(kind, recording::Entry::Suspended);
   recording::UserEventReader reader;
   const auto read = reader.read(kind, bytes);
   ASSERT_TRUE(read);
   const auto* event = std::get_if<SuspendEvent>(&read->event);
   ASSERT_NE(event, nullptr);
-  EXPECT_EQ(event->at, told.at);
-  EXPECT_EQ(event->since, told.since);
-  EXPECT_EQ(event->length, told.length);
+  EXPECT_EQ(event->at, suspended.at);
+  EXPECT_EQ(event->since, suspended.since);
+  EXPECT_EQ(event->length, suspended.length);
   std::swap_ranges(bytes.begin(), bytes.begin() + 8, bytes.begin() + 8);
   EXPECT_FALSE(reader.read(kind, bytes)) << "it would end before it began";
 }

@@ -27,9 +27,9 @@ Process process(std::uint32_t pid) {
   return process;
 }
 
-// As the lifecycle does: who has to leave leaves first.
+// Same as the lifecycle: evicts before it creates.
 Id with_cookie(ConnectionTable& table, std::uint64_t cookie) {
-  if (const Id surplus = table.surplus(); surplus != kNone) table.erase(surplus);
+  if (const Id victim = table.victim(); victim != kNone) table.erase(victim);
   const Id id = table.create();
   table.index_cookie(id, cookie);
   return id;
@@ -55,7 +55,7 @@ TEST(ConnectionTable, FindsByCookieByObjectAndByFlow) {
   EXPECT_EQ(table.by_flow(flow_of(1, 81)), kNone);
 }
 
-TEST(ConnectionTable, ErasedIsInNoIndex) {
+TEST(ConnectionTable, ErasedConnectionIsInNoIndex) {
   ConnectionTable table(10);
   const Id id = with_cookie(table, 7);
   table.index_object(id, 0x9000);
@@ -68,7 +68,7 @@ TEST(ConnectionTable, ErasedIsInNoIndex) {
   EXPECT_EQ(table.by_flow(flow_of(1, 80)), kNone);
 }
 
-TEST(ConnectionTable, NamespacesWithEqualAddressesAreApart) {
+TEST(ConnectionTable, EqualAddressesInTwoNamespacesAreSeparate) {
   ConnectionTable table(10);
   for (const std::uint64_t netns : {1U, 2U}) {
     const Id id = table.create();
@@ -79,7 +79,7 @@ TEST(ConnectionTable, NamespacesWithEqualAddressesAreApart) {
   EXPECT_EQ(table.by_flow(flow_of(2, 80)), 1U);
 }
 
-TEST(ConnectionTable, AFlowComesBackAsItWasSet) {
+TEST(ConnectionTable, FlowRoundTrips) {
   ConnectionTable table(10);
   Flow flow{.local = {{1, 2, 3}, 80}, .remote = {{4, 5, 6}, 9}, .netns_cookie = 3, .netns = 4};
   flow.family = Family::Ipv6;
@@ -90,7 +90,7 @@ TEST(ConnectionTable, AFlowComesBackAsItWasSet) {
   for (Flow other : {flow_of(3, 80), Flow{}}) EXPECT_FALSE(table.has_flow(table[id], other));
 }
 
-TEST(ConnectionTable, AProcessIsKeptAsLongAsAConnectionHasIt) {
+TEST(ConnectionTable, ProcessIsKeptWhileAConnectionRefersToIt) {
   ConnectionTable table(10);
   const Id one = with_cookie(table, 1), two = with_cookie(table, 2);
   EXPECT_EQ(table.owner(table[one]), nullptr);
@@ -107,7 +107,7 @@ TEST(ConnectionTable, AProcessIsKeptAsLongAsAConnectionHasIt) {
   EXPECT_EQ(table[three].owner_via, Via::Accept);
 }
 
-TEST(ConnectionTable, CountsComeBackAsTheyWereSetHoweverLarge) {
+TEST(ConnectionTable, TallyRoundTripsAtAnySize) {
   ConnectionTable table(10);
   const Id first = table.create(), second = table.create();
   EXPECT_EQ(table.tally(table[first]), std::nullopt);
@@ -125,7 +125,7 @@ TEST(ConnectionTable, CountsComeBackAsTheyWereSetHoweverLarge) {
   EXPECT_EQ(table.tally(table[reused]), std::nullopt);
 }
 
-TEST(ConnectionTable, TimesAddUpHoweverManyStates) {
+TEST(ConnectionTable, TimesAddUpForAnyNumberOfStates) {
   ConnectionTable table(10);
   const Id id = table.create();
   Connection& connection = table[id];
@@ -145,7 +145,7 @@ TEST(ConnectionTable, TimesAddUpHoweverManyStates) {
   EXPECT_FALSE(times[index(State::TimeWait)].visited);
 }
 
-TEST(ConnectionTable, ALaterOneWithTheSameKeyKeepsIt) {
+TEST(ConnectionTable, LaterConnectionKeepsTheSameKey) {
   ConnectionTable table(10);
   const Id old = with_cookie(table, 7);
   table.index_object(old, 0x9000);
@@ -159,7 +159,7 @@ TEST(ConnectionTable, ALaterOneWithTheSameKeyKeepsIt) {
   EXPECT_EQ(table.by_flow(table.flow(table[young])), young);
 }
 
-TEST(ConnectionTable, AnIdIsReusedWithAnotherGenerationAndNothingOfTheOneBefore) {
+TEST(ConnectionTable, ReusedIdHasANewGenerationAndNoOldFields) {
   ConnectionTable table(10);
   const Id old = with_cookie(table, 7);
   const std::uint32_t generation = table.generation(old);
@@ -180,25 +180,26 @@ TEST(ConnectionTable, AnIdIsReusedWithAnotherGenerationAndNothingOfTheOneBefore)
   EXPECT_EQ(table.life(table[young]), 0U);
 }
 
-TEST(ConnectionTable, AnErasedIdIsNotAliveBeforeItIsReused) {
+TEST(ConnectionTable, ErasedIdIsNotAlive) {
   ConnectionTable table(10);
   const Id id = table.create();
   table.erase(id);
   EXPECT_FALSE(table.alive(id, table.generation(id)));
 }
 
-TEST(ConnectionTable, OneThatWasQuietLeavesWhenItIsFull) {
+TEST(ConnectionTable, FullTableEvictsAConnectionWithoutRecentEvents) {
   ConnectionTable table(3);
   for (std::uint64_t cookie : {1, 2, 3, 4}) with_cookie(table, cookie);
   EXPECT_THAT(cookies(table), testing::UnorderedElementsAre(2, 3, 4)) << "the oldest";
   table.touch(table.by_cookie(2));
   with_cookie(table, 5);
-  EXPECT_THAT(cookies(table), testing::UnorderedElementsAre(2, 4, 5)) << "it was heard of since";
+  EXPECT_THAT(cookies(table), testing::UnorderedElementsAre(2, 4, 5))
+      << "3 was evicted, 2 had an event";
   EXPECT_EQ(table.size(), 3U);
   EXPECT_EQ(table.evicted(), 2U);
 }
 
-TEST(ConnectionTable, WhatIsFlaggedStaysWhileThereIsAnother) {
+TEST(ConnectionTable, FlaggedConnectionStaysWhileThereIsAnother) {
   ConnectionTable table(3);
   const Id flagged = with_cookie(table, 1);
   table[flagged].flag = FlagStage::Raised;
@@ -221,7 +222,7 @@ TEST(ConnectionTable, HasRoomForOne) {
   EXPECT_EQ(table.evicted(), 1U);
 }
 
-TEST(ConnectionTable, TheOneThatIsVisitedMayBeErased) {
+TEST(ConnectionTable, VisitedConnectionMayBeErased) {
   ConnectionTable table(10);
   for (std::uint64_t cookie : {1, 2, 3}) with_cookie(table, cookie);
   table.for_each([&](Id id) {

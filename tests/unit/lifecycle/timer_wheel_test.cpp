@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One deadline an id, however many and however far: never early, at most a tick late.
+// One deadline per id, any number, any distance: never early, at most a tick late.
 #include "lifecycle/timer_wheel.h"
 
 #include <absl/container/flat_hash_map.h>
@@ -23,7 +23,7 @@ using testing::UnorderedElementsAre;
 constexpr Nanos kTick = TimerWheel::kTick;
 constexpr Nanos kStart = 1000s;
 
-// Keeps the handle of each id's deadline, as the wheel's users do.
+// Keeps the handle of each id's deadline.
 class Wheel {
  public:
   using Id = TimerWheel::Id;
@@ -86,7 +86,7 @@ TEST(TimerWheel, FiresInTheOrderOfDeadlines) {
     ASSERT_LT(deadlines[order[i - 1]], deadlines[order[i]] + kTick) << "to a tick";
 }
 
-TEST(TimerWheel, ALeapAndSmallStepsFireTheSame) {
+TEST(TimerWheel, LeapAndSmallStepsFireTheSame) {
   Wheel leaping(kStart), stepping(kStart);
   for (TimerWheel::Id id = 0; id < 100; ++id)
     for (Wheel* wheel : {&leaping, &stepping}) wheel->schedule(id, kStart + id * 10s);
@@ -97,7 +97,7 @@ TEST(TimerWheel, ALeapAndSmallStepsFireTheSame) {
   EXPECT_EQ(steps.size(), 100U);
 }
 
-TEST(TimerWheel, ADeadlineThatHasPassedFiresAtTheNextTick) {
+TEST(TimerWheel, PastDeadlineFiresAtTheNextTick) {
   Wheel wheel(kStart);
   wheel.schedule(1, kStart - 1h);
   wheel.schedule(2, Nanos{-1});
@@ -105,14 +105,14 @@ TEST(TimerWheel, ADeadlineThatHasPassedFiresAtTheNextTick) {
   EXPECT_THAT(fired_by(wheel, kStart + kTick), UnorderedElementsAre(1, 2));
 }
 
-TEST(TimerWheel, ScheduledAgainMoves) {
+TEST(TimerWheel, RescheduleMovesTheDeadline) {
   Wheel wheel(kStart);
   wheel.schedule(1, kStart + 10s);
   wheel.schedule(1, kStart + 1h);
   EXPECT_EQ(wheel.size(), 1U);
   EXPECT_THAT(fired_by(wheel, kStart + 59min), IsEmpty());
   wheel.schedule(1, kStart + 59min + 1s);
-  EXPECT_THAT(fired_by(wheel, kStart + 59min + 2s), ElementsAre(1)) << "back as well";
+  EXPECT_THAT(fired_by(wheel, kStart + 59min + 2s), ElementsAre(1)) << "moved back";
   EXPECT_THAT(fired_by(wheel, kStart + 2h), IsEmpty());
 }
 
@@ -122,12 +122,12 @@ TEST(TimerWheel, CancelledDoesNotFire) {
   for (const TimerWheel::Id id : {0U, 2U, 4U}) wheel.cancel(id);
   wheel.cancel(2);       // twice
   wheel.cancel(77);      // never scheduled
-  wheel.cancel(100000);  // never heard of
+  wheel.cancel(100000);  // unknown id
   EXPECT_EQ(wheel.size(), 2U);
   EXPECT_THAT(fired_by(wheel, kStart + 20s), UnorderedElementsAre(1, 3));
 }
 
-TEST(TimerWheel, WhatFiresMayScheduleAndCancel) {
+TEST(TimerWheel, CallbackMayScheduleAndCancel) {
   Wheel wheel(kStart);
   for (const TimerWheel::Id id : {1U, 2U, 3U}) wheel.schedule(id, kStart + 1s);
   std::vector<TimerWheel::Id> fired;
@@ -140,22 +140,22 @@ TEST(TimerWheel, WhatFiresMayScheduleAndCancel) {
     }
   });
   ASSERT_EQ(fired.size(), 2U);
-  EXPECT_EQ(fired[0], fired[1]) << "the others were cancelled, it was scheduled again";
+  EXPECT_EQ(fired[0], fired[1]) << "the others were cancelled, this one was scheduled again";
 }
 
-TEST(TimerWheel, BeyondItsLastLevelADeadlineWaits) {
+TEST(TimerWheel, DeadlineBeyondTheLastLevelWaits) {
   Wheel wheel(Nanos{0});
   constexpr std::int64_t kTurn = std::int64_t{1} << 32U;  // ticks: 417 days
   wheel.schedule(1, (kTurn + 1000) * kTick);
   EXPECT_FALSE(wheel.next_within(1s));
-  // A walk through all its ticks would take a minute: in a wheel without turns it were due now.
+  // Without turns the deadline would be due now. Stepping through all ticks would take a minute.
   EXPECT_THAT(fired_by(wheel, 1000 * kTick), IsEmpty()) << "not a turn too early";
   EXPECT_EQ(wheel.size(), 1U);
   wheel.cancel(1);
   EXPECT_EQ(wheel.size(), 0U);
 }
 
-TEST(TimerWheel, AnEmptyOneLeapsOverAnyTime) {
+TEST(TimerWheel, EmptyWheelLeapsOverAnyTime) {
   Wheel wheel(kStart);
   EXPECT_THAT(fired_by(wheel, kStart + 24h * 365 * 100), IsEmpty());
   const Nanos later = kStart + 24h * 365 * 100;
@@ -164,7 +164,7 @@ TEST(TimerWheel, AnEmptyOneLeapsOverAnyTime) {
   EXPECT_THAT(fired_by(wheel, later + 1s + kTick), ElementsAre(1));
 }
 
-TEST(TimerWheel, TimeThatStandsStillOrGoesBackFiresNothing) {
+TEST(TimerWheel, TimeThatStopsOrGoesBackFiresNothing) {
   Wheel wheel(kStart);
   wheel.schedule(1, kStart + 1s);
   EXPECT_THAT(fired_by(wheel, kStart - 1min), IsEmpty());
@@ -172,9 +172,9 @@ TEST(TimerWheel, TimeThatStandsStillOrGoesBackFiresNothing) {
   EXPECT_THAT(fired_by(wheel, kStart + 2s), ElementsAre(1));
 }
 
-TEST(TimerWheel, TellsTheNextDeadlineWithinAHorizon) {
+TEST(TimerWheel, ReturnsTheNextDeadlineWithinAHorizon) {
   Wheel wheel(kStart);
-  EXPECT_FALSE(wheel.next_within(1s)) << "there is none";
+  EXPECT_FALSE(wheel.next_within(1s)) << "no deadline";
   wheel.schedule(1, kStart + 300ms);
   wheel.schedule(2, kStart + 200ms);
   EXPECT_FALSE(wheel.next_within(100ms));
@@ -182,11 +182,11 @@ TEST(TimerWheel, TellsTheNextDeadlineWithinAHorizon) {
   ASSERT_TRUE(next);
   EXPECT_GE(*next, kStart + 200ms);
   EXPECT_LE(*next, kStart + 200ms + kTick);
-  EXPECT_THAT(fired_by(wheel, *next), ElementsAre(2)) << "it is due then";
+  EXPECT_THAT(fired_by(wheel, *next), ElementsAre(2)) << "due at that time";
 }
 
-TEST(TimerWheel, NeverTellsANextDeadlineThatIsTooLate) {
-  // Where a slot of a coarser level opens, the answer may be early, never late.
+TEST(TimerWheel, NeverReturnsANextDeadlineTooLate) {
+  // When a slot of a coarser level opens, the result may be early, never late.
   Wheel wheel(Nanos{0});
   for (std::int64_t tick = 1; tick < 1000; ++tick) {
     wheel.schedule(0, tick * kTick);
@@ -211,7 +211,7 @@ TEST(TimerWheel, TakesAMillionDeadlines) {
   }
   EXPECT_EQ(fired, kCount / 2);
   const auto used = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
-  EXPECT_LT(used, 40) << "of CPU time: nothing is ever scanned";
+  EXPECT_LT(used, 40) << "CPU time: entries are never scanned";
 }
 
 TEST(TimerWheel, CrossesAnyTimeInAFewSteps) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel hid is put right by what comes later, or by an answer of the kernel; the errors
-// say how exactly that is known.
+// Hidden events are corrected by later events or by an answer of the kernel; the errors
+// show the precision.
 #include "support/pending_story.h"
 
 namespace tcpdwell::life_story {
 namespace {
 
-// In FIN_WAIT_1 since 100 ms: what came after it is hidden.
+// In FIN_WAIT_1 since 100 ms; later events are hidden.
 Conn closing(Story& story) { return story.client(7).establishes(0ms).closes(Established, 100ms); }
 
 InquiryEvent with_cookie(InquiryEvent answer, std::uint64_t cookie = 7) {
@@ -25,7 +25,7 @@ LifecycleConfig seeing_segments() {
   return config;
 }
 
-TEST(Unseen, ASegmentForAMinisockMovesWhatIsThoughtToBeEarlier) {
+TEST(Unseen, SegmentForAMinisockMovesAnEarlierState) {
   Story story;
   Conn conn = closing(story).segment(300ms);
   EXPECT_EQ(story.life(7).states(),
@@ -35,28 +35,28 @@ TEST(Unseen, ASegmentForAMinisockMovesWhatIsThoughtToBeEarlier) {
   EXPECT_EQ(story.life(7).verdict(), "fin, opened by local, closed by local, expired");
 }
 
-TEST(Unseen, ASegmentMovesEvenAConnectWhosePortWasNotSeen) {
+TEST(Unseen, SegmentMovesAConnectWithUnknownPort) {
   Story story;
   story.client(7).connects(0ms).segment(300ms);
   const std::string states = story.life(7).states();
   EXPECT_TRUE(states.ends_with("TIME_WAIT")) << states;
 }
 
-TEST(Unseen, ASegmentOfAnotherLifeMovesNothing) {
+TEST(Unseen, SegmentOfAnotherLifeMovesNothing) {
   Story story;
   Conn conn = story.client(7).establishes(0ms);
   Conn(conn).local_port(40999).segment(300ms);
   EXPECT_EQ(story.life(7).states(), "CLOSED, SYN_SENT 10ms, ESTABLISHED");
 }
 
-TEST(Unseen, WhatStaysInABriefStateIsAskedForWithinASecond) {
+TEST(Unseen, ShortLivedStateIsAskedAboutWithinASecond) {
   Story story(asking_soon());
   closing(story);
   EXPECT_TRUE(questions(story, 250ms).empty()) << "a peer may be far away";
   EXPECT_EQ(questions(story, 750ms).size(), 1U);
 }
 
-TEST(Unseen, ItHasLeftToAMinisock) {
+TEST(Unseen, AnswerShowsAMinisock) {
   Story story(seeing_segments());
   Conn conn = closing(story);
   story.waits(0ms);
@@ -69,7 +69,23 @@ TEST(Unseen, ItHasLeftToAMinisock) {
   expect_one_end(story, conn);
 }
 
-TEST(Unseen, TheFinToAnOrphanWasHidden) {
+// connect() chose the port after its transition, so no event has told it.
+TEST(Unseen, AnswerShowsTheMinisockOfAConnectWithUnknownPort) {
+  Story story(seeing_segments());
+  Conn conn = story.client(7).connects(0ms);
+  story.waits(0ms);
+  InquiryEvent answer = with_cookie(minisock_in(TimeWait));
+  answer.local = conn.flow().local;
+  is_answered(story, 700ms, std::move(answer));
+  story.lifecycle().snapshot_begins();
+  conn.minisock_found(TimeWait, 800ms);
+  story.lifecycle().snapshot_ended();
+  EXPECT_EQ(story.lifecycle().open(), 1U) << "the walk found the same connection";
+  conn.minisock_expires(TimeWait, 61s);
+  expect_one_end(story, conn);
+}
+
+TEST(Unseen, AnswerShowsAHiddenFinToAnOrphan) {
   Story story(seeing_segments());
   orphaned(story, 7).hands_over(FinWait2, FinWait2, 102ms);
   story.waits(102ms);
@@ -77,7 +93,7 @@ TEST(Unseen, TheFinToAnOrphanWasHidden) {
   EXPECT_EQ(story.life(7).states(), std::string(kUpToFinWait2) + " 300ms+-300ms, TIME_WAIT");
 }
 
-TEST(Unseen, WhereSegmentsAreNotSeenTheMinisockTellsItsFinLater) {
+TEST(Unseen, FinIsDatedAtTheEndWithoutSegmentEvents) {
   Story story(asking_soon());
   Conn conn = orphaned(story, 7).hands_over(FinWait2, FinWait2, 102ms);
   EXPECT_TRUE(questions(story, 10s).empty());
@@ -85,7 +101,7 @@ TEST(Unseen, WhereSegmentsAreNotSeenTheMinisockTellsItsFinLater) {
   EXPECT_EQ(story.life(7).dwell(TimeWait), "60500ms+-4ms");
 }
 
-TEST(Unseen, ARequestHasBecomeASocket) {
+TEST(Unseen, AnswerShowsTheChildOfARequest) {
   Story story(asking_soon());
   story.server(7).request_starts(0ms);
   story.waits(0ms);
@@ -93,7 +109,7 @@ TEST(Unseen, ARequestHasBecomeASocket) {
   EXPECT_EQ(story.life(7).states(), "LISTEN, SYN_RECEIVED 300ms+-300ms, ESTABLISHED");
 }
 
-TEST(Unseen, TheEndOfTimeWaitIsAskedForOnceItIsOverdue) {
+TEST(Unseen, OverdueTimeWaitIsAskedAbout) {
   Story story(asking_soon());
   orphaned(story, 7).hands_over(FinWait2, TimeWait, 102ms);
   EXPECT_TRUE(questions(story, 62s).empty()) << "60 s, and the timer wheel's 2 s";
@@ -109,7 +125,7 @@ TEST(Unseen, QuestionsAreBounded) {
   EXPECT_LE(questions(story, 1s).size(), 200U);
 }
 
-TEST(Unseen, WhatStaysIsAskedForLessAndLess) {
+TEST(Unseen, QuestionsBecomeRarer) {
   Story story(asking_soon());
   closing(story);
   std::size_t asked = 0;
@@ -122,7 +138,7 @@ TEST(Unseen, WhatStaysIsAskedForLessAndLess) {
   EXPECT_LE(asked, 16U);
 }
 
-TEST(Unseen, WhatElseWasHiddenIsLookedForInAllSockets) {
+TEST(Unseen, HiddenTransitionWantsAWalk) {
   Story story;
   closing(story).segment(300ms);
   EXPECT_TRUE(story.lifecycle().wants_snapshot());

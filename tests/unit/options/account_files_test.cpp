@@ -61,7 +61,7 @@ TEST_F(AccountFilesTest, FindsAUserByNumber) {
   EXPECT_THAT(last->groups, ElementsAre(70000, 110));
 }
 
-TEST_F(AccountFilesTest, OfWhoIsNotThereItSaysNoReason) {
+TEST_F(AccountFilesTest, UnknownUserHasNoErrno) {
   errno = EBADF;
   EXPECT_FALSE(files().find("nobody-at-all"));
   EXPECT_EQ(errno, 0) << "this would be shown as why";

@@ -90,7 +90,7 @@ TEST(FlagOption, BadValuesAreNamed) {
   EXPECT_THAT(error({"--flag", "CLOSE_WAIT=5", "--flag", "x"}), HasSubstr("\"x\""));
 }
 
-TEST(FlagOption, ThatNobodyWillLiveToSeeIsRefused) {
+TEST(FlagOption, RefusesTooLongDurations) {
   // Added to a time since boot it would be a time before it, and each socket be due at once.
   EXPECT_THAT(error({"--flag", "CLOSE_WAIT=2562047h"}), StartsWith("--flag: \"2562047h\""));
   EXPECT_THAT(error({"-d", "2562047h"}), StartsWith("--duration: \"2562047h\""));
@@ -105,11 +105,10 @@ TEST(FlagOption, ComesFromAFileToo) {
       "FIN_WAIT_2=60000 CLOSED=60000 CLOSE_WAIT=5000 LAST_ACK=6000 ACCEPT=10000 orphan=65000");
 }
 
-TEST(FlagOption, ThatCanListNothingIsRefused) {
-  EXPECT_THAT(error({"leaks", "--flag", "LISTEN=5s"}),
-              StartsWith("--flag: LISTEN can list nothing"));
+TEST(FlagOption, RefusesListenWithoutWatch) {
+  EXPECT_THAT(error({"leaks", "--flag", "LISTEN=5s"}), StartsWith("--flag: LISTEN lists nothing"));
   EXPECT_THAT(error({"leaks", "--flag", "LISTEN=5s", "--watch", "1s", "-d", "5s"}),
-              StartsWith("--flag: LISTEN can list nothing"));
+              StartsWith("--flag: LISTEN lists nothing"));
   options({"leaks", "--flag", "LISTEN=5s", "--watch", "1s"});
   options({"leaks", "--flag", "LISTEN=5s", "--watch", "1s", "-d", "6s"});
   options({"--flag", "LISTEN=5s"});
@@ -118,7 +117,7 @@ TEST(FlagOption, ThatCanListNothingIsRefused) {
     options({"leaks", "--flag", std::string(state) + "=5s"});
 }
 
-TEST(FlagOption, OfAStateThatIsFilteredOutIsRefused) {
+TEST(FlagOption, RefusesAFilteredOutState) {
   const char* none = "--state: none of these has a threshold";
   EXPECT_THAT(error({"leaks", "--state", "LAST_ACK"}), StartsWith(none));
   EXPECT_THAT(error({"run", "--state", "LAST_ACK", "--", "true"}), StartsWith(none));

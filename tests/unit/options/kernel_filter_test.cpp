@@ -77,7 +77,7 @@ TEST(KernelFilter, AListThatDoesNotFitIsLeftToUserSpace) {
   EXPECT_EQ(filter.local_ports, 1) << "the others still save events";
 }
 
-TEST(KernelFilter, WhatTheKernelCannotKnowIsNotThere) {
+TEST(KernelFilter, OmitsUserSpaceFilters) {
   Filter asked{.pids = {42}, .cgroup = "/web"};
   asked.states.set(index(State::TimeWait));
   const tcpdwell_filter filter = kernel_filter(asked);

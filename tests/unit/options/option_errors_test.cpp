@@ -8,8 +8,8 @@
 
 #include <filesystem>
 
-#include "support/command_line.h"
 #include "kernel/cgroups.h"
+#include "support/command_line.h"
 
 namespace tcpdwell {
 namespace {
@@ -72,7 +72,7 @@ TEST(OptionErrors, NameTheOptionAndTheValue) {
   EXPECT_THAT(error({"--max-connections", "9999999999"}), HasSubstr("from 1 to 1000000000"));
 }
 
-TEST(OptionErrors, WhatIsNoOptionIsNamed) {
+TEST(OptionErrors, NamesAnUnknownOption) {
   EXPECT_THAT(error({"--prot", "80"}), HasSubstr("--prot"));
   EXPECT_THAT(error({"trace", "--prot=80"}), HasSubstr("--prot"));
   EXPECT_THAT(error({"-z"}), HasSubstr("-z"));
@@ -112,7 +112,7 @@ TEST(OptionErrors, ListsHaveLimits) {
   EXPECT_EQ(options({"--port", list_of(16, "80")}).filter.ports.size(), 16U);
   for (const char* option : {"--port", "--lport", "--rport"})
     EXPECT_THAT(error({option, list_of(17, "80")}),
-                StartsWith(std::string(option) + ": takes 16 values at the most"));
+                StartsWith(std::string(option) + ": takes 16 values at most"));
   EXPECT_EQ(options({"--addr", list_of(16, "::1")}).filter.addrs.size(), 16U);
   EXPECT_THAT(error({"--addr", list_of(17, "::1")}), StartsWith("--addr: takes 16 values"));
 }
@@ -170,7 +170,7 @@ class OptionCgroup : public testing::Test {
   std::string mount_ = find_cgroup2_mount(), path_, name_;
 };
 
-TEST_F(OptionCgroup, IsAPathBelowTheRootHoweverItIsWritten) {
+TEST_F(OptionCgroup, AcceptsEverySpellingOfAPath) {
   for (const std::string& text : {'/' + name_, name_, path_, path_ + '/', '/' + name_ + "//",
                                   "/./" + name_, '/' + name_ + "/../" + name_})
     EXPECT_EQ(options({"--cgroup", text}).filter.cgroup, '/' + name_) << text;
@@ -178,7 +178,7 @@ TEST_F(OptionCgroup, IsAPathBelowTheRootHoweverItIsWritten) {
   EXPECT_EQ(options({"--cgroup", mount_}).filter.cgroup, "/");
 }
 
-TEST_F(OptionCgroup, MustBeOne) {
+TEST_F(OptionCgroup, RefusesOtherPaths) {
   for (const char* text : {"/cgroup.procs", "/no/such/one", "/..", "../../../etc"})
     EXPECT_THAT(error({"--cgroup", text}), StartsWith("--cgroup: \"" + std::string(text) +
                                                       "\" is not a cgroup below " + mount_));

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "options/command_line.h"
 #include "support/command_line.h"
 #include "util/version.h"
 
@@ -16,19 +17,53 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-TEST(Options, EachCommandIsToldByItsWord) {
-  const std::vector<std::pair<Verb, std::vector<std::string>>> commands = {
-      {Verb::Trace, {"trace"}},
-      {Verb::Stats, {"stats"}},
-      {Verb::Leaks, {"leaks"}},
-      {Verb::Run, {"run", "--", "true"}},
-      {Verb::Check, {"check"}},
-      {Verb::RecordOnly, {"record", "-o", "/dev/null"}},
-      {Verb::Replay, {"replay", "/dev/null"}}};
-  for (const auto& [verb, arguments] : commands)
-    EXPECT_EQ(options(arguments).verb, verb) << arguments.front();
+TEST(Commands, AreChosenByName) {
+  const std::vector<std::vector<std::string>> lines = {{"trace"},
+                                                       {"stats"},
+                                                       {"leaks"},
+                                                       {"run", "--", "true"},
+                                                       {"check"},
+                                                       {"record", "-o", "/dev/null"},
+                                                       {"replay", "/dev/null"}};
+  ASSERT_EQ(lines.size(), all_commands().size());
+  for (const auto& arguments : lines) EXPECT_EQ(command_of(arguments), arguments.front());
+  EXPECT_EQ(command_of({}), "trace");
+}
+
+TEST(Commands, UnknownNameIsAnErrorNotATrace) {
   for (const char* word : {"tracer", "TRACE", "stat", "watch", "lead"})
-    EXPECT_THAT(error({word}), HasSubstr("not expected")) << "no command is no trace";
+    EXPECT_THAT(error({word}), HasSubstr("not expected"));
+}
+
+class PingOptions final : public CommandOptions {
+ public:
+  PingOptions() : CommandOptions("Ping.", {.failure_status = 9}) {}
+  void add_to(CLI::App& own, OptionTexts&) override { own.add_option("--count", count); }
+  std::vector<std::string> refused(const OptionTexts&) const override { return {"--strict"}; }
+  int count = 1;
+};
+
+// A row is all that a new command needs; its values stay in its own options.
+TEST(Commands, RowAddsACommand) {
+  const Subcommand table[] = {
+      all_commands().front(),
+      {"ping", []() -> std::unique_ptr<CommandOptions> { return std::make_unique<PingOptions>(); },
+       [](const Options& options) {
+         return dynamic_cast<const PingOptions&>(*options.own).count;
+       }}};
+  const auto parse = [&](std::vector<const char*> argv) {
+    argv.insert(argv.begin(), "tcpdwell");
+    return parse_options(static_cast<int>(argv.size()), argv.data(), table);
+  };
+  const auto parsed = parse({"ping", "--count", "7"});
+  const auto& options = std::get<Options>(parsed);
+  EXPECT_STREQ(options.subcommand->name, "ping");
+  EXPECT_EQ(options.subcommand->run(options), 7);
+  const auto refused = std::get<UsageError>(parse({"ping", "--strict"}));
+  EXPECT_THAT(refused.line, HasSubstr("--strict: does not go with ping"));
+  EXPECT_EQ(refused.status, 9);
+  EXPECT_THAT(std::get<Show>(parse({"--help"})).text, HasSubstr("Ping."));
+  EXPECT_THAT(std::get<UsageError>(parse({"leaks"})).line, HasSubstr("not expected"));
 }
 
 TEST(Options, Defaults) {
@@ -52,7 +87,7 @@ TEST(Options, Defaults) {
   }
 }
 
-TEST(Options, EachOneIsUnderstood) {
+TEST(Options, ParsesEachOption) {
   const Options all = options({"--json",      "--quiet",      "--verbose",
                                "--strict",    "--no-accept",  "--color",
                                "never",       "--duration",   "2m30s",
@@ -118,7 +153,7 @@ TEST(Options, ListsTakeCommasAndRepetition) {
   EXPECT_TRUE(only.only->transitions && only.only->connections);
 }
 
-TEST(Options, OnlyFlagLeavesNothingElse) {
+TEST(Options, OnlyFlagPrintsFlagsAlone) {
   const Options only = options({"--only", "flag"});
   EXPECT_FALSE(only.only->transitions || only.only->connections);
 }
@@ -164,7 +199,7 @@ TEST(OptionConfig, TakesTheLongNames) {
   }
 }
 
-TEST(OptionConfig, TheCommandLineHasTheLastWord) {
+TEST(OptionConfig, CommandLineOverridesConfig) {
   const File file("duration = \"2m\"\nport = 80\n");
   const Options read = options({"--config", file.path(), "-d", "5", "--port", "443"});
   EXPECT_EQ(read.duration, 5s);

@@ -16,7 +16,7 @@ using testing::StartsWith;
 
 TEST(StatsOptions, Defaults) {
   const Options stats = options({"stats"});
-  EXPECT_EQ(stats.verb, Verb::Stats);
+  EXPECT_STREQ(stats.subcommand->name, "stats");
   EXPECT_EQ(stats.stats.interval, 10s);
   EXPECT_EQ(stats.intervals, std::nullopt);
   EXPECT_EQ(stats.stats.by, GroupBy::State);
@@ -63,14 +63,14 @@ TEST(StatsOptions, FiltersAndStates) {
   EXPECT_THAT(stats.filter.local_ports, ElementsAre(80));
 }
 
-TEST(StatsOptions, WhatGoesWithATraceGoesWithStats) {
+TEST(StatsOptions, AcceptsTheOptionsOfTrace) {
   EXPECT_EQ(options({"stats", "--ready-file", "/r"}).ready_file, "/r");
   EXPECT_EQ(options({"stats", "--no-flags"}).thresholds.of[index(State::CloseWait)], std::nullopt);
   EXPECT_FALSE(options({"stats", "--no-accept"}).accept);
   EXPECT_EQ(options({"stats", "-d", "5s"}).duration, 5s);
 }
 
-TEST(StatsOptions, WhatWouldDoNothingIsRefused) {
+TEST(StatsOptions, RefusesOptionsWithoutEffect) {
   EXPECT_NE(error({"stats", "--flag", "ACCEPT=1s"}).find("no row for ACCEPT"), std::string::npos);
   EXPECT_THAT(error({"stats", "--only", "flag"}), StartsWith("--only: does not go with stats"));
   for (const char* option : {"--by=owner", "--rows=3", "--histogram=LISTEN"}) {
@@ -82,7 +82,7 @@ TEST(StatsOptions, WhatWouldDoNothingIsRefused) {
   error({"leaks", "5"});
 }
 
-TEST(StatsOptions, HelpSaysWhatThereIs) {
+TEST(StatsOptions, HelpListsItsOptions) {
   const std::string help = shown({"stats", "--help"});
   for (const char* word : {"INTERVAL", "COUNT", "--by", "--rows", "--histogram", "--port"})
     EXPECT_THAT(help, HasSubstr(word));

@@ -75,7 +75,7 @@ class LossMonitorTest : public testing::Test, private Sink {
   std::vector<TransitionRecord> told_;
 };
 
-TEST_F(LossMonitorTest, TellsTheTableOfALossBeforeWhatWasQueuedAfterIt) {
+TEST_F(LossMonitorTest, LossPrecedesLaterRecords) {
   auto closes = connects();
   closes.from = 1;
   closes.to = 4;
@@ -105,7 +105,7 @@ TEST_F(LossMonitorTest, HandsEventsToTheTableAndCountsThem) {
   EXPECT_EQ(end().transitions, 1U);
 }
 
-TEST_F(LossMonitorTest, WhatWasAskedForIsNoEvent) {
+TEST_F(LossMonitorTest, SnapshotRecordsAreNoEvents) {
   auto found = record<tcpdwell_snapshot>(TCPDWELL_SNAPSHOT, TCPDWELL_FULL);
   found.cookie = 7;
   found.flow.family = TCPDWELL_FAMILY_IPV4;
@@ -116,7 +116,7 @@ TEST_F(LossMonitorTest, WhatWasAskedForIsNoEvent) {
   EXPECT_EQ(end().events, 0U);
 }
 
-TEST_F(LossMonitorTest, DamageIsALossThatIsToldOnce) {
+TEST_F(LossMonitorTest, DamageIsReportedOnce) {
   const std::array<std::byte, 200> noise{};
   drain(noise);
   drain(std::span(noise).first(3));
@@ -130,7 +130,7 @@ TEST_F(LossMonitorTest, DamageIsALossThatIsToldOnce) {
   EXPECT_EQ(pipeline_.last_at(), Nanos{0}) << "it has no time";
 }
 
-TEST_F(LossMonitorTest, AFullRingIsToldByWhatWasLostSince) {
+TEST_F(LossMonitorTest, FullRingReportsNewLosses) {
   loss_monitor_.check_ring_loss(shared_, 1s);
   EXPECT_EQ(losses(), "");
   shared_.lost_events = 5;
@@ -144,7 +144,7 @@ TEST_F(LossMonitorTest, AFullRingIsToldByWhatWasLostSince) {
   EXPECT_EQ(end().transitions_lost, 2U);
 }
 
-TEST_F(LossMonitorTest, MissedProgramsAreALossAndWhatTheyWouldHaveIgnoredMayBeOne) {
+TEST_F(LossMonitorTest, SkippedProgramsCountAsLosses) {
   loss_monitor_.check_missed({}, 1s);
   loss_monitor_.check_missed({.transitions = 2, .at_most = 9}, 2s);
   loss_monitor_.check_missed({.transitions = 2, .at_most = 9}, 3s);
@@ -154,7 +154,7 @@ TEST_F(LossMonitorTest, MissedProgramsAreALossAndWhatTheyWouldHaveIgnoredMayBeOn
   EXPECT_EQ(end().transitions_lost, 2U);
 }
 
-TEST_F(LossMonitorTest, WhatWasLostBeforeItBeganIsSomebodyElses) {
+TEST_F(LossMonitorTest, IgnoresLossesFromBeforeTheSession) {
   shared_.lost_events = 5;
   shared_.lost_transitions = 2;
   loss_monitor_.begin(shared_, {.transitions = 3, .at_most = 4});

@@ -37,7 +37,7 @@ TEST(Signals, KillIsReadWithItsOrigin) {
             0);
 }
 
-TEST(Signals, AnAlarmIsTheKernels) {
+TEST(Signals, AlarmCountsAsKernelSignal) {
   EXPECT_EQ(in_a_fork([] {
               Signals signals(Signals::For::Run);
               ::ualarm(1000, 0);
@@ -48,7 +48,7 @@ TEST(Signals, AnAlarmIsTheKernels) {
             0);
 }
 
-TEST(Signals, OfATraceAreThreeAndAlsoTheIgnoredOnes) {
+TEST(Signals, TraceReadsThreeSignalsEvenIfIgnored) {
   EXPECT_EQ(in_a_fork([] {
               ::signal(SIGINT, SIG_IGN);
               Signals signals;
@@ -74,17 +74,17 @@ TEST(Signals, JobControlIsLeftAlone) {
             0);
 }
 
-TEST(IsForCommand, WhatSomebodySentToUs) {
+TEST(IsForCommand, SignalsSentToUs) {
   for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGWINCH, SIGRTMIN})
     EXPECT_TRUE(is_for_command({.number = number, .by_kernel = false}, {})) << number;
 }
 
-TEST(IsForCommand, NotWhatTheTerminalSentToBoth) {
+TEST(IsForCommand, NotTerminalSignalsToBoth) {
   for (const int number : {SIGINT, SIGQUIT, SIGHUP, SIGWINCH})
     EXPECT_FALSE(is_for_command({.number = number, .by_kernel = true}, {})) << number;
 }
 
-TEST(IsForCommand, WhatTheTerminalSentToOurGroupIfItIsNotInIt) {
+TEST(IsForCommand, TerminalSignalsIfCommandLeftTheGroup) {
   for (const int number : {SIGINT, SIGQUIT, SIGHUP, SIGWINCH})
     EXPECT_TRUE(is_for_command({.number = number, .by_kernel = true}, {.same_group = false}));
 }

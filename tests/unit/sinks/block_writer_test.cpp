@@ -91,7 +91,7 @@ std::string numbered(std::size_t i) {
   return std::to_string(i) + std::string(100 + i % 700, 'x') + '\n';
 }
 
-TEST_F(BlockWriterTest, ACallerIsNotKeptWhileTheDiskStalls) {
+TEST_F(BlockWriterTest, CallerDoesNotWaitForAStalledDisk) {
   BlockWriter writer(fd_.get(), 64 * kBlock, disk_.write());
   disk_.stall();
   std::string wanted;
@@ -126,7 +126,7 @@ TEST_F(BlockWriterTest, ManyBlocksGoThroughFew) {
   EXPECT_TRUE(content(path_) == wanted);
 }
 
-TEST_F(BlockWriterTest, ALineIsNotInTwoBlocks) {
+TEST_F(BlockWriterTest, LineStaysInOneBlock) {
   std::size_t torn = 0, bytes = 0;
   BlockWriter writer(fd_.get(), 64 * kBlock, [&](int, const iovec* parts, int count) {
     std::size_t size = 0;
@@ -201,7 +201,7 @@ TEST_F(BlockWriterTest, AFullBacklogRefusesWholeLines) {
   EXPECT_TRUE(writer.add("room again\n"));
 }
 
-TEST_F(BlockWriterTest, TheMemoryOfAStallIsGivenBackWithoutBeingAsked) {
+TEST_F(BlockWriterTest, ReleasesTheMemoryOfAStall) {
   BlockWriter writer(fd_.get(), 64 * kBlock, disk_.write(), std::chrono::milliseconds(20));
   disk_.stall();
   const std::string line = std::string(kBlock - 1, 'x') + '\n';
@@ -213,7 +213,7 @@ TEST_F(BlockWriterTest, TheMemoryOfAStallIsGivenBackWithoutBeingAsked) {
   EXPECT_EQ(content(path_).size(), 48 * kBlock);
 }
 
-TEST_F(BlockWriterTest, TheMemoryOfAStallIsKeptForTheNextOne) {
+TEST_F(BlockWriterTest, KeepsTheMemoryOfARecentStall) {
   BlockWriter writer(fd_.get(), 64 * kBlock, disk_.write(), std::chrono::hours(1));
   const std::string line = std::string(kBlock - 1, 'x') + '\n';
   std::size_t memory = 0;
@@ -227,7 +227,7 @@ TEST_F(BlockWriterTest, TheMemoryOfAStallIsKeptForTheNextOne) {
   }
 }
 
-TEST_F(BlockWriterTest, AFailureIsTheCallersAtTheNextFlush) {
+TEST_F(BlockWriterTest, NextFlushReportsAFailure) {
   BlockWriter writer(fd_.get(), 4 * kBlock, disk_.write());
   disk_.fill_up(ENOSPC, 1'000);
   writer.add(std::string(3'000, 'x'));
@@ -263,7 +263,7 @@ TEST_F(BlockWriterTest, NothingIsWrittenAfterAFailure) {
   EXPECT_EQ(content(path_), "") << "there would be a gap before it";
 }
 
-TEST_F(BlockWriterTest, AnotherFileGetsWhatComesAfterAndNothingElse) {
+TEST_F(BlockWriterTest, NextFileGetsOnlyLaterLines) {
   const std::string second = directory_.file("second");
   UniqueFd old = make(path_);
   const int number = old.get();
@@ -303,7 +303,7 @@ TEST_F(BlockWriterTest, TheNextDescriptorDoesNotFailWithTheOneBefore) {
   EXPECT_EQ(content(path_), "after\n");
 }
 
-TEST_F(BlockWriterTest, EndsWithWhatWasHandedOver) {
+TEST_F(BlockWriterTest, DestructorWritesFlushedLines) {
   disk_.stall();
   std::thread disk;
   {
@@ -319,7 +319,7 @@ TEST_F(BlockWriterTest, EndsWithWhatWasHandedOver) {
   EXPECT_TRUE(content(path_).starts_with("one\n"));
 }
 
-TEST_F(BlockWriterTest, ItsThreadTakesNoSignalOfTheLoopAndHasNoRights) {
+TEST_F(BlockWriterTest, ThreadHasNoCapabilitiesAndBlocksSignals) {
   bool all_blocked = true;
   std::string status;
   BlockWriter writer(fd_.get(), 4 * kBlock, [&](int, const iovec* parts, int) {

@@ -48,7 +48,7 @@ TEST(CheckReport, Json) {
       "\n");
 }
 
-TEST(CheckReport, JsonOfWhatIsAmiss) {
+TEST(CheckReport, JsonOfProblems) {
   CheckReport report = ailing();
   report.traceable = false;
   report.sysctls.clear();
@@ -74,8 +74,8 @@ TEST(CheckReport, Text) {
             "missing: no more\n"
             "         less\n"
             "\n"
-            "TIME_WAIT lasts 60.000s to 62.048s here: the kernel's timers round 60.000s up, by "
-            "2.048s at the most\n"
+            "TIME_WAIT lasts 60.000s to 62.048s here: kernel timers round 60.000s up, by "
+            "at most 2.048s\n"
             "\n"
             "sysctls of network namespace 4026531840:\n"
             "SYSCTL                              VALUE  WHAT IT MEANS HERE\n"
@@ -83,12 +83,12 @@ TEST(CheckReport, Text) {
             "net.ipv4.ip_local_port_range  32768 60999  many ports\n"
             "net.ipv4.tcp_rto_max_ms                 -  not in this kernel\n"
             "\n"
-            "set at boot, and not what it looks like:\n"
+            "settings applied at boot that do not do what they seem to:\n"
             "/etc/sysctl.d/a.conf:3: net.ipv4.tcp_fack\n"
             "         has no effect\n");
 }
 
-TEST(CheckReport, QuietIsWhatIsAmiss) {
+TEST(CheckReport, QuietPrintsOnlyProblems) {
   EXPECT_EQ(check_text(healthy(), {.color = true, .header = false}), "");
   EXPECT_EQ(check_text(ailing(), {.header = false}),
             "missing: no this\n"

@@ -27,7 +27,7 @@ std::string printable(std::string_view bytes) {
 
 const std::string kBad = "\xef\xbf\xbd";  // U+FFFD
 
-TEST(JsonString, WhatIsHarmlessStays) {
+TEST(JsonString, KeepsHarmlessText) {
   EXPECT_EQ(json(""), R"("")");
   EXPECT_EQ(json("nginx: worker"), R"("nginx: worker")");
   EXPECT_EQ(json("/a/b</script>"), R"("/a/b</script>")");
@@ -36,7 +36,7 @@ TEST(JsonString, WhatIsHarmlessStays) {
 }
 
 // Eight bytes are looked at together: it must not matter with which others, and where.
-TEST(JsonString, EachByteIsTheSameAnywhere) {
+TEST(JsonString, EscapesAByteAtAnyPosition) {
   for (unsigned byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
     const std::string alone = json(std::string(1, c));
@@ -88,7 +88,7 @@ const NotUtf8 kNotUtf8[] = {
     {"four bytes cut to three", "\xf0\x9f\x98", 3},
 };
 
-TEST(JsonString, WhatIsNotUtf8IsReplaced) {
+TEST(JsonString, ReplacesInvalidUtf8) {
   for (const auto& [what, bytes, units] : kNotUtf8) {
     std::string wanted = "\"a";
     for (std::size_t i = 0; i < units; ++i) wanted += kBad;
@@ -101,7 +101,7 @@ TEST(JsonString, ATruncatedSequenceDoesNotSwallowAQuote) {
   EXPECT_EQ(json("\xe2\"x"), "\"" + kBad + "\\\"x\"");
 }
 
-TEST(Printable, WhatIsHarmlessStays) {
+TEST(Printable, KeepsHarmlessText) {
   EXPECT_EQ(printable("nginx: worker \xe2\x82\xac"), "nginx: worker \xe2\x82\xac");
   EXPECT_EQ(printable(R"(a"b\c)"), R"(a"b\c)");
 }

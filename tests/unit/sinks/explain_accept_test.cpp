@@ -5,10 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/flags.h"
 #include "sinks/explain.h"
 #include "sinks/leak_report.h"
 #include "sinks/ndjson_sink.h"
+#include "support/flags.h"
 
 namespace tcpdwell {
 namespace {
@@ -45,7 +45,7 @@ TEST(ExplainAccept, OneConnection) {
                                     "at its connection limit, or still starting"));
 }
 
-TEST(ExplainAccept, TheMasterIsNeverNamed) {
+TEST(ExplainAccept, NamesWorkersNotTheMaster) {
   const LeakGroup group = group_of(queued());
   EXPECT_EQ(holder_text(group), "gunicorn[8] +1");
   EXPECT_THAT(explain(group).what, Not(HasSubstr("[7]")));
@@ -53,7 +53,7 @@ TEST(ExplainAccept, TheMasterIsNeverNamed) {
   EXPECT_THAT(explain(group).next, Not(HasSubstr("-p 7")));
 }
 
-TEST(ExplainAccept, NobodyIsToCloseAListener) {
+TEST(ExplainAccept, NeverAdvisesToCloseAListener) {
   for (const bool alive : {true, false}) {
     const Explanation text = explain(group_of(queued()), alive);
     for (const char* wrong : {"must close", "still open", "close()"}) {
@@ -63,7 +63,7 @@ TEST(ExplainAccept, NobodyIsToCloseAListener) {
   }
 }
 
-TEST(ExplainAccept, OneQueueIsOneGroupWhateverItHolds) {
+TEST(ExplainAccept, OneQueueIsOneGroup) {
   std::vector<FlagRecord> flags = {queued(50000), queued(50001, State::CloseWait),
                                    queued(50002, State::Closed), queued(50003)};
   flags[3].socket.flow.remote = endpoint(Family::Ipv6, "2001:db8::2", 50003);
@@ -79,13 +79,13 @@ TEST(ExplainAccept, OneQueueIsOneGroupWhateverItHolds) {
   EXPECT_EQ(group_leaks(flags).size(), 2U) << "SO_REUSEPORT: a queue each";
 }
 
-TEST(ExplainAccept, OneThatThePeerHasLeft) {
+TEST(ExplainAccept, ConnectionClosedByThePeer) {
   EXPECT_THAT(what(queued(50000, State::CloseWait)),
               HasSubstr("for 12.000s (the peer has closed it meanwhile); "));
   EXPECT_THAT(what(queued(50000, State::Closed)), HasSubstr(" (it was reset meanwhile); "));
 }
 
-TEST(ExplainAccept, WhatWasDropped) {
+TEST(ExplainAccept, ShowsDroppedSyns) {
   FlagRecord flag = queued();
   flag.queue->syns_dropped = 7;
   EXPECT_THAT(what(flag), HasSubstr(": full; 7 SYNs dropped at this listener; gunicorn"));
@@ -98,13 +98,13 @@ TEST(ExplainAccept, WhatWasDropped) {
   EXPECT_THAT(what(flag), Not(HasSubstr("namespace"))) << "nothing to tell";
 }
 
-TEST(ExplainAccept, WhoeverCannotBeSeen) {
+TEST(ExplainAccept, NamesAHiddenListenerHolder) {
   FlagRecord flag = queued();
   flag.holders.clear();
   flag.queue->should_accept.clear();
-  EXPECT_THAT(what(flag), HasSubstr("; no process seen from here holds its listener"));
+  EXPECT_THAT(what(flag), HasSubstr("; no process visible here holds its listener"));
   flag.queue->hidden_holder = holder(0, "app\033[2J", 0).process;
-  EXPECT_THAT(what(flag), HasSubstr("its listener is held in another pid namespace, by app"));
+  EXPECT_THAT(what(flag), HasSubstr("its listener is held by app"));
   EXPECT_EQ(what(flag).find('\033'), std::string::npos);
 }
 
@@ -128,8 +128,8 @@ TEST(ExplainAccept, NamesTheListenerThatTproxyChose) {
   flag.queue->port = 8080;
   EXPECT_THAT(what(flag), HasSubstr("queue of port 8080, for"));
   flag.queue->port = 3128;
-  EXPECT_THAT(what(flag), HasSubstr("in the accept queue of port 3128 (TPROXY: it gets those to "
-                                    "port 8080), for 12.000s"));
+  EXPECT_THAT(what(flag), HasSubstr("in the accept queue of port 3128 (TPROXY redirects port "
+                                    "8080 to it), for 12.000s"));
 }
 
 TEST(ExplainAccept, JsonHasTheQueueAndAllHolders) {

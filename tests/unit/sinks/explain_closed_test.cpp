@@ -7,8 +7,8 @@
 
 #include <cerrno>
 
-#include "support/flags.h"
 #include "sinks/explain.h"
+#include "support/flags.h"
 
 namespace tcpdwell {
 namespace {
@@ -33,12 +33,11 @@ TEST(ExplainClosed, SaysHowTheConnectionEnded) {
   EXPECT_EQ(of(dead(Ended::Fin)).what,
             "the connection was closed by both sides 2m10s ago, and fd 9 of python3[4711] is still "
             "open");
-  EXPECT_THAT(of(dead(Ended::Timeout)).what,
-              HasSubstr("was given up, as the peer did not answer any more, 2m10s ago, and"));
+  EXPECT_THAT(of(dead(Ended::Timeout)).what, HasSubstr("the connection timed out 2m10s ago, and"));
   EXPECT_THAT(of(dead(Ended::Unknown)).what, HasSubstr("the connection ended 2m10s ago, and"));
 }
 
-TEST(ExplainClosed, SaysItOfMany) {
+TEST(ExplainClosed, ExplainsAGroup) {
   const FlagRecord flag = dead(Ended::ResetReceived);
   std::vector<FlagRecord> flags(20, flag);
   EXPECT_THAT(explain(group_leaks(flags)[0]).what,
@@ -48,21 +47,21 @@ TEST(ExplainClosed, SaysItOfMany) {
   EXPECT_THAT(explain(group_leaks(flags)[0]).what, HasSubstr("20 connections ended, the oldest"));
 }
 
-TEST(ExplainClosed, AnErrorThatNobodyFetchedIsADifferentMistake) {
+TEST(ExplainClosed, UnreadErrorHasItsOwnAdvice) {
   FlagRecord flag = dead(Ended::Unknown);
   EXPECT_EQ(of(flag).next,
             "find where python3 handles the error but does not close(): strace -f -p 4711 -e "
             "trace=%network,close");
   flag.pending_error = ECONNRESET;
   EXPECT_THAT(of(flag).what, HasSubstr("the connection was reset 2m10s ago"));
-  EXPECT_THAT(of(flag).what, HasSubstr("; ECONNRESET was never fetched from it"));
-  EXPECT_THAT(of(flag).next, HasSubstr("let python3 watch its idle connections"));
+  EXPECT_THAT(of(flag).what, HasSubstr("; its pending ECONNRESET was never read"));
+  EXPECT_THAT(of(flag).next, HasSubstr("make python3 poll its idle connections"));
 }
 
-TEST(ExplainClosed, DataThatNobodyReads) {
+TEST(ExplainClosed, UnreadData) {
   FlagRecord flag = dead(Ended::ResetReceived, Cause::DataUnread);
   flag.unread_bytes = 26;
-  EXPECT_THAT(of(flag).what, HasSubstr("; 26 bytes that came before are unread, and fd 9"));
+  EXPECT_THAT(of(flag).what, HasSubstr("; 26 bytes received before that are unread, and fd 9"));
   EXPECT_THAT(of(flag).next, HasSubstr("doing instead of read()"));
 }
 

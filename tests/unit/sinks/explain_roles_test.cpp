@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/flags.h"
 #include "sinks/explain.h"
+#include "support/flags.h"
 
 namespace tcpdwell {
 namespace {
@@ -86,12 +86,12 @@ TEST(Roles, OfARelayTheOtherPeerMustClose) {
   const LeakGroup ended = Relay().group(State::CloseWait);
   EXPECT_EQ(
       explain(ended).what,
-      "the peer closed 2m10s ago; python3[4711] in web.service seems to relay: it passed that "
-      "on to 10.0.0.9:5432 and waits for that peer to close, too; fd 9 of python3[4711] in "
+      "the peer closed 2m10s ago; python3[4711] in web.service seems to relay: it forwarded "
+      "the close to 10.0.0.9:5432 and waits for that peer to close, too; fd 9 of python3[4711] in "
       "web.service is still open");
   EXPECT_EQ(explain(ended).next,
             "find out why the application at 10.0.0.9:5432 does not close its side; a timeout for "
-            "half-closed connections in python3 bounds this");
+            "half-closed connections in python3 limits how long this lasts");
   const LeakGroup shut = Relay().group(State::FinWait2);
   EXPECT_EQ(explain(shut).what,
             "this side was shut down 2m10s ago and the peer has not closed since; python3[4711] in "
@@ -125,23 +125,23 @@ TEST(Roles, OfAnInheritedDescriptorTheMakerIsToBlame) {
                                    "accepted it and started sleep[13], which inherited the "
                                    "descriptor"));
   EXPECT_THAT(next(flag),
-              AllOf(HasSubstr("let uploader open its sockets with SOCK_CLOEXEC"),
+              AllOf(HasSubstr("make uploader open its sockets with SOCK_CLOEXEC"),
                     HasSubstr("until sleep ends, this one stays open"), Not(HasSubstr("strace"))));
   flag.socket.owner->via = Via::Connect;
   EXPECT_THAT(what(flag), HasSubstr("; uploader[12] connected it and started"));
 }
 
-TEST(Roles, OfAnOlderSocketWhoListensMostLikelyMadeIt) {
+TEST(Roles, ListenerProbablyAcceptedAnOlderSocket) {
   FlagRecord flag = stuck_server();
   flag.socket.owner = owner_of(13, "sleep", Via::Fd);
   flag.holders = {holder(13, "sleep", 6)};
   flag.inherited_from = owner_of(12, "uploader").process;
   EXPECT_THAT(what(flag), HasSubstr("; uploader[12], which listens on port 8080, most likely "
                                     "accepted it and started sleep[13], which inherited"));
-  EXPECT_THAT(next(flag), HasSubstr("let uploader open its sockets with SOCK_CLOEXEC"));
+  EXPECT_THAT(next(flag), HasSubstr("make uploader open its sockets with SOCK_CLOEXEC"));
 }
 
-TEST(Roles, WhatWasHandedOnIsTheHandlersToClose) {
+TEST(Roles, ReceiverOfAPassedSocketMustCloseIt) {
   FlagRecord flag = stuck_server();
   flag.socket.owner = owner_of(12, "sshd", Via::Accept);
   flag.holders = {holder(13, "sshd", 5)};
@@ -152,17 +152,17 @@ TEST(Roles, WhatWasHandedOnIsTheHandlersToClose) {
       << "as its stdin, as inetd does";
 }
 
-TEST(Roles, AStoppedProcessIsWokenUp) {
+TEST(Roles, StoppedProcessIsToBeResumed) {
   EXPECT_THAT(what(held_by(facts(4711, 'T'))),
               HasSubstr("; python3[4711] is stopped by a signal (state T) and does nothing until "
                         "it gets SIGCONT"));
   EXPECT_EQ(next(held_by(facts(4711, 'T'))),
-            "find out who stopped python3[4711], then let it go on: kill -CONT 4711");
+            "find out what stopped python3[4711], then resume it: kill -CONT 4711");
   EXPECT_THAT(next(held_by(facts(4711, 't'))), HasSubstr("grep TracerPid /proc/4711/status"));
   EXPECT_THAT(next(held_by(facts(4711, 'D'))), HasSubstr("cat /proc/4711/stack"));
 }
 
-TEST(Roles, AReachedDescriptorLimitIsTold) {
+TEST(Roles, ReachedDescriptorLimitIsReported) {
   FlagRecord flag = held_by(facts(4711));
   flag.processes[0].descriptors = 1024;
   flag.processes[0].descriptor_limit = 1024;
@@ -185,30 +185,31 @@ FlagRecord closed_window(State state) {
 TEST(Roles, BehindAClosedWindowThePeerDoesNotRead) {
   EXPECT_THAT(what(closed_window(State::CloseWait)),
               HasSubstr("the peer closed 2m10s ago, but 2,543,616 bytes are unsent: the peer "
-                        "answers, but takes no more data (its window is closed); fd 9 of"));
+                        "answers, but accepts no more data (its window is closed); fd 9 of"));
   EXPECT_THAT(next(closed_window(State::CloseWait)),
               HasSubstr("find out why the application at 10.0.0.2 does not read: ss -tinoe dst"));
   FlagRecord orphaned = closed_window(State::FinWait1);
   orphaned.holders.clear();
   orphaned.attached = false;
   EXPECT_EQ(what(orphaned),
-            "in FIN_WAIT_1 for 2m10s; 2,543,616 bytes are unsent: the peer answers, but takes no "
-            "more data (its window is closed); nobody holds it any more, and the kernel gives up "
-            "by itself after some minutes");
+            "in FIN_WAIT_1 for 2m10s; 2,543,616 bytes are unsent: the peer answers, but accepts no "
+            "more data (its window is closed); no process holds it, and the kernel gives up "
+            "after some minutes");
   EXPECT_THAT(next(orphaned), AllOf(Not(HasSubstr("FIN is lost")), Not(HasSubstr("loses")),
                                     Not(HasSubstr("gone")), HasSubstr("does not read")));
 }
 
-TEST(Roles, WhatIsRetransmittedIsTheNetworks) {
+TEST(Roles, RetransmitsPointToTheNetwork) {
   FlagRecord flag = closed_window(State::LastAck);
   flag.send_wait = SendWait::Retransmit;
-  EXPECT_THAT(what(flag), HasSubstr("are sent again and again: no acknowledgment comes"));
-  EXPECT_THAT(next(flag), HasSubstr("see whether the peer takes data and the network carries it"));
+  EXPECT_THAT(what(flag), HasSubstr("are retransmitted repeatedly: the peer does not acknowledge"));
+  EXPECT_THAT(next(flag),
+              HasSubstr("check whether the peer reads data and the network delivers it"));
   flag.unsent_bytes = 0;
-  EXPECT_THAT(next(flag), HasSubstr("see whether the network loses the FIN or the peer is gone"));
+  EXPECT_THAT(next(flag), HasSubstr("check whether the network loses the FIN or the peer is gone"));
 }
 
-TEST(Roles, TheOtherEndOnThisHostIsNamedAndLookedAt) {
+TEST(Roles, LocalOtherEndIsNamedWithACommand) {
   FlagRecord flag = half_closed_client();
   flag.other_end =
       OtherEnd{.process = owner_of(123, "server").process, .fd = 5, .state = State::CloseWait};
@@ -225,7 +226,7 @@ TEST(Roles, TheOtherEndOnThisHostIsNamedAndLookedAt) {
                                    "FIN_WAIT_2"));
 }
 
-TEST(Roles, WhoDoesNotReadOnThisHostIsToldWithWhatItLeaves) {
+TEST(Roles, LocalPeerThatDoesNotReadIsNamedWithItsUnreadBytes) {
   FlagRecord flag = closed_window(State::FinWait1);
   flag.other_end = OtherEnd{.process = owner_of(123, "client").process,
                             .fd = 4,
@@ -236,7 +237,7 @@ TEST(Roles, WhoDoesNotReadOnThisHostIsToldWithWhatItLeaves) {
   EXPECT_EQ(next(flag), "find out why client[123] does not read: strace -f -p 123");
 }
 
-TEST(Roles, WhatToRunFitsTheRuntime) {
+TEST(Roles, CommandFitsTheRuntime) {
   const auto step = [](Runtime runtime, const Surroundings* here = nullptr) {
     return next(held_by(facts(4711, 'S', runtime), Cause::DataUnread), here);
   };
@@ -250,7 +251,7 @@ TEST(Roles, WhatToRunFitsTheRuntime) {
   EXPECT_THAT(step(Runtime::Node, &here), EndsWith(": strace -f -p 4711"));
 }
 
-TEST(Roles, AThreadThatHasEndedIsNotTraced) {
+TEST(Roles, StraceUsesALivingThread) {
   FlagRecord flag = held_by(facts(4711));
   flag.processes[0].live_thread = 4790;
   EXPECT_THAT(next(flag), HasSubstr("strace -f -p 4790 "));

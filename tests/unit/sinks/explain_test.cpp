@@ -26,7 +26,7 @@ LeakGroup twelve(FlagRecord flag) {
   return group_leaks(flags)[0];
 }
 
-TEST(Explain, TheClassicalLeak) {
+TEST(Explain, EofRead) {
   const FlagRecord flag = stuck_server(Cause::EofRead);
   EXPECT_EQ(what(flag),
             "the peer closed 2m10s ago; nothing is left to read, and fd 9 of python3[4711] in "
@@ -37,41 +37,41 @@ TEST(Explain, TheClassicalLeak) {
       "trace=read,readv,recvfrom,recvmsg,shutdown,close");
 }
 
-TEST(Explain, DataThatNobodyReads) {
+TEST(Explain, DataUnread) {
   FlagRecord flag = stuck_server(Cause::DataUnread);
   flag.unread_bytes = 4096;
   EXPECT_EQ(what(flag),
-            "the peer closed 2m10s ago; 4,096 bytes that came before are unread, and fd 9 of "
+            "the peer closed 2m10s ago; 4,096 bytes received before that are unread, and fd 9 of "
             "python3[4711] in web.service is still open");
   EXPECT_EQ(next(flag), "see what python3 is doing instead of read(): strace -f -p 4711");
   flag.unread_bytes = 1;
-  EXPECT_THAT(what(flag), HasSubstr("; 1 byte that came before is unread"));
+  EXPECT_THAT(what(flag), HasSubstr("; 1 byte received before that is unread"));
   flag.unread_bytes.reset();
-  EXPECT_THAT(what(flag), HasSubstr("; data that came before is unread"));
+  EXPECT_THAT(what(flag), HasSubstr("; data received before that is unread"));
 }
 
-TEST(Explain, DataThatThePeerDoesNotTake) {
+TEST(Explain, Sending) {
   FlagRecord flag = stuck_server(Cause::Sending);
   flag.unsent_bytes = 70000;
   EXPECT_EQ(what(flag),
             "the peer closed 2m10s ago, but 70,000 bytes are not acknowledged by the peer; fd 9 of "
             "python3[4711] in web.service is still open");
   EXPECT_EQ(next(flag),
-            "see whether the peer takes data and the network carries it: ss -tino dst 10.0.0.2");
+            "check whether the peer reads data and the network delivers it: ss -tino dst 10.0.0.2");
 }
 
-TEST(Explain, AnEndOfStreamThatNobodyFetches) {
+TEST(Explain, EofUnread) {
   FlagRecord flag = stuck_server(Cause::EofUnread);
   EXPECT_EQ(what(flag),
-            "the peer closed 2m10s ago; all data has been read, but not the end of stream behind "
-            "it, and fd 9 of python3[4711] in web.service is still open");
+            "the peer closed 2m10s ago; all data has been read, but not the end of stream, "
+            "and fd 9 of python3[4711] in web.service is still open");
   EXPECT_EQ(next(flag), "see what python3 is doing instead of read(): strace -f -p 4711")
       << "a server waits for its clients to say something";
   flag.socket.role = Role::Client;
-  EXPECT_THAT(next(flag), HasSubstr("let python3 watch its idle connections for reading"));
+  EXPECT_THAT(next(flag), HasSubstr("make python3 poll its idle connections for reading"));
 }
 
-TEST(Explain, AConnectionThatNobodyAccepts) {
+TEST(Explain, NotAccepted) {
   FlagRecord flag = stuck_server(Cause::NotAccepted);
   flag.holders = {holder(7, "nginx", 6)};
   EXPECT_EQ(what(flag),
@@ -84,35 +84,34 @@ TEST(Explain, AConnectionThatNobodyAccepts) {
   flag.holders.clear();
   EXPECT_THAT(
       what(flag),
-      HasSubstr(": the listening application (in a pid namespace that is not seen from here, or "
-                "with no descriptor) has not accepted it"));
+      HasSubstr(": the listening application (in a pid namespace that is not visible here, or "
+                "without a descriptor) has not accepted it"));
 }
 
 TEST(Explain, AHalfClosedConnection) {
   const FlagRecord flag = half_closed_client();
   EXPECT_EQ(what(flag),
             "this side was shut down 2m10s ago and the peer has not closed since; fd 9 of "
-            "python3[4711] in web.service is still open, and while that is so no timeout ends "
-            "this");
+            "python3[4711] in web.service is still open, so no timeout ends this");
   EXPECT_EQ(next(flag),
-            "let python3 wait for the peer with a timeout after shutdown(), and then close()");
+            "make python3 wait for the peer with a timeout after shutdown(), then close()");
 }
 
 TEST(Explain, AnOrphan) {
   FlagRecord flag = orphan();
   EXPECT_EQ(
       what(flag),
-      "this side was shut down 66.000s ago and the peer has not closed since; nobody holds it "
-      "any more (owner was python3[4711]), and the kernel ends it by itself "
+      "this side was shut down 66.000s ago and the peer has not closed since; no process holds "
+      "it (owner was python3[4711]), and the kernel will end it "
       "(net.ipv4.tcp_fin_timeout)");
   EXPECT_EQ(next(flag),
             "nothing to do on this host; if there are many, find out why 10.0.0.9:5432 does not "
             "close its side");
   flag.socket.owner.reset();
-  EXPECT_THAT(what(flag), HasSubstr("nobody holds it any more, and the kernel"));
+  EXPECT_THAT(what(flag), HasSubstr("no process holds it, and the kernel"));
 }
 
-TEST(Explain, AnyOtherStateIsHowLongAndWho) {
+TEST(Explain, OtherStatesShowDwellAndHolder) {
   FlagRecord flag = stuck_server(Cause::None);
   flag.state = State::Established;
   EXPECT_EQ(what(flag),
@@ -130,7 +129,7 @@ TEST(Explain, AnyOtherStateIsHowLongAndWho) {
   }
 }
 
-TEST(Explain, AnAgeThatIsNotExactSaysSo) {
+TEST(Explain, InexactAgesAreMarked) {
   FlagRecord flag = stuck_server();
   flag.dwell.error.reset();
   EXPECT_THAT(what(flag), HasSubstr("the peer closed at least 2m10s ago;"));
@@ -156,13 +155,14 @@ TEST(Explain, AProcessMayHoldItTwice) {
                                     "still open on it: all must be closed"));
 }
 
-TEST(Explain, NobodyHoldsIt) {
+TEST(Explain, NoVisibleHolder) {
   FlagRecord flag = stuck_server();
   flag.holders.clear();
-  EXPECT_THAT(what(flag), HasSubstr("no process seen from here has it open (it may be on its way "
-                                    "through a unix socket, registered with io_uring, used by the "
-                                    "kernel itself, or in another pid namespace); its owner was "
-                                    "python3[4711]"));
+  EXPECT_THAT(what(flag),
+              HasSubstr("no process visible here has it open (it may be in flight "
+                        "over a unix socket, registered with io_uring, used by the "
+                        "kernel itself, or open in another pid namespace); its owner was "
+                        "python3[4711]"));
   EXPECT_EQ(next(flag), "find what still uses it: ss -tnpoe dst 10.0.0.2");
   flag.socket.owner.reset();
   EXPECT_THAT(what(flag), Not(HasSubstr("owner")));
@@ -175,7 +175,7 @@ TEST(Explain, AHolderInAnotherPidNamespaceHasNoPid) {
   EXPECT_EQ(next(flag), "find where java is done with a connection but does not close() it");
 }
 
-TEST(Explain, TheServiceIsNotThatOfAnotherCgroup) {
+TEST(Explain, OmitsTheServiceOfAnotherCgroup) {
   FlagRecord flag = stuck_server();
   flag.socket.owner->process.cgroup_id = 1;
   flag.holders[0].process.cgroup_id = 1;
@@ -189,7 +189,7 @@ TEST(Explain, AGroup) {
             "the peer closed 12 connections, the oldest 2m10s ago; nothing is left to read, and 12 "
             "descriptors of python3[4711] (fd 9, 10, 11, …) in web.service are still open");
   EXPECT_THAT(explain(twelve(stuck_server(Cause::DataUnread))).what,
-              HasSubstr("; 1,200 bytes that came before are unread"));
+              HasSubstr("; 1,200 bytes received before that are unread"));
   EXPECT_THAT(explain(twelve(stuck_server(Cause::NotAccepted))).what,
               HasSubstr("and they are still in the accept queue of port 8080: python3[4711] in "
                         "web.service has not accepted them"));
@@ -199,13 +199,13 @@ TEST(Explain, AGroup) {
   EXPECT_THAT(
       explain(twelve(orphan())).what,
       HasSubstr("this side of 12 connections was shut down (the oldest 66.000s ago) and the "
-                "peer has not closed since; nobody holds them any more"));
+                "peer has not closed since; no process holds them"));
 }
 
 TEST(Explain, TheExitOfTheProcess) {
   FlagRecord flag = by_exit(stuck_server(), 3200ms);
   EXPECT_EQ(what(flag),
-            "in CLOSE_WAIT for 3.200s until python3[4711] in web.service exited; nothing else "
+            "in CLOSE_WAIT for 3.200s until python3[4711] in web.service exited; only the exit "
             "closed it");
   EXPECT_THAT(next(flag), Not(HasSubstr("strace"))) << "there is no process to look at";
   flag.holders.clear();
@@ -213,11 +213,11 @@ TEST(Explain, TheExitOfTheProcess) {
   flag.socket.owner.reset();
   flag.unread_bytes = 5;
   EXPECT_EQ(what(flag),
-            "in CLOSE_WAIT for 3.200s until the process exited; nothing else closed it; 5 bytes "
+            "in CLOSE_WAIT for 3.200s until the process exited; only the exit closed it; 5 bytes "
             "never read");
 }
 
-TEST(Explain, WhatIsOverIsInThePast) {
+TEST(Explain, UsesThePastTenseAfterTheRun) {
   const auto past = [](const FlagRecord& flag) { return explain(group_of(flag), false); };
   EXPECT_EQ(past(stuck_server()).what,
             "in CLOSE_WAIT for 2m10s; nothing was left to read; held by fd 9 of python3[4711] in "
@@ -229,7 +229,7 @@ TEST(Explain, WhatIsOverIsInThePast) {
   EXPECT_THAT(past(unread).what, HasSubstr("; 10 bytes before the end of stream not read; held"));
   EXPECT_THAT(
       past(stuck_server(Cause::NotAccepted)).what,
-      HasSubstr("; nobody accepted it from the queue of port 8080; listener python3[4711]"));
+      HasSubstr("; no process accepted it from the queue of port 8080; listener python3[4711]"));
   EXPECT_EQ(explain(twelve(half_closed_client()), false).what,
             "12 sockets in FIN_WAIT_2, the oldest for 2m10s; this side was shut down, and the peer "
             "did not close; held by 12 descriptors of python3[4711] (fd 9, 10, 11, …) in "
@@ -238,7 +238,7 @@ TEST(Explain, WhatIsOverIsInThePast) {
     EXPECT_THAT(past(stuck_server(cause)).what, Not(HasSubstr("is still"))) << name(cause);
 }
 
-TEST(Explain, AContainersSocketsAreAskedForInItsNetworkNamespace) {
+TEST(Explain, CommandEntersTheContainersNetns) {
   FlagRecord flag = stuck_server(Cause::Sending);
   flag.socket.cgroup = kept("/docker/" + std::string(64, 'a'));
   EXPECT_THAT(next(flag), HasSubstr(": nsenter -t 4711 -n ss -tino dst 10.0.0.2"));

@@ -76,7 +76,7 @@ class AnySocket {
   std::mt19937 random_{1};
 };
 
-TEST(JsonSocket, IsTheSameWhateverCameBefore) {
+TEST(JsonSocket, CacheDoesNotChangeTheText) {
   AnySocket any;
   for (int i = 0; i < 50'000; ++i) {
     const SocketInfo info = any();
@@ -94,7 +94,7 @@ TEST(JsonSocket, EveryChangeOfState) {
       }
 }
 
-TEST(JsonLine, MonotonicTimesAreNumbersWhateverCameBefore) {
+TEST(JsonLine, CacheDoesNotChangeMonotonicTimes) {
   for (const Nanos at :
        {0ns, 9ns, 999'999'999ns, 1'000'000'000ns, 1'000'000'001ns, Nanos(10s), Nanos(123456s + 1ns),
         Nanos(123456s + 999'999'999ns), 5ns, Nanos(1s), Nanos::max(), Nanos(123456s)})
@@ -112,7 +112,7 @@ TEST(JsonLine, DigitsHaveTheirWidth) {
 }
 
 // Two keys that share a place push each other out.
-TEST(KnownTexts, AKeyHasItsOwnText) {
+TEST(KnownTexts, ReturnsTheTextOfTheKey) {
   struct Anywhere {
     std::size_t operator()(int) const { return 0; }
   };

@@ -5,8 +5,8 @@
 
 #include <cerrno>
 
-#include "support/flags.h"
 #include "sinks/ndjson_sink.h"
+#include "support/flags.h"
 
 namespace tcpdwell {
 namespace {
@@ -55,7 +55,7 @@ TEST(NdjsonFlag, Cleared) {
           R"("pending_error":null,"by_exit":false,"before_exit_ns":null,"slow":false})");
 }
 
-TEST(NdjsonFlag, WhatIsNotKnownIsNull) {
+TEST(NdjsonFlag, UnknownFieldsAreNull) {
   FlagRecord flag{.when = kWhen, .socket = {}};
   flag.state = State::SynReceived;
   flag.dwell.error.reset();

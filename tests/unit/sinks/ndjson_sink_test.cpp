@@ -59,13 +59,13 @@ TEST(Ndjson, TheFirstTransitionHasNoDwell) {
             R"(,"from":"CLOSED","to":"SYN_SENT","dwell_ns":null,"error_ns":0,"why":null})");
 }
 
-TEST(Ndjson, ALowerBoundHasNoError) {
+TEST(Ndjson, LowerBoundHasNullError) {
   const std::string line =
       json(transition(State::Established, State::CloseWait, Dwell{1s, std::nullopt}));
   EXPECT_NE(line.find(R"("dwell_ns":1000000000,"error_ns":null,)"), std::string::npos) << line;
 }
 
-TEST(Ndjson, ARequestHasNoCookieAndNobodyYet) {
+TEST(Ndjson, RequestHasNoCookieAndNoOwner) {
   TransitionRecord record = transition(State::Listen, State::SynReceived, std::nullopt, Why::Syn);
   record.socket = ipv6_server();
   record.socket.cookie = 0;
@@ -104,7 +104,7 @@ TEST(Ndjson, Connection) {
                 R"("retransmits":2,"srtt_us":125})");
 }
 
-TEST(Ndjson, AConnectionOfWhichLittleIsKnown) {
+TEST(Ndjson, ConnectionWithUnknownFields) {
   EXPECT_EQ(json(ConnectionRecord{.when = kWhen, .socket = ipv4_client()}),
             R"({"type":"connection",)" TIMES "," CURL
             R"(,"dwell":{},"error_ns":{},"closer":null,"opened_by":"unknown",)"
@@ -112,7 +112,7 @@ TEST(Ndjson, AConnectionOfWhichLittleIsKnown) {
             R"("bytes_received":null,"retransmits":null,"srtt_us":null})");
 }
 
-TEST(Ndjson, ClosedIsNeverAKeyOfDwell) {
+TEST(Ndjson, DwellNeverHasTheKeyClosed) {
   ConnectionRecord record{.when = kWhen, .socket = ipv4_client()};
   for (auto& dwell : record.dwell) dwell = Dwell{1ns, 1ns};
   const std::string line = json(record);
@@ -124,7 +124,7 @@ TEST(Ndjson, ClosedIsNeverAKeyOfDwell) {
       << line;
 }
 
-TEST(Ndjson, ASampleOfNoRoundTripIsNull) {
+TEST(Ndjson, SrttWithoutASampleIsNull) {
   ConnectionRecord record{.when = kWhen, .socket = ipv4_client()};
   record.tally = Tally{};
   EXPECT_TRUE(json(record).ends_with(
@@ -164,7 +164,7 @@ TEST(Ndjson, End) {
                           R"("mptcp_not_judged":10,"output_dropped":7})");
 }
 
-TEST(Ndjson, LargeNumbersAreWhole) {
+TEST(Ndjson, LargeNumbersKeepAllDigits) {
   TransitionRecord record = transition(State::Listen, State::Closed, Dwell{Nanos::max()});
   record.socket.cookie = UINT64_MAX;
   record.socket.flow.netns = UINT32_MAX;
@@ -193,7 +193,7 @@ TEST(Ndjson, HostileNamesStayInTheirStrings) {
   EXPECT_NE(line.find(R"("cgroup":"/\"\\\u000a\u009b")"), std::string::npos) << line;
 }
 
-TEST(Ndjson, TheSecondIsNotStale) {
+TEST(Ndjson, CachedSecondIsUpdated) {
   TransitionRecord record = transition(State::Closed, State::SynSent, std::nullopt);
   for (const auto& [unix_time, wanted] :
        {std::pair{1'767'323'045'999'999'999ns, "2026-01-02T03:04:05.999999999Z"},
@@ -220,7 +220,7 @@ TEST(Ndjson, OnlyLeavesStartLostAndEnd) {
   EXPECT_TRUE(text.ends_with("}\n"));
 }
 
-TEST(Ndjson, TheEndOfLeaksSaysWhatIsThere) {
+TEST(Ndjson, EndOfLeaksHasWatchedStates) {
   EndRecord end{.when = kWhen};
   end.watched = {
       {.state = State::FinWait2, .threshold = 60s},

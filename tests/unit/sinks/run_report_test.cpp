@@ -51,7 +51,7 @@ TEST(RunReport, ALeakThatOnlyTheExitEnded) {
             "==tcpdwell==     10.0.0.1:8080 → 10.0.0.2:50000  3.200s in CLOSE_WAIT, until the "
             "exit\n"
             "==tcpdwell==   in CLOSE_WAIT for 3.200s until python3[4711] in web.service exited; "
-            "nothing else closed it\n"
+            "only the exit closed it\n"
             "==tcpdwell==   next: find where python3 is done with a connection but does not "
             "close() it\n"
             "==tcpdwell==\n"
@@ -66,13 +66,13 @@ TEST(RunReport, WhatTheRuntimeClosedIsALeak) {
   const Said said = report({flag, cleared(stuck_server(), 3200ms)});
   EXPECT_EQ(said.leaked, 1U);
   EXPECT_THAT(said.text, HasSubstr("3.200s in CLOSE_WAIT, closed 4.00ms before the exit\n"));
-  EXPECT_THAT(said.text, HasSubstr("nothing else closed it but its own clean-up just before that"));
+  EXPECT_THAT(said.text, HasSubstr("only its clean-up just before the exit closed it"));
 }
 
 TEST(RunReport, OneThatWasClosedAfterAllIsSlow) {
   const Said said = report({stuck_server(), cleared(stuck_server(), 3200ms)});
   EXPECT_THAT(said.text, HasSubstr("→ 10.0.0.2:50000  closed after 3.200s\n"));
-  EXPECT_THAT(said.text, HasSubstr("slow, but not left behind (decides nothing):\n"));
+  EXPECT_THAT(said.text, HasSubstr("slow, but not left behind (no effect on the exit status):\n"));
   EXPECT_THAT(said.text, HasSubstr("no leaked sockets"));
   EXPECT_EQ(said.leaked, 0U);
   const Said half = report({half_closed_client(), cleared(half_closed_client(), 5s)});
@@ -110,7 +110,7 @@ TEST(RunReport, WhatIsNoLeakOfTheCommandIsListed) {
   waits.kind = FlagKind::Accept;
   const Said said = report({failed, waits});
   EXPECT_EQ(said.leaked, 0U);
-  EXPECT_THAT(said.text, HasSubstr("also seen (decides nothing):\n"));
+  EXPECT_THAT(said.text, HasSubstr("also seen (no effect on the exit status):\n"));
   EXPECT_THAT(said.text, HasSubstr("1 socket in CLOSED connect_failed"));
 }
 

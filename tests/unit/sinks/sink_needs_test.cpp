@@ -47,7 +47,7 @@ std::string seen_with(Sink::Needs needs) {
          std::to_string(sink.others) + " others";
 }
 
-TEST(SinkNeeds, WhatIsNotNeededIsLeftOut) {
+TEST(SinkNeeds, SkipsRecordsThatNoSinkNeeds) {
   EXPECT_EQ(seen_with({}), "1 transitions, 1 described, 1 connections, 1 others");
   EXPECT_EQ(seen_with({.whose = false}), "1 transitions, 0 described, 1 connections, 1 others");
   EXPECT_EQ(seen_with({.connections = false}),

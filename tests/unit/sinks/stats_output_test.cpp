@@ -3,11 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/flags.h"
-#include "support/records.h"
 #include "sinks/histogram_text.h"
 #include "sinks/stats_json.h"
 #include "sinks/stats_text.h"
+#include "support/flags.h"
+#include "support/records.h"
 
 #include <sstream>
 
@@ -223,13 +223,13 @@ std::string forecast_of(const PortForecast& forecast, std::uint32_t used = 14'10
   return all.substr(begin, all.find("  EST", begin) - begin);
 }
 
-TEST(StatsText, WhatAForecastSays) {
+TEST(StatsText, Forecasts) {
   EXPECT_EQ(forecast_of(kLevelsOff), "levels off at 26,000 of 28,200");
   EXPECT_EQ(forecast_of({.outlook = Outlook::LevelsOff, .level = 28'000, .peaks = true}),
             "levels off at 28,000 of 28,200, but may peak above");
   EXPECT_EQ(forecast_of({.outlook = Outlook::LevelsOff, .level = 50}), "falls to 50 of 28,200");
   EXPECT_EQ(forecast_of({.outlook = Outlook::NearLimit, .level = 28'300}),
-            "too near to say: 28,300 of 28,200");
+            "too near the limit to forecast: 28,300 of 28,200");
   EXPECT_EQ(forecast_of({.outlook = Outlook::Grows, .per_second = 0.5}), "grows by 30.0 a minute");
   EXPECT_EQ(forecast_of({.outlook = Outlook::RunsOut, .runs_out_in = 200s, .if_held = true}),
             "exhausted in 3m20s if none is closed");
@@ -237,7 +237,7 @@ TEST(StatsText, WhatAForecastSays) {
             "all in use: the next connect() fails");
 }
 
-TEST(StatsText, ExhaustedIsShownHoweverFewAreInUse) {
+TEST(StatsText, ExhaustedIsAlwaysShown) {
   StatsRecord record = sample(GroupBy::State, {});
   record.ports = {port_use(5, kLevelsOff)};
   record.ports[0].failed = 1'025;
@@ -250,7 +250,7 @@ TEST(StatsText, ExhaustedIsShownHoweverFewAreInUse) {
   EXPECT_THAT(text(record), HasSubstr("EXHAUSTED: 1,025 connects failed  EST"));
 }
 
-TEST(StatsText, PortsThatAreFineAreSaidToBe) {
+TEST(StatsText, SaysThatPortsAreFine) {
   StatsRecord record = sample(GroupBy::State, {});
   EXPECT_THAT(text(record), Not(HasSubstr("ports"))) << "nobody connects";
   record.ports = {port_use(1'819, {.outlook = Outlook::LevelsOff, .level = 1'900})};
@@ -261,7 +261,7 @@ TEST(StatsText, PortsThatAreFineAreSaidToBe) {
   EXPECT_THAT(text(record), Not(HasSubstr("ports fine"))) << "it is not known";
 }
 
-TEST(StatsText, WhatWasLostIsSaid) {
+TEST(StatsText, PrintsLosses) {
   Captured captured;
   StatsText sink(captured.output(), {});
   Sink& records = sink;
@@ -289,7 +289,7 @@ std::string bars(const std::string& drawn) {
   return counts;
 }
 
-TEST(HistogramText, EqualStepsWhereAllAreClose) {
+TEST(HistogramText, EqualStepsForCloseValues) {
   Histogram histogram;
   for (int i = 0; i < 100; ++i) histogram.add(60s + i * 20ms);
   EXPECT_EQ(bars(draw_histogram(histogram)),
@@ -300,7 +300,7 @@ TEST(HistogramText, EqualStepsWhereAllAreClose) {
             "61.740s  to 62.277s  12  12.0%|23\n");
 }
 
-TEST(HistogramText, AFewThatAreFarOffDoNotSqueezeTheOthers) {
+TEST(HistogramText, OutliersDoNotSqueezeTheRest) {
   Histogram histogram;
   for (int i = 0; i < 1000; ++i) histogram.add(60s + i * 2ms);
   histogram.add(4s);
@@ -317,7 +317,7 @@ TEST(HistogramText, NoMoreLinesThanATerminalHas) {
   EXPECT_LE(count_of(draw_histogram(histogram), "\n"), 26U);
 }
 
-TEST(HistogramText, FactorsWhereTheyAreApart) {
+TEST(HistogramText, FactorsForDistantValues) {
   Histogram histogram;
   for (const Nanos value : {3us, 30us, 30us, 30us, 300us}) histogram.add(value);
   EXPECT_EQ(bars(draw_histogram(histogram)),

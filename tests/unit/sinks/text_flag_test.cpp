@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "support/flags.h"
 #include "sinks/text_sink.h"
+#include "support/flags.h"
 
 namespace tcpdwell {
 namespace {
@@ -45,7 +45,7 @@ TEST(TextFlag, Raised) {
                 "strace -f -p 4711 -e trace=read,readv,recvfrom,recvmsg,shutdown,close\n");
 }
 
-TEST(TextFlag, StandsInTheColumnsOfTransitions) {
+TEST(TextFlag, UsesTheColumnsOfTransitions) {
   const std::string header = first_line(StartRecord{});
   for (const Cause cause : kCauses) {
     FlagRecord flag = stuck_server(cause);
@@ -59,7 +59,7 @@ TEST(TextFlag, StandsInTheColumnsOfTransitions) {
   }
 }
 
-TEST(TextFlag, WhatIsNotExactSaysSo) {
+TEST(TextFlag, InexactAgesAreMarked) {
   FlagRecord flag = stuck_server();
   flag.dwell.error.reset();
   EXPECT_THAT(first_line(flag), HasSubstr(" ≥2m10s python3"));
@@ -76,7 +76,7 @@ TEST(TextFlag, SeveralHoldersAreCounted) {
   EXPECT_TRUE(first_line(flag).ends_with(" python3[4711] +2")) << first_line(flag);
 }
 
-TEST(TextFlag, WithoutHoldersItIsTheOwner) {
+TEST(TextFlag, ShowsTheOwnerWithoutHolders) {
   FlagRecord flag = orphan();
   EXPECT_TRUE(first_line(flag).ends_with(" python3[4711]")) << first_line(flag);
   flag.socket.owner.reset();
@@ -106,7 +106,7 @@ std::string text_of(const std::vector<FlagRecord>& flags) {
   return captured.text();
 }
 
-TEST(TextFlag, ThoseThatAreRaisedTogetherAreGroups) {
+TEST(TextFlag, GroupsFlagsRaisedTogether) {
   std::vector<FlagRecord> flags;
   for (std::uint16_t port = 0; port < 150; ++port)
     flags.push_back(stuck_server(Cause::EofRead, static_cast<std::uint16_t>(50000 + port)));
@@ -119,7 +119,7 @@ TEST(TextFlag, ThoseThatAreRaisedTogetherAreGroups) {
   EXPECT_THAT(shown, HasSubstr("10.0.0.9:5432     STUCK FIN_WAIT_2 half_closed"));
 }
 
-TEST(TextFlag, WhatComesAfterStandsBelow) {
+TEST(TextFlag, LaterLinesFollowTheFlag) {
   const std::string shown = text_of({stuck_server(), cleared(stuck_server(), 140s)});
   EXPECT_LT(shown.find("STUCK CLOSE_WAIT"), shown.find("CLOSE_WAIT eof_read cleared")) << shown;
 }
@@ -131,7 +131,7 @@ TEST(TextFlag, Ipv6) {
               HasSubstr(" [2001:db8::1]:443  [2001:db8::2]:50000 STUCK CLOSE_WAIT eof_read "));
 }
 
-TEST(TextFlag, ColorsAreRedForALeakYellowForLessAndGreenForItsEnd) {
+TEST(TextFlag, ColorsByCause) {
   EXPECT_THAT(text(stuck_server(), true), HasSubstr("\033[31mSTUCK CLOSE_WAIT eof_read\033[0m"));
   EXPECT_THAT(text(orphan(), true), HasSubstr("\033[33mSTUCK FIN_WAIT_2 orphaned\033[0m"));
   EXPECT_THAT(text(cleared(stuck_server(), 1s), true),

@@ -36,7 +36,7 @@ TEST(DisplayWidth, KeepsTheColumnsOfATable) {
 
 TEST(SuspendedText, SaysForHowLong) {
   EXPECT_EQ(suspended_text({.when = {}, .suspended = std::chrono::hours{8}}),
-            "SUSPENDED for 8h00m: no dwell counts that time");
+            "host SUSPENDED for 8h00m: dwells exclude that time");
 }
 
 }  // namespace

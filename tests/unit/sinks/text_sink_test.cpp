@@ -89,7 +89,7 @@ TEST_F(Text, ATransition) {
   EXPECT_NE(shown.find(" ESTABLISHED → CLOSE_WAIT "), std::string::npos) << shown;
 }
 
-TEST_F(Text, StandsUnderItsHeader) {
+TEST_F(Text, ColumnsMatchTheHeader) {
   const Columns at = header_columns();
   const std::string shown = line(established_to_close_wait());
   EXPECT_EQ(column(shown, "10.0.0.1:"), at.local);
@@ -164,7 +164,7 @@ TEST_F(Text, TypicalLinesFitIn100Columns) {
   EXPECT_LE(width(line(StartRecord{})), kWidth);
 }
 
-TEST_F(Text, EndsThatSayWhyFitToo) {
+TEST_F(Text, LinesWithAReasonFitIn100Columns) {
   for (const Dwell dwell : {Dwell{17us}, Dwell{61044ms}, Dwell{60297ms, 4ms}})
     for (const TransitionRecord& record : remarkable(dwell))
       EXPECT_LE(width(line(record)), kWidth) << line(record);
@@ -206,7 +206,7 @@ TEST_F(Text, AShortIpv6LineIsAlignedToo) {
   EXPECT_EQ(column(line(record), "nginx["), at.owner);
 }
 
-TEST_F(Text, WhatIsNotExactSaysSo) {
+TEST_F(Text, InexactDwellsAreMarked) {
   EXPECT_NE(line(established_to_close_wait({4507ms, 4ms})).find(" ~4.507s "), std::string::npos);
   EXPECT_NE(line(established_to_close_wait({4507ms, {}})).find(" ≥4.507s "), std::string::npos);
   const Columns at = header_columns();
@@ -222,7 +222,7 @@ TEST_F(Text, WithoutADwellItsColumnIsEmpty) {
   EXPECT_EQ(column(shown, "curl["), header_columns().owner) << shown;
 }
 
-TEST_F(Text, WhoIsNotKnownIsADash) {
+TEST_F(Text, UnknownOwnerIsADash) {
   TransitionRecord record = established_to_close_wait();
   record.socket.owner.reset();
   EXPECT_TRUE(line(record).ends_with(" -")) << line(record);
@@ -240,7 +240,7 @@ TEST_F(Text, AListenerHasNoRemoteEndAndAPortToComeIsAQuestion) {
   EXPECT_NE(line(record).find(" 10.0.0.1:? "), std::string::npos) << line(record);
 }
 
-TEST_F(Text, AnEndThatIsNotTheOrdinaryOneSaysWhy) {
+TEST_F(Text, UnusualEndShowsItsReason) {
   const auto shown = [](Why why) {
     return line(transition(State::Established, State::Closed, Dwell{1s}, why));
   };
@@ -250,7 +250,7 @@ TEST_F(Text, AnEndThatIsNotTheOrdinaryOneSaysWhy) {
   EXPECT_EQ(shown(Why::Ack).find("CLOSED ack"), std::string::npos);
 }
 
-TEST_F(Text, ColorIsOnlyWhereItIsAskedForAndMovesNothing) {
+TEST_F(Text, ColorOnlyOnRequestAndWithoutShiftingColumns) {
   constexpr TextStyle kColor{.color = true, .header = true};
   std::vector<TransitionRecord> records = changes(Dwell{4507ms, 4ms});
   for (TransitionRecord& record : remarkable(Dwell{4507ms})) records.push_back(std::move(record));
@@ -291,7 +291,7 @@ TEST_F(Text, QuietHasNoHeader) {
   EXPECT_EQ(text(StartRecord{}, TextStyle{.color = false, .header = false}), "");
 }
 
-TEST_F(Text, TheEndIsNoLine) { EXPECT_EQ(text(EndRecord{.when = kWhen}), ""); }
+TEST_F(Text, EndPrintsNoLine) { EXPECT_EQ(text(EndRecord{.when = kWhen}), ""); }
 
 TEST_F(Text, OnlyPicksTheKinds) {
   const Kinds connections{.transitions = false, .connections = true};
@@ -348,7 +348,7 @@ TEST_F(Text, LossIsNeverSilent) {
   EXPECT_NE(line(record).find(" 3 connections corrected"), std::string::npos) << line(record);
 }
 
-TEST_F(Text, TheClockIsNotStale) {
+TEST_F(Text, CachedSecondIsUpdated) {
   Captured captured;
   TextSink sink(captured.output(), kAll, kPlain);
   TransitionRecord record = established_to_close_wait();

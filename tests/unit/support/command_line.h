@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "commands/table.h"
 #include "options/options.h"
 
 // A separate namespace, since other tests have helpers with the same names.
@@ -24,7 +25,7 @@ using Parsed = std::variant<Options, Show, UsageError>;
 inline Parsed parse(const std::vector<std::string>& arguments) {
   std::vector<const char*> argv = {"tcpdwell"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  return parse_options(static_cast<int>(argv.size()), argv.data());
+  return parse_options(static_cast<int>(argv.size()), argv.data(), all_commands());
 }
 
 inline Options options(const std::vector<std::string>& arguments) {
@@ -33,6 +34,11 @@ inline Options options(const std::vector<std::string>& arguments) {
   if (auto* options = std::get_if<Options>(&parsed)) return std::move(*options);
   ADD_FAILURE() << "no options";
   return {};
+}
+
+inline std::string command_of(const std::vector<std::string>& arguments) {
+  const Options parsed = options(arguments);
+  return parsed.subcommand ? parsed.subcommand->name : "";
 }
 
 inline std::string error(const std::vector<std::string>& arguments) {

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/common.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "session/surroundings.h"
+
+namespace tcpdwell {
+namespace {
+
+bool wants_color(const Options& options, const Output& output) {
+  if (options.color != Color::Auto) return options.color == Color::Always;
+  const char* no_color = std::getenv("NO_COLOR");
+  return output.is_terminal() && (!no_color || !*no_color);
+}
+
+std::optional<recording::RecorderConfig> recorder_config(const Options& options) {
+  if (options.recording.empty()) return std::nullopt;
+  return recording::RecorderConfig{.path = options.recording,
+                                   .compress = options.compress,
+                                   .max_size = options.max_size,
+                                   .keep = options.rotate};
+}
+
+// The TCP state of an MPTCP subflow does not say whether the application has closed its socket.
+void warn_of_mptcp(const EndRecord& end) {
+  if (end.mptcp_not_judged > 0)
+    spdlog::warn("cannot judge {}: reading the MPTCP socket above failed",
+                 format_count(end.mptcp_not_judged, "MPTCP subflow"));
+}
+
+std::string corrected(const EndRecord& end) {
+  if (end.corrected == 0) return "";
+  return "; " + std::string(format_count(end.corrected, "connection")) +
+         " reported as ended had not";
+}
+
+}  // namespace
+
+TextStyle text_style(const Options& options, const Output& output) {
+  static const Surroundings here = read_surroundings();
+  return {.color = wants_color(options, output), .header = !options.quiet, .here = &here};
+}
+
+SessionConfig session_config(const Options& options) {
+  return {.filter = options.filter,
+          .netns_path = options.netns_path,
+          .thresholds = options.thresholds,
+          .max_connections = options.max_connections};
+}
+
+TracerConfig tracer_config(const Options& options) {
+  return {.session = session_config(options),
+          .watch_accept = options.accept,
+          .ring_bytes = options.ring_bytes,
+          .duration = options.duration,
+          .ready_file = options.ready_file,
+          .files = options.files,
+          .record = recorder_config(options)};
+}
+
+int fail(const Error& error, int status) {
+  spdlog::error(error.text());
+  return status;
+}
+
+int lost_status(const Options& options, const EndRecord& end, const Output& output) {
+  warn_of_mptcp(end);
+  if (end.lost > 0)
+    spdlog::warn("lost {}, {} of them transitions{}", format_count(end.lost, "event"),
+                 end.transitions_lost, end.ring_full > 0 ? ". Try a larger --ring-size" : "");
+  if (end.unseen > 0)
+    spdlog::warn("missed at least {}: this kernel hides some from BPF",
+                 format_count(end.unseen, "transition"));
+  if (end.evicted > 0)
+    spdlog::warn("--max-connections dropped {} from the table before they ended",
+                 format_count(end.evicted, "connection"));
+  if (output.dropped_lines() > 0)
+    spdlog::warn("dropped {}: the reader of the output was too slow. Try a larger --output-buffer",
+                 format_count(output.dropped_lines(), "line"));
+  const bool whole =
+      end.lost == 0 && end.unseen == 0 && end.unrecorded == 0 && output.dropped_lines() == 0;
+  return options.strict && !whole ? kLost : kDone;
+}
+
+int report(const Options& options, const EndRecord& end, const Output& output) {
+  if (!options.quiet && !options.json)
+    spdlog::info("{}, {} ended, {} open{}", format_count(end.passed.transitions, "transition"),
+                 format_count(end.passed.connections, "connection"), format_number(end.passed.open),
+                 corrected(end));
+  return lost_status(options, end, output);
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shared by the commands: configurations from options, and exit statuses from results.
+#pragma once
+
+#include <optional>
+
+#include "commands/tracer.h"
+#include "options/options.h"
+#include "session/session.h"
+#include "sinks/output.h"
+#include "sinks/text_format.h"
+#include "util/result.h"
+
+namespace tcpdwell {
+
+// Exit statuses.
+constexpr int kDone = 0, kLeaked = 1, kFailed = 2, kLost = 3;
+
+TextStyle text_style(const Options& options, const Output& output);
+SessionConfig session_config(const Options& options);
+TracerConfig tracer_config(const Options& options);
+
+// Logs the error; returns `status`.
+int fail(const Error& error, int status = kFailed);
+// Logs what was lost; kLost if --strict is given and anything was.
+int lost_status(const Options& options, const EndRecord& end, const Output& output);
+// Logs the summary of a trace, then as lost_status().
+int report(const Options& options, const EndRecord& end, const Output& output);
+
+}  // namespace tcpdwell
