@@ -167,10 +167,11 @@ def _was_minisock(life, at, orphans):
 
 def _syns_again(life):
     """Retransmissions of the SYN alone, which come after one second and after two or three."""
+    retransmits = life.end["retransmits"] or 0  # null if the end was hidden
     waited = life.end["dwell"].get("SYN_SENT", 0)
     if "ESTABLISHED" not in life.states:
-        return life.end["retransmits"]
-    return min(life.end["retransmits"], (waited > 900 * MS) + (waited > 1900 * MS))
+        return retransmits
+    return min(retransmits, (waited > 900 * MS) + (waited > 1900 * MS))
 
 
 def overflows(traced, netns, at, knowledge):
