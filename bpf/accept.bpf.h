@@ -52,13 +52,11 @@ static __always_inline void emit_accept(const struct sock *accepted)
 	if (!sk)
 		return;
 	sk = TYPED(struct sock, sk);
-	cookie = READ(sk, __sk_common.skc_cookie.counter);
-	/* No cookie: no transition of this socket was sent. Exception: a Fast Open child can be
-	 * accepted during its handshake, before it has a cookie. */
-	if (!cookie && READ(sk, __sk_common.skc_state) != TCP_SYN_RECV)
-		return;
 	if (!accepted_passes(sk))
 		return;
+	/* 0: no transition of this socket was sent. A Fast Open child can be accepted during its
+	 * handshake; for any other socket, the kernel hid its beginning. */
+	cookie = READ(sk, __sk_common.skc_cookie.counter);
 	out = reserve(sizeof(*out), TCPDWELL_ACCEPT,
 		      follows && is_followed_task(bpf_get_current_task_btf())
 			      ? TCPDWELL_ACCEPTED_FOLLOWED

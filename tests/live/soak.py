@@ -3,6 +3,7 @@
 
     ./dev soak [N] [--only WORD]     only scenarios with WORD in their names
     ./dev soak mixed [S]             random traffic instead: mixed_run.py
+    ./dev soak hidden [N]            what the kernel hides from BPF: hidden_run.py
 
 Prints wrong output, and the events that the kernel had hidden from BPF (lib/witness.py). Exit
 status 1: a connection was reported with a wrong end, or twice, or there is another error
@@ -18,6 +19,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import hidden_run  # noqa: E402
 import mixed_run  # noqa: E402
 from lib.hidden import Witness, about_lives  # noqa: E402
 from lib.life import ANY  # noqa: E402
@@ -146,7 +148,7 @@ def main():
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["mixed"]:
-        del sys.argv[1]
-        main = mixed_run.main
+    others = {"mixed": mixed_run.main, "hidden": hidden_run.main}
+    if sys.argv[1:2] and sys.argv[1] in others:
+        main = others[sys.argv.pop(1)]
     sys.exit(main())

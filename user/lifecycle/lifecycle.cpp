@@ -87,7 +87,7 @@ void Lifecycle::on_event(const AcceptEvent& event) {
   Id id = table_.by_cookie(event.cookie);
   if (id == kNone) {  // a Fast Open child can be accepted before its second transition
     id = table_.by_object(event.object);
-    if (id == kNone || table_[id].carrier != Carrier::Newborn) return;
+    if (id == kNone || table_[id].carrier != Carrier::Newborn) return accepted_unseen(event);
   }
   Connection& connection = table_[id];
   if (connection.owner != 0 && connection.owner_via != Via::Fd) return;
@@ -99,6 +99,17 @@ void Lifecycle::on_event(const AcceptEvent& event) {
   if (undecided && connection.flag == FlagStage::None)
     flags_.watch(id);  // its flag may have come due
   flags_.accepted(id, event.at);
+}
+
+// The kernel hid how it began: no transition gave it a cookie. Its next transition, or a walk,
+// shows the rest.
+void Lifecycle::accepted_unseen(const AcceptEvent& event) {
+  if (event.cookie != 0 || !resync_.is_walked() || resync_.lost_since(event.at)) return;
+  resync_.count_unseen_birth(event.at);
+  const Id id = create_child(event.object, event.at);
+  table_[id].entered_known = false;
+  table_.set_owner(table_[id], event.task, Via::Accept);
+  table_[id].followed = event.followed;
 }
 
 void Lifecycle::on_event(const ResetEvent& event) {

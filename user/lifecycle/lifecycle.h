@@ -158,6 +158,7 @@ class Lifecycle {
   void forget(Id id);
   HeldTransition move(Id id, State to, Nanos at, Nanos error, Why why);
   bool hidden_by_flow(Id id);
+  void accepted_unseen(const AcceptEvent& event);
 
   // lifecycle_pending.cpp: resolve or retract pending ends
   void resolve(Id id);
@@ -172,7 +173,8 @@ class Lifecycle {
 
   // lifecycle_socket.cpp: full sockets
   void begin_life(const TransitionEvent& event);
-  void begin_child(const TransitionEvent& event);
+  void begin_child(const TransitionEvent& event) { create_child(event.object, event.at); }
+  Id create_child(std::uint64_t object, Nanos at);
   void publish_listening(Id id);
   void publish_listening_until(Nanos since);
   void listen_answered(Id id, const InquiryEvent& answer);

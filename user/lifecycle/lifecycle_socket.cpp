@@ -93,16 +93,17 @@ void Lifecycle::begin_life(const TransitionEvent& event) {
 // Before 6.18 the child still has the cookie and flow of its listener here. Its next transition has
 // its own; except for Fast Open, that follows within microseconds. Until then the key is the kernel
 // address, and no record is published.
-void Lifecycle::begin_child(const TransitionEvent& event) {
-  replace(table_.by_object(event.object), event.at);
+Lifecycle::Id Lifecycle::create_child(std::uint64_t object, Nanos at) {
+  replace(table_.by_object(object), at);
   const Id id = create();
-  table_.index_object(id, event.object);
+  table_.index_object(id, object);
   Connection& connection = table_[id];
   connection.carrier = Carrier::Newborn;
   connection.role = Role::Server;
   connection.opened_by = Side::Remote;
   connection.state = State::SynReceived;
-  connection.entered = event.at;
+  connection.entered = at;
+  return id;
 }
 
 Lifecycle::Id Lifecycle::adopt(const TransitionEvent& event) {
@@ -173,16 +174,21 @@ Lifecycle::Id Lifecycle::adopt_older(const TransitionEvent& event) {
   const bool over = event.to == State::Closed;
   if (publisher_.filter().on_flow(event.flow, over || event.from == State::Listen) == Verdict::Hide)
     return kNone;
+  Id newborn = table_.by_object(event.object);
+  if (newborn != kNone && table_[newborn].carrier != Carrier::Newborn) newborn = kNone;
   if (const Id request = table_.by_flow(event.flow);
       request != kNone && table_[request].carrier == Carrier::Request) {
-    if (const Id newborn = table_.by_object(event.object);
-        newborn != kNone && table_[newborn].carrier == Carrier::Newborn)
-      forget(newborn);
+    if (newborn != kNone) forget(newborn);
     table_.forget_object(request);  // the transition of its child was lost
     table_.forget_flow(request);
     resync_.count_resync(event.at);
     promote(request, event.cookie, event.flow, event.sock_cgroup_id);
     return request;
+  }
+  if (newborn != kNone && !resync_.lost_since(table_[newborn].entered)) {  // accepted, so not older
+    table_.forget_object(newborn);
+    promote(newborn, event.cookie, event.flow, event.sock_cgroup_id);
+    return newborn;
   }
   const Id id = create();
   table_.index_cookie(id, event.cookie);

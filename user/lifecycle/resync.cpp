@@ -51,13 +51,20 @@ bool Resync::lost_since(Nanos at) const {
 
 void Resync::count_unseen(const Connection& connection, State to, Nanos at) {
   if (connection.verdict == Verdict::Hide || lost_since(connection.entered)) return;
+  count(transitions_between(connection.state, to), at);
+}
+
+void Resync::count_unseen_birth(Nanos at) {
+  count(transitions_between(State::Listen, State::Established), at);
+}
+
+void Resync::count(std::uint64_t unseen, Nanos at) {
   if (at > unexplained_since_ + kLossReportDelay) {
     unexplained_ = 0;
     unexplained_since_ = at;
   }
-  const std::uint64_t count = transitions_between(connection.state, to);
-  unexplained_ += count;
-  unseen_ += count;
+  unexplained_ += unseen;
+  unseen_ += unseen;
   wants_snapshot_ = true;  // others, a FIN for example, may be hidden beside it
 }
 
@@ -88,7 +95,7 @@ void Resync::snapshot_begins() {
 }
 
 Nanos Resync::unseen_since(Nanos at, bool evicted) const {
-  if (evicted || (walked_ && !first_walk_)) return at;
+  if (evicted || is_walked()) return at;
   return std::min(std::max(began_, last_loss_), at);
 }
 

@@ -23,6 +23,8 @@ class Resync {
   // `connection` is in `to` at `at` without an event. Not counted if a counted loss explains it.
   void count_unseen(const Connection& connection, State to, Nanos at);
   void count_unseen(const Connection& connection);
+  // A child was accepted, and no event announced it.
+  void count_unseen_birth(Nanos at);
   // Transitions, at least, that happened, never came and were not counted as lost.
   std::uint64_t unseen() const { return unseen_; }
 
@@ -39,6 +41,8 @@ class Resync {
   void snapshot_ended() { first_walk_ = false; }
   // False during the first walk, when older sockets are missing.
   bool is_whole() const { return !first_walk_; }
+  // True after the first walk: no unknown socket is older.
+  bool is_walked() const { return walked_ && !first_walk_; }
   // Number of the last walk that began. Wraps.
   std::uint16_t walk() const { return walks_; }
   // A connection that is not in the table entered its state before this time. After the first walk
@@ -47,6 +51,8 @@ class Resync {
   Nanos unseen_since(Nanos at, bool evicted) const;
 
  private:
+  void count(std::uint64_t unseen, Nanos at);
+
   Publisher& publisher_;
   const Nanos began_;
   Nanos last_loss_{-1};

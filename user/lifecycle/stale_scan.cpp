@@ -14,12 +14,12 @@ namespace {
 using namespace std::chrono_literals;
 
 // Each connection is checked once a round; a table of more than 65,536 has longer rounds.
-constexpr Nanos kRound = 500ms;
+constexpr Nanos kRound = 200ms;
 constexpr std::int64_t kMostASecond = 131'072;  // some milliseconds of CPU
 constexpr std::uint64_t kMostAtOnce = 65'536;
-// A connection in a short-lived state is asked about at age kBrief, then each round, and from
-// kEachRound on whenever its age has doubled.
-constexpr Nanos kBrief = 200ms, kEachRound = 2s;
+// A connection in a short-lived state is asked about at age kBrief, then every kAskAgain, and from
+// kAskedOften on whenever its age has doubled.
+constexpr Nanos kBrief = 200ms, kAskAgain = 400ms, kAskedOften = 2s;
 // For hidden connections, and for all connections without `asks_soon`.
 constexpr Nanos kLateRound = 30s, kLateBrief = 10s, kLateTimeWait = 70s;
 constexpr Nanos kNewbornMost = 5min;  // a Fast Open child may wait this long
@@ -73,7 +73,10 @@ bool StaleScan::is_stale(const Connection& connection, Nanos now, Nanos gap) con
     default: return false;
   }
   if (age < kBrief) return false;
-  return age < kEachRound || doublings(age) != doublings(age - gap);
+  const Nanos before = age - gap;
+  if (before < kBrief) return true;
+  if (age < kAskedOften) return age / kAskAgain != before / kAskAgain;
+  return doublings(age) != doublings(before);
 }
 
 bool StaleScan::is_stale_later(const Connection& connection, Nanos age) {

@@ -20,6 +20,8 @@ using namespace std::chrono_literals;
 constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
 constexpr Nanos kRangesAgain = 10s;
+// If the kernel hid the begin of a state that lasts, only a walk corrects it.
+constexpr Nanos kUnseenPause = 400ms, kUnseenFor = 30s, kMostUnseenPause = 30s;
 
 // Cookies whose holders to ask for. Minisocks and requests have no holders.
 std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
@@ -101,14 +103,28 @@ void KernelQueries::ask_for_snapshot(Nanos now, bool with_holders) {
   walking_ = true;
   snapshot_wanted_ = false;
   last_walk_ = now;
+  if (unseen_pause_ && now > unseen_at_ + kUnseenFor)
+    unseen_pause_ = std::min(2 * *unseen_pause_, kMostUnseenPause);
   pipeline_.user_event(SnapshotBegan{});
   if (queue_watch_ && with_holders) pipeline_.user_event(QueueWalkBegan{});
   worker_.ask([this, with_holders] { return take_snapshot(with_holders); });
 }
 
 bool KernelQueries::snapshot_is_due(Nanos now) const {
-  return keeps_snapshots_ && !walking_ && (snapshot_wanted_ || lifecycle_.wants_snapshot()) &&
-         now >= last_walk_ + std::max(kShares * last_walk_cost_, kMostWait);
+  if (!keeps_snapshots_ || walking_) return false;
+  std::optional<Nanos> pause = unseen_pause_;
+  if (snapshot_wanted_ || lifecycle_.wants_snapshot())
+    pause = std::min(pause.value_or(kMostWait), kMostWait);
+  return pause && now >= last_walk_ + std::max(kShares * last_walk_cost_, *pause);
+}
+
+// A kernel that has hidden one transition hides others. Where no later event comes, only a walk
+// finds them.
+void KernelQueries::watch_for_unseen(Nanos now) {
+  if (lifecycle_.unseen() == unseen_) return;
+  unseen_at_ = now;
+  unseen_ = lifecycle_.unseen();
+  unseen_pause_ = kUnseenPause;
 }
 
 // A namespace that could not be entered may be gone by now.
@@ -243,6 +259,7 @@ void KernelQueries::tick(Nanos now) {
         pipeline_.user_event(event);
       };
     });
+  watch_for_unseen(now);
   if (snapshot_is_due(now)) ask_for_snapshot(now, true);
   if (!put_off_.empty() && now >= put_off_until_) enqueue(std::exchange(put_off_, {}), now);
   enqueue(lifecycle_.take_questions(), now);

@@ -4,11 +4,12 @@
 // asks; the answers come back as events.
 // Flags that come due within 50 ms share one walk through all descriptors of the host. Iterators
 // take at most 5 % of one CPU; beyond that a flag waits up to a second. The same limit holds for
-// snapshots, which correct the table after a loss, and for walks of accept queues, which run a few
-// times within the threshold of ACCEPT and when an entry is due. Port ranges of new namespaces are
-// read together, because finding each may take a walk. Known ranges are read again every 10 s, or
-// less often if that takes more than 0.1 % of a CPU: to list bound ports the kernel visits each
-// connection.
+// snapshots, which correct the table after a loss, and after a transition that was not seen: for
+// 30 s every 400 ms, then at intervals that grow to 30 s. And it holds for walks of accept queues,
+// which run a few times within the threshold of ACCEPT and when an entry is due. Port ranges of new
+// namespaces are read together, because finding each may take a walk. Known ranges are read again
+// every 10 s, or less often if that takes more than 0.1 % of a CPU: to list bound ports the kernel
+// visits each connection.
 #pragma once
 
 #include <atomic>
@@ -70,6 +71,7 @@ class KernelQueries {
   void enqueue(const std::vector<Question>& questions, Nanos now);
   void put_off(const std::vector<Question>& questions);
   bool snapshot_is_due(Nanos now) const;
+  void watch_for_unseen(Nanos now);
   void look_after_netns(Nanos now);
   std::uint64_t still_there(const std::vector<std::uint64_t>& closed);
   Worker::Answer take_snapshot(bool with_holders);
@@ -120,7 +122,10 @@ class KernelQueries {
   bool snapshot_taken_ = false, snapshot_failed_ = false;
   bool refused_ = false;
   Nanos last_walk_{-1};
-  Nanos last_walk_cost_{};  // CPU time
+  Nanos last_walk_cost_{};             // CPU time
+  std::uint64_t unseen_ = 0;           // transitions, so far
+  Nanos unseen_at_{};                  // when the number changed
+  std::optional<Nanos> unseen_pause_;  // between walks for hidden events; nullopt: none was hidden
   std::uint64_t not_entered_ = 0;
   const bool tracing_;
   bool walking_queues_ = false, queues_refused_ = false;

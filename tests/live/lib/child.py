@@ -54,6 +54,10 @@ class Child:
                      every_s=0)
         return pickle.loads(self.channel.recv(1 << 20))
 
+    def ready(self):
+        """The other side has told something, or is gone."""
+        return bool(select.select([self.channel], [], [], 0)[0])
+
     def send_fd(self, fd):
         socket.send_fds(self.channel, [b"fd"], [fd])
 

@@ -8,15 +8,19 @@ import re
 from lib.clock import SECOND
 
 SLACK_NS = 1 * SECOND // 10
-# These are not exact: they differ by some in ten thousand lives, and not every reason is known.
-# An orphan's abort looks like its minisock's RST, a retransmitted FIN like a SYN that a full queue dropped.
-# They are printed, and decide nothing.
-SHOWN_ONLY = ("AttemptFails", "TW + TWKilled", "ListenOverflows", "TCPAbortOn*")
+REQUEST_TIMER = r"timer_(start|expire_entry) .*function=reqsk_timer|timer_cancel "
 EXPLAINS = {
     "ActiveOpens": None,  # counted in a task's own context, where no event is hidden
     "TWRecycled": None,
     "PassiveOpens": r"inet_sock_set_state .*oldstate=TCP_(SYN_RECV|LISTEN) ",
     "EstabResets": r"inet_sock_set_state .*oldstate=TCP_(ESTABLISHED|CLOSE_WAIT) newstate=TCP_CLOSE$",
+    "AttemptFails": rf"inet_sock_set_state .*oldstate=TCP_SYN_(SENT|RECV) |{REQUEST_TIMER}",
+    "EmbryonicRsts": REQUEST_TIMER,
+    "TW + TWKilled": r"timer_start .*function=tw_timer|timer_cancel |kfree_skb "
+                     r"|inet_sock_set_state .*newstate=TCP_(FIN_WAIT2|CLOSE)$",
+    "ListenOverflows": r"tcp_retransmit_skb |inet_sock_set_state .*oldstate=TCP_SYN_SENT ",
+    "TCPAbortOn*": r"tcp_send_reset |inet_sock_set_state .*newstate=TCP_(FIN_WAIT2|CLOSE)$"
+                   r"|timer_start .*function=tw_timer",
 }
 
 

@@ -14,7 +14,7 @@ from .actors import ScenarioRunners, Talkers
 
 STEP_S = 0.05
 KEPT = ("type", "mono_ns", "netns", "cookie", "life", "role", "local", "remote", "from", "to", "owner",
-        "ended", "time_wait_ended", "retransmits", "dwell")
+        "ended", "time_wait_ended", "retransmits", "dwell", "why")
 
 
 class Run:
@@ -91,6 +91,8 @@ class Run:
         for each in self.counts:
             sums[each.name][0] += each.kernel
             sums[each.name][1] += each.trace
+        either = {name: sum(each.either for each in self.counts if each.name == name)
+                  for name in ("TW + TWKilled", "TCPAbortOn*")}
         told = ", ".join(f"{name} {number}" for name, number in sorted(self.talks.items()))
         lines = [f"seed {self.seed}: {len(self.traced.lives)} lives, conversations: {told}; "
                  f"{len(self.names)} scenarios",
@@ -103,7 +105,7 @@ class Run:
                  f"lost {self.end['lost']}"]
         if self.witness.why:
             lines.append(f"no witness of hidden events: {self.witness.why}")
-        lines.append(f"printed, but without effect on the result: {', '.join(explained.SHOWN_ONLY)}")
+        lines.append(", ".join(f"{number} lives may be in {name} or not" for name, number in either.items()))
         lines += [f"wrong at {number} moments, first: {first}"
                   for number, first in self._by_connection()]
         lines += [f"wrong: {each.name} in {each.netns}: the kernel has {each.kernel}, the trace {each.trace}; "

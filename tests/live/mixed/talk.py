@@ -9,6 +9,7 @@ import time
 from typing import NamedTuple
 
 from lib import diag
+from lib.clock import now
 from lib.conn import unspecify
 from lib.fixture import FAMILY
 
@@ -23,12 +24,14 @@ class Told(NamedTuple):
 
     "held": its descriptor was open, or was closed with an abort, when the connection ended, so it
     never became a minisock in FIN_WAIT_2. "disconnected": an RST that no counter counts.
-    "overflows": a listener whose accept queue is full.
+    "closing": close() ran from `begin` to `end`. "overflows": a listener whose accept queue is full.
     """
     what: str
     netns: int
     local: tuple
     remote: tuple
+    begin: int = 0
+    end: int = 0
 
 
 class End:
@@ -39,13 +42,15 @@ class End:
         self.ends = tuple((name[0].removeprefix("::ffff:"), name[1])
                           for name in (sock.getsockname(), sock.getpeername()))
 
-    def tell(self, what):
-        self.talk.tell(Told(what, self.where.inum, *self.ends))
+    def tell(self, what, begin=0, end=0):
+        self.talk.tell(Told(what, self.where.inum, *self.ends, begin, end))
 
     def close(self):
+        begin = now()
         if _info(self.sock)[STATE_AT] == TCP_CLOSE or _unread(self.sock):
             self.tell("held")
         self.sock.close()
+        self.tell("closing", begin, now())
 
     def abort(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -53,8 +58,8 @@ class End:
         self.sock.close()
 
     def kill(self):
+        self.tell("held")
         if _info(self.sock)[STATE_AT] != TCP_CLOSE:
-            self.tell("held")
             with self.where.inside():
                 diag.destroy(*self.ends)
         self.sock.close()

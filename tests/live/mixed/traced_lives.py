@@ -20,6 +20,7 @@ class TracedLife:
     times: list = field(default_factory=list)  # of the transitions
     states: list = field(default_factory=list)  # entered by each
     left: list = field(default_factory=list)  # left by each
+    whys: list = field(default_factory=list)
     end: dict = None  # its connection object
 
     def state_at(self, at):
@@ -69,6 +70,7 @@ class TracedLives:
         life.times.append(item["mono_ns"])
         life.left.append(item["from"])
         life.states.append(item["to"])
+        life.whys.append(item.get("why"))
 
     def _life(self, item):
         """A request has no cookie. The socket that it becomes has one, and is the same connection."""

@@ -144,5 +144,44 @@ TEST(Unseen, HiddenTransitionWantsAWalk) {
   EXPECT_TRUE(story.lifecycle().wants_snapshot());
 }
 
+constexpr std::uint64_t kSocket = 0xabc0;
+
+// accept() returned a socket that no transition gave a cookie.
+Conn accepted_without_cookie(Story& story, Nanos at) {
+  story.on(AcceptEvent{.at = story.clock(at), .object = kSocket, .task = process(8, 0)});
+  return story.server(7).socket_at(kSocket);
+}
+
+Conn walked_and_accepted(Story& story) {
+  story.lifecycle().snapshot_begins();
+  story.lifecycle().snapshot_ended();
+  return accepted_without_cookie(story, 100ms);
+}
+
+TEST(Unseen, AcceptShowsAChildWhoseBeginningWasHidden) {
+  Story story;
+  Conn conn = walked_and_accepted(story);
+  EXPECT_EQ(story.lifecycle().unseen(), 1U);
+  EXPECT_TRUE(story.lifecycle().wants_snapshot());
+  story.lifecycle().snapshot_begins();
+  conn.found(CloseWait, 500ms);
+  story.lifecycle().snapshot_ended();
+  EXPECT_EQ(story.life(7).states(), "LISTEN, SYN_RECEIVED >=0ms, CLOSE_WAIT");
+  EXPECT_EQ(story.life(7).owner(), "8 by accept");
+}
+
+TEST(Unseen, SoDoesItsNextTransition) {
+  Story story;
+  walked_and_accepted(story).closes(Established, 500ms, 8);
+  EXPECT_EQ(story.life(7).states(),
+            "LISTEN, SYN_RECEIVED >=0ms, ESTABLISHED 200ms+-200ms, FIN_WAIT_1");
+}
+
+TEST(Unseen, AcceptSaysNothingOfWhatWasThereBeforeTheFirstWalkEnded) {
+  Story story;
+  accepted_without_cookie(story, 100ms);
+  EXPECT_EQ(story.lifecycle().unseen(), 0U);
+}
+
 }  // namespace
 }  // namespace tcpdwell::life_story
