@@ -94,7 +94,10 @@ def main():
             pathlib.Path(folder, "vmlinux.h").write_text(
                 header(everything[number][0] for number in sorted(kept)))
             names = missing(sys.argv[1], folder)
-            new = {owner[name] for name in names if name in owner} - kept
+            # An enumeration without values compiles, but the kernel refuses its BTF.
+            named = {name for number in kept
+                     for name in re.findall(r"\benum \w+", everything[number][0])}
+            new = {owner[name] for name in names | named if name in owner} - kept
             if not new:
                 break
             kept |= new

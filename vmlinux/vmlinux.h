@@ -224,6 +224,11 @@ struct timerqueue_node {
 	ktime_t expires;
 };
 
+enum hrtimer_restart {
+	HRTIMER_NORESTART = 0,
+	HRTIMER_RESTART = 1,
+};
+
 struct hrtimer {
 	struct timerqueue_node node;
 	ktime_t _softexpires;
