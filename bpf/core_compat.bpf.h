@@ -53,7 +53,7 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 #define LOAD_FLOW load_flow
 #endif
 
-/* tw_entry_stamp exists since 6.14. 0: unknown. */
+/* tw_entry_stamp exists since 6.14. 0: unknown. Read the field when the oldest kernel is 6.14. */
 static __always_inline __u32 tw_entry_stamp(const struct inet_timewait_sock *tw)
 {
 	return bpf_core_field_exists(tw->tw_entry_stamp) ? READ(tw, tw_entry_stamp) : 0;

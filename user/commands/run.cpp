@@ -7,7 +7,7 @@
 #include <optional>
 #include <variant>
 
-#include "commands/command.h"
+#include "commands/child_process.h"
 #include "commands/common.h"
 #include "commands/leak_sinks.h"
 #include "commands/table.h"

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "leaks/diagnosis.h"
-#include "sinks/commands.h"
+#include "sinks/advice_commands.h"
 #include "sinks/explain_accept.h"
 #include "sinks/explain_closed.h"
 #include "sinks/explain_past.h"

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "sinks/commands.h"
+#include "sinks/advice_commands.h"
 #include "sinks/escape.h"
 #include "sinks/explain.h"
 #include "sinks/explain_closed.h"

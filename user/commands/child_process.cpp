@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "commands/command.h"
+#include "commands/child_process.h"
 
 #include <fcntl.h>
 #include <sys/prctl.h>

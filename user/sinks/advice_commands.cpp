@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sinks/commands.h"
+#include "sinks/advice_commands.h"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Real processes: what CMD inherits, how it ends, and that nothing is executed before its time.
-#include "commands/command.h"
+#include "commands/child_process.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
