@@ -190,6 +190,7 @@ class Lifecycle {
   void publish_failed_connects(Nanos now);
   void close_socket(Id id, const TransitionEvent& event);
   void on_close_after_minisock(Id id, const TransitionEvent& event);
+  void learn_port(Id id, const Endpoint& local);
   void bridge_gap(Id id, State to, Nanos before);
   void resolve_origin(Id id, State from, TimewaitEvent start);
   void assume_origin(Id id, Nanos at);

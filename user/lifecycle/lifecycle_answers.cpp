@@ -55,7 +55,8 @@ void Lifecycle::on_event(const InquiryEvent& event) {
     if (connection.origin_lost) return assume_origin(event.id, event.at);
     if (event.kind != SocketKind::Full) return void(follow_carrier_change(event.id, event));
     resync_.count_resync(event.at);
-    return bridge_gap(event.id, event.state, event.at);
+    bridge_gap(event.id, event.state, event.at);
+    return learn_port(event.id, event.local);
   }
   if (follow_carrier_change(event.id, event)) return;
   // Another kernel object carries the connection now, and the event of that change is missing.

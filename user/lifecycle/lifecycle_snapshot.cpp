@@ -67,7 +67,8 @@ void Lifecycle::found_full(const SnapshotEvent& event) {
     if (connection.carrier != Carrier::Full || connection.pending_end == PendingEnd::Closed) return;
     if (connection.state != event.state) {
       resync_.count_resync(event.at);
-      return bridge_gap(id, event.state, event.at);
+      bridge_gap(id, event.state, event.at);
+      return learn_port(id, event.flow.local);
     }
     if (connection.entered_known) return;
     const StateBegin before{connection.entered, table_.entered_earliest(connection)};

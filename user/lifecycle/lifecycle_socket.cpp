@@ -273,6 +273,17 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
   if (hidden_by_flow(id)) forget(id);
 }
 
+// The event that shows the port of a connect() was hidden: its lines wait for that port.
+void Lifecycle::learn_port(Id id, const Endpoint& local) {
+  Connection& connection = table_[id];
+  if (connection.local_port != 0 || local.port == 0) return;
+  Flow flow = table_.flow(connection);
+  flow.local = local;
+  table_.set_flow(connection, flow);
+  publisher_.reconsider(connection, false);
+  if (hidden_by_flow(id)) forget(id);
+}
+
 // Transitions were lost: `to` began between the last known one and `before`.
 void Lifecycle::bridge_gap(Id id, State to, Nanos before) {
   Connection& connection = table_[id];

@@ -179,7 +179,8 @@ def overflows(traced, netns, at, knowledge):
     queues = {local for where, local in knowledge.full_queues if where == netns}
     return sum(_syns_again(life) + ("ESTABLISHED" not in life.states)
                for life in traced.lives if life.role == "client" and life.remote in queues and
-               life.end is not None and life.end["mono_ns"] <= at)
+               life.end is not None and life.end["mono_ns"] <= at and
+               life.end["ended"] != "refused")  # by the same port, when no socket listened
 
 
 def between(least, wanted, most):

@@ -158,6 +158,14 @@ Conn walked_and_accepted(Story& story) {
   return accepted_without_cookie(story, 100ms);
 }
 
+TEST(Unseen, AWalkShowsThePortOfAConnectWhoseAnswerWasHidden) {
+  Story story;
+  Conn conn = story.client(7).connects(0ms);
+  story.lifecycle().snapshot_begins();
+  conn.found(CloseWait, 400ms);
+  EXPECT_EQ(story.life(7).states(), "CLOSED, SYN_SENT 200ms+-200ms, CLOSE_WAIT");
+}
+
 TEST(Unseen, AcceptShowsAChildWhoseBeginningWasHidden) {
   Story story;
   Conn conn = walked_and_accepted(story);
