@@ -11,7 +11,7 @@ from lib.tracer import Tracer, connections_in
 TIME_WAITS = 16
 CONNECTIONS = 4000
 AT_ONCE, A_SECOND = 200, 200  # the limits of questions.cpp
-ASKED = re.compile(r"asking about \d+ sockets, (\d+) of which seem to have ended")
+ASKED = re.compile(r"querying \d+ sockets, (\d+) of which seem to have ended")
 
 
 def churn(child):

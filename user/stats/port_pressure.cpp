@@ -36,7 +36,8 @@ void PortPressure::failed(const FailedConnectsRecord& record) {
                                 {.local = flow.local.addr,
                                  .netns_cookie = flow.netns_cookie,
                                  .netns = flow.netns,
-                                 .family = flow.family},
+                                 .family = flow.family,
+                                 .device = flow.device},
                                 flow.remote.port};
   for (Failures* failures : {&failed_now_, &failed_ever_})
     if (failures->size() < kMost || failures->contains(destination))

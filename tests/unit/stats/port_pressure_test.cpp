@@ -176,6 +176,17 @@ TEST(PortPressure, FailedConnectsByInterval) {
   EXPECT_EQ(counted.records.back().connects_failed[0].count, 3U);
 }
 
+TEST(PortPressure, FailedConnectsBelongToTheirDestination) {
+  Counted counted;
+  counted.port_range(40000, 40099);
+  for (std::uint64_t cookie = 1; cookie <= 9; ++cookie) counted.connects(cookie, 1s);
+  counted.finds_no_port(101, 80, 2s);
+  counted.wait(10s);
+  ASSERT_EQ(counted.records.back().ports.size(), 1U);
+  EXPECT_EQ(only(counted).used, 9U);
+  EXPECT_EQ(only(counted).failed, 1U);
+}
+
 TEST(PortPressure, IgnoresServersAndBoundPorts) {
   Counted counted;
   counted.port_range(50000, 50099);

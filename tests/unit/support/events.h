@@ -24,6 +24,7 @@ inline Flow make_flow(std::uint16_t local = 40000, std::uint16_t remote = 80) {
   flow.remote.port = remote;
   flow.netns_cookie = 1;
   flow.netns = 4026531840;
+  flow.device = 0;
   return flow;
 }
 
