@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kAskAgain = 1s;
+constexpr Nanos kMptcpAgain = 1s;
 
 // MPTCP does not record whether the end of stream was read.
 Cause cause_of_socket(const MptcpSocket& socket) {
@@ -161,7 +161,7 @@ void Flags::watch_mptcp(Id id, const MptcpView& view) {
 void Flags::mptcp_answered(Id id, MptcpView& view, const InquiryEvent& event) {
   if (!std::exchange(view.fresh, false)) {
     if (!std::exchange(view.counted, true)) ++mptcp_not_judged_;
-    return wait_until(id, event.at + kAskAgain);
+    return wait_until(id, event.at + kMptcpAgain);
   }
   const auto due = mptcp_due(view);
   if (!due) return;

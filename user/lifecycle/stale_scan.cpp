@@ -17,9 +17,9 @@ using namespace std::chrono_literals;
 constexpr Nanos kRound = 200ms;
 constexpr std::int64_t kMostASecond = 131'072;  // some milliseconds of CPU
 constexpr std::uint64_t kMostAtOnce = 65'536;
-// A connection in a short-lived state is asked about at age kBrief, then every kAskAgain, and from
+// A connection in a short-lived state is asked about at age kBrief, then every kRepeat, and from
 // kAskedOften on whenever its age has doubled.
-constexpr Nanos kBrief = 200ms, kAskAgain = 400ms, kAskedOften = 2s;
+constexpr Nanos kBrief = 200ms, kRepeat = 400ms, kAskedOften = 2s;
 // For hidden connections, and for all connections without `asks_soon`.
 constexpr Nanos kLateRound = 30s, kLateBrief = 10s, kLateTimeWait = 70s;
 constexpr Nanos kNewbornMost = 5min;  // a Fast Open child may wait this long
@@ -75,7 +75,7 @@ bool StaleScan::is_stale(const Connection& connection, Nanos now, Nanos gap) con
   if (age < kBrief) return false;
   const Nanos before = age - gap;
   if (before < kBrief) return true;
-  if (age < kAskedOften) return age / kAskAgain != before / kAskAgain;
+  if (age < kAskedOften) return age / kRepeat != before / kRepeat;
   return doublings(age) != doublings(before);
 }
 
