@@ -77,7 +77,7 @@ def one_connection(cast, tcpdwell):
             for process in (other, ours, text):
                 process.terminate()
             objects, printed = ours.stdout.read(), text.stdout.read()
-        lines = theirs.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = theirs.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     client = timeline.client_port(objects, scenes.SHOP)
     kept = timeline.of_one_connection(lines, {str(client), str(scenes.SHOP)})
     (PICTURES / "tcpstates.txt").write_text(kept, encoding="utf-8")
