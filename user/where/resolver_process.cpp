@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "where/resolver_process.h"
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <csignal>
+#include <cstring>
+
+#include "where/resolver.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr rlim_t kMostMemory = 1U << 30U;  // a bound for what a hostile file makes libdw allocate
+
+void limit(int resource, rlim_t to) {
+  rlimit limits{};
+  ::getrlimit(static_cast<__rlimit_resource>(resource), &limits);
+  limits.rlim_cur = std::min(limits.rlim_max, to);
+  ::setrlimit(static_cast<__rlimit_resource>(resource), &limits);
+}
+
+void close_all_but(int fd) {
+  if (fd > 0) ::syscall(SYS_close_range, 0, fd - 1, 0);
+  ::syscall(SYS_close_range, fd + 1, ~0U, 0);
+}
+
+bool write_all(int channel, std::string_view bytes) {
+  const auto size = static_cast<std::uint32_t>(bytes.size());
+  std::string framed(reinterpret_cast<const char*>(&size), sizeof size);
+  framed += bytes;
+  for (std::size_t sent = 0; sent < framed.size();) {
+    const ssize_t got =
+        ::send(channel, framed.data() + sent, framed.size() - sent, MSG_NOSIGNAL);
+    if (got <= 0) return false;
+    sent += static_cast<std::size_t>(got);
+  }
+  return true;
+}
+
+bool read_all(int channel, void* to, std::size_t size) {
+  return size == 0 ||
+         ::recv(channel, to, size, MSG_WAITALL) == static_cast<ssize_t>(size);
+}
+
+// Answers until the channel closes. An exception ends the child: its parent sees it as lost.
+[[noreturn]] void serve(int channel, const std::string& symbols_directory) noexcept {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::prctl(PR_SET_NAME, "tcpdwell-where");
+  limit(RLIMIT_CORE, 0);
+  limit(RLIMIT_AS, kMostMemory);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) ::signal(signal, SIG_DFL);
+  Resolver resolver(symbols_directory);
+  std::uint32_t size = 0;
+  while (read_all(channel, &size, sizeof size) && size <= kLargestMessage) {
+    std::string bytes(size, '\0');
+    if (!read_all(channel, bytes.data(), size)) break;
+    const auto question = unpack_question(bytes);
+    if (!question || !write_all(channel, pack(resolver.resolve(*question)))) break;
+  }
+  ::_exit(0);
+}
+
+}  // namespace
+
+bool ResolverProcess::start() {
+  if (child_ > 0) return true;
+  std::array<int, 2> ends{};
+  if (lost_ >= kMostLost || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    return false;
+  UniqueFd ours(ends[0]), theirs(ends[1]);
+  child_ = ::fork();
+  if (child_ == 0) {
+    close_all_but(theirs.get());
+    serve(theirs.get(), symbols_directory_);
+  }
+  if (child_ > 0) channel_ = std::move(ours);
+  return child_ > 0;
+}
+
+// A child that hangs in the kernel cannot be reaped; its next parent will.
+void ResolverProcess::end() {
+  constexpr int kTries = 100;
+  channel_.reset();
+  if (child_ <= 0) return;
+  const pid_t child = std::exchange(child_, -1);
+  ::kill(child, SIGKILL);
+  for (int i = 0; i < kTries; ++i) {
+    if (::waitpid(child, nullptr, WNOHANG) != 0) return;
+    ::usleep(1000);
+  }
+}
+
+std::optional<std::vector<ResolvedStack>> ResolverProcess::receive(
+    std::chrono::milliseconds patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  std::string bytes;
+  std::uint32_t size = 0;
+  std::size_t wanted = sizeof size;
+  while (bytes.size() < wanted) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+        until - std::chrono::steady_clock::now());
+    pollfd news{.fd = channel_.get(), .events = POLLIN, .revents = 0};
+    if (left.count() <= 0 || ::poll(&news, 1, static_cast<int>(left.count())) <= 0)
+      return std::nullopt;
+    std::array<char, 4096> block{};
+    const ssize_t got = ::recv(channel_.get(), block.data(),
+                               std::min(block.size(), wanted - bytes.size()), MSG_DONTWAIT);
+    if (got <= 0) return std::nullopt;
+    bytes.append(block.data(), static_cast<std::size_t>(got));
+    if (bytes.size() == sizeof size && wanted == sizeof size) {
+      std::memcpy(&size, bytes.data(), sizeof size);
+      if (size > kLargestMessage) return std::nullopt;
+      wanted += size;
+    }
+  }
+  return unpack_stacks(std::string_view(bytes).substr(sizeof size));
+}
+
+std::vector<ResolvedStack> ResolverProcess::ask(const ThreadsQuestion& question,
+                                                std::chrono::milliseconds patience) {
+  const ResolvedStack none{.stack = {}, .missing = NoStack::Denied};
+  if (!start()) return {question.threads.size(), none};
+  auto stacks = write_all(channel_.get(), pack(question)) ? receive(patience) : std::nullopt;
+  if (stacks && stacks->size() == question.threads.size()) return std::move(*stacks);
+  ++lost_;
+  end();
+  return {question.threads.size(), none};
+}
+
+}  // namespace tcpdwell
