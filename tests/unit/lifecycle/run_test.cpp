@@ -165,7 +165,7 @@ TEST(Run, DeadDescriptorClosedByTheProgramIsSlow) {
   Conn client = reset(story);
   DeadSocket found = held(story, client, 1s);
   found.holders[0].followed = true;
-  looks(story, 2100ms, {found});
+  walks(story, 2100ms, {found});
   story.on(released(story, 2500ms));
   story.waits(2700ms);
   EXPECT_EQ(flags(story), "CLOSED raised 1100ms, CLOSED cleared 1500ms, CLOSED slow 1500ms");
@@ -193,7 +193,7 @@ TEST(Run, SocketHeldByOthersOnlyIsNotFlagged) {
 
   Story another(for_run());
   Conn client = reset(another);
-  looks(another, 2100ms, {held(another, client, 1s, 99)});
+  walks(another, 2100ms, {held(another, client, 1s, 99)});
   EXPECT_EQ(flags(another), "");
 }
 

@@ -18,7 +18,7 @@ inline DeadSocket held(const Story& story, const Conn& conn, Nanos ended,
           .holders = {held_by(pid)}};
 }
 
-inline void looks(Story& story, Nanos at, std::vector<DeadSocket> sockets) {
+inline void walks(Story& story, Nanos at, std::vector<DeadSocket> sockets) {
   for (DeadSocket& socket : sockets) socket.at = story.clock(at);
   story.on(DeadEvent{.at = story.clock(at), .sockets = std::move(sockets)});
 }
