@@ -107,9 +107,9 @@ class Lifecycle {
     return questions_.retarget(answer, subject);
   }
   // When the next scan of descriptors of ended connections is due (DeadEvent); nullopt: none.
-  std::optional<Nanos> dead_look_due() { return dead_.look_due(); }
+  std::optional<Nanos> dead_walk_due() { return dead_.look_due(); }
   // Scans due within this time may be combined.
-  Nanos dead_looks_apart() const { return dead_.looks_apart(); }
+  Nanos dead_walks_apart() const { return dead_.looks_apart(); }
   bool watches_descriptors() const { return dead_.threshold().has_value(); }
   const std::vector<Longest>& longest() const { return recent_closes_.longest(); }
   // Events were lost, or an answer contradicts the table: a walk through all sockets corrects it.

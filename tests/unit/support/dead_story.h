@@ -25,7 +25,7 @@ inline void walks(Story& story, Nanos at, std::vector<DeadSocket> sockets) {
 
 // When the next scan is due, from the beginning of the trace; nullopt: never.
 inline std::optional<Nanos> look_due(Story& story) {
-  const auto due = story.lifecycle().dead_look_due();
+  const auto due = story.lifecycle().dead_walk_due();
   return due ? std::optional(*due - story.clock(0ms)) : std::nullopt;
 }
 
