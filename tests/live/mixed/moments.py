@@ -1,8 +1,9 @@
 """The state table of the trace against `ss`, at moments of running traffic.
 
 `ss` runs twice. A socket in the same state in both runs was in it in between; others are not compared.
-The trace's side is its output up to a second later, late lines included. For half-open
-connections it is the whole output, because they are printed when they end or become a socket.
+The trace's side is its output up to a second later, late lines included. It is the whole output for half-open
+connections, which are printed when they end or become a socket, and for sockets that a walk found because
+their first events were hidden: they are printed at their next transition.
 """
 from typing import NamedTuple
 
@@ -56,11 +57,13 @@ def compare(moment, heard, all_of_it, inums):
         if traced is all_of_it and (netns, local, remote) in all_of_it.half_open_at_end:
             continue
         compared += 1
-        there = traced.at(*key, moment.at)
+        there = traced.at(*key, moment.at) or \
+            [life for life in all_of_it.at(*key, moment.at) if life.found]
         if [life.state_at(moment.at) for life in there] != [row.state]:
             says = "; ".join(map(str, there)) or "nothing"
-            past = ": ".join(map(str, traced.by_ends.get((netns, local, remote), [])))
-            wrong.append(Deviation(f"ss has {row} in {netns}, the trace {says} (past: {past})",
+            past = "; ".join(life.story(moment.at)
+                             for life in all_of_it.by_ends.get((netns, local, remote), []))
+            wrong.append(Deviation(f"ss has {row} in {netns}, the trace {says} (in all: {past})",
                                    netns, local, remote, _since(there, moment), moment.end))
     kernel = [_known(moment.before), _known(moment.after)]
     for life in now_known.lives:

@@ -3,6 +3,7 @@ import bisect
 import collections
 from dataclasses import dataclass, field
 
+from lib.clock import MS
 from lib.lifecycle import endpoints
 
 NAMELESS = (None, "0")
@@ -21,11 +22,14 @@ class TracedLife:
     states: list = field(default_factory=list)  # entered by each
     left: list = field(default_factory=list)  # left by each
     whys: list = field(default_factory=list)
+    found: tuple = None  # (time, state): a walk found it; printed with its next transition
     end: dict = None  # its connection object
 
     def state_at(self, at):
         index = bisect.bisect_right(self.times, at)
-        return self.states[index - 1] if index else "CLOSED"
+        if index:
+            return self.states[index - 1]
+        return self.found[1] if self.found and self.found[0] <= at else "CLOSED"
 
     def stays(self, begin, end):
         """The state that it is in during the whole time, or None."""
@@ -44,6 +48,13 @@ class TracedLife:
     def __str__(self):
         path = " ".join(self.states)
         return f"{self.role} {self.local} {self.remote} cookie {self.cookie} in {self.netns}: {path}"
+
+    def story(self, at):
+        """With the times of its transitions, relative to a moment."""
+        steps = [f"{(time - at) / MS:+.1f} ms {left} {entered} ({why})" for left, entered, time, why
+                 in zip(self.left, self.states, self.times, self.whys)]
+        ended = self.end and f"{self.end['ended']}, {self.end['time_wait_ended']}"
+        return f"{self.role} cookie {self.cookie} life {self.life}: {', '.join(steps)}; ended {ended}"
 
 
 class TracedLives:
@@ -67,6 +78,8 @@ class TracedLives:
         if item["type"] == "connection":
             life.end = item
             return
+        if not life.times and item["from"] not in ("CLOSED", "LISTEN"):
+            life.found = item["mono_ns"] - item["dwell_ns"], item["from"]
         life.times.append(item["mono_ns"])
         life.left.append(item["from"])
         life.states.append(item["to"])
