@@ -15,6 +15,7 @@
 #include "lifecycle/owned_flags.h"
 #include "options/kernel_filter.h"
 #include "options/netns_choice.h"
+#include "session/blocked_reader.h"
 #include "session/limits.h"
 #include "session/privileges.h"
 #include "session/session.h"
@@ -30,6 +31,7 @@ struct LeaksConfig {
   std::uint64_t ring_bytes = 0;
   std::optional<Nanos> watch;     // interval between two scans; nullopt: one scan
   std::optional<Nanos> duration;  // of all scans together
+  WhereChoice where;
 };
 
 // Merges the sessions of all scans into one: passes one start record and no end record. Holds the
@@ -150,18 +152,29 @@ class LeakScanner {
 // Writes to `sink` a start record, the flags of each complete scan, and an end record, which it
 // returns. Calls `scanned` with the end of each complete scan. nullopt: no scan was complete, and
 // stderr has the reason, unless the reader of the output is gone.
-Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
+Result<std::optional<EndRecord>> find_leaks(LeaksConfig config, Sink& sink, Output& output,
                                             const std::function<void(const EndRecord&)>& scanned) {
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .trace = false,
                                     .ring_bytes = ring_size(config.ring_bytes),
                                     .snapshot_states = flagged_states(config.session.thresholds)});
   if (!programs) return programs.error();
+  std::optional<ThreadWalk> threads;
+  std::optional<BlockedReader> blocked;
+  if (config.where.on) {
+    auto walk = ThreadWalk::load();
+    if (!walk) return walk.error();
+    threads.emplace(std::move(*walk));
+    blocked.emplace(*threads, BlockedReader::Config{.symbols = config.where.symbols,
+                                                    .without_paths = config.where.without_paths});
+    config.session.blocked = &*blocked;
+  }
   auto netns = keep_to_netns(*programs, config.session.filter, config.session.netns_path);
   if (!netns) return netns.error();
   auto rights =
       drop_unneeded_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
-                                       .opens_files = output.is_reopened()});
+                                       .opens_files = output.is_reopened(),
+                                       .reads_processes = config.where.on});
   if (!rights) return rights.error();
   SessionMerger all(sink);
   LeakScanner scanner(config, *netns, *programs, output);
@@ -211,7 +224,8 @@ int run_leaks(const Options& options) {
   LeaksConfig config{.session = session_config(options),
                      .ring_bytes = options.ring_bytes,
                      .watch = options.watch,
-                     .duration = options.duration};
+                     .duration = options.duration,
+                     .where = options.where};
   config.session.filter.flags_only = true;
   bool leaked = false;
   auto end = find_leaks(config, sink, *output, [&](const EndRecord& scan) {

@@ -40,6 +40,8 @@ struct Frame {
 // The innermost frame comes first. A function that was inlined has a frame of its own.
 using Stack = std::vector<Frame>;
 inline constexpr std::size_t kMostFrames = 128;
+// The frame belongs to a library or a runtime rather than to the program, judged by its names.
+bool is_library(const Frame& frame);
 
 // Why there is no stack.
 enum class NoStack : std::uint8_t {

@@ -5,6 +5,7 @@
 #include "options/command_line.h"
 #include "options/option_values.h"
 #include "options/options.h"
+#include "options/where_options.h"
 
 namespace tcpdwell {
 
@@ -113,6 +114,7 @@ class LeaksOptions final : public CommandOptions {
   void add_to(CLI::App& own, OptionTexts& texts) override {
     own.add_option("--watch", texts.watch, "Repeat every D, and show the growth per minute")
         ->type_name("D");
+    where_.add_to(own);
   }
   Names refused(const OptionTexts& texts) const override {
     const Names names =
@@ -121,6 +123,7 @@ class LeaksOptions final : public CommandOptions {
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     if (!texts.watch.empty()) options.watch = duration_value("--watch", texts.watch);
+    options.where = where_.read();
     const auto listen = options.thresholds.of[index(State::Listen)];
     if (listen && (!options.watch || (options.duration && *options.duration <= *listen)))
       throw CLI::ValidationError(
@@ -129,6 +132,9 @@ class LeaksOptions final : public CommandOptions {
           "add --watch D, and let it run for longer than the threshold");
     require_a_flag(options);
   }
+
+ private:
+  WhereOptions where_;
 };
 
 class RunOptions final : public CommandOptions {

@@ -13,6 +13,7 @@
 #include "lifecycle/filter.h"
 #include "model/thresholds.h"
 #include "options/subcommand.h"
+#include "options/where_options.h"
 #include "sinks/kinds.h"
 #include "stats/stats.h"
 #include "util/made_file.h"
@@ -44,6 +45,7 @@ struct Options {
   StatsConfig stats;
   std::optional<std::uint64_t> intervals;  // stats: COUNT; nullopt: no end
   bool replays_stats = false;              // replay FILE stats
+  WhereChoice where;
   std::optional<Nanos> watch;              // leaks: interval between two scans
   // The file of record, trace --record (empty: none) and replay.
   std::string recording;

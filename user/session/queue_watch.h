@@ -17,8 +17,9 @@ namespace tcpdwell {
 
 class QueueWatch {
  public:
-  QueueWatch(BpfIterators& iterators, Nanos threshold)
-      : iterators_(iterators), threshold_(threshold) {}
+  // `blocked` is for --where; nullptr: without it.
+  QueueWatch(BpfIterators& iterators, Nanos threshold, BlockedReader* blocked)
+      : iterators_(iterators), blocked_(blocked), threshold_(threshold) {}
 
   // As begin_walk(), but reports all in full.
   void begin_anew() {
@@ -46,6 +47,7 @@ class QueueWatch {
   void keep_news_only();
 
   BpfIterators& iterators_;
+  BlockedReader* blocked_;
   Nanos threshold_;
   std::vector<WalkedQueue> queues_;
   AcceptQueuesEvent event_;

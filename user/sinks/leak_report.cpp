@@ -8,12 +8,13 @@
 
 #include "sinks/explain.h"
 #include "sinks/text_table.h"
+#include "sinks/where_text.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
 namespace {
 
-constexpr std::string_view kIndent = "       ";  // below COUNT's numbers
+const std::string kIndent = "       ";  // below COUNT's numbers
 
 std::string port_text(const LeakGroup& group) {
   return group.local_port != 0 ? std::to_string(group.local_port) : "any";
@@ -113,9 +114,10 @@ void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapse
           oldest_text(group), format_dwell(group.median), holder_text(group)})
       cells.push_back(std::move(cell));
     const Explanation explanation = explain(group, true, style_.here);
-    table.add(std::move(cells), color_of(group.cause),
-              {std::string(kIndent) + explanation.what,
-               std::string(kIndent) + "next: " + explanation.next});
+    std::vector<std::string> below = {kIndent + explanation.what};
+    for (const std::string& line : where_lines(group)) below.push_back(kIndent + line);
+    below.push_back(kIndent + "next: " + explanation.next);
+    table.add(std::move(cells), color_of(group.cause), std::move(below));
   }
   output_.write(table.text(style_.header, style_.color), true);
 }

@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint32_t kMagic116 = 0xfffffffa, kMagic118 = 0xfffffff0, kMagic120 = 0xfffffff1;
 constexpr std::uint64_t kWord = 8;
 constexpr std::uint64_t kMostFunctions = 10'000'000;
-constexpr int kMostSteps = 1'000'000;  // of one table of values
+constexpr int kMostValueSteps = 1'000'000;  // of one table of values
 constexpr std::size_t kLongestGoText = 1024;
 
 // Fields of _func after its entry, each of 4 bytes: nameoff, args, deferreturn, pcsp, pcfile, pcln,
@@ -106,7 +106,7 @@ std::optional<std::int64_t> GoTable::value_at(std::uint64_t table, std::uint64_t
     }
     return std::nullopt;
   };
-  for (int step = 0; step < kMostSteps; ++step) {
+  for (int step = 0; step < kMostValueSteps; ++step) {
     const auto change = take();
     if (!change || (*change == 0 && step > 0)) return std::nullopt;
     const auto length = take();

@@ -51,7 +51,6 @@ bool read_all(int channel, void* to, std::size_t size) {
 
 // Answers until the channel closes. An exception ends the child: its parent sees it as lost.
 [[noreturn]] void serve(int channel, const std::string& symbols_directory) noexcept {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "tcpdwell-where");
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_AS, kMostMemory);
