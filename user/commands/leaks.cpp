@@ -26,6 +26,8 @@
 namespace tcpdwell {
 namespace {
 
+constexpr std::chrono::milliseconds kPatienceOfScan{5000};
+
 struct LeaksConfig {
   SessionConfig session;
   std::uint64_t ring_bytes = 0;
@@ -159,16 +161,9 @@ Result<std::optional<EndRecord>> find_leaks(LeaksConfig config, Sink& sink, Outp
                                     .ring_bytes = ring_size(config.ring_bytes),
                                     .snapshot_states = flagged_states(config.session.thresholds)});
   if (!programs) return programs.error();
-  std::optional<ThreadWalk> threads;
-  std::optional<BlockedReader> blocked;
-  if (config.where.on) {
-    auto walk = ThreadWalk::load();
-    if (!walk) return walk.error();
-    threads.emplace(std::move(*walk));
-    blocked.emplace(*threads, BlockedReader::Config{.symbols = config.where.symbols,
-                                                    .without_paths = config.where.without_paths});
-    config.session.blocked = &*blocked;
-  }
+  auto blocked = open_blocked_reader(config.where, kPatienceOfScan);
+  if (!blocked) return blocked.error();
+  config.session.blocked = blocked->get();
   auto netns = keep_to_netns(*programs, config.session.filter, config.session.netns_path);
   if (!netns) return netns.error();
   auto rights =

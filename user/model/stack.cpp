@@ -9,11 +9,11 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::array<std::string_view, 8> kLibraryFiles = {
-    "/lib/python", "/site-packages/", "/dist-packages/", "<frozen", "/rustc/", "/usr/include/",
-    "/go/src/",    "/sysdeps/"};
-constexpr std::array<std::string_view, 4> kLibraryFunctions = {"runtime.", "std::", "core::",
-                                                               "__libc_"};
+constexpr std::array<std::string_view, 10> kLibraryFiles = {
+    "/lib/python",  "/site-packages/", "/dist-packages/", "<frozen",       "/rustc/",
+    "library/std/", "library/core/",   "library/alloc/",  "/usr/include/", "sysdeps/"};
+constexpr std::array<std::string_view, 8> kLibraryFunctions = {
+    "runtime.", "std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "__libc_"};
 
 bool is_shared_library(std::string_view module) {
   const auto name = module.substr(std::min(module.rfind('/') + 1, module.size()));
@@ -23,7 +23,8 @@ bool is_shared_library(std::string_view module) {
 }  // namespace
 
 bool is_library(const Frame& frame) {
-  if (frame.kind == FrameKind::Jit) return frame.function.empty();
+  if (frame.kind == FrameKind::Native && frame.function.empty())
+    return is_shared_library(frame.module);
   if (frame.function.empty()) return true;
   const auto in_file = [&](std::string_view part) { return frame.file.find(part) != frame.file.npos; };
   if (std::any_of(kLibraryFiles.begin(), kLibraryFiles.end(), in_file)) return true;

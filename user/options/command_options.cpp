@@ -50,15 +50,20 @@ class TraceOptions final : public CommandOptions {
  public:
   TraceOptions()
       : CommandOptions("Stream transitions, flags and finished connections (the default)") {}
+  void add_to(CLI::App& own, OptionTexts&) override { where_.add_to(own); }
   void read(const CLI::App& shared, const OptionTexts& texts, Options& options) override {
     if (texts.record.empty())
       for (const char* option : {"--max-size", "--rotate", "--zstd"})
         if (shared.count(option) != 0) throw CLI::RequiresError(option, "--record FILE");
     options.recording = texts.record;
+    options.where = where_.read();
     if (options.only && options.only->flags && !options.only->transitions &&
         !options.only->connections)
       require_a_flag(options);
   }
+
+ private:
+  WhereOptions where_;
 };
 
 void add_stats_options(CLI::App& stats, OptionTexts& texts) {
@@ -153,12 +158,14 @@ class RunOptions final : public CommandOptions {
                    "process closed it (default 100ms)")
         ->type_name("D");
     own.add_option("--user", texts.user, "Run CMD as this user")->type_name("NAME");
+    where_.add_to(own);
   }
   Names refused(const OptionTexts&) const override {
     return with(recording_options(), {"--only", "--ready-file", "--no-flags", "--duration"});
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     options.user = texts.user;
+    options.where = where_.read();
     options.exit_grace = 100ms;
     if (!texts.exit_grace.empty())
       options.exit_grace = duration_value("--exit-grace", texts.exit_grace);
@@ -166,6 +173,9 @@ class RunOptions final : public CommandOptions {
       options.leak_exit_code = status_value("--leak-exit-code", texts.leak_exit_code);
     require_a_flag(options);
   }
+
+ private:
+  WhereOptions where_;
 };
 
 class CheckOptions final : public CommandOptions {

@@ -86,6 +86,7 @@ enum class Entry : std::uint8_t {
   AcceptQueue,     // part of the next AcceptQueues
   AcceptQueues,    // AcceptQueuesEvent
   Suspended = 56,  // SuspendEvent
+  BlockedThread = 64,  // part of the next Processes: where a thread of a holder was
 };
 
 enum EntryFlags : std::uint8_t {

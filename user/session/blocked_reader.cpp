@@ -14,7 +14,6 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kMostGroups = 16;  // of one process
-constexpr std::chrono::milliseconds kPatienceOfEvent{5000};
 
 // The base name: a path can have the name of a user, or of a customer.
 void shorten(std::string& path) {
@@ -33,6 +32,12 @@ bool comes_first(const BlockedThread& a, const BlockedThread& b) {
 
 }  // namespace
 
+Result<std::unique_ptr<BlockedReader>> BlockedReader::open(Config config) {
+  auto walk = ThreadWalk::load();
+  if (!walk) return walk.error();
+  return std::unique_ptr<BlockedReader>(new BlockedReader(std::move(*walk), std::move(config)));
+}
+
 void BlockedReader::resolve(std::uint32_t pid, const std::vector<const WalkedThread*>& threads) {
   ThreadsQuestion question{.pid = pid, .stack_bytes = kMostStackBytes, .threads = {}};
   for (const WalkedThread* thread : threads) {
@@ -41,9 +46,11 @@ void BlockedReader::resolve(std::uint32_t pid, const std::vector<const WalkedThr
     if (!known && thread->waits && thread->is_native && question.threads.size() < kMostAsked)
       question.threads.push_back(thread->snapshot);
   }
-  if (question.threads.empty()) return;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+      until_ - std::chrono::steady_clock::now());
+  if (question.threads.empty() || left.count() <= 0) return;
   if (kept_.size() + question.threads.size() > kMostKept) kept_.clear();
-  auto stacks = resolver_.ask(question, kPatienceOfEvent);
+  auto stacks = resolver_.ask(question, left);
   for (std::size_t i = 0; i < stacks.size(); ++i) {
     for (Frame& frame : stacks[i].stack) {
       if (!config_.without_paths) break;
@@ -95,6 +102,7 @@ void BlockedReader::add_to(ProcessesEvent& event) {
   for (const ProcessFacts& facts : event.processes)
     if (pids.size() < kMostProcesses) pids.push_back(facts.pid);
   if (pids.empty()) return;
+  until_ = std::chrono::steady_clock::now() + config_.patience;
   auto walked = walk_.threads_of(pids);
   if (!walked) {
     spdlog::warn("{}: no line of code is known", walked.error().text());

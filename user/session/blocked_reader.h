@@ -3,8 +3,10 @@
 // and registers, and a child of ours for their stacks.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,10 +22,10 @@ class BlockedReader {
   struct Config {
     std::string symbols;       // directory of --symbols; empty: none
     bool without_paths = false;  // --where=short
+    std::chrono::milliseconds patience{5000};  // for one event: how long flags may wait for it
   };
-  // `walk` must outlive it.
-  BlockedReader(const ThreadWalk& walk, Config config)
-      : walk_(walk), config_(std::move(config)), resolver_(config_.symbols) {}
+  // Loads a BPF program: before rights are dropped.
+  static Result<std::unique_ptr<BlockedReader>> open(Config config);
 
   // Adds ProcessFacts::blocked. Takes milliseconds, or seconds if files are read for the first time.
   // A thread that did not run since the last call is not asked for again.
@@ -38,13 +40,16 @@ class BlockedReader {
   };
   using ThreadId = std::pair<std::uint32_t, std::uint32_t>;  // pid, tid
 
+  BlockedReader(ThreadWalk walk, Config config)
+      : walk_(std::move(walk)), config_(std::move(config)), resolver_(config_.symbols) {}
   BlockedThreads blocked_of(std::uint32_t pid, const std::vector<const WalkedThread*>& threads);
   void resolve(std::uint32_t pid, const std::vector<const WalkedThread*>& threads);
 
-  const ThreadWalk& walk_;
+  ThreadWalk walk_;
   Config config_;
   ResolverProcess resolver_;
   std::map<ThreadId, Kept> kept_;
+  std::chrono::steady_clock::time_point until_{};  // of this event
 };
 
 }  // namespace tcpdwell

@@ -104,7 +104,7 @@ char* where(char* out, const FlagRecord& record) {
       out = thread(out, facts.pid, one);
     }
   });
-  return put(out, "],\"missing\":{\"opened\":\"older\",\"eof_read\":\"older\"}}");
+  return put(out, "],\"missing\":{\"opened\":\"not_seen\",\"eof_read\":\"not_seen\"}}");
 }
 
 std::size_t room_for_where(const FlagRecord& record) {

@@ -64,9 +64,14 @@ std::string place_text(const BlockedThread& thread) {
 }  // namespace
 
 std::string stack_text(const Stack& stack) {
+  // Of a static program the C library has names, too, but no lines.
+  const bool has_lines = std::any_of(stack.begin(), stack.end(), [](const Frame& frame) {
+    return !is_library(frame) && frame.line != 0;
+  });
   std::vector<const Frame*> shown;
   for (const Frame& frame : stack)
-    if (!is_library(frame) && shown.size() < kShownFrames) shown.push_back(&frame);
+    if (!is_library(frame) && (frame.line != 0 || !has_lines) && shown.size() < kShownFrames)
+      shown.push_back(&frame);
   // Only libraries: the innermost frame that has a name.
   for (const Frame& frame : stack)
     if (shown.empty() && !frame.function.empty()) shown.push_back(&frame);

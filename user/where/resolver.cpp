@@ -15,10 +15,11 @@
 namespace tcpdwell {
 namespace {
 
-// The number behind a field of /proc/PID/status; the last one if there are several.
+// The number behind a field of /proc/PID/status ("\nNSpid:"); the last one if there are several.
 std::optional<std::uint64_t> status_field(std::string_view status, std::string_view field) {
-  const auto at = status.find(field);
-  if (at == status.npos) return std::nullopt;
+  const auto before = status.find(field);
+  if (before == status.npos) return std::nullopt;
+  const auto at = before + 1;  // behind the line break that the field begins with
   const std::string_view line = status.substr(at, status.find('\n', at) - at);
   const auto digits = line.find_last_not_of("0123456789");
   std::uint64_t value = 0;

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstring>
@@ -87,6 +88,7 @@ bool ResolverProcess::start() {
 void ResolverProcess::end() {
   constexpr int kTries = 100;
   channel_.reset();
+  incoming_.clear();
   if (child_ <= 0) return;
   const pid_t child = std::exchange(child_, -1);
   ::kill(child, SIGKILL);
@@ -96,41 +98,68 @@ void ResolverProcess::end() {
   }
 }
 
-std::optional<std::vector<ResolvedStack>> ResolverProcess::receive(
-    std::chrono::milliseconds patience) {
-  const auto until = std::chrono::steady_clock::now() + patience;
-  std::string bytes;
+// Keeps what has arrived of an answer for the next call.
+ResolverProcess::Received ResolverProcess::receive(Clock::time_point until,
+                                                   std::vector<ResolvedStack>& stacks) {
   std::uint32_t size = 0;
-  std::size_t wanted = sizeof size;
-  while (bytes.size() < wanted) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-        until - std::chrono::steady_clock::now());
-    pollfd news{.fd = channel_.get(), .events = POLLIN, .revents = 0};
-    if (left.count() <= 0 || ::poll(&news, 1, static_cast<int>(left.count())) <= 0)
-      return std::nullopt;
-    std::array<char, 4096> block{};
-    const ssize_t got = ::recv(channel_.get(), block.data(),
-                               std::min(block.size(), wanted - bytes.size()), MSG_DONTWAIT);
-    if (got <= 0) return std::nullopt;
-    bytes.append(block.data(), static_cast<std::size_t>(got));
-    if (bytes.size() == sizeof size && wanted == sizeof size) {
-      std::memcpy(&size, bytes.data(), sizeof size);
-      if (size > kLargestMessage) return std::nullopt;
-      wanted += size;
+  while (true) {
+    if (incoming_.size() >= sizeof size) {
+      std::memcpy(&size, incoming_.data(), sizeof size);
+      if (size > kLargestMessage) return Received::Damage;
+      if (incoming_.size() == sizeof size + size) break;
     }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    pollfd news{.fd = channel_.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&news, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0))) <= 0)
+      return Received::Nothing;
+    std::array<char, 4096> block{};
+    const std::size_t wanted = sizeof size + size - incoming_.size();
+    const ssize_t got =
+        ::recv(channel_.get(), block.data(), std::min(block.size(), wanted), MSG_DONTWAIT);
+    if (got <= 0) return Received::Damage;
+    incoming_.append(block.data(), static_cast<std::size_t>(got));
   }
-  return unpack_stacks(std::string_view(bytes).substr(sizeof size));
+  auto unpacked = unpack_stacks(std::string_view(incoming_).substr(sizeof size));
+  incoming_.clear();
+  if (!unpacked) return Received::Damage;
+  stacks = std::move(*unpacked);
+  return Received::Answer;
+}
+
+void ResolverProcess::lose() {
+  ++lost_;
+  end();
+}
+
+// An earlier question may still keep the child busy. Drops its late answer.
+bool ResolverProcess::is_busy(std::chrono::milliseconds patience) {
+  if (!asked_) return false;
+  std::vector<ResolvedStack> late;
+  const Received received = receive(Clock::now() + patience, late);
+  if (received == Received::Nothing && Clock::now() - *asked_ < kHangs) return true;
+  if (received != Received::Answer) lose();
+  asked_.reset();
+  return false;
 }
 
 std::vector<ResolvedStack> ResolverProcess::ask(const ThreadsQuestion& question,
                                                 std::chrono::milliseconds patience) {
-  const ResolvedStack none{.stack = {}, .missing = NoStack::Denied};
-  if (!start()) return {question.threads.size(), none};
-  auto stacks = write_all(channel_.get(), pack(question)) ? receive(patience) : std::nullopt;
-  if (stacks && stacks->size() == question.threads.size()) return std::move(*stacks);
-  ++lost_;
-  end();
-  return {question.threads.size(), none};
+  const auto none = [&](NoStack why) {
+    return std::vector<ResolvedStack>{question.threads.size(),
+                                      ResolvedStack{.stack = {}, .missing = why}};
+  };
+  if (is_busy(patience)) return none(NoStack::Budget);
+  if (!start() || !write_all(channel_.get(), pack(question))) return none(NoStack::Denied);
+  std::vector<ResolvedStack> stacks;
+  const auto now = Clock::now();
+  switch (receive(now + patience, stacks)) {
+    case Received::Nothing: asked_ = now; return none(NoStack::Budget);
+    case Received::Damage: lose(); return none(NoStack::Denied);
+    case Received::Answer: break;
+  }
+  if (stacks.size() == question.threads.size()) return stacks;
+  lose();
+  return none(NoStack::Denied);
 }
 
 }  // namespace tcpdwell
