@@ -9,9 +9,10 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::array<std::string_view, 10> kLibraryFiles = {
+constexpr std::array<std::string_view, 12> kLibraryFiles = {
     "/lib/python",  "/site-packages/", "/dist-packages/", "<frozen",       "/rustc/",
-    "library/std/", "library/core/",   "library/alloc/",  "/usr/include/", "sysdeps/"};
+    "library/std/", "library/core/",   "library/alloc/",  "/usr/include/", "sysdeps/",
+    "/go-1.",       "/go/src/"};
 constexpr std::array<std::string_view, 8> kLibraryFunctions = {
     "runtime.", "std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "__libc_"};
 
@@ -23,12 +24,9 @@ bool is_shared_library(std::string_view module) {
 }  // namespace
 
 bool is_library(const Frame& frame) {
-  if (frame.kind == FrameKind::Native && frame.function.empty())
-    return is_shared_library(frame.module);
-  if (frame.function.empty()) return true;
   const auto in_file = [&](std::string_view part) { return frame.file.find(part) != frame.file.npos; };
   if (std::any_of(kLibraryFiles.begin(), kLibraryFiles.end(), in_file)) return true;
-  if (frame.kind != FrameKind::Native) return false;
+  if (frame.kind != FrameKind::Native) return frame.function.empty();
   return is_shared_library(frame.module) ||
          std::any_of(kLibraryFunctions.begin(), kLibraryFunctions.end(),
                      [&](std::string_view prefix) { return frame.function.starts_with(prefix); });

@@ -23,6 +23,7 @@ enum FunctionField : std::uint64_t {
   kFrameSizes = 12,
   kFileNumbers = 16,
   kLines = 20,
+  kDataCount = 24,
   kUnit = 28
 };
 
@@ -62,6 +63,7 @@ std::optional<GoTable> GoTable::parse(std::span<const std::byte> bytes, std::uin
   if (*magic != kMagic116 && *magic != kMagic118 && *magic != kMagic120) return std::nullopt;
   table.quantum_ = static_cast<std::uint32_t>(*quantum);
   table.relative_ = *magic != kMagic116;
+  if (*magic == kMagic120) table.function_size_ += 4;  // its first line
   const std::uint64_t first = table.relative_ ? 3 : 2;  // before it: counts, and the text's begin
   std::array<std::uint64_t, 5> offsets{};
   for (std::uint64_t i = 0; i < offsets.size(); ++i) {
@@ -119,6 +121,16 @@ std::optional<std::int64_t> GoTable::value_at(std::uint64_t table, std::uint64_t
   return std::nullopt;
 }
 
+bool GoTable::is_inlined(std::uint64_t function, std::uint64_t entry,
+                         std::uint64_t address) const {
+  constexpr std::uint64_t kInlinedCalls = 2;  // PCDATA_InlTreeIndex
+  const auto count = number(function + kDataCount, 4);
+  if (!count || *count <= kInlinedCalls) return false;
+  const auto data = number(function + function_size_ + kInlinedCalls * 4, 4);
+  const auto index = value_at(data.value_or(0), entry, address);
+  return index && *index >= 0;
+}
+
 std::string GoTable::file_name(std::uint64_t function, std::uint64_t entry,
                                std::uint64_t address) const {
   const auto numbers = number(function + kFileNumbers, 4), unit = number(function + kUnit, 4);
@@ -151,6 +163,7 @@ std::optional<GoTable::Function> GoTable::find(std::uint64_t address) const {
                  .file = file_name(function, entry, address),
                  .line = line && *line > 0 ? static_cast<std::uint32_t>(*line) : 0,
                  .frame_size = std::nullopt};
+  found.is_inlined = is_inlined(function, entry, address);
   if (frame && *frame >= 0) found.frame_size = static_cast<std::uint32_t>(*frame);
   found.is_outermost = is_one_of(kOutermost, found.name);
   found.switches_stack = is_one_of(kSwitchStack, found.name);

@@ -21,6 +21,8 @@ class GoTable {
     std::string name;
     std::string file;
     std::uint32_t line = 0;  // 0: not known
+    // File and line are those of another function, which was inlined here.
+    bool is_inlined = false;
     // Bytes between the stack pointer at this instruction and the return address.
     std::optional<std::uint32_t> frame_size;
     bool is_outermost = false;     // the goroutine or thread began in it
@@ -36,11 +38,13 @@ class GoTable {
   std::optional<std::int64_t> value_at(std::uint64_t table, std::uint64_t entry,
                                        std::uint64_t address) const;
   std::uint64_t entry_address(std::uint64_t index) const;
+  bool is_inlined(std::uint64_t function, std::uint64_t entry, std::uint64_t address) const;
   std::string file_name(std::uint64_t function, std::uint64_t entry, std::uint64_t address) const;
 
   std::span<const std::byte> bytes_;
   bool relative_ = false;  // since Go 1.18: addresses are offsets from text_
   std::uint32_t quantum_ = 1;
+  std::uint64_t function_size_ = 36;  // of _func without its entry; behind it are its PCDATA
   std::uint64_t functions_ = 0;
   std::uint64_t text_ = 0, names_ = 0, units_ = 0, files_ = 0, values_ = 0, table_ = 0;
 };

@@ -80,10 +80,13 @@ std::vector<SourcePlace> Module::find_names(std::uint64_t address) {
   load_names();
   std::vector<SourcePlace> places = dwarf_->find(address);
   if (places.empty() && go_)
-    if (auto function = go_->find(address))
-      places.push_back({.function = std::move(function->name),
-                        .file = std::move(function->file),
-                        .line = function->line});
+    if (auto function = go_->find(address)) {
+      SourcePlace line{.function = {}, .file = std::move(function->file), .line = function->line};
+      // The table does not name an inlined function, nor the line that calls it.
+      if (function->is_inlined) places.push_back(std::exchange(line, {}));
+      line.function = std::move(function->name);
+      places.push_back(std::move(line));
+    }
   const std::string_view symbol = symbols_->find(address);
   if (places.empty()) places.push_back({.function = demangle(symbol), .file = {}});
   // The symbol also has the scope of a function in an unnamed namespace.
