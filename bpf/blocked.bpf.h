@@ -38,15 +38,16 @@ static __always_inline void fill_descriptor(struct tcpdwell_flow *flow,
 	const struct sock *sk;
 	__u16 family;
 
-	if (fd >= BPF_CORE_READ(table, max_fds) ||
-	    bpf_core_read(&file, sizeof(file), &files[fd]) || !file)
+	if (fd >= BPF_CORE_READ(table, max_fds) || bpf_core_read(&file, sizeof(file), &files[fd]) ||
+	    !file)
 		return;
 	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT_) != S_IFSOCK_)
 		return;
 	socket = BPF_CORE_READ(file, private_data);
 	sk = BPF_CORE_READ(socket, sk);
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if ((family == AF_INET_ || family == AF_INET6_) && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP_)
+	if ((family == AF_INET_ || family == AF_INET6_) &&
+	    BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP_)
 		probe_flow(flow, &sk->__sk_common);
 }
 

@@ -17,15 +17,16 @@ struct tcpdwell_registers {
 
 /* A thread that waits in the kernel. */
 struct tcpdwell_blocked {
-	struct tcpdwell_flow flow; /* of the socket that args[0] is a descriptor of; family 0: none */
+	struct tcpdwell_flow
+		flow; /* of the socket that args[0] is a descriptor of; family 0: none */
 	struct tcpdwell_registers registers;
-	__u64 switches;       /* nvcsw + nivcsw */
+	__u64 switches;	      /* nvcsw + nivcsw */
 	__u64 thread_pointer; /* x86-64: fsbase; else 0 */
-	__u64 args[2];        /* of the system call */
-	__s64 call;           /* number of the system call; -1: none */
-	__u32 pid, tid;       /* in the tracer's pid namespace */
-	__u8 waits;           /* 0: it runs, or is ready to */
-	__u8 is_native;       /* 0: a 32-bit process */
+	__u64 args[2];	      /* of the system call */
+	__s64 call;	      /* number of the system call; -1: none */
+	__u32 pid, tid;	      /* in the tracer's pid namespace */
+	__u8 waits;	      /* 0: it runs, or is ready to */
+	__u8 is_native;	      /* 0: a 32-bit process */
 	__u8 pad[6];
 	char comm[16];
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Input: a byte that chooses a version of Python, then the memory of a process with that interpreter;
-// the same bytes as mappings, as a table of Go, and as messages of the resolver.
+// Input: a byte that chooses a version of Python, then the memory of a process with that
+// interpreter; the same bytes as mappings, as a table of Go, and as messages of the resolver.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

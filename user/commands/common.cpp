@@ -55,9 +55,8 @@ SessionConfig session_config(const Options& options) {
 Result<std::unique_ptr<BlockedReader>> open_blocked_reader(const WhereChoice& where,
                                                            std::chrono::milliseconds patience) {
   if (!where.on) return std::unique_ptr<BlockedReader>();
-  return BlockedReader::open({.symbols = where.symbols,
-                              .without_paths = where.without_paths,
-                              .patience = patience});
+  return BlockedReader::open(
+      {.symbols = where.symbols, .without_paths = where.without_paths, .patience = patience});
 }
 
 TracerConfig tracer_config(const Options& options) {

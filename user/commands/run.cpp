@@ -99,11 +99,10 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
   if (!blocked) return own_failure(blocked.error());
   session_config.blocked = blocked->get();
   if (const auto error = programs->follow(command.pidfd())) return own_failure(*error);
-  auto rights = drop_unneeded_rights(
-      *programs,
-      {.other_namespaces = looks_elsewhere(config.session.filter),
-       .signals_command = true,
-       .reads_processes = config.where.on});
+  auto rights =
+      drop_unneeded_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
+                                       .signals_command = true,
+                                       .reads_processes = config.where.on});
   if (!rights) return own_failure(rights.error());
   Session session(std::move(session_config), *programs, sink, output);
   if (const auto error = session.begin()) return own_failure(*error);

@@ -51,8 +51,9 @@ Addresses addresses_of(const std::vector<Symbol>& symbols) {
   for (const Symbol& symbol : symbols) {
     if (symbol.name == kTimewaitTimer) found.timewait_timer = symbol.begin;
     if (symbol.name == kRequestTimer) found.request_timer = symbol.begin;
-    const auto* frame = std::find_if(kFrames.begin(), kFrames.end(),
-                                     [&](const EndingFunction& f) { return f.function == symbol.name; });
+    const auto* frame = std::find_if(kFrames.begin(), kFrames.end(), [&](const EndingFunction& f) {
+      return f.function == symbol.name;
+    });
     if (frame != kFrames.end())
       found.cancellers.push_back({symbol.begin, symbol.end, frame->means});
   }

@@ -10,9 +10,8 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::array<std::string_view, 12> kLibraryFiles = {
-    "/lib/python",  "/site-packages/", "/dist-packages/", "<frozen",       "/rustc/",
-    "library/std/", "library/core/",   "library/alloc/",  "/usr/include/", "sysdeps/",
-    "/go-1.",       "/go/src/"};
+    "/lib/python",   "/site-packages/", "/dist-packages/", "<frozen",  "/rustc/", "library/std/",
+    "library/core/", "library/alloc/",  "/usr/include/",   "sysdeps/", "/go-1.",  "/go/src/"};
 constexpr std::array<std::string_view, 8> kLibraryFunctions = {
     "runtime.", "std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "__libc_"};
 
@@ -24,7 +23,9 @@ bool is_shared_library(std::string_view module) {
 }  // namespace
 
 bool is_library(const Frame& frame) {
-  const auto in_file = [&](std::string_view part) { return frame.file.find(part) != frame.file.npos; };
+  const auto in_file = [&](std::string_view part) {
+    return frame.file.find(part) != frame.file.npos;
+  };
   if (std::any_of(kLibraryFiles.begin(), kLibraryFiles.end(), in_file)) return true;
   if (frame.kind != FrameKind::Native) return frame.function.empty();
   return is_shared_library(frame.module) ||
@@ -33,13 +34,13 @@ bool is_library(const Frame& frame) {
 }
 
 bool ProcessFacts::operator==(const ProcessFacts& other) const {
-  const bool same_blocked = blocked == other.blocked ||
-                            (blocked != nullptr && other.blocked != nullptr &&
-                             *blocked == *other.blocked);
+  const bool same_blocked =
+      blocked == other.blocked ||
+      (blocked != nullptr && other.blocked != nullptr && *blocked == *other.blocked);
   return pid == other.pid && state == other.state && parent == other.parent &&
-         live_thread == other.live_thread && runtime == other.runtime &&
-         program == other.program && descriptors == other.descriptors &&
-         descriptor_limit == other.descriptor_limit && same_blocked;
+         live_thread == other.live_thread && runtime == other.runtime && program == other.program &&
+         descriptors == other.descriptors && descriptor_limit == other.descriptor_limit &&
+         same_blocked;
 }
 
 }  // namespace tcpdwell

@@ -73,10 +73,10 @@ inline std::string_view name(NoStack why) {
 struct BlockedThread {
   std::uint32_t tid = 0;  // one of them
   std::uint32_t threads = 1;
-  std::string comm;             // untrusted
-  std::string call;             // name of the system call; empty: it is in none
-  std::optional<int> fd;        // on which the call waits
-  std::optional<Flow> socket;   // what that descriptor is, if it is a TCP socket
+  std::string comm;            // untrusted
+  std::string call;            // name of the system call; empty: it is in none
+  std::optional<int> fd;       // on which the call waits
+  std::optional<Flow> socket;  // what that descriptor is, if it is a TCP socket
   Stack stack;
   NoStack missing = NoStack::None;
   bool operator==(const BlockedThread&) const = default;

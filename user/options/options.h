@@ -46,7 +46,7 @@ struct Options {
   std::optional<std::uint64_t> intervals;  // stats: COUNT; nullopt: no end
   bool replays_stats = false;              // replay FILE stats
   WhereChoice where;
-  std::optional<Nanos> watch;              // leaks: interval between two scans
+  std::optional<Nanos> watch;  // leaks: interval between two scans
   // The file of record, trace --record (empty: none) and replay.
   std::string recording;
   bool compress = false;

@@ -46,8 +46,8 @@ void BlockedReader::resolve(std::uint32_t pid, const std::vector<const WalkedThr
     if (!known && thread->waits && thread->is_native && question.threads.size() < kMostAsked)
       question.threads.push_back(thread->snapshot);
   }
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-      until_ - std::chrono::steady_clock::now());
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(until_ - std::chrono::steady_clock::now());
   if (question.threads.empty() || left.count() <= 0) return;
   if (kept_.size() + question.threads.size() > kMostKept) kept_.clear();
   auto stacks = resolver_.ask(question, left);
@@ -81,8 +81,9 @@ BlockedThreads BlockedReader::blocked_of(std::uint32_t pid,
       }
       const bool known = it != kept_.end() && it->second.switches == thread->snapshot.switches;
       one.stack = known ? it->second.resolved.stack : Stack{};
-      one.missing = known ? it->second.resolved.missing
-                          : thread->is_native ? NoStack::Budget : NoStack::UnknownVersion;
+      one.missing = known               ? it->second.resolved.missing
+                    : thread->is_native ? NoStack::Budget
+                                        : NoStack::UnknownVersion;
     }
     const auto same = std::find_if(groups.begin(), groups.end(), [&](const BlockedThread& group) {
       return is_alike(group, one);
@@ -112,8 +113,7 @@ void BlockedReader::add_to(ProcessesEvent& event) {
   for (const WalkedThread& thread : *walked) by_pid[thread.pid].push_back(&thread);
   for (ProcessFacts& facts : event.processes)
     if (const auto it = by_pid.find(facts.pid); it != by_pid.end())
-      facts.blocked =
-          std::make_shared<const BlockedThreads>(blocked_of(facts.pid, it->second));
+      facts.blocked = std::make_shared<const BlockedThreads>(blocked_of(facts.pid, it->second));
 }
 
 }  // namespace tcpdwell

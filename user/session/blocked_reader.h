@@ -20,15 +20,15 @@ namespace tcpdwell {
 class BlockedReader {
  public:
   struct Config {
-    std::string symbols;       // directory of --symbols; empty: none
-    bool without_paths = false;  // --where=short
+    std::string symbols;                       // directory of --symbols; empty: none
+    bool without_paths = false;                // --where=short
     std::chrono::milliseconds patience{5000};  // for one event: how long flags may wait for it
   };
   // Loads a BPF program: before rights are dropped.
   static Result<std::unique_ptr<BlockedReader>> open(Config config);
 
-  // Adds ProcessFacts::blocked. Takes milliseconds, or seconds if files are read for the first time.
-  // A thread that did not run since the last call is not asked for again.
+  // Adds ProcessFacts::blocked. Takes milliseconds, or seconds if files are read for the first
+  // time. A thread that did not run since the last call is not asked for again.
   void add_to(ProcessesEvent& event);
 
  private:

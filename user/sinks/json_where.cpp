@@ -75,9 +75,9 @@ char* thread(char* out, std::uint32_t pid, const BlockedThread& thread) {
 template <typename Work>
 void for_each_asked(const FlagRecord& record, Work&& work) {
   for (const ProcessFacts& facts : record.processes) {
-    const bool holds = std::any_of(
-        record.holders.begin(), record.holders.end(),
-        [&](const Holder& holder) { return holder.process.pid == facts.pid; });
+    const bool holds =
+        std::any_of(record.holders.begin(), record.holders.end(),
+                    [&](const Holder& holder) { return holder.process.pid == facts.pid; });
     if (facts.blocked != nullptr && holds) work(facts);
   }
 }
@@ -85,8 +85,8 @@ void for_each_asked(const FlagRecord& record, Work&& work) {
 std::size_t room_for(const Stack& frames) {
   std::size_t room = 0;
   for (const Frame& frame : frames)
-    room += kFrameWords + kLongestEscape * (frame.function.size() + frame.file.size() +
-                                            frame.module.size());
+    room += kFrameWords +
+            kLongestEscape * (frame.function.size() + frame.file.size() + frame.module.size());
   return room;
 }
 
@@ -111,8 +111,8 @@ std::size_t room_for_where(const FlagRecord& record) {
   std::size_t room = kWhereWords;
   for_each_asked(record, [&](const ProcessFacts& facts) {
     for (const BlockedThread& one : *facts.blocked)
-      room += kThreadWords + kLongestEscape * (one.comm.size() + one.call.size()) +
-              room_for(one.stack);
+      room +=
+          kThreadWords + kLongestEscape * (one.comm.size() + one.call.size()) + room_for(one.stack);
   });
   return room;
 }

@@ -26,8 +26,8 @@ std::string_view without_parameters(std::string_view function) {
 std::string frame_text(const Frame& frame) {
   std::string text;
   const bool scoped = frame.function.find("(anonymous namespace)") != frame.function.npos;
-  const auto function = scoped ? std::string_view(frame.function)
-                               : without_parameters(frame.function);
+  const auto function =
+      scoped ? std::string_view(frame.function) : without_parameters(frame.function);
   append_printable(text, function);
   if (frame.file.empty()) {
     if (text.empty() && frame.kind == FrameKind::Jit) text = "jit code";
@@ -47,8 +47,7 @@ std::string call_text(const BlockedThread& thread) {
   std::string text = thread.call.empty() ? "no system call" : thread.call;
   if (!thread.fd) return text;
   text += fmt::format("(fd {}", *thread.fd);
-  if (thread.socket)
-    text += ", " + format_endpoint(thread.socket->remote, thread.socket->family);
+  if (thread.socket) text += ", " + format_endpoint(thread.socket->remote, thread.socket->family);
   return text + ')';
 }
 
@@ -91,8 +90,9 @@ std::vector<std::string> where_lines(const LeakGroup& group) {
     for (const BlockedThread& thread : *holder.facts->blocked) {
       if (lines.size() == kShownPlaces) return lines;
       if (thread.missing == NoStack::Running) continue;
-      lines.push_back((group.holders.size() > 1 ? fmt::format("pid {}: ", holder.process.pid) : "") +
-                      place_text(thread));
+      lines.push_back(
+          (group.holders.size() > 1 ? fmt::format("pid {}: ", holder.process.pid) : "") +
+          place_text(thread));
     }
   }
   return lines;

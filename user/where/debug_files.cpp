@@ -16,7 +16,8 @@ constexpr std::size_t kMostListed = 100'000;
 UniqueFd open_at(int directory, const std::string& path, std::uint64_t flags,
                  std::uint64_t resolve) {
   open_how how{.flags = flags | O_CLOEXEC, .mode = 0, .resolve = resolve};
-  return UniqueFd(static_cast<int>(::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how)));
+  return UniqueFd(
+      static_cast<int>(::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how)));
 }
 
 // First without opening it: a FIFO would wait, and a device may act.

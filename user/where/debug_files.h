@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds the file with the symbols of a stripped one: in the directory of --symbols, else in the
-// usual places of the process's own view (/usr/lib/debug). It is only taken if it has the same build
-// id: a name of another version would be wrong. Nothing is downloaded.
+// usual places of the process's own view (/usr/lib/debug). It is only taken if it has the same
+// build id: a name of another version would be wrong. Nothing is downloaded.
 #pragma once
 
 #include <map>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions and lines from the DWARF of one file, with inlined functions expanded. Finds the unit of
-// an address also without .debug_aranges (clang), and enters namespaces (Rust). The file is
+// Functions and lines from the DWARF of one file, with inlined functions expanded. Finds the unit
+// of an address also without .debug_aranges (clang), and enters namespaces (Rust). The file is
 // untrusted: depths and counts are bounded.
 #pragma once
 

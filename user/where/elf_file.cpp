@@ -80,9 +80,9 @@ void ElfFile::read_build_id() {
     if (gelf_getphdr(elf_, static_cast<int>(i), &header) == nullptr || header.p_type != PT_NOTE ||
         header.p_filesz > kLargestSection)
       continue;
-    build_id_ = build_id_of(
-        elf_getdata_rawchunk(elf_, static_cast<std::int64_t>(header.p_offset), header.p_filesz,
-                             header.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR));
+    build_id_ = build_id_of(elf_getdata_rawchunk(elf_, static_cast<std::int64_t>(header.p_offset),
+                                                 header.p_filesz,
+                                                 header.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR));
   }
 }
 
@@ -112,8 +112,8 @@ Elf_Scn* ElfFile::find_section(std::string_view name) const {
 const Elf_Data* ElfFile::section(std::string_view name) const {
   Elf_Scn* found = find_section(name);
   GElf_Shdr header;
-  if (found == nullptr || gelf_getshdr(found, &header) == nullptr ||
-      header.sh_type == SHT_NOBITS || header.sh_size > kLargestSection)
+  if (found == nullptr || gelf_getshdr(found, &header) == nullptr || header.sh_type == SHT_NOBITS ||
+      header.sh_size > kLargestSection)
     return nullptr;
   const Elf_Data* data = elf_getdata(found, nullptr);
   return data != nullptr && data->d_buf != nullptr ? data : nullptr;

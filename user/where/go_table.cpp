@@ -30,7 +30,7 @@ enum FunctionField : std::uint64_t {
 constexpr std::array<std::string_view, 3> kOutermost = {"runtime.goexit", "runtime.mstart",
                                                         "runtime.rt0_go"};
 constexpr std::array<std::string_view, 7> kSwitchStack = {
-    "runtime.systemstack",  "runtime.mcall",    "runtime.asmcgocall", "runtime.morestack",
+    "runtime.systemstack", "runtime.mcall",    "runtime.asmcgocall",          "runtime.morestack",
     "runtime.cgocallback", "runtime.sigtramp", "runtime.sigreturn__sigaction"};
 
 template <std::size_t size>
@@ -63,7 +63,7 @@ std::optional<GoTable> GoTable::parse(std::span<const std::byte> bytes, std::uin
   if (*magic != kMagic116 && *magic != kMagic118 && *magic != kMagic120) return std::nullopt;
   table.quantum_ = static_cast<std::uint32_t>(*quantum);
   table.relative_ = *magic != kMagic116;
-  if (*magic == kMagic120) table.function_size_ += 4;  // its first line
+  if (*magic == kMagic120) table.function_size_ += 4;   // its first line
   const std::uint64_t first = table.relative_ ? 3 : 2;  // before it: counts, and the text's begin
   std::array<std::uint64_t, 5> offsets{};
   for (std::uint64_t i = 0; i < offsets.size(); ++i) {
@@ -121,8 +121,7 @@ std::optional<std::int64_t> GoTable::value_at(std::uint64_t table, std::uint64_t
   return std::nullopt;
 }
 
-bool GoTable::is_inlined(std::uint64_t function, std::uint64_t entry,
-                         std::uint64_t address) const {
+bool GoTable::is_inlined(std::uint64_t function, std::uint64_t entry, std::uint64_t address) const {
   constexpr std::uint64_t kInlinedCalls = 2;  // PCDATA_InlTreeIndex
   const auto count = number(function + kDataCount, 4);
   if (!count || *count <= kInlinedCalls) return false;

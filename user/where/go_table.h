@@ -25,8 +25,8 @@ class GoTable {
     bool is_inlined = false;
     // Bytes between the stack pointer at this instruction and the return address.
     std::optional<std::uint32_t> frame_size;
-    bool is_outermost = false;     // the goroutine or thread began in it
-    bool switches_stack = false;   // its caller is on another stack
+    bool is_outermost = false;    // the goroutine or thread began in it
+    bool switches_stack = false;  // its caller is on another stack
   };
   // nullopt: no function of this table covers the address.
   std::optional<Function> find(std::uint64_t address) const;

@@ -96,9 +96,8 @@ std::string pack(const ThreadsQuestion& question) {
 
 std::optional<ThreadsQuestion> unpack_question(std::string_view bytes) {
   Input input(bytes);
-  ThreadsQuestion question{.pid = input.get<std::uint32_t>(),
-                           .stack_bytes = input.get<std::uint32_t>(),
-                           .threads = {}};
+  ThreadsQuestion question{
+      .pid = input.get<std::uint32_t>(), .stack_bytes = input.get<std::uint32_t>(), .threads = {}};
   while (input.ok() && !input.at_end() && question.threads.size() < kMostAsked)
     question.threads.push_back(input.get<ThreadSnapshot>());
   return input.ok() && input.at_end() ? std::optional(std::move(question)) : std::nullopt;

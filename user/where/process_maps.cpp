@@ -58,9 +58,9 @@ std::vector<Mapping> parse_maps(std::string_view text) {
 }
 
 const Mapping* find_mapping(const std::vector<Mapping>& mappings, std::uint64_t address) {
-  const auto it = std::upper_bound(
-      mappings.begin(), mappings.end(), address,
-      [](std::uint64_t at, const Mapping& mapping) { return at < mapping.end; });
+  const auto it =
+      std::upper_bound(mappings.begin(), mappings.end(), address,
+                       [](std::uint64_t at, const Mapping& mapping) { return at < mapping.end; });
   return it != mappings.end() && it->start <= address ? &*it : nullptr;
 }
 

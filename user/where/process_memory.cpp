@@ -15,8 +15,9 @@ std::size_t ProcessMemory::read(std::uint64_t at, std::span<std::byte> to) const
     const std::uint64_t from = at + done;
     const std::size_t size = std::min<std::uint64_t>(to.size() - done, kPage - from % kPage);
     const iovec local{.iov_base = to.data() + done, .iov_len = size};
-    const iovec remote{.iov_base = reinterpret_cast<void*>(from),  // NOLINT(performance-no-int-to-ptr)
-                       .iov_len = size};
+    const iovec remote{
+        .iov_base = reinterpret_cast<void*>(from),  // NOLINT(performance-no-int-to-ptr)
+        .iov_len = size};
     if (::process_vm_readv(static_cast<pid_t>(pid_), &local, 1, &remote, 1, 0) !=
         static_cast<ssize_t>(size))
       break;

@@ -37,8 +37,7 @@ std::string read_maps(std::uint32_t pid) {
 UniqueFd open_mapped(std::uint32_t pid, const Mapping& mapping, struct stat& info) {
   std::array<char, 64> name{};
   std::snprintf(name.data(), name.size(), "map_files/%lx-%lx", mapping.start, mapping.end);
-  const UniqueFd place(
-      ::open(of_process(pid, name.data()).c_str(), O_PATH | O_CLOEXEC | O_NOCTTY));
+  const UniqueFd place(::open(of_process(pid, name.data()).c_str(), O_PATH | O_CLOEXEC | O_NOCTTY));
   if (!place || ::fstat(place.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
   return UniqueFd(::open(("/proc/self/fd/" + std::to_string(place.get())).c_str(),
                          O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
@@ -76,11 +75,11 @@ std::shared_ptr<Module> ModuleCache::open(std::uint32_t pid, const Mapping& mapp
 }
 
 void ModuleCache::trim() {
-  while (!modules_.empty() && (modules_.size() > kMostModules || ::mallinfo2().uordblks > kMostHeap))
-    modules_.erase(std::min_element(modules_.begin(), modules_.end(), [](const auto& a,
-                                                                         const auto& b) {
-      return a.second.used < b.second.used;
-    }));
+  while (!modules_.empty() &&
+         (modules_.size() > kMostModules || ::mallinfo2().uordblks > kMostHeap))
+    modules_.erase(std::min_element(
+        modules_.begin(), modules_.end(),
+        [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
 }
 
 std::optional<ProcessView> ProcessView::open(std::uint32_t pid, ModuleCache& cache) {

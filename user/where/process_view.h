@@ -24,7 +24,8 @@ namespace tcpdwell {
 class ModuleCache {
  public:
   static constexpr std::size_t kMostHeap = 64U << 20U;
-  explicit ModuleCache(std::string symbols_directory) : debug_files_(std::move(symbols_directory)) {}
+  explicit ModuleCache(std::string symbols_directory)
+      : debug_files_(std::move(symbols_directory)) {}
 
   // nullptr: the file cannot be opened, or is no ELF file of this machine.
   std::shared_ptr<Module> find(std::uint32_t pid, const Mapping& mapping);

@@ -59,7 +59,8 @@ class FrameReader {
   FrameReader(const PythonLayout& layout, const MemoryReader& memory)
       : layout_(layout), memory_(memory) {}
 
-  std::optional<std::uint64_t> find_thread(std::uint64_t runtime, const PythonThread& wanted) const {
+  std::optional<std::uint64_t> find_thread(std::uint64_t runtime,
+                                           const PythonThread& wanted) const {
     auto interpreter = memory_.word(runtime + layout_.interpreters);
     for (int i = 0; i < kMostInterpreters && interpreter && *interpreter != 0; ++i) {
       auto thread = memory_.word(*interpreter + layout_.threads);
@@ -76,7 +77,9 @@ class FrameReader {
     Stack frames;
     auto frame = memory_.word(thread + layout_.frame_holder);
     if (frame && layout_.frame_in_holder) frame = memory_.word(*frame + *layout_.frame_in_holder);
-    while (frame && *frame != 0 && frames.size() < kMostFrames) {
+    // Frames without code count, too: the list may be circular.
+    for (std::size_t i = 0; i < 2 * kMostFrames && frames.size() < kMostFrames; ++i) {
+      if (!frame || *frame == 0) break;
       const auto owner = memory_.number<std::uint8_t>(*frame + layout_.owner);
       const auto code = memory_.word(*frame + layout_.code);
       const auto instruction = memory_.word(*frame + layout_.instruction);

@@ -14,18 +14,19 @@
 namespace tcpdwell {
 
 struct PythonInterpreter {
-  std::uint64_t runtime = 0;            // address of _PyRuntime
-  std::optional<PythonLayout> layout;   // nullopt: a version that is not known
-  const Module* module = nullptr;       // that has the interpreter's code
+  std::uint64_t runtime = 0;           // address of _PyRuntime
+  std::optional<PythonLayout> layout;  // nullopt: a version that is not known
+  const Module* module = nullptr;      // that has the interpreter's code
 };
 
 // nullopt: the process has no Python interpreter.
-std::optional<PythonInterpreter> find_python(const ProcessView& process, const MemoryReader& memory);
+std::optional<PythonInterpreter> find_python(const ProcessView& process,
+                                             const MemoryReader& memory);
 
 // Which thread: as the interpreter knows it.
 struct PythonThread {
-  std::uint32_t native_id = 0;     // in the process's own pid namespace
-  std::uint64_t thread_id = 0;     // pthread_self(); 0: not known
+  std::uint32_t native_id = 0;  // in the process's own pid namespace
+  std::uint64_t thread_id = 0;  // pthread_self(); 0: not known
 };
 
 // Innermost first. Empty: no thread of the interpreter, or it runs no Python code.

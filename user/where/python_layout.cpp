@@ -58,18 +58,13 @@ constexpr PythonLayout kPython312{.interpreters = 40,
                                   .bytes_size = 16,
                                   .bytes = 32};
 
-// The groups of _Py_DebugOffsets in order: each is a row of words, and its first word is the size of
-// the struct that it describes.
+// The groups of _Py_DebugOffsets in order: each is a row of words, and its first word is the size
+// of the struct that it describes.
 struct Groups {
   std::size_t runtime, interpreter, thread, frame, code, bytes, text;  // index of the size's word
 };
-constexpr Groups kPython313{.runtime = 3,
-                            .interpreter = 6,
-                            .thread = 19,
-                            .frame = 28,
-                            .code = 34,
-                            .bytes = 64,
-                            .text = 67};
+constexpr Groups kPython313{
+    .runtime = 3, .interpreter = 6, .thread = 19, .frame = 28, .code = 34, .bytes = 64, .text = 67};
 
 class DebugOffsets {
  public:
@@ -93,28 +88,27 @@ class DebugOffsets {
 
 std::optional<PythonLayout> read_offsets(std::span<const std::byte> runtime, const Groups& groups) {
   DebugOffsets offsets(runtime);
-  PythonLayout layout{
-      .interpreters = offsets.at(groups.runtime + 2),
-      .next_interpreter = offsets.at(groups.interpreter + 2),
-      .threads = offsets.at(groups.interpreter + 3),
-      .next_thread = offsets.at(groups.thread + 2),
-      .native_thread_id = offsets.at(groups.thread + 6),
-      .thread_id = offsets.at(groups.thread + 5),
-      .frame_holder = offsets.at(groups.thread + 4),
-      .code = offsets.at(groups.frame + 2),
-      .previous = offsets.at(groups.frame + 1),
-      .instruction = offsets.at(groups.frame + 3),
-      .owner = offsets.at(groups.frame + 5),
-      .file = offsets.at(groups.code + 1),
-      .qualified_name = offsets.at(groups.code + 3),
-      .lines = offsets.at(groups.code + 4),
-      .first_line = offsets.at(groups.code + 5),
-      .first_instruction = offsets.at(groups.code + 9),
-      .text_length = offsets.at(groups.text + 2),
-      .text_state = offsets.at(groups.text + 1),
-      .ascii_text = offsets.at(groups.text + 3),
-      .bytes_size = offsets.at(groups.bytes + 1),
-      .bytes = offsets.at(groups.bytes + 2)};
+  PythonLayout layout{.interpreters = offsets.at(groups.runtime + 2),
+                      .next_interpreter = offsets.at(groups.interpreter + 2),
+                      .threads = offsets.at(groups.interpreter + 3),
+                      .next_thread = offsets.at(groups.thread + 2),
+                      .native_thread_id = offsets.at(groups.thread + 6),
+                      .thread_id = offsets.at(groups.thread + 5),
+                      .frame_holder = offsets.at(groups.thread + 4),
+                      .code = offsets.at(groups.frame + 2),
+                      .previous = offsets.at(groups.frame + 1),
+                      .instruction = offsets.at(groups.frame + 3),
+                      .owner = offsets.at(groups.frame + 5),
+                      .file = offsets.at(groups.code + 1),
+                      .qualified_name = offsets.at(groups.code + 3),
+                      .lines = offsets.at(groups.code + 4),
+                      .first_line = offsets.at(groups.code + 5),
+                      .first_instruction = offsets.at(groups.code + 9),
+                      .text_length = offsets.at(groups.text + 2),
+                      .text_state = offsets.at(groups.text + 1),
+                      .ascii_text = offsets.at(groups.text + 3),
+                      .bytes_size = offsets.at(groups.bytes + 1),
+                      .bytes = offsets.at(groups.bytes + 2)};
   layout.other_text = layout.ascii_text + 16;  // behind the UTF-8 form and its length
   return offsets.valid() ? std::optional(layout) : std::nullopt;
 }

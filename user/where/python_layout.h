@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a CPython interpreter keeps its threads and frames: 3.11 and 3.12 by a table made from their
-// headers, later versions by the table that the interpreter itself has (_Py_DebugOffsets). Pure.
+// Where a CPython interpreter keeps its threads and frames: 3.11 and 3.12 by a table made from
+// their headers, later versions by the table that the interpreter itself has (_Py_DebugOffsets).
+// Pure.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +21,7 @@ struct PythonLayout {
   // In PyThreadState: the current frame, or the address of a struct that has it (3.11, 3.12).
   std::uint64_t frame_holder = 0;
   std::optional<std::uint64_t> frame_in_holder;
-  std::uint64_t code = 0, previous = 0, instruction = 0, owner = 0;  // in _PyInterpreterFrame
+  std::uint64_t code = 0, previous = 0, instruction = 0, owner = 0;       // in _PyInterpreterFrame
   std::uint64_t file = 0, qualified_name = 0, lines = 0, first_line = 0;  // in PyCodeObject
   std::uint64_t first_instruction = 0;
   std::uint64_t text_length = 0, text_state = 0, ascii_text = 0, other_text = 0;  // in str

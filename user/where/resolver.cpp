@@ -84,9 +84,9 @@ class ThreadResolver {
         read_stack(memory_, thread.registers.stack_pointer(), question_.stack_bytes);
     Stack python;
     if (python_ && python_->layout)
-      python = python_frames(
-          *python_->layout, python_->runtime,
-          {.native_id = before->own_tid, .thread_id = thread.thread_pointer}, memory_);
+      python = python_frames(*python_->layout, python_->runtime,
+                             {.native_id = before->own_tid, .thread_id = thread.thread_pointer},
+                             memory_);
     const auto after = read_status(question_.pid, thread.tid);
     if (!after) return {.stack = {}, .missing = NoStack::Exited};
     // What was read is of several moments, if it ran since its registers were read.
@@ -99,10 +99,10 @@ class ThreadResolver {
   ResolvedStack put_together(const Calls& calls, Stack python) const {
     ResolvedStack resolved;
     const bool in_python =
-        python_ && std::any_of(calls.addresses.begin(), calls.addresses.end(),
-                               [&](std::uint64_t address) {
-                                 return process_.find(address).module == python_->module;
-                               });
+        python_ &&
+        std::any_of(calls.addresses.begin(), calls.addresses.end(), [&](std::uint64_t address) {
+          return process_.find(address).module == python_->module;
+        });
     resolved.stack = native_stack(process_, calls, python.empty() ? nullptr : python_->module);
     // Without its native frames the truth about the Python frames is still whole.
     if (!python.empty() && !in_python && !resolved.stack.empty())
@@ -128,7 +128,8 @@ std::vector<ResolvedStack> Resolver::resolve(const ThreadsQuestion& question) {
     if (!process)
       return {question.threads.size(), ResolvedStack{.stack = {}, .missing = NoStack::Denied}};
     const ThreadResolver resolver(*process, question);
-    for (const ThreadSnapshot& thread : question.threads) stacks.push_back(resolver.resolve(thread));
+    for (const ThreadSnapshot& thread : question.threads)
+      stacks.push_back(resolver.resolve(thread));
   }
   cache_.trim();
   return stacks;

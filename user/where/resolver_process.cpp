@@ -37,8 +37,7 @@ bool write_all(int channel, std::string_view bytes) {
   std::string framed(reinterpret_cast<const char*>(&size), sizeof size);
   framed += bytes;
   for (std::size_t sent = 0; sent < framed.size();) {
-    const ssize_t got =
-        ::send(channel, framed.data() + sent, framed.size() - sent, MSG_NOSIGNAL);
+    const ssize_t got = ::send(channel, framed.data() + sent, framed.size() - sent, MSG_NOSIGNAL);
     if (got <= 0) return false;
     sent += static_cast<std::size_t>(got);
   }
@@ -46,8 +45,7 @@ bool write_all(int channel, std::string_view bytes) {
 }
 
 bool read_all(int channel, void* to, std::size_t size) {
-  return size == 0 ||
-         ::recv(channel, to, size, MSG_WAITALL) == static_cast<ssize_t>(size);
+  return size == 0 || ::recv(channel, to, size, MSG_WAITALL) == static_cast<ssize_t>(size);
 }
 
 // Answers until the channel closes. An exception ends the child: its parent sees it as lost.

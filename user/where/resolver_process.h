@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a Resolver in a child of ours. Its files and memory belong to others: a FUSE server may never
-// answer, and a damaged file may crash a parser. Then only the child is lost, and another one is
-// made for a later question; at most kMostLost. Not thread safe.
+// Runs a Resolver in a child of ours. Its files and memory belong to others: a FUSE server may
+// never answer, and a damaged file may crash a parser. Then only the child is lost, and another one
+// is made for a later question; at most kMostLost. Not thread safe.
 #pragma once
 
 #include <chrono>

@@ -22,9 +22,8 @@ SymbolTable::SymbolTable(const ElfFile& file) {
         (header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM))
       read(elf, section, header.sh_link);
   }
-  std::stable_sort(functions_.begin(), functions_.end(), [](const Function& a, const Function& b) {
-    return a.address < b.address;
-  });
+  std::stable_sort(functions_.begin(), functions_.end(),
+                   [](const Function& a, const Function& b) { return a.address < b.address; });
   functions_.shrink_to_fit();
 }
 

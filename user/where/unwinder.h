@@ -13,7 +13,8 @@
 namespace tcpdwell {
 
 struct Calls {
-  // Addresses to look up: the interrupted instruction, or within the call before the return address.
+  // Addresses to look up: the interrupted instruction, or within the call before the return
+  // address.
   std::vector<std::uint64_t> addresses;  // innermost first, at most kMostFrames
   bool truncated = false;
 };

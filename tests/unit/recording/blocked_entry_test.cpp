@@ -39,13 +39,13 @@ std::optional<ProcessesEvent> again(const ProcessesEvent& event) {
 }
 
 TEST(BlockedEntries, AreReplayed) {
-  const ProcessesEvent event = event_with(
-      {thread_with({{.function = "Pool.wait",
-                     .file = "svc.py",
-                     .line = 6,
-                     .module = {},
-                     .kind = FrameKind::Python}}),
-       {.tid = 5, .comm = {}, .call = {}, .stack = {}, .missing = NoStack::Running}});
+  const ProcessesEvent event =
+      event_with({thread_with({{.function = "Pool.wait",
+                                .file = "svc.py",
+                                .line = 6,
+                                .module = {},
+                                .kind = FrameKind::Python}}),
+                  {.tid = 5, .comm = {}, .call = {}, .stack = {}, .missing = NoStack::Running}});
   const auto replayed = again(event);
   ASSERT_TRUE(replayed);
   EXPECT_EQ(replayed->processes, event.processes);
@@ -66,11 +66,10 @@ TEST(BlockedEntries, TruncateAStackThatIsTooLarge) {
 TEST(BlockedEntries, AreDroppedWithALoss) {
   UserEventReader reader;
   std::optional<ProcessesEvent> result;
-  pack(event_with({thread_with({})}), nullptr,
-       [&](Entry entry, std::span<const std::byte> bytes) {
-         if (entry == Entry::Processes) reader.lost();
-         if (auto read = reader.read(entry, bytes)) result = std::get<ProcessesEvent>(read->event);
-       });
+  pack(event_with({thread_with({})}), nullptr, [&](Entry entry, std::span<const std::byte> bytes) {
+    if (entry == Entry::Processes) reader.lost();
+    if (auto read = reader.read(entry, bytes)) result = std::get<ProcessesEvent>(read->event);
+  });
   ASSERT_TRUE(result);
   EXPECT_EQ(result->processes[1].blocked, nullptr);
 }

@@ -25,15 +25,17 @@ Frame native(std::string function, std::string file, std::uint32_t line, std::st
 }
 
 TEST(StackText, BeginsAtTheNearestFrameOfTheProgram) {
-  EXPECT_EQ(stack_text({native("__recv", "../sysdeps/recv.c", 28, "/lib/libc.so.6"),
-                        python("create_connection", "/usr/lib/python3.11/socket.py", 836),
-                        python("Pool.checkout", "/srv/svc.py", 5), python("main", "/srv/svc.py", 14),
-                        python("<module>", "/srv/svc.py", 17), python("run", "/srv/x.py", 1)}),
-            "Pool.checkout (svc.py:5), from main (svc.py:14), from <module> (svc.py:17)");
+  EXPECT_EQ(
+      stack_text({native("__recv", "../sysdeps/recv.c", 28, "/lib/libc.so.6"),
+                  python("create_connection", "/usr/lib/python3.11/socket.py", 836),
+                  python("Pool.checkout", "/srv/svc.py", 5), python("main", "/srv/svc.py", 14),
+                  python("<module>", "/srv/svc.py", 17), python("run", "/srv/x.py", 1)}),
+      "Pool.checkout (svc.py:5), from main (svc.py:14), from <module> (svc.py:17)");
 }
 
 TEST(StackText, LeavesOutNamesWithoutLinesIfOthersHaveLines) {
-  EXPECT_EQ(stack_text({native("read", "", 0, "/srv/static"), native("serve(int)", "a.cpp", 7, "/srv/static")}),
+  EXPECT_EQ(stack_text({native("read", "", 0, "/srv/static"),
+                        native("serve(int)", "a.cpp", 7, "/srv/static")}),
             "serve (a.cpp:7)");
 }
 
@@ -60,7 +62,8 @@ TEST(WhereLines, SayWhatEachThreadWaitsFor) {
   waits.socket->remote.port = 7272;
   waits.stack = {python("handler", "svc.py", 9)};
   BlockedThread idle{.tid = 4712, .threads = 7, .comm = "svc", .call = "futex", .stack = {}};
-  BlockedThread runs{.tid = 4713, .comm = "svc", .call = {}, .stack = {}, .missing = NoStack::Running};
+  BlockedThread runs{
+      .tid = 4713, .comm = "svc", .call = {}, .stack = {}, .missing = NoStack::Running};
   LeakGroup group;
   group.holders.push_back({.process = {.pid = 42}, .facts = ProcessFacts{.pid = 42}, .fds = {}});
   EXPECT_TRUE(where_lines(group).empty()) << "not asked for";

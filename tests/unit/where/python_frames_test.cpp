@@ -99,6 +99,8 @@ TEST_F(PythonFramesTest, EndInACircle) {
   const Stack stack = frames({.native_id = 4711});
   EXPECT_EQ(stack.size(), kMostFrames);
   EXPECT_TRUE(stack.back().truncated);
+  memory_.put(kFrame + layout_.owner, layout_.first_owner_without_code);
+  EXPECT_TRUE(frames({.native_id = 4711}).empty());
   memory_.put(kThread + layout_.next_thread, kThread);
   EXPECT_TRUE(frames({.native_id = 9}).empty());
 }

@@ -25,7 +25,8 @@ std::vector<std::byte> from_hex(std::string_view hex) {
 //
 //     return a
 const std::vector<std::byte> kTable = from_hex(
-    "8000d8090ad8090af103010a0b8041e50d12903189588c58f00001050ff00001050f8801d808098851890688018801e0"
+    "8000d8090ad8090af103010a0b8041e50d12903189588c58f00001050ff00001050f8801d808098851890688018801"
+    "e0"
     "0b0c8048");
 
 TEST(PythonLines, FindsTheLineOfEachInstruction) {

@@ -16,16 +16,15 @@ ThreadsQuestion question_about(std::uint32_t pid) {
 }
 
 TEST(Packing, KeepsStacks) {
-  const std::vector<ResolvedStack> stacks = {
-      {.stack = {{.function = "f",
-                  .file = "a.c",
-                  .line = 7,
-                  .module = "/m",
-                  .offset = 0x10,
-                  .kind = FrameKind::Native,
-                  .truncated = true}},
-       .missing = NoStack::None},
-      {.stack = {}, .missing = NoStack::Exited}};
+  const std::vector<ResolvedStack> stacks = {{.stack = {{.function = "f",
+                                                         .file = "a.c",
+                                                         .line = 7,
+                                                         .module = "/m",
+                                                         .offset = 0x10,
+                                                         .kind = FrameKind::Native,
+                                                         .truncated = true}},
+                                              .missing = NoStack::None},
+                                             {.stack = {}, .missing = NoStack::Exited}};
   const auto again = unpack_stacks(pack(stacks));
   ASSERT_TRUE(again);
   ASSERT_EQ(again->size(), 2U);
@@ -34,9 +33,8 @@ TEST(Packing, KeepsStacks) {
 }
 
 TEST(Packing, RefusesDamage) {
-  const std::string whole =
-      pack(std::vector<ResolvedStack>{{.stack = {{.function = "f", .file = {}, .module = {}}},
-                                       .missing = NoStack::None}});
+  const std::string whole = pack(std::vector<ResolvedStack>{
+      {.stack = {{.function = "f", .file = {}, .module = {}}}, .missing = NoStack::None}});
   ASSERT_TRUE(unpack_stacks(whole));
   for (std::size_t size = 1; size < whole.size(); ++size)
     EXPECT_FALSE(unpack_stacks(whole.substr(0, size))) << size;
