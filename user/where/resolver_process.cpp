@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 
 #include "where/resolver.h"
@@ -18,13 +19,24 @@
 namespace tcpdwell {
 namespace {
 
-constexpr rlim_t kMostMemory = 1U << 30U;  // a bound for what a hostile file makes libdw allocate
+// A bound for what a hostile file makes libdw allocate, besides what the child has from its parent.
+constexpr rlim_t kMostMemory = 1U << 30U;
 
 void limit(int resource, rlim_t to) {
   rlimit limits{};
   ::getrlimit(static_cast<__rlimit_resource>(resource), &limits);
   limits.rlim_cur = std::min(limits.rlim_max, to);
   ::setrlimit(static_cast<__rlimit_resource>(resource), &limits);
+}
+
+// Address space in use.
+rlim_t memory_size() {
+  unsigned long pages = 0;
+  if (std::FILE* statm = std::fopen("/proc/self/statm", "re")) {
+    if (std::fscanf(statm, "%lu", &pages) != 1) pages = 0;
+    std::fclose(statm);
+  }
+  return pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
 }
 
 void close_all_but(int fd) {
@@ -52,7 +64,7 @@ bool read_all(int channel, void* to, std::size_t size) {
 [[noreturn]] void serve(int channel, const std::string& symbols_directory) noexcept {
   ::prctl(PR_SET_NAME, "tcpdwell-where");
   limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_AS, kMostMemory);
+  limit(RLIMIT_AS, memory_size() + kMostMemory);
   for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) ::signal(signal, SIG_DFL);
   Resolver resolver(symbols_directory);
   std::uint32_t size = 0;
