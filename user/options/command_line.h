@@ -19,7 +19,7 @@ struct OptionTexts {
   bool ipv4 = false, ipv6 = false;
   std::string duration, output, output_buffer, ready_file, cgroup, netns, ring_size,
       max_connections;
-  std::string color = "auto";
+  std::string color = "auto", time = "local";
   bool no_flags = false;
   std::vector<std::string> flags;
   std::string watch, user, leak_exit_code, exit_grace;
