@@ -19,6 +19,8 @@ struct TracerConfig {
   std::string ready_file;         // made once the snapshot is complete; empty: none
   FilePolicy files;               // of --record and --ready-file
   std::function<bool()> enough;   // ends the run once true; empty: never
+  std::function<void(const Session&)> on_ready;  // once, when the snapshot is complete
+  std::function<void(const Session&)> on_turn;   // at every turn of the loop; see Session::loop()
   std::optional<recording::RecorderConfig> record;
   bool only_record = false;  // end the run when the recording ends
 };
