@@ -39,7 +39,7 @@ int run_record(const Options& options) {
   config.session.needs_reader = false;
   config.on_turn = progress(options, [](const Session& session, Nanos elapsed) {
     return fmt::format("recording for {}: {}, {}, {} lost",
-                       format_duration(std::chrono::floor<std::chrono::seconds>(elapsed)),
+                       seconds_text(elapsed),
                        format_count(session.events(), "event"), bytes(session.recorder()->size()),
                        format_number(session.lost()));
   });

@@ -11,7 +11,6 @@
 #include "commands/waiting.h"
 #include "session/limits.h"
 #include "sinks/text_format.h"
-#include "util/duration.h"
 
 namespace tcpdwell {
 
@@ -27,8 +26,7 @@ int run_stats(const Options& options) {
     config.on_turn = progress(options, [&](const Session& session, Nanos elapsed) {
       if (printer.stats.intervals() > 0 || elapsed >= options.stats.interval) return std::string();
       return fmt::format("the first table comes in {}: {} so far, {} open",
-                         format_duration(std::chrono::ceil<std::chrono::seconds>(
-                             options.stats.interval - elapsed)),
+                         seconds_text(options.stats.interval - elapsed),
                          format_count(session.events(), "event"),
                          format_count(session.lifecycle().open(), "connection"));
     });

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "kernel/clock.h"
 #include "lifecycle/lifecycle.h"
 #include "sinks/text_format.h"
+#include "util/duration.h"
 
 namespace tcpdwell {
 
@@ -27,6 +29,14 @@ std::string watching_text(const Lifecycle& lifecycle) {
   if (lifecycle.open() > sockets)
     text += " (" + format_number(lifecycle.open()) + " before the filter)";
   return text;
+}
+
+std::string seconds_text(Nanos time) {
+  const auto seconds = std::chrono::round<std::chrono::seconds>(time);
+  return seconds < std::chrono::seconds{60} ? format_number(static_cast<std::uint64_t>(
+                                                  std::max<std::int64_t>(seconds.count(), 0))) +
+                                                  " s"
+                                            : format_duration(seconds);
 }
 
 std::function<void(const Session&)> progress(

@@ -14,6 +14,9 @@ namespace tcpdwell {
 // them if that is more.
 std::string watching_text(const Lifecycle& lifecycle);
 
+// "7 s", "1m10s": without fractions, which would flicker.
+std::string seconds_text(Nanos time);
+
 // Shows a line that is overwritten once a second. `text`: its contents; empty: it is over, and the
 // line is cleared. Returns an empty function with --quiet and where stderr is not a terminal.
 std::function<void(const Session&)> progress(
