@@ -93,7 +93,8 @@ std::string LeakReport::growth(const LeakGroup& group, Nanos elapsed) const {
   return fmt::format("{:+.1f}/min", more / minutes);
 }
 
-void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapsed) {
+void LeakReport::print_groups(std::vector<LeakGroup> groups, Nanos elapsed) {
+  const LeftOut left = arrange(groups, view_);
   std::vector<TextTable::Column> columns = {{"COUNT", true}};
   if (!first_) columns.push_back({"PER MIN", true});
   for (const auto& [name, right] : {std::pair{"STATE", false},
@@ -118,6 +119,10 @@ void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapse
                std::string(kIndent) + "next: " + explanation.next});
   }
   output_.write(table.text(style_.header, style_.color), true);
+  if (left.groups != 0)
+    output_.write(fmt::format("and {} with {} (--top)\n", format_count(left.groups, "more group"),
+                              format_count(left.sockets, "socket")),
+                  true);
 }
 
 void LeakReport::print_gone(const Memory& now) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "leaks/leak_groups.h"
+#include "leaks/leak_view.h"
 #include "lifecycle/owned_flags.h"
 #include "model/record.h"
 #include "sinks/output.h"
@@ -20,7 +21,8 @@ namespace tcpdwell {
 
 class LeakReport {
  public:
-  LeakReport(Output& output, const TextStyle& style) : output_(output), style_(style) {}
+  LeakReport(Output& output, const TextStyle& style, const LeakView& view = {})
+      : output_(output), style_(style), view_(view) {}
   // Ignores cleared flags.
   void add(const FlagRecord& flag);
   // Writes the round and begins the next one. `watched`: all sockets in the states that can be
@@ -39,13 +41,14 @@ class LeakReport {
   using Memory = absl::flat_hash_map<std::string, Seen>;
 
   std::string growth(const LeakGroup& group, Nanos elapsed) const;
-  void print_groups(const std::vector<LeakGroup>& groups, Nanos elapsed);
+  void print_groups(std::vector<LeakGroup> groups, Nanos elapsed);
   void print_gone(const Memory& now);
   void print_summary(const std::vector<LeakGroup>& groups, const When& when,
                      std::span<const WatchedState> watched);
 
   Output& output_;
   TextStyle style_;
+  LeakView view_;
   OwnedFlags flags_;
   bool leaked_ = false;
   bool first_ = true;
