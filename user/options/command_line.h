@@ -18,7 +18,7 @@ namespace tcpdwell {
 struct OptionTexts {
   bool json = false, quiet = false, verbose = false, strict = false, no_accept = false;
   std::string duration, output, output_buffer, ready_file, ring_size, max_connections;
-  std::string color = "auto";
+  std::string color = "auto", time = "local";
   bool no_flags = false;
   std::vector<std::string> flags;
   std::string watch, user, leak_exit_code, exit_grace;

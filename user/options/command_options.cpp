@@ -194,7 +194,8 @@ class RecordOptions final : public CommandOptions {
   RecordOptions()
       : CommandOptions("Write the raw events to a file (-o FILE) for replay, and print nothing") {}
   Names refused(const OptionTexts&) const override {
-    return {"--record", "--json", "--only", "--state", "--min-dwell", "--color", "--output-buffer"};
+    return {"--record", "--json",  "--only", "--state", "--min-dwell",
+            "--color", "--time", "--output-buffer"};
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     if (texts.output.empty()) throw CLI::RequiresError("record", "--output FILE");

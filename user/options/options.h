@@ -14,6 +14,7 @@
 #include "model/thresholds.h"
 #include "options/subcommand.h"
 #include "sinks/kinds.h"
+#include "sinks/text_clock.h"
 #include "stats/stats.h"
 #include "util/made_file.h"
 
@@ -30,6 +31,7 @@ struct Options {
   bool strict = false;
   bool accept = true;
   Color color = Color::Auto;
+  TimeFormat time = TimeFormat::Local;  // of text output
   std::optional<Nanos> duration;
   std::string output;             // empty: stdout
   std::size_t output_buffer = 0;  // bytes; 0: by the memory of this machine

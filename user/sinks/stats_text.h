@@ -18,7 +18,8 @@ namespace tcpdwell {
 
 class StatsText final : public Sink, public StatsOutput {
  public:
-  StatsText(Output& output, const TextStyle& style) : output_(output), style_(style) {}
+  StatsText(Output& output, const TextStyle& style)
+      : output_(output), style_(style), clock_(style.time) {}
   void write(const StatsRecord& record) noexcept override;
   // Prints losses and suspensions only.
   void write(const Record& record) noexcept override;
@@ -34,7 +35,7 @@ class StatsText final : public Sink, public StatsOutput {
 
   Output& output_;
   TextStyle style_;
-  LocalClock clock_;
+  TextClock clock_;
 };
 
 }  // namespace tcpdwell
