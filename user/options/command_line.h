@@ -25,7 +25,8 @@ struct OptionTexts {
   std::string interval, count, by, rows, histogram;
   std::string record, replay, max_size, rotate;
   bool zstd = false;
-  std::string mode;
+  std::string mode, delay;
+  bool ascii = false;
   std::vector<std::string> only;
   FilterTexts filters;
 };

@@ -203,12 +203,39 @@ class RecordOptions final : public CommandOptions {
   }
 };
 
+void add_ascii(CLI::App& own, OptionTexts& texts) {
+  own.add_flag("--ascii", texts.ascii, "Draw with ASCII characters only");
+}
+
+class TopOptions final : public CommandOptions {
+ public:
+  TopOptions()
+      : CommandOptions(
+            "Live screen: the states, stuck sockets with cause and next step, ports that run out, "
+            "and the connections, oldest in their state first. Press ? for its keys") {}
+  void add_to(CLI::App& own, OptionTexts& texts) override {
+    own.add_option("--delay", texts.delay, "Time between two looks (250ms or more; default 1s)")
+        ->type_name("D");
+    add_ascii(own, texts);
+  }
+  Names refused(const OptionTexts&) const override {
+    return with(recording_options(),
+                {"--json", "--output", "--output-buffer", "--only", "--quiet"});
+  }
+  void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
+    options.ascii = texts.ascii;
+    if (texts.delay.empty()) return;
+    options.delay = duration_value("--delay", texts.delay);
+    if (options.delay < 250ms) throw CLI::ValidationError("--delay", "must be at least 250ms");
+  }
+};
+
 class ReplayOptions final : public CommandOptions {
  public:
   ReplayOptions()
       : CommandOptions(
-            "tcpdwell replay FILE [trace | stats [INTERVAL [COUNT]]]: print a recording "
-            "as the run that made it would have printed it; needs no root",
+            "tcpdwell replay FILE [trace | stats [INTERVAL [COUNT]] | top]: print a recording "
+            "as the run that made it would have printed it, or travel through it; needs no root",
             {.reads_recording = true}) {}
   void add_to(CLI::App& own, OptionTexts& texts) override {
     own.add_option("FILE", texts.replay, "The recording")->required()->type_name("");
@@ -216,6 +243,8 @@ class ReplayOptions final : public CommandOptions {
     stats_ = add_command(own, texts, "stats", "Print it as stats does");
     add_stats_options(*stats_, texts);
     refuse_empty_values(*stats_);
+    top_ = add_command(own, texts, "top", "Show it on a screen, and travel through its time");
+    add_ascii(*top_, texts);
     own.require_subcommand(0, 1);
   }
   Names refused(const OptionTexts&) const override {
@@ -225,6 +254,11 @@ class ReplayOptions final : public CommandOptions {
   void read(const CLI::App& shared, const OptionTexts& texts, Options& options) override {
     options.recording = texts.replay;
     options.replays_stats = stats_->parsed();
+    options.replays_top = top_->parsed();
+    options.ascii = texts.ascii;
+    if (options.replays_top)
+      for (const char* option : {"--json", "--output", "--only", "--quiet"})
+        if (shared.count(option) != 0) throw CLI::ValidationError(option, "does not go with top");
     if (options.replays_stats && shared.count("--only") != 0)
       throw CLI::ValidationError("--only", "does not go with stats");
     if (options.replays_stats && options.filter.min_dwell.count() > 0)
@@ -232,11 +266,13 @@ class ReplayOptions final : public CommandOptions {
     read_stats_options(texts, options);
   }
   const CLI::App* described(const CLI::App& own) const override {
-    return stats_->parsed() ? stats_ : &own;
+    return stats_->parsed() ? stats_ : top_->parsed() ? top_ : &own;
   }
 
  private:
-  CLI::App* stats_ = nullptr;  // replay FILE stats; owned by the CLI11 command of replay
+  // replay FILE stats, and top; owned by the CLI11 command of replay.
+  CLI::App* stats_ = nullptr;
+  CLI::App* top_ = nullptr;
 };
 
 }  // namespace
@@ -248,5 +284,6 @@ std::unique_ptr<CommandOptions> run_options() { return std::make_unique<RunOptio
 std::unique_ptr<CommandOptions> check_options() { return std::make_unique<CheckOptions>(); }
 std::unique_ptr<CommandOptions> record_options() { return std::make_unique<RecordOptions>(); }
 std::unique_ptr<CommandOptions> replay_options() { return std::make_unique<ReplayOptions>(); }
+std::unique_ptr<CommandOptions> top_options() { return std::make_unique<TopOptions>(); }
 
 }  // namespace tcpdwell

@@ -46,6 +46,9 @@ struct Options {
   StatsConfig stats;
   std::optional<std::uint64_t> intervals;  // stats: COUNT; nullopt: no end
   bool replays_stats = false;              // replay FILE stats
+  bool replays_top = false;                // replay FILE top
+  Nanos delay = std::chrono::seconds{1};   // top: between two looks
+  bool ascii = false;                      // top
   std::optional<Nanos> watch;              // leaks: interval between two scans
   // The file of record, trace --record (empty: none) and replay.
   std::string recording;
