@@ -4,10 +4,12 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
+#include <optional>
 #include <string>
 
 #include "session/surroundings.h"
 #include "sinks/escape.h"
+#include "sinks/screen.h"
 
 namespace tcpdwell {
 namespace {
@@ -49,7 +51,13 @@ std::string corrected(const EndRecord& end) {
 
 TextStyle text_style(const Options& options, const Output& output) {
   static const Surroundings here = read_surroundings();
-  return {.color = wants_color(options, output), .header = !options.quiet, .here = &here};
+  static std::optional<Terminal> terminal;
+  if (output.is_terminal()) terminal.emplace(output);
+  return {.color = wants_color(options, output),
+          .header = !options.quiet,
+          .here = &here,
+          .screen = terminal ? &*terminal : nullptr,
+          .time = options.time};
 }
 
 SessionConfig session_config(const Options& options) {

@@ -16,6 +16,7 @@ namespace tcpdwell {
 // Exit statuses.
 constexpr int kDone = 0, kLeaked = 1, kFailed = 2, kLost = 3;
 
+// Call it once. `output` must outlive the style.
 TextStyle text_style(const Options& options, const Output& output);
 SessionConfig session_config(const Options& options);
 TracerConfig tracer_config(const Options& options);

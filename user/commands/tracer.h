@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "session/session.h"
 
@@ -19,6 +20,7 @@ struct TracerConfig {
   std::string ready_file;         // made once the snapshot is complete; empty: none
   FilePolicy files;               // of --record and --ready-file
   std::function<bool()> enough;   // ends the run once true; empty: never
+  std::vector<int> wake_on;       // calls `enough` when one of these descriptors is readable
   std::optional<recording::RecorderConfig> record;
   bool only_record = false;  // end the run when the recording ends
 };

@@ -30,6 +30,11 @@ void add_output_options(CLI::App& app, OptionTexts& texts) {
                  "Use color: auto (the default), always or never. NO_COLOR is honoured")
       ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
       ->type_name("WHEN");
+  app.add_option("--time", texts.time,
+                 "Times in text: local (the default), iso (UTC with the date) or mono (seconds of "
+                 "the kernel's monotonic clock)")
+      ->check(CLI::IsMember({"local", "iso", "mono"}).description(""))
+      ->type_name("FORMAT");
   app.add_flag("-q,--quiet", texts.quiet, "Print no header and no summary");
   app.add_flag("-v,--verbose", texts.verbose,
                "Log what this kernel shows, how exactly, and each query to it");

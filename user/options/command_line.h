@@ -19,7 +19,7 @@ struct OptionTexts {
   bool json = false, quiet = false, verbose = false, strict = false, no_accept = false;
   bool no_config = false;
   std::string duration, output, output_buffer, ready_file, ring_size, max_connections;
-  std::string color = "auto";
+  std::string color = "auto", time = "local";
   bool no_flags = false;
   std::vector<std::string> flags;
   std::string watch, scans, growth, leak_order, leak_top, leak_count;
@@ -28,7 +28,8 @@ struct OptionTexts {
   std::string interval, count, by, rows, histogram;
   std::string record, replay, max_size, rotate;
   bool zstd = false;
-  std::string mode;
+  std::string mode, delay;
+  bool ascii = false;
   std::vector<std::string> only;
   FilterTexts filters;
 };

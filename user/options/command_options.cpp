@@ -123,11 +123,35 @@ class RecordOptions final : public CommandOptions {
             {"record -o web.tdw --lport http,https", "only connections of the web server"}};
   }
   Names refused(const OptionTexts&) const override {
-    return {"--record", "--json", "--only", "--state", "--min-dwell", "--color", "--output-buffer"};
+    return {"--record", "--json",  "--only", "--state", "--min-dwell",
+            "--color", "--time", "--output-buffer"};
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     if (texts.output.empty()) throw CLI::RequiresError("record", "--output FILE");
     options.recording = std::exchange(options.output, {});
+  }
+};
+
+class TopOptions final : public CommandOptions {
+ public:
+  TopOptions()
+      : CommandOptions(
+            "Live screen: the states, stuck sockets with cause and next step, ports that run out, "
+            "and the connections, oldest in their state first. Press ? for its keys") {}
+  void add_to(CLI::App& own, OptionTexts& texts) override {
+    own.add_option("--delay", texts.delay, "Time between two looks (250ms or more; default 1s)")
+        ->type_name("D");
+    add_ascii_option(own, texts);
+  }
+  Names refused(const OptionTexts&) const override {
+    return with(recording_options(),
+                {"--json", "--output", "--output-buffer", "--only", "--quiet", "--min-dwell"});
+  }
+  void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
+    options.ascii = texts.ascii;
+    if (texts.delay.empty()) return;
+    options.delay = duration_value("--delay", texts.delay);
+    if (options.delay < 250ms) throw CLI::ValidationError("--delay", "must be at least 250ms");
   }
 };
 
@@ -137,5 +161,6 @@ std::unique_ptr<CommandOptions> trace_options() { return std::make_unique<TraceO
 std::unique_ptr<CommandOptions> run_options() { return std::make_unique<RunOptions>(); }
 std::unique_ptr<CommandOptions> check_options() { return std::make_unique<CheckOptions>(); }
 std::unique_ptr<CommandOptions> record_options() { return std::make_unique<RecordOptions>(); }
+std::unique_ptr<CommandOptions> top_options() { return std::make_unique<TopOptions>(); }
 
 }  // namespace tcpdwell

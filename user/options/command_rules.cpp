@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "options/command_rules.h"
 
-#include <CLI/CLI.hpp>
+#include "options/command_line.h"
 
 namespace tcpdwell::command_rules {
 namespace {
@@ -18,6 +18,10 @@ bool may_be_flagged(const Thresholds& thresholds, State state) {
 Names with(Names names, const Names& more) {
   names.insert(names.end(), more.begin(), more.end());
   return names;
+}
+
+void add_ascii_option(CLI::App& own, OptionTexts& texts) {
+  own.add_flag("--ascii", texts.ascii, "Draw with ASCII characters only");
 }
 
 Names recording_options() { return {"--record", "--max-size", "--rotate", "--zstd"}; }

@@ -13,6 +13,7 @@ using Names = std::vector<std::string>;
 
 Names with(Names names, const Names& more);
 Names recording_options();
+void add_ascii_option(CLI::App& own, OptionTexts& texts);
 // For a command that prints flags alone: refuses options that leave no flag to print.
 void require_a_flag(const Options& options);
 

@@ -67,6 +67,9 @@ Options options_of(const OptionTexts& texts, const CommandLine::Entry& command) 
   if (texts.json && !texts.histogram.empty())
     throw CLI::ValidationError("--histogram",
                                "is drawn for a terminal: it does not go with --json");
+  if (texts.json && texts.time != "local")
+    throw CLI::ValidationError("--time",
+                               "is for text: each JSON object has `time` and `mono_ns`");
   Options options{.subcommand = command.subcommand,
                   .own = command.options,
                   .json = texts.json,
@@ -86,6 +89,8 @@ Options options_of(const OptionTexts& texts, const CommandLine::Entry& command) 
   options.thresholds = thresholds_of(texts, command);
   if (texts.color == "always") options.color = Color::Always;
   if (texts.color == "never") options.color = Color::Never;
+  if (texts.time == "iso") options.time = TimeFormat::Iso;
+  if (texts.time == "mono") options.time = TimeFormat::Mono;
   if (!texts.duration.empty()) options.duration = duration_value("--duration", texts.duration);
   if (!texts.only.empty()) options.only = kind_set(texts.only);
   if (!texts.output_buffer.empty())

@@ -18,6 +18,7 @@
 #include "options/replay_time.h"
 #include "options/subcommand.h"
 #include "sinks/kinds.h"
+#include "sinks/text_clock.h"
 #include "stats/stats.h"
 #include "util/made_file.h"
 
@@ -34,6 +35,7 @@ struct Options {
   bool strict = false;
   bool accept = true;
   Color color = Color::Auto;
+  TimeFormat time = TimeFormat::Local;  // of text output
   std::optional<Nanos> duration;
   std::string output;             // empty: stdout
   std::size_t output_buffer = 0;  // bytes; 0: by the memory of this machine
@@ -50,6 +52,9 @@ struct Options {
   // replay FILE
   enum class Replay : std::uint8_t { Trace, Stats, Leaks, Info } replay = Replay::Trace;
   std::optional<ReplayTime> since, until;
+  bool replays_top = false;               // replay FILE top
+  Nanos delay = std::chrono::seconds{1};  // top: between two looks
+  bool ascii = false;                     // top
   // leaks
   std::optional<Nanos> watch;          // interval between two scans
   std::optional<std::uint64_t> scans;  // nullopt: no end

@@ -76,5 +76,6 @@ std::unique_ptr<CommandOptions> run_options();
 std::unique_ptr<CommandOptions> check_options();
 std::unique_ptr<CommandOptions> record_options();
 std::unique_ptr<CommandOptions> replay_options();
+std::unique_ptr<CommandOptions> top_options();
 
 }  // namespace tcpdwell

@@ -150,10 +150,11 @@ class ReplayOptions final : public CommandOptions {
  public:
   ReplayOptions()
       : CommandOptions(
-            "Print a recording as the run that made it would have printed it; needs no root",
+            "Print a recording as the run that made it would have printed it, or travel through it; "
+            "needs no root",
             {.reads_recording = true}) {}
   std::string usage() const override {
-    return "FILE [trace | stats [INTERVAL [COUNT]] | leaks | info] [OPTIONS]";
+    return "FILE [trace | stats [INTERVAL [COUNT]] | leaks | info | top] [OPTIONS]";
   }
   std::vector<Example> examples() const override {
     return {
@@ -179,6 +180,8 @@ class ReplayOptions final : public CommandOptions {
     leaks_ = add_command(own, texts, "leaks", "List what was stuck at --until, or at its end");
     add_leak_view_options(*leaks_, texts);
     info_ = add_command(own, texts, "info", "Print its host, time, size, losses and files");
+    top_ = add_command(own, texts, "top", "Show it on a screen, and travel through its time");
+    add_ascii_option(*top_, texts);
     for (CLI::App* each : {stats_, leaks_}) refuse_empty_values(*each);
     own.require_subcommand(0, 1);
   }
@@ -192,12 +195,18 @@ class ReplayOptions final : public CommandOptions {
     if (stats_->parsed()) options.replay = Options::Replay::Stats;
     if (leaks_->parsed()) options.replay = Options::Replay::Leaks;
     if (info_->parsed()) options.replay = Options::Replay::Info;
-    if (options.replay != Options::Replay::Trace) refuse_lines(shared, texts);
+    options.replays_top = top_->parsed();
+    options.ascii = texts.ascii;
+    if (options.replays_top)
+      for (const char* option : {"--json", "--output", "--quiet"})
+        if (shared.count(option) != 0) throw CLI::ValidationError(option, "does not go with top");
+    if (options.replay != Options::Replay::Trace || options.replays_top)
+      refuse_lines(shared, texts);
     read_stats_options(texts, options);
     read_leak_view(texts, options);
   }
   const CLI::App* described(const CLI::App& own) const override {
-    for (const CLI::App* below : {stats_, leaks_, info_})
+    for (const CLI::App* below : {stats_, leaks_, info_, top_})
       if (below->parsed()) return below;
     return &own;
   }
@@ -205,13 +214,15 @@ class ReplayOptions final : public CommandOptions {
  private:
   // Options that choose among the lines of a trace, or that leave nothing to print.
   void refuse_lines(const CLI::App& shared, const OptionTexts& texts) const {
-    const std::string what = stats_->parsed() ? "stats" : leaks_->parsed() ? "leaks" : "info";
+    const std::string what = stats_->parsed() ? "stats" : leaks_->parsed()  ? "leaks"
+                             : top_->parsed() ? "top"
+                                              : "info";
     for (const char* option : {"--only", "--min-dwell"})
       if (shared.count(option) != 0) throw CLI::ValidationError(option, "does not go with " + what);
     if (what != "stats" && !texts.since.empty())
       throw CLI::ValidationError("--since", "does not go with " + what);
-    if (what == "info" && !texts.until.empty())
-      throw CLI::ValidationError("--until", "does not go with info");
+    if ((what == "info" || what == "top") && !texts.until.empty())
+      throw CLI::ValidationError("--until", "does not go with " + what);
   }
   static void read_window(const OptionTexts& texts, Options& options) {
     if (!texts.since.empty()) options.since = replay_time_value("--since", texts.since);
@@ -224,7 +235,7 @@ class ReplayOptions final : public CommandOptions {
   }
 
   // Commands below replay; owned by its CLI11 command.
-  CLI::App *stats_ = nullptr, *leaks_ = nullptr, *info_ = nullptr;
+  CLI::App *stats_ = nullptr, *leaks_ = nullptr, *info_ = nullptr, *top_ = nullptr;
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "lifecycle/owned_flags.h"
 #include "model/record.h"
 #include "sinks/output.h"
+#include "sinks/places.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {
@@ -22,7 +23,7 @@ namespace tcpdwell {
 class LeakReport {
  public:
   LeakReport(Output& output, const TextStyle& style, const LeakView& view = {})
-      : output_(output), style_(style), view_(view) {}
+      : output_(output), style_(style), view_(view), clock_(style.time), places_(style.here) {}
   // Ignores cleared flags.
   void add(const FlagRecord& flag);
   // Writes the round and begins the next one. `watched`: all sockets in the states that can be
@@ -41,6 +42,7 @@ class LeakReport {
   using Memory = absl::flat_hash_map<std::string, Seen>;
 
   std::string growth(const LeakGroup& group, Nanos elapsed) const;
+  void write(const std::string& lines);
   void print_groups(std::vector<LeakGroup> groups, Nanos elapsed);
   void print_gone(const Memory& now);
   void print_summary(const std::vector<LeakGroup>& groups, const When& when,
@@ -54,7 +56,8 @@ class LeakReport {
   bool first_ = true;
   Nanos last_{};
   Memory memory_;
-  LocalClock clock_;
+  TextClock clock_;
+  Places places_;
 };
 
 }  // namespace tcpdwell
