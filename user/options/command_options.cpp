@@ -123,8 +123,8 @@ class RecordOptions final : public CommandOptions {
             {"record -o web.tdw --lport http,https", "only connections of the web server"}};
   }
   Names refused(const OptionTexts&) const override {
-    return {"--record", "--json",  "--only", "--state", "--min-dwell",
-            "--color", "--time", "--output-buffer"};
+    return {"--record",    "--json",  "--only", "--state",
+            "--min-dwell", "--color", "--time", "--output-buffer"};
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     if (texts.output.empty()) throw CLI::RequiresError("record", "--output FILE");

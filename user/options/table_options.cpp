@@ -150,7 +150,8 @@ class ReplayOptions final : public CommandOptions {
  public:
   ReplayOptions()
       : CommandOptions(
-            "Print a recording as the run that made it would have printed it, or travel through it; "
+            "Print a recording as the run that made it would have printed it, or travel through "
+            "it; "
             "needs no root",
             {.reads_recording = true}) {}
   std::string usage() const override {
@@ -214,9 +215,10 @@ class ReplayOptions final : public CommandOptions {
  private:
   // Options that choose among the lines of a trace, or that leave nothing to print.
   void refuse_lines(const CLI::App& shared, const OptionTexts& texts) const {
-    const std::string what = stats_->parsed() ? "stats" : leaks_->parsed()  ? "leaks"
-                             : top_->parsed() ? "top"
-                                              : "info";
+    const std::string what = stats_->parsed()   ? "stats"
+                             : leaks_->parsed() ? "leaks"
+                             : top_->parsed()   ? "top"
+                                                : "info";
     for (const char* option : {"--only", "--min-dwell"})
       if (shared.count(option) != 0) throw CLI::ValidationError(option, "does not go with " + what);
     if (what != "stats" && !texts.since.empty())
