@@ -11,6 +11,7 @@
 
 #include "options/kernel_filter.h"
 #include "session/surroundings.h"
+#include "sinks/escape.h"
 #include "sinks/screen.h"
 
 namespace tcpdwell {
@@ -35,6 +36,12 @@ void warn_of_mptcp(const EndRecord& end) {
   if (end.mptcp_not_judged > 0)
     spdlog::warn("cannot judge {}: reading the MPTCP socket above failed",
                  format_count(end.mptcp_not_judged, "MPTCP subflow"));
+}
+
+std::string printable(const std::string& text) {
+  std::string line;
+  append_printable(line, text);
+  return line;
 }
 
 std::string corrected(const EndRecord& end) {
@@ -94,6 +101,14 @@ TracerConfig tracer_config(const Options& options) {
           .ready_file = options.ready_file,
           .files = options.files,
           .record = recorder_config(options)};
+}
+
+void log_defaults(const std::vector<DefaultsFile>& files) {
+  for (const DefaultsFile& file : files)
+    if (file.refusal.empty())
+      spdlog::debug("read defaults from {}", printable(file.path));
+    else
+      spdlog::warn("no defaults are read: {}", printable(file.refusal));
 }
 
 int fail(const Error& error, int status) {

@@ -161,6 +161,8 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   Session session(std::move(kept), *programs, sink, output);
   if (const auto error = session.begin()) return *error;
   if (const auto error = session.watch(signals.fd())) return *error;
+  for (const int fd : config.wake_on)
+    if (const auto error = session.watch(fd)) return *error;
   if (const auto error = run_until_over(config, *rights, session, signals, output)) return *error;
   EndRecord end = session.finish(*programs);
   if (const auto error = output.error()) return *error;

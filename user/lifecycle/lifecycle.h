@@ -29,8 +29,8 @@
 #include "lifecycle/publisher.h"
 #include "lifecycle/questions.h"
 #include "lifecycle/queue_flags.h"
+#include "lifecycle/recent_closes.h"
 #include "lifecycle/resync.h"
-#include "lifecycle/run_book.h"
 #include "lifecycle/run_judge.h"
 #include "lifecycle/stale_scan.h"
 #include "lifecycle/state_begin.h"
@@ -88,11 +88,18 @@ class Lifecycle {
   template <typename Look>
   void for_each_open(Look&& look) const {
     table_.for_each([&](Id id) {
-      const Connection& connection = table_[id];
-      if (connection.carrier == Carrier::Newborn || connection.pending_end != PendingEnd::None)
-        return;
-      if (publisher_.passes(connection)) look(OpenConnection(connection, table_, publisher_));
+      if (is_shown_open(table_[id])) look(OpenConnection(id, table_, publisher_));
     });
+  }
+  // The connection with this OpenConnection::key(), or cookie; nullopt: for_each_open() would not
+  // call with it.
+  std::optional<OpenConnection> find_open(std::uint64_t key) const {
+    const auto id = static_cast<Id>(key >> 32U);
+    return table_.alive(id, static_cast<std::uint32_t>(key)) ? open_at(id) : std::nullopt;
+  }
+  std::optional<OpenConnection> find_open_cookie(std::uint64_t cookie) const {
+    const Id id = cookie == 0 ? kNone : table_.by_cookie(cookie);
+    return id == kNone ? std::nullopt : open_at(id);
   }
   // Open connections in the states that have a threshold, by state.
   std::vector<WatchedState> watched_states(Nanos now) const;
@@ -107,11 +114,11 @@ class Lifecycle {
     return questions_.retarget(answer, subject);
   }
   // When the next scan of descriptors of ended connections is due (DeadEvent); nullopt: none.
-  std::optional<Nanos> dead_look_due() { return dead_.look_due(); }
+  std::optional<Nanos> dead_walk_due() { return dead_.look_due(); }
   // Scans due within this time may be combined.
-  Nanos dead_looks_apart() const { return dead_.looks_apart(); }
+  Nanos dead_walks_apart() const { return dead_.looks_apart(); }
   bool watches_descriptors() const { return dead_.threshold().has_value(); }
-  const std::vector<Longest>& longest() const { return run_book_.longest(); }
+  const std::vector<Longest>& longest() const { return recent_closes_.longest(); }
   // Events were lost, or an answer contradicts the table: a walk through all sockets corrects it.
   bool wants_snapshot() const { return resync_.wants_snapshot(); }
   // Give the SnapshotEvents of the walk to on() between the two calls.
@@ -128,6 +135,15 @@ class Lifecycle {
  private:
   using Id = ConnectionTable::Id;
   static constexpr Id kNone = ConnectionTable::kNone;
+
+  bool is_shown_open(const Connection& connection) const {
+    return connection.carrier != Carrier::Newborn && connection.pending_end == PendingEnd::None &&
+           publisher_.passes(connection);
+  }
+  std::optional<OpenConnection> open_at(Id id) const {
+    if (!is_shown_open(table_[id])) return std::nullopt;
+    return OpenConnection(id, table_, publisher_);
+  }
 
   // lifecycle.cpp: event dispatch
   void on_event(const TransitionEvent& event);
@@ -246,7 +262,7 @@ class Lifecycle {
   Questions questions_;
   PendingEnds pending_;
   StaleScan stale_;
-  RunBook run_book_;
+  RecentCloses recent_closes_;
   Flags flags_;
   DeadFlags dead_;
   RunJudge run_;

@@ -33,6 +33,7 @@ struct SessionConfig {
   // All cgroups, listed before anything is attached: the walk through cgroupfs is slow.
   std::vector<CgroupName> cgroups;
   bool snapshot = true;                     // begin with the existing sockets
+  bool last_snapshot = true;                // end with another one, for the sake of the end record
   std::optional<Nanos> exit_grace;          // see LifecycleConfig
   bool flags_uncertain = false;             // ...
   StateMemory* memory = nullptr;            // ...

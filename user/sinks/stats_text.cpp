@@ -52,15 +52,6 @@ void add_row(TextTable& table, const StatsRow& row, std::vector<std::string> cel
   table.add(std::move(cells), row.flagged != 0 ? ansi::kRed : std::string_view{});
 }
 
-std::string states_text(const PortUse& use) {
-  std::string text;
-  for (const State state : kDwellOrder)
-    if (const auto count = use.states[index(state)]; count != 0)
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name(state), format_number(count));
-  if (use.reusable != 0) text += fmt::format(" ({} reusable)", format_number(use.reusable));
-  return text;
-}
-
 // A forecast needs no fractions.
 std::string about(Nanos time) {
   const auto seconds = std::chrono::round<std::chrono::seconds>(time);
@@ -76,6 +67,27 @@ std::string growth_text(double per_second) {
 
 std::string level_text(const PortUse& use) {
   return fmt::format("{} of {}", format_number(use.forecast.level), format_number(use.capacity()));
+}
+
+// The line for the destination with the most ports in use.
+std::string fine_text(const PortUse& use) {
+  if (use.forecast.outlook == Outlook::Unknown) return {};
+  return fmt::format(
+      "\nports fine, for connect() without bind(): at most {} of {} are in use to one destination "
+      "({})\n",
+      format_number(use.used), format_number(use.capacity()),
+      format_endpoint(use.remote, use.site.family));
+}
+
+}  // namespace
+
+std::string states_text(const PortUse& use) {
+  std::string text;
+  for (const State state : kDwellOrder)
+    if (const auto count = use.states[index(state)]; count != 0)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name(state), format_number(count));
+  if (use.reusable != 0) text += fmt::format(" ({} reusable)", format_number(use.reusable));
+  return text;
 }
 
 std::string forecast_text(const PortUse& use, bool total) {
@@ -104,17 +116,9 @@ bool is_urgent(const PortUse& use) {
          outlook == Outlook::NearLimit;
 }
 
-// The line for the destination with the most ports in use.
-std::string fine_text(const PortUse& use) {
-  if (use.forecast.outlook == Outlook::Unknown) return {};
-  return fmt::format(
-      "\nports fine, for connect() without bind(): at most {} of {} are in use to one destination "
-      "({})\n",
-      format_number(use.used), format_number(use.capacity()),
-      format_endpoint(use.remote, use.site.family));
+bool is_noteworthy(const PortUse& use) {
+  return use.used * kNoteworthy >= use.capacity() || is_urgent(use);
 }
-
-}  // namespace
 
 std::string StatsText::head(const StatsRecord& record) {
   const auto date = clock_.new_date(record.when);
@@ -176,7 +180,7 @@ std::string StatsText::ports(const StatsRecord& record) const {
   bool any = false;
   for (const PortUse& use : record.ports) {
     const std::uint32_t capacity = use.capacity();
-    if (use.used * kNoteworthy < capacity && !is_urgent(use)) continue;
+    if (!is_noteworthy(use)) continue;
     any = true;
     table.add({format_address({use.site.local, 0}, use.site.family),
                format_endpoint(use.remote, use.site.family), netns_name(use.site.netns, style_.here),

@@ -16,6 +16,15 @@
 
 namespace tcpdwell {
 
+// What the forecast of a destination says. `total`: its failures are those of the whole run.
+std::string forecast_text(const PortUse& use, bool total);
+// "ESTABLISHED 12, TIME_WAIT 3 (3 reusable)"
+std::string states_text(const PortUse& use);
+// Its ports run out, or have run out.
+bool is_urgent(const PortUse& use);
+// Urgent, or at least a tenth of the ports are in use.
+bool is_noteworthy(const PortUse& use);
+
 class StatsText final : public Sink, public StatsOutput {
  public:
   StatsText(Output& output, const TextStyle& style)
