@@ -3,6 +3,8 @@
 Two tracers observe every scenario: one that saw its sockets being made, and one that
 started after that. Both are in the first of two namespaces.
 """
+import collections
+
 import pytest
 
 from lib import ss
@@ -103,12 +105,13 @@ def test_stuck(run, name, age, hidden):
 @pytest.mark.parametrize("age", [TRACED, OLDER])
 def test_nothing_else_is_flagged(run, age):
     """In these namespaces: each socket once, and no other."""
-    promised = sorted((stuck.netns, stuck.cookie, stuck.flag)
-                      for each in run.actors.stuck.values() for stuck in each)
+    promised = collections.Counter((stuck.netns, stuck.cookie, stuck.flag)
+                                   for each in run.actors.stuck.values() for stuck in each)
     for event in ("raised", "cleared"):
-        got = sorted((item["netns"], item["cookie"] or "", item["flag"])
-                     for item in flags(run.objects[age], event) if item["netns"] in run.inums)
-        assert got == promised, event
+        items = [item for item in flags(run.objects[age], event) if item["netns"] in run.inums]
+        got = collections.Counter((item["netns"], item["cookie"] or "", item["flag"]) for item in items)
+        others = [item for item in items if (got - promised)[item["netns"], item["cookie"] or "", item["flag"]]]
+        assert got == promised, f"{event}: missing {list(promised - got)}, other ones {others}"
 
 
 @pytest.mark.parametrize("age", [TRACED, OLDER])

@@ -59,12 +59,12 @@ struct CloseDir {
 };
 using DirPtr = std::unique_ptr<DIR, CloseDir>;
 
-template <typename Look>  // Look returns false to stop
-void for_each_number(const std::string& path, Look&& look) {
+template <typename Visit>  // Visit returns false to stop
+void for_each_number(const std::string& path, Visit&& visit) {
   const DirPtr dir(::opendir(path.c_str()));
   while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr)
     if (const auto value = number<std::uint32_t>(entry->d_name))
-      if (!look(*value)) return;
+      if (!visit(*value)) return;
 }
 
 // The first thread of a process may end before the others: then /proc shows a zombie, and nothing

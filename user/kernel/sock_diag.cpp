@@ -234,9 +234,9 @@ struct Missing {
   }
 };
 
-// Calls look(message) for all sockets in `states`. False: the list is incomplete.
-template <typename Look>
-bool list_all(Diag& diag, Family family, std::uint32_t states, Look&& look) {
+// Calls visit(message) for all sockets in `states`. False: the list is incomplete.
+template <typename Visit>
+bool list_all(Diag& diag, Family family, std::uint32_t states, Visit&& visit) {
   Request request{};
   request.header.nlmsg_len = sizeof request;
   request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
@@ -251,7 +251,7 @@ bool list_all(Diag& diag, Family family, std::uint32_t states, Look&& look) {
     const bool over = header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR;
     if (over && error_of(header) != 0) diag.refused = error_of(header);
     if (over) return false;
-    if (is_diag(header)) look(message(header));
+    if (is_diag(header)) visit(message(header));
     return true;
   });
   return received && whole && diag.refused == 0;

@@ -17,7 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kLooks = 100;  // 10 ms apart: a softirq makes the minisock later
+constexpr int kTries = 100;  // 10 ms apart: a softirq makes the minisock later
 
 // One attached program of the object. It may fail: drops the output of libbpf.
 class Walk {
@@ -70,7 +70,7 @@ TimerHandlers handlers_of_own_sockets() {
   if (!walk) return found;
   make_thread([&] {
     const OwnSockets sockets;
-    for (int look = 0; sockets && look < kLooks; ++look) {
+    for (int tries = 0; sockets && tries < kTries; ++tries) {
       found = decode_handlers(walk.read());
       if (found.timewait != 0 && found.request != 0) return;
       std::this_thread::sleep_for(10ms);

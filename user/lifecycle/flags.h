@@ -13,8 +13,8 @@
 #include "lifecycle/mptcp_view.h"
 #include "lifecycle/publisher.h"
 #include "lifecycle/questions.h"
+#include "lifecycle/recent_closes.h"
 #include "lifecycle/resync.h"
-#include "lifecycle/run_book.h"
 #include "lifecycle/table.h"
 #include "lifecycle/timer_wheel.h"
 
@@ -29,7 +29,7 @@ class Flags {
 
   // All arguments must outlive this object.
   Flags(const LifecycleConfig& config, ConnectionTable& table, Publisher& publisher, Resync& resync,
-        Questions& questions, RunBook& run)
+        Questions& questions, RecentCloses& run)
       : config_(config),
         table_(table),
         publisher_(publisher),
@@ -116,7 +116,7 @@ class Flags {
   Publisher& publisher_;
   Resync& resync_;
   Questions& questions_;
-  RunBook& run_;
+  RecentCloses& run_;
   TimerWheel timers_;
   ProcessesEvent processes_;  // the last one; sorted by pid
   MptcpViews mptcp_;

@@ -33,9 +33,9 @@ Lifecycle::Lifecycle(const LifecycleConfig& config, const Filter& filter, Sink& 
       stale_(
           table_,
           {.asks_soon = config.asks_soon, .sees_segments = config.sees_segments, .hz = config.hz}),
-      flags_(config_, table_, publisher_, resync_, questions_, run_book_),
+      flags_(config_, table_, publisher_, resync_, questions_, recent_closes_),
       dead_(config_, table_, publisher_, flags_),
-      run_(config_, table_, publisher_, flags_, dead_, run_book_),
+      run_(config_, table_, publisher_, flags_, dead_, recent_closes_),
       queues_(config.thresholds.accept, table_, publisher_) {}
 
 void Lifecycle::on(const Event& event) {

@@ -29,8 +29,8 @@
 #include "lifecycle/publisher.h"
 #include "lifecycle/questions.h"
 #include "lifecycle/queue_flags.h"
+#include "lifecycle/recent_closes.h"
 #include "lifecycle/resync.h"
-#include "lifecycle/run_book.h"
 #include "lifecycle/run_judge.h"
 #include "lifecycle/stale_scan.h"
 #include "lifecycle/state_begin.h"
@@ -114,11 +114,11 @@ class Lifecycle {
     return questions_.retarget(answer, subject);
   }
   // When the next scan of descriptors of ended connections is due (DeadEvent); nullopt: none.
-  std::optional<Nanos> dead_look_due() { return dead_.look_due(); }
+  std::optional<Nanos> dead_walk_due() { return dead_.look_due(); }
   // Scans due within this time may be combined.
-  Nanos dead_looks_apart() const { return dead_.looks_apart(); }
+  Nanos dead_walks_apart() const { return dead_.looks_apart(); }
   bool watches_descriptors() const { return dead_.threshold().has_value(); }
-  const std::vector<Longest>& longest() const { return run_book_.longest(); }
+  const std::vector<Longest>& longest() const { return recent_closes_.longest(); }
   // Events were lost, or an answer contradicts the table: a walk through all sockets corrects it.
   bool wants_snapshot() const { return resync_.wants_snapshot(); }
   // Give the SnapshotEvents of the walk to on() between the two calls.
@@ -262,7 +262,7 @@ class Lifecycle {
   Questions questions_;
   PendingEnds pending_;
   StaleScan stale_;
-  RunBook run_book_;
+  RecentCloses recent_closes_;
   Flags flags_;
   DeadFlags dead_;
   RunJudge run_;

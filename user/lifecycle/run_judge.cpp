@@ -16,10 +16,10 @@ void RunJudge::leaves(Id id, const TransitionEvent& event) {
   if (!event.attached || event.dead || !publisher_.passes(connection)) return;
   if (flags_.is_judged_as_mptcp(id)) return;  // its MPTCP socket is judged
   const Nanos age = event.at - connection.entered;
-  book_.note({.state = state, .dwell = age, .socket = publisher_.socket_info(connection)});
+  closes_.note({.state = state, .dwell = age, .socket = publisher_.socket_info(connection)});
   const Process* owner = table_.owner(connection);
   // close() with unread data leaves FIN_WAIT_2 as an RST from the peer does: without `task`.
-  const bool owner_exits = !event.task && owner && book_.is_exiting(owner->pid, event.at);
+  const bool owner_exits = !event.task && owner && closes_.is_exiting(owner->pid, event.at);
   const bool by_exit = event.closing && (owner_exits || (event.exiting && event.by_followed));
   const auto threshold = config_.thresholds.of[index(state)];
   const bool over = threshold && age >= *threshold;
@@ -45,19 +45,19 @@ void RunJudge::leaves(Id id, const TransitionEvent& event) {
 }
 
 // `closer`: the process that closed the socket, if its language runtime may have done so; else 0.
-void RunJudge::judge(RunBook::Judged judged, bool by_exit, std::uint32_t closer) {
+void RunJudge::judge(RecentCloses::Judged judged, bool by_exit, std::uint32_t closer) {
   if (by_exit) {
     judged.flag.by_exit = true;
     judged.flag.before_exit = Nanos{0};
   } else if (closer != 0) {
-    return book_.closed(std::move(judged), closer);
+    return closes_.closed(std::move(judged), closer);
   } else {
     judged.flag.slow = true;
   }
   publish(judged);
 }
 
-void RunJudge::publish(const RunBook::Judged& judged) {
+void RunJudge::publish(const RecentCloses::Judged& judged) {
   publisher_.flagged(judged.flag.socket, judged.cgroup_id, judged.at, judged.flag);
 }
 
@@ -82,19 +82,19 @@ void RunJudge::released(const ReleaseEvent& event) {
 
 void RunJudge::exits(const ExitEvent& event) {
   if (config_.exit_grace)
-    book_.exits(event.pid, event.at, *config_.exit_grace,
-                [this](const auto& one) { publish(one); });
+    closes_.exits(event.pid, event.at, *config_.exit_grace,
+                  [this](const auto& one) { publish(one); });
 }
 
 void RunJudge::advance(Nanos now) {
   if (config_.exit_grace)
-    book_.resolve(now - *config_.exit_grace, [this](const auto& judged) { publish(judged); });
+    closes_.resolve(now - *config_.exit_grace, [this](const auto& judged) { publish(judged); });
 }
 
 // Sockets closed by a process that is still running are slow, not leaked.
 void RunJudge::finish() {
   if (!config_.exit_grace) return;
-  book_.resolve(Nanos::max(), [this](const auto& judged) { publish(judged); });
+  closes_.resolve(Nanos::max(), [this](const auto& judged) { publish(judged); });
 }
 
 }  // namespace tcpdwell

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `run`: decides which sockets of the command were leaked and which were only closed late. A leaked
-// socket is closed by the exit of its process, or by its language runtime just before (RunBook).
+// socket is closed by the exit of its process, or by its language runtime just before
+// (RecentCloses).
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include "lifecycle/flags.h"
 #include "lifecycle/lifecycle_config.h"
 #include "lifecycle/publisher.h"
-#include "lifecycle/run_book.h"
+#include "lifecycle/recent_closes.h"
 #include "lifecycle/table.h"
 
 namespace tcpdwell {
@@ -20,13 +21,13 @@ class RunJudge {
 
   // All arguments must outlive this object. Without config.exit_grace it does nothing.
   RunJudge(const LifecycleConfig& config, const ConnectionTable& table, Publisher& publisher,
-           Flags& flags, DeadFlags& dead, RunBook& book)
+           Flags& flags, DeadFlags& dead, RecentCloses& closes)
       : config_(config),
         table_(table),
         publisher_(publisher),
         flags_(flags),
         dead_(dead),
-        book_(book) {}
+        closes_(closes) {}
 
   // Judges the socket if `event` leaves CLOSE_WAIT, or FIN_WAIT_2 with a holding process, or closes
   // the socket in that state.
@@ -39,15 +40,15 @@ class RunJudge {
   void finish();
 
  private:
-  void judge(RunBook::Judged judged, bool by_exit, std::uint32_t closer);
-  void publish(const RunBook::Judged& judged);
+  void judge(RecentCloses::Judged judged, bool by_exit, std::uint32_t closer);
+  void publish(const RecentCloses::Judged& judged);
 
   const LifecycleConfig& config_;
   const ConnectionTable& table_;
   Publisher& publisher_;
   Flags& flags_;
   DeadFlags& dead_;
-  RunBook& book_;
+  RecentCloses& closes_;
 };
 
 }  // namespace tcpdwell

@@ -49,27 +49,18 @@ void add_run_options(CLI::App& app, OptionTexts& texts) {
   app.allow_config_extras(CLI::config_extras_mode::error);
 }
 
-void add_filters(CLI::App& app, OptionTexts& texts) {
-  const auto list = [&](const char* name, std::vector<std::string>& into, const char* help,
-                        const char* type) {
-    app.add_option(name, into, help)->delimiter(',')->type_name(type)->group("Filters");
-  };
-  list("--port", texts.ports, "Local or remote port", "P,...");
-  list("--lport", texts.local_ports, "Local port", "P,...");
-  list("--rport", texts.remote_ports, "Remote port", "P,...");
-  list("--addr", texts.addrs, "Local or remote address, or a block of addresses", "CIDR,...");
+void add_filters(CLI::App& app, FilterTexts& texts) {
   app.add_flag("-4", texts.ipv4, "IPv4 only (v4-mapped too)")->group("Filters");
   app.add_flag("-6", texts.ipv6, "IPv6 only")->group("Filters");
-  list("--pid", texts.pids, "Process ID of the owner", "P,...");
-  app.add_option("--cgroup", texts.cgroup, "Cgroup of the owner: this one or one below it")
-      ->type_name("PATH")
-      ->group("Filters");
-  app.add_option(
-         "--netns", texts.netns,
-         "Network namespace: a name as `ip netns` lists it, a path, an inode number, or self")
-      ->type_name("NS")
-      ->group("Filters");
-  list("--state", texts.states, "Transitions that leave or enter one of these states", "S,...");
+  std::vector<std::string>* values = texts.values.data();
+  for (const FilterWord& word : filter_words()) {
+    CLI::Option* option = app.add_option(std::string("--") + word.name, *values++, word.help);
+    option->type_name(word.type)->group("Filters")->take_all();
+    if (word.is_list)
+      option->delimiter(',');
+    else
+      option->expected(1);
+  }
 }
 
 void add_flags(CLI::App& app, OptionTexts& texts) {
@@ -100,7 +91,7 @@ CommandLine::CommandLine(CLI::App& app, OptionTexts& texts, std::span<const Subc
   add_output_options(app, texts);
   add_run_options(app, texts);
   add_flags(app, texts);
-  add_filters(app, texts);
+  add_filters(app, texts.filters);
   add_record_options(app, texts);
   refuse_empty_values(app);
   for (const Subcommand& subcommand : table) {
@@ -126,8 +117,8 @@ CLI::App* add_command(CLI::App& app, OptionTexts& texts, const std::string& name
   CLI::App* command = app.add_subcommand(name, help);
   command->fallthrough();
   // CLI11 takes "-4" for a number and does not look for it in `app` unless the command has it, too.
-  command->add_flag("-4", texts.ipv4)->group("");
-  command->add_flag("-6", texts.ipv6)->group("");
+  command->add_flag("-4", texts.filters.ipv4)->group("");
+  command->add_flag("-6", texts.filters.ipv6)->group("");
   return command;
 }
 

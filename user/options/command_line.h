@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "options/filter_words.h"
 #include "options/subcommand.h"
 
 namespace tcpdwell {
@@ -16,9 +17,7 @@ namespace tcpdwell {
 // Option values as given. Empty: not given.
 struct OptionTexts {
   bool json = false, quiet = false, verbose = false, strict = false, no_accept = false;
-  bool ipv4 = false, ipv6 = false;
-  std::string duration, output, output_buffer, ready_file, cgroup, netns, ring_size,
-      max_connections;
+  std::string duration, output, output_buffer, ready_file, ring_size, max_connections;
   std::string color = "auto";
   bool no_flags = false;
   std::vector<std::string> flags;
@@ -28,7 +27,8 @@ struct OptionTexts {
   bool zstd = false;
   std::string mode, delay;
   bool ascii = false;
-  std::vector<std::string> only, ports, local_ports, remote_ports, addrs, pids, states;
+  std::vector<std::string> only;
+  FilterTexts filters;
 };
 
 // The commands of one command line, in the order of the table.

@@ -98,7 +98,9 @@ class StatsOptions final : public CommandOptions {
             "entered and left it, how many are in it now, and how long they stayed",
             {.flags_accept = false}) {}
   void add_to(CLI::App& own, OptionTexts& texts) override { add_stats_options(own, texts); }
-  Names refused(const OptionTexts&) const override { return with(recording_options(), {"--only"}); }
+  Names refused(const OptionTexts&) const override {
+    return with(recording_options(), {"--only", "--min-dwell"});
+  }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     read_stats_options(texts, options);
   }
@@ -115,8 +117,8 @@ class LeaksOptions final : public CommandOptions {
         ->type_name("D");
   }
   Names refused(const OptionTexts& texts) const override {
-    const Names names =
-        with(recording_options(), {"--only", "--ready-file", "--no-flags", "--no-accept"});
+    const Names names = with(recording_options(), {"--only", "--ready-file", "--no-flags",
+                                                   "--no-accept", "--min-dwell"});
     return texts.watch.empty() ? with(names, {"--duration"}) : names;
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
@@ -149,7 +151,8 @@ class RunOptions final : public CommandOptions {
     own.add_option("--user", texts.user, "Run CMD as this user")->type_name("NAME");
   }
   Names refused(const OptionTexts&) const override {
-    return with(recording_options(), {"--only", "--ready-file", "--no-flags", "--duration"});
+    return with(recording_options(),
+                {"--only", "--ready-file", "--no-flags", "--duration", "--min-dwell"});
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     options.user = texts.user;
@@ -171,10 +174,18 @@ class CheckOptions final : public CommandOptions {
             "if the host cannot be traced") {}
   // It follows no connection and ends by itself: nothing chooses or limits either.
   Names refused(const OptionTexts&) const override {
-    return with(recording_options(),
-                {"--ready-file", "--only", "--no-flags", "--flag", "--no-accept", "--duration",
-                 "--ring-size", "--output-buffer", "--strict", "--max-connections", "--port",
-                 "--lport", "--rport", "--addr", "-4", "-6", "--pid", "--cgroup", "--state"});
+    return with(recording_options(), {"--ready-file", "--only",
+                                      "--no-flags",   "--flag",
+                                      "--no-accept",  "--duration",
+                                      "--ring-size",  "--output-buffer",
+                                      "--strict",     "--max-connections",
+                                      "--port",       "--lport",
+                                      "--rport",      "--addr",
+                                      "--local",      "--remote",
+                                      "-4",           "-6",
+                                      "--pid",        "--comm",
+                                      "--cgroup",     "--state",
+                                      "--min-dwell"});
   }
 };
 
@@ -183,7 +194,7 @@ class RecordOptions final : public CommandOptions {
   RecordOptions()
       : CommandOptions("Write the raw events to a file (-o FILE) for replay, and print nothing") {}
   Names refused(const OptionTexts&) const override {
-    return {"--record", "--json", "--only", "--state", "--color", "--output-buffer"};
+    return {"--record", "--json", "--only", "--state", "--min-dwell", "--color", "--output-buffer"};
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     if (texts.output.empty()) throw CLI::RequiresError("record", "--output FILE");
@@ -249,6 +260,8 @@ class ReplayOptions final : public CommandOptions {
         if (shared.count(option) != 0) throw CLI::ValidationError(option, "does not go with top");
     if (options.replays_stats && shared.count("--only") != 0)
       throw CLI::ValidationError("--only", "does not go with stats");
+    if (options.replays_stats && options.filter.min_dwell.count() > 0)
+      throw CLI::ValidationError("--min-dwell", "does not go with stats");
     read_stats_options(texts, options);
   }
   const CLI::App* described(const CLI::App& own) const override {

@@ -19,18 +19,6 @@
 namespace tcpdwell {
 namespace {
 
-[[noreturn]] void refuse(const std::string& option, const std::string& text,
-                         const std::string& what) {
-  throw CLI::ValidationError(option, '"' + text + "\" is not " + what);
-}
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 // "65536", "64K", "16M", "1G"
 std::optional<std::uint64_t> size_in_bytes(std::string_view digits) {
   std::uint64_t unit = 1;
@@ -46,54 +34,17 @@ std::optional<std::uint64_t> size_in_bytes(std::string_view digits) {
   return *value * unit;
 }
 
-void check_count(const std::string& option, std::size_t count, std::size_t most) {
-  if (count > most)
-    throw CLI::ValidationError(option, "takes " + std::to_string(most) + " values at most");
-}
-
 }  // namespace
 
-std::vector<std::uint16_t> port_list(const std::string& option,
-                                     const std::vector<std::string>& texts) {
-  check_count(option, texts.size(), TCPDWELL_MAX_PORTS);
-  std::vector<std::uint16_t> ports;
-  for (const std::string& text : texts) {
-    const auto port = number(text);
-    if (!port || *port == 0 || *port > 65535) refuse(option, text, "a port (1 to 65535)");
-    ports.push_back(static_cast<std::uint16_t>(*port));
-  }
-  return ports;
+void refuse(const std::string& option, const std::string& text, const std::string& what) {
+  throw CLI::ValidationError(option, '"' + text + "\" is not " + what);
 }
 
-std::vector<Cidr> cidr_list(const std::vector<std::string>& texts) {
-  check_count("--addr", texts.size(), TCPDWELL_MAX_CIDRS);
-  std::vector<Cidr> cidrs;
-  for (const std::string& text : texts) {
-    const auto cidr = parse_cidr(text);
-    if (!cidr) refuse("--addr", text, "an address or block (10.0.0.0/8, ::1, 2001:db8::/32)");
-    cidrs.push_back(*cidr);
-  }
-  return cidrs;
-}
-
-std::vector<std::uint32_t> pid_list(const std::vector<std::string>& texts) {
-  std::vector<std::uint32_t> pids;
-  for (const std::string& text : texts) {
-    const auto pid = number(text);
-    if (!pid || *pid == 0 || *pid > INT32_MAX) refuse("--pid", text, "a process id");
-    pids.push_back(static_cast<std::uint32_t>(*pid));
-  }
-  return pids;
-}
-
-std::bitset<kStates> state_set(const std::vector<std::string>& texts) {
-  std::bitset<kStates> states;
-  for (const std::string& text : texts) {
-    const auto state = parse_state(text);
-    if (!state) refuse("--state", text, "a TCP state (CLOSE_WAIT, fin-wait-2, estab, ...)");
-    states.set(index(*state));
-  }
-  return states;
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
 }
 
 Kinds kind_set(const std::vector<std::string>& texts) {

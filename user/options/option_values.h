@@ -6,7 +6,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,10 +19,11 @@
 
 namespace tcpdwell {
 
-std::vector<std::uint16_t> port_list(const std::string& option, const std::vector<std::string>&);
-std::vector<Cidr> cidr_list(const std::vector<std::string>& texts);
-std::vector<std::uint32_t> pid_list(const std::vector<std::string>& texts);
-std::bitset<kStates> state_set(const std::vector<std::string>& texts);
+// Throws: "TEXT" is not WHAT.
+[[noreturn]] void refuse(const std::string& option, const std::string& text,
+                         const std::string& what);
+// A decimal number, and nothing else.
+std::optional<std::uint64_t> number(std::string_view text);
 Kinds kind_set(const std::vector<std::string>& texts);
 // "CLOSE_WAIT=30s"
 void set_flag(const std::string& text, Thresholds& thresholds);

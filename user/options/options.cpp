@@ -15,24 +15,6 @@
 namespace tcpdwell {
 namespace {
 
-Filter filter_of(const OptionTexts& texts, const CommandRules& rules) {
-  if (texts.ipv4 && texts.ipv6) throw CLI::ExcludesError("-4", "-6");
-  Filter filter;
-  filter.ports = port_list("--port", texts.ports);
-  filter.local_ports = port_list("--lport", texts.local_ports);
-  filter.remote_ports = port_list("--rport", texts.remote_ports);
-  filter.addrs = cidr_list(texts.addrs);
-  filter.pids = pid_list(texts.pids);
-  filter.states = state_set(texts.states);
-  if (texts.ipv4) filter.family = Family::Ipv4;
-  if (texts.ipv6) filter.family = Family::Ipv6;
-  if (!texts.netns.empty()) filter.netns = netns_value(texts.netns);
-  // The path of a recording may be of another host.
-  if (!texts.cgroup.empty())
-    filter.cgroup = rules.reads_recording ? texts.cgroup : cgroup_value(texts.cgroup);
-  return filter;
-}
-
 Thresholds thresholds_of(const OptionTexts& texts, const CommandLine::Entry& command) {
   if (texts.no_flags && !texts.flags.empty()) throw CLI::ExcludesError("--flag", "--no-flags");
   if (texts.no_flags) return {};
@@ -94,8 +76,9 @@ Options options_of(const OptionTexts& texts, const CommandLine::Entry& command) 
                   .output_buffer = 0,
                   .ready_file = texts.ready_file,
                   .only = std::nullopt,
-                  .filter = filter_of(texts, command.options->rules())};
-  options.netns_path = netns_path(texts.netns);
+                  .filter = filter_of(texts.filters, command.options->rules().reads_recording)};
+  if (const auto& netns = texts.filters.of("netns"); !netns.empty())
+    options.netns_path = netns_path(netns.front());
   if (!texts.mode.empty()) options.files.mode = mode_value(texts.mode);
   options.thresholds = thresholds_of(texts, command);
   if (texts.color == "always") options.color = Color::Always;

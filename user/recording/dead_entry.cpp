@@ -72,16 +72,16 @@ void DeadReader::add(std::span<const std::byte> bytes) {
 
 std::optional<DeadEvent> DeadReader::take(std::span<const std::byte> bytes) {
   Unpacker unpacker(bytes);
-  DeadEvent look;
+  DeadEvent walk;
   std::uint64_t descriptors = 0;
-  unpacker.get(look.at);
+  unpacker.get(walk.at);
   unpacker.get(descriptors);
-  look.sockets = std::exchange(sockets_, {});
+  walk.sockets = std::exchange(sockets_, {});
   // Refuse an incomplete event: missing descriptors would look closed.
-  if (!unpacker.ok() || look.at.count() < 0 || look.sockets.size() != descriptors)
+  if (!unpacker.ok() || walk.at.count() < 0 || walk.sockets.size() != descriptors)
     return std::nullopt;
-  join_holders(look.sockets);
-  return look;
+  join_holders(walk.sockets);
+  return walk;
 }
 
 }  // namespace tcpdwell::recording

@@ -78,13 +78,13 @@ class UserEventPacker {
     packer_.put(static_cast<std::uint64_t>(holders.holdings.size()));
     end(Entry::Holders);
   }
-  void operator()(const DeadEvent& look) {
+  void operator()(const DeadEvent& walk) {
     std::uint64_t descriptors = 0;
-    for (const DeadSocket& socket : look.sockets) {
+    for (const DeadSocket& socket : walk.sockets) {
       for (const Holder& holder : socket.holders) add(socket, holder);
       descriptors += socket.holders.size();
     }
-    packer_.put(look.at);
+    packer_.put(walk.at);
     packer_.put(descriptors);
     end(Entry::Dead);
   }

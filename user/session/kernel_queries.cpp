@@ -21,7 +21,6 @@ constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
 constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
 constexpr Nanos kRangesAgain = 10s;
 // If the kernel hid the begin of a state that lasts, only a walk corrects it.
-constexpr Nanos kUnseenPause = 400ms, kUnseenFor = 30s, kMostUnseenPause = 30s;
 
 // Cookies whose holders to ask for. Minisocks and requests have no holders.
 std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
@@ -97,34 +96,20 @@ void KernelQueries::keep_snapshots(std::optional<std::uint64_t> netns_cookie) {
   ask_for_snapshot(monotonic_now(), true);
 }
 
-void KernelQueries::look_once_more(Nanos now) { ask_for_snapshot(now, false); }
+void KernelQueries::walk_once_more(Nanos now) { ask_for_snapshot(now, false); }
 
 void KernelQueries::ask_for_snapshot(Nanos now, bool with_holders) {
   walking_ = true;
   snapshot_wanted_ = false;
-  last_walk_ = now;
-  if (unseen_pause_ && now > unseen_at_ + kUnseenFor)
-    unseen_pause_ = std::min(2 * *unseen_pause_, kMostUnseenPause);
+  schedule_.begins(now);
   pipeline_.user_event(SnapshotBegan{});
   if (queue_watch_ && with_holders) pipeline_.user_event(QueueWalkBegan{});
   worker_.ask([this, with_holders] { return take_snapshot(with_holders); });
 }
 
 bool KernelQueries::snapshot_is_due(Nanos now) const {
-  if (!keeps_snapshots_ || walking_) return false;
-  std::optional<Nanos> pause = unseen_pause_;
-  if (snapshot_wanted_ || lifecycle_.wants_snapshot())
-    pause = std::min(pause.value_or(kMostWait), kMostWait);
-  return pause && now >= last_walk_ + std::max(kShares * last_walk_cost_, *pause);
-}
-
-// A kernel that has hidden one transition hides others. Where no later event comes, only a walk
-// finds them.
-void KernelQueries::watch_for_unseen(Nanos now) {
-  if (lifecycle_.unseen() == unseen_) return;
-  unseen_at_ = now;
-  unseen_ = lifecycle_.unseen();
-  unseen_pause_ = kUnseenPause;
+  return keeps_snapshots_ && !walking_ &&
+         schedule_.due(now, snapshot_wanted_ || lifecycle_.wants_snapshot());
 }
 
 // A namespace that could not be entered may be gone by now.
@@ -167,17 +152,17 @@ Worker::Answer KernelQueries::take_snapshot(bool with_holders) {
   std::optional<QueueWatch::Found> queues;
   if (with_queues) queues = queue_watch_->end_walk();
   HoldersEvent holders{.at = monotonic_now(), .holdings = {}};
-  std::optional<DeadLook> dead;
+  std::optional<DeadWalk> dead;
   if (with_holders) {
     if (auto holdings = iterators_.holders({}))
       holders.holdings = std::move(*holdings);
     else
       error = holdings.error();
     if (lifecycle_.watches_descriptors()) {
-      if (auto look = dead_descriptors())
-        dead = std::move(*look);
+      if (auto walk = dead_descriptors())
+        dead = std::move(*walk);
       else
-        error = look.error();
+        error = walk.error();
     }
   }
   std::uint64_t not_entered = 0;
@@ -198,7 +183,7 @@ Worker::Answer KernelQueries::take_snapshot(bool with_holders) {
     pipeline_.user_event(SnapshotOver{});
     not_entered_ = not_entered;
     netns_missing_ = missing;
-    last_walk_cost_ = cost;
+    schedule_.ended(cost);
     snapshot_taken_ = true;
     snapshot_failed_ = error.has_value();
     walking_ = false;
@@ -235,23 +220,23 @@ void KernelQueries::ask_for_port_ranges(Nanos now) {
 }
 
 // Minisocks may outlive a namespace for a moment: it is gone only without them.
-void KernelQueries::look_after_netns(Nanos now) {
-  if (!snapshot_of_ || netns_gone_ || now < next_netns_look_) return;
-  next_netns_look_ = Nanos::max();  // until it is answered
+void KernelQueries::check_netns(Nanos now) {
+  if (!snapshot_of_ || netns_gone_ || now < next_netns_check_) return;
+  next_netns_check_ = Nanos::max();  // until it is answered
   worker_.ask([this, cookie = *snapshot_of_]() -> Worker::Answer {
     const auto fates = namespaces_.fates(std::span(&cookie, 1));
     const bool gone = fates.contains(cookie) && fates.at(cookie) == Namespaces::Fate::Gone;
     return [this, gone] {
       netns_gone_ = gone;
-      next_netns_look_ = monotonic_now() + kMostWait;
+      next_netns_check_ = monotonic_now() + kMostWait;
     };
   });
 }
 
 void KernelQueries::tick(Nanos now) {
-  look_after_netns(now);
+  check_netns(now);
   ask_for_port_ranges(now);
-  look_for_dead(now);
+  walk_for_dead(now);
   ask_for_queues(now);
   for (const std::uint64_t id : lifecycle_.take_unknown_cgroups())
     worker_.ask([this, id]() -> Worker::Answer {
@@ -259,7 +244,7 @@ void KernelQueries::tick(Nanos now) {
         pipeline_.user_event(event);
       };
     });
-  watch_for_unseen(now);
+  schedule_.note_unseen(lifecycle_.unseen(), now);
   if (snapshot_is_due(now)) ask_for_snapshot(now, true);
   if (!put_off_.empty() && now >= put_off_until_) enqueue(std::exchange(put_off_, {}), now);
   enqueue(lifecycle_.take_questions(), now);
@@ -293,9 +278,9 @@ void KernelQueries::put_off(const std::vector<Question>& questions) {
 
 std::optional<Nanos> KernelQueries::due() const {
   const auto questions = questions_due();
-  const auto look = looking_ || walking_ ? std::nullopt : lifecycle_.dead_look_due();
+  const auto walk = walking_dead_ || walking_ ? std::nullopt : lifecycle_.dead_walk_due();
   Nanos due = questions.value_or(Nanos::max());
-  if (look) due = std::min(due, std::max(*look, next_look_));
+  if (walk) due = std::min(due, std::max(*walk, next_dead_walk_));
   if (queue_watch_ && tracing_ && !walking_ && !walking_queues_)
     due = std::min(due, next_queue_walk_);
   return due == Nanos::max() ? std::nullopt : std::optional(due);

@@ -24,6 +24,7 @@
 #include "pipeline/event_pipeline.h"
 #include "session/port_reader.h"
 #include "session/queue_watch.h"
+#include "session/walk_schedule.h"
 #include "util/worker.h"
 
 namespace tcpdwell {
@@ -40,7 +41,7 @@ class KernelQueries {
   // Takes another snapshot when it is due.
   void want_snapshot() { snapshot_wanted_ = true; }
   // Takes another snapshot at once, without holders. Do not call it while walking().
-  void look_once_more(Nanos now);
+  void walk_once_more(Nanos now);
   // Takes new queries from the table, and sends them when they are due.
   void tick(Nanos now);
   // The latest time for the next tick(); nullopt: none before the table asks.
@@ -62,7 +63,7 @@ class KernelQueries {
   bool netns_missing() const { return netns_missing_; }  // the last snapshot did not find it
   // No query is pending.
   bool idle(Nanos now) const {
-    return waiting_.empty() && put_off_.empty() && !asking_ && !is_look_due(now);
+    return waiting_.empty() && put_off_.empty() && !asking_ && !is_dead_walk_due(now);
   }
 
  private:
@@ -71,19 +72,18 @@ class KernelQueries {
   void enqueue(const std::vector<Question>& questions, Nanos now);
   void put_off(const std::vector<Question>& questions);
   bool snapshot_is_due(Nanos now) const;
-  void watch_for_unseen(Nanos now);
-  void look_after_netns(Nanos now);
+  void check_netns(Nanos now);
   std::uint64_t still_there(const std::vector<std::uint64_t>& closed);
   Worker::Answer take_snapshot(bool with_holders);
-  bool is_look_due(Nanos now) const;
-  void look_for_dead(Nanos now);
+  bool is_dead_walk_due(Nanos now) const;
+  void walk_for_dead(Nanos now);
   // Descriptors whose connection is over, with facts about their processes.
-  struct DeadLook {
+  struct DeadWalk {
     DeadEvent dead;
     ProcessesEvent processes;
   };
-  Result<DeadLook> dead_descriptors() const;
-  void tell(const DeadLook& look);
+  Result<DeadWalk> dead_descriptors() const;
+  void tell(const DeadWalk& walk);
   Worker::Answer find_dead();
   std::optional<Nanos> questions_due() const;
   void ask_for_port_ranges(Nanos now);
@@ -93,7 +93,7 @@ class KernelQueries {
                               std::vector<InquiryEvent>& answers);
   Worker::Answer answer(const std::vector<Question>& questions);
   void ask_for_queues(Nanos now);
-  Worker::Answer look_into_queues(const std::vector<std::uint64_t>& netns_cookies);
+  Worker::Answer walk_queues(const std::vector<std::uint64_t>& netns_cookies);
   void tell(const QueueWatch::Found& found, Nanos cost);
   Nanos next_queue_walk(const AcceptQueuesEvent& event, Nanos cost) const;
 
@@ -121,21 +121,17 @@ class KernelQueries {
   bool snapshot_wanted_ = false;  // requested by the caller, not by the table
   bool snapshot_taken_ = false, snapshot_failed_ = false;
   bool refused_ = false;
-  Nanos last_walk_{-1};
-  Nanos last_walk_cost_{};             // CPU time
-  std::uint64_t unseen_ = 0;           // transitions, so far
-  Nanos unseen_at_{};                  // when the number changed
-  std::optional<Nanos> unseen_pause_;  // between walks for hidden events; nullopt: none was hidden
+  WalkSchedule schedule_;
   std::uint64_t not_entered_ = 0;
   const bool tracing_;
   bool walking_queues_ = false, queues_refused_ = false;
   Nanos next_queue_walk_{};
   bool netns_gone_ = false, netns_missing_ = false;
-  Nanos next_netns_look_{};
+  Nanos next_netns_check_{};
   Nanos next_ranges_{};        // earliest next query of new port ranges
   Nanos next_ranges_again_{};  // of known ones
-  bool looking_ = false;       // walking descriptors whose connection is over
-  Nanos next_look_{};          // earliest next such walk
+  bool walking_dead_ = false;  // walking descriptors whose connection is over
+  Nanos next_dead_walk_{};     // earliest next such walk
   Worker worker_;              // last: its thread ends before the members that it uses
 };
 

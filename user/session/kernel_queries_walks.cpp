@@ -18,48 +18,48 @@ constexpr Nanos kQueuePause = 500ms;  // at least, if nothing is due
 
 }  // namespace
 
-bool KernelQueries::is_look_due(Nanos now) const {
-  if (looking_) return true;
-  const auto due = lifecycle_.dead_look_due();
+bool KernelQueries::is_dead_walk_due(Nanos now) const {
+  if (walking_dead_) return true;
+  const auto due = lifecycle_.dead_walk_due();
   return due && *due <= now;
 }
 
 // Not during a snapshot, which includes them.
-void KernelQueries::look_for_dead(Nanos now) {
-  if (looking_ || walking_ || now < next_look_ || !is_look_due(now)) return;
-  looking_ = true;
+void KernelQueries::walk_for_dead(Nanos now) {
+  if (walking_dead_ || walking_ || now < next_dead_walk_ || !is_dead_walk_due(now)) return;
+  walking_dead_ = true;
   worker_.ask([this] { return find_dead(); });
 }
 
-Result<KernelQueries::DeadLook> KernelQueries::dead_descriptors() const {
-  DeadLook look{.dead = {.at = monotonic_now(), .sockets = {}}, .processes = {}};
+Result<KernelQueries::DeadWalk> KernelQueries::dead_descriptors() const {
+  DeadWalk walk{.dead = {.at = monotonic_now(), .sockets = {}}, .processes = {}};
   auto sockets = iterators_.dead_descriptors();
   if (!sockets) return sockets.error();
-  look.dead.sockets = std::move(*sockets);
+  walk.dead.sockets = std::move(*sockets);
   ProcessReader processes;
-  for (const DeadSocket& socket : look.dead.sockets)
+  for (const DeadSocket& socket : walk.dead.sockets)
     for (const Holder& holder : socket.holders) processes.read(holder.process);
-  look.processes = processes.event();
-  return look;
+  walk.processes = processes.event();
+  return walk;
 }
 
-void KernelQueries::tell(const DeadLook& look) {
-  if (!look.processes.processes.empty()) pipeline_.user_event(look.processes);
-  pipeline_.user_event(look.dead);
+void KernelQueries::tell(const DeadWalk& walk) {
+  if (!walk.processes.processes.empty()) pipeline_.user_event(walk.processes);
+  pipeline_.user_event(walk.dead);
 }
 
 Worker::Answer KernelQueries::find_dead() {
   const Nanos before = thread_cpu_time();
-  auto look = dead_descriptors();
+  auto walk = dead_descriptors();
   const Nanos cost = thread_cpu_time() - before;
-  return [this, cost, look = std::move(look)]() mutable {
-    looking_ = false;
-    const Nanos apart = look ? lifecycle_.dead_looks_apart() : kMostWait;
-    next_look_ = monotonic_now() + std::max(kShares * cost, apart);
-    if (look) return tell(*look);
+  return [this, cost, walk = std::move(walk)]() mutable {
+    walking_dead_ = false;
+    const Nanos apart = walk ? lifecycle_.dead_walks_apart() : kMostWait;
+    next_dead_walk_ = monotonic_now() + std::max(kShares * cost, apart);
+    if (walk) return tell(*walk);
     if (!std::exchange(refused_, true))
       spdlog::warn("{}: open descriptors of ended connections are not flagged",
-                   look.error().text());
+                   walk.error().text());
   };
 }
 
@@ -82,10 +82,10 @@ void KernelQueries::ask_for_queues(Nanos now) {
   }
   walking_queues_ = true;
   pipeline_.user_event(QueueWalkBegan{});
-  worker_.ask([this, namespaces] { return look_into_queues(namespaces); });
+  worker_.ask([this, namespaces] { return walk_queues(namespaces); });
 }
 
-Worker::Answer KernelQueries::look_into_queues(const std::vector<std::uint64_t>& netns_cookies) {
+Worker::Answer KernelQueries::walk_queues(const std::vector<std::uint64_t>& netns_cookies) {
   const Nanos before = thread_cpu_time();
   std::vector<std::uint64_t> closed;
   std::optional<Error> refused;

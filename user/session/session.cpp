@@ -299,7 +299,7 @@ void Session::take_last_snapshot() {
   const Nanos deadline = monotonic_now() + kLastSnapshot;
   for (bool looked = false; monotonic_now() < deadline;) {
     if (!queries_.walking() && (!looked || lifecycle_.wants_snapshot())) {
-      queries_.look_once_more(monotonic_now());
+      queries_.walk_once_more(monotonic_now());
       looked = true;
     }
     if (sleep(kNap)) return;

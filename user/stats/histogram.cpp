@@ -14,8 +14,8 @@ Histogram::Bucket Histogram::bucket_of(std::uint64_t value) {
 }
 
 Nanos Histogram::low_of(const Bucket& bucket) {
-  if (bucket.octave == 0) return Nanos{static_cast<std::int64_t>(bucket.bucket)};
-  return Nanos{static_cast<std::int64_t>((kBuckets + bucket.bucket) << (bucket.octave - 1))};
+  if (bucket.octave == 0) return Nanos{static_cast<std::int64_t>(bucket.index)};
+  return Nanos{static_cast<std::int64_t>((kBuckets + bucket.index) << (bucket.octave - 1))};
 }
 
 Nanos Histogram::width_of(const Bucket& bucket) {
@@ -45,7 +45,7 @@ Histogram::Octave& Histogram::octave(unsigned number) {
 void Histogram::add(Nanos value) {
   value = std::max(value, Nanos{0});
   const Bucket bucket = bucket_of(static_cast<std::uint64_t>(value.count()));
-  ++octave(bucket.octave)[bucket.bucket];
+  ++octave(bucket.octave)[bucket.index];
   ++count_;
   min_ = std::min(min_, value);
   max_ = std::max(max_, value);
@@ -73,14 +73,14 @@ void Histogram::clear() {
   max_ = {};
 }
 
-template <typename Look>
-void Histogram::for_each(Look&& look) const {
+template <typename Visit>
+void Histogram::for_each(Visit&& visit) const {
   std::size_t slot = 0;
   for (std::uint64_t left = present_; left != 0; left &= left - 1, ++slot)
     for (std::size_t i = 0; i < kBuckets; ++i) {
       const std::uint64_t count = octaves_[slot][i];
       const Bucket bucket{static_cast<unsigned>(std::countr_zero(left)), i};
-      if (count != 0 && !look(bucket, count)) return;
+      if (count != 0 && !visit(bucket, count)) return;
     }
 }
 

@@ -51,17 +51,17 @@ class Histogram {
   // Octave 0 holds 0 to 63, octave 1 holds 64 to 127, and each later one a power of two.
   struct Bucket {
     unsigned octave = 0;
-    std::size_t bucket = 0;
+    std::size_t index = 0;  // in its octave
   };
   static Bucket bucket_of(std::uint64_t value);
   static Nanos low_of(const Bucket& bucket);
   static Nanos width_of(const Bucket& bucket);
   static Nanos middle_of(const Bucket& bucket) { return low_of(bucket) + width_of(bucket) / 2; }
   Octave& octave(unsigned number);
-  // Calls look(bucket, count) for each non-empty bucket in ascending order, until it returns
+  // Calls visit(bucket, count) for each non-empty bucket in ascending order, until it returns
   // false.
-  template <typename Look>
-  void for_each(Look&& look) const;
+  template <typename Visit>
+  void for_each(Visit&& visit) const;
 
   std::uint64_t count_ = 0;
   Nanos min_ = Nanos::max(), max_{};

@@ -11,14 +11,14 @@ namespace {
 using namespace std::chrono_literals;
 using Seconds = std::chrono::duration<double>;
 
-constexpr Nanos kSpacing = 4500ms;    // at least, between looks that are kept
+constexpr Nanos kSpacing = 4500ms;    // at least, between samples that are kept
 constexpr Nanos kShortest = 5s;       // minimum span for a rate
 constexpr Nanos kShortestHeld = 20s;  // minimum span for a growth
 constexpr Nanos kMinute = 60s;
 constexpr std::size_t kRecent = 10;  // seconds
 constexpr std::size_t kLast = 3;
 constexpr double kLongest = 100.0 * 365 * 86'400;
-constexpr int kSteps = static_cast<int>(PortLook::kAges);
+constexpr int kSteps = static_cast<int>(PortSample::kAges);
 constexpr std::array<std::size_t, 5> kWindows{5, 10, 20, 40, 60};
 
 double seconds(Nanos time) { return Seconds(time).count(); }
@@ -30,19 +30,19 @@ struct Rates {
   bool is_even() const { return high - low <= about / 2; }
 };
 
-std::uint32_t younger_than(const PortLook& look, std::size_t age) {
-  return std::accumulate(look.ages.begin(), look.ages.begin() + static_cast<std::ptrdiff_t>(age),
-                         std::uint32_t{0});
+std::uint32_t younger_than(const PortSample& sample, std::size_t age) {
+  return std::accumulate(sample.ages.begin(),
+                         sample.ages.begin() + static_cast<std::ptrdiff_t>(age), std::uint32_t{0});
 }
 
 // nullopt: the oldest TIME_WAIT is too young for a rate.
-std::optional<Rates> rates_of(const PortLook& look) {
-  if (look.lasting == 0) return Rates{};
-  if (look.oldest < kShortest) return std::nullopt;
-  const double all_of = std::min(seconds(look.oldest), seconds(kMinute));
-  const double all = younger_than(look, 60) / all_of;
+std::optional<Rates> rates_of(const PortSample& sample) {
+  if (sample.lasting == 0) return Rates{};
+  if (sample.oldest < kShortest) return std::nullopt;
+  const double all_of = std::min(seconds(sample.oldest), seconds(kMinute));
+  const double all = younger_than(sample, 60) / all_of;
   const double recent_of = std::min(all_of, static_cast<double>(kRecent));
-  const double recent = younger_than(look, kRecent);
+  const double recent = younger_than(sample, kRecent);
   const double expected = all * recent_of;
   // If the rate has changed, ignore what was before.
   const bool changed = std::abs(recent - expected) > 2 * std::sqrt(expected) + 1;
@@ -50,13 +50,13 @@ std::optional<Rates> rates_of(const PortLook& look) {
   rates.low = rates.high = rates.about;
   for (const std::size_t window : kWindows) {
     if (static_cast<double>(window) > all_of || (changed && window > kRecent)) break;
-    const double count = younger_than(look, window), of = static_cast<double>(window);
+    const double count = younger_than(sample, window), of = static_cast<double>(window);
     rates.low = std::min(rates.low, std::max(count - 1, 0.0) / of);
     // TIME_WAITs of a whole minute add up, so a short peak does not matter.
     if (window >= kRecent || all_of < kRecent) rates.high = std::max(rates.high, (count + 1) / of);
   }
   // If hardly any began in the last seconds, the traffic may have stopped.
-  const double last = younger_than(look, kLast), of = static_cast<double>(kLast);
+  const double last = younger_than(sample, kLast), of = static_cast<double>(kLast);
   if (last + 1 < rates.about * of / 2) rates.low = std::min(rates.low, last / of);
   return rates;
 }
@@ -69,37 +69,37 @@ struct Course {
 };
 
 // Element n: how many TIME_WAITs are younger than n seconds.
-using Younger = std::array<std::uint32_t, PortLook::kAges + 1>;
+using Younger = std::array<std::uint32_t, PortSample::kAges + 1>;
 
-Younger younger(const PortLook& look) {
+Younger younger(const PortSample& sample) {
   Younger counts{};
-  for (std::size_t age = 0; age < look.ages.size(); ++age)
-    counts[age + 1] = counts[age] + look.ages[age];
+  for (std::size_t age = 0; age < sample.ages.size(); ++age)
+    counts[age + 1] = counts[age] + sample.ages[age];
   return counts;
 }
 
 double used_after(const Younger& counts, const Course& course, int second) {
   const double left = std::ceil(std::max(course.length - second, 0.0));
-  const auto there = std::min(static_cast<std::size_t>(left), PortLook::kAges);
+  const auto there = std::min(static_cast<std::size_t>(left), PortSample::kAges);
   return course.held + course.growth * second + course.brief + counts[there] +
          course.rate * std::min<double>(second, course.length);
 }
 
 // The seconds until all ports are in use; nullopt: never, or not within kLongest.
-std::optional<double> runs_out(const PortLook& look, const Course& course) {
+std::optional<double> runs_out(const PortSample& sample, const Course& course) {
   // Fast path for the many destinations that stay below the capacity.
-  const double most = course.held + course.brief + look.lasting + course.rate * course.length;
-  if (course.growth <= 0 && most < look.capacity) return std::nullopt;
-  const Younger counts = younger(look);
+  const double most = course.held + course.brief + sample.lasting + course.rate * course.length;
+  if (course.growth <= 0 && most < sample.capacity) return std::nullopt;
+  const Younger counts = younger(sample);
   double before = used_after(counts, course, 0);
   for (int second = 1; second <= kSteps; ++second) {
     const double used = used_after(counts, course, second);
-    if (used >= look.capacity)
-      return second - 1 + std::clamp((look.capacity - before) / (used - before), 0.0, 1.0);
+    if (used >= sample.capacity)
+      return second - 1 + std::clamp((sample.capacity - before) / (used - before), 0.0, 1.0);
     before = used;
   }
   if (course.growth <= 0) return std::nullopt;
-  const double left = kSteps + (look.capacity - before) / course.growth;
+  const double left = kSteps + (sample.capacity - before) / course.growth;
   return left < kLongest ? std::optional(left) : std::nullopt;
 }
 
@@ -110,16 +110,16 @@ struct Courses {
   Course low, about, high;
 };
 
-Courses courses_of(const PortLook& look, const PortHistory& history, const Rates& rates,
+Courses courses_of(const PortSample& sample, const PortHistory& history, const Rates& rates,
                    const TimeWaitLength& length) {
-  const auto held = history.held(look), brief = history.brief(look);
+  const auto held = history.held(sample), brief = history.brief(sample);
   const double min = seconds(length.min), max = seconds(length.max);
   return {.low = {.held = static_cast<double>(held.low),
                   .brief = static_cast<double>(brief.low),
                   .rate = rates.low,
                   .length = min},
-          .about = {.held = static_cast<double>(look.held),
-                    .brief = static_cast<double>(look.brief),
+          .about = {.held = static_cast<double>(sample.held),
+                    .brief = static_cast<double>(sample.brief),
                     .rate = rates.about,
                     .length = (min + max) / 2},
           .high = {.held = static_cast<double>(held.high),
@@ -141,13 +141,13 @@ PortForecast ends(std::optional<double> at, double rate, bool if_held) {
 }
 
 // The forecast if the number of held ports stays about the same.
-PortForecast steady(const PortLook& look, const Courses& courses, const Rates& rates) {
-  const bool may_be_reused = !look.reuse_known;
+PortForecast steady(const PortSample& sample, const Courses& courses, const Rates& rates) {
+  const bool may_be_reused = !sample.reuse_known;
   PortForecast result{.level = level_of(courses.about), .per_second = rates.about};
-  const auto about = runs_out(look, courses.about);
-  if (runs_out(look, courses.low) && about)
+  const auto about = runs_out(sample, courses.about);
+  if (runs_out(sample, courses.low) && about)
     return may_be_reused ? PortForecast{} : ends(about, rates.about, false);
-  const bool may_run_out = runs_out(look, courses.high).has_value();
+  const bool may_run_out = runs_out(sample, courses.high).has_value();
   if (may_run_out && (!rates.is_even() || may_be_reused)) return {};
   result.outlook = about ? Outlook::NearLimit : Outlook::LevelsOff;
   result.peaks = !about && may_run_out;
@@ -168,20 +168,20 @@ std::string_view name(Outlook outlook) {
   return "unknown";
 }
 
-void PortLook::add_lasting(Nanos age) {
+void PortSample::add_lasting(Nanos age) {
   age = std::max(age, Nanos{0});
   ++lasting;
   ++ages[std::min<std::size_t>(static_cast<std::size_t>(age / 1s), kAges - 1)];
   oldest = std::max(oldest, age);
 }
 
-void PortHistory::add(const PortLook& look) {
-  if (!samples_.empty() && look.at - samples_.back().at < kSpacing) return;
-  samples_.push_back({look.at, look.held, look.brief});
+void PortHistory::add(const PortSample& sample) {
+  if (!samples_.empty() && sample.at - samples_.back().at < kSpacing) return;
+  samples_.push_back({sample.at, sample.held, sample.brief});
   thin_out();
 }
 
-// Keeps the kNearest newest looks. Of the older ones, erases a look if its two neighbours are
+// Keeps the kNearest newest samples. Of the older ones, erases a sample if its two neighbours are
 // closer together than a quarter of the time that has passed since.
 void PortHistory::thin_out() {
   constexpr std::size_t kNearest = 8;
@@ -192,36 +192,37 @@ void PortHistory::thin_out() {
       samples_.erase(samples_.begin() + static_cast<std::ptrdiff_t>(i));
 }
 
-std::vector<PortHistory::Sample> PortHistory::series(const PortLook& look) const {
+std::vector<PortHistory::Sample> PortHistory::series(const PortSample& sample) const {
   auto all = samples_;
-  if (all.empty() || all.back().at < look.at) all.push_back({look.at, look.held, look.brief});
+  if (all.empty() || all.back().at < sample.at)
+    all.push_back({sample.at, sample.held, sample.brief});
   return all;
 }
 
-PortHistory::Bounds PortHistory::held(const PortLook& look) const {
-  Bounds bounds{look.held, look.held};
-  for (const Sample& sample : samples_)
-    if (look.at - sample.at <= kMinute)
-      bounds = {std::min(bounds.low, sample.held), std::max(bounds.high, sample.held)};
+PortHistory::Bounds PortHistory::held(const PortSample& sample) const {
+  Bounds bounds{sample.held, sample.held};
+  for (const Sample& kept : samples_)
+    if (sample.at - kept.at <= kMinute)
+      bounds = {std::min(bounds.low, kept.held), std::max(bounds.high, kept.held)};
   return bounds;
 }
 
-PortHistory::Bounds PortHistory::brief(const PortLook& look) const {
-  Bounds bounds{look.brief, look.brief};
-  for (const Sample& sample : samples_)
-    if (look.at - sample.at <= kMinute)
-      bounds = {std::min(bounds.low, sample.brief), std::max(bounds.high, sample.brief)};
+PortHistory::Bounds PortHistory::brief(const PortSample& sample) const {
+  Bounds bounds{sample.brief, sample.brief};
+  for (const Sample& kept : samples_)
+    if (sample.at - kept.at <= kMinute)
+      bounds = {std::min(bounds.low, kept.brief), std::max(bounds.high, kept.brief)};
   return bounds;
 }
 
-Nanos PortHistory::span(const PortLook& look) const {
-  return samples_.empty() ? Nanos{0} : look.at - samples_.front().at;
+Nanos PortHistory::span(const PortSample& sample) const {
+  return samples_.empty() ? Nanos{0} : sample.at - samples_.front().at;
 }
 
 // The longest span whose second half grew about as fast as the first. Dips within the random
 // variation (one square root) are ignored.
-std::optional<PortHistory::Growth> PortHistory::growth(const PortLook& look) const {
-  const auto all = series(look);
+std::optional<PortHistory::Growth> PortHistory::growth(const PortSample& sample) const {
+  const auto all = series(sample);
   const Sample& last = all.back();
   std::size_t first = all.size() - 1;
   while (first > 0 && all[first - 1].held <= all[first].held + std::sqrt(all[first].held)) --first;
@@ -233,7 +234,7 @@ std::optional<PortHistory::Growth> PortHistory::growth(const PortLook& look) con
     if (more < std::max(4.0, 3 * std::sqrt(begin.held))) continue;
     const auto middle = std::find_if(
         all.begin() + static_cast<std::ptrdiff_t>(first), all.end() - 1,
-        [&](const Sample& sample) { return sample.at >= begin.at + span / 2 - kSpacing / 2; });
+        [&](const Sample& kept) { return kept.at >= begin.at + span / 2 - kSpacing / 2; });
     if (middle->at == begin.at || middle->at == last.at) continue;
     const double whole = more / seconds(span);
     const double half =
@@ -243,26 +244,26 @@ std::optional<PortHistory::Growth> PortHistory::growth(const PortLook& look) con
   return std::nullopt;
 }
 
-PortForecast forecast(const PortLook& look, const PortHistory& history,
+PortForecast forecast(const PortSample& sample, const PortHistory& history,
                       const TimeWaitLength& length) {
-  const bool may_be_reused = !look.reuse_known && look.held < look.capacity;
-  if (look.used() >= look.capacity && !may_be_reused)
+  const bool may_be_reused = !sample.reuse_known && sample.held < sample.capacity;
+  if (sample.used() >= sample.capacity && !may_be_reused)
     return {.outlook = Outlook::Full, .runs_out_in = Nanos{0}};
-  const auto rates = rates_of(look);
+  const auto rates = rates_of(sample);
   if (!rates) return {};
-  Courses courses = courses_of(look, history, *rates, length);
-  if (const auto growth = history.growth(look)) {
-    if (runs_out(look, courses.low)) return steady(look, courses, *rates);
+  Courses courses = courses_of(sample, history, *rates, length);
+  if (const auto growth = history.growth(sample)) {
+    if (runs_out(sample, courses.low)) return steady(sample, courses, *rates);
     courses.about.growth = growth->per_second;
-    const auto at = runs_out(look, courses.about);
+    const auto at = runs_out(sample, courses.about);
     // Do not extrapolate further than the growth has lasted.
     if (at && nanos(*at) <= growth->span) return ends(at, growth->per_second, true);
     return {.outlook = Outlook::Grows, .per_second = growth->per_second};
   }
   // Too early to know whether the held ones are ever closed.
   constexpr std::uint32_t kMany = 10;
-  if (history.span(look) < kShortestHeld && look.held * kMany > look.capacity) return {};
-  return steady(look, courses, *rates);
+  if (history.span(sample) < kShortestHeld && sample.held * kMany > sample.capacity) return {};
+  return steady(sample, courses, *rates);
 }
 
 }  // namespace tcpdwell

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forecasts whether the local ports to one destination last, from the present look at the table and
-// earlier ones. Pure.
+// Forecasts whether the local ports to one destination last, from the present sample at the table
+// and earlier ones. Pure.
 //
 // A port is in use by an open connection ("held"), and then by its TIME_WAIT, whose length is
 // known. The ages of the TIME_WAITs show how many began in each second of the last minute. So a
-// single look gives the rate of new ones, and when the present ones end. Only the number of held
-// ones needs earlier looks.
+// single sample gives the rate of new ones, and when the present ones end. Only the number of held
+// ones needs earlier samples.
 //
 // The outlook is Unknown if there are too few samples, or if only some rates of the last minute
 // support it.
@@ -47,7 +47,7 @@ struct TimeWaitLength {
 };
 
 // The ports in use from one local address to one destination, at one time.
-struct PortLook {
+struct PortSample {
   static constexpr std::size_t kAges = 64;
   Nanos at{};
   std::uint32_t capacity = 0;               // ports that connect() may choose
@@ -62,40 +62,40 @@ struct PortLook {
   std::uint32_t used() const { return held + brief + lasting; }
 };
 
-// Earlier looks. Old ones are thinned out, so that their number grows with the logarithm of the
+// Earlier samples. Old ones are thinned out, so that their number grows with the logarithm of the
 // time.
 class PortHistory {
  public:
-  void add(const PortLook& look);
+  void add(const PortSample& sample);
   void clear() { samples_.clear(); }
   std::size_t size() const { return samples_.size(); }
 
   struct Bounds {
     std::uint32_t low = 0, high = 0;
   };
-  // Minimum and maximum over the last minute, including this look.
-  Bounds held(const PortLook& look) const;
-  Bounds brief(const PortLook& look) const;
+  // Minimum and maximum over the last minute, including this sample.
+  Bounds held(const PortSample& sample) const;
+  Bounds brief(const PortSample& sample) const;
   // Steady growth of the held ports up to now; `span`: for how long.
   struct Growth {
     double per_second = 0;
     Nanos span{};
   };
-  std::optional<Growth> growth(const PortLook& look) const;
-  Nanos span(const PortLook& look) const;  // since the first look
+  std::optional<Growth> growth(const PortSample& sample) const;
+  Nanos span(const PortSample& sample) const;  // since the first sample
 
  private:
   struct Sample {
     Nanos at{};
     std::uint32_t held = 0, brief = 0;
   };
-  std::vector<Sample> series(const PortLook& look) const;
+  std::vector<Sample> series(const PortSample& sample) const;
   void thin_out();
 
   std::vector<Sample> samples_;
 };
 
-PortForecast forecast(const PortLook& look, const PortHistory& history,
+PortForecast forecast(const PortSample& sample, const PortHistory& history,
                       const TimeWaitLength& length);
 
 }  // namespace tcpdwell

@@ -85,15 +85,15 @@ void PortPressure::see(const OpenConnection& connection) {
   if (connection.state() == State::TimeWait)
     count_waiting(use, connection);
   else
-    ++use.look.held;
+    ++use.sample.held;
 }
 
 void PortPressure::count_waiting(Use& use, const OpenConnection& connection) const {
   const Nanos age = now_ - connection.entered();
   if (!use.reuses || !connection.timestamped())
-    use.look.add_lasting(age);
+    use.sample.add_lasting(age);
   else if (age <= use.space->tw_reuse_delay)
-    ++use.look.brief;
+    ++use.sample.brief;
   else
     ++use.reusable;
 }
@@ -107,15 +107,15 @@ PortPressure::Use& PortPressure::use_of(const Destination& destination, const Po
       is_loopback(destination.site.local, family) || is_loopback(destination.remote, family);
   use.space = &space;
   use.reuses = space.tw_reuse == 1 || (space.tw_reuse == 2 && loopback);
-  use.look.at = now_;
-  use.look.reuse_known = space.tw_reuse.has_value();
+  use.sample.at = now_;
+  use.sample.reuse_known = space.tw_reuse.has_value();
   return use;
 }
 
 void PortPressure::forget_small() {
   for (std::uint32_t small = 1; uses_.size() > kMost / 2; small *= 2)
     absl::erase_if(uses_, [&](const auto& entry) {
-      return entry.second.look.used() + entry.second.reusable <= small;
+      return entry.second.sample.used() + entry.second.reusable <= small;
     });
 }
 
@@ -124,14 +124,14 @@ std::uint32_t PortPressure::bound_in(std::uint64_t netns_cookie) const {
   return it == bound_.end() ? 0 : static_cast<std::uint32_t>(it->second.size());
 }
 
-// Drops earlier looks if the range has changed, or if few ports are in use.
+// Drops earlier samples if the range has changed, or if few ports are in use.
 void PortPressure::remember(const Destination& destination, const Use& use) {
   constexpr std::uint32_t kFar = 100;
-  if (use.look.used() * kFar < use.look.capacity) return void(past_.erase(destination));
+  if (use.sample.used() * kFar < use.sample.capacity) return void(past_.erase(destination));
   History& past = past_[destination];
-  if (past.range != *use.space) past.looks.clear();
+  if (past.range != *use.space) past.samples.clear();
   past.range = *use.space;
-  past.looks.add(use.look);
+  past.samples.add(use.sample);
 }
 
 std::vector<PortUse> PortPressure::end(const TimeWaitLength& length, std::size_t rows, bool total) {
@@ -147,16 +147,16 @@ std::vector<PortUse> PortPressure::end(const TimeWaitLength& length, std::size_t
     const std::uint32_t size = use.space->size();
     PortUse entry{.site = destination.site,
                   .remote = {destination.remote, destination.port},
-                  .used = use.look.used(),
+                  .used = use.sample.used(),
                   .reusable = use.reusable,
                   .states = use.states,
                   .range = *use.space,
                   .bound = std::min(bound_in(destination.site.netns_cookie), size),
                   .failed = failed == failures.end() ? 0 : failed->second};
-    use.look.capacity = entry.capacity();
+    use.sample.capacity = entry.capacity();
     const auto past = past_.find(destination);
     const bool known = past != past_.end() && past->second.range == *use.space;
-    entry.forecast = forecast(use.look, known ? past->second.looks : none, length);
+    entry.forecast = forecast(use.sample, known ? past->second.samples : none, length);
     all.push_back(std::move(entry));
   }
   absl::erase_if(past_, [this](const auto& entry) { return !uses_.contains(entry.first); });

@@ -51,14 +51,14 @@ class PortPressure {
     }
   };
   struct Use {
-    PortLook look;
+    PortSample sample;
     std::uint32_t reusable = 0;
     std::array<std::uint32_t, kStates> states{};
     const PortSpace* space = nullptr;
     bool reuses = false;  // tcp_tw_reuse applies to this destination
   };
   struct History {
-    PortHistory looks;
+    PortHistory samples;
     PortRange range;
   };
   using BoundPorts = absl::flat_hash_set<std::uint16_t>;

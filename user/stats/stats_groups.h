@@ -55,10 +55,10 @@ class StatsGroups {
   // Adds the counters of the interval to the total, and clears them.
   void end_interval();
 
-  // Calls look(key, group) for each group except `other`.
-  template <typename Look>
-  void for_each(Look&& look) const {
-    for (const auto& [key, group] : groups_) look(key, group);
+  // Calls visit(key, group) for each group except `other`.
+  template <typename Visit>
+  void for_each(Visit&& visit) const {
+    for (const auto& [key, group] : groups_) visit(key, group);
   }
   const Group& other() const { return other_; }
   std::size_t size() const { return groups_.size(); }

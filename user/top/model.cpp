@@ -62,7 +62,7 @@ void Model::write(const Record& record) noexcept {
 
 Nanos Model::least_interval() const {
   const std::uint64_t open = look_.open;
-  const bool dear = question_.query.match.is_free_text() || question_.query.by.has_value();
+  const bool dear = !question_.query.match.all || question_.query.by.has_value();
   return std::max(interval_, at_most_per_second(open, dear ? kDear : kCheap));
 }
 
@@ -159,7 +159,7 @@ void Model::keep_order(const Look& before) {
       rows.push_back(std::move(look_.rows[it->second]));
       chosen.erase(it);
     } else if (const auto open = lifecycle_->find_open(row.key);
-               open && question_.query.match.passes(*open)) {
+               open && question_.query.match.passes(*open, now_)) {
       rows.push_back(row_of(*open, now_));
     }
   }

@@ -8,6 +8,7 @@ import re
 from lib.clock import SECOND
 
 SLACK_NS = 1 * SECOND // 10
+CORRECTED_NS = 1 * SECOND  # what a hidden event made wrong is right by then (hidden_run.py)
 REQUEST_TIMER = r"timer_(start|expire_entry) .*function=reqsk_timer|timer_cancel "
 EXPLAINS = {
     "ActiveOpens": None,  # counted in a task's own context, where no event is hidden
@@ -41,7 +42,7 @@ def unexplained(deviations, events):
 def _explanation(deviation, events):
     ends = [list(deviation.local), list(deviation.remote)]
     near = [each for each in events.values()
-            if deviation.since - SLACK_NS < each["at"] < deviation.until + SLACK_NS]
+            if deviation.since - CORRECTED_NS - SLACK_NS < each["at"] < deviation.until + SLACK_NS]
     return next((each for each in near if each.get("ends") == ends), None) or \
         next((each for each in near if "ends" not in each), None)
 

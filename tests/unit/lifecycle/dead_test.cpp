@@ -23,10 +23,10 @@ TEST(DeadDescriptor, IsFlaggedAfterItsThreshold) {
   Conn client = reset(story, 1s);
   EXPECT_TRUE(story.life(7).over()) << "the connection is published at once";
   EXPECT_EQ(look_due(story), 11s);
-  looks(story, 5s, {held(story, client, 1s)});
+  walks(story, 5s, {held(story, client, 1s)});
   EXPECT_EQ(flags(story), "") << "a scan before the threshold";
   EXPECT_EQ(look_due(story), 11s);
-  looks(story, 11100ms, {held(story, client, 1s)});
+  walks(story, 11100ms, {held(story, client, 1s)});
   EXPECT_EQ(flags(story), "CLOSED raised 10100ms");
   const FlagRecord raised = flag(story);
   EXPECT_EQ(raised.cause, Cause::NotClosed);
@@ -43,7 +43,7 @@ TEST(DeadDescriptor, IsFlaggedAfterItsThreshold) {
 TEST(DeadDescriptor, IsNotFlaggedIfClosedInTime) {
   Story story(flagging(Closed, 10s));
   reset(story, 1s);
-  looks(story, 11100ms, {});
+  walks(story, 11100ms, {});
   EXPECT_EQ(flags(story), "");
   EXPECT_EQ(look_due(story), std::nullopt) << "no descriptor is left";
 }
@@ -51,10 +51,10 @@ TEST(DeadDescriptor, IsNotFlaggedIfClosedInTime) {
 TEST(DeadDescriptor, IsClearedWhenItIsClosed) {
   Story story(flagging(Closed, 10s));
   Conn client = reset(story, 1s);
-  looks(story, 12s, {held(story, client, 1s)});
+  walks(story, 12s, {held(story, client, 1s)});
   EXPECT_EQ(look_due(story), 22s) << "a flagged descriptor is scanned for again";
-  looks(story, 22s, {held(story, client, 1s)});
-  looks(story, 32s, {});
+  walks(story, 22s, {held(story, client, 1s)});
+  walks(story, 32s, {});
   EXPECT_EQ(flags(story), "CLOSED raised 11000ms, CLOSED cleared 26000ms+-5000ms")
       << "between the two scans";
   EXPECT_EQ(story.lifecycle().flags_open(), 0U);
@@ -64,10 +64,10 @@ TEST(DeadDescriptor, IsClearedWhenItIsClosed) {
 TEST(DeadDescriptor, IsClearedByItsNextLife) {
   Story story(flagging(Closed, 10s));
   Conn client = reset(story, 1s);
-  looks(story, 12s, {held(story, client, 1s)});
+  walks(story, 12s, {held(story, client, 1s)});
   client.connects(13s, {.pid = kPid, .life = 1});
   EXPECT_EQ(flags(story), "CLOSED raised 11000ms, CLOSED cleared 12000ms");
-  looks(story, 14s, {held(story, client, 1s)});  // read before the connect()
+  walks(story, 14s, {held(story, client, 1s)});  // read before the connect()
   EXPECT_EQ(flag_records(story).size(), 2U);
 }
 
@@ -82,7 +82,7 @@ TEST(DeadDescriptor, IsFlaggedAtOnceAfterAnotherFlag) {
   EXPECT_EQ(flags(story), "CLOSE_WAIT raised 5100ms, CLOSE_WAIT cleared 19000ms");
   ASSERT_TRUE(look_due(story));
   EXPECT_LE(*look_due(story), 20500ms);
-  looks(story, 20500ms, {held(story, server, 20s)});
+  walks(story, 20500ms, {held(story, server, 20s)});
   EXPECT_EQ(flags(story),
             "CLOSE_WAIT raised 5100ms, CLOSE_WAIT cleared 19000ms, CLOSED raised 500ms");
 }
@@ -93,10 +93,10 @@ TEST(DeadDescriptor, IsNotFlaggedWhileDataIsRead) {
   DeadSocket slow = held(story, client, 8s);  // the last read
   slow.active_exact = false;
   slow.unread = 4096;
-  looks(story, 11s, {slow});
+  walks(story, 11s, {slow});
   EXPECT_EQ(flags(story), "");
   EXPECT_EQ(look_due(story), 18s);
-  looks(story, 18s, {slow});
+  walks(story, 18s, {slow});
   EXPECT_EQ(flags(story), "CLOSED raised 17000ms") << "no process reads it any more";
   EXPECT_EQ(flag(story).cause, Cause::DataUnread);
   EXPECT_EQ(flag(story).unread_bytes, 4096U);
@@ -107,7 +107,7 @@ TEST(DeadDescriptor, IsTrackedBesideItsMinisock) {
   Conn client = story.client(7).establishes(0ms);
   client.moves(Established, FinWait1, 1s, half_closed_by()).moves(FinWait1, FinWait2, 1s);
   client.minisock_starts(TimeWait, 2s).moves(FinWait2, Closed, 2s, {.shutdown = 3});
-  looks(story, 12s, {held(story, client, 2s)});
+  walks(story, 12s, {held(story, client, 2s)});
   EXPECT_EQ(flags(story), "CLOSED raised 10000ms");
   EXPECT_EQ(flag(story).ended, Ended::Fin);
   EXPECT_FALSE(story.life(7).over()) << "still in TIME_WAIT";
@@ -130,7 +130,7 @@ TEST(DeadDescriptor, OfFailedConnectHasItsOwnCause) {
   DeadSocket found = held(story, client, 1s);
   found.connect_failed = true;
   found.err = ECONNREFUSED;
-  looks(story, 12s, {found});
+  walks(story, 12s, {found});
   EXPECT_EQ(flag(story).cause, Cause::ConnectFailed);
   EXPECT_EQ(flag(story).unread_bytes, std::nullopt);
   EXPECT_EQ(flag(story).pending_error, ECONNREFUSED);
@@ -139,7 +139,7 @@ TEST(DeadDescriptor, OfFailedConnectHasItsOwnCause) {
 TEST(DeadDescriptor, OlderThanTheTraceIsDatedByTheKernel) {
   Story story(flagging(Closed, 10s));
   const Conn older = story.client(7);
-  looks(story, 1s, {held(story, older, -9500ms)});
+  walks(story, 1s, {held(story, older, -9500ms)});
   EXPECT_EQ(flags(story), "CLOSED raised 10500ms+-0.001ms");
   EXPECT_EQ(flag(story).socket.owner->via, Via::Fd);
   EXPECT_EQ(flag(story).socket.role, Role::Unknown);
@@ -148,7 +148,7 @@ TEST(DeadDescriptor, OlderThanTheTraceIsDatedByTheKernel) {
 TEST(DeadDescriptor, OlderThanTheTraceWaitsForItsThreshold) {
   Story story(flagging(Closed, 10s));
   const Conn older = story.client(7);
-  looks(story, 1s, {held(story, older, -1s)});
+  walks(story, 1s, {held(story, older, -1s)});
   EXPECT_EQ(flags(story), "");
   EXPECT_EQ(look_due(story), 9s);
 }
@@ -165,7 +165,7 @@ TEST(DeadDescriptor, OfUnknownEndIsFlaggedByLeaks) {
   LifecycleConfig config = flagging(Closed, 10s);
   config.flags_uncertain = true;
   Story story(config);
-  looks(story, 1s, {of_unknown_end(story, -2s)});
+  walks(story, 1s, {of_unknown_end(story, -2s)});
   EXPECT_EQ(flags(story), "CLOSED raised >=3000ms");
   const FlagRecord raised = flag(story);
   ASSERT_TRUE(raised.at_most);
@@ -176,16 +176,16 @@ TEST(DeadDescriptor, OfUnknownEndIsFlaggedByLeaks) {
 
 TEST(DeadDescriptor, OfUnknownEndWaitsInATrace) {
   Story story(flagging(Closed, 10s));
-  looks(story, 1s, {of_unknown_end(story, -2s)});
+  walks(story, 1s, {of_unknown_end(story, -2s)});
   EXPECT_EQ(flags(story), "");
-  looks(story, 9s, {of_unknown_end(story, -2s)});
+  walks(story, 9s, {of_unknown_end(story, -2s)});
   EXPECT_EQ(flags(story), "CLOSED raised >=11000ms");
 }
 
 TEST(DeadDescriptor, IsIgnoredIfTheSocketIsInUse) {
   Story story(flagging(Closed, 10s));
   Conn client = story.client(7).establishes(0ms);
-  looks(story, 30s, {held(story, client, -10s)});
+  walks(story, 30s, {held(story, client, -10s)});
   EXPECT_EQ(flags(story), "");
 }
 
@@ -193,7 +193,7 @@ TEST(DeadDescriptor, OfAnotherNamespaceIsHidden) {
   Filter filter;
   filter.netns = 1;
   Story story(flagging(Closed, 10s), filter);
-  looks(story, 1s, {held(story, story.client(7), -1h)});
+  walks(story, 1s, {held(story, story.client(7), -1h)});
   EXPECT_EQ(flags(story), "");
 }
 
@@ -203,11 +203,11 @@ TEST(DeadDescriptor, WaitsForItsCgroupPath) {
   Story story(flagging(Closed, 10s), filter);
   DeadSocket found = held(story, story.client(7), -1h);
   found.sock_cgroup_id = 5;
-  looks(story, 1s, {found});
+  walks(story, 1s, {found});
   EXPECT_EQ(flags(story), "");
   EXPECT_EQ(look_due(story), 1100ms);
   story.names_cgroup(5, "/a/b", 1050ms);
-  looks(story, 1100ms, {found});
+  walks(story, 1100ms, {found});
   EXPECT_EQ(flag_records(story).size(), 1U);
 }
 
@@ -216,7 +216,7 @@ TEST(DeadDescriptor, IsNotScannedForWithoutThreshold) {
   Conn client = reset(story, 1s);
   EXPECT_FALSE(story.lifecycle().watches_descriptors());
   EXPECT_EQ(look_due(story), std::nullopt);
-  looks(story, 1h, {held(story, client, 1s)});
+  walks(story, 1h, {held(story, client, 1s)});
   EXPECT_EQ(flags(story), "");
 }
 

@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 namespace tcpdwell {
 
 void PrintTo(Verdict verdict, std::ostream* out) {
@@ -204,6 +206,61 @@ TEST(FilterFlow, NamespaceIsAlwaysKnown) {
   EXPECT_EQ((Filter{.netns = 8}).on_flow(flow, kGrowing), Verdict::Hide);
 }
 
+TEST(FilterFlow, PortRange) {
+  const Filter filter{.local_ports = {PortMatch(80, 90), 8080}};
+  for (const std::uint16_t port : std::initializer_list<std::uint16_t>{80, 85, 90, 8080})
+    EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", port, "10.0.0.2", 5), kGrowing), Verdict::Show);
+  for (const std::uint16_t port : std::initializer_list<std::uint16_t>{79, 91, 8081})
+    EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", port, "10.0.0.2", 85), kGrowing), Verdict::Hide);
+  EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", 0, "10.0.0.2", 85), kGrowing), Verdict::NotYet);
+  EXPECT_FALSE(PortMatch().contains(0)) << "a port that is not known is in no range";
+}
+
+EndMatch match(const char* addr, std::optional<PortMatch> port = std::nullopt) {
+  return {.addr = addr == nullptr ? std::nullopt : std::optional(cidr(addr)), .port = port};
+}
+
+TEST(FilterFlow, LocalAndRemoteEndsMatchAddressAndPortOfOneSide) {
+  const Flow four = ipv4("10.0.0.1", 80, "10.0.0.2", 5432);
+  const Flow six = ipv6("2001:db8::1", 80, "2001:db8::2", 5432);
+  const auto local = [](const EndMatch& end, const Flow& flow) {
+    return Filter{.locals = {end}}.on_flow(flow, kComplete);
+  };
+  const auto remote = [](const EndMatch& end, const Flow& flow) {
+    return Filter{.remotes = {end}}.on_flow(flow, kComplete);
+  };
+  EXPECT_EQ(local(match("10.0.0.1", 80), four), Verdict::Show);
+  EXPECT_EQ(local(match("10.0.0.0/24", PortMatch(70, 90)), four), Verdict::Show);
+  EXPECT_EQ(local(match("10.0.0.1", 81), four), Verdict::Hide);
+  EXPECT_EQ(local(match("10.0.0.2", 80), four), Verdict::Hide) << "that address is the remote one";
+  EXPECT_EQ(local(match(nullptr, 80), six), Verdict::Show);
+  EXPECT_EQ(remote(match("10.0.0.2"), four), Verdict::Show);
+  EXPECT_EQ(remote(match("10.0.0.1"), four), Verdict::Hide);
+  EXPECT_EQ(remote(match("2001:db8::2", 5432), six), Verdict::Show);
+  EXPECT_EQ(remote(match("2001:db8::2", 80), six), Verdict::Hide);
+  EXPECT_EQ(remote(match("0.0.0.0/0"), six), Verdict::Hide) << "the other family";
+  const Filter two{.remotes = {match("10.9.9.9", 1), match("10.0.0.2", 5432)}};
+  EXPECT_EQ(two.on_flow(four, kGrowing), Verdict::Show) << "one of a list is enough";
+}
+
+TEST(FilterFlow, EndsWaitForWhatIsNotKnown) {
+  const Filter local{.locals = {match("10.0.0.1", 80)}};
+  EXPECT_EQ(local.on_flow(ipv4("10.0.0.1", 0, "9.9.9.9", 2), kGrowing), Verdict::NotYet);
+  EXPECT_EQ(local.on_flow(ipv4("0.0.0.0", 80, "9.9.9.9", 2), kGrowing), Verdict::NotYet);
+  EXPECT_EQ(local.on_flow(ipv4("0.0.0.0", 80, "9.9.9.9", 2), kComplete), Verdict::Hide);
+  EXPECT_EQ(local.on_flow(ipv4("10.0.0.2", 80, "9.9.9.9", 2), kGrowing), Verdict::Hide);
+  const Filter remote{.remotes = {match("10.0.0.0/8")}};
+  EXPECT_EQ(remote.on_flow(ipv4("0.0.0.0", 0, "10.1.1.1", 2), kGrowing), Verdict::Show);
+  EXPECT_EQ(remote.on_flow(ipv4("0.0.0.0", 0, "0.0.0.0", 0), kGrowing), Verdict::NotYet);
+}
+
+TEST(FilterFlow, AListenerHasNoRemoteEnd) {
+  const Flow listener = ipv4("0.0.0.0", 80, "0.0.0.0", 0);
+  EXPECT_EQ((Filter{.remotes = {match("0.0.0.0/0")}}).on_flow(listener, kComplete), Verdict::Hide);
+  EXPECT_EQ((Filter{.locals = {match("0.0.0.0/0", 80)}}).on_flow(listener, kComplete),
+            Verdict::Show);
+}
+
 TEST(FilterFlow, AllOptionsMustPass) {
   const Filter both{.local_ports = {80}, .addrs = {cidr("10.0.0.0/24")}};
   EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 80, "9.9.9.9", 2), kGrowing), Verdict::Show);
@@ -228,6 +285,23 @@ TEST(FilterOwner, PidWaitsForTheOwner) {
   EXPECT_EQ(filter.on_owner(std::nullopt, std::nullopt, kComplete), Verdict::Hide);
   EXPECT_EQ(filter.on_owner(owner_of(0), std::nullopt, kGrowing), Verdict::Hide)
       << "a process of another pid namespace never matches";
+}
+
+Owner owner_named(const char* comm) {
+  Owner owner;
+  std::strncpy(owner.process.comm.data(), comm, owner.process.comm.size());
+  return owner;
+}
+
+TEST(FilterOwner, CommWaitsForTheOwner) {
+  const Filter filter{.comms = {"nginx", "exactly-15-byte"}};
+  EXPECT_EQ(filter.on_owner(owner_named("nginx"), std::nullopt, kGrowing), Verdict::Show)
+      << "also of a process that is not visible, which has no pid";
+  EXPECT_EQ(filter.on_owner(owner_named("exactly-15-byte"), {}, kGrowing), Verdict::Show);
+  EXPECT_EQ(filter.on_owner(owner_named("nginx2"), std::nullopt, kGrowing), Verdict::Hide);
+  EXPECT_EQ(filter.on_owner(owner_named(""), std::nullopt, kGrowing), Verdict::Hide);
+  EXPECT_EQ(filter.on_owner(std::nullopt, std::nullopt, kGrowing), Verdict::NotYet);
+  EXPECT_EQ(filter.on_owner(std::nullopt, std::nullopt, kComplete), Verdict::Hide);
 }
 
 TEST(FilterOwner, CgroupMatchesItselfAndDescendants) {
@@ -323,6 +397,60 @@ TEST(FilterWants, ConnectionThatVisitedAWantedState) {
   EXPECT_FALSE((Filter{.states = states({State::TimeWait})}).wants(record));
   EXPECT_TRUE((Filter{.states = states({State::Closed})}).wants(record))
       << "every ended connection reached CLOSED";
+}
+
+TEST(FilterWants, TransitionThatLastedLongEnough) {
+  Filter filter{.min_dwell = Nanos{100}};
+  TransitionRecord record;
+  record.from = State::CloseWait;
+  record.to = State::LastAck;
+  EXPECT_FALSE(filter.wants(record)) << "no dwell";
+  record.dwell = Dwell{Nanos{99}};
+  EXPECT_FALSE(filter.wants(record));
+  record.dwell = Dwell{Nanos{100}, std::nullopt};
+  EXPECT_TRUE(filter.wants(record)) << "a lower bound is enough";
+  filter.states = states({State::LastAck});
+  EXPECT_FALSE(filter.wants(record)) << "the dwell is not one of LAST_ACK";
+  filter.states = states({State::CloseWait});
+  EXPECT_TRUE(filter.wants(record));
+}
+
+TEST(FilterWants, ConnectionWithADwellThatLastedLongEnough) {
+  Filter filter{.min_dwell = Nanos{100}};
+  ConnectionRecord record;
+  record.dwell[index(State::Established)] = Dwell{Nanos{200}};
+  record.dwell[index(State::CloseWait)] = Dwell{Nanos{50}};
+  EXPECT_TRUE(filter.wants(record));
+  filter.states = states({State::CloseWait, State::Closed});
+  EXPECT_FALSE(filter.wants(record)) << "it was in ESTABLISHED that long";
+  filter.min_dwell = Nanos{50};
+  EXPECT_TRUE(filter.wants(record));
+  EXPECT_TRUE(filter.wants(FlagRecord{.state = State::CloseWait})) << "a flag has a threshold";
+}
+
+TEST(FilterPasses, AnOpenSocketOutsideTheTable) {
+  SocketInfo socket;
+  socket.flow = ipv4("10.0.0.1", 80, "10.0.0.2", 5);
+  socket.owner = owner_named("nginx");
+  const auto now = [&](const Filter& filter) {
+    return passes(filter, socket, State::CloseWait, Nanos{50});
+  };
+  EXPECT_TRUE(now(Filter{}));
+  EXPECT_TRUE(now(Filter{.local_ports = {80}, .comms = {"nginx"}}));
+  EXPECT_FALSE(now(Filter{.local_ports = {80}, .comms = {"php"}}));
+  EXPECT_FALSE(now(Filter{.cgroup = "/web"})) << "not known";
+  EXPECT_FALSE(now(Filter{.states = states({State::TimeWait})}));
+  EXPECT_TRUE(now(Filter{.states = states({State::CloseWait}), .min_dwell = Nanos{50}}));
+  EXPECT_FALSE(now(Filter{.min_dwell = Nanos{51}}));
+}
+
+TEST(FilterPassesAllOf, ComparesEachList) {
+  const Filter any, comm{.comms = {"nginx"}}, local{.locals = {match("10.0.0.1", 80)}};
+  EXPECT_TRUE(passes_all_of(any, comm));
+  EXPECT_TRUE(passes_all_of(comm, comm));
+  EXPECT_FALSE(passes_all_of(comm, any));
+  EXPECT_FALSE(passes_all_of(local, any));
+  EXPECT_TRUE(passes_all_of(local, local));
 }
 
 }  // namespace

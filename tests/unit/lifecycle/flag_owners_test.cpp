@@ -109,7 +109,7 @@ LifecycleConfig with_exit_grace() {
   config.exit_grace = 100ms;
   return config;
 }
-Conn stuck(Story& story) {
+Conn left_open(Story& story) {
   return story.server(7).arrives(0ms).accepted(1ms).moves(Established, CloseWait, 1s);
 }
 Facts exits() {
@@ -120,7 +120,7 @@ Facts exits() {
 
 TEST(FlagByExit, IsRaisedForACloseWaitClosedByExit) {
   Story story(with_exit_grace());
-  stuck(story).moves(CloseWait, LastAck, 1100ms, exits());
+  left_open(story).moves(CloseWait, LastAck, 1100ms, exits());
   EXPECT_EQ(flags(story), "CLOSE_WAIT by exit 100ms");
   const FlagRecord raised = flag(story);
   EXPECT_TRUE(raised.raised);
@@ -141,7 +141,7 @@ TEST(FlagByExit, TakesTheCauseFromTheTransition) {
     Facts facts = exits();
     facts.receive_queue = receive_queue;
     facts.unacked = unacked;
-    stuck(story).moves(CloseWait, LastAck, 1500ms, facts);
+    left_open(story).moves(CloseWait, LastAck, 1500ms, facts);
     return flag(story).cause;
   };
   EXPECT_EQ(cause(1, false), Cause::EofUnread);
@@ -153,7 +153,7 @@ TEST(FlagByExit, IsNotRaisedForAnUnacceptedSocket) {
   Story story(with_exit_grace());
   Facts facts = exits();
   facts.attached = false;
-  stuck(story).moves(CloseWait, Closed, 1500ms, facts);
+  left_open(story).moves(CloseWait, Closed, 1500ms, facts);
   EXPECT_EQ(flags(story), "");
 }
 
@@ -161,7 +161,7 @@ TEST(FlagByExit, IsNotRaisedForTheExitOfAnotherProcess) {
   Story story(with_exit_grace());
   Facts facts = exits();
   facts.by_followed = false;
-  stuck(story).moves(CloseWait, LastAck, 1500ms, facts);
+  left_open(story).moves(CloseWait, LastAck, 1500ms, facts);
   EXPECT_EQ(flags(story), "");
 }
 
@@ -169,20 +169,20 @@ TEST(FlagByExit, IsRaisedForADirectEndWithUnreadData) {
   Story story(with_exit_grace());
   Facts facts = exits();
   facts.receive_queue = 6;
-  stuck(story).moves(CloseWait, Closed, 1500ms, facts).sends_reset(Closed, 1500ms);
+  left_open(story).moves(CloseWait, Closed, 1500ms, facts).sends_reset(Closed, 1500ms);
   EXPECT_EQ(flags(story), "CLOSE_WAIT by exit 500ms");
   EXPECT_EQ(flag(story).unread_bytes, 5U);
 }
 
 TEST(FlagByExit, IsNotRaisedForACloseByTheProcess) {
   Story story(with_exit_grace());
-  stuck(story).closes(CloseWait, 1900ms);
+  left_open(story).closes(CloseWait, 1900ms);
   EXPECT_EQ(flags(story), "");
 }
 
 TEST(FlagByExit, IsNotRaisedWithinTheGraceTime) {
   Story story(with_exit_grace());
-  stuck(story).moves(CloseWait, LastAck, 1099ms, exits());
+  left_open(story).moves(CloseWait, LastAck, 1099ms, exits());
   EXPECT_EQ(flags(story), "");
 }
 
@@ -194,7 +194,7 @@ TEST(FlagByExit, IsNotRaisedForEstablished) {
 
 TEST(FlagByExit, FollowsARaisedFlag) {
   Story story(with_exit_grace());
-  Conn socket = stuck(story);
+  Conn socket = left_open(story);
   is_answered(story, 2010ms, still_in(CloseWait));
   socket.moves(CloseWait, LastAck, 3s, exits());
   EXPECT_EQ(flags(story),
@@ -204,7 +204,7 @@ TEST(FlagByExit, FollowsARaisedFlag) {
 
 TEST(FlagByExit, IsRaisedByRunOnly) {
   Story story(flagging(CloseWait, 1s));
-  stuck(story).moves(CloseWait, LastAck, 1500ms, exits());
+  left_open(story).moves(CloseWait, LastAck, 1500ms, exits());
   EXPECT_EQ(flags(story), "");
 }
 

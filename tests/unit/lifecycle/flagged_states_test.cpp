@@ -12,7 +12,7 @@ Conn half_closed(Story& story) {
       .moves(Established, FinWait1, 500ms, half_closed_by())
       .moves(FinWait1, FinWait2, 1s);
 }
-Conn orphaned(Story& story) {
+Conn orphaned_early(Story& story) {
   return story.client(1)
       .establishes(0ms)
       .closes(Established, 500ms)
@@ -22,7 +22,7 @@ Conn orphaned(Story& story) {
 
 TEST(FlagThreshold, OfOrphanExceedsTheKernelTimeout) {
   Story story(flagging_by_default());
-  orphaned(story);
+  orphaned_early(story);
   EXPECT_TRUE(questions(story, 65'990ms).empty()) << "the kernel ends it by 62 s";
   is_answered(story, 66'010ms, minisock_in(FinWait2));
   EXPECT_EQ(flags(story), "FIN_WAIT_2 raised 65010ms");
@@ -46,7 +46,7 @@ TEST(FlagThreshold, ExplicitAppliesToOrphans) {
   LifecycleConfig config = flagging_by_default();
   config.thresholds.set(FinWait2, 5s);
   Story story(config);
-  orphaned(story);
+  orphaned_early(story);
   EXPECT_TRUE(questions(story, 5990ms).empty());
   is_answered(story, 6010ms, minisock_in(FinWait2));
   EXPECT_EQ(flag(story).threshold, 5s);

@@ -9,7 +9,7 @@ namespace tcpdwell::life_story {
 namespace {
 
 // In FIN_WAIT_2 since 20 ms, as a minisock.
-Conn orphaned(Story& story, Timer timer = {}, std::uint64_t cookie = 1) {
+Conn closed_early(Story& story, Timer timer = {}, std::uint64_t cookie = 1) {
   return story.client(cookie)
       .establishes(0ms)
       .closes(Established, 10ms)
@@ -24,11 +24,6 @@ Conn waiting(Story& story, std::uint64_t cookie = 1) {
       .moves(FinWait1, FinWait2, 20ms, orphan())
       .hands_over(FinWait2, TimeWait, 100ms);
 }
-// Milliseconds of CLOCK_MONOTONIC, as the kernel keeps them
-std::uint32_t stamp(const Story& story, Nanos at) {
-  return static_cast<std::uint32_t>(story.clock(at) / 1ms);
-}
-
 TEST(OddTimers, TwoCancelsAreOneEndAtTheSecond) {
   Story story;
   waiting(story)
@@ -109,7 +104,7 @@ TEST(OddTimers, FinishResolvesOlderPendingEnds) {
 
 TEST(OddFin, WithoutTimerEventIsDatedByTheExpiry) {
   Story story;
-  orphaned(story).minisock_expires(TimeWait, 62020ms, {.left = -500ms});
+  closed_early(story).minisock_expires(TimeWait, 62020ms, {.left = -500ms});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1500ms+-4ms");
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60500ms+-4ms");
 }
@@ -117,50 +112,50 @@ TEST(OddFin, WithoutTimerEventIsDatedByTheExpiry) {
 TEST(OddFin, ErrorIsOneJiffyAtTheKernelsHz) {
   for (const auto& [hz, error] : {std::pair{100U, "10ms"}, {250U, "4ms"}, {1000U, "1ms"}}) {
     Story story({.hz = hz});
-    orphaned(story).minisock_expires(TimeWait, 62020ms, {.left = -500ms});
+    closed_early(story).minisock_expires(TimeWait, 62020ms, {.left = -500ms});
     EXPECT_EQ(story.life(1).dwell(FinWait2), "1500ms+-" + std::string(error)) << hz;
   }
 }
 
 TEST(OddFin, ChangedStampIsPreferredToTheTimer) {
   Story story;
-  orphaned(story, {.stamp_ms = stamp(story, 20ms)})
-      .minisock_expires(TimeWait, 70s, {.left = -500ms, .stamp_ms = stamp(story, 520ms)});
+  closed_early(story, {.stamp_ms = story.stamp(20ms)})
+      .minisock_expires(TimeWait, 70s, {.left = -500ms, .stamp_ms = story.stamp(520ms)});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-1ms") << "a re-arm has moved the timer";
 }
 
 TEST(OddFin, UnchangedStampIsIgnored) {
   Story story;  // no TCP timestamps: the stamp stays that of the minisock's start
-  orphaned(story, {.stamp_ms = stamp(story, 20ms)})
-      .minisock_expires(TimeWait, 62020ms, {.left = -500ms, .stamp_ms = stamp(story, 20ms)});
+  closed_early(story, {.stamp_ms = story.stamp(20ms)})
+      .minisock_expires(TimeWait, 62020ms, {.left = -500ms, .stamp_ms = story.stamp(20ms)});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1500ms+-4ms");
 }
 
 TEST(OddFin, RestartOfTheTimerIsTheFin) {
   Story story;
-  orphaned(story).minisock_rearmed(1020ms, {.left = 59s}).minisock_expires(TimeWait, 62s);
+  closed_early(story).minisock_rearmed(1020ms, {.left = 59s}).minisock_expires(TimeWait, 62s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1000ms");
 }
 
 // Most FINs leave the timer in its bucket; then only a retransmit shows.
 TEST(OddFin, RestartOfTheTimerMayBeLaterThanTheFin) {
   Story story;
-  orphaned(story).minisock_rearmed(3s, {.left = 57520ms}).minisock_expires(TimeWait, 64s);
+  closed_early(story).minisock_rearmed(3s, {.left = 57520ms}).minisock_expires(TimeWait, 64s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-4ms")
       << "at the restart 57.52 s were left of the 60 that the FIN had set";
 }
 
 TEST(OddFin, RestartOfTheTimerMayBeLaterThanTheStamp) {
   Story story;
-  orphaned(story, {.stamp_ms = stamp(story, 20ms)})
-      .minisock_rearmed(3s, {.left = 59s, .stamp_ms = stamp(story, 520ms)})
-      .minisock_expires(TimeWait, 64s, {.left = 0s, .stamp_ms = stamp(story, 520ms)});
+  closed_early(story, {.stamp_ms = story.stamp(20ms)})
+      .minisock_rearmed(3s, {.left = 59s, .stamp_ms = story.stamp(520ms)})
+      .minisock_expires(TimeWait, 64s, {.left = 0s, .stamp_ms = story.stamp(520ms)});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-1ms");
 }
 
 TEST(OddFin, RestartOfAShortTimeoutIsTheFin) {
   Story story;  // tcp_fin_timeout or TCP_LINGER2 of 3 s: the timer is not the one of 60 s
-  orphaned(story, {.left = 3s})
+  closed_early(story, {.left = 3s})
       .minisock_rearmed(1020ms, {.left = 2s})
       .minisock_expires(TimeWait, 62s);
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1000ms");
@@ -168,7 +163,7 @@ TEST(OddFin, RestartOfAShortTimeoutIsTheFin) {
 
 TEST(OddFin, IsNeverBeforeItsMinisock) {
   Story story;  // despite rounding
-  orphaned(story).minisock_expires(TimeWait, 60018ms, {.left = 0s});
+  closed_early(story).minisock_expires(TimeWait, 60018ms, {.left = 0s});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "0ms+-4ms");
 }
 
@@ -176,17 +171,17 @@ TEST(Wraps, StampOf32BitMilliseconds) {
   // The FIN comes just before, and the timer expires after CLOCK_MONOTONIC passed 2^32 ms.
   const Nanos wrap = std::chrono::milliseconds{1LL << 32};
   Story story({}, {}, wrap - 2s);
-  ASSERT_GT(stamp(story, 1900ms), stamp(story, 62s)) << "this test needs a wrap";
-  orphaned(story, {.stamp_ms = stamp(story, 20ms)})
-      .minisock_expires(TimeWait, 62s, {.left = 0s, .stamp_ms = stamp(story, 1900ms)});
+  ASSERT_GT(story.stamp(1900ms), story.stamp(62s)) << "this test needs a wrap";
+  closed_early(story, {.stamp_ms = story.stamp(20ms)})
+      .minisock_expires(TimeWait, 62s, {.left = 0s, .stamp_ms = story.stamp(1900ms)});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "1880ms+-1ms");
   EXPECT_EQ(story.life(1).dwell(TimeWait), "60100ms+-1ms");
 }
 
 TEST(Wraps, StampAfterSeveralWraps) {
   Story story({}, {}, std::chrono::hours{24 * 50 * 7});
-  orphaned(story, {.stamp_ms = stamp(story, 20ms)})
-      .minisock_expires(TimeWait, 62s, {.left = 0s, .stamp_ms = stamp(story, 520ms)});
+  closed_early(story, {.stamp_ms = story.stamp(20ms)})
+      .minisock_expires(TimeWait, 62s, {.left = 0s, .stamp_ms = story.stamp(520ms)});
   EXPECT_EQ(story.life(1).dwell(FinWait2), "500ms+-1ms");
 }
 

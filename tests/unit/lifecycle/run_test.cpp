@@ -26,10 +26,10 @@ Facts by_its_exit() {
   facts.exiting = true;
   return facts;
 }
-Conn stuck(Story& story) {
+Conn unclosed(Story& story) {
   return story.server(7).arrives(0ms).accepted(1ms).moves(Established, CloseWait, 1s);
 }
-Conn half_closed(Story& story) {
+Conn shut_down(Story& story) {
   return story.client(7)
       .establishes(0ms)
       .moves(Established, FinWait1, 1s, half_closed_by())
@@ -41,7 +41,7 @@ void exits(Story& story, Nanos at, std::uint32_t pid = kPid) {
 
 TEST(Run, CloseByTheRuntimeJustBeforeExitIsALeak) {
   Story story(for_run());
-  stuck(story).moves(CloseWait, LastAck, 3s, by_command());
+  unclosed(story).moves(CloseWait, LastAck, 3s, by_command());
   EXPECT_EQ(flags(story), "") << "the process may keep running";
   exits(story, 3040ms);
   EXPECT_EQ(flags(story), "CLOSE_WAIT by exit 2000ms");
@@ -51,7 +51,7 @@ TEST(Run, CloseByTheRuntimeJustBeforeExitIsALeak) {
 
 TEST(Run, CloseByTheProgramIsSlow) {
   Story story(for_run());
-  stuck(story).moves(CloseWait, LastAck, 3s, by_command());
+  unclosed(story).moves(CloseWait, LastAck, 3s, by_command());
   story.waits(3200ms);
   EXPECT_EQ(flags(story), "CLOSE_WAIT slow 2000ms");
   exits(story, 3300ms);
@@ -60,14 +60,14 @@ TEST(Run, CloseByTheProgramIsSlow) {
 
 TEST(Run, CloseByARunningProcessIsSlowAtTheEnd) {
   Story story(for_run());
-  stuck(story).moves(CloseWait, LastAck, 3s, by_command());
+  unclosed(story).moves(CloseWait, LastAck, 3s, by_command());
   story.finishes(3020ms);
   EXPECT_EQ(flags(story), "CLOSE_WAIT slow 2000ms");
 }
 
 TEST(Run, ExitOfAnotherProcessIsNoLeak) {
   Story story(for_run());
-  stuck(story).moves(CloseWait, LastAck, 3s, by_command());
+  unclosed(story).moves(CloseWait, LastAck, 3s, by_command());
   exits(story, 3020ms, kPid + 1);
   story.waits(3200ms);
   EXPECT_EQ(flags(story), "CLOSE_WAIT slow 2000ms");
@@ -77,14 +77,14 @@ TEST(Run, CloseAfterSendingIsSlow) {
   Story story(for_run());
   Facts facts = by_command();
   facts.sent = true;  // the answer
-  stuck(story).moves(CloseWait, LastAck, 3s, facts);
+  unclosed(story).moves(CloseWait, LastAck, 3s, facts);
   exits(story, 3s + 1ms);
   EXPECT_EQ(flags(story), "CLOSE_WAIT slow 2000ms");
 }
 
 TEST(Run, CloseWithinTheThresholdIsNotFlagged) {
   Story story(for_run());
-  stuck(story).moves(CloseWait, LastAck, 1900ms, by_command());
+  unclosed(story).moves(CloseWait, LastAck, 1900ms, by_command());
   exits(story, 1901ms);
   EXPECT_EQ(flags(story), "");
 }
@@ -92,7 +92,7 @@ TEST(Run, CloseWithinTheThresholdIsNotFlagged) {
 TEST(Run, HalfCloseIsALeakOverItsThresholdOnly) {
   const auto at = [](Nanos time) {
     Story story(for_run());
-    half_closed(story).moves(FinWait2, FinWait2, time, by_its_exit());
+    shut_down(story).moves(FinWait2, FinWait2, time, by_its_exit());
     return flags(story);
   };
   EXPECT_EQ(at(1900ms), "");
@@ -101,7 +101,7 @@ TEST(Run, HalfCloseIsALeakOverItsThresholdOnly) {
 
 TEST(Run, HalfCloseWithUnreadDataIsClosedByTheExitOfItsOwner) {
   Story story(for_run());
-  Conn client = half_closed(story);
+  Conn client = shut_down(story);
   exits(story, 3s);
   Facts facts{.shutdown = 3, .closing = true, .receive_queue = 7};
   client.moves(FinWait2, Closed, 3001ms, facts);
@@ -110,7 +110,7 @@ TEST(Run, HalfCloseWithUnreadDataIsClosedByTheExitOfItsOwner) {
 
 TEST(Run, EndByThePeerIsNotALeak) {
   Story story(for_run());
-  Conn client = half_closed(story);
+  Conn client = shut_down(story);
   is_answered(story, 2100ms, still_in(FinWait2));
   client.minisock_starts(TimeWait, 4s).moves(FinWait2, Closed, 4s, {.shutdown = 3});
   EXPECT_EQ(flags(story), "FIN_WAIT_2 raised 1100ms, FIN_WAIT_2 cleared 3000ms");
@@ -165,7 +165,7 @@ TEST(Run, DeadDescriptorClosedByTheProgramIsSlow) {
   Conn client = reset(story);
   DeadSocket found = held(story, client, 1s);
   found.holders[0].followed = true;
-  looks(story, 2100ms, {found});
+  walks(story, 2100ms, {found});
   story.on(released(story, 2500ms));
   story.waits(2700ms);
   EXPECT_EQ(flags(story), "CLOSED raised 1100ms, CLOSED cleared 1500ms, CLOSED slow 1500ms");
@@ -185,7 +185,7 @@ TEST(Run, DeadDescriptorReadUntilNowIsNotFlagged) {
 
 TEST(Run, SocketHeldByOthersOnlyIsNotFlagged) {
   Story story(for_run());
-  stuck(story);
+  unclosed(story);
   InquiryEvent answer = still_in(CloseWait);
   answer.holders = {held_by(99)};
   is_answered(story, 2100ms, answer);
@@ -193,13 +193,13 @@ TEST(Run, SocketHeldByOthersOnlyIsNotFlagged) {
 
   Story another(for_run());
   Conn client = reset(another);
-  looks(another, 2100ms, {held(another, client, 1s, 99)});
+  walks(another, 2100ms, {held(another, client, 1s, 99)});
   EXPECT_EQ(flags(another), "");
 }
 
 TEST(Run, SocketHeldByTheCommandIsFlagged) {
   Story story(for_run());
-  stuck(story);
+  unclosed(story);
   InquiryEvent answer = still_in(CloseWait);
   answer.holders = {held_by(99), held_by(kPid)};
   answer.holders[1].followed = true;
@@ -228,7 +228,7 @@ std::string longest(Story& story) {
 
 TEST(Run, KeepsTheLongestDwells) {
   Story story(for_run());
-  stuck(story).moves(CloseWait, LastAck, 1300ms, by_command());
+  unclosed(story).moves(CloseWait, LastAck, 1300ms, by_command());
   story.server(8)
       .arrives(0ms)
       .accepted(1ms)
@@ -241,7 +241,7 @@ TEST(Run, KeepsTheLongestDwells) {
 
 TEST(Run, LongestIncludesOpenSocketsButNoOrphansOrUnaccepted) {
   Story story(for_run());
-  stuck(story);
+  unclosed(story);
   story.server(8).arrives(0ms).moves(Established, CloseWait, 100ms);
   story.client(9)
       .establishes(0ms)
@@ -253,7 +253,7 @@ TEST(Run, LongestIncludesOpenSocketsButNoOrphansOrUnaccepted) {
 
 TEST(Run, LongestIsKeptByRunOnly) {
   Story story(flagging_by_default());
-  stuck(story).closes(CloseWait, 3s);
+  unclosed(story).closes(CloseWait, 3s);
   story.finishes(4s);
   EXPECT_TRUE(story.lifecycle().longest().empty());
 }

@@ -8,15 +8,11 @@ namespace {
 
 constexpr Nanos kStampWraps{std::int64_t{1'000'000} << 32U};  // 49.7 days after boot
 
-std::uint32_t stamp(const Story& story, Nanos at) {
-  return static_cast<std::uint32_t>(story.clock(at).count() / 1'000'000);
-}
-
 // Found at 0 s, expired at 50 s: the dwell of its state.
 std::string dwell_in(State substate, Found facts, std::optional<Nanos> stamped = std::nullopt,
                      Nanos began = kBegan) {
   Story story({}, {}, began);
-  if (stamped) facts.stamp_ms = stamp(story, *stamped);
+  if (stamped) facts.stamp_ms = story.stamp(*stamped);
   story.client(1).minisock_found(substate, 0ms, facts).minisock_expires(substate, 50s);
   return story.life(1).dwell(substate);
 }

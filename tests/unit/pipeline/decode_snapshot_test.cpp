@@ -12,11 +12,6 @@
 namespace tcpdwell {
 namespace {
 
-std::optional<Event> decoded(std::span<const std::byte> record) {
-  Event event;
-  return decode(record, event) ? std::optional(std::move(event)) : std::nullopt;
-}
-
 using namespace wire_bytes;
 
 tcpdwell_snapshot snapshot(std::uint8_t op = TCPDWELL_FULL) {
@@ -40,7 +35,7 @@ tcpdwell_snapshot snapshot(std::uint8_t op = TCPDWELL_FULL) {
   return raw;
 }
 
-SnapshotEvent decoded(const tcpdwell_snapshot& raw) {
+SnapshotEvent decoded_snapshot(const tcpdwell_snapshot& raw) {
   const auto event = decoded(bytes(raw));
   EXPECT_TRUE(event);
   return event ? std::get<SnapshotEvent>(*event) : SnapshotEvent{};
@@ -49,7 +44,7 @@ SnapshotEvent decoded(const tcpdwell_snapshot& raw) {
 TEST(DecodeSnapshot, FullSocket) {
   auto raw = snapshot();
   raw.flags = TCPDWELL_IS_ATTACHED;
-  const SnapshotEvent got = decoded(raw);
+  const SnapshotEvent got = decoded_snapshot(raw);
   EXPECT_EQ(got.at, Nanos{9'000'000'000});
   EXPECT_EQ(got.kind, SocketKind::Full);
   EXPECT_EQ(got.object, 0xffff'8880'0000'1000U);
@@ -69,23 +64,24 @@ TEST(DecodeSnapshot, FullSocket) {
 TEST(DecodeSnapshot, FlagsAreIndependent) {
   auto raw = snapshot();
   raw.flags = TCPDWELL_IS_DEAD;
-  EXPECT_TRUE(decoded(raw).dead);
-  EXPECT_FALSE(decoded(raw).attached || decoded(raw).timestamps);
+  EXPECT_TRUE(decoded_snapshot(raw).dead);
+  EXPECT_FALSE(decoded_snapshot(raw).attached || decoded_snapshot(raw).timestamps);
   raw.flags = TCPDWELL_TIMESTAMPS;
-  EXPECT_TRUE(decoded(raw).timestamps);
-  EXPECT_FALSE(decoded(raw).attached || decoded(raw).dead || decoded(raw).port_bound);
+  EXPECT_TRUE(decoded_snapshot(raw).timestamps);
+  EXPECT_FALSE(decoded_snapshot(raw).attached || decoded_snapshot(raw).dead ||
+               decoded_snapshot(raw).port_bound);
   raw.flags = TCPDWELL_PORT_BOUND;
-  EXPECT_TRUE(decoded(raw).port_bound);
-  EXPECT_FALSE(decoded(raw).timestamps || decoded(raw).dead);
+  EXPECT_TRUE(decoded_snapshot(raw).port_bound);
+  EXPECT_FALSE(decoded_snapshot(raw).timestamps || decoded_snapshot(raw).dead);
 }
 
 TEST(DecodeSnapshot, NeverIsNullopt) {
   auto raw = snapshot();
   raw.acked_ago = raw.sent_ago = TCPDWELL_NEVER;
   raw.received_ago = TCPDWELL_NEVER - 1;
-  EXPECT_EQ(decoded(raw).acked_ago, std::nullopt);
-  EXPECT_EQ(decoded(raw).sent_ago, std::nullopt);
-  EXPECT_EQ(decoded(raw).received_ago, TCPDWELL_NEVER - 1);
+  EXPECT_EQ(decoded_snapshot(raw).acked_ago, std::nullopt);
+  EXPECT_EQ(decoded_snapshot(raw).sent_ago, std::nullopt);
+  EXPECT_EQ(decoded_snapshot(raw).received_ago, TCPDWELL_NEVER - 1);
 }
 
 TEST(DecodeSnapshot, Minisock) {
@@ -93,7 +89,7 @@ TEST(DecodeSnapshot, Minisock) {
   raw.state = 6;
   raw.left_jiffies = -2;
   raw.entry_stamp_ms = 0xffff'ffff;
-  const SnapshotEvent got = decoded(raw);
+  const SnapshotEvent got = decoded_snapshot(raw);
   EXPECT_EQ(got.kind, SocketKind::Minisock);
   EXPECT_EQ(got.state, State::TimeWait);
   EXPECT_EQ(got.left_jiffies, -2);
@@ -104,7 +100,7 @@ TEST(DecodeSnapshot, RequestSock) {
   auto raw = snapshot(TCPDWELL_REQUEST_SOCK);
   raw.state = 12;  // TCP_NEW_SYN_RECV
   raw.syn_ns = 8'000'000'000;
-  const SnapshotEvent got = decoded(raw);
+  const SnapshotEvent got = decoded_snapshot(raw);
   EXPECT_EQ(got.kind, SocketKind::Request);
   EXPECT_EQ(got.state, State::SynReceived);
   EXPECT_EQ(got.syn_at, Nanos{8'000'000'000});
@@ -154,7 +150,9 @@ TEST(DecodeSnapshot, StampFlagsAreIndependent) {
   EXPECT_FALSE(stamps_of(raw).usec_ts || stamps_of(raw).quickack_route);
 }
 
-TEST(DecodeSnapshot, OlderVersionHasNoStamps) { EXPECT_FALSE(decoded(snapshot()).stamps.known); }
+TEST(DecodeSnapshot, OlderVersionHasNoStamps) {
+  EXPECT_FALSE(decoded_snapshot(snapshot()).stamps.known);
+}
 
 TEST(DecodeSnapshot, RejectsMissingOrInvalidStamps) {
   const auto whole = with_stamps();

@@ -25,11 +25,6 @@ inline constexpr std::size_t kFirstSize<GrownRecord> = 12;
 
 namespace {
 
-std::optional<Event> decoded(std::span<const std::byte> record) {
-  Event event;
-  return decode(record, event) ? std::optional(std::move(event)) : std::nullopt;
-}
-
 using namespace wire_bytes;
 
 tcpdwell_transition_end transition() {

@@ -48,11 +48,11 @@ TEST_F(RecordingReplay, DeadSocketsEqualTheRun) {
   LoggedRun run({.path = path_});
   std::vector<std::uint64_t> many(40);
   std::iota(many.begin(), many.end(), 100);  // enough to show that the order of clearing is stable
-  run.looks({10, 11, 12});
+  run.walks({10, 11, 12});
   run.wait(5s);
-  run.looks(many);
+  run.walks(many);
   run.wait(5s);
-  run.looks({10});
+  run.walks({10});
   run.wait(1s);
   const std::string printed = run.finish();
   EXPECT_EQ(count(printed, R"("event":"raised","flag":"CLOSED")"), 44U) << printed;

@@ -13,7 +13,7 @@ using namespace samples;
 
 using namespace std::string_literals;
 
-std::string json(std::string_view bytes) {
+std::string escaped(std::string_view bytes) {
   std::string out(json_string_room(bytes), '#');
   out.resize(static_cast<std::size_t>(write_json_string(out.data(), bytes) - out.data()));
   return out;
@@ -28,10 +28,10 @@ std::string printable(std::string_view bytes) {
 const std::string kBad = "\xef\xbf\xbd";  // U+FFFD
 
 TEST(JsonString, KeepsHarmlessText) {
-  EXPECT_EQ(json(""), R"("")");
-  EXPECT_EQ(json("nginx: worker"), R"("nginx: worker")");
-  EXPECT_EQ(json("/a/b</script>"), R"("/a/b</script>")");
-  EXPECT_EQ(json("h\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
+  EXPECT_EQ(escaped(""), R"("")");
+  EXPECT_EQ(escaped("nginx: worker"), R"("nginx: worker")");
+  EXPECT_EQ(escaped("/a/b</script>"), R"("/a/b</script>")");
+  EXPECT_EQ(escaped("h\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
             "\"h\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
 }
 
@@ -39,28 +39,28 @@ TEST(JsonString, KeepsHarmlessText) {
 TEST(JsonString, EscapesAByteAtAnyPosition) {
   for (unsigned byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
-    const std::string alone = json(std::string(1, c));
+    const std::string alone = escaped(std::string(1, c));
     for (std::size_t at = 0; at < 17; ++at) {
       std::string text = "abcdefghijklmnopq";
       text[at] = c;
       std::string expected = '"' + text + '"';
       expected.replace(1 + at, 1, alone, 1, alone.size() - 2);
-      ASSERT_EQ(json(text), expected) << "byte " << byte << " at " << at;
+      ASSERT_EQ(escaped(text), expected) << "byte " << byte << " at " << at;
     }
   }
 }
 
 TEST(JsonString, QuotesAndBackslashesAreEscaped) {
-  EXPECT_EQ(json(R"(a"b\c)"), R"("a\"b\\c")");
-  EXPECT_EQ(json(R"(\)"), R"("\\")") << "it must not eat the closing quote";
+  EXPECT_EQ(escaped(R"(a"b\c)"), R"("a\"b\\c")");
+  EXPECT_EQ(escaped(R"(\)"), R"("\\")") << "it must not eat the closing quote";
 }
 
 TEST(JsonString, ControlCharactersAreEscaped) {
-  EXPECT_EQ(json("\n\t\r\x1b[31m"), R"("\u000a\u0009\u000d\u001b[31m")");
-  EXPECT_EQ(json("a\0b"s), R"("a\u0000b")");
-  EXPECT_EQ(json("\x7f"), R"("\u007f")");
-  EXPECT_EQ(json("\xc2\x9b"
-                 "2J"),
+  EXPECT_EQ(escaped("\n\t\r\x1b[31m"), R"("\u000a\u0009\u000d\u001b[31m")");
+  EXPECT_EQ(escaped("a\0b"s), R"("a\u0000b")");
+  EXPECT_EQ(escaped("\x7f"), R"("\u007f")");
+  EXPECT_EQ(escaped("\xc2\x9b"
+                    "2J"),
             R"("\u009b2J")")
       << "CSI of C1: a terminal obeys it as it does ESC [";
 }
@@ -92,13 +92,13 @@ TEST(JsonString, ReplacesInvalidUtf8) {
   for (const auto& [what, bytes, units] : kNotUtf8) {
     std::string wanted = "\"a";
     for (std::size_t i = 0; i < units; ++i) wanted += kBad;
-    EXPECT_EQ(json('a' + bytes), wanted + '"') << what << ", at the end";
-    EXPECT_EQ(json('a' + bytes + 'b'), wanted + "b\"") << what << ": what follows it is kept";
+    EXPECT_EQ(escaped('a' + bytes), wanted + '"') << what << ", at the end";
+    EXPECT_EQ(escaped('a' + bytes + 'b'), wanted + "b\"") << what << ": what follows it is kept";
   }
 }
 
 TEST(JsonString, ATruncatedSequenceDoesNotSwallowAQuote) {
-  EXPECT_EQ(json("\xe2\"x"), "\"" + kBad + "\\\"x\"");
+  EXPECT_EQ(escaped("\xe2\"x"), "\"" + kBad + "\\\"x\"");
 }
 
 TEST(Printable, KeepsHarmlessText) {
@@ -137,7 +137,7 @@ TEST(Escape, NoPairOfBytesGetsThrough) {
     for (unsigned b = 0; b < 256; ++b) {
       const std::string bytes = {'x', static_cast<char>(a), static_cast<char>(b)};
       ASSERT_EQ(hostile_byte(printable(bytes)), "") << a << ' ' << b;
-      const std::string text = json(bytes);
+      const std::string text = escaped(bytes);
       ASSERT_EQ(hostile_byte(text), "") << a << ' ' << b;
       std::size_t quotes = 0;
       for (std::size_t i = 0; i < text.size(); ++i) {
@@ -170,10 +170,10 @@ TEST(Escape, WhatMisleadsIsShownInTextAndEscapedInJson) {
   for (const std::uint32_t code : kMisleading) {
     const std::string bytes = utf8(code);
     EXPECT_EQ(printable(bytes).size(), 4 * bytes.size()) << std::hex << code;
-    EXPECT_EQ(json(bytes).size(), code < 0x10000 ? 8U : 14U) << std::hex << code;
+    EXPECT_EQ(escaped(bytes).size(), code < 0x10000 ? 8U : 14U) << std::hex << code;
   }
-  EXPECT_EQ(json("\xe2\x80\xae"), R"("\u202e")");
-  EXPECT_EQ(json("\xf3\xa0\x81\x81"), R"("\udb40\udc41")") << "U+E0041 as two units";
+  EXPECT_EQ(escaped("\xe2\x80\xae"), R"("\u202e")");
+  EXPECT_EQ(escaped("\xf3\xa0\x81\x81"), R"("\udb40\udc41")") << "U+E0041 as two units";
 }
 
 TEST(Escape, TheirNeighboursStay) {

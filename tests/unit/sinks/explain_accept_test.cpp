@@ -5,10 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sinks/explain.h"
 #include "sinks/leak_report.h"
 #include "sinks/ndjson_sink.h"
-#include "support/flags.h"
+#include "support/sentences.h"
 
 namespace tcpdwell {
 namespace {
@@ -30,8 +29,6 @@ FlagRecord queued(std::uint16_t peer_port = 50000, State state = State::Establis
   flag.queue = AcceptQueue{.listener = 77, .length = 3, .backlog = 2, .should_accept = {8, 9}};
   return flag;
 }
-
-std::string what(const FlagRecord& flag) { return explain(group_of(flag)).what; }
 
 TEST(ExplainAccept, OneConnection) {
   EXPECT_EQ(what(queued()),

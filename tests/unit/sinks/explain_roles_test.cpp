@@ -4,8 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sinks/explain.h"
-#include "support/flags.h"
+#include "support/sentences.h"
 
 namespace tcpdwell {
 namespace {
@@ -15,11 +14,6 @@ using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
-
-std::string what(const FlagRecord& flag) { return explain(group_of(flag)).what; }
-std::string next(const FlagRecord& flag, const Surroundings* here = nullptr) {
-  return explain(group_of(flag), true, here).next;
-}
 
 ProcessFacts facts(std::uint32_t pid, char state = 'S', Runtime runtime = Runtime::Native) {
   return {.pid = pid, .state = state, .parent = 100, .live_thread = pid, .runtime = runtime};

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/flags.h"
+#include "support/sentences.h"
 
 namespace tcpdwell {
 namespace {
@@ -13,9 +13,6 @@ namespace {
 using namespace samples;
 using testing::HasSubstr;
 using testing::Not;
-
-std::string what(const FlagRecord& flag) { return explain(group_of(flag)).what; }
-std::string next(const FlagRecord& flag) { return explain(group_of(flag)).next; }
 
 LeakGroup twelve(FlagRecord flag) {
   std::vector<FlagRecord> flags(12, flag);

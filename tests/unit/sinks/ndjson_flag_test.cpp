@@ -5,21 +5,14 @@
 
 #include <cerrno>
 
-#include "sinks/ndjson_sink.h"
 #include "support/flags.h"
+#include "support/json_text.h"
 
 namespace tcpdwell {
 namespace {
 
 using namespace samples;
 using testing::HasSubstr;
-
-std::string json(const Record& record) {
-  JsonLine line;
-  write_json(line, record);
-  EXPECT_TRUE(line.text().ends_with('\n'));
-  return std::string(line.text().substr(0, line.text().size() - 1));
-}
 
 constexpr std::string_view kHead =
     R"({"type":"flag","time":"2026-01-02T03:04:05.006007008Z","mono_ns":123456789,)"
@@ -35,7 +28,7 @@ TEST(NdjsonFlag, Raised) {
   flag.unsent_bytes = 0;
   flag.holders.push_back(holder(4712, "worker", 10));
   EXPECT_EQ(
-      json(flag),
+      line_of(flag),
       std::string(kHead) +
           R"("event":"raised","flag":"CLOSE_WAIT","state":"CLOSE_WAIT","threshold_ns":60000000000,)"
           R"("dwell_ns":130000000000,"error_ns":4000000,"at_most_ns":null,"cause":"data_unread",)"
@@ -47,7 +40,7 @@ TEST(NdjsonFlag, Raised) {
 
 TEST(NdjsonFlag, Cleared) {
   EXPECT_EQ(
-      json(cleared(stuck_server(), 140s)),
+      line_of(cleared(stuck_server(), 140s)),
       std::string(kHead) +
           R"("event":"cleared","flag":"CLOSE_WAIT","state":"CLOSE_WAIT","threshold_ns":60000000000,)"
           R"("dwell_ns":140000000000,"error_ns":0,"at_most_ns":null,"cause":"eof_read","unread_bytes":null,)"
@@ -59,7 +52,7 @@ TEST(NdjsonFlag, UnknownFieldsAreNull) {
   FlagRecord flag{.when = kWhen, .socket = {}};
   flag.state = State::SynReceived;
   flag.dwell.error.reset();
-  const std::string line = json(flag);
+  const std::string line = line_of(flag);
   for (const char* part : {R"("cookie":null)", R"("owner":null)", R"("cgroup":null)",
                            R"("state":"SYN_RECEIVED")", R"("error_ns":null)", R"("cause":null)",
                            R"("unread_bytes":null)", R"("unsent_bytes":null)", R"("holders":[])"})
@@ -68,12 +61,12 @@ TEST(NdjsonFlag, UnknownFieldsAreNull) {
 
 TEST(NdjsonFlag, TheExitOfItsProcess) {
   FlagRecord flag = by_exit(stuck_server(), 1s);
-  EXPECT_THAT(json(flag), HasSubstr(R"("by_exit":true,"before_exit_ns":null,"slow":false})"));
+  EXPECT_THAT(line_of(flag), HasSubstr(R"("by_exit":true,"before_exit_ns":null,"slow":false})"));
   flag.before_exit = 3ms;
-  EXPECT_THAT(json(flag), HasSubstr(R"("by_exit":true,"before_exit_ns":3000000,)"));
+  EXPECT_THAT(line_of(flag), HasSubstr(R"("by_exit":true,"before_exit_ns":3000000,)"));
   flag = stuck_server();
   flag.slow = true;
-  EXPECT_TRUE(json(flag).ends_with(R"("slow":true})"));
+  EXPECT_TRUE(line_of(flag).ends_with(R"("slow":true})"));
 }
 
 TEST(NdjsonFlag, HowAConnectionEnded) {
@@ -81,11 +74,11 @@ TEST(NdjsonFlag, HowAConnectionEnded) {
   flag.state = State::Closed;
   flag.ended = Ended::ResetReceived;
   flag.pending_error = ECONNRESET;
-  EXPECT_THAT(json(flag), HasSubstr(R"("flag":"CLOSED","state":"CLOSED")"));
-  EXPECT_THAT(json(flag), HasSubstr(R"("ended":"reset_received","pending_error":"ECONNRESET")"));
+  EXPECT_THAT(line_of(flag), HasSubstr(R"("flag":"CLOSED","state":"CLOSED")"));
+  EXPECT_THAT(line_of(flag), HasSubstr(R"("ended":"reset_received","pending_error":"ECONNRESET")"));
   flag.ended = Ended::Unknown;
   flag.pending_error = 0;
-  EXPECT_THAT(json(flag), HasSubstr(R"("ended":null,"pending_error":null)"));
+  EXPECT_THAT(line_of(flag), HasSubstr(R"("ended":null,"pending_error":null)"));
 }
 
 TEST(NdjsonFlag, EveryCauseHasItsName) {
@@ -98,7 +91,8 @@ TEST(NdjsonFlag, EveryCauseHasItsName) {
                                       {Cause::Orphaned, "orphaned"},
                                       {Cause::NotClosed, "not_closed"},
                                       {Cause::ConnectFailed, "connect_failed"}})
-    EXPECT_THAT(json(stuck_server(cause)), HasSubstr(std::string(R"("cause":")") + wanted + '"'));
+    EXPECT_THAT(line_of(stuck_server(cause)),
+                HasSubstr(std::string(R"("cause":")") + wanted + '"'));
 }
 
 TEST(NdjsonFlag, HostileNamesStayInTheirStrings) {
@@ -106,7 +100,7 @@ TEST(NdjsonFlag, HostileNamesStayInTheirStrings) {
     FlagRecord flag = stuck_server();
     flag.socket.cgroup = comm;
     flag.holders = {holder(1, comm, 3), holder(2, "a\",\"b", 4)};
-    const std::string line = json(flag);
+    const std::string line = line_of(flag);
     EXPECT_EQ(hostile_byte(line), "") << line;
     EXPECT_THAT(line, HasSubstr(R"({"pid":2,"fd":4,"comm":"a\",\"b","state":null}],)"));
   }

@@ -4,19 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include "support/json_text.h"
 #include "support/records.h"
 
 namespace tcpdwell {
 namespace {
 
 using namespace samples;
-
-std::string json(const Record& record) {
-  JsonLine line;
-  write_json(line, record);
-  EXPECT_TRUE(line.text().ends_with('\n'));
-  return std::string(line.text().substr(0, line.text().size() - 1));
-}
 
 #define TIMES R"("time":"2026-01-02T03:04:05.006007008Z","mono_ns":123456789)"
 #define CURL                                                                            \
@@ -33,7 +27,7 @@ TEST(Ndjson, Start) {
                            .hz = 250,
                            .thresholds = {{"CLOSE_WAIT", 60s}, {"FIN_WAIT_2", 250ms}},
                            .sees = {{"time_wait", "exact"}, {"accept_owner", "no"}}};
-  EXPECT_EQ(json(record),
+  EXPECT_EQ(line_of(record),
             R"({"type":"start",)" TIMES
             R"(,"schema":1,"version":"1.2.3","kernel":"6.1.0-13-amd64",)"
             R"("host":"web\"1","hz":250,"thresholds_ns":{"CLOSE_WAIT":60000000000,)"
@@ -41,27 +35,27 @@ TEST(Ndjson, Start) {
 }
 
 TEST(Ndjson, StartWithoutThresholdsHasEmptyObjects) {
-  EXPECT_EQ(json(StartRecord{.when = kWhen}),
+  EXPECT_EQ(line_of(StartRecord{.when = kWhen}),
             R"({"type":"start",)" TIMES R"(,"schema":1,"version":"","kernel":"","host":"","hz":0,)"
             R"("thresholds_ns":{},"sees":{}})");
 }
 
 TEST(Ndjson, Transition) {
-  EXPECT_EQ(json(transition(State::FinWait2, State::TimeWait, Dwell{4507ms}, Why::Fin)),
+  EXPECT_EQ(line_of(transition(State::FinWait2, State::TimeWait, Dwell{4507ms}, Why::Fin)),
             R"({"type":"transition",)" TIMES "," CURL
             R"(,"from":"FIN_WAIT_2","to":"TIME_WAIT","dwell_ns":4507000000,"error_ns":0,)"
             R"("why":"fin"})");
 }
 
 TEST(Ndjson, TheFirstTransitionHasNoDwell) {
-  EXPECT_EQ(json(transition(State::Closed, State::SynSent, std::nullopt)),
+  EXPECT_EQ(line_of(transition(State::Closed, State::SynSent, std::nullopt)),
             R"({"type":"transition",)" TIMES "," CURL
             R"(,"from":"CLOSED","to":"SYN_SENT","dwell_ns":null,"error_ns":0,"why":null})");
 }
 
 TEST(Ndjson, LowerBoundHasNullError) {
   const std::string line =
-      json(transition(State::Established, State::CloseWait, Dwell{1s, std::nullopt}));
+      line_of(transition(State::Established, State::CloseWait, Dwell{1s, std::nullopt}));
   EXPECT_NE(line.find(R"("dwell_ns":1000000000,"error_ns":null,)"), std::string::npos) << line;
 }
 
@@ -71,7 +65,7 @@ TEST(Ndjson, RequestHasNoCookieAndNoOwner) {
   record.socket.cookie = 0;
   record.socket.owner.reset();
   record.socket.cgroup = {};
-  EXPECT_EQ(json(record),
+  EXPECT_EQ(line_of(record),
             R"({"type":"transition",)" TIMES R"(,"cookie":null,"life":0,"netns":4026531840,)"
             R"("family":"ipv6","local":{"addr":"2001:db8::1","port":443},)"
             R"("remote":{"addr":"2001:db8::2","port":50000},"role":"server","owner":null,)"
@@ -94,7 +88,7 @@ TEST(Ndjson, Connection) {
       .bytes_sent = 77, .bytes_received = 1'000'000'000'000, .retransmits = 2, .srtt_us = 125};
   std::string socket = CURL;
   socket.replace(socket.find(R"("life":0)"), 8, R"("life":3)");
-  EXPECT_EQ(json(record),
+  EXPECT_EQ(line_of(record),
             R"({"type":"connection",)" TIMES "," + socket +
                 R"(,"dwell":{"SYN_SENT":96000,"ESTABLISHED":50000000,"TIME_WAIT":60000000000},)"
                 R"("error_ns":{"ESTABLISHED":null,"TIME_WAIT":4000000},)"
@@ -105,7 +99,7 @@ TEST(Ndjson, Connection) {
 }
 
 TEST(Ndjson, ConnectionWithUnknownFields) {
-  EXPECT_EQ(json(ConnectionRecord{.when = kWhen, .socket = ipv4_client()}),
+  EXPECT_EQ(line_of(ConnectionRecord{.when = kWhen, .socket = ipv4_client()}),
             R"({"type":"connection",)" TIMES "," CURL
             R"(,"dwell":{},"error_ns":{},"closer":null,"opened_by":"unknown",)"
             R"("closed_by":"unknown","ended":"unknown","time_wait_ended":null,"bytes_sent":null,)"
@@ -115,7 +109,7 @@ TEST(Ndjson, ConnectionWithUnknownFields) {
 TEST(Ndjson, DwellNeverHasTheKeyClosed) {
   ConnectionRecord record{.when = kWhen, .socket = ipv4_client()};
   for (auto& dwell : record.dwell) dwell = Dwell{1ns, 1ns};
-  const std::string line = json(record);
+  const std::string line = line_of(record);
   EXPECT_EQ(line.find("\"CLOSED\":"), std::string::npos) << line;
   EXPECT_NE(line.find(R"("dwell":{"LISTEN":1,"SYN_SENT":1,"SYN_RECEIVED":1,"ESTABLISHED":1,)"
                       R"("FIN_WAIT_1":1,"FIN_WAIT_2":1,"CLOSE_WAIT":1,"CLOSING":1,"LAST_ACK":1,)"
@@ -127,7 +121,7 @@ TEST(Ndjson, DwellNeverHasTheKeyClosed) {
 TEST(Ndjson, SrttWithoutASampleIsNull) {
   ConnectionRecord record{.when = kWhen, .socket = ipv4_client()};
   record.tally = Tally{};
-  EXPECT_TRUE(json(record).ends_with(
+  EXPECT_TRUE(line_of(record).ends_with(
       R"("bytes_sent":0,"bytes_received":0,"retransmits":0,"srtt_us":null})"));
 }
 
@@ -138,9 +132,9 @@ TEST(Ndjson, Lost) {
                           .transitions = 3,
                           .at_most = 9,
                           .resynced = 1};
-  EXPECT_EQ(json(record), R"({"type":"lost",)" TIMES
-                          R"(,"events":5,"transitions":3,"cause":"recursion","at_most":9,)"
-                          R"("resynced":1})");
+  EXPECT_EQ(line_of(record), R"({"type":"lost",)" TIMES
+                             R"(,"events":5,"transitions":3,"cause":"recursion","at_most":9,)"
+                             R"("resynced":1})");
 }
 
 TEST(Ndjson, End) {
@@ -157,11 +151,11 @@ TEST(Ndjson, End) {
                          .mptcp_not_judged = 10,
                          .output_dropped = 7,
                          .elapsed = 2'000'050'999ns};
-  EXPECT_EQ(json(record), R"({"type":"end",)" TIMES
-                          R"(,"events":10,"transitions":8,"lost":2,"transitions_lost":1,)"
-                          R"("connections":4,"open":3,"flags_raised":0,"flags_open":0,)"
-                          R"("seconds":2.000050,"evicted":6,"unseen":8,"corrected":9,)"
-                          R"("mptcp_not_judged":10,"output_dropped":7})");
+  EXPECT_EQ(line_of(record), R"({"type":"end",)" TIMES
+                             R"(,"events":10,"transitions":8,"lost":2,"transitions_lost":1,)"
+                             R"("connections":4,"open":3,"flags_raised":0,"flags_open":0,)"
+                             R"("seconds":2.000050,"evicted":6,"unseen":8,"corrected":9,)"
+                             R"("mptcp_not_judged":10,"output_dropped":7})");
 }
 
 TEST(Ndjson, LargeNumbersKeepAllDigits) {
@@ -169,7 +163,7 @@ TEST(Ndjson, LargeNumbersKeepAllDigits) {
   record.socket.cookie = UINT64_MAX;
   record.socket.flow.netns = UINT32_MAX;
   record.socket.flow.local.port = 65535;
-  const std::string line = json(record);
+  const std::string line = line_of(record);
   for (const char* part : {R"("cookie":"ffffffffffffffff")", R"("netns":4294967295)",
                            R"("port":65535)", R"("dwell_ns":9223372036854775807)"})
     EXPECT_NE(line.find(part), std::string::npos) << part << " in " << line;
@@ -178,14 +172,14 @@ TEST(Ndjson, LargeNumbersKeepAllDigits) {
 TEST(Ndjson, AProcessOutsideTheTracersPidNamespaceHasNoPid) {
   TransitionRecord record = transition(State::Closed, State::SynSent, std::nullopt);
   record.socket.owner = owner_of(0, "x");
-  EXPECT_NE(json(record).find(R"("owner":{"pid":null,"comm":"x",)"), std::string::npos);
+  EXPECT_NE(line_of(record).find(R"("owner":{"pid":null,"comm":"x",)"), std::string::npos);
 }
 
 TEST(Ndjson, HostileNamesStayInTheirStrings) {
   TransitionRecord record = transition(State::Closed, State::SynSent, std::nullopt);
   record.socket.owner = owner_of(1, "a\",\"x\":\n\xff\x1b[");
   record.socket.cgroup = "/\"\\\n\xc2\x9b";
-  const std::string line = json(record);
+  const std::string line = line_of(record);
   EXPECT_EQ(hostile_byte(line), "");
   EXPECT_NE(line.find("\"comm\":\"a\\\",\\\"x\\\":\\u000a\xef\xbf\xbd\\u001b[\","),
             std::string::npos)
@@ -200,7 +194,7 @@ TEST(Ndjson, CachedSecondIsUpdated) {
         {1'767'323'046'000'000'000ns, "2026-01-02T03:04:06.000000000Z"},
         {1'767'323'045'000'000'001ns, "2026-01-02T03:04:05.000000001Z"}}) {
     record.when.unix_time = unix_time;
-    EXPECT_NE(json(record).find(wanted), std::string::npos) << "dated back, too: " << wanted;
+    EXPECT_NE(line_of(record).find(wanted), std::string::npos) << "dated back, too: " << wanted;
   }
 }
 
@@ -225,12 +219,12 @@ TEST(Ndjson, EndOfLeaksHasWatchedStates) {
   end.watched = {
       {.state = State::FinWait2, .threshold = 60s},
       {.state = State::CloseWait, .threshold = 30s, .sockets = 12, .oldest = 3s, .unknown_age = 1}};
-  EXPECT_NE(json(end).find(
+  EXPECT_NE(line_of(end).find(
                 R"(,"watched":[{"flag":"FIN_WAIT_2","threshold_ns":60000000000,"sockets":0,)"
                 R"("oldest_ns":0,"unknown_age":0},{"flag":"CLOSE_WAIT","threshold_ns":30000000000,)"
                 R"("sockets":12,"oldest_ns":3000000000,"unknown_age":1}]})"),
             std::string::npos)
-      << json(end);
+      << line_of(end);
 }
 
 TEST(Ndjson, TheLongestEndHasRoom) {
@@ -240,7 +234,7 @@ TEST(Ndjson, TheLongestEndHasRoom) {
                                             .sockets = UINT64_MAX,
                                             .oldest = Nanos{INT64_MAX},
                                             .unknown_age = UINT64_MAX});
-  EXPECT_EQ(json(end).back(), '}');
+  EXPECT_EQ(line_of(end).back(), '}');
 }
 
 TEST(Ndjson, OnlyOneKind) {

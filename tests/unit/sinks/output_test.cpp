@@ -50,7 +50,7 @@ std::size_t lines_in(const std::string& text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
-const std::string kLine = std::string(99, 'x') + '\n';
+const std::string kFullLine = std::string(99, 'x') + '\n';
 
 class OutputPipe : public testing::Test {
  protected:
@@ -62,10 +62,10 @@ TEST_F(OutputPipe, WhoseReaderIsGoneIsClosedNotAnError) {
   Pipe pipe;
   Output output(pipe.writer.get());
   pipe.reader.reset();
-  output.write(kLine);
+  output.write(kFullLine);
   EXPECT_EQ(output.flush_through(), Status::Closed);
   EXPECT_FALSE(output.error());
-  output.write(kLine);
+  output.write(kFullLine);
   EXPECT_EQ(output.finish(), Status::Closed);
   EXPECT_EQ(output.dropped_lines(), 0U) << "nobody is left to miss a line";
 }
@@ -77,7 +77,7 @@ TEST_F(OutputPipe, WhoseReaderStallsNeverBlocksAndCostsWholeLines) {
   const auto began = std::chrono::steady_clock::now();
   constexpr std::size_t kWritten = 5'000;
   for (std::size_t i = 0; i < kWritten; ++i) {
-    output.write(kLine);
+    output.write(kFullLine);
     EXPECT_EQ(output.flush(), Status::Ok);
   }
   EXPECT_LT(std::chrono::steady_clock::now() - began, 10s);
@@ -91,13 +91,13 @@ TEST_F(OutputPipe, WhoseReaderStallsNeverBlocksAndCostsWholeLines) {
   reader.join();
   EXPECT_TRUE(text.ends_with("\nend\n")) << "the last line is taken with a full backlog, too";
   EXPECT_EQ(lines_in(text) - 1 + output.dropped_lines(), kWritten);
-  EXPECT_EQ(text.size(), (lines_in(text) - 1) * kLine.size() + 4) << "a line was cut";
+  EXPECT_EQ(text.size(), (lines_in(text) - 1) * kFullLine.size() + 4) << "a line was cut";
 }
 
 TEST_F(OutputPipe, ThatNobodyReadsIsGivenUpWithACount) {
   Pipe pipe;
   Output output(pipe.writer.get(), 200'000);
-  for (int i = 0; i < 2'000; ++i) output.write(kLine);
+  for (int i = 0; i < 2'000; ++i) output.write(kFullLine);
   const auto began = std::chrono::steady_clock::now();
   EXPECT_EQ(output.finish(), Status::Ok);
   EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
@@ -110,7 +110,7 @@ TEST_F(OutputPipe, ThatNobodyReadsIsGivenUpWithACount) {
 TEST_F(OutputPipe, WhoseReaderTricklesIsGivenUpAfterFiveSeconds) {
   Pipe pipe;
   Output output(pipe.writer.get());
-  for (int i = 0; i < 20'000; ++i) output.write(kLine);
+  for (int i = 0; i < 20'000; ++i) output.write(kFullLine);
   std::atomic<bool> over = false;
   std::size_t read = 0;
   std::thread reader([&] {  // 4 KiB every 20 ms: the 2 MB would take it 10 s
@@ -134,15 +134,15 @@ TEST_F(OutputPipe, ThatIsNonblockingForOthersIsWaitedForAllTheSame) {
   Pipe pipe;
   ::fcntl(pipe.writer.get(), F_SETFL, O_NONBLOCK);
   Output output(pipe.writer.get());
-  constexpr std::size_t kLines = 50'000;
-  for (std::size_t i = 0; i < kLines; ++i) output.write(kLine);
+  constexpr std::size_t kFullLines = 50'000;
+  for (std::size_t i = 0; i < kFullLines; ++i) output.write(kFullLine);
   output.flush();
   std::string text;
   std::thread reader([&] { text = read_all(pipe.reader.get()); });
   EXPECT_EQ(output.finish(), Status::Ok);
   pipe.writer.reset();
   reader.join();
-  EXPECT_EQ(lines_in(text), kLines);
+  EXPECT_EQ(lines_in(text), kFullLines);
   EXPECT_EQ(output.dropped_lines(), 0U);
 }
 
@@ -176,7 +176,7 @@ TEST_F(OutputSocket, GetsAllInOrder) {
 TEST_F(OutputSocket, WhoseReaderStallsIsGivenUpWithACount) {
   Output output(writer_.get(), 1U << 20U);
   for (int i = 0; i < 20'000; ++i) {
-    output.write(kLine);
+    output.write(kFullLine);
     if (i % 1'000 == 0) output.flush();
   }
   EXPECT_GT(output.dropped_lines(), 0U);
@@ -188,7 +188,7 @@ TEST_F(OutputSocket, WhoseReaderStallsIsGivenUpWithACount) {
 TEST_F(OutputSocket, WhoseReaderIsGoneIsClosedNotAnError) {
   Output output(writer_.get());
   reader_.reset();
-  output.write(kLine);
+  output.write(kFullLine);
   EXPECT_EQ(output.flush_through(), Status::Closed);
   EXPECT_FALSE(output.error());
 }
@@ -207,12 +207,12 @@ TEST_F(OutputSocket, OfTcpWhoseReaderIsGoneIsClosedNotAnError) {
   ASSERT_EQ(::connect(writer.get(), where, size), 0);
   UniqueFd reader(::accept(listener.get(), nullptr, nullptr));
   Output output(writer.get());
-  output.write(kLine);
+  output.write(kFullLine);
   EXPECT_EQ(output.flush_through(), Status::Ok);
   reader.reset();  // it leaves that line unread: an RST
   Status status = Status::Ok;
   for (int i = 0; i < 1'000 && status == Status::Ok; ++i) {
-    output.write(kLine);
+    output.write(kFullLine);
     status = output.flush_through();
   }
   EXPECT_EQ(status, Status::Closed) << "ECONNRESET";
@@ -222,7 +222,7 @@ TEST_F(OutputSocket, OfTcpWhoseReaderIsGoneIsClosedNotAnError) {
 TEST_F(OutputPipe, OfStdoutIsNotMadeNonblocking) {
   Pipe pipe;
   Output output(pipe.writer.get());
-  output.write(kLine);
+  output.write(kFullLine);
   output.flush();
   EXPECT_EQ(::fcntl(pipe.writer.get(), F_GETFL) & O_NONBLOCK, 0)
       << "the flag would be that of the shell and of all who share the pipe";
@@ -256,7 +256,7 @@ TEST_F(OutputPipe, AFifoTakesALargeBlockAtOnce) {
   const UniqueFd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   auto output = Output::open(path);
   ASSERT_TRUE(output);
-  for (int i = 0; i < 9'000; ++i) output->write(kLine);
+  for (int i = 0; i < 9'000; ++i) output->write(kFullLine);
   EXPECT_EQ(output->flush(), Status::Ok);
   EXPECT_TRUE(output->wait(0, 60s)) << "900 kB, which nobody has begun to read";
 }
@@ -284,7 +284,7 @@ TEST_F(OutputPipe, AFifoThatStallsDoesNotKeepWhatIsForTheFileInItsPlace) {
   const UniqueFd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   auto output = Output::open(path);
   ASSERT_TRUE(output);
-  for (int i = 0; i < 30'000; ++i) output->write(kLine);
+  for (int i = 0; i < 30'000; ++i) output->write(kFullLine);
   output->flush();
   std::filesystem::remove(path);
   const auto began = std::chrono::steady_clock::now();
@@ -307,7 +307,7 @@ TEST(OutputTerminal, ThatStallsDoesNotBlock) {
   Output output(slave, 100'000);
   EXPECT_TRUE(output.is_terminal());
   for (int i = 0; i < 10'000; ++i) {
-    output.write(kLine);
+    output.write(kFullLine);
     output.flush();
   }
   EXPECT_GT(output.dropped_lines(), 0U);
@@ -324,7 +324,7 @@ TEST(OutputTerminal, ShowsAllToWhoeverReads) {
   Output output(slave);
   std::string text;
   std::thread reader([&] { text = read_all(master); });  // ends with EIO
-  for (int i = 0; i < 20'000; ++i) output.write(kLine);
+  for (int i = 0; i < 20'000; ++i) output.write(kFullLine);
   EXPECT_EQ(output.finish(), Status::Ok);
   owns_slave.reset();
   reader.join();
@@ -335,7 +335,7 @@ TEST(OutputDevice, NullTakesEverything) {
   auto output = Output::open("/dev/null");
   ASSERT_TRUE(output);
   for (int i = 0; i < 100'000; ++i) {
-    output->write(kLine);
+    output->write(kFullLine);
     if (i % 1'000 == 0) output->flush();
   }
   EXPECT_EQ(output->finish(), Status::Ok);
@@ -345,25 +345,25 @@ TEST(OutputDevice, NullTakesEverything) {
 
 TEST(Output, AClosedDescriptorIsAnError) {
   Output none(-1);
-  none.write(kLine);
+  none.write(kFullLine);
   EXPECT_EQ(none.flush_through(), Status::Failed);
 
   Pipe pipe;
   Output after(pipe.writer.get());
   pipe.writer.reset();
-  after.write(kLine);
+  after.write(kFullLine);
   EXPECT_EQ(after.flush_through(), Status::Failed);
 }
 
 TEST(Output, WithoutAFlushALineStays) {
   Output output(-1, 250);
-  output.write(kLine);
-  output.write(kLine);
-  output.write(kLine);
+  output.write(kFullLine);
+  output.write(kFullLine);
+  output.write(kFullLine);
   EXPECT_EQ(output.dropped_lines(), 1U) << "250 bytes take two lines of 100";
   output.write("short\n");
   EXPECT_EQ(output.dropped_lines(), 1U) << "a short one still fits";
-  output.write(kLine, true);
+  output.write(kFullLine, true);
   EXPECT_EQ(output.dropped_lines(), 1U);
 }
 

@@ -18,7 +18,7 @@ using testing::Not;
 
 constexpr std::string_view kBelow = "\n             ";
 
-std::string text(const Record& record, bool color = false, const Kinds& kinds = {}) {
+std::string flag_text(const Record& record, bool color = false, const Kinds& kinds = {}) {
   ::setenv("TZ", "UTC", 1);
   ::tzset();
   Captured captured;
@@ -29,12 +29,12 @@ std::string text(const Record& record, bool color = false, const Kinds& kinds = 
 }
 
 std::string first_line(const Record& record) {
-  const std::string all = text(record);
+  const std::string all = flag_text(record);
   return all.substr(0, all.find('\n'));
 }
 
 TEST(TextFlag, Raised) {
-  EXPECT_EQ(text(stuck_server()),
+  EXPECT_EQ(flag_text(stuck_server()),
             "03:04:05.006 10.0.0.1:8080      10.0.0.2:50000    STUCK CLOSE_WAIT eof_read     "
             "2m10s python3[4711]" +
                 std::string(kBelow) +
@@ -87,11 +87,11 @@ TEST(TextFlag, AStateWithoutACause) {
   FlagRecord flag = stuck_server(Cause::None);
   flag.state = State::SynSent;
   EXPECT_THAT(first_line(flag), HasSubstr(" STUCK SYN_SENT  "));
-  EXPECT_THAT(text(flag), HasSubstr("next: find out why the peer does not answer"));
+  EXPECT_THAT(flag_text(flag), HasSubstr("next: find out why the peer does not answer"));
 }
 
 TEST(TextFlag, ClearedIsOneLine) {
-  EXPECT_EQ(text(cleared(stuck_server(), 140s)),
+  EXPECT_EQ(flag_text(cleared(stuck_server(), 140s)),
             "03:04:05.006 10.0.0.1:8080      10.0.0.2:50000    CLOSE_WAIT eof_read cleared   "
             "2m20s python3[4711]\n");
 }
@@ -132,17 +132,18 @@ TEST(TextFlag, Ipv6) {
 }
 
 TEST(TextFlag, ColorsByCause) {
-  EXPECT_THAT(text(stuck_server(), true), HasSubstr("\033[31mSTUCK CLOSE_WAIT eof_read\033[0m"));
-  EXPECT_THAT(text(orphan(), true), HasSubstr("\033[33mSTUCK FIN_WAIT_2 orphaned\033[0m"));
-  EXPECT_THAT(text(cleared(stuck_server(), 1s), true),
+  EXPECT_THAT(flag_text(stuck_server(), true),
+              HasSubstr("\033[31mSTUCK CLOSE_WAIT eof_read\033[0m"));
+  EXPECT_THAT(flag_text(orphan(), true), HasSubstr("\033[33mSTUCK FIN_WAIT_2 orphaned\033[0m"));
+  EXPECT_THAT(flag_text(cleared(stuck_server(), 1s), true),
               HasSubstr("\033[32mCLOSE_WAIT eof_read cleared\033[0m"));
-  EXPECT_THAT(text(stuck_server()), Not(HasSubstr("\033")));
+  EXPECT_THAT(flag_text(stuck_server()), Not(HasSubstr("\033")));
 }
 
 TEST(TextFlag, TraceShowsFlagsByDefaultAndOnlyOthersIfAsked) {
   const Kinds by_default{.transitions = true, .connections = false};
-  EXPECT_NE(text(stuck_server(), false, by_default), "");
-  EXPECT_EQ(text(stuck_server(), false, Kinds{.flags = false}), "");
+  EXPECT_NE(flag_text(stuck_server(), false, by_default), "");
+  EXPECT_EQ(flag_text(stuck_server(), false, Kinds{.flags = false}), "");
 }
 
 TEST(TextFlag, HostileNamesDoNotReachTheTerminal) {
@@ -151,7 +152,7 @@ TEST(TextFlag, HostileNamesDoNotReachTheTerminal) {
     flag.socket.owner = owner_of(1, comm);
     flag.socket.cgroup = kept("/" + std::string(comm) + ".service");
     flag.holders = {holder(1, comm, 3), holder(2, comm, 4)};
-    const std::string shown = text(flag);
+    const std::string shown = flag_text(flag);
     EXPECT_EQ(hostile_byte_in_lines(shown), "") << shown;
     EXPECT_EQ(count_of(shown, "\n"), 3U) << "no lines of their own";
   }

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 constexpr double kStep = 0.05;  // seconds
 
-// A client that closes first. A look is taken every ten seconds.
+// A client that closes first. A sample is taken every ten seconds.
 class Client {
  public:
   std::uint32_t capacity = 200;
@@ -33,10 +33,10 @@ class Client {
   explicit Client(double per_second) : rate([=](double) { return per_second; }) {}
   explicit Client(std::function<double(double)> per_second) : rate(std::move(per_second)) {}
 
-  // Simulates up to a time, and returns the forecast of a look at that time.
+  // Simulates up to a time, and returns the forecast of a sample at that time.
   PortForecast at(double seconds) {
     while (now_ < seconds - kStep / 2) step();
-    return look();
+    return sample();
   }
   std::uint32_t used() const { return static_cast<std::uint32_t>(open_.size() + lasting()); }
 
@@ -63,22 +63,22 @@ class Client {
     }
     if (now_ >= next_look_) {
       next_look_ += look_every;
-      look();
+      sample();
     }
   }
-  PortForecast look() {
-    PortLook look;
-    look.at = nanos(now_);
-    look.capacity = capacity;
-    look.held = static_cast<std::uint32_t>(open_.size());
-    look.reuse_known = reuse_known;
+  PortForecast sample() {
+    PortSample sample;
+    sample.at = nanos(now_);
+    sample.capacity = capacity;
+    sample.held = static_cast<std::uint32_t>(open_.size());
+    sample.reuse_known = reuse_known;
     for (const double since : waiting_) {
       const bool may_go = reuses && now_ - since > 1;
-      if (reuses && !may_go) ++look.brief;
-      if (!reuses) look.add_lasting(nanos(now_ - since));
+      if (reuses && !may_go) ++sample.brief;
+      if (!reuses) sample.add_lasting(nanos(now_ - since));
     }
-    const PortForecast result = forecast(look, history_, {60s, 62048ms});
-    history_.add(look);
+    const PortForecast result = forecast(sample, history_, {60s, 62048ms});
+    history_.add(sample);
     return result;
   }
   static Nanos nanos(double seconds) { return Nanos{static_cast<std::int64_t>(seconds * 1e9)}; }
@@ -247,22 +247,22 @@ TEST(PortForecast, SlowLeakIsDetected) {
 }
 
 TEST(PortForecast, HeldPortsWithoutHistoryAreUnknown) {
-  PortLook look{.at = 1s, .capacity = 200, .held = 100};
-  EXPECT_EQ(forecast(look, {}, {}).outlook, Outlook::Unknown) << "they may stay or be closed";
-  look.held = 10;
-  EXPECT_EQ(text(forecast(look, {}, {})), "levels_off 10");
-  look.held = look.capacity = 0;
-  EXPECT_EQ(text(forecast(look, {}, {})), "full in 0") << "all are bound or reserved";
+  PortSample sample{.at = 1s, .capacity = 200, .held = 100};
+  EXPECT_EQ(forecast(sample, {}, {}).outlook, Outlook::Unknown) << "they may stay or be closed";
+  sample.held = 10;
+  EXPECT_EQ(text(forecast(sample, {}, {})), "levels_off 10");
+  sample.held = sample.capacity = 0;
+  EXPECT_EQ(text(forecast(sample, {}, {})), "full in 0") << "all are bound or reserved";
 }
 
 TEST(PortHistory, SizeIsLogarithmicInTime) {
   PortHistory history;
   for (int i = 0; i < 100'000; ++i) history.add({.at = i * 10s, .held = 7});
   EXPECT_LT(history.size(), 80U);
-  const PortLook look{.at = 100'000 * 10s, .held = 7};
-  EXPECT_EQ(history.span(look), 100'000 * 10s);
-  EXPECT_FALSE(history.growth(look));
-  EXPECT_EQ(history.held(look).low, 7U);
+  const PortSample sample{.at = 100'000 * 10s, .held = 7};
+  EXPECT_EQ(history.span(sample), 100'000 * 10s);
+  EXPECT_FALSE(history.growth(sample));
+  EXPECT_EQ(history.held(sample).low, 7U);
 }
 
 }  // namespace

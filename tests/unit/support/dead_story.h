@@ -18,14 +18,14 @@ inline DeadSocket held(const Story& story, const Conn& conn, Nanos ended,
           .holders = {held_by(pid)}};
 }
 
-inline void looks(Story& story, Nanos at, std::vector<DeadSocket> sockets) {
+inline void walks(Story& story, Nanos at, std::vector<DeadSocket> sockets) {
   for (DeadSocket& socket : sockets) socket.at = story.clock(at);
   story.on(DeadEvent{.at = story.clock(at), .sockets = std::move(sockets)});
 }
 
 // When the next scan is due, from the beginning of the trace; nullopt: never.
 inline std::optional<Nanos> look_due(Story& story) {
-  const auto due = story.lifecycle().dead_look_due();
+  const auto due = story.lifecycle().dead_walk_due();
   return due ? std::optional(*due - story.clock(0ms)) : std::nullopt;
 }
 

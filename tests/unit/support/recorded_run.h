@@ -151,11 +151,11 @@ class LoggedRun {
     pipeline_.user_event(HoldersEvent{now_, {{cookie, holder(42, 5)}}});
     pipeline_.user_event(SnapshotOver{});
   }
-  // A look finds these dead sockets, each held by two processes.
-  void looks(const std::vector<std::uint64_t>& cookies) {
-    DeadEvent look{.at = now_, .sockets = {}};
+  // A walk finds these dead sockets, each held by two processes.
+  void walks(const std::vector<std::uint64_t>& cookies) {
+    DeadEvent walk{.at = now_, .sockets = {}};
     for (const std::uint64_t cookie : cookies) {
-      DeadSocket& socket = look.sockets.emplace_back();
+      DeadSocket& socket = walk.sockets.emplace_back();
       socket = {
           .cookie = cookie, .at = now_, .active = now_ - 10min, .active_exact = cookie % 2 == 0};
       socket.flow.local = {.addr = {10}, .port = static_cast<std::uint16_t>(40000 + cookie)};
@@ -167,7 +167,7 @@ class LoggedRun {
       socket.err = 104;
       socket.holders = {holder(42, 5), holder(43, 6)};
     }
-    pipeline_.user_event(look);
+    pipeline_.user_event(walk);
   }
   // A walk through accept queues finds `fresh` for the first time, and `known` again.
   void finds_in_queue(const std::vector<std::uint64_t>& fresh,

@@ -24,6 +24,10 @@ class Story final : private Sink {
   Conn listener(std::uint64_t cookie);
 
   Nanos clock(Nanos at) const { return began_ + at; }
+  // The kernel's 32-bit milliseconds of CLOCK_MONOTONIC
+  std::uint32_t stamp(Nanos at) const {
+    return static_cast<std::uint32_t>(clock(at) / std::chrono::milliseconds(1));
+  }
   Story& on(const Event& event) { return lifecycle_.on(event), *this; }
   // No event until `at`.
   Story& waits(Nanos at) { return lifecycle_.tick(clock(at)), *this; }

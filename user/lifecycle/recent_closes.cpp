@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "lifecycle/run_book.h"
+#include "lifecycle/recent_closes.h"
 
 #include <algorithm>
 #include <utility>
@@ -13,17 +13,17 @@ constexpr Nanos kExitTakes = 5s;  // at most, until all descriptors are closed
 
 }  // namespace
 
-void RunBook::closed(Judged judged, std::uint32_t pid) {
+void RecentCloses::closed(Judged judged, std::uint32_t pid) {
   closes_.push_back({std::move(judged), pid});
 }
 
-bool RunBook::is_exiting(std::uint32_t pid, Nanos at) const {
+bool RecentCloses::is_exiting(std::uint32_t pid, Nanos at) const {
   return std::any_of(exits_.begin(), exits_.end(), [&](const Exit& exit) {
     return exit.pid == pid && at - exit.at < kExitTakes;
   });
 }
 
-void RunBook::note(const Longest& seen) {
+void RecentCloses::note(const Longest& seen) {
   const auto same = [&](const Longest& longest) { return longest.state == seen.state; };
   const auto known = std::find_if(longest_.begin(), longest_.end(), same);
   if (known == longest_.end())

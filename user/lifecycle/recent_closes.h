@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// `run`: decides whether a process left its stuck sockets behind or closed them itself, and keeps
-// the longest dwells. Sockets closed shortly before the exit were closed by the runtime; only the
-// exit shows that. Pure.
+// `run`: the stuck sockets that processes closed a moment ago, until it is clear whether they exit,
+// and the longest dwells. Sockets closed shortly before the exit were closed by the runtime; only
+// the exit shows that. Pure.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace tcpdwell {
 
-class RunBook {
+class RecentCloses {
  public:
   struct Judged {
     FlagRecord flag;  // without the socket's cgroup path
