@@ -4,9 +4,12 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
+#include <optional>
 #include <string>
 
 #include "session/surroundings.h"
+#include "sinks/escape.h"
+#include "sinks/screen.h"
 
 namespace tcpdwell {
 namespace {
@@ -32,6 +35,12 @@ void warn_of_mptcp(const EndRecord& end) {
                  format_count(end.mptcp_not_judged, "MPTCP subflow"));
 }
 
+std::string printable(const std::string& text) {
+  std::string line;
+  append_printable(line, text);
+  return line;
+}
+
 std::string corrected(const EndRecord& end) {
   if (end.corrected == 0) return "";
   return "; " + std::string(format_count(end.corrected, "connection")) +
@@ -42,7 +51,13 @@ std::string corrected(const EndRecord& end) {
 
 TextStyle text_style(const Options& options, const Output& output) {
   static const Surroundings here = read_surroundings();
-  return {.color = wants_color(options, output), .header = !options.quiet, .here = &here};
+  static std::optional<Terminal> terminal;
+  if (output.is_terminal()) terminal.emplace(output);
+  return {.color = wants_color(options, output),
+          .header = !options.quiet,
+          .here = &here,
+          .screen = terminal ? &*terminal : nullptr,
+          .time = options.time};
 }
 
 SessionConfig session_config(const Options& options) {
@@ -60,6 +75,14 @@ TracerConfig tracer_config(const Options& options) {
           .ready_file = options.ready_file,
           .files = options.files,
           .record = recorder_config(options)};
+}
+
+void log_defaults(const std::vector<DefaultsFile>& files) {
+  for (const DefaultsFile& file : files)
+    if (file.refusal.empty())
+      spdlog::debug("read defaults from {}", printable(file.path));
+    else
+      spdlog::warn("no defaults are read: {}", printable(file.refusal));
 }
 
 int fail(const Error& error, int status) {

@@ -16,10 +16,13 @@ namespace tcpdwell {
 // Exit statuses.
 constexpr int kDone = 0, kLeaked = 1, kFailed = 2, kLost = 3;
 
+// Call it once. `output` must outlive the style.
 TextStyle text_style(const Options& options, const Output& output);
 SessionConfig session_config(const Options& options);
 TracerConfig tracer_config(const Options& options);
 
+// Warns of files that were refused; with --verbose, logs those that were read.
+void log_defaults(const std::vector<DefaultsFile>& files);
 // Logs the error; returns `status`.
 int fail(const Error& error, int status = kFailed);
 // Logs what was lost; kLost if --strict is given and anything was.

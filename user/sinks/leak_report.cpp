@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "sinks/explain.h"
+#include "sinks/screen.h"
 #include "sinks/text_table.h"
+#include "sinks/text_wrap.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -93,17 +95,19 @@ std::string LeakReport::growth(const LeakGroup& group, Nanos elapsed) const {
   return fmt::format("{:+.1f}/min", more / minutes);
 }
 
-void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapsed) {
-  std::vector<TextTable::Column> columns = {{"COUNT", true}};
-  if (!first_) columns.push_back({"PER MIN", true});
-  for (const auto& [name, right] : {std::pair{"STATE", false},
-                                    {"CAUSE", false},
-                                    {"LOCAL PORT", true},
-                                    {"PEER", false},
-                                    {"OLDEST", true},
-                                    {"MEDIAN", true},
-                                    {"HOLDER", false}})
-    columns.push_back({name, right});
+void LeakReport::print_groups(std::vector<LeakGroup> groups, Nanos elapsed) {
+  const LeftOut left = arrange(groups, view_);
+  const std::size_t width = columns_of(style_.screen);
+  for (const LeakGroup& group : groups) places_.see(group.netns, group.cgroup);
+  std::vector<TextTable::Column> columns = {{.title = "COUNT", .right = true}};
+  if (!first_) columns.push_back({.title = "PER MIN", .right = true});
+  columns.push_back({.title = "STATE"});
+  columns.push_back({.title = "CAUSE"});
+  columns.push_back({.title = "LOCAL PORT", .right = true, .short_title = "PORT"});
+  columns.push_back({.title = "PEER", .goes = 2, .moves = true});
+  columns.push_back({.title = "OLDEST", .right = true});
+  columns.push_back({.title = "MEDIAN", .right = true, .goes = 3});
+  columns.push_back({.title = "HOLDER", .goes = 1, .moves = true});
   TextTable table(std::move(columns));
   for (const LeakGroup& group : groups) {
     std::vector<std::string> cells = {format_number(group.count)};
@@ -113,11 +117,21 @@ void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapse
           oldest_text(group), format_dwell(group.median), holder_text(group)})
       cells.push_back(std::move(cell));
     const Explanation explanation = explain(group, true, style_.here);
-    table.add(std::move(cells), color_of(group.cause),
-              {std::string(kIndent) + explanation.what,
-               std::string(kIndent) + "next: " + explanation.next});
+    std::vector<std::string> notes;
+    if (const std::string place = places_.text(group.netns, group.cgroup); !place.empty())
+      notes.push_back(std::string(kIndent) + place);
+    notes.push_back(std::string(kIndent) + explanation.what);
+    notes.push_back(std::string(kIndent) + "next: " + explanation.next);
+    table.add(std::move(cells), color_of(group.cause), std::move(notes));
   }
-  output_.write(table.text(style_.header, style_.color), true);
+  write(table.text(style_.header, style_.color, width));
+  if (left.groups != 0)
+    write(fmt::format("and {} with {} (--top)\n", format_count(left.groups, "more group"),
+                      format_count(left.sockets, "socket")));
+}
+
+void LeakReport::write(const std::string& lines) {
+  output_.write(wrap_lines(lines, columns_of(style_.screen), kIndent.size()), true);
 }
 
 void LeakReport::print_gone(const Memory& now) {
@@ -132,7 +146,7 @@ void LeakReport::print_gone(const Memory& now) {
     lines.push_back(fmt::format("gone: {} ({})\n", seen.shown, format_count(seen.count, "socket")));
   }
   std::sort(lines.begin(), lines.end());  // the map has no order
-  for (const std::string& line : lines) output_.write(line, true);
+  for (const std::string& line : lines) write(line);
 }
 
 void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When& when,
@@ -161,7 +175,7 @@ void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When&
                         format_count(orphaned, "orphaned socket"));
   if (failed != 0)
     text += fmt::format("; {} whose connect() failed", format_count(failed, "open socket"));
-  output_.write(clock_.format(when) + ' ' + text + '\n', true);
+  write(clock_.format(when) + ' ' + text + '\n');
 }
 
 }  // namespace tcpdwell

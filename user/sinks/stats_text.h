@@ -27,7 +27,8 @@ bool is_noteworthy(const PortUse& use);
 
 class StatsText final : public Sink, public StatsOutput {
  public:
-  StatsText(Output& output, const TextStyle& style) : output_(output), style_(style) {}
+  StatsText(Output& output, const TextStyle& style)
+      : output_(output), style_(style), clock_(style.time) {}
   void write(const StatsRecord& record) noexcept override;
   // Prints losses and suspensions only.
   void write(const Record& record) noexcept override;
@@ -43,7 +44,7 @@ class StatsText final : public Sink, public StatsOutput {
 
   Output& output_;
   TextStyle style_;
-  LocalClock clock_;
+  TextClock clock_;
 };
 
 }  // namespace tcpdwell

@@ -5,9 +5,9 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <array>
 
 #include "sinks/escape.h"
+#include "sinks/text_wrap.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -25,24 +25,19 @@ std::string format_process(const Process& process) {
   return text;
 }
 
+std::string format_process(const Process& process, std::size_t width) {
+  std::string text = format_process(process);
+  if (display_width(text) <= width) return text;
+  const std::string pid = process.pid != 0 ? '[' + std::to_string(process.pid) + ']' : "";
+  text.resize(text.size() - pid.size());
+  return shortened(text, std::max(width, pid.size() + 2) - pid.size()) + pid;
+}
+
 // An error below the last printed digit counts as exact.
 std::string format_dwell(const Dwell& dwell) {
   constexpr int kShown = 100'000;
   const std::string_view mark = !dwell.error ? "≥" : *dwell.error > dwell.value / kShown ? "~" : "";
   return std::string(mark) + format_duration(dwell.value);
-}
-
-std::string LocalClock::format(const When& when) {
-  const auto second = static_cast<std::time_t>(when.unix_time.count() / 1'000'000'000);
-  if (second != second_) {
-    std::tm local{};
-    ::localtime_r(&second, &local);
-    std::array<char, 16> text{};
-    std::strftime(text.data(), text.size(), "%H:%M:%S", &local);
-    text_ = text.data();
-    second_ = second;
-  }
-  return fmt::format("{}.{:03}", text_, when.unix_time.count() / 1'000'000 % 1000);
 }
 
 std::string format_number(std::uint64_t number) {
@@ -70,6 +65,11 @@ std::size_t display_width(std::string_view text) {
   const auto size = static_cast<utf8proc_ssize_t>(text.size());
   std::size_t width = 0;
   for (utf8proc_ssize_t at = 0; at < size;) {
+    if (bytes[at] == '\033') {  // ours: names have none
+      const std::size_t end = text.find('m', static_cast<std::size_t>(at));
+      at = end == std::string_view::npos ? size : static_cast<utf8proc_ssize_t>(end) + 1;
+      continue;
+    }
     if (bytes[at] < 0x80) {  // the usual case
       ++at;
       ++width;

@@ -27,11 +27,15 @@ enum class GroupBy : std::uint8_t {
   Remote,  // the peer's address
   Owner,   // the comm of the process; processes with the same comm form one group
   Cgroup,
-  Netns,  // its inode number
+  Netns,     // its inode number
+  Port,      // of the service: a client's remote port, the local port of a server or listener
+  Pid,       // of the owner
+  ClosedBy,  // who sent FIN or RST first; connections count when they end
 };
 // "lport"
 std::string_view name(GroupBy by);
 std::optional<GroupBy> parse_group_by(std::string_view text);
+std::vector<std::string> group_names();
 
 // Percentiles of exact dwells only; `count` of them. All fields are 0 if there are none.
 struct DwellSpread {
