@@ -53,7 +53,7 @@ void Model::write(const Record& record) noexcept {
                           anywhere.flow = {};
                           failed_.add(anywhere);
                         },
-                        [this](const StartRecord& start) { look_.began = start.when.mono; },
+                        [this](const StartRecord& start) { began_ = start.when; },
                         [this](const LostRecord& lost) { look_.lost += lost.events; },
                         [](const TransitionRecord&) {}, [](const ConnectionRecord&) {},
                         [](const ClockRecord&) {}, [](const EndRecord&) {}},
@@ -129,7 +129,6 @@ void Model::walk(bool with_ports) {
   if (frozen_ || resting_) return;
   Look before = std::move(look_);
   look_ = {.when = lifecycle_->when(now_),
-           .began = before.began,
            .whole = lifecycle_->is_whole(),
            .history = history_,
            .lost = before.lost,

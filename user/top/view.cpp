@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "model/dwell_order.h"
+#include "sinks/text_clock.h"
 #include "sinks/text_format.h"
 #include "top/document.h"
 #include "util/duration.h"
@@ -84,7 +85,7 @@ void draw_states(Grid& grid, const Look& look, Size size, int top, int lines) {
 }
 
 std::string title(const Look& look, const Setting& setting) {
-  LocalClock clock;
+  TextClock clock;
   std::string time = clock.format(look.when);
   time.resize(std::min<std::size_t>(time.size(), setting.replay ? 10 : 8));
   std::string text = fmt::format("tcpdwell top  {}  {}  {} open, {} stuck", time, setting.title,
