@@ -133,6 +133,25 @@ def filters(traffic):
         Filter("lport", ["--lport", "7001"], port_is(7001, ends=("local",))),
         Filter("rport", ["--rport", "7001"], port_is(7001, ends=("remote",))),
         Filter("rport_of_nobody", ["--rport", "7004"], lambda item: False),
+        Filter("port_range", ["--port", "7002-7003"], port_is(7002, 7003)),
+        Filter("lport_long_range", ["--lport", "6990-7001"], port_is(7001, ends=("local",))),
+        Filter("rport_list", ["--rport", "http,7001-7002"],
+               port_is(7001, 7002, ends=("remote",))),
+        Filter("local4", ["--local", "127.0.0.1:7001"], lambda item: item["family"] == "ipv4"
+               and item["local"]["port"] == 7001),
+        Filter("local6", ["--local", "[::1]:7001-7002"], lambda item: item["family"] == "ipv6"
+               and item["local"]["port"] in (7001, 7002)),
+        Filter("local_port", ["--local", "*:7003"], port_is(7003, ends=("local",))),
+        Filter("remote", ["--remote", "127.0.0.0/8:7001,[::1]:7003"], lambda item: (
+            item["family"], item["remote"]["port"]) in (("ipv4", 7001), ("ipv6", 7003))),
+        Filter("remote_address", ["--remote", "::1"], lambda item: item["family"] == "ipv6"
+               and item["remote"]["port"] != 0),  # no listener has a remote end
+        Filter("local_and_remote", ["--local", "::1", "--remote", ":7001"],
+               lambda item: item["family"] == "ipv6" and item["remote"]["port"] == 7001),
+        Filter("min_dwell_is_in_the_state", ["--min-dwell", "1h", "--state", "CLOSE_WAIT"],
+               everything, lambda item: False),
+        Filter("min_dwell", ["--min-dwell", "1ns"], everything,
+               lambda item: item.get("dwell_ns") or item["type"] == "connection"),
         Filter("addr4", ["--addr", "127.0.0.0/8"], lambda item: item["family"] == "ipv4"),
         Filter("addr6", ["--addr", "::1"], lambda item: item["family"] == "ipv6"),
         Filter("addr_elsewhere", ["--addr", "10.0.0.0/8"], lambda item: False),
@@ -239,15 +258,19 @@ def test_filter(runs, name):
     assert bool(matching) != nothing_matches, "the filter's own test traffic is wrong"
 
 
-def test_pid():
+@pytest.mark.parametrize("by", ["pid", "comm"])
+def test_process(by):
     """The owner's: of connections that it opened, accepted or listens on."""
     with Traffic() as traffic:
         def job(child):
+            with open("/proc/self/comm", "w", encoding="ascii") as comm:
+                comm.write("asked-for")
             child.told()
             traffic._job(HERE, (7001,))
 
         child = Child(job)
-        with Tracer("--pid", child.pid) as tracer, Tracer() as all_of_it:
+        options = {"pid": ["--pid", child.pid], "comm": ["--comm", "nobody,asked-for"]}[by]
+        with Tracer(*options) as tracer, Tracer() as all_of_it:
             child.tell()
             child.result()
             traffic.flow()

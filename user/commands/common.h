@@ -19,6 +19,7 @@ namespace tcpdwell {
 // Exit statuses.
 constexpr int kDone = 0, kLeaked = 1, kFailed = 2, kLost = 3;
 
+// Call it once. `output` must outlive the style.
 TextStyle text_style(const Options& options, const Output& output);
 SessionConfig session_config(const Options& options);
 // nullptr: without --where. A flag waits for the stacks of its holders, up to `patience`.
@@ -26,6 +27,8 @@ Result<std::unique_ptr<BlockedReader>> open_blocked_reader(const WhereChoice& wh
                                                            std::chrono::milliseconds patience);
 TracerConfig tracer_config(const Options& options);
 
+// Warns of files that were refused; with --verbose, logs those that were read.
+void log_defaults(const std::vector<DefaultsFile>& files);
 // Logs the error; returns `status`.
 int fail(const Error& error, int status = kFailed);
 // Logs what was lost; kLost if --strict is given and anything was.

@@ -116,7 +116,9 @@ std::optional<Error> run_until_over(const TracerConfig& config, const NeededRigh
             format_count(not_entered, "network namespace"));
       failed = get_ready(config, policy_of_ready_file(config, output, session.recorder()), rights,
                          output);
+      if (config.on_ready) config.on_ready(session);
     }
+    if (config.on_turn) config.on_turn(session);
     const bool gone = session.netns_gone();
     if (gone)
       spdlog::warn("network namespace {} is gone: the trace ends with it",
@@ -166,6 +168,8 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   Session session(std::move(kept), *programs, sink, output);
   if (const auto error = session.begin()) return *error;
   if (const auto error = session.watch(signals.fd())) return *error;
+  for (const int fd : config.wake_on)
+    if (const auto error = session.watch(fd)) return *error;
   if (const auto error = run_until_over(config, *rights, session, signals, output)) return *error;
   EndRecord end = session.finish(*programs);
   if (const auto error = output.error()) return *error;

@@ -15,6 +15,10 @@ bool has(const std::vector<T>& list, const T& value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
+bool has_text(const std::vector<std::string>& list, std::string_view text) {
+  return std::find(list.begin(), list.end(), text) != list.end();
+}
+
 Verdict both(Verdict a, Verdict b) {
   if (a == Verdict::Hide || b == Verdict::Hide) return Verdict::Hide;
   return a == Verdict::Show && b == Verdict::Show ? Verdict::Show : Verdict::NotYet;
@@ -40,6 +44,32 @@ Verdict judge_addresses(const std::vector<Cidr>& cidrs, const Flow& flow, bool c
     matches = matches || (!unknown && contains_any(cidrs, *end, flow.family));
   }
   return judge(matches, missing, complete);
+}
+
+bool contains(const PortList& ports, std::uint16_t port) {
+  return std::any_of(ports.begin(), ports.end(),
+                     [port](const PortMatch& match) { return match.contains(port); });
+}
+
+// `known_addr`: the address is not still to come.
+bool matches(const EndMatch& match, const Endpoint& end, Family family, bool known_addr) {
+  if (match.port && !match.port->contains(end.port)) return false;
+  return !match.addr || (known_addr && match.addr->family == family && match.addr->contains(end));
+}
+
+Verdict judge_end(const std::vector<EndMatch>& list, const Endpoint& end, Family family,
+                  bool complete) {
+  const bool known_addr = complete || !is_zero(end);
+  const bool found = std::any_of(list.begin(), list.end(), [&](const EndMatch& match) {
+    return matches(match, end, family, known_addr);
+  });
+  return judge(found, end.port == 0 || !known_addr, complete);
+}
+
+// A listener has no remote end: not even 0.0.0.0/0 contains it.
+Verdict judge_remote(const std::vector<EndMatch>& list, const Flow& flow, bool complete) {
+  if (complete && flow.remote.port == 0) return Verdict::Hide;
+  return judge_end(list, flow.remote, flow.family, complete);
 }
 
 // "::ffff:10.0.0.0/104" is 10.0.0.0/8
@@ -92,14 +122,16 @@ Verdict Filter::on_flow(const Flow& flow, bool complete) const {
   if (netns && *netns != flow.netns) return Verdict::Hide;
   if (family) verdict = both(verdict, judge(*family == flow.family, rport == 0, complete));
   if (!ports.empty())
-    verdict =
-        both(verdict, judge((lport != 0 && has(ports, lport)) || (rport != 0 && has(ports, rport)),
-                            lport == 0 || rport == 0, complete));
+    verdict = both(verdict, judge(contains(ports, lport) || contains(ports, rport),
+                                  lport == 0 || rport == 0, complete));
   if (!local_ports.empty())
-    verdict = both(verdict, judge(has(local_ports, lport), lport == 0, complete));
+    verdict = both(verdict, judge(contains(local_ports, lport), lport == 0, complete));
   if (!remote_ports.empty())
-    verdict = both(verdict, judge(has(remote_ports, rport), rport == 0, complete));
+    verdict = both(verdict, judge(contains(remote_ports, rport), rport == 0, complete));
   if (!addrs.empty()) verdict = both(verdict, judge_addresses(addrs, flow, complete));
+  if (!locals.empty())
+    verdict = both(verdict, judge_end(locals, flow.local, flow.family, complete));
+  if (!remotes.empty()) verdict = both(verdict, judge_remote(remotes, flow, complete));
   if (recorded) verdict = both(verdict, recorded->on_flow(flow, complete));
   return verdict;
 }
@@ -110,6 +142,9 @@ Verdict Filter::on_owner(const std::optional<Owner>& owner, const std::optional<
   if (!pids.empty())
     verdict = both(verdict, judge(owner && owner->process.pid != 0 && has(pids, owner->process.pid),
                                   !owner, complete));
+  if (!comms.empty())
+    verdict = both(verdict,
+                   judge(owner && has_text(comms, owner->process.comm_view()), !owner, complete));
   if (!cgroup.empty()) {
     const bool root = cgroup == "/";
     const bool below = path && path->starts_with(cgroup) &&
@@ -124,13 +159,23 @@ bool Filter::asks_for_cgroup() const {
   return !cgroup.empty() || (recorded && recorded->asks_for_cgroup());
 }
 
+bool passes(const Filter& filter, const SocketInfo& socket, State state, Nanos dwell) {
+  const std::optional<std::string> cgroup =
+      socket.cgroup.empty() ? std::nullopt : std::optional(std::string(socket.cgroup));
+  return filter.on_flow(socket.flow, true) == Verdict::Show &&
+         filter.on_owner(socket.owner, cgroup, true) == Verdict::Show &&
+         (filter.states.none() || filter.states[index(state)]) && dwell >= filter.min_dwell;
+}
+
 bool passes_all_of(const Filter& filter, const Filter& recorded) {
   const auto wider = [](const auto& list, const auto& other) {
     return list.empty() || list == other;
   };
   return wider(filter.ports, recorded.ports) && wider(filter.local_ports, recorded.local_ports) &&
          wider(filter.remote_ports, recorded.remote_ports) && wider(filter.addrs, recorded.addrs) &&
-         wider(filter.pids, recorded.pids) && wider(filter.cgroup, recorded.cgroup) &&
+         wider(filter.locals, recorded.locals) && wider(filter.remotes, recorded.remotes) &&
+         wider(filter.pids, recorded.pids) && wider(filter.comms, recorded.comms) &&
+         wider(filter.cgroup, recorded.cgroup) &&
          (!filter.family || filter.family == recorded.family) &&
          (!filter.netns || filter.netns == recorded.netns);
 }
@@ -145,6 +190,9 @@ bool Filter::wants(const FlagRecord& record) const {
 }
 
 bool Filter::wants(const TransitionRecord& record) const {
+  if (min_dwell.count() > 0)
+    return record.dwell && record.dwell->value >= min_dwell &&
+           (states.none() || states[index(record.from)]);
   return states.none() || states[index(record.from)] || states[index(record.to)];
 }
 
@@ -154,9 +202,10 @@ bool Filter::wants(const FailedConnectsRecord&) const {
 }
 
 bool Filter::wants(const ConnectionRecord& record) const {
-  if (states.none() || states[index(State::Closed)]) return true;
+  if (min_dwell.count() == 0 && (states.none() || states[index(State::Closed)])) return true;
   for (std::size_t i = 0; i < kStates; ++i)
-    if (states[i] && record.dwell[i]) return true;
+    if ((states.none() || states[i]) && record.dwell[i] && record.dwell[i]->value >= min_dwell)
+      return true;
   return false;
 }
 

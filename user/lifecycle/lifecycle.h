@@ -88,11 +88,18 @@ class Lifecycle {
   template <typename Look>
   void for_each_open(Look&& look) const {
     table_.for_each([&](Id id) {
-      const Connection& connection = table_[id];
-      if (connection.carrier == Carrier::Newborn || connection.pending_end != PendingEnd::None)
-        return;
-      if (publisher_.passes(connection)) look(OpenConnection(connection, table_, publisher_));
+      if (is_shown_open(table_[id])) look(OpenConnection(id, table_, publisher_));
     });
+  }
+  // The connection with this OpenConnection::key(), or cookie; nullopt: for_each_open() would not
+  // call with it.
+  std::optional<OpenConnection> find_open(std::uint64_t key) const {
+    const auto id = static_cast<Id>(key >> 32U);
+    return table_.alive(id, static_cast<std::uint32_t>(key)) ? open_at(id) : std::nullopt;
+  }
+  std::optional<OpenConnection> find_open_cookie(std::uint64_t cookie) const {
+    const Id id = cookie == 0 ? kNone : table_.by_cookie(cookie);
+    return id == kNone ? std::nullopt : open_at(id);
   }
   // Open connections in the states that have a threshold, by state.
   std::vector<WatchedState> watched_states(Nanos now) const;
@@ -128,6 +135,15 @@ class Lifecycle {
  private:
   using Id = ConnectionTable::Id;
   static constexpr Id kNone = ConnectionTable::kNone;
+
+  bool is_shown_open(const Connection& connection) const {
+    return connection.carrier != Carrier::Newborn && connection.pending_end == PendingEnd::None &&
+           publisher_.passes(connection);
+  }
+  std::optional<OpenConnection> open_at(Id id) const {
+    if (!is_shown_open(table_[id])) return std::nullopt;
+    return OpenConnection(id, table_, publisher_);
+  }
 
   // lifecycle.cpp: event dispatch
   void on_event(const TransitionEvent& event);

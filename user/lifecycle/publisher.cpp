@@ -223,6 +223,14 @@ const std::string* Publisher::known_path_of(const Connection& connection) const 
   return cgroups_.known_path_of(cgroup_id_of(connection));
 }
 
+Dwell Publisher::age_of(const Connection& connection, Nanos now) const {
+  Dwell age{now - connection.entered, std::nullopt};
+  if (connection.entered_known)
+    age.error = sum_of_errors(table_.entered_error(connection),
+                              dwells_.suspended_within(connection.entered, now));
+  return age;
+}
+
 void Publisher::suspended(const SuspendEvent& event) {
   sink_.write(ClockRecord{.when = when(event.at), .suspended = event.length});
 }

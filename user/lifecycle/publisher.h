@@ -59,6 +59,9 @@ class Publisher {
   bool passes(const Connection& connection) const;
   const std::string* known_path_of(const Connection& connection) const;  // nullptr: not known
 
+  // The time in its present state, as of `now`.
+  Dwell age_of(const Connection& connection, Nanos now) const;
+
   bool wants_failures_at_once() const { return needs_.failures_at_once; }
   void connects_failed(const FailedConnectsRecord& failed) {
     if (filter_.wants(failed)) sink_.write(failed);

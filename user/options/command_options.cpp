@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "options/command_line.h"
+#include "options/command_rules.h"
 #include "options/option_values.h"
 #include "options/options.h"
 #include "options/where_options.h"
@@ -17,40 +18,24 @@ const CLI::App* CommandOptions::described(const CLI::App& own) const { return &o
 namespace {
 
 using namespace std::chrono_literals;
-using Names = std::vector<std::string>;
-
-Names with(Names names, const Names& more) {
-  names.insert(names.end(), more.begin(), more.end());
-  return names;
-}
-
-Names recording_options() { return {"--record", "--max-size", "--rotate", "--zstd"}; }
-
-// A connection in an accept queue is in one of these states, or soon will be.
-bool may_be_flagged(const Thresholds& thresholds, State state) {
-  const bool queued = thresholds.accept && (state == State::Established ||
-                                            state == State::CloseWait || state == State::Closed);
-  return queued || thresholds.of[index(state)];
-}
-
-// For a command that prints flags alone: refuses options that leave no flag to print.
-void require_a_flag(const Options& options) {
-  bool any = false, any_asked = false;
-  for (std::size_t i = 1; i < kStates; ++i) {
-    const bool may_be = may_be_flagged(options.thresholds, static_cast<State>(i));
-    any = any || may_be;
-    any_asked = any_asked || (may_be && options.filter.states.test(i));
-  }
-  if (!any) throw CLI::ValidationError("--only", "flag prints nothing with --no-flags");
-  if (options.filter.states.any() && !any_asked)
-    throw CLI::ValidationError("--state", "none of these has a threshold: add --flag STATE=D");
-}
+using namespace command_rules;
 
 class TraceOptions final : public CommandOptions {
  public:
   TraceOptions()
       : CommandOptions("Stream transitions, flags and finished connections (the default)") {}
+<<<<<<< HEAD
   void add_to(CLI::App& own, OptionTexts&) override { where_.add_to(own); }
+=======
+  std::vector<Example> examples() const override {
+    return {
+        {"--lport 443 --json -d 30s", "30 seconds of the TLS service, as JSON"},
+        {"--state CLOSE_WAIT --min-dwell 30s", "only what stayed in CLOSE_WAIT for 30 s or longer"},
+        {"--remote 10.0.0.5:5432 --only connection",
+         "one line for each finished connection to this database"},
+        {"--flag SYN_SENT=3s --only flag", "only handshakes that take longer than 3 s"}};
+  }
+>>>>>>> 1b015a5eef897d121c6618ee32170930840fe527
   void read(const CLI::App& shared, const OptionTexts& texts, Options& options) override {
     if (texts.record.empty())
       for (const char* option : {"--max-size", "--rotate", "--zstd"})
@@ -66,6 +51,7 @@ class TraceOptions final : public CommandOptions {
   WhereOptions where_;
 };
 
+<<<<<<< HEAD
 void add_stats_options(CLI::App& stats, OptionTexts& texts) {
   stats.add_option("INTERVAL", texts.interval, "Time between two tables (250ms, 30s; default 10s)")
       ->type_name("");
@@ -142,13 +128,23 @@ class LeaksOptions final : public CommandOptions {
   WhereOptions where_;
 };
 
+=======
+>>>>>>> 1b015a5eef897d121c6618ee32170930840fe527
 class RunOptions final : public CommandOptions {
  public:
   RunOptions()
       : CommandOptions(
-            "tcpdwell run [OPTIONS] -- CMD [ARG...]: run CMD, then list the sockets that "
-            "it leaked",
+            "Run a command, follow only its sockets and those of its descendants, and list at "
+            "its end what they leaked",
             {.flag_after = 1s, .runs_command = true, .failure_status = 125}) {}
+  std::string usage() const override { return "[OPTIONS] -- CMD [ARG...]"; }
+  std::vector<Example> examples() const override {
+    return {{"run -- ./integration-tests", "fails if the tests pass, but leave sockets open"},
+            {"run --flag CLOSE_WAIT=5s -- curl -s http://10.0.0.5/",
+             "5 s in CLOSE_WAIT are no leak yet (default 1s)"},
+            {"run --json -o leaks.json --user www-data -- ./server",
+             "the report as JSON in a file; the command as another user"}};
+  }
   void add_to(CLI::App& own, OptionTexts& texts) override {
     own.add_option("--leak-exit-code", texts.leak_exit_code,
                    "Exit status if CMD exits with 0 but leaked sockets (default 1)")
@@ -161,7 +157,8 @@ class RunOptions final : public CommandOptions {
     where_.add_to(own);
   }
   Names refused(const OptionTexts&) const override {
-    return with(recording_options(), {"--only", "--ready-file", "--no-flags", "--duration"});
+    return with(recording_options(),
+                {"--only", "--ready-file", "--no-flags", "--duration", "--min-dwell"});
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     options.user = texts.user;
@@ -185,12 +182,25 @@ class CheckOptions final : public CommandOptions {
             "Report whether and how exactly this host can be traced, and what the TCP "
             "sysctls (of --netns) mean; with --quiet, print only problems. Exit status 2 "
             "if the host cannot be traced") {}
+  std::vector<Example> examples() const override {
+    return {{"check", "what a trace can see on this host, and what its TCP sysctls mean"},
+            {"check -q", "only problems"},
+            {"check --netns blue --json", "the sysctls of another network namespace, as JSON"}};
+  }
   // It follows no connection and ends by itself: nothing chooses or limits either.
   Names refused(const OptionTexts&) const override {
-    return with(recording_options(),
-                {"--ready-file", "--only", "--no-flags", "--flag", "--no-accept", "--duration",
-                 "--ring-size", "--output-buffer", "--strict", "--max-connections", "--port",
-                 "--lport", "--rport", "--addr", "-4", "-6", "--pid", "--cgroup", "--state"});
+    return with(recording_options(), {"--ready-file", "--only",
+                                      "--no-flags",   "--flag",
+                                      "--no-accept",  "--duration",
+                                      "--ring-size",  "--output-buffer",
+                                      "--strict",     "--max-connections",
+                                      "--port",       "--lport",
+                                      "--rport",      "--addr",
+                                      "--local",      "--remote",
+                                      "-4",           "-6",
+                                      "--pid",        "--comm",
+                                      "--cgroup",     "--state",
+                                      "--min-dwell"});
   }
 };
 
@@ -198,8 +208,16 @@ class RecordOptions final : public CommandOptions {
  public:
   RecordOptions()
       : CommandOptions("Write the raw events to a file (-o FILE) for replay, and print nothing") {}
+  std::string usage() const override { return "-o FILE [OPTIONS]"; }
+  std::vector<Example> examples() const override {
+    return {{"record -o host.tdw -d 10m", "ten minutes of this host, for tcpdwell replay"},
+            {"record -o host.tdw --max-size 1G --rotate 5 --zstd",
+             "runs on, in six files of 1 GiB at most, compressed"},
+            {"record -o web.tdw --lport http,https", "only connections of the web server"}};
+  }
   Names refused(const OptionTexts&) const override {
-    return {"--record", "--json", "--only", "--state", "--color", "--output-buffer"};
+    return {"--record",    "--json",  "--only", "--state",
+            "--min-dwell", "--color", "--time", "--output-buffer"};
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     if (texts.output.empty()) throw CLI::RequiresError("record", "--output FILE");
@@ -207,48 +225,40 @@ class RecordOptions final : public CommandOptions {
   }
 };
 
-class ReplayOptions final : public CommandOptions {
+class TopOptions final : public CommandOptions {
  public:
-  ReplayOptions()
+  TopOptions()
       : CommandOptions(
-            "tcpdwell replay FILE [trace | stats [INTERVAL [COUNT]]]: print a recording "
-            "as the run that made it would have printed it; needs no root",
-            {.reads_recording = true}) {}
+            "Live screen: the states, stuck sockets with cause and next step, ports that run out, "
+            "and the connections, oldest in their state first. Press ? for its keys") {}
+  std::vector<Example> examples() const override {
+    return {{"top", "this host; q ends it"},
+            {"top --lport https --delay 250ms", "one service, with four looks a second"},
+            {"top --netns blue --ascii", "a network namespace, on a terminal without UTF-8"}};
+  }
   void add_to(CLI::App& own, OptionTexts& texts) override {
-    own.add_option("FILE", texts.replay, "The recording")->required()->type_name("");
-    add_command(own, texts, "trace", "Print it as trace does (the default)");
-    stats_ = add_command(own, texts, "stats", "Print it as stats does");
-    add_stats_options(*stats_, texts);
-    refuse_empty_values(*stats_);
-    own.require_subcommand(0, 1);
+    own.add_option("--delay", texts.delay, "Time between two looks (250ms or more; default 1s)")
+        ->type_name("D");
+    add_ascii_option(own, texts);
   }
   Names refused(const OptionTexts&) const override {
     return with(recording_options(),
-                {"--ready-file", "--no-accept", "--duration", "--ring-size", "--output-buffer"});
+                {"--json", "--output", "--output-buffer", "--only", "--quiet", "--min-dwell"});
   }
-  void read(const CLI::App& shared, const OptionTexts& texts, Options& options) override {
-    options.recording = texts.replay;
-    options.replays_stats = stats_->parsed();
-    if (options.replays_stats && shared.count("--only") != 0)
-      throw CLI::ValidationError("--only", "does not go with stats");
-    read_stats_options(texts, options);
+  void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
+    options.ascii = texts.ascii;
+    if (texts.delay.empty()) return;
+    options.delay = duration_value("--delay", texts.delay);
+    if (options.delay < 250ms) throw CLI::ValidationError("--delay", "must be at least 250ms");
   }
-  const CLI::App* described(const CLI::App& own) const override {
-    return stats_->parsed() ? stats_ : &own;
-  }
-
- private:
-  CLI::App* stats_ = nullptr;  // replay FILE stats; owned by the CLI11 command of replay
 };
 
 }  // namespace
 
 std::unique_ptr<CommandOptions> trace_options() { return std::make_unique<TraceOptions>(); }
-std::unique_ptr<CommandOptions> stats_options() { return std::make_unique<StatsOptions>(); }
-std::unique_ptr<CommandOptions> leaks_options() { return std::make_unique<LeaksOptions>(); }
 std::unique_ptr<CommandOptions> run_options() { return std::make_unique<RunOptions>(); }
 std::unique_ptr<CommandOptions> check_options() { return std::make_unique<CheckOptions>(); }
 std::unique_ptr<CommandOptions> record_options() { return std::make_unique<RecordOptions>(); }
-std::unique_ptr<CommandOptions> replay_options() { return std::make_unique<ReplayOptions>(); }
+std::unique_ptr<CommandOptions> top_options() { return std::make_unique<TopOptions>(); }
 
 }  // namespace tcpdwell

@@ -11,6 +11,7 @@
 
 #include "kernel/cgroups.h"
 #include "kernel/netns_files.h"
+#include "options/suggest.h"
 #include "recording/recorder.h"
 #include "tcpdwell/wire.h"
 #include "util/duration.h"
@@ -18,18 +19,6 @@
 
 namespace tcpdwell {
 namespace {
-
-[[noreturn]] void refuse(const std::string& option, const std::string& text,
-                         const std::string& what) {
-  throw CLI::ValidationError(option, '"' + text + "\" is not " + what);
-}
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 // "65536", "64K", "16M", "1G"
 std::optional<std::uint64_t> size_in_bytes(std::string_view digits) {
@@ -46,54 +35,17 @@ std::optional<std::uint64_t> size_in_bytes(std::string_view digits) {
   return *value * unit;
 }
 
-void check_count(const std::string& option, std::size_t count, std::size_t most) {
-  if (count > most)
-    throw CLI::ValidationError(option, "takes " + std::to_string(most) + " values at most");
-}
-
 }  // namespace
 
-std::vector<std::uint16_t> port_list(const std::string& option,
-                                     const std::vector<std::string>& texts) {
-  check_count(option, texts.size(), TCPDWELL_MAX_PORTS);
-  std::vector<std::uint16_t> ports;
-  for (const std::string& text : texts) {
-    const auto port = number(text);
-    if (!port || *port == 0 || *port > 65535) refuse(option, text, "a port (1 to 65535)");
-    ports.push_back(static_cast<std::uint16_t>(*port));
-  }
-  return ports;
+void refuse(const std::string& option, const std::string& text, const std::string& what) {
+  throw CLI::ValidationError(option, '"' + text + "\" is not " + what);
 }
 
-std::vector<Cidr> cidr_list(const std::vector<std::string>& texts) {
-  check_count("--addr", texts.size(), TCPDWELL_MAX_CIDRS);
-  std::vector<Cidr> cidrs;
-  for (const std::string& text : texts) {
-    const auto cidr = parse_cidr(text);
-    if (!cidr) refuse("--addr", text, "an address or block (10.0.0.0/8, ::1, 2001:db8::/32)");
-    cidrs.push_back(*cidr);
-  }
-  return cidrs;
-}
-
-std::vector<std::uint32_t> pid_list(const std::vector<std::string>& texts) {
-  std::vector<std::uint32_t> pids;
-  for (const std::string& text : texts) {
-    const auto pid = number(text);
-    if (!pid || *pid == 0 || *pid > INT32_MAX) refuse("--pid", text, "a process id");
-    pids.push_back(static_cast<std::uint32_t>(*pid));
-  }
-  return pids;
-}
-
-std::bitset<kStates> state_set(const std::vector<std::string>& texts) {
-  std::bitset<kStates> states;
-  for (const std::string& text : texts) {
-    const auto state = parse_state(text);
-    if (!state) refuse("--state", text, "a TCP state (CLOSE_WAIT, fin-wait-2, estab, ...)");
-    states.set(index(*state));
-  }
-  return states;
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
 }
 
 Kinds kind_set(const std::vector<std::string>& texts) {
@@ -106,7 +58,9 @@ Kinds kind_set(const std::vector<std::string>& texts) {
     else if (text == "flag")
       kinds.flags = true;
     else
-      refuse("--only", text, "a kind of record (transition, flag, connection)");
+      refuse("--only", text,
+             "a kind of record (transition, flag, connection)" +
+                 did_you_mean(text, {"transition", "flag", "connection"}));
   }
   return kinds;
 }
@@ -116,9 +70,17 @@ Nanos duration_value(const std::string& option, const std::string& text) {
   constexpr Nanos kLongest = std::chrono::hours{24 * 365 * 100};
   const auto duration = parse_duration(text);
   if (!duration || duration->count() == 0 || *duration > kLongest)
-    refuse(option, text, "a duration (250ms, 30s, 2m30s, 1h; a bare number is seconds)");
+    refuse(option, text, "a duration (250ms, 30s, 2m30s, 1d; a bare number is seconds)");
   return *duration;
 }
+
+namespace {
+std::vector<std::string> flag_names() {
+  auto names = state_names();
+  names.emplace_back(kAcceptFlag);
+  return names;
+}
+}  // namespace
 
 void set_flag(const std::string& text, Thresholds& thresholds) {
   const auto equals = text.find('=');
@@ -128,7 +90,8 @@ void set_flag(const std::string& text, Thresholds& thresholds) {
                                  [](char a, char b) { return (a & ~0x20) == b; });
   if (equals == std::string::npos || (!state && !accept))
     refuse("--flag", text,
-           "a state, or ACCEPT, and a duration (CLOSE_WAIT=30s, fin-wait-2=5m, ACCEPT=10s)");
+           "a state, or ACCEPT, and a duration (CLOSE_WAIT=30s, fin-wait-2=5m, ACCEPT=10s)" +
+               (state || accept ? "" : did_you_mean(flag, flag_names())));
   const Nanos threshold = duration_value("--flag", text.substr(equals + 1));
   if (accept)
     thresholds.accept = threshold;
@@ -139,14 +102,51 @@ void set_flag(const std::string& text, Thresholds& thresholds) {
 State dwell_state_value(const std::string& option, const std::string& text) {
   const auto state = parse_state(text);
   if (!state || *state == State::Closed)
-    refuse(option, text, "a state that a connection stays in (CLOSE_WAIT, fin-wait-2, estab, ...)");
+    refuse(option, text,
+           "a state that a connection stays in (CLOSE_WAIT, fin-wait-2, estab, ...)" +
+               did_you_mean(text, state_names()));
   return *state;
 }
 
 GroupBy group_by_value(const std::string& text) {
   const auto by = parse_group_by(text);
-  if (!by) refuse("--by", text, "one of state, lport, rport, remote, owner, cgroup, netns");
+  if (!by) {
+    std::string all;
+    for (const std::string& each : group_names()) all += (all.empty() ? "" : ", ") + each;
+    refuse("--by", text, "one of " + all + did_you_mean(text, group_names()));
+  }
   return *by;
+}
+
+LeakOrder leak_order_value(const std::string& text) {
+  if (text != "count" && text != "age") refuse("--sort", text, "count or age");
+  return text == "age" ? LeakOrder::Age : LeakOrder::Count;
+}
+
+double growth_value(const std::string& text) {
+  constexpr std::string_view kUnit = "/min";
+  const char* const end = text.data() + text.size() - (text.ends_with(kUnit) ? kUnit.size() : 0);
+  double value = 0;
+  const auto [parsed_to, error] =
+      std::from_chars(text.data(), end, value, std::chars_format::fixed);
+  if (!text.ends_with(kUnit) || error != std::errc{} || parsed_to != end || !(value > 0) ||
+      value > 1e9)
+    refuse("--growth", text, "a number of sockets a minute (5/min, 0.5/min)");
+  return value;
+}
+
+ReplayTime replay_time_value(const std::string& option, const std::string& text) {
+  const auto time = parse_replay_time(text);
+  if (!time)
+    refuse(option, text,
+           "a time (03:12, 2026-11-21T03:12:05Z, or +90s from the beginning of the recording)");
+  return *time;
+}
+
+std::vector<std::string> state_names() {
+  std::vector<std::string> names;
+  for (std::size_t i = 1; i < kStates; ++i) names.emplace_back(name(static_cast<State>(i)));
+  return names;
 }
 
 int status_value(const std::string& option, const std::string& text) {

@@ -6,27 +6,38 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "leaks/leak_view.h"
 #include "lifecycle/filter.h"
 #include "model/types.h"
+#include "options/replay_time.h"
 #include "sinks/kinds.h"
 #include "stats/stats_record.h"
 
 namespace tcpdwell {
 
-std::vector<std::uint16_t> port_list(const std::string& option, const std::vector<std::string>&);
-std::vector<Cidr> cidr_list(const std::vector<std::string>& texts);
-std::vector<std::uint32_t> pid_list(const std::vector<std::string>& texts);
-std::bitset<kStates> state_set(const std::vector<std::string>& texts);
+// Throws: "TEXT" is not WHAT.
+[[noreturn]] void refuse(const std::string& option, const std::string& text,
+                         const std::string& what);
+// A decimal number, and nothing else.
+std::optional<std::uint64_t> number(std::string_view text);
 Kinds kind_set(const std::vector<std::string>& texts);
 // "CLOSE_WAIT=30s"
 void set_flag(const std::string& text, Thresholds& thresholds);
 // A state that has dwells: any but CLOSED.
 State dwell_state_value(const std::string& option, const std::string& text);
 GroupBy group_by_value(const std::string& text);
+LeakOrder leak_order_value(const std::string& text);
+// --growth: "5/min", "0.5/min".
+double growth_value(const std::string& text);
+ReplayTime replay_time_value(const std::string& option, const std::string& text);
+// The names of the states, for did_you_mean().
+std::vector<std::string> state_names();
 // An exit status, 0 to 255.
 int status_value(const std::string& option, const std::string& text);
 Nanos duration_value(const std::string& option, const std::string& text);

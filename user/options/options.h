@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parsed and checked command line. Parsing touches only files that an option names.
+// The parsed and checked command line. Parsing touches only files that an option names, those of
+// Defaults, and /etc/services for the name of a port.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +11,15 @@
 #include <variant>
 #include <vector>
 
+#include "leaks/leak_view.h"
 #include "lifecycle/filter.h"
 #include "model/thresholds.h"
+#include "options/defaults.h"
+#include "options/replay_time.h"
 #include "options/subcommand.h"
 #include "options/where_options.h"
 #include "sinks/kinds.h"
+#include "sinks/text_clock.h"
 #include "stats/stats.h"
 #include "util/made_file.h"
 
@@ -31,6 +36,7 @@ struct Options {
   bool strict = false;
   bool accept = true;
   Color color = Color::Auto;
+  TimeFormat time = TimeFormat::Local;  // of text output
   std::optional<Nanos> duration;
   std::string output;             // empty: stdout
   std::size_t output_buffer = 0;  // bytes; 0: by the memory of this machine
@@ -44,9 +50,23 @@ struct Options {
   Thresholds thresholds;
   StatsConfig stats;
   std::optional<std::uint64_t> intervals;  // stats: COUNT; nullopt: no end
+<<<<<<< HEAD
   bool replays_stats = false;              // replay FILE stats
   WhereChoice where;
   std::optional<Nanos> watch;  // leaks: interval between two scans
+=======
+  // replay FILE
+  enum class Replay : std::uint8_t { Trace, Stats, Leaks, Info } replay = Replay::Trace;
+  std::optional<ReplayTime> since, until;
+  bool replays_top = false;               // replay FILE top
+  Nanos delay = std::chrono::seconds{1};  // top: between two looks
+  bool ascii = false;                     // top
+  // leaks
+  std::optional<Nanos> watch;          // interval between two scans
+  std::optional<std::uint64_t> scans;  // nullopt: no end
+  LeakView leak_view;
+  LeakLimits leak_limits;
+>>>>>>> 1b015a5eef897d121c6618ee32170930840fe527
   // The file of record, trace --record (empty: none) and replay.
   std::string recording;
   bool compress = false;
@@ -54,6 +74,7 @@ struct Options {
   unsigned rotate = 0;            // number of older files to keep
   bool thresholds_given = false;  // false: the defaults
   bool max_connections_given = false;
+  std::vector<DefaultsFile> default_files;  // that exist
   // run
   std::vector<std::string> command;
   std::string user;  // empty: the current user
@@ -72,8 +93,9 @@ struct UsageError {
 };
 
 // The first row of `table` is what `tcpdwell` without a command does. `table` must outlive the
-// options.
+// options. `defaults`: what the line does not give.
 std::variant<Options, Show, UsageError> parse_options(int argc, const char* const* argv,
-                                                      std::span<const Subcommand> table);
+                                                      std::span<const Subcommand> table,
+                                                      const Defaults& defaults = {});
 
 }  // namespace tcpdwell

@@ -21,16 +21,83 @@ void get(Unpacker& unpacker, Thresholds& thresholds) {
   unpacker.get(thresholds.since_orphaned);
 }
 
-void put(Packer& packer, const Filter& filter) {
-  packer.put(filter.ports);
-  packer.put(filter.local_ports);
-  packer.put(filter.remote_ports);
-  packer.put(static_cast<std::uint16_t>(filter.addrs.size()));
-  for (const Cidr& cidr : filter.addrs) {
-    packer.put(cidr.addr);
-    packer.put(cidr.mask);
-    packer.put(cidr.family);
+void put(Packer& packer, const Cidr& cidr) {
+  packer.put(cidr.addr);
+  packer.put(cidr.mask);
+  packer.put(cidr.family);
+}
+
+void get(Unpacker& unpacker, Cidr& cidr) {
+  unpacker.get(cidr.addr);
+  unpacker.get(cidr.mask);
+  unpacker.get(cidr.family);
+}
+
+void put(Packer& packer, const PortMatch& match) {
+  packer.put(match.first);
+  packer.put(match.last);
+}
+
+void get(Unpacker& unpacker, PortMatch& match) {
+  unpacker.get(match.first);
+  unpacker.get(match.last);
+}
+
+void put(Packer& packer, const EndMatch& match) {
+  packer.put(match.addr.has_value());
+  put(packer, match.addr.value_or(Cidr{}));
+  packer.put(match.port.has_value());
+  put(packer, match.port.value_or(PortMatch{}));
+}
+
+void get(Unpacker& unpacker, EndMatch& match) {
+  bool there = false;
+  Cidr addr;
+  unpacker.get(there);
+  get(unpacker, addr);
+  if (there) match.addr = addr;
+  PortMatch port;
+  unpacker.get(there);
+  get(unpacker, port);
+  if (there) match.port = port;
+}
+
+template <typename T>
+void put_list(Packer& packer, const std::vector<T>& list) {
+  packer.put(static_cast<std::uint16_t>(list.size()));
+  for (const T& value : list) put(packer, value);
+}
+
+template <typename T>
+void get_list(Unpacker& unpacker, std::vector<T>& list) {
+  std::uint16_t count = 0;
+  unpacker.get(count);
+  list.clear();
+  for (; count > 0 && unpacker.ok(); --count) get(unpacker, list.emplace_back());
+}
+
+// The place of a list of single ports. If it has ranges, it is left empty here (any port) and
+// stands among put_later().
+void put_ports(Packer& packer, const PortList& list) {
+  std::vector<std::uint16_t> ports;
+  for (const PortMatch& match : list) {
+    if (match.first != match.last) return packer.put(std::vector<std::uint16_t>{});
+    ports.push_back(match.first);
   }
+  packer.put(ports);
+}
+
+void get_ports(Unpacker& unpacker, PortList& list) {
+  std::vector<std::uint16_t> ports;
+  unpacker.get(ports);
+  list.assign(ports.begin(), ports.end());
+}
+
+void put(Packer& packer, const Filter& filter) {
+  put_ports(packer, filter.ports);
+  put_ports(packer, filter.local_ports);
+  put_ports(packer, filter.remote_ports);
+  put_list(packer, filter.addrs);
   packer.put(filter.family);
   packer.put(filter.netns);
   packer.put(filter.pids);
@@ -38,21 +105,32 @@ void put(Packer& packer, const Filter& filter) {
 }
 
 void get(Unpacker& unpacker, Filter& filter) {
-  unpacker.get(filter.ports);
-  unpacker.get(filter.local_ports);
-  unpacker.get(filter.remote_ports);
-  std::uint16_t addrs = 0;
-  unpacker.get(addrs);
-  for (; addrs > 0 && unpacker.ok(); --addrs) {
-    Cidr& cidr = filter.addrs.emplace_back();
-    unpacker.get(cidr.addr);
-    unpacker.get(cidr.mask);
-    unpacker.get(cidr.family);
-  }
+  get_ports(unpacker, filter.ports);
+  get_ports(unpacker, filter.local_ports);
+  get_ports(unpacker, filter.remote_ports);
+  get_list(unpacker, filter.addrs);
   unpacker.get(filter.family);
   unpacker.get(filter.netns);
   unpacker.get(filter.pids);
   unpacker.get(filter.cgroup);
+}
+
+// What older versions lack, and ignore.
+void put_later(Packer& packer, const Filter& filter) {
+  for (const PortList* list : {&filter.ports, &filter.local_ports, &filter.remote_ports})
+    put_list(packer, *list);
+  put_list(packer, filter.locals);
+  put_list(packer, filter.remotes);
+  packer.put(static_cast<std::uint16_t>(filter.comms.size()));
+  for (const std::string& comm : filter.comms) packer.put(std::string_view(comm));
+}
+
+void get_later(Unpacker& unpacker, Filter& filter) {
+  for (PortList* list : {&filter.ports, &filter.local_ports, &filter.remote_ports})
+    get_list(unpacker, *list);
+  get_list(unpacker, filter.locals);
+  get_list(unpacker, filter.remotes);
+  unpacker.get(filter.comms);
 }
 
 bool is_sane(const Thresholds& thresholds) {
@@ -86,6 +164,7 @@ void pack(const Setting& setting, std::vector<std::byte>& out) {
   packer.put(config.thresholds.accept);
   packer.put(config.asks_soon);
   packer.put(config.sees_segments);
+  put_later(packer, setting.filter);
 }
 
 std::optional<Setting> unpack_setting(std::span<const std::byte> bytes) {
@@ -115,6 +194,7 @@ std::optional<Setting> unpack_setting(std::span<const std::byte> bytes) {
   if (unpacker.has_more()) unpacker.get(config.thresholds.accept);
   if (unpacker.has_more()) unpacker.get(config.asks_soon);
   if (unpacker.has_more()) unpacker.get(config.sees_segments);
+  if (unpacker.has_more()) get_later(unpacker, setting.filter);
   const bool sane = hz > 0 && hz <= kMostHz && max_connections > 0 &&
                     max_connections <= kMostConnections && config.began.count() >= 0 &&
                     is_sane(config.thresholds);

@@ -294,7 +294,8 @@ void Session::drain_rest(Nanos deadline) {
 
 // Finds connections that ended unseen or were lost just now. A walk in progress began before that.
 void Session::take_last_snapshot() {
-  if (stop_ || !queries_.keeps_snapshots() || !programs_.sees().tracing) return;
+  if (stop_ || !config_.last_snapshot || !queries_.keeps_snapshots() || !programs_.sees().tracing)
+    return;
   const Nanos deadline = monotonic_now() + kLastSnapshot;
   for (bool looked = false; monotonic_now() < deadline;) {
     if (!queries_.walking() && (!looked || lifecycle_.wants_snapshot())) {

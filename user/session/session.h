@@ -33,6 +33,7 @@ struct SessionConfig {
   // All cgroups, listed before anything is attached: the walk through cgroupfs is slow.
   std::vector<CgroupName> cgroups;
   bool snapshot = true;                     // begin with the existing sockets
+  bool last_snapshot = true;                // end with another one, for the sake of the end record
   std::optional<Nanos> exit_grace;          // see LifecycleConfig
   bool flags_uncertain = false;             // ...
   StateMemory* memory = nullptr;            // ...
@@ -69,6 +70,10 @@ class Session {
   }
   // The snapshot lacks sockets; a warning has the reason.
   bool snapshot_failed() const { return queries_.snapshot_failed(); }
+  const Lifecycle& lifecycle() const { return lifecycle_; }
+  std::uint64_t events() const { return pipeline_.events(); }
+  std::uint64_t lost() const { return pipeline_.lost(); }  // events, so far
+  Nanos began() const { return start_.when.mono; }
   recording::Recorder* recorder() const { return config_.recorder; }
   bool refused() const { return queries_.refused(); }
   // The namespace of --netns is gone: no more events can come.

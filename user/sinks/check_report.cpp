@@ -10,13 +10,16 @@
 #include "model/kernel_time.h"
 #include "sinks/escape.h"
 #include "sinks/json_line.h"
+#include "sinks/screen.h"
 #include "sinks/text_table.h"
+#include "sinks/text_wrap.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kLongestValue = 24;  // in text: a list of ports can be long
+constexpr std::size_t kCheckHang = 9;           // "missing: "
 
 // --- JSON ---------------------------------------------------------------------------------------
 
@@ -79,10 +82,10 @@ std::string verdict(const CheckReport& report, const TextStyle& style) {
 }
 
 std::string sees_text(const CheckReport& report, const TextStyle& style) {
-  TextTable table({{"SEES"}, {"HOW"}, {"WHAT"}});
+  TextTable table({{"SEES"}, {"HOW"}, {.title = "WHAT", .wraps = true}});
   for (const auto& [capability, how] : report.sees)
     table.add({capability, how, std::string(meaning(capability))}, color_of(how));
-  return table.text(true, style.color) + '\n';
+  return table.text(true, style.color, columns_of(style.screen)) + '\n';
 }
 
 std::string missing_text(const CheckReport& report, const TextStyle& style) {
@@ -105,7 +108,9 @@ std::string time_wait_text(const CheckReport& report) {
 
 std::string sysctls_text(const CheckReport& report, const TextStyle& style) {
   if (report.sysctls.empty()) return {};
-  TextTable table({{"SYSCTL"}, {"VALUE", true}, {"WHAT IT MEANS HERE"}});
+  TextTable table({{"SYSCTL"},
+                   {.title = "VALUE", .right = true, .least = 12},
+                   {.title = "WHAT IT MEANS HERE", .wraps = true}});
   for (const SysctlFact& fact : report.sysctls) {
     std::string value = printable(fact.value.value_or("-"));
     // ip_local_port_range has a tab between its numbers.
@@ -114,7 +119,7 @@ std::string sysctls_text(const CheckReport& report, const TextStyle& style) {
     table.add({fact.name, std::move(value), fact.effect}, fact.value ? "" : ansi::kDim);
   }
   return fmt::format("sysctls of network namespace {}:\n", report.netns) +
-         table.text(true, style.color);
+         table.text(true, style.color, columns_of(style.screen));
 }
 
 std::string sysctl_mistakes_text(const CheckReport& report, const TextStyle& style) {
@@ -163,11 +168,13 @@ std::string check_json(const CheckReport& report) {
 std::string check_text(const CheckReport& report, const TextStyle& style) {
   const std::string missing = separated(missing_text(report, style), style.header);
   std::string folklore = sysctl_mistakes_text(report, style);
-  if (!style.header) return missing + folklore;
+  const std::size_t width = columns_of(style.screen);
+  if (!style.header) return wrap_lines(missing + folklore, width, kCheckHang);
   if (!folklore.empty())
     folklore = "\nsettings applied at boot that do not do what they seem to:\n" + folklore;
-  return verdict(report, style) + sees_text(report, style) + missing + time_wait_text(report) +
-         sysctls_text(report, style) + folklore;
+  return wrap_lines(verdict(report, style) + sees_text(report, style) + missing +
+                        time_wait_text(report) + sysctls_text(report, style) + folklore,
+                    width, kCheckHang);
 }
 
 }  // namespace tcpdwell

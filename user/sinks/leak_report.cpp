@@ -7,14 +7,16 @@
 #include <utility>
 
 #include "sinks/explain.h"
+#include "sinks/screen.h"
 #include "sinks/text_table.h"
+#include "sinks/text_wrap.h"
 #include "sinks/where_text.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
 namespace {
 
-const std::string kIndent = "       ";  // below COUNT's numbers
+constexpr std::string_view kIndent = "       ";  // below COUNT's numbers
 
 std::string port_text(const LeakGroup& group) {
   return group.local_port != 0 ? std::to_string(group.local_port) : "any";
@@ -94,17 +96,19 @@ std::string LeakReport::growth(const LeakGroup& group, Nanos elapsed) const {
   return fmt::format("{:+.1f}/min", more / minutes);
 }
 
-void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapsed) {
-  std::vector<TextTable::Column> columns = {{"COUNT", true}};
-  if (!first_) columns.push_back({"PER MIN", true});
-  for (const auto& [name, right] : {std::pair{"STATE", false},
-                                    {"CAUSE", false},
-                                    {"LOCAL PORT", true},
-                                    {"PEER", false},
-                                    {"OLDEST", true},
-                                    {"MEDIAN", true},
-                                    {"HOLDER", false}})
-    columns.push_back({name, right});
+void LeakReport::print_groups(std::vector<LeakGroup> groups, Nanos elapsed) {
+  const LeftOut left = arrange(groups, view_);
+  const std::size_t width = columns_of(style_.screen);
+  for (const LeakGroup& group : groups) places_.see(group.netns, group.cgroup);
+  std::vector<TextTable::Column> columns = {{.title = "COUNT", .right = true}};
+  if (!first_) columns.push_back({.title = "PER MIN", .right = true});
+  columns.push_back({.title = "STATE"});
+  columns.push_back({.title = "CAUSE"});
+  columns.push_back({.title = "LOCAL PORT", .right = true, .short_title = "PORT"});
+  columns.push_back({.title = "PEER", .goes = 2, .moves = true});
+  columns.push_back({.title = "OLDEST", .right = true});
+  columns.push_back({.title = "MEDIAN", .right = true, .goes = 3});
+  columns.push_back({.title = "HOLDER", .goes = 1, .moves = true});
   TextTable table(std::move(columns));
   for (const LeakGroup& group : groups) {
     std::vector<std::string> cells = {format_number(group.count)};
@@ -114,12 +118,23 @@ void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapse
           oldest_text(group), format_dwell(group.median), holder_text(group)})
       cells.push_back(std::move(cell));
     const Explanation explanation = explain(group, true, style_.here);
-    std::vector<std::string> below = {kIndent + explanation.what};
-    for (const std::string& line : where_lines(group)) below.push_back(kIndent + line);
-    below.push_back(kIndent + "next: " + explanation.next);
-    table.add(std::move(cells), color_of(group.cause), std::move(below));
+    std::vector<std::string> notes;
+    if (const std::string place = places_.text(group.netns, group.cgroup); !place.empty())
+      notes.push_back(std::string(kIndent) + place);
+    notes.push_back(std::string(kIndent) + explanation.what);
+    for (const std::string& line : where_lines(group))
+      notes.push_back(std::string(kIndent) + line);
+    notes.push_back(std::string(kIndent) + "next: " + explanation.next);
+    table.add(std::move(cells), color_of(group.cause), std::move(notes));
   }
-  output_.write(table.text(style_.header, style_.color), true);
+  write(table.text(style_.header, style_.color, width));
+  if (left.groups != 0)
+    write(fmt::format("and {} with {} (--top)\n", format_count(left.groups, "more group"),
+                      format_count(left.sockets, "socket")));
+}
+
+void LeakReport::write(const std::string& lines) {
+  output_.write(wrap_lines(lines, columns_of(style_.screen), kIndent.size()), true);
 }
 
 void LeakReport::print_gone(const Memory& now) {
@@ -134,11 +149,12 @@ void LeakReport::print_gone(const Memory& now) {
     lines.push_back(fmt::format("gone: {} ({})\n", seen.shown, format_count(seen.count, "socket")));
   }
   std::sort(lines.begin(), lines.end());  // the map has no order
-  for (const std::string& line : lines) output_.write(line, true);
+  for (const std::string& line : lines) write(line);
 }
 
 void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When& when,
                                std::span<const WatchedState> watched) {
+  if (!style_.header) return;  // --quiet
   std::size_t stuck = 0, stuck_groups = 0, orphaned = 0, failed = 0, unknown = 0;
   for (const LeakGroup& group : groups) {
     if (is_orphaned(group)) {
@@ -163,7 +179,7 @@ void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When&
                         format_count(orphaned, "orphaned socket"));
   if (failed != 0)
     text += fmt::format("; {} whose connect() failed", format_count(failed, "open socket"));
-  output_.write(clock_.format(when) + ' ' + text + '\n', true);
+  write(clock_.format(when) + ' ' + text + '\n');
 }
 
 }  // namespace tcpdwell

@@ -11,16 +11,19 @@
 #include <vector>
 
 #include "leaks/leak_groups.h"
+#include "leaks/leak_view.h"
 #include "lifecycle/owned_flags.h"
 #include "model/record.h"
 #include "sinks/output.h"
+#include "sinks/places.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {
 
 class LeakReport {
  public:
-  LeakReport(Output& output, const TextStyle& style) : output_(output), style_(style) {}
+  LeakReport(Output& output, const TextStyle& style, const LeakView& view = {})
+      : output_(output), style_(style), view_(view), clock_(style.time), places_(style.here) {}
   // Ignores cleared flags.
   void add(const FlagRecord& flag);
   // Writes the round and begins the next one. `watched`: all sockets in the states that can be
@@ -39,19 +42,22 @@ class LeakReport {
   using Memory = absl::flat_hash_map<std::string, Seen>;
 
   std::string growth(const LeakGroup& group, Nanos elapsed) const;
-  void print_groups(const std::vector<LeakGroup>& groups, Nanos elapsed);
+  void write(const std::string& lines);
+  void print_groups(std::vector<LeakGroup> groups, Nanos elapsed);
   void print_gone(const Memory& now);
   void print_summary(const std::vector<LeakGroup>& groups, const When& when,
                      std::span<const WatchedState> watched);
 
   Output& output_;
   TextStyle style_;
+  LeakView view_;
   OwnedFlags flags_;
   bool leaked_ = false;
   bool first_ = true;
   Nanos last_{};
   Memory memory_;
-  LocalClock clock_;
+  TextClock clock_;
+  Places places_;
 };
 
 }  // namespace tcpdwell

@@ -10,6 +10,8 @@
 
 #include "sinks/escape.h"
 #include "sinks/explain.h"
+#include "sinks/screen.h"
+#include "sinks/text_wrap.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -18,6 +20,7 @@ namespace {
 constexpr std::size_t kListed = 5;  // sockets of a group
 // Marks our lines: stderr of CMD goes to the same place.
 constexpr std::string_view kPrefix = "==tcpdwell== ";
+constexpr std::size_t kRunHang = 4;
 // States in which the process still has to close the socket.
 constexpr std::array kJudged = {State::CloseWait, State::FinWait2, State::Closed};
 
@@ -103,13 +106,20 @@ void RunReport::write_flags(Sink& sink) const {
 }
 
 void RunReport::put(std::string_view text, std::string_view color) {
-  std::string line(kPrefix);
-  if (style_.color && !color.empty())
-    line.append(color).append(text).append(ansi::kReset);
-  else
-    line += text;
-  line.erase(line.find_last_not_of(' ') + 1);
-  output_.write(line + '\n', true);
+  const std::size_t width = columns_of(style_.screen);
+  std::string lines =
+      wrap_lines(text, width - std::min(width, kPrefix.size()), kRunHang) + (text.empty() ? "\n" : "");
+  for (std::string_view rest = lines; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    std::string line(kPrefix);
+    if (style_.color && !color.empty())
+      line.append(color).append(rest.substr(0, end)).append(ansi::kReset);
+    else
+      line += rest.substr(0, end);
+    line.erase(line.find_last_not_of(' ') + 1);
+    output_.write(line + '\n', true);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
 }
 
 // "10.0.0.1:54321 → 10.0.0.2:80   closed after 3.2s"

@@ -16,14 +16,25 @@
 
 namespace tcpdwell {
 
+// What the forecast of a destination says. `total`: its failures are those of the whole run.
+std::string forecast_text(const PortUse& use, bool total);
+// "ESTABLISHED 12, TIME_WAIT 3 (3 reusable)"
+std::string states_text(const PortUse& use);
+// Its ports run out, or have run out.
+bool is_urgent(const PortUse& use);
+// Urgent, or at least a tenth of the ports are in use.
+bool is_noteworthy(const PortUse& use);
+
 class StatsText final : public Sink, public StatsOutput {
  public:
-  StatsText(Output& output, const TextStyle& style) : output_(output), style_(style) {}
+  StatsText(Output& output, const TextStyle& style)
+      : output_(output), style_(style), clock_(style.time) {}
   void write(const StatsRecord& record) noexcept override;
-  // Prints losses and suspensions only.
+  // Prints losses and suspensions, and the head of a replay.
   void write(const Record& record) noexcept override;
 
  private:
+  void print(const StartRecord& start);
   void print(const ClockRecord& clock);
   void print(const LostRecord& lost);
 
@@ -34,7 +45,7 @@ class StatsText final : public Sink, public StatsOutput {
 
   Output& output_;
   TextStyle style_;
-  LocalClock clock_;
+  TextClock clock_;
 };
 
 }  // namespace tcpdwell

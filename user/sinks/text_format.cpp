@@ -5,9 +5,9 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <array>
 
 #include "sinks/escape.h"
+#include "sinks/text_wrap.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -25,24 +25,19 @@ std::string format_process(const Process& process) {
   return text;
 }
 
+std::string format_process(const Process& process, std::size_t width) {
+  std::string text = format_process(process);
+  if (display_width(text) <= width) return text;
+  const std::string pid = process.pid != 0 ? '[' + std::to_string(process.pid) + ']' : "";
+  text.resize(text.size() - pid.size());
+  return shortened(text, std::max(width, pid.size() + 2) - pid.size()) + pid;
+}
+
 // An error below the last printed digit counts as exact.
 std::string format_dwell(const Dwell& dwell) {
   constexpr int kShown = 100'000;
   const std::string_view mark = !dwell.error ? "≥" : *dwell.error > dwell.value / kShown ? "~" : "";
   return std::string(mark) + format_duration(dwell.value);
-}
-
-std::string LocalClock::format(const When& when) {
-  const auto second = static_cast<std::time_t>(when.unix_time.count() / 1'000'000'000);
-  if (second != second_) {
-    std::tm local{};
-    ::localtime_r(&second, &local);
-    std::array<char, 16> text{};
-    std::strftime(text.data(), text.size(), "%H:%M:%S", &local);
-    text_ = text.data();
-    second_ = second;
-  }
-  return fmt::format("{}.{:03}", text_, when.unix_time.count() / 1'000'000 % 1000);
 }
 
 std::string format_number(std::uint64_t number) {
@@ -56,6 +51,13 @@ std::string_view what_failed(ConnectFailure reason) {
                                           : "the bound port already has this connection";
 }
 
+std::string recorded_text(const StartRecord& start) {
+  std::string host, kernel;
+  append_printable(host, start.host);
+  append_printable(kernel, start.kernel);
+  return fmt::format("recorded {} on {} (Linux {})", format_date(start.when), host, kernel);
+}
+
 std::string suspended_text(const ClockRecord& record) {
   return fmt::format("host SUSPENDED for {}: dwells exclude that time",
                      format_duration(record.suspended));
@@ -65,11 +67,25 @@ std::string format_count(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", format_number(count), noun, count == 1 ? "" : "s");
 }
 
+std::string format_size(std::uint64_t bytes) {
+  constexpr std::string_view kUnits = "KMGTPE";
+  if (bytes < 1024) return std::to_string(bytes);
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (value /= 1024; value >= 1000 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  return fmt::format("{:.{}f}{}", value, value < 9.95 ? 1 : 0, kUnits[unit]);
+}
+
 std::size_t display_width(std::string_view text) {
   const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
   const auto size = static_cast<utf8proc_ssize_t>(text.size());
   std::size_t width = 0;
   for (utf8proc_ssize_t at = 0; at < size;) {
+    if (bytes[at] == '\033') {  // ours: names have none
+      const std::size_t end = text.find('m', static_cast<std::size_t>(at));
+      at = end == std::string_view::npos ? size : static_cast<utf8proc_ssize_t>(end) + 1;
+      continue;
+    }
     if (bytes[at] < 0x80) {  // the usual case
       ++at;
       ++width;

@@ -14,8 +14,13 @@ struct Unit {
   std::int64_t nanos;
 };
 // In descending order.
-constexpr Unit kUnits[] = {
-    {"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000}, {"ms", 1'000'000}};
+constexpr Unit kUnits[] = {{"d", 86'400'000'000'000},
+                           {"h", 3'600'000'000'000},
+                           {"m", 60'000'000'000},
+                           {"s", 1'000'000'000},
+                           {"ms", 1'000'000},
+                           {"us", 1'000},
+                           {"ns", 1}};
 
 const Unit* unit_of(std::string_view text) {
   for (const Unit& unit : kUnits)

@@ -5,9 +5,8 @@ import collections
 import http.client
 import socket
 import struct
-import threading
 
-from lib.child import Child
+from lib.child import Child, repeat_until_told
 from lib.patience import STALLED_S
 
 from support.place import LOOPBACK
@@ -104,18 +103,12 @@ def _live(play, client):
 
 def _all(child, place, port, plays, families):
     place.enter()
-    stop, count = threading.Event(), collections.Counter()
-    threads = [
-        threading.Thread(target=_live, args=(play, Client(port, family, stop, count)))
-        for play in plays
-        for family in families
-    ]
-    for thread in threads:
-        thread.start()
-    child.told()
-    stop.set()
-    for thread in threads:
-        thread.join()
+    count = collections.Counter()
+
+    def client(play, family):
+        return lambda stop: _live(play, Client(port, family, stop, count))
+
+    repeat_until_told(child, [client(play, family) for play in plays for family in families])
     return dict(count)
 
 

@@ -5,6 +5,7 @@ import pickle
 import select
 import signal
 import socket
+import threading
 import traceback
 
 from .patience import wait_for, work
@@ -76,3 +77,15 @@ class Child:
         """SIGKILL. The kernel closes its sockets before it can be reaped."""
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
+
+
+def repeat_until_told(child, clients):
+    """Runs a thread for each of `clients`, called with an Event that ends them when the parent tells so."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=client, args=(stop,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    child.told()
+    stop.set()
+    for thread in threads:
+        thread.join()

@@ -14,7 +14,7 @@ from .actors import ScenarioRunners, Talkers
 
 STEP_S = 0.05
 KEPT = ("type", "mono_ns", "netns", "cookie", "life", "role", "local", "remote", "from", "to", "owner",
-        "ended", "time_wait_ended", "retransmits", "dwell", "why")
+        "ended", "time_wait_ended", "retransmits", "dwell", "error_ns", "why")
 
 
 class Run:

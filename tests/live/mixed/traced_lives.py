@@ -21,6 +21,7 @@ class TracedLife:
     times: list = field(default_factory=list)  # of the transitions
     states: list = field(default_factory=list)  # entered by each
     left: list = field(default_factory=list)  # left by each
+    errors: list = field(default_factory=list)  # of each dwell that ended, in ns
     whys: list = field(default_factory=list)
     found: tuple = None  # (time, state): a walk found it; printed with its next transition
     end: dict = None  # its connection object
@@ -31,10 +32,18 @@ class TracedLife:
             return self.states[index - 1]
         return self.found[1] if self.found and self.found[0] <= at else "CLOSED"
 
+    def states_at(self, at):
+        """The states that it may have been in, within the `error_ns` that the trace printed."""
+        near = [states for time, error, *states in zip(self.times, self.errors, self.left, self.states)
+                if abs(time - at) <= error]
+        return {self.state_at(at)}.union(*near)
+
     def stays(self, begin, end):
         """The state that it is in during the whole time, or None."""
         first, last = (bisect.bisect_right(self.times, at) for at in (begin, end))
-        return self.states[first - 1] if first == last and first else None
+        if first != last or not first or len(self.states_at(begin) | self.states_at(end)) > 1:
+            return None
+        return self.states[first - 1]
 
     @property
     def steps(self):
@@ -81,6 +90,7 @@ class TracedLives:
         if not life.times and item["from"] not in ("CLOSED", "LISTEN"):
             life.found = item["mono_ns"] - item["dwell_ns"], item["from"]
         life.times.append(item["mono_ns"])
+        life.errors.append(item["error_ns"] or 0)
         life.left.append(item["from"])
         life.states.append(item["to"])
         life.whys.append(item.get("why"))
@@ -109,7 +119,7 @@ class TracedLives:
         return life
 
     def at(self, netns, cookie, local, remote, moment):
-        """The lives that match, and are not over at that moment."""
+        """The lives that match, and may not be over at that moment."""
         return [life for life in self.by_ends.get((netns, local, remote), ())
-                if life.state_at(moment) != "CLOSED" and
+                if life.states_at(moment) != {"CLOSED"} and
                 (not cookie or life.cookie in (*NAMELESS, cookie))]

@@ -5,9 +5,8 @@ import collections
 import http.client
 import socket
 import struct
-import threading
 
-from lib.child import Child
+from lib.child import Child, repeat_until_told
 from lib.patience import STALLED_S
 
 from real.origin import IMPATIENT, PATIENT
@@ -170,18 +169,12 @@ def _repeat(function, context, count):
 
 def _all_of_them(child, enter):
     enter()
-    stop, count = threading.Event(), collections.Counter()
-    threads = [
-        threading.Thread(target=_repeat, args=(function, ClientContext(family, stop, count), count))
-        for function in CLIENTS
-        for family in LOOPBACK
-    ]
-    for thread in threads:
-        thread.start()
-    child.told()
-    stop.set()
-    for thread in threads:
-        thread.join()
+    count = collections.Counter()
+
+    def client(function, family):
+        return lambda stop: _repeat(function, ClientContext(family, stop, count), count)
+
+    repeat_until_told(child, [client(function, family) for function in CLIENTS for family in LOOPBACK])
     return dict(count)
 
 

@@ -180,9 +180,8 @@ def accepted_by_io_uring(w):
     c.abort()
 
 
-@scenario()
-def owner_is_killed(w):
-    """SIGKILL: the dying process itself closes, and sends a FIN."""
+def _victim(w):
+    """A connection that a child has accepted, and that child."""
     w.peer
     listener = w.listen()
 
@@ -195,6 +194,13 @@ def owner_is_killed(w):
     child = Child(job, b"victim")
     c.peer("A", to="ESTABLISHED")
     c.life.cookie, c.life.owner = child.told()
+    return c, child
+
+
+@scenario()
+def owner_is_killed(w):
+    """SIGKILL: the dying process itself closes, and sends a FIN."""
+    c, child = _victim(w)
     pause(0.2)
     _, at = timed(child.kill)
     _closed(c, at, c.life.owner._replace(via="close"))
@@ -203,18 +209,7 @@ def owner_is_killed(w):
 @scenario()
 def owner_is_killed_with_unread_data(w):
     """The same with data that it never read: RST."""
-    w.peer
-    listener = w.listen()
-
-    def job(child):
-        listener.accepts(c)
-        child.tell((c.life.cookie, c.life.owner))
-        child.told()
-
-    c = listener.half_open()
-    child = Child(job, b"victim")
-    c.peer("A", to="ESTABLISHED")
-    c.life.cookie, c.life.owner = child.told()
+    c, child = _victim(w)
     c.peer_data(b"nobody reads this")
     _, at = timed(child.kill)
     c.life.enter("CLOSED", at)

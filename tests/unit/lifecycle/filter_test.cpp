@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 namespace tcpdwell {
 
 void PrintTo(Verdict verdict, std::ostream* out) {
@@ -204,6 +206,61 @@ TEST(FilterFlow, NamespaceIsAlwaysKnown) {
   EXPECT_EQ((Filter{.netns = 8}).on_flow(flow, kGrowing), Verdict::Hide);
 }
 
+TEST(FilterFlow, PortRange) {
+  const Filter filter{.local_ports = {PortMatch(80, 90), 8080}};
+  for (const std::uint16_t port : std::initializer_list<std::uint16_t>{80, 85, 90, 8080})
+    EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", port, "10.0.0.2", 5), kGrowing), Verdict::Show);
+  for (const std::uint16_t port : std::initializer_list<std::uint16_t>{79, 91, 8081})
+    EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", port, "10.0.0.2", 85), kGrowing), Verdict::Hide);
+  EXPECT_EQ(filter.on_flow(ipv4("10.0.0.1", 0, "10.0.0.2", 85), kGrowing), Verdict::NotYet);
+  EXPECT_FALSE(PortMatch().contains(0)) << "a port that is not known is in no range";
+}
+
+EndMatch match(const char* addr, std::optional<PortMatch> port = std::nullopt) {
+  return {.addr = addr == nullptr ? std::nullopt : std::optional(cidr(addr)), .port = port};
+}
+
+TEST(FilterFlow, LocalAndRemoteEndsMatchAddressAndPortOfOneSide) {
+  const Flow four = ipv4("10.0.0.1", 80, "10.0.0.2", 5432);
+  const Flow six = ipv6("2001:db8::1", 80, "2001:db8::2", 5432);
+  const auto local = [](const EndMatch& end, const Flow& flow) {
+    return Filter{.locals = {end}}.on_flow(flow, kComplete);
+  };
+  const auto remote = [](const EndMatch& end, const Flow& flow) {
+    return Filter{.remotes = {end}}.on_flow(flow, kComplete);
+  };
+  EXPECT_EQ(local(match("10.0.0.1", 80), four), Verdict::Show);
+  EXPECT_EQ(local(match("10.0.0.0/24", PortMatch(70, 90)), four), Verdict::Show);
+  EXPECT_EQ(local(match("10.0.0.1", 81), four), Verdict::Hide);
+  EXPECT_EQ(local(match("10.0.0.2", 80), four), Verdict::Hide) << "that address is the remote one";
+  EXPECT_EQ(local(match(nullptr, 80), six), Verdict::Show);
+  EXPECT_EQ(remote(match("10.0.0.2"), four), Verdict::Show);
+  EXPECT_EQ(remote(match("10.0.0.1"), four), Verdict::Hide);
+  EXPECT_EQ(remote(match("2001:db8::2", 5432), six), Verdict::Show);
+  EXPECT_EQ(remote(match("2001:db8::2", 80), six), Verdict::Hide);
+  EXPECT_EQ(remote(match("0.0.0.0/0"), six), Verdict::Hide) << "the other family";
+  const Filter two{.remotes = {match("10.9.9.9", 1), match("10.0.0.2", 5432)}};
+  EXPECT_EQ(two.on_flow(four, kGrowing), Verdict::Show) << "one of a list is enough";
+}
+
+TEST(FilterFlow, EndsWaitForWhatIsNotKnown) {
+  const Filter local{.locals = {match("10.0.0.1", 80)}};
+  EXPECT_EQ(local.on_flow(ipv4("10.0.0.1", 0, "9.9.9.9", 2), kGrowing), Verdict::NotYet);
+  EXPECT_EQ(local.on_flow(ipv4("0.0.0.0", 80, "9.9.9.9", 2), kGrowing), Verdict::NotYet);
+  EXPECT_EQ(local.on_flow(ipv4("0.0.0.0", 80, "9.9.9.9", 2), kComplete), Verdict::Hide);
+  EXPECT_EQ(local.on_flow(ipv4("10.0.0.2", 80, "9.9.9.9", 2), kGrowing), Verdict::Hide);
+  const Filter remote{.remotes = {match("10.0.0.0/8")}};
+  EXPECT_EQ(remote.on_flow(ipv4("0.0.0.0", 0, "10.1.1.1", 2), kGrowing), Verdict::Show);
+  EXPECT_EQ(remote.on_flow(ipv4("0.0.0.0", 0, "0.0.0.0", 0), kGrowing), Verdict::NotYet);
+}
+
+TEST(FilterFlow, AListenerHasNoRemoteEnd) {
+  const Flow listener = ipv4("0.0.0.0", 80, "0.0.0.0", 0);
+  EXPECT_EQ((Filter{.remotes = {match("0.0.0.0/0")}}).on_flow(listener, kComplete), Verdict::Hide);
+  EXPECT_EQ((Filter{.locals = {match("0.0.0.0/0", 80)}}).on_flow(listener, kComplete),
+            Verdict::Show);
+}
+
 TEST(FilterFlow, AllOptionsMustPass) {
   const Filter both{.local_ports = {80}, .addrs = {cidr("10.0.0.0/24")}};
   EXPECT_EQ(both.on_flow(ipv4("10.0.0.1", 80, "9.9.9.9", 2), kGrowing), Verdict::Show);
@@ -228,6 +285,23 @@ TEST(FilterOwner, PidWaitsForTheOwner) {
   EXPECT_EQ(filter.on_owner(std::nullopt, std::nullopt, kComplete), Verdict::Hide);
   EXPECT_EQ(filter.on_owner(owner_of(0), std::nullopt, kGrowing), Verdict::Hide)
       << "a process of another pid namespace never matches";
+}
+
+Owner owner_named(const char* comm) {
+  Owner owner;
+  std::strncpy(owner.process.comm.data(), comm, owner.process.comm.size());
+  return owner;
+}
+
+TEST(FilterOwner, CommWaitsForTheOwner) {
+  const Filter filter{.comms = {"nginx", "exactly-15-byte"}};
+  EXPECT_EQ(filter.on_owner(owner_named("nginx"), std::nullopt, kGrowing), Verdict::Show)
+      << "also of a process that is not visible, which has no pid";
+  EXPECT_EQ(filter.on_owner(owner_named("exactly-15-byte"), {}, kGrowing), Verdict::Show);
+  EXPECT_EQ(filter.on_owner(owner_named("nginx2"), std::nullopt, kGrowing), Verdict::Hide);
+  EXPECT_EQ(filter.on_owner(owner_named(""), std::nullopt, kGrowing), Verdict::Hide);
+  EXPECT_EQ(filter.on_owner(std::nullopt, std::nullopt, kGrowing), Verdict::NotYet);
+  EXPECT_EQ(filter.on_owner(std::nullopt, std::nullopt, kComplete), Verdict::Hide);
 }
 
 TEST(FilterOwner, CgroupMatchesItselfAndDescendants) {
@@ -258,12 +332,6 @@ TEST(FilterOwner, PidAndCgroupMustBothPass) {
   EXPECT_EQ(filter.on_owner(owner_of(1), std::nullopt, kGrowing), Verdict::Hide);
 }
 
-std::bitset<kStates> states(std::initializer_list<State> list) {
-  std::bitset<kStates> set;
-  for (const State state : list) set.set(index(state));
-  return set;
-}
-
 TEST(FilterFollowed, WaitsForAcceptByTheCommand) {
   Filter filter;
   filter.followed = true;
@@ -278,51 +346,6 @@ TEST(FilterFollowed, WithoutACommandEverythingPasses) {
   for (const bool followed : {true, false})
     for (const bool complete : {kGrowing, kComplete})
       EXPECT_EQ(Filter{}.on_followed(followed, complete), Verdict::Show);
-}
-
-TEST(FilterWants, FlagOfAWantedState) {
-  FlagRecord flag;
-  flag.state = State::CloseWait;
-  EXPECT_TRUE(Filter{}.wants(flag));
-  Filter filter;
-  filter.states.set(index(State::FinWait2));
-  EXPECT_FALSE(filter.wants(flag));
-  filter.states.set(index(State::CloseWait));
-  EXPECT_TRUE(filter.wants(flag));
-  flag.raised = false;
-  EXPECT_TRUE(filter.wants(flag)) << "a cleared flag, too";
-}
-
-TEST(FilterWants, IgnoresFlagsOnly) {
-  Filter filter;
-  filter.flags_only = true;
-  EXPECT_TRUE(filter.wants(FlagRecord{})) << "the publisher drops transitions, see FlagFilter";
-  EXPECT_EQ(filter.on_flow(Flow{}, kComplete), Verdict::Show);
-}
-
-TEST(FilterWants, TransitionFromOrToAWantedState) {
-  const Filter filter{.states = states({State::CloseWait})};
-  TransitionRecord record;
-  record.from = State::Established;
-  record.to = State::CloseWait;
-  EXPECT_TRUE(filter.wants(record));
-  record.from = State::CloseWait;
-  record.to = State::LastAck;
-  EXPECT_TRUE(filter.wants(record));
-  record.from = State::LastAck;
-  record.to = State::Closed;
-  EXPECT_FALSE(filter.wants(record));
-  EXPECT_TRUE(Filter{}.wants(record)) << "no --state: any";
-}
-
-TEST(FilterWants, ConnectionThatVisitedAWantedState) {
-  ConnectionRecord record;
-  record.dwell[index(State::Established)] = Dwell{};
-  EXPECT_TRUE(Filter{}.wants(record));
-  EXPECT_TRUE((Filter{.states = states({State::Established, State::TimeWait})}).wants(record));
-  EXPECT_FALSE((Filter{.states = states({State::TimeWait})}).wants(record));
-  EXPECT_TRUE((Filter{.states = states({State::Closed})}).wants(record))
-      << "every ended connection reached CLOSED";
 }
 
 }  // namespace

@@ -77,8 +77,52 @@ TEST(KernelFilter, AListThatDoesNotFitIsLeftToUserSpace) {
   EXPECT_EQ(filter.local_ports, 1) << "the others still save events";
 }
 
+TEST(KernelFilter, AShortRangeIsAListOfItsPorts) {
+  const tcpdwell_filter filter = kernel_filter(
+      Filter{.ports = {80, PortMatch(90, 92)}, .remote_ports = {PortMatch(65534, 65535)}});
+  ASSERT_EQ(filter.ports, 4);
+  EXPECT_EQ(filter.port[0], 80);
+  EXPECT_EQ(filter.port[3], 92);
+  EXPECT_EQ(filter.remote_ports, 2);
+  EXPECT_EQ(filter.remote_port[1], 65535);
+}
+
+TEST(KernelFilter, ALongRangeIsLeftToUserSpace) {
+  const tcpdwell_filter filter = kernel_filter(
+      Filter{.ports = {80, PortMatch(1000, 1015)}, .local_ports = {PortMatch(1, 65535)}});
+  EXPECT_EQ(filter.ports, 0) << "one more than fits";
+  EXPECT_EQ(filter.port[0], 0);
+  EXPECT_EQ(filter.local_ports, 0);
+}
+
+EndMatch end(const char* addr, std::optional<PortMatch> port) {
+  return {.addr = addr == nullptr ? std::nullopt : parse_cidr(addr), .port = port};
+}
+
+TEST(KernelFilter, EndsBecomePortsOfTheirSideAndAddressesOfEither) {
+  const tcpdwell_filter filter = kernel_filter(
+      Filter{.locals = {end(nullptr, 80)}, .remotes = {end("10.0.0.1", 5432), end("::1", 6379)}});
+  EXPECT_EQ(filter.local_ports, 1);
+  EXPECT_EQ(filter.local_port[0], 80);
+  EXPECT_EQ(filter.remote_ports, 2);
+  EXPECT_EQ(filter.remote_port[1], 6379);
+  EXPECT_EQ(filter.cidrs, 2);
+}
+
+TEST(KernelFilter, AnEndWithoutPortOrAddressPassesAny) {
+  const tcpdwell_filter filter =
+      kernel_filter(Filter{.remotes = {end("10.0.0.1", std::nullopt), end(nullptr, 80)}});
+  EXPECT_EQ(filter.remote_ports, 0) << "the first end has any port";
+  EXPECT_EQ(filter.cidrs, 0) << "the second has any address";
+  const tcpdwell_filter both = kernel_filter(
+      Filter{.local_ports = {22}, .addrs = {*parse_cidr("::2")}, .locals = {end("::1", 80)}});
+  EXPECT_EQ(both.local_port[0], 22) << "each must pass: one of the lists is enough";
+  EXPECT_EQ(both.cidr[0].addr[15], 2);
+}
+
 TEST(KernelFilter, OmitsUserSpaceFilters) {
-  Filter asked{.pids = {42}, .cgroup = "/web"};
+  Filter asked{.pids = {42}, .comms = {"nginx"}, .cgroup = "/web"};
+  asked.min_dwell = Nanos{5};
   asked.states.set(index(State::TimeWait));
   const tcpdwell_filter filter = kernel_filter(asked);
   const tcpdwell_filter zero{};

@@ -21,10 +21,12 @@ TEST(Commands, AreChosenByName) {
   const std::vector<std::vector<std::string>> lines = {{"trace"},
                                                        {"stats"},
                                                        {"leaks"},
+                                                       {"top"},
                                                        {"run", "--", "true"},
                                                        {"check"},
                                                        {"record", "-o", "/dev/null"},
-                                                       {"replay", "/dev/null"}};
+                                                       {"replay", "/dev/null"},
+                                                       {"top"}};
   ASSERT_EQ(lines.size(), all_commands().size());
   for (const auto& arguments : lines) EXPECT_EQ(command_of(arguments), arguments.front());
   EXPECT_EQ(command_of({}), "trace");

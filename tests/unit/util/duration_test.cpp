@@ -17,14 +17,16 @@ TEST(ParseDuration, AcceptsDocumentedForms) {
       {"30", 30s},         {"0", 0s},
       {"0s", 0s},          {"007s", 7s},
       {"1h5ms", 1h + 5ms}, {"90s", 90s},
-      {"120m", 2h},        {"9223372036s", 9223372036s}};
+      {"120m", 2h},        {"9223372036s", 9223372036s},
+      {"1d", 24h},         {"2d3h", 51h},
+      {"10us", 10us},      {"1ms500us20ns", 1500020ns}};
   for (const auto& [text, wanted] : cases) EXPECT_EQ(parse_duration(text), wanted) << text;
 }
 
 TEST(ParseDuration, RejectsAnythingElse) {
   for (const std::string_view text :
        {"",     " ",   "s",   "ms",   "-1s",  "+1s",   "1.5s",  "1,5s", "5 s",       " 5s", "5s ",
-        "1d",   "5S",  "5M",  "5sec", "1h30", "30s2m", "1s1s",  "2m2m", "1ms1s",     "1hh", "1h m",
+        "1w",   "5S",  "5M",  "5sec", "1h30", "30s2m", "1s1s",  "2m2m", "1ms1s",     "1hh", "1h m",
         "0x10", "1e3", "inf", "nan",  "5 ",   "1m30 ", "10 10", "1s2",  "5\xce\xbcs"})
     EXPECT_EQ(parse_duration(text), std::nullopt) << '"' << text << '"';
 }

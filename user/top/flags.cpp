@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "top/flags.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tcpdwell::top {
+namespace {
+
+void grow_older(FlagRecord& flag, Nanos now) {
+  const Nanos more = std::max(now - flag.when.mono, Nanos{0});
+  flag.dwell.value += more;
+  if (flag.at_most) *flag.at_most += more;
+}
+
+template <typename T>
+void append(std::string& key, const T& value) {
+  key.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+}  // namespace
+
+// A socket without a cookie is known by its flow.
+std::string key_of(const FlagRecord& flag) {
+  std::string key;
+  const Flow& flow = flag.socket.flow;
+  append(key, flag.socket.cookie);
+  append(key, flag.socket.life);
+  append(key, flag.kind);
+  append(key, flag.state);
+  if (flag.socket.cookie != 0) return key;
+  for (const Endpoint* end : {&flow.local, &flow.remote}) {
+    append(key, end->addr);
+    append(key, end->port);
+  }
+  append(key, flow.netns_cookie);
+  append(key, flow.device);
+  return key;
+}
+
+void StuckSockets::add(const FlagRecord& flag) {
+  const std::string key = key_of(flag);
+  if (!flag.raised) {
+    flags_.erase(key);
+    return;
+  }
+  Kept& kept = flags_[key];
+  kept.flag = flag;
+  kept.cgroup = flag.socket.cgroup;
+  kept.flag.socket.cgroup = kept.cgroup;
+}
+
+Stuck StuckSockets::stuck(LeakGroup group) const {
+  Stuck one{.group = std::move(group), .text = {}};
+  one.text = explain(one.group, true, here_);
+  return one;
+}
+
+void StuckSockets::show(Nanos now, const Match& match, Look& look) {
+  look.flags.clear();
+  look.stuck.clear();
+  for (const auto& [key, kept] : flags_) {
+    FlagRecord flag = kept.flag;
+    grow_older(flag, now);
+    if (match.passes(flag.socket, flag.state, flag.dwell.value))
+      look.flags.push_back(std::move(flag));
+  }
+  // The map has no order; groups of equal size and age should not change places.
+  std::sort(look.flags.begin(), look.flags.end(), [](const FlagRecord& a, const FlagRecord& b) {
+    return std::pair(a.when.mono, a.socket.cookie) < std::pair(b.when.mono, b.socket.cookie);
+  });
+  look.flagged = flags_.size();
+  for (LeakGroup& group : group_leaks(look.flags)) look.stuck.push_back(stuck(std::move(group)));
+  for (FlagRecord& flag : look.flags) flag.socket.cgroup = {};  // the look may outlive them
+}
+
+const StuckSockets::Kept* StuckSockets::find(const std::string& key, const Detail& detail) const {
+  if (!key.empty()) {
+    const auto it = flags_.find(key);
+    return it == flags_.end() ? nullptr : &it->second;
+  }
+  if (detail.socket.cookie == 0) return nullptr;
+  for (const auto& [each, kept] : flags_)
+    if (kept.flag.socket.cookie == detail.socket.cookie &&
+        kept.flag.socket.life == detail.socket.life)
+      return &kept;
+  return nullptr;
+}
+
+void StuckSockets::describe(Nanos now, const std::string& key, Detail& detail) const {
+  const Kept* kept = find(key, detail);
+  if (kept == nullptr) {
+    detail.flag.reset();
+    detail.stuck.reset();
+    return;
+  }
+  detail.flag = kept->flag;
+  detail.asked = kept->flag.when.mono;
+  detail.flag_cgroup = kept->cgroup;
+  detail.flag->socket.cgroup = {};
+  FlagRecord aged = kept->flag;
+  grow_older(aged, now);
+  detail.flag->dwell = aged.dwell;
+  detail.flag->at_most = aged.at_most;
+  detail.stuck = stuck(group_of(aged));
+}
+
+}  // namespace tcpdwell::top
