@@ -31,15 +31,10 @@ constexpr std::chrono::milliseconds kPatienceOfScan{5000};
 struct LeaksConfig {
   SessionConfig session;
   std::uint64_t ring_bytes = 0;
-<<<<<<< HEAD
-  std::optional<Nanos> watch;     // interval between two scans; nullopt: one scan
-  std::optional<Nanos> duration;  // of all scans together
-  WhereChoice where;
-=======
   std::optional<Nanos> watch;          // interval between two scans; nullopt: one scan
   std::optional<Nanos> duration;       // of all scans together
   std::optional<std::uint64_t> scans;  // complete ones; nullopt: no end
->>>>>>> 1b015a5eef897d121c6618ee32170930840fe527
+  WhereChoice where;
 };
 
 // Merges the sessions of all scans into one: passes one start record and no end record. Holds the
@@ -160,17 +155,10 @@ class LeakScanner {
 using Scanned = std::function<void(const EndRecord& end, const OwnedFlags& flags)>;
 
 // Writes to `sink` a start record, the flags of each complete scan, and an end record, which it
-<<<<<<< HEAD
-// returns. Calls `scanned` with the end of each complete scan. nullopt: no scan was complete, and
-// stderr has the reason, unless the reader of the output is gone.
-Result<std::optional<EndRecord>> find_leaks(LeaksConfig config, Sink& sink, Output& output,
-                                            const std::function<void(const EndRecord&)>& scanned) {
-=======
 // returns. Calls `scanned` with the end and the flags of each complete scan. nullopt: no scan was
 // complete, and stderr has the reason, unless the reader of the output is gone.
-Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
+Result<std::optional<EndRecord>> find_leaks(LeaksConfig config, Sink& sink, Output& output,
                                             const Scanned& scanned) {
->>>>>>> 1b015a5eef897d121c6618ee32170930840fe527
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .trace = false,
                                     .ring_bytes = ring_size(config.ring_bytes),
@@ -238,11 +226,8 @@ int run_leaks(const Options& options) {
                      .ring_bytes = options.ring_bytes,
                      .watch = options.watch,
                      .duration = options.duration,
-<<<<<<< HEAD
+                     .scans = options.scans,
                      .where = options.where};
-=======
-                     .scans = options.scans};
->>>>>>> 1b015a5eef897d121c6618ee32170930840fe527
   config.session.filter.flags_only = true;
   LeakVerdict verdict(options.leak_limits);
   auto end = find_leaks(config, sink, *output, [&](const EndRecord& scan, const OwnedFlags& flags) {

@@ -24,9 +24,7 @@ class TraceOptions final : public CommandOptions {
  public:
   TraceOptions()
       : CommandOptions("Stream transitions, flags and finished connections (the default)") {}
-<<<<<<< HEAD
   void add_to(CLI::App& own, OptionTexts&) override { where_.add_to(own); }
-=======
   std::vector<Example> examples() const override {
     return {
         {"--lport 443 --json -d 30s", "30 seconds of the TLS service, as JSON"},
@@ -35,7 +33,6 @@ class TraceOptions final : public CommandOptions {
          "one line for each finished connection to this database"},
         {"--flag SYN_SENT=3s --only flag", "only handshakes that take longer than 3 s"}};
   }
->>>>>>> 1b015a5eef897d121c6618ee32170930840fe527
   void read(const CLI::App& shared, const OptionTexts& texts, Options& options) override {
     if (texts.record.empty())
       for (const char* option : {"--max-size", "--rotate", "--zstd"})
@@ -51,85 +48,6 @@ class TraceOptions final : public CommandOptions {
   WhereOptions where_;
 };
 
-<<<<<<< HEAD
-void add_stats_options(CLI::App& stats, OptionTexts& texts) {
-  stats.add_option("INTERVAL", texts.interval, "Time between two tables (250ms, 30s; default 10s)")
-      ->type_name("");
-  stats.add_option("COUNT", texts.count, "End after COUNT tables (default: no end)")->type_name("");
-  stats
-      .add_option("--by", texts.by,
-                  "Group by state (default), lport, rport, remote, owner, cgroup or netns")
-      ->type_name("WHAT");
-  stats
-      .add_option("--rows", texts.rows,
-                  "Print the busiest N groups, and the rest as \"other\" (default 10)")
-      ->type_name("N");
-  stats
-      .add_option("--histogram", texts.histogram,
-                  "Draw a histogram of the time that connections spent in STATE")
-      ->type_name("STATE");
-}
-
-void read_stats_options(const OptionTexts& texts, Options& options) {
-  StatsConfig& stats = options.stats;
-  stats.states = options.filter.states;
-  if (!texts.interval.empty()) stats.interval = duration_value("INTERVAL", texts.interval);
-  if (!texts.count.empty()) options.intervals = count_value("COUNT", texts.count);
-  if (!texts.by.empty()) stats.by = group_by_value(texts.by);
-  if (!texts.rows.empty()) stats.rows = count_value("--rows", texts.rows);
-  if (!texts.histogram.empty()) stats.histogram = dwell_state_value("--histogram", texts.histogram);
-  if (stats.histogram && stats.states.any() && !stats.states.test(index(*stats.histogram)))
-    throw CLI::ValidationError("--histogram", "its state is not among those of --state");
-}
-
-class StatsOptions final : public CommandOptions {
- public:
-  StatsOptions()
-      : CommandOptions(
-            "tcpdwell stats [INTERVAL [COUNT]]: for each state, how many connections "
-            "entered and left it, how many are in it now, and how long they stayed",
-            {.flags_accept = false}) {}
-  void add_to(CLI::App& own, OptionTexts& texts) override { add_stats_options(own, texts); }
-  Names refused(const OptionTexts&) const override { return with(recording_options(), {"--only"}); }
-  void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
-    read_stats_options(texts, options);
-  }
-};
-
-class LeaksOptions final : public CommandOptions {
- public:
-  LeaksOptions()
-      : CommandOptions(
-            "List the sockets that are stuck now, with the cause and the processes that "
-            "hold them. Exit status 1 if there are any") {}
-  void add_to(CLI::App& own, OptionTexts& texts) override {
-    own.add_option("--watch", texts.watch, "Repeat every D, and show the growth per minute")
-        ->type_name("D");
-    where_.add_to(own);
-  }
-  Names refused(const OptionTexts& texts) const override {
-    const Names names =
-        with(recording_options(), {"--only", "--ready-file", "--no-flags", "--no-accept"});
-    return texts.watch.empty() ? with(names, {"--duration"}) : names;
-  }
-  void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
-    if (!texts.watch.empty()) options.watch = duration_value("--watch", texts.watch);
-    options.where = where_.read();
-    const auto listen = options.thresholds.of[index(State::Listen)];
-    if (listen && (!options.watch || (options.duration && *options.duration <= *listen)))
-      throw CLI::ValidationError(
-          "--flag",
-          "LISTEN lists nothing, because the kernel does not record when a socket began to listen: "
-          "add --watch D, and let it run for longer than the threshold");
-    require_a_flag(options);
-  }
-
- private:
-  WhereOptions where_;
-};
-
-=======
->>>>>>> 1b015a5eef897d121c6618ee32170930840fe527
 class RunOptions final : public CommandOptions {
  public:
   RunOptions()

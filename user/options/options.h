@@ -50,23 +50,18 @@ struct Options {
   Thresholds thresholds;
   StatsConfig stats;
   std::optional<std::uint64_t> intervals;  // stats: COUNT; nullopt: no end
-<<<<<<< HEAD
-  bool replays_stats = false;              // replay FILE stats
-  WhereChoice where;
-  std::optional<Nanos> watch;  // leaks: interval between two scans
-=======
   // replay FILE
   enum class Replay : std::uint8_t { Trace, Stats, Leaks, Info } replay = Replay::Trace;
   std::optional<ReplayTime> since, until;
   bool replays_top = false;               // replay FILE top
   Nanos delay = std::chrono::seconds{1};  // top: between two looks
   bool ascii = false;                     // top
+  WhereChoice where;
   // leaks
   std::optional<Nanos> watch;          // interval between two scans
   std::optional<std::uint64_t> scans;  // nullopt: no end
   LeakView leak_view;
   LeakLimits leak_limits;
->>>>>>> 1b015a5eef897d121c6618ee32170930840fe527
   // The file of record, trace --record (empty: none) and replay.
   std::string recording;
   bool compress = false;
