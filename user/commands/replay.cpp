@@ -14,6 +14,7 @@
 #include "commands/leak_sinks.h"
 #include "commands/open_recording.h"
 #include "commands/printers.h"
+#include "commands/replay_top.h"
 #include "commands/replay_window.h"
 #include "commands/table.h"
 #include "lifecycle/lifecycle.h"
@@ -213,8 +214,15 @@ int run_replay(const Options& options) {
   RecordedOptions given;
   if (options.thresholds_given) given.thresholds = options.thresholds;
   if (options.max_connections_given) given.max_connections = options.max_connections;
+  std::optional<top::Terminal> terminal;
+  if (options.replays_top) {
+    auto opened = top::Terminal::open();
+    if (!opened) return fail(opened.error());
+    terminal.emplace(std::move(*opened));
+  }
   auto recording = open_recording(options.recording, given);
   if (!recording) return fail(recording.error());
+  if (terminal) return replay_top(options, *recording, *terminal);
   FilePolicy files = options.files;
   files.in_use.insert(files.in_use.end(), recording->files.begin(), recording->files.end());
   auto output = Output::open(options.output, 0, files);

@@ -121,7 +121,8 @@ bool is_noteworthy(const PortUse& use) {
 }
 
 std::string StatsText::head(const StatsRecord& record) {
-  return fmt::format("{}{}{}  {}{}\n", style_.color ? ansi::kBold : "", clock_.format(record.when),
+  const auto date = clock_.new_date(record.when);
+  return (date ? *date + '\n' : "") + fmt::format("{}{}{}  {}{}\n", style_.color ? ansi::kBold : "", clock_.format(record.when),
                      record.total ? "  in all" : "", format_duration(record.interval),
                      style_.color ? ansi::kReset : "");
 }
@@ -159,7 +160,11 @@ std::string StatsText::table(const StatsRecord& record) const {
     }
     add_row(table, row, std::move(cells));
   }
-  if (record.rows.empty()) return "no events\n";
+  if (record.rows.empty())
+    return record.open == 0
+               ? "no connection was seen\n"
+               : fmt::format("no connection passed the filter; {} open without it\n",
+                             record.open == 1 ? "1 is" : format_number(record.open) + " are");
   return table.text(style_.header, style_.color, columns_of(style_.screen));
 }
 
@@ -218,8 +223,15 @@ void StatsText::write(const Record& record) noexcept {
                         [this](const LostRecord& lost) { print(lost); },
                         [](const TransitionRecord&) {}, [](const FlagRecord&) {},
                         [](const ConnectionRecord&) {}, [](const FailedConnectsRecord&) {},
-                        [](const StartRecord&) {}, [](const EndRecord&) {}},
+                        [this](const StartRecord& start) { print(start); },
+                        [](const EndRecord&) {}},
              record);
+}
+
+void StatsText::print(const StartRecord& start) {
+  if (!style_.replayed) return;
+  (void)clock_.new_date(start.when);
+  output_.write(recorded_text(start) + '\n');
 }
 
 void StatsText::print(const ClockRecord& clock) {
