@@ -66,7 +66,7 @@ std::string before_filter(const Options& options, const EndRecord& end) {
       return fmt::format(" ({}: {} ended, {} open)", replays ? "in the recording" : "on this host",
                          format_number(end.connections), format_number(end.open));
   }
-  if (passed.transitions + passed.connections + passed.open == 0 && !replays &&
+  if (passed.transitions + passed.connections + passed.open == 0 &&
       !kernel_passes_all(options.filter))
     return " (no connection passed the filter; those that it excludes are not counted)";
   return "";

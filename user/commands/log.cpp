@@ -58,7 +58,7 @@ std::size_t columns_of_stderr() {
   constexpr std::size_t kColumns = 80;
   winsize window{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col
-                                                                              : kColumns;
+                                                                               : kColumns;
 }
 
 class PatientStderr final : public spdlog::sinks::base_sink<std::mutex> {

@@ -19,7 +19,12 @@
 namespace tcpdwell {
 namespace {
 
-std::string bytes(std::uint64_t size) { return format_size(size) + (size < 1024 ? " bytes" : "B"); }
+// "512 bytes", "1.2 MiB"
+std::string bytes(std::uint64_t size) {
+  std::string text = format_size(size);
+  if (size < 1024) return text + " bytes";
+  return text.insert(text.size() - 1, " ") + "iB";
+}
 
 // Of the newest file, if there are several.
 std::string size_of(const std::string& path) {
@@ -38,8 +43,7 @@ int run_record(const Options& options) {
   config.only_record = true;
   config.session.needs_reader = false;
   config.on_turn = progress(options, [](const Session& session, Nanos elapsed) {
-    return fmt::format("recording for {}: {}, {}, {} lost",
-                       seconds_text(elapsed),
+    return fmt::format("recording for {}: {}, {}, {} lost", seconds_text(elapsed),
                        format_count(session.events(), "event"), bytes(session.recorder()->size()),
                        format_number(session.lost()));
   });

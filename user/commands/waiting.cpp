@@ -24,8 +24,7 @@ std::string watching_text(const Lifecycle& lifecycle) {
     namespaces.insert(connection.site().netns_cookie);
   });
   std::string text = "watching " + format_count(sockets, "socket");
-  if (!namespaces.empty())
-    text += " in " + format_count(namespaces.size(), "network namespace");
+  if (!namespaces.empty()) text += " in " + format_count(namespaces.size(), "network namespace");
   if (lifecycle.open() > sockets)
     text += " (" + format_number(lifecycle.open()) + " before the filter)";
   return text;

@@ -77,8 +77,7 @@ void add_leak_view_options(CLI::App& own, OptionTexts& texts) {
   own.add_option("--top", texts.leak_top, "Print only the first N groups; the status counts all")
       ->type_name("N");
   own.add_option("--min-count", texts.leak_count,
-                 "Exit with 1 only if at least N sockets are stuck; with --growth, only for a "
-                 "group of at least N (default 1)")
+                 "Exit with 1 only if at least N sockets are stuck (default 1)")
       ->type_name("N");
 }
 
@@ -118,7 +117,7 @@ class LeaksOptions final : public CommandOptions {
     own.add_option("--growth", texts.growth,
                    "With --watch: exit with 1 only if the sockets of a group (same holders, state, "
                    "cause and port) increased by N a minute or more from the first scan to the "
-                   "last; a group that is new then began with 0")
+                   "last, and are --min-count at least; a group that is new then began with 0")
         ->type_name("N/min");
     add_leak_view_options(own, texts);
     where_.add_to(own);

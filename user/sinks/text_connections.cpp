@@ -13,8 +13,8 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kPid = 7, kComm = 16, kPort = 5, kBytes = 6, kMs = 9;
-constexpr std::size_t kLongestEnd = 14;                      // reset_received
-constexpr std::size_t kAddress = 15, kLongestAddress = 39;   // IPv4, IPv6
+constexpr std::size_t kLongestEnd = 14;                     // reset_received
+constexpr std::size_t kAddress = 15, kLongestAddress = 39;  // IPv4, IPv6
 constexpr std::size_t kLeastComm = 9;
 constexpr std::size_t kFixed = kPid + 2 * kPort + 2 * kBytes + kMs + kLongestEnd + 9;  // with gaps
 
@@ -43,9 +43,8 @@ std::string local_address(const ConnectionRecord& record) {
 }
 
 std::string remote_address(const ConnectionRecord& record) {
-  return is_listener(record)
-             ? "*"
-             : format_address(record.socket.flow.remote, record.socket.flow.family);
+  return is_listener(record) ? "*"
+                             : format_address(record.socket.flow.remote, record.socket.flow.family);
 }
 
 bool have_columns(const ConnectionRecord& record, const TextLayout& layout, const Widths& widths) {
@@ -59,10 +58,12 @@ std::string milliseconds_text(const ConnectionRecord& record) {
   Dwell sum;
   for (std::size_t i = 0; i < kStates; ++i) {
     const auto& dwell = record.dwell[i];
-    if (!dwell || (i == index(State::Listen) && !is_listener(record)) || i == index(State::TimeWait)) continue;
+    if (!dwell || (i == index(State::Listen) && !is_listener(record)) ||
+        i == index(State::TimeWait))
+      continue;
     sum.value += dwell->value;
-    sum.error = sum.error && dwell->error ? std::optional(*sum.error + *dwell->error)
-                                          : std::nullopt;
+    sum.error =
+        sum.error && dwell->error ? std::optional(*sum.error + *dwell->error) : std::nullopt;
   }
   const std::string dwell = format_dwell(sum);
   const std::string mark = dwell.starts_with("≥") ? "≥" : dwell.starts_with("~") ? "~" : "";

@@ -106,8 +106,7 @@ TEST_F(OnATerminal, At100ColumnsALineHasBoth) {
 }
 
 TEST_F(OnATerminal, At120ColumnsAddressesHaveMoreRoom) {
-  const TransitionRecord record =
-      of_server("255.255.255.254", "255.255.255.255", Family::Ipv4);
+  const TransitionRecord record = of_server("255.255.255.254", "255.255.255.255", Family::Ipv4);
   EXPECT_EQ(text({record}, 120),
             "03:04:05.006 255.255.255.254:443       255.255.255.255:50000      ESTABLISHED → "
             "CLOSE_WAIT    4.507s curl[42]\n");
@@ -203,7 +202,8 @@ TEST_F(OnATerminal, AConnectionOfUnknownBeginningIsALowerBound) {
   record.dwell[index(State::Established)] = Dwell{50ms, {}};
   record.tally.reset();
   record.socket.owner.reset();
-  EXPECT_THAT(text({record}, 120, kOnlyConnections), HasSubstr("-      -    ≥52.00 reset_received"));
+  EXPECT_THAT(text({record}, 120, kOnlyConnections),
+              HasSubstr("-      -    ≥52.00 reset_received"));
 }
 
 TEST(Places, AreNamedOnceThereAreSeveral) {
@@ -259,8 +259,9 @@ TEST_F(OnATerminal, ADateLineWhereTheDayChanges) {
 
 TEST_F(OnATerminal, AReplayBeginsWithItsDateAndHost) {
   const StartRecord start{.when = kWhen, .kernel = "6.12.9", .host = "web-1"};
-  EXPECT_TRUE(text({start}, TextStyle{.replayed = true})
-                  .starts_with("recorded 2026-01-02 03:04:05 +0000 on web-1 (Linux 6.12.9)\nTIME "));
+  EXPECT_TRUE(
+      text({start}, TextStyle{.replayed = true})
+          .starts_with("recorded 2026-01-02 03:04:05 +0000 on web-1 (Linux 6.12.9)\nTIME "));
   EXPECT_TRUE(text({start}, TextStyle{}).starts_with("TIME "));
 }
 

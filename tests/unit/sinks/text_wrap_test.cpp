@@ -65,7 +65,8 @@ TEST(TextTable, ProseInTheLastColumnWraps) {
   TextTable table({{"NAME"}, {.title = "WHAT", .wraps = true}});
   table.add({"a", "one two three four five six seven"});
   EXPECT_EQ(table.text(true, false, 40), "NAME  WHAT\na     one two three four five six seven\n");
-  EXPECT_EQ(table.text(true, false, 36), "NAME  WHAT\na     one two three four five six\n      seven\n");
+  EXPECT_EQ(table.text(true, false, 36),
+            "NAME  WHAT\na     one two three four five six\n      seven\n");
 }
 
 }  // namespace

@@ -32,8 +32,7 @@ inline std::vector<std::string> lines_of(const std::string& text) {
 
 // No line reaches beyond the width, so the terminal breaks no word.
 inline void expect_fits(const std::string& text, std::size_t width) {
-  for (const std::string& line : lines_of(text))
-    EXPECT_LE(display_width(line), width) << line;
+  for (const std::string& line : lines_of(text)) EXPECT_LE(display_width(line), width) << line;
 }
 
 }  // namespace tcpdwell::samples
