@@ -122,8 +122,7 @@ void LeakReport::print_groups(std::vector<LeakGroup> groups, Nanos elapsed) {
     if (const std::string place = places_.text(group.netns, group.cgroup); !place.empty())
       notes.push_back(std::string(kIndent) + place);
     notes.push_back(std::string(kIndent) + explanation.what);
-    for (const std::string& line : where_lines(group))
-      notes.push_back(std::string(kIndent) + line);
+    for (const std::string& line : where_lines(group)) notes.push_back(std::string(kIndent) + line);
     notes.push_back(std::string(kIndent) + "next: " + explanation.next);
     table.add(std::move(cells), color_of(group.cause), std::move(notes));
   }
