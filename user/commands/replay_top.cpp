@@ -47,29 +47,38 @@ struct Target {
 struct Message {
   bool quit = false;
   Target target;
-  Nanos limit{}, last{};  // a question: how far to go, and the end of the recording
+  // A question: how far to go, and the recording's beginning, which a keyframe may precede, and end.
+  Nanos limit{}, last{};
+  When began;
   std::string screen;
 };
 
+using Numbers = std::array<std::int64_t, 7>;
+
 std::string pack(const Message& message) {
-  const std::array<std::int64_t, 5> numbers = {
-      message.quit, message.target.at.count(), message.limit.count(), message.last.count(),
-      static_cast<std::int64_t>(message.target.text.size())};
+  const Numbers numbers = {message.quit,
+                           message.target.at.count(),
+                           message.limit.count(),
+                           message.last.count(),
+                           message.began.mono.count(),
+                           message.began.unix_time.count(),
+                           static_cast<std::int64_t>(message.target.text.size())};
   std::string bytes(sizeof numbers, '\0');
   std::memcpy(bytes.data(), numbers.data(), sizeof numbers);
   return bytes + message.target.text + message.screen;
 }
 
 std::optional<Message> unpack(const std::string& bytes) {
-  std::array<std::int64_t, 5> numbers{};
+  Numbers numbers{};
   if (bytes.size() < sizeof numbers) return std::nullopt;
   std::memcpy(numbers.data(), bytes.data(), sizeof numbers);
-  const auto size = static_cast<std::size_t>(numbers[4]);
+  const auto size = static_cast<std::size_t>(numbers[6]);
   if (bytes.size() - sizeof numbers < size) return std::nullopt;
   return Message{.quit = numbers[0] != 0,
                  .target = {Nanos{numbers[1]}, bytes.substr(sizeof numbers, size)},
                  .limit = Nanos{numbers[2]},
                  .last = Nanos{numbers[3]},
+                 .began = {Nanos{numbers[4]}, Nanos{numbers[5]}},
                  .screen = bytes.substr(sizeof numbers + size)};
 }
 
@@ -118,6 +127,7 @@ class Traveller {
     log_ = &log;
     model_.rest(true);
     if (!read_all()) return error_;
+    began_ = model_.began();
     arrive();
     Message next = show();
     while (!next.quit && !error_) next = travel(std::move(next));
@@ -141,7 +151,7 @@ class Traveller {
     if (target.text.empty()) return true;
     const auto time = parse_replay_time(target.text);
     if (!time) return false;
-    moment_.emplace(*time, model_.began());
+    moment_.emplace(*time, began_);
     return true;
   }
 
@@ -242,6 +252,7 @@ class Traveller {
     wish.limit =
         frame + 1 < keyframes_.size() ? keyframes_.when(frame + 1).mono : setting_.last;
     wish.last = setting_.last;
+    wish.began = began_;
     const bool asked = keyframes_.ask(frame, pack(wish));
     pollfd news{keyframes_.fd(frame), POLLIN, 0};
     while (asked && ::poll(&news, 1, kPollMs) <= 0)
@@ -259,6 +270,7 @@ class Traveller {
     auto screen = wish ? top::unpack(wish->screen) : std::nullopt;
     if (!screen) return quit();
     setting_.last = wish->last;
+    began_ = wish->began;
     const Nanos limit = wish->limit;
     Message next = std::move(*wish);
     display_.replace(std::move(*screen));
@@ -285,6 +297,7 @@ class Traveller {
   std::optional<Lifecycle> lifecycle_;
   std::optional<EventPipeline> pipeline_;
   Keyframes keyframes_;
+  When began_;
   std::optional<Nanos> target_;
   std::optional<ReplayMoment> moment_;
   bool reached_ = false;
