@@ -27,10 +27,10 @@ using namespace tcpdwell;
 
 // Without the run functions, which need BPF.
 constexpr Subcommand kCommands[] = {
-    {"trace", trace_options, nullptr},  {"stats", stats_options, nullptr},
-    {"leaks", leaks_options, nullptr},  {"run", run_options, nullptr},
-    {"check", check_options, nullptr},  {"record", record_options, nullptr},
-    {"replay", replay_options, nullptr}};
+    {"trace", trace_options, nullptr},   {"stats", stats_options, nullptr},
+    {"leaks", leaks_options, nullptr},   {"run", run_options, nullptr},
+    {"check", check_options, nullptr},   {"record", record_options, nullptr},
+    {"replay", replay_options, nullptr}, {"top", top_options, nullptr}};
 
 constexpr char kWord = 1, kConfig = 2, kDefaults = 3;
 

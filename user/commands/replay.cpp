@@ -151,7 +151,9 @@ class EndWatch final : public Observer {
 
 int replay_leaks(Replay play) {
   const Options& options = play.options;
-  LeakReport table(play.output, text_style(options, play.output), options.leak_view);
+  TextStyle style = text_style(options, play.output);
+  style.here = nullptr;  // the commands of the advice are for the recorded host
+  LeakReport table(play.output, style, options.leak_view);
   FlagsTo<LeakReport> to_table(table);
   NdjsonSink json(play.output, Kinds{});
   OpenFlags open(options.json ? static_cast<Sink&>(json) : to_table);
@@ -161,6 +163,8 @@ int replay_leaks(Replay play) {
   play.config.enough = [&] { return window.is_over(); };
   auto end = replay(play.config, play.recording, window, play.output);
   if (end && !options.json) table.print(end->when, watch.watched());
+  if (end && !options.json && !options.quiet && open.flags().size() != 0)
+    spdlog::info("causes, holders and advice are as of when each socket was flagged");
   return play.finish(end, [&](const EndRecord& all) {
     LeakVerdict verdict(options.leak_limits);
     verdict.scanned(all.when.mono, open.flags().all());

@@ -15,12 +15,14 @@ namespace tcpdwell {
 struct TracerConfig {
   SessionConfig session;
   bool watch_accept = true;
-  std::uint64_t ring_bytes = 0;   // 0: by the memory and CPUs of this machine
-  std::optional<Nanos> duration;  // from readiness on; nullopt: until a signal
-  std::string ready_file;         // made once the snapshot is complete; empty: none
-  FilePolicy files;               // of --record and --ready-file
-  std::function<bool()> enough;   // ends the run once true; empty: never
-  std::vector<int> wake_on;       // calls `enough` when one of these descriptors is readable
+  std::uint64_t ring_bytes = 0;                  // 0: by the memory and CPUs of this machine
+  std::optional<Nanos> duration;                 // from readiness on; nullopt: until a signal
+  std::string ready_file;                        // made once the snapshot is complete; empty: none
+  FilePolicy files;                              // of --record and --ready-file
+  std::function<bool()> enough;                  // ends the run once true; empty: never
+  std::function<void(const Session&)> on_ready;  // once, when the snapshot is complete
+  std::function<void(const Session&)> on_turn;   // at every turn of the loop; see Session::loop()
+  std::vector<int> wake_on;  // calls `enough` when one of these descriptors is readable
   std::optional<recording::RecorderConfig> record;
   bool only_record = false;  // end the run when the recording ends
 };

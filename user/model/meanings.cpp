@@ -18,7 +18,8 @@ std::string_view meaning(State state) {
     case State::LastAck:
       return "the peer closed, then this side; the ACK of this side's FIN is missing";
     case State::TimeWait:
-      return "over, and this side closed first: the kernel keeps the port for some 60 s";
+      return "over; this side closed first (or both at once): the kernel keeps its port for some "
+             "60 s";
     case State::Closed:
       return "over. As a flag: a process still holds the descriptor of a connection that is over";
   }

@@ -41,7 +41,7 @@ void add_output_options(CLI::App& app, OptionTexts& texts) {
 }
 
 void add_run_options(CLI::App& app, OptionTexts& texts) {
-  begin_group(app, "Run");
+  begin_group(app, "Tracing");
   app.add_option("-d,--duration", texts.duration, "End after D (30s, 2m30s)")->type_name("D");
   app.add_option("--ready-file", texts.ready_file, "Create FILE once everything is attached")
       ->type_name("FILE");

@@ -123,8 +123,8 @@ class RecordOptions final : public CommandOptions {
             {"record -o web.tdw --lport http,https", "only connections of the web server"}};
   }
   Names refused(const OptionTexts&) const override {
-    return {"--record", "--json",  "--only", "--state", "--min-dwell",
-            "--color", "--time", "--output-buffer"};
+    return {"--record",    "--json",  "--only", "--state",
+            "--min-dwell", "--color", "--time", "--output-buffer"};
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     if (texts.output.empty()) throw CLI::RequiresError("record", "--output FILE");
@@ -138,6 +138,11 @@ class TopOptions final : public CommandOptions {
       : CommandOptions(
             "Live screen: the states, stuck sockets with cause and next step, ports that run out, "
             "and the connections, oldest in their state first. Press ? for its keys") {}
+  std::vector<Example> examples() const override {
+    return {{"top", "this host; q ends it"},
+            {"top --lport https --delay 250ms", "one service, with four looks a second"},
+            {"top --netns blue --ascii", "a network namespace, on a terminal without UTF-8"}};
+  }
   void add_to(CLI::App& own, OptionTexts& texts) override {
     own.add_option("--delay", texts.delay, "Time between two looks (250ms or more; default 1s)")
         ->type_name("D");

@@ -43,12 +43,21 @@ std::optional<Error> refuse(const std::string& path, const struct stat& info, un
   return std::nullopt;
 }
 
+// HOME may be that of another user (su without -): what is in there is none of ours.
+bool is_absent(const std::string& path, int error) {
+  if (error == ENOENT || error == ENOTDIR) return true;
+  struct stat info {};
+  const int failed = error == EACCES && ::lstat(path.c_str(), &info) != 0 ? errno : 0;
+  errno = error;
+  return failed == EACCES;
+}
+
 }  // namespace
 
 Result<std::optional<std::string>> read_defaults_file(const std::string& path, unsigned uid) {
   const UniqueFd file(
       ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
-  if (!file && (errno == ENOENT || errno == ENOTDIR)) return std::optional<std::string>{};
+  if (!file && is_absent(path, errno)) return std::optional<std::string>{};
   if (!file && errno == ELOOP) return refusal(path, "is a symbolic link", "--no-config ignores it");
   if (!file) return system_error("opening " + path);
   struct stat info {};

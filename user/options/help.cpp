@@ -99,13 +99,21 @@ void append_examples(std::string& out, const CommandOptions& options) {
   }
 }
 
+void append_state(std::string& out, State state) {
+  append_entry(out, std::string(name(state)), meaning(state), 16);
+}
+
+void append_cause(std::string& out, Cause cause) {
+  append_entry(out, std::string(name(cause)),
+               std::string(flag_of(cause)) + ": " + std::string(meaning(cause)) +
+                   ". Next: " + std::string(remedy(cause)),
+               18);
+}
+
 std::string states_text() {
   std::string out = "The TCP states, in the order in which a connection passes them:\n\n";
-  const auto add = [&](State state) {
-    append_entry(out, std::string(name(state)), meaning(state), 16);
-  };
-  for (const State state : kDwellOrder) add(state);
-  add(State::Closed);
+  for (const State state : kDwellOrder) append_state(out, state);
+  append_state(out, State::Closed);
   out += '\n';
   append_wrapped(out,
                  "--flag takes these, and ACCEPT: a connection that waits in an accept queue, "
@@ -117,11 +125,7 @@ std::string states_text() {
 
 std::string causes_text() {
   std::string out = "Why a socket is stuck; the first that fits:\n\n";
-  for (const Cause cause : kCauses)
-    append_entry(out, std::string(name(cause)),
-                 std::string(flag_of(cause)) + ": " + std::string(meaning(cause)) +
-                     ". Next: " + std::string(remedy(cause)),
-                 18);
+  for (const Cause cause : kCauses) append_cause(out, cause);
   return out;
 }
 
@@ -155,9 +159,18 @@ std::string help_of(CLI::App& app, const CommandLine& commands, const OptionText
 std::optional<std::string> help_topic(const std::string& topic) {
   if (topic == "states") return states_text();
   if (topic == "causes") return causes_text();
-  return std::nullopt;
+  std::string text;
+  if (const auto state = parse_state(topic)) append_state(text, *state);
+  for (const Cause cause : kCauses)
+    if (name(cause) == topic) append_cause(text, cause);
+  return text.empty() ? std::nullopt : std::optional(text);
 }
 
-std::vector<std::string> help_topics() { return {"states", "causes"}; }
+std::vector<std::string> help_topics() {
+  std::vector<std::string> topics = {"states", "causes"};
+  for (std::size_t i = 1; i < kStates; ++i) topics.emplace_back(name(static_cast<State>(i)));
+  for (const Cause cause : kCauses) topics.emplace_back(name(cause));
+  return topics;
+}
 
 }  // namespace tcpdwell

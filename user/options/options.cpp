@@ -68,8 +68,7 @@ Options options_of(const OptionTexts& texts, const CommandLine::Entry& command) 
     throw CLI::ValidationError("--histogram",
                                "is drawn for a terminal: it does not go with --json");
   if (texts.json && texts.time != "local")
-    throw CLI::ValidationError("--time",
-                               "is for text: each JSON object has `time` and `mono_ns`");
+    throw CLI::ValidationError("--time", "is for text: each JSON object has `time` and `mono_ns`");
   Options options{.subcommand = command.subcommand,
                   .own = command.options,
                   .json = texts.json,

@@ -76,8 +76,7 @@ void add_leak_view_options(CLI::App& own, OptionTexts& texts) {
   own.add_option("--top", texts.leak_top, "Print only the first N groups; the status counts all")
       ->type_name("N");
   own.add_option("--min-count", texts.leak_count,
-                 "Exit with 1 only if at least N sockets are stuck; with --growth, only for a "
-                 "group of at least N (default 1)")
+                 "Exit with 1 only if at least N sockets are stuck (default 1)")
       ->type_name("N");
 }
 
@@ -116,7 +115,7 @@ class LeaksOptions final : public CommandOptions {
     own.add_option("--growth", texts.growth,
                    "With --watch: exit with 1 only if the sockets of a group (same holders, state, "
                    "cause and port) increased by N a minute or more from the first scan to the "
-                   "last; a group that is new then began with 0")
+                   "last, and are --min-count at least; a group that is new then began with 0")
         ->type_name("N/min");
     add_leak_view_options(own, texts);
   }
@@ -150,7 +149,8 @@ class ReplayOptions final : public CommandOptions {
  public:
   ReplayOptions()
       : CommandOptions(
-            "Print a recording as the run that made it would have printed it, or travel through it; "
+            "Print a recording as the run that made it would have printed it, or travel through "
+            "it; "
             "needs no root",
             {.reads_recording = true}) {}
   std::string usage() const override {
@@ -214,9 +214,10 @@ class ReplayOptions final : public CommandOptions {
  private:
   // Options that choose among the lines of a trace, or that leave nothing to print.
   void refuse_lines(const CLI::App& shared, const OptionTexts& texts) const {
-    const std::string what = stats_->parsed() ? "stats" : leaks_->parsed()  ? "leaks"
-                             : top_->parsed() ? "top"
-                                              : "info";
+    const std::string what = stats_->parsed()   ? "stats"
+                             : leaks_->parsed() ? "leaks"
+                             : top_->parsed()   ? "top"
+                                                : "info";
     for (const char* option : {"--only", "--min-dwell"})
       if (shared.count(option) != 0) throw CLI::ValidationError(option, "does not go with " + what);
     if (what != "stats" && !texts.since.empty())

@@ -151,6 +151,7 @@ void LeakReport::print_gone(const Memory& now) {
 
 void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When& when,
                                std::span<const WatchedState> watched) {
+  if (!style_.header) return;  // --quiet
   std::size_t stuck = 0, stuck_groups = 0, orphaned = 0, failed = 0, unknown = 0;
   for (const LeakGroup& group : groups) {
     if (is_orphaned(group)) {

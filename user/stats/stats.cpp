@@ -170,6 +170,7 @@ StatsRecord Stats::record(Nanos now, const Lifecycle& lifecycle, bool total) {
                      .interval = now - (total ? began_ : last_),
                      .by = config_.by,
                      .total = total,
+                     .open = lifecycle.open(),
                      .rows = rows(total),
                      .ports = ports_.end({waits.min, waits.max}, config_.rows, total),
                      .connects_failed = (total ? failed_ever_ : failed_now_).all()};

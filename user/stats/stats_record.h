@@ -76,6 +76,7 @@ struct StatsRecord {
   Nanos interval{};
   GroupBy by = GroupBy::State;
   bool total = false;          // about the whole run
+  std::uint64_t open = 0;      // connections, before any filter; not in JSON
   std::vector<StatsRow> rows;  // busiest group first; states in the order of kDwellOrder
   std::vector<PortUse> ports;  // first those that fail or will fail, then by ports in use
   std::vector<FailedConnectsRecord> connects_failed;  // in the interval; by process and reason

@@ -109,7 +109,8 @@ TEST(FilterPasses, AnOpenSocketOutsideTheTable) {
 }
 
 TEST(FilterPassesAllOf, ComparesEachList) {
-  const Filter any, comm{.comms = {"nginx"}}, local{.locals = {{.addr = parse_cidr("10.0.0.1"), .port = 80}}};
+  const Filter any, comm{.comms = {"nginx"}},
+      local{.locals = {{.addr = parse_cidr("10.0.0.1"), .port = 80}}};
   EXPECT_TRUE(passes_all_of(any, comm));
   EXPECT_TRUE(passes_all_of(comm, comm));
   EXPECT_FALSE(passes_all_of(comm, any));

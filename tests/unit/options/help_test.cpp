@@ -86,7 +86,8 @@ TEST(Help, OfAllListsCommandsAndGroups) {
   const std::string help = shown({"--help"});
   for (const Subcommand& command : all_commands())
     EXPECT_THAT(help, HasSubstr("\n  " + std::string(command.name) + ' '));
-  for (const char* group : {"Filters:", "Flags:", "Output:", "Recording:", "Defaults and help:"})
+  for (const char* group :
+       {"Filters:", "Flags:", "Output:", "Tracing:", "Recording:", "Defaults and help:"})
     EXPECT_THAT(help, HasSubstr(std::string("\n") + group + '\n'));
 }
 
@@ -103,6 +104,13 @@ TEST(HelpTopics, EveryStateAndCauseHasASentence) {
     EXPECT_FALSE(meaning(cause).empty() || remedy(cause).empty() || flag_of(cause).empty());
     EXPECT_THAT(causes, HasSubstr("\n  " + std::string(name(cause)) + ' '));
   }
+}
+
+TEST(HelpTopics, OneStateOrCause) {
+  EXPECT_THAT(shown({"help", "close-wait"}), testing::StartsWith("  CLOSE_WAIT "));
+  EXPECT_THAT(shown({"help", "eof_read"}), HasSubstr("Next: "));
+  EXPECT_THAT(error({"help", "eof_raed"}), HasSubstr("Did you mean eof_read?"));
+  EXPECT_THAT(error({"help", "CLOSE_WIAT"}), HasSubstr("Did you mean CLOSE_WAIT?"));
 }
 
 }  // namespace
