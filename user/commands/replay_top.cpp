@@ -32,8 +32,8 @@ namespace {
 using namespace std::chrono_literals;
 
 // Going back costs at most this, plus one step of the player.
-constexpr Nanos kApart = 100ms;       // CPU time between two keyframes
-constexpr std::size_t kMostKept = 48;  // then every second one is dropped
+constexpr Nanos kApart = 100ms;         // CPU time between two keyframes
+constexpr std::size_t kMostKept = 128;  // then every second one is dropped
 constexpr Nanos kProgress = 250ms;
 constexpr int kPollMs = 100;  // for signals
 
@@ -47,7 +47,8 @@ struct Target {
 struct Message {
   bool quit = false;
   Target target;
-  // A question: how far to go, and the recording's beginning, which a keyframe may precede, and end.
+  // A question: how far to go, and the recording's beginning, which a keyframe may precede, and
+  // end.
   Nanos limit{}, last{};
   When began;
   std::string screen;
@@ -118,7 +119,8 @@ class Traveller {
     lifecycle_.emplace(player().setting().config, filter_, model_);
     pipeline_.emplace(player().setting().start, *lifecycle_, model_, nullptr, &model_);
     setting_.first = setting_.last = player().setting().start.when.mono;
-    player().begin(*pipeline_, *lifecycle_, passes_all_of(options.filter, player().setting().filter));
+    player().begin(*pipeline_, *lifecycle_,
+                   passes_all_of(options.filter, player().setting().filter));
     player().pause_when([this](Nanos) { return reached_ = reached_ || is_reached(model_.when()); });
   }
 
@@ -181,8 +183,7 @@ class Traveller {
       }
       if (const Nanos now = monotonic_now(); now - shown >= kProgress) {
         shown = now;
-        display_.screen().say(
-            fmt::format("reading: {} events", format_number(player().events())));
+        display_.screen().say(fmt::format("reading: {} events", format_number(player().events())));
         display_.touch();
         draw();
         if (display_.take_input(now).quit) return false;
@@ -249,8 +250,7 @@ class Traveller {
     }
     std::size_t frame = 0;
     while (frame + 1 < keyframes_.size() && !is_reached(keyframes_.when(frame + 1))) ++frame;
-    wish.limit =
-        frame + 1 < keyframes_.size() ? keyframes_.when(frame + 1).mono : setting_.last;
+    wish.limit = frame + 1 < keyframes_.size() ? keyframes_.when(frame + 1).mono : setting_.last;
     wish.last = setting_.last;
     wish.began = began_;
     const bool asked = keyframes_.ask(frame, pack(wish));

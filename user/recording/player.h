@@ -40,8 +40,8 @@ class Player {
   // `pause` is called at every tick; step() returns early once it is true, and the next step()
   // goes on from there. Empty: never.
   void pause_when(std::function<bool(Nanos)> pause) { pause_ = std::move(pause); }
-  bool paused() const { return paused_; }    // the last step() returned early
-  Nanos now() const { return now_; }         // of the last tick
+  bool paused() const { return paused_; }           // the last step() returned early
+  Nanos now() const { return now_; }                // of the last tick
   std::uint64_t events() const { return events_; }  // before the present frame
   bool ended() const { return ended_; }
   // Ends the replay here.

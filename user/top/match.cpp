@@ -23,9 +23,8 @@ bool has_words(const std::vector<std::string>& words, const SocketInfo& socket, 
   if (socket.owner) text += ' ' + format_process(socket.owner->process);
   if (!socket.cgroup.empty()) text += ' ' + service_of(socket.cgroup);
   text = lower(text);
-  return std::all_of(words.begin(), words.end(), [&](const std::string& word) {
-    return text.find(word) != std::string::npos;
-  });
+  return std::all_of(words.begin(), words.end(),
+                     [&](const std::string& word) { return text.find(word) != std::string::npos; });
 }
 
 }  // namespace

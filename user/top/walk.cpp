@@ -163,8 +163,8 @@ void Walk::describe(Sum& sum, const OpenConnection& connection) const {
     case By::Owner:
       if (const Process* owner = connection.owner()) {
         sum.text = comm_text(*owner);
-        const bool is_plain = sum.text == owner->comm_view() &&
-                              sum.text.find_first_of(" ,") == std::string::npos;
+        const bool is_plain =
+            sum.text == owner->comm_view() && sum.text.find_first_of(" ,") == std::string::npos;
         sum.word = is_plain ? "comm=" + sum.text : sum.text;
       }
       break;

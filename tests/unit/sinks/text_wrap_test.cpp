@@ -19,7 +19,9 @@ TEST(WrapLines, BreaksAtSpacesWithTheIndentOfTheLine) {
 
 TEST(WrapLines, LeavesALongWordWhole) {
   const std::string word(50, 'x');
-  EXPECT_EQ(wrap_lines("a " + word + " b", 40, 2), "a\n  " + word + "\n  b");
+  EXPECT_EQ(wrap_lines("a " + word + " b", 40, 2), "a\n" + word + "\n  b");
+  EXPECT_EQ(wrap_lines("a 345678901234567890123456789012345678901234567890 b", 49, 40),
+            "a\n 345678901234567890123456789012345678901234567890\n                   b");
 }
 
 TEST(WrapLines, WithoutALimitChangesNothing) {
