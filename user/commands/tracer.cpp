@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "commands/common.h"
 #include "options/kernel_filter.h"
 #include "options/netns_choice.h"
 #include "session/privileges.h"

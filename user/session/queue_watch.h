@@ -12,6 +12,7 @@
 
 #include "kernel/bpf_iterators.h"
 #include "model/event.h"
+#include "session/blocked_reader.h"
 
 namespace tcpdwell {
 
