@@ -153,5 +153,21 @@ TEST(PythonLayout, ComesFromTheInterpreterSince313) {
   EXPECT_FALSE(find_layout(0, head)) << "a later layout";
 }
 
+TEST_F(PythonFramesTest, HaveNoNameIfTheCodeIsAnotherByNow) {
+  PythonCall call{.code = kCode,
+                  .instruction = kCode + layout_.first_instruction,
+                  .file = kText + 0x100,
+                  .qualified_name = kText,
+                  .lines = kTable,
+                  .first_line = 17};
+  EXPECT_EQ(python_frame(layout_, call, memory_).function, "Pool.checkout");
+  EXPECT_EQ(python_frame(layout_, call, memory_).line, 17U);
+  call.first_line = 18;
+  const Frame other = python_frame(layout_, call, memory_);
+  EXPECT_EQ(other.function + other.file, "");
+  EXPECT_EQ(other.line, 0U);
+  EXPECT_EQ(other.kind, FrameKind::Python);
+}
+
 }  // namespace
 }  // namespace tcpdwell
