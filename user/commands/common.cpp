@@ -100,6 +100,22 @@ Result<std::unique_ptr<BlockedReader>> open_blocked_reader(const WhereChoice& wh
       {.symbols = where.symbols, .without_paths = where.without_paths, .patience = patience});
 }
 
+Result<std::unique_ptr<StackCollector>> open_stack_collector(const WhereChoice& where,
+                                                             const Filter& filter,
+                                                             bool finds_processes) {
+  if (!where.on) return std::unique_ptr<StackCollector>();
+  return StackCollector::open({.filter = kernel_filter(filter),
+                               .symbols = where.symbols,
+                               .without_paths = where.without_paths,
+                               .finds_processes = finds_processes});
+}
+
+void log_stacks(const StackCollector* stacks) {
+  if (stacks != nullptr && stacks->over_budget() > 0)
+    spdlog::info("--where: {} not read, because there were too many at a time",
+                 format_count(stacks->over_budget(), "stack"));
+}
+
 TracerConfig tracer_config(const Options& options) {
   return {.session = session_config(options),
           .watch_accept = options.accept,

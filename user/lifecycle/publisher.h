@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lifecycle/cgroup_paths.h"
+#include "lifecycle/code_places.h"
 #include "lifecycle/connection.h"
 #include "lifecycle/dwell_book.h"
 #include "lifecycle/filter.h"
@@ -75,6 +76,7 @@ class Publisher {
   const EndRecord::Passed& passed() const { return passed_; }
 
   CgroupPaths& cgroups() { return cgroups_; }
+  CodePlaces& code_places() { return code_places_; }
   const Filter& filter() const { return filter_; }
 
  private:
@@ -102,6 +104,7 @@ class Publisher {
   // Reused for each transition, since a record is large. write() sets every field.
   Record record_{std::in_place_type<TransitionRecord>};
   CgroupPaths cgroups_;
+  CodePlaces code_places_;
 };
 
 }  // namespace tcpdwell

@@ -33,6 +33,32 @@ bool is_library(const Frame& frame) {
                      [&](std::string_view prefix) { return frame.function.starts_with(prefix); });
 }
 
+std::vector<const Frame*> shown_frames(const Stack& stack) {
+  // Of a static program the C library has names, too, but no lines.
+  const bool has_lines = std::any_of(stack.begin(), stack.end(), [](const Frame& frame) {
+    return !is_library(frame) && frame.line != 0;
+  });
+  std::vector<const Frame*> shown;
+  for (const Frame& frame : stack)
+    if (!is_library(frame) && (frame.line != 0 || !has_lines) && shown.size() < kShownFrames)
+      shown.push_back(&frame);
+  // Only libraries: the innermost frame that has a name.
+  for (const Frame& frame : stack)
+    if (shown.empty() && !frame.function.empty()) shown.push_back(&frame);
+  if (shown.empty() && !stack.empty()) shown.push_back(&stack.front());
+  return shown;
+}
+
+void leave_out_directories(Stack& stack) {
+  const auto shorten = [](std::string& path) {
+    if (const auto slash = path.rfind('/'); slash != path.npos) path.erase(0, slash + 1);
+  };
+  for (Frame& frame : stack) {
+    shorten(frame.file);
+    shorten(frame.module);
+  }
+}
+
 bool ProcessFacts::operator==(const ProcessFacts& other) const {
   const bool same_blocked =
       blocked == other.blocked ||

@@ -75,5 +75,14 @@ TEST(WhereLines, SayWhatEachThreadWaitsFor) {
                 "7 threads are in futex"}));
 }
 
+TEST(WhereLines, BeginWithWhereItWasOpenedAndRead) {
+  LeakGroup group;
+  group.opened = std::make_shared<const Stack>(Stack{python("Pool.checkout", "/srv/svc.py", 5)});
+  group.eof_read = std::make_shared<const Stack>(Stack{python("handler", "/srv/svc.py", 9)});
+  EXPECT_EQ(where_lines(group),
+            (std::vector<std::string>{"opened at Pool.checkout (svc.py:5)",
+                                      "end of stream read at handler (svc.py:9)"}));
+}
+
 }  // namespace
 }  // namespace tcpdwell
