@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -100,10 +101,19 @@ ResolvedStack ProcessStacks::resolve_anew(const StackSnapshot& snapshot) {
   Stack python = python_stack(snapshot);
   const bool gone = !python.empty() && !has_same_memory(snapshot);
   if (gone) python.clear();
-  auto resolved =
-      put_together(view_, unwind(view_, snapshot.registers, snapshot.stack), std::move(python),
-                   python_, [this](std::uint64_t address) { return name(address); });
+  const Calls calls = unwind(view_, snapshot.registers, snapshot.stack);
+  // Before its interpreter was known, its frames were not walked.
+  const bool unseen =
+      snapshot.python.empty() && python_ && python_->layout &&
+      std::any_of(calls.addresses.begin(), calls.addresses.end(), [this](std::uint64_t address) {
+        return view_.find(address).module == python_->module;
+      });
+  auto resolved = put_together(view_, calls, std::move(python), python_,
+                               [this](std::uint64_t address) { return name(address); });
+  if (unseen) resolved.missing = NoStack::NotSeen;
   if (gone) resolved.missing = NoStack::Exited;
+  if (resolved.stack.empty() && resolved.missing == NoStack::None)
+    resolved.missing = NoStack::Denied;
   return resolved;
 }
 
