@@ -32,7 +32,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Going back costs at most this, plus one step of the player.
-constexpr Nanos kApart = 100ms;        // CPU time between two keyframes
+constexpr Nanos kApart = 100ms;         // CPU time between two keyframes
 constexpr std::size_t kMostKept = 128;  // then every second one is dropped
 constexpr Nanos kProgress = 250ms;
 constexpr int kPollMs = 100;  // for signals
