@@ -151,9 +151,7 @@ class EndWatch final : public Observer {
 
 int replay_leaks(Replay play) {
   const Options& options = play.options;
-  TextStyle style = text_style(options, play.output);
-  style.here = nullptr;  // the commands of the advice are for the recorded host
-  LeakReport table(play.output, style, options.leak_view);
+  LeakReport table(play.output, text_style(options, play.output), options.leak_view);
   FlagsTo<LeakReport> to_table(table);
   NdjsonSink json(play.output, Kinds{});
   OpenFlags open(options.json ? static_cast<Sink&>(json) : to_table);
