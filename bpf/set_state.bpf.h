@@ -121,6 +121,8 @@ static __always_inline void fill_tally(struct tcpdwell_tally *out, const struct 
 	out->srtt_us = tp->srtt_us >> 3;
 }
 
+#define MOST_SYNS 255 /* a byte */
+
 /* At the end of a handshake, only its SYN or SYN-ACK can have been sent again. A child's counter
  * begins with that of its request. */
 static __always_inline __u8 syns_sent(const struct tcp_sock *tp, int to)
@@ -130,7 +132,7 @@ static __always_inline __u8 syns_sent(const struct tcp_sock *tp, int to)
 	if (to != TCP_ESTABLISHED)
 		return 0;
 	again = tp->total_retrans;
-	return again < TCPDWELL_MOST_SYNS ? again + 1 : TCPDWELL_MOST_SYNS;
+	return again < MOST_SYNS ? again + 1 : MOST_SYNS;
 }
 
 /* Three record sizes: most transitions need neither task nor tally. No task makes a transition to

@@ -101,11 +101,8 @@ enum tcpdwell_rare_flags {
 	TCPDWELL_MAY_BE_KILLED = 1 << 4, /* from TCP_LISTEN: shutdown(), or half a SOCK_DESTROY */
 };
 
-/* head.op, to TCP_ESTABLISHED only: how often the SYN, or a child's SYN-ACK, was sent, at most
- * TCPDWELL_MOST_SYNS. 0: not known, a record of an older version. */
-#define TCPDWELL_MOST_SYNS 255
 struct tcpdwell_transition {
-	struct tcpdwell_head head;
+	struct tcpdwell_head head; /* op: SYNs (SYN-ACKs) sent, to TCP_ESTABLISHED; 0: unknown */
 	__u64 object;
 	__u64 cookie;
 	struct tcpdwell_flow flow;

@@ -1,4 +1,5 @@
 """Slow handshakes: how often the SYN or SYN-ACK was sent, and the accept queues that were full."""
+import signal
 import socket
 import struct
 
@@ -7,7 +8,7 @@ import pytest
 from lib.clock import SECOND
 from lib.fixture import PORT, Fixture
 from lib.netns import Netns
-from lib.patience import wait_for
+from lib.patience import ended, wait_for
 from lib.tracer import Tracer
 from stuck.queues import connect, families, listen, netns, remote_port  # noqa: F401
 
@@ -68,7 +69,8 @@ def test_the_line_says_that_the_syn_was_sent_again(netns, family):
         tracer.wait_for(lambda objects: (late, "SYN_SENT") in handshakes(objects), "the handshake")
         full.close()
         ends = handshakes(tracer.stop())
-        reader.stop()
+        reader.process.send_signal(signal.SIGINT)
+        assert ended(reader.process) == 0, reader.stderr()
         with open(reader.output, encoding="utf-8") as file:
             lines = [line for line in file if "SYN_SENT → ESTABLISHED" in line]
     assert again >= 1
