@@ -268,7 +268,8 @@ TEST_F(OnATerminal, AReplayBeginsWithItsDateAndHost) {
 TEST_F(OnATerminal, ASlowHandshakeFits) {
   TransitionRecord record = transition(State::SynSent, State::Established, Dwell{3s}, Why::Ack);
   record.syns_sent = 3;
-  EXPECT_THAT(text({record}, 80), HasSubstr("curl[42]  SYN sent 3 times\n"));
+  EXPECT_THAT(text({record}, 200), HasSubstr("curl[42]  SYN sent 3 times\n"));
+  EXPECT_THAT(text({record}, 80), HasSubstr("curl[42]\n             SYN sent 3 times\n"));
   record.socket.owner = owner_of(1234567, "a-long-name-here");
   for (const std::size_t width : kWidths) {
     const std::string all = text({record}, width);
