@@ -75,15 +75,17 @@ std::string before_filter(const Options& options, const EndRecord& end) {
 }  // namespace
 
 TextStyle text_style(const Options& options, const Output& output) {
-  static const Surroundings here = read_surroundings();
+  // A recording may be of another host, whose namespaces have other names.
+  const bool replays = options.own->rules().reads_recording;
+  static const Surroundings here = replays ? Surroundings{} : read_surroundings();
   static std::optional<Terminal> terminal;
   if (output.is_terminal()) terminal.emplace(output);
   return {.color = wants_color(options, output),
           .header = !options.quiet,
-          .here = &here,
+          .here = replays ? nullptr : &here,
           .screen = terminal ? &*terminal : nullptr,
           .time = options.time,
-          .replayed = options.own->rules().reads_recording};
+          .replayed = replays};
 }
 
 SessionConfig session_config(const Options& options) {

@@ -111,7 +111,10 @@ int replay_trace(Replay play) {
   WindowSink window(play.window(), *sink);
   auto end = replay(play.config, play.recording, window, play.output);
   if (end && window.is_late())
-    spdlog::warn("{} ends before --since: nothing is printed", play.config.path);
+    spdlog::warn(
+        "{0} ends before --since: nothing is printed (its first and last time: tcpdwell replay {0} "
+        "info)",
+        play.config.path);
   return play.finish(end, [&](EndRecord all) {
     // Without a window, a sink that needs no transitions gets none to count.
     if (play.options.since || play.options.until) {
@@ -151,9 +154,7 @@ class EndWatch final : public Observer {
 
 int replay_leaks(Replay play) {
   const Options& options = play.options;
-  TextStyle style = text_style(options, play.output);
-  style.here = nullptr;  // the commands of the advice are for the recorded host
-  LeakReport table(play.output, style, options.leak_view);
+  LeakReport table(play.output, text_style(options, play.output), options.leak_view);
   FlagsTo<LeakReport> to_table(table);
   NdjsonSink json(play.output, Kinds{});
   OpenFlags open(options.json ? static_cast<Sink&>(json) : to_table);
@@ -162,6 +163,11 @@ int replay_leaks(Replay play) {
   play.config.observer = &window;
   play.config.enough = [&] { return window.is_over(); };
   auto end = replay(play.config, play.recording, window, play.output);
+  if (end && options.until && !window.is_over())
+    spdlog::warn(
+        "{0} ends before --until: this is what was stuck at its end (its first and last time: "
+        "tcpdwell replay {0} info)",
+        play.config.path);
   if (end && !options.json) table.print(end->when, watch.watched());
   if (end && !options.json && !options.quiet && open.flags().size() != 0)
     spdlog::info("causes, holders and advice are as of when each socket was flagged");

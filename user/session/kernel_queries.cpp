@@ -81,8 +81,8 @@ KernelQueries::KernelQueries(const Programs& programs, Lifecycle& lifecycle,
       lifecycle_(lifecycle),
       pipeline_(pipeline),
       tracing_(programs.sees().tracing) {
-  if (const auto threshold = lifecycle.thresholds().accept)
-    queue_watch_.emplace(iterators_, *threshold, blocked_);
+  if (lifecycle.wants_queue_walks())
+    queue_watch_.emplace(iterators_, lifecycle.thresholds().accept, blocked_);
   worker_.ask([]() -> Worker::Answer {
     keep_only(~needed_by_loop_only());
     return {};

@@ -107,7 +107,7 @@ class KernelQueries {
   OtherEnds other_ends_;
   BlockedReader* blocked_;
   CgroupNames cgroups_;
-  std::optional<QueueWatch> queue_watch_;  // nullopt: no threshold for ACCEPT
+  std::optional<QueueWatch> queue_watch_;  // nullopt: nobody wants walks
   std::atomic<bool> stop_ = false;
   PortReader port_reader_{namespaces_, stop_};
   // Used on the owner's thread.

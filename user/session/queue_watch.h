@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Walks the accept queues of network namespaces, and finds the processes that should accept if a
 // connection waits too long. Runs on the helper thread.
+// Reports each listener whose queue is full at each walk.
 // Reports a waiting connection in full once, and afterwards only that it still waits. A namespace
 // with empty queues costs tens of microseconds. The walk through all descriptors, for the holders,
 // runs only when a connection newly exceeds the threshold.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
@@ -18,8 +20,9 @@ namespace tcpdwell {
 
 class QueueWatch {
  public:
-  // `blocked` is for --where; nullptr: without it.
-  QueueWatch(BpfIterators& iterators, Nanos threshold, BlockedReader* blocked)
+  // Without a threshold it reports only listeners whose queue is full. `blocked` is for --where;
+  // nullptr: without it.
+  QueueWatch(BpfIterators& iterators, std::optional<Nanos> threshold, BlockedReader* blocked)
       : iterators_(iterators), blocked_(blocked), threshold_(threshold) {}
 
   // As begin_walk(), but reports all in full.
@@ -49,7 +52,7 @@ class QueueWatch {
 
   BpfIterators& iterators_;
   BlockedReader* blocked_;
-  Nanos threshold_;
+  std::optional<Nanos> threshold_;
   std::vector<WalkedQueue> queues_;
   AcceptQueuesEvent event_;
   std::unordered_set<std::uint64_t> reported_;  // cookies that waited in the last walk
