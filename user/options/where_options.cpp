@@ -24,7 +24,10 @@ WhereChoice WhereOptions::read() const {
     throw CLI::ValidationError("--where", "takes no value, =short or =no, not " + where_);
   const bool on = where_.empty() ? by_default_ : where_ != "no";
   if (!on && !symbols_.empty()) throw CLI::RequiresError("--symbols", "--where");
-  return {.on = on, .without_paths = where_ == "short", .symbols = symbols_};
+  return {.on = on,
+          .by_default = where_.empty(),
+          .without_paths = where_ == "short",
+          .symbols = symbols_};
 }
 
 }  // namespace tcpdwell

@@ -13,6 +13,7 @@ namespace tcpdwell {
 // The lines of code that the output shall have.
 struct WhereChoice {
   bool on = false;
+  bool by_default = false;     // not asked for: do without it if it is not possible
   bool without_paths = false;  // --where=short
   std::string symbols;         // --symbols DIR; empty: none
 };
