@@ -17,6 +17,7 @@ LIBRARIES = {
     "${TCPDWELL_SPDLOG}": ["spdlog", "fmt"],
     "PkgConfig::LIBBPF": ["bpf", "skel"],
     "CLI11::CLI11": ["CLI"],
+    "PkgConfig::LIBDW": ["elfutils"],
 }
 OUTSIDE = {name for names in LIBRARIES.values() for name in names}
 WIRE = {"tcpdwell"}  # include/tcpdwell: shared by the kernel side and user space
