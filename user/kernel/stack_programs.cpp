@@ -96,17 +96,6 @@ CapturedStack to_captured(const void* data, std::size_t size) {
   return captured;
 }
 
-// Called from C, so nothing may escape.
-struct Batch {
-  const std::function<void(CapturedStack&&)>* take = nullptr;
-  std::size_t left = 0;
-};
-int on_stack(void* context, void* data, std::size_t size) noexcept {
-  auto& batch = *static_cast<Batch*>(context);
-  if (size >= sizeof(tcpdwell_stack_head)) (*batch.take)(to_captured(data, size));
-  return --batch.left > 0 ? 0 : -ECANCELED;
-}
-
 LinkPtr try_attach(const bpf_program* program) {
   const LibbpfLog::Quiet quiet;
   return LinkPtr(bpf_program__attach(program));
@@ -123,8 +112,10 @@ struct StackPrograms::Impl {
   };
   std::unique_ptr<stacks_bpf, Destroy> object;
   std::vector<LinkPtr> links;
-  Batch batch;
   std::unique_ptr<ring_buffer, FreeRing> ring;
+  // Of the drain() that runs.
+  const std::function<void(CapturedStack&&)>* take = nullptr;
+  std::size_t left = 0;
   bool accept = false, receive = false;
 
   bool attach(const bpf_program* program) {
@@ -133,6 +124,13 @@ struct StackPrograms::Impl {
     if (!link) return false;
     links.push_back(std::move(link));
     return true;
+  }
+
+  // Called from C, so nothing may escape.
+  static int on_stack(void* context, void* data, std::size_t size) noexcept {
+    auto& impl = *static_cast<Impl*>(context);
+    if (size >= sizeof(tcpdwell_stack_head)) (*impl.take)(to_captured(data, size));
+    return --impl.left > 0 ? 0 : -ECANCELED;
   }
 };
 
@@ -173,7 +171,7 @@ Result<StackPrograms> StackPrograms::load(const tcpdwell_filter& filter) {
                                    impl->attach(object.progs.on_accept4_exit);
   impl->receive = impl->attach(object.progs.on_receive);
   impl->ring.reset(
-      ring_buffer__new(bpf_map__fd(object.maps.stacks), on_stack, &impl->batch, nullptr));
+      ring_buffer__new(bpf_map__fd(object.maps.stacks), Impl::on_stack, impl.get(), nullptr));
   if (!impl->ring) return system_error("reading the stacks of --where");
   return StackPrograms(std::move(impl));
 }
@@ -184,7 +182,8 @@ int StackPrograms::fd() const { return ring_buffer__epoll_fd(impl_->ring.get());
 
 // -ECANCELED is a full batch: see on_stack().
 void StackPrograms::drain(std::size_t most, const std::function<void(CapturedStack&&)>& take) {
-  impl_->batch = {.take = &take, .left = most};
+  impl_->take = &take;
+  impl_->left = most;
   ring_buffer__consume(impl_->ring.get());
 }
 

@@ -8,13 +8,15 @@
 namespace tcpdwell::recording {
 namespace {
 
+using CodeFrame = tcpdwell::Frame;  // recording::Frame is a part of a file
+
 constexpr std::size_t kRoomForFrame = 64;  // besides its texts
 
-std::size_t size_of(const Frame& frame) {
+std::size_t size_of(const CodeFrame& frame) {
   return kRoomForFrame + frame.function.size() + frame.file.size() + frame.module.size();
 }
 
-void put_frame(Packer& packer, const Frame& frame, bool truncated) {
+void put_frame(Packer& packer, const CodeFrame& frame, bool truncated) {
   packer.put(std::string_view(frame.function).substr(0, kLongestFrameText));
   packer.put(std::string_view(frame.file).substr(0, kLongestFrameText));
   packer.put(frame.line);
@@ -24,8 +26,8 @@ void put_frame(Packer& packer, const Frame& frame, bool truncated) {
   packer.put(truncated);
 }
 
-Frame get_frame(Unpacker& unpacker) {
-  Frame frame;
+CodeFrame get_frame(Unpacker& unpacker) {
+  CodeFrame frame;
   unpacker.get(frame.function);
   unpacker.get(frame.file);
   unpacker.get(frame.line);

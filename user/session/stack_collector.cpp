@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kPatience = 5s;  // for names that are read for the first time
 constexpr std::chrono::milliseconds kPatienceForPython = 500ms;
-constexpr std::chrono::milliseconds kIdle = 200ms;
+constexpr std::chrono::milliseconds kIdleStacks = 200ms;
 constexpr std::size_t kMostSeen = 16'384, kMostNamed = 65'536, kMostWaiting = 65'536;
 // When to look for an interpreter after execve().
 constexpr std::array kLooks = {2ms, 6ms, 15ms, 40ms, 150ms};
@@ -144,10 +144,11 @@ void StackCollector::run() {
 }
 
 void StackCollector::wait() {
-  auto patience = kIdle;
+  auto patience = kIdleStacks;
   if (!looks_.empty())
-    patience = std::clamp(
-        std::chrono::ceil<std::chrono::milliseconds>(looks_.front().at - Clock::now()), 0ms, kIdle);
+    patience =
+        std::clamp(std::chrono::ceil<std::chrono::milliseconds>(looks_.front().at - Clock::now()),
+                   0ms, kIdleStacks);
   std::array<pollfd, 2> news{pollfd{.fd = programs_.fd(), .events = POLLIN, .revents = 0},
                              pollfd{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
   ::poll(news.data(), news.size(), static_cast<int>(patience.count()));
