@@ -108,7 +108,7 @@ def test_replay_has_the_same(tmp_path):
 
 
 def test_run_shows_the_line_of_a_program_that_has_ended():
-    source = ("import socket, time\n"
+    source = ("import os, socket, time\n"
               "listener = socket.create_server(('127.0.0.1', 0))\n"
               "def leak():\n"
               "    made = socket.create_connection(listener.getsockname())\n"
@@ -116,7 +116,8 @@ def test_run_shows_the_line_of_a_program_that_has_ended():
               "    made.recv(1)\n"
               "    return made\n"
               "kept = leak()\n"
-              "time.sleep(0.3)\n")
+              "time.sleep(0.3)\n"
+              "os._exit(0)\n")
     done = patience.run([BINARY, "run", "--", PYTHON, "-c", source])
     report = done.stderr.decode()
     assert done.returncode == 1, report
