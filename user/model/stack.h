@@ -44,11 +44,15 @@ inline constexpr std::size_t kMostFrames = 128;
 // The frame belongs to a library or a runtime rather than to the program, judged by its names.
 bool is_library(const Frame& frame);
 
-// The frames to show, nearest first: those of the program, at most kShownFrames. If all belong to
-// libraries: one of these, with a name if any has one.
+// The frames to show, nearest first: those of the program, at most kShownFrames, and of a callback
+// only those that its event loop called. If all belong to libraries: one of these, with a name if
+// any has one.
 inline constexpr std::size_t kShownFrames = 3;
 std::vector<const Frame*> shown_frames(const Stack& stack);
-// Leaves out the directories of files and modules, which can have the name of a user.
+// True if an event loop itself runs: none of the frames inside it is the program's.
+bool is_of_loop(const Stack& stack);
+// Leaves out the directories of files and modules, which can have the name of a user. A library's
+// source keeps those within the library: is_library() goes by them.
 void leave_out_directories(Stack& stack);
 
 // Why there is no stack.

@@ -68,7 +68,7 @@ std::string stack_text(const Stack& stack) {
     if (!text.empty()) text += ", from ";
     text += frame_text(*frame);
   }
-  return text;
+  return is_of_loop(stack) ? text + ", a line of the event loop" : text;
 }
 
 std::vector<std::string> where_lines(const LeakGroup& group) {

@@ -1,13 +1,18 @@
-"""One leaked socket: its end of stream is peeked at before it is read."""
+"""One leaked socket: its end of stream is peeked at before it is read.
+
+Its argument is the address to use.
+"""
 import os
 import select
 import socket
+import sys
 
-listener = socket.create_server(("127.0.0.1", 0))
+address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
+listener = socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
 
 
 def connect():
-    return socket.create_connection(listener.getsockname())  # connects
+    return socket.create_connection(listener.getsockname()[:2])  # connects
 
 
 def peek(made):
