@@ -187,6 +187,11 @@ void Publisher::write(const Connection& connection, const HeldTransition& change
     transition.dwell = Dwell{change.dwell, std::nullopt};
     if (change.error_known) transition.dwell->error = change.error;
   }
+  transition.full_queue.reset();
+  if (transition.retransmitted() && change.has_dwell)
+    transition.full_queue =
+        full_listeners_.during(table_.flow(connection), change.from == State::SynSent,
+                               change.at - change.dwell, change.at);
   if (filter_.wants(transition)) sink_.write(record_);
 }
 

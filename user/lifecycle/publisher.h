@@ -12,6 +12,7 @@
 #include "lifecycle/connection.h"
 #include "lifecycle/dwell_book.h"
 #include "lifecycle/filter.h"
+#include "lifecycle/full_listeners.h"
 #include "lifecycle/table.h"
 #include "model/record.h"
 
@@ -68,6 +69,9 @@ class Publisher {
   void connects_failed(const FailedConnectsRecord& failed) {
     if (filter_.wants(failed)) sink_.write(failed);
   }
+  // A handshake whose SYN or SYN-ACK was sent again is published with it. Whether or not the filter
+  // shows the listener.
+  void saw_full(const FullQueue& queue, Nanos at) { full_listeners_.saw(queue, at); }
   void lost(const LossEvent& event, std::uint64_t resynced);
   void suspended(const SuspendEvent& event);
   void clock(Nanos offset) { clock_offset_ = offset; }
@@ -106,6 +110,7 @@ class Publisher {
   Record record_{std::in_place_type<TransitionRecord>};
   CgroupPaths cgroups_;
   CodePlaces code_places_;
+  FullListeners full_listeners_;
 };
 
 }  // namespace tcpdwell
