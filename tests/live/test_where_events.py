@@ -128,6 +128,32 @@ def test_event_loop():
     assert "a line of the event loop" in text and "read at <module>" not in text, text
 
 
+def jit_names(stack):
+    return [(frame["function"].partition("(")[0], frame["line"], os.path.basename(frame["file"] or ""))
+            for frame in stack if frame["kind"] == "jit"]
+
+
+def test_node():
+    """Functions and where they begin, by the perf map. libuv reads the end of stream, without JavaScript."""
+    node = shutil.which("node") or pytest.skip("no node here")
+    (flag,), _ = flags_of([node, "--perf-basic-prof", "--interpreted-frames-native-stack", f"{SOURCES}/leak.js"])
+    own = [frame for frame in jit_names(flag["where"]["opened"]) if frame[2] == "leak.js"]
+    assert [frame[:2] for frame in own[:2]] == [
+        ("checkout", line_of("leak.js", "function checkout")), (own[1][0], line_of("leak.js", "function leak"))]
+    assert not [frame for frame in jit_names(flag["where"]["eof_read"]) if frame[2] == "leak.js"]
+    assert "uv_run" in [frame["function"] for frame in flag["where"]["eof_read"]]
+
+
+def test_java(tmp_path):
+    """Classes and methods, by the perf map that jcmd made: no lines."""
+    build(tmp_path, "Leak", "javac", "-d", str(tmp_path), "{src}/Leak.java")
+    (flag,), _ = flags_of(["java", "-XX:+PreserveFramePointer", "-Xcomp", "-XX:CompileCommand=quiet",
+                           "-XX:CompileCommand=compileonly,Leak*::*", "-cp", str(tmp_path), "Leak"])
+    for what, innermost in (("opened", "Leak$Pool.checkout"), ("eof_read", "Leak$Pool.drain")):
+        own = [frame for frame in jit_names(flag["where"][what]) if frame[0].startswith("Leak")]
+        assert own[:2] == [(innermost, None, ""), ("Leak.leak", None, "")], flag["where"][what]
+
+
 def test_opener_that_has_exited():
     """Its code objects may be gone before they are read: then nothing is said rather than something wrong."""
     (flag,), _ = flags_of([PYTHON, f"{SOURCES}/inherited.py"])
@@ -187,3 +213,13 @@ def test_run_shows_the_line_of_a_program_that_has_ended():
     assert "end of stream read at leak (<string>:6), from <module> (<string>:8)" in report
     silent = patience.run([BINARY, "run", "--where=no", "--", PYTHON, "-c", source])
     assert "opened at" not in silent.stderr.decode()
+
+
+def test_run_switches_perf_maps_on_and_removes_them():
+    node = shutil.which("node") or pytest.skip("no node here")
+    script = ("setTimeout(() => { console.log(process.pid, require('fs').existsSync("
+              "`/tmp/perf-${process.pid}.map`)); }, 100)")
+    done = patience.run([BINARY, "run", "--where=jit", "--", node, "-e", script], stdout=subprocess.PIPE)
+    pid, existed = done.stdout.split()
+    assert existed == b"true"
+    assert not os.path.exists(f"/tmp/perf-{pid.decode()}.map")

@@ -37,7 +37,8 @@ std::string frame_text(const Frame& frame) {
     }
     return text;
   }
-  text += " (";
+  // Of JIT code only the line is known where the function begins.
+  text += frame.kind == FrameKind::Jit ? " (begins at " : " (";
   append_printable(text, base_name(frame.file));
   if (frame.line != 0) text += ':' + std::to_string(frame.line);
   return text + ')';

@@ -32,7 +32,7 @@ struct PythonLayout {
 };
 
 // The first bytes of _PyRuntime that find_layout() needs.
-inline constexpr std::size_t kDebugOffsets = 584;
+inline constexpr std::size_t kDebugOffsets = 760;
 
 // `version` is PY_VERSION_HEX, or 0 if it is not known; `runtime` is the begin of _PyRuntime.
 // nullopt: a version whose layout is not known.

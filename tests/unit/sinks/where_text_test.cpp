@@ -66,6 +66,14 @@ TEST(StackText, OfACallbackShowsWhatItsEventLoopCalled) {
             "epoll_wait, a line of the event loop");
 }
 
+TEST(StackText, SaysThatALineOfJitCodeIsWhereItsFunctionBegins) {
+  Frame connect = python("connect", "node:net", 227), leak = python("leak", "/srv/app.js", 4);
+  connect.kind = leak.kind = FrameKind::Jit;
+  EXPECT_EQ(
+      stack_text({native("node::TCPWrap::Connect(...)", "", 0, "/usr/bin/node"), connect, leak}),
+      "leak (begins at app.js:4)");
+}
+
 TEST(StackText, EscapesNames) {
   EXPECT_EQ(stack_text({python("a\x1b[31m", "b\n.py", 1)}), "a\\x1b[31m (b\\x0a.py:1)");
 }
