@@ -1,5 +1,6 @@
 # Third-party libraries, as the targets to link: TCPDWELL_HASH_MAP, TCPDWELL_FMT, TCPDWELL_SPDLOG,
-# PkgConfig::ZSTD, PkgConfig::UTF8PROC, PkgConfig::LIBBPF, CLI11::CLI11, Threads::Threads.
+# PkgConfig::ZSTD, PkgConfig::UTF8PROC, PkgConfig::LIBEVENT, PROTOZERO, PkgConfig::LIBBPF,
+# CLI11::CLI11, Threads::Threads.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(PkgConfig REQUIRED)
@@ -23,6 +24,10 @@ endif()
 
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(LIBEVENT REQUIRED IMPORTED_TARGET libevent_core libevent_extra)
+find_path(TCPDWELL_PROTOZERO_DIR protozero/pbf_writer.hpp REQUIRED)
+add_library(PROTOZERO INTERFACE)
+target_include_directories(PROTOZERO SYSTEM INTERFACE ${TCPDWELL_PROTOZERO_DIR})
 find_path(TCPDWELL_XXHASH_DIR xxhash.h REQUIRED)
 
 if(TCPDWELL_BPF)

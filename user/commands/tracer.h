@@ -19,8 +19,11 @@ struct TracerConfig {
   std::optional<Nanos> duration;  // from readiness on; nullopt: until a signal
   std::string ready_file;         // made once the snapshot is complete; empty: none
   FilePolicy files;               // of --record and --ready-file
-  std::function<bool()> enough;   // ends the run once true; empty: never
-  std::vector<int> wake_on;       // calls `enough` when one of these descriptors is readable
+  // Called once everything is attached and rights are dropped, before the first record: threads
+  // that it makes have no more rights than ours. Empty: none. An error ends the run.
+  std::function<std::optional<Error>()> attached;
+  std::function<bool()> enough;  // ends the run once true; empty: never
+  std::vector<int> wake_on;      // calls `enough` when one of these descriptors is readable
   std::optional<recording::RecorderConfig> record;
   bool only_record = false;  // end the run when the recording ends
 };

@@ -75,6 +75,7 @@ class Publisher {
   const EndRecord::Passed& passed() const { return passed_; }
 
   CgroupPaths& cgroups() { return cgroups_; }
+  const CgroupPaths& cgroups() const { return cgroups_; }
   const Filter& filter() const { return filter_; }
 
  private:

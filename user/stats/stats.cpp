@@ -9,6 +9,7 @@
 #include "host/tcp_timeouts.h"
 #include "model/dwell_order.h"
 #include "model/kernel_time.h"
+#include "stats/exact.h"
 
 namespace tcpdwell {
 namespace {
@@ -16,10 +17,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Nanos kSoon = 20ms;
-
-bool is_exact(const Dwell& dwell) {
-  return dwell.error && dwell.error->count() <= dwell.value.count() / Histogram::kResolution;
-}
 
 DwellSpread spread_of(const Histogram& dwells) {
   return {.count = dwells.count(),

@@ -84,7 +84,7 @@ void draw_states(Grid& grid, const Look& look, Size size, int top, int lines) {
 }
 
 std::string title(const Look& look, const Setting& setting) {
-  LocalClock clock;
+  TextClock clock;
   std::string time = clock.format(look.when);
   time.resize(std::min<std::size_t>(time.size(), setting.replay ? 10 : 8));
   std::string text = fmt::format("tcpdwell top  {}  {}  {} open, {} stuck", time, setting.title,
