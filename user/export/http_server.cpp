@@ -249,6 +249,11 @@ void HttpServer::Loop::answer_metrics(evhttp_request* request) {
     return;
   }
   evhttp_add_header(headers, "Content-Type", std::string(content_type(format)).c_str());
+  if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
+    evhttp_add_header(headers, "Content-Length", std::to_string(text->size()).c_str());
+    evhttp_send_reply(request, HTTP_OK, nullptr, nullptr);
+    return;
+  }
   auto* kept = new std::shared_ptr<const std::string>(std::move(text));
   evbuffer_add_reference(
       evhttp_request_get_output_buffer(request), (*kept)->data(), (*kept)->size(),

@@ -13,12 +13,13 @@ bool is_continued(char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x
 }  // namespace
 
 std::string clean_label(std::string_view bytes) {
+  if (bytes.size() > kMostBytes) {
+    std::size_t end = kMostBytes;
+    while (end > 0 && is_continued(bytes[end])) --end;  // not within a character
+    bytes = bytes.substr(0, end);
+  }
   std::string text;
-  append_printable(text, bytes.substr(0, kMostBytes));
-  if (text.size() <= kMostBytes) return text;
-  std::size_t end = kMostBytes;
-  while (end > 0 && is_continued(text[end])) --end;  // not within a character
-  text.resize(end);
+  append_printable(text, bytes);
   return text;
 }
 

@@ -77,8 +77,8 @@ class PageBuilder {
   Page page_;
 };
 
-// The value of a label from untrusted bytes: at most 128 bytes of UTF-8, without what disturbs a
-// terminal.
+// The value of a label from untrusted bytes, of which it shows at most 128: UTF-8, without what
+// disturbs a terminal.
 std::string clean_label(std::string_view bytes);
 
 }  // namespace tcpdwell::exporter

@@ -38,9 +38,7 @@ const std::string& Services::name_of(std::string_view cgroup, std::string_view c
 }
 
 void Services::begin() {
-  absl::erase_if(services_, [](const auto& entry) {
-    return !entry.second.named && entry.second.connections() + entry.second.stuck == 0;
-  });
+  absl::erase_if(services_, [](const auto& entry) { return !entry.second.named; });
   for (auto& [name, service] : services_) {
     service.now = {};
     service.stuck = 0;

@@ -64,11 +64,19 @@ void append_bucket(std::string& out, std::string_view name, const Labels& labels
   fmt::format_to(std::back_inserter(out), " {}\n", count);
 }
 
+// Always with a point or an exponent: OpenMetrics requires it, and a bound must look the same in
+// both formats.
+std::string bound_text(double bound) {
+  std::string text = fmt::format("{}", bound);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
+}
+
 void append_classic(std::string& out, const MetricFamily& family, const Sample& sample) {
   const DwellHistogram& histogram = *sample.histogram;
   double bound = std::exp2(2 * DwellHistogram::kLeastPower);
   for (const std::uint64_t count : histogram.classic()) {
-    append_bucket(out, family.name, sample.labels, fmt::format("{}", bound), count);
+    append_bucket(out, family.name, sample.labels, bound_text(bound), count);
     bound *= 4;
   }
   append_bucket(out, family.name, sample.labels, "+Inf", histogram.count());

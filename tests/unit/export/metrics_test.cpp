@@ -37,7 +37,9 @@ class Exported {
     return event;
   }
   void connects(std::uint64_t cookie, Nanos at, Nanos answered) {
-    table.on(moves(State::Closed, State::SynSent, at, cookie));
+    auto syn = moves(State::Closed, State::SynSent, at, cookie);
+    syn.flow.local.port = 0;  // chosen by connect() after this
+    table.on(syn);
     table.on(moves(State::SynSent, State::Established, at + answered, cookie));
   }
   FlagRecord flag(std::uint64_t cookie, Nanos at, State state, bool raised = true) const {
