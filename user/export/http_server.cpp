@@ -131,6 +131,7 @@ class HttpServer::Loop {
   HttpPtr http_;
   evconnlistener* listener_ = nullptr;  // belongs to http_
   bool paused_ = false;
+  static inline thread_local Loop* here_ = nullptr;  // the loop of this thread
 };
 
 std::optional<Error> HttpServer::Loop::set_up(const UniqueFd& listener) {
@@ -168,8 +169,9 @@ std::optional<Error> HttpServer::Loop::set_up(const UniqueFd& listener) {
       copy >= 0 ? evhttp_accept_socket_with_handle(http_.get(), copy) : nullptr;
   if (bound == nullptr) return system_error("accepting connections of the HTTP server");
   listener_ = evhttp_bound_socket_get_listener(bound);
-  evconnlistener_set_error_cb(
-      listener_, [](evconnlistener*, void* loop) { self(loop).pause(kPauseAfterError); });
+  // Its argument is evhttp's.
+  evconnlistener_set_error_cb(listener_,
+                              [](evconnlistener*, void*) { here_->pause(kPauseAfterError); });
   return std::nullopt;
 }
 
@@ -177,6 +179,7 @@ void HttpServer::Loop::run() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  here_ = this;
   pthread_setname_np(pthread_self(), "tcpdwell-http");
   if (config_.on_thread) config_.on_thread();
   budget_.emplace(config_.cpu_share);
