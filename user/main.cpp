@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
   int failure_status = kFailed;
   exit_on_terminate(failure_status);
   try {
-    const auto parsed = parse_options(argc, argv, all_commands());
+    const auto parsed = parse_options(argc, argv, all_commands(), system_defaults());
     if (const auto* text = std::get_if<Show>(&parsed)) return show(text->text);
     if (const auto* error = std::get_if<UsageError>(&parsed)) {
       std::fprintf(stderr, "tcpdwell: %s\n", error->line.c_str());
@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
     failure_status = options.own->rules().failure_status;
     exit_on_terminate(failure_status);
     set_up_log(options.verbose);
+    log_defaults(options.default_files);
     return options.subcommand->run(options);
   } catch (...) {
     print_exception();

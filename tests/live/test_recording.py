@@ -24,7 +24,7 @@ FAMILIES = pytest.mark.parametrize("family", ["4", "6"], ids=["ipv4", "ipv6"])
 
 
 @pytest.fixture(name="netns")
-def _netns():
+def netns_fixture():
     with Netns.current().inside():
         netns = Netns.create()
         yield netns

@@ -87,7 +87,7 @@ void add_sysctls(const NetnsChoice& netns, BpfIterators* iterators, Checked& che
   if (!checked.refusal) checked.refusal = error;
 }
 
-std::string printable(const std::string& path) {
+std::string printable_path(const std::string& path) {
   std::string text;
   append_printable(text, path);
   return text;
@@ -101,11 +101,11 @@ std::vector<SysctlMistake> all_sysctl_mistakes() {
                  auto found = find_sysctl_mistakes(path, text, kMostMistakes - all.size());
                  std::move(found.begin(), found.end(), std::back_inserter(all));
                  if (text.size() == kMostOfSysctlFile)
-                   spdlog::warn("{} is too long: read only its first MiB", printable(path));
+                   spdlog::warn("{} is too long: read only its first MiB", printable_path(path));
                },
            .unreadable =
                [](const std::string& path, const std::string& why) {
-                 spdlog::warn("cannot read {}: {}", printable(path), why);
+                 spdlog::warn("cannot read {}: {}", printable_path(path), why);
                }});
   return all;
 }

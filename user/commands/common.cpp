@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/common.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <string>
 
+#include "options/kernel_filter.h"
 #include "session/surroundings.h"
+#include "sinks/escape.h"
 #include "sinks/screen.h"
 
 namespace tcpdwell {
@@ -34,23 +38,54 @@ void warn_of_mptcp(const EndRecord& end) {
                  format_count(end.mptcp_not_judged, "MPTCP subflow"));
 }
 
+std::string printable(const std::string& text) {
+  std::string line;
+  append_printable(line, text);
+  return line;
+}
+
 std::string corrected(const EndRecord& end) {
   if (end.corrected == 0) return "";
   return "; " + std::string(format_count(end.corrected, "connection")) +
          " reported as ended had not";
 }
 
+// The kernel side passes what no filter of ports, addresses or namespaces excludes: only without
+// such a filter the table has all connections.
+bool kernel_passes_all(const Filter& filter) {
+  const tcpdwell_filter all{}, kernel = kernel_filter(filter);
+  return std::memcmp(&all, &kernel, sizeof all) == 0;
+}
+
+// " (before the filter: 1,234 ended, 56 open)"
+std::string before_filter(const Options& options, const EndRecord& end) {
+  const EndRecord::Passed& passed = end.passed;
+  const bool replays = options.own->rules().reads_recording;
+  if (passed.connections != end.connections || passed.open != end.open) {
+    if (replays || kernel_passes_all(options.filter))
+      return fmt::format(" ({}: {} ended, {} open)", replays ? "in the recording" : "on this host",
+                         format_number(end.connections), format_number(end.open));
+  }
+  if (passed.transitions + passed.connections + passed.open == 0 &&
+      !kernel_passes_all(options.filter))
+    return " (no connection passed the filter; those that it excludes are not counted)";
+  return "";
+}
+
 }  // namespace
 
 TextStyle text_style(const Options& options, const Output& output) {
-  static const Surroundings here = read_surroundings();
+  // A recording may be of another host, whose namespaces have other names.
+  const bool replays = options.own->rules().reads_recording;
+  static const Surroundings here = replays ? Surroundings{} : read_surroundings();
   static std::optional<Terminal> terminal;
   if (output.is_terminal()) terminal.emplace(output);
   return {.color = wants_color(options, output),
           .header = !options.quiet,
-          .here = &here,
+          .here = replays ? nullptr : &here,
           .screen = terminal ? &*terminal : nullptr,
-          .time = options.time};
+          .time = options.time,
+          .replayed = replays};
 }
 
 SessionConfig session_config(const Options& options) {
@@ -68,6 +103,14 @@ TracerConfig tracer_config(const Options& options) {
           .ready_file = options.ready_file,
           .files = options.files,
           .record = recorder_config(options)};
+}
+
+void log_defaults(const std::vector<DefaultsFile>& files) {
+  for (const DefaultsFile& file : files)
+    if (file.refusal.empty())
+      spdlog::debug("read defaults from {}", printable(file.path));
+    else
+      spdlog::warn("no defaults are read: {}", printable(file.refusal));
 }
 
 int fail(const Error& error, int status) {
@@ -96,9 +139,9 @@ int lost_status(const Options& options, const EndRecord& end, const Output& outp
 
 int report(const Options& options, const EndRecord& end, const Output& output) {
   if (!options.quiet && !options.json)
-    spdlog::info("{}, {} ended, {} open{}", format_count(end.passed.transitions, "transition"),
+    spdlog::info("{}, {} ended, {} open{}{}", format_count(end.passed.transitions, "transition"),
                  format_count(end.passed.connections, "connection"), format_number(end.passed.open),
-                 corrected(end));
+                 before_filter(options, end), corrected(end));
   return lost_status(options, end, output);
 }
 

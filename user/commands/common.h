@@ -21,6 +21,8 @@ TextStyle text_style(const Options& options, const Output& output);
 SessionConfig session_config(const Options& options);
 TracerConfig tracer_config(const Options& options);
 
+// Warns of files that were refused; with --verbose, logs those that were read.
+void log_defaults(const std::vector<DefaultsFile>& files);
 // Logs the error; returns `status`.
 int fail(const Error& error, int status = kFailed);
 // Logs what was lost; kLost if --strict is given and anything was.

@@ -13,10 +13,7 @@ class RaisedOnly final : public Sink {
   explicit RaisedOnly(Sink& sink) : sink_(sink) {}
   void write(const Record& record) noexcept override {
     const bool passes = std::visit(
-        Overloaded{[this](const FlagRecord& flag) {
-                     leaked_ |= flag.raised && is_leak(flag);
-                     return flag.raised;
-                   },
+        Overloaded{[](const FlagRecord& flag) { return flag.raised; },
                    [](const TransitionRecord&) { return false; },
                    [](const ConnectionRecord&) { return false; },
                    [](const FailedConnectsRecord&) { return false; },
@@ -25,13 +22,9 @@ class RaisedOnly final : public Sink {
         record);
     if (passes) sink_.write(record);
   }
-  // Since the last begin_round().
-  bool leaked() const { return leaked_; }
-  void begin_round() { leaked_ = false; }
 
  private:
   Sink& sink_;
-  bool leaked_ = false;
 };
 
 // `run`: passes flags to the report, which knows their outcome at the end, and all other records to

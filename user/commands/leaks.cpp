@@ -28,8 +28,9 @@ namespace {
 struct LeaksConfig {
   SessionConfig session;
   std::uint64_t ring_bytes = 0;
-  std::optional<Nanos> watch;     // interval between two scans; nullopt: one scan
-  std::optional<Nanos> duration;  // of all scans together
+  std::optional<Nanos> watch;          // interval between two scans; nullopt: one scan
+  std::optional<Nanos> duration;       // of all scans together
+  std::optional<std::uint64_t> scans;  // complete ones; nullopt: no end
 };
 
 // Merges the sessions of all scans into one: passes one start record and no end record. Holds the
@@ -53,8 +54,8 @@ class SessionMerger final : public Sink {
   }
   void pass_flags() {
     for (const FlagRecord& flag : flags_.all()) sink_.write(flag);
-    flags_.clear();
   }
+  const OwnedFlags& flags() const { return flags_; }
   void drop_flags() { flags_.clear(); }
 
  private:
@@ -147,11 +148,13 @@ class LeakScanner {
   std::uint64_t lost_ = 0, ring_full_ = 0;
 };
 
+using Scanned = std::function<void(const EndRecord& end, const OwnedFlags& flags)>;
+
 // Writes to `sink` a start record, the flags of each complete scan, and an end record, which it
-// returns. Calls `scanned` with the end of each complete scan. nullopt: no scan was complete, and
-// stderr has the reason, unless the reader of the output is gone.
+// returns. Calls `scanned` with the end and the flags of each complete scan. nullopt: no scan was
+// complete, and stderr has the reason, unless the reader of the output is gone.
 Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
-                                            const std::function<void(const EndRecord&)>& scanned) {
+                                            const Scanned& scanned) {
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .trace = false,
                                     .ring_bytes = ring_size(config.ring_bytes),
@@ -167,18 +170,21 @@ Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sin
   LeakScanner scanner(config, *netns, *programs, output);
   const Nanos began = monotonic_now();
   std::optional<EndRecord> last;
+  std::uint64_t scans = 0;
   for (std::int64_t round = 1;; ++round) {
     auto end = scanner.scan(all);
     if (!end) return end.error();
     if (*end) {
       last = *end;
       all.pass_flags();
-      scanned(*last);
+      scanned(*last, all.flags());
+      ++scans;
     }
     all.drop_flags();
     if (scanner.netns_gone()) break;
     if (output.flush_through() != Output::Status::Ok) break;  // the next scan may be in an hour
     const Nanos next = began + (config.watch ? *config.watch * round : Nanos{0});
+    if (scans == config.scans) break;
     if (!config.watch || (config.duration && next >= began + *config.duration)) break;
     if (scanner.pause(next)) break;
   }
@@ -204,26 +210,26 @@ int run_leaks(const Options& options) {
   if (const auto error = settle_limits(kDescriptorsOfALook)) return fail(*error);
   auto output = Output::open(options.output, options.output_buffer, options.files);
   if (!output) return fail(output.error());
-  LeakReport table(*output, text_style(options, *output));
+  LeakReport table(*output, text_style(options, *output), options.leak_view);
   FlagsTo<LeakReport> to_table(table);
   NdjsonSink json(*output, Kinds{});
   RaisedOnly sink(options.json ? static_cast<Sink&>(json) : to_table);
   LeaksConfig config{.session = session_config(options),
                      .ring_bytes = options.ring_bytes,
                      .watch = options.watch,
-                     .duration = options.duration};
+                     .duration = options.duration,
+                     .scans = options.scans};
   config.session.filter.flags_only = true;
-  bool leaked = false;
-  auto end = find_leaks(config, sink, *output, [&](const EndRecord& scan) {
+  LeakVerdict verdict(options.leak_limits);
+  auto end = find_leaks(config, sink, *output, [&](const EndRecord& scan, const OwnedFlags& flags) {
     if (!options.json) table.print(scan.when, *scan.watched);
-    leaked = sink.leaked();
-    sink.begin_round();
+    verdict.scanned(scan.when.mono, flags.all());
   });
   if (!end) return fail(end.error());
   if (!*end) return kFailed;
   const int status = lost_status(options, **end, *output);
   if (status != kDone) return status;
-  return leaked ? kLeaked : kDone;
+  return verdict.failed() ? kLeaked : kDone;
 }
 
 }  // namespace tcpdwell

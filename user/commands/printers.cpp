@@ -14,10 +14,11 @@ std::unique_ptr<Sink> make_sink(const Options& options, Output& output) {
 
 StatsPrinter::StatsPrinter(const Options& options, Output& output)
     : text(output, text_style(options, output)),
+      after_progress(text),
       json(output),
       json_others(output, Kinds{}),
-      stats(options.stats, options.json ? static_cast<Sink&>(json_others) : text,
-            options.json ? static_cast<StatsOutput&>(json) : text) {}
+      stats(options.stats, options.json ? static_cast<Sink&>(json_others) : after_progress,
+            options.json ? static_cast<StatsOutput&>(json) : after_progress) {}
 
 std::function<bool()> StatsPrinter::enough(const Options& options) const {
   if (!options.intervals) return {};

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// `replay`: prints a recording as the run that made it would have printed it.
+// `replay`: prints a recording as the run that made it would have printed it, its tables, what was
+// stuck at a moment, or what it is.
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 
-#include <algorithm>
-#include <csignal>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,148 +11,36 @@
 #include <vector>
 
 #include "commands/common.h"
+#include "commands/leak_sinks.h"
+#include "commands/open_recording.h"
 #include "commands/printers.h"
+#include "commands/replay_top.h"
+#include "commands/replay_window.h"
 #include "commands/table.h"
 #include "lifecycle/lifecycle.h"
+#include "lifecycle/open_flags.h"
 #include "pipeline/event_pipeline.h"
-#include "recording/player.h"
 #include "session/limits.h"
-#include "session/signals.h"
+#include "sinks/leak_report.h"
 #include "sinks/output.h"
+#include "sinks/recording_info.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {
 namespace {
 
-using recording::FileSource;
-using recording::InterruptibleSource;
 using recording::Player;
-using recording::Reader;
 
 // One step of the player makes a few megabytes of output at most.
 constexpr std::size_t kMostWaiting = 4U << 20U;
 constexpr std::chrono::milliseconds kSignalCheck{50};
 
 struct ReplayConfig {
-  std::string path;  // older parts of the same run (path.1, ...) are beside it
-  Filter filter;     // of what the recording has
-  // As given on the command line; must equal the recorded ones, by which the kernel was asked.
-  // nullopt: not given.
-  std::optional<Thresholds> thresholds;
-  std::optional<std::size_t> max_connections;
+  std::string path;
+  Filter filter;  // of what the recording has
   Observer* observer = nullptr;
   std::function<bool()> enough;  // ends the replay once true; empty: never
 };
-
-// SIGINT and SIGTERM, caught between listen() and rest(); their actions are as before elsewhere.
-class Interrupt {
- public:
-  void listen() {
-    pthread_sigmask(SIG_BLOCK, nullptr, &before_);
-    signals_.emplace();
-  }
-  void rest() {
-    came();  // takes a pending signal, whose default action would follow otherwise
-    signals_.reset();
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  bool came() {
-    while (signals_) {
-      const auto signal = signals_->next();
-      if (!signal) break;
-      came_ = came_ || *signal != SIGHUP;
-    }
-    return came_;
-  }
-
- private:
-  std::optional<Signals> signals_;
-  sigset_t before_{};
-  bool came_ = false;
-};
-
-struct OpenRecording {
-  std::unique_ptr<Interrupt> interrupt;
-  std::unique_ptr<recording::Player> player;
-  std::vector<FileId> files;  // no option may write to them
-};
-
-// Opens the parts of a run.
-class Parts {
- public:
-  explicit Parts(Interrupt& interrupt) : interrupt_(interrupt) {}
-
-  // The file, preceded by the rotated files of the same run that lead up to it without a gap.
-  Result<std::vector<Reader>> find(const std::string& path) {
-    std::vector<Reader> parts;
-    auto newest = open(path);
-    if (!newest) return newest.error();
-    parts.push_back(std::move(*newest));
-    for (unsigned i = 1; parts.back().header().part != 0; ++i) {
-      auto older = open(path + '.' + std::to_string(i));
-      const auto& newer = parts.back().header();
-      if (!older && older.error().code && older.error().code.value() != ENOENT)
-        return older.error();
-      if (!older || older->header().run != newer.run || older->header().part + 1 != newer.part)
-        break;
-      parts.push_back(std::move(*older));
-    }
-    std::reverse(parts.begin(), parts.end());
-    return parts;
-  }
-  std::vector<FileId> take_files() { return std::move(files_); }
-
- private:
-  Result<Reader> open(const std::string& path) {
-    auto source = FileSource::open(path);
-    if (!source) return source.error();
-    if (const auto id = id_of((*source)->fd())) files_.push_back(*id);
-    return Reader::open(
-        std::make_unique<InterruptibleSource>(
-            std::move(*source), [interrupt = &interrupt_] { return interrupt->came(); }),
-        path);
-  }
-
-  Interrupt& interrupt_;
-  std::vector<FileId> files_;
-};
-
-std::optional<Error> compare(const ReplayConfig& config, const recording::Setting& setting) {
-  const auto differs = [&](const char* option) {
-    return Error{std::string(option) + " differs from that of the recording " + config.path,
-                 {},
-                 "Omit the option: a replay cannot ask the kernel anew"};
-  };
-  if (config.thresholds && *config.thresholds != setting.config.thresholds)
-    return differs("--flag or --no-flags");
-  if (config.max_connections && *config.max_connections != setting.config.max_connections)
-    return differs("--max-connections");
-  return std::nullopt;
-}
-
-// All files beside it that look like its parts, including those that the replay does not use.
-std::vector<FileId> rotated_files(const std::string& path) {
-  std::vector<FileId> files;
-  struct stat info {};
-  for (unsigned i = 1; ::stat((path + '.' + std::to_string(i)).c_str(), &info) == 0; ++i)
-    files.push_back(id_of(info));
-  return files;
-}
-
-Result<OpenRecording> open_player(const ReplayConfig& config,
-                                  std::unique_ptr<Interrupt> interrupt) {
-  Parts parts(*interrupt);
-  auto readers = parts.find(config.path);
-  if (!readers) return readers.error();
-  auto player = Player::open(std::move(*readers));
-  if (interrupt->came()) return Error{config.path + ": interrupted while it was opened", {}, {}};
-  if (!player) return Error{config.path + ": " + player.error().text(), {}, {}};
-  if (const auto error = compare(config, (*player)->setting())) return *error;
-  auto files = parts.take_files();
-  for (const FileId& file : rotated_files(config.path)) files.push_back(file);
-  return OpenRecording{
-      .interrupt = std::move(interrupt), .player = std::move(*player), .files = std::move(files)};
-}
 
 // Waits for a slow reader: a replay has no deadline.
 bool write_out(Output& output, Interrupt& interrupt) {
@@ -171,15 +57,6 @@ void warn_if_incomplete(const ReplayConfig& config, const Player& player) {
                  config.path);
   else if (player.truncated())
     spdlog::warn("{} is cut off: the output ends there", config.path);
-}
-
-// Call it before the output is opened, which may name a file of the recording.
-Result<OpenRecording> open_recording(const ReplayConfig& config) {
-  auto interrupt = std::make_unique<Interrupt>();
-  interrupt->listen();
-  auto opened = open_player(config, std::move(interrupt));
-  if (opened) opened->interrupt->rest();
-  return opened;
 }
 
 // Writes every record to `sink`, which writes to `output`. SIGINT and SIGTERM end it early. Call
@@ -205,36 +82,160 @@ Result<EndRecord> replay(const ReplayConfig& config, OpenRecording& recording, S
   }
   player.stop();
   warn_if_incomplete(config, player);
-  output.finish();
-  if (const auto error = output.error()) return *error;
   return pipeline.end();
+}
+
+// The one who prints, with all that it needs.
+struct Replay {
+  const Options& options;
+  ReplayConfig config;
+  OpenRecording& recording;
+  Output& output;
+
+  ReplayWindow window() const { return {options.since, options.until}; }
+  // The exit status.
+  int finish(Result<EndRecord>& end, const std::function<int(const EndRecord&)>& status) const;
+};
+
+int Replay::finish(Result<EndRecord>& end,
+                   const std::function<int(const EndRecord&)>& status) const {
+  if (!end) return fail(end.error());
+  output.finish();
+  if (const auto error = output.error()) return fail(*error);
+  return status(*end);
+}
+
+int replay_trace(Replay play) {
+  const auto sink = make_sink(play.options, play.output);
+  play.config.observer = dynamic_cast<Observer*>(sink.get());
+  WindowSink window(play.window(), *sink);
+  auto end = replay(play.config, play.recording, window, play.output);
+  if (end && window.is_late())
+    spdlog::warn("{} ends before --since: nothing is printed", play.config.path);
+  return play.finish(end, [&](EndRecord all) {
+    // Without a window, a sink that needs no transitions gets none to count.
+    if (play.options.since || play.options.until) {
+      all.passed.transitions = window.passed().transitions;
+      all.passed.connections = window.passed().connections;
+    }
+    return report(play.options, all, play.output);
+  });
+}
+
+int replay_stats(Replay play) {
+  StatsPrinter printer(play.options, play.output);
+  WindowObserver window(play.window(), printer.stats, printer.stats,
+                        [&](Nanos now) { printer.stats.begin_at(now); });
+  play.config.observer = &window;
+  play.config.enough = [&, enough = printer.enough(play.options)] {
+    return window.is_over() || (enough && enough());
+  };
+  auto end = replay(play.config, play.recording, window, play.output);
+  return play.finish(end,
+                     [&](const EndRecord& all) { return report(play.options, all, play.output); });
+}
+
+// Reads at the end how many sockets are in the states that can be flagged.
+class EndWatch final : public Observer {
+ public:
+  void ticked(Nanos, const Lifecycle&) noexcept override {}
+  void finished(Nanos now, const Lifecycle& lifecycle) noexcept override {
+    watched_ = lifecycle.watched_states(now);
+  }
+  std::optional<Nanos> due() const noexcept override { return std::nullopt; }
+  const std::vector<WatchedState>& watched() const { return watched_; }
+
+ private:
+  std::vector<WatchedState> watched_;
+};
+
+int replay_leaks(Replay play) {
+  const Options& options = play.options;
+  LeakReport table(play.output, text_style(options, play.output), options.leak_view);
+  FlagsTo<LeakReport> to_table(table);
+  NdjsonSink json(play.output, Kinds{});
+  OpenFlags open(options.json ? static_cast<Sink&>(json) : to_table);
+  EndWatch watch;
+  WindowObserver window(play.window(), open, watch);
+  play.config.observer = &window;
+  play.config.enough = [&] { return window.is_over(); };
+  auto end = replay(play.config, play.recording, window, play.output);
+  if (end && !options.json) table.print(end->when, watch.watched());
+  if (end && !options.json && !options.quiet && open.flags().size() != 0)
+    spdlog::info("causes, holders and advice are as of when each socket was flagged");
+  return play.finish(end, [&](const EndRecord& all) {
+    LeakVerdict verdict(options.leak_limits);
+    verdict.scanned(all.when.mono, open.flags().all());
+    const int lost = lost_status(options, all, play.output);
+    return lost != kDone ? lost : verdict.failed() ? kLeaked : kDone;
+  });
+}
+
+// Keeps the start record, whose time the setting of the recording lacks.
+class KeepStart final : public Sink {
+ public:
+  explicit KeepStart(StartRecord& start) : start_(start) {}
+  void write(const Record& record) noexcept override {
+    if (const auto* start = std::get_if<StartRecord>(&record)) start_ = *start;
+  }
+  Needs needs() const noexcept override {
+    return {.transitions = false, .connections = false, .whose = false};
+  }
+
+ private:
+  StartRecord& start_;
+};
+
+int replay_info(Replay play) {
+  RecordingInfo info;
+  KeepStart sink(info.start);
+  auto end = replay(play.config, play.recording, sink, play.output);
+  if (end) {
+    const Player& player = *play.recording.player;
+    info.end = *end;
+    info.damaged = player.damaged();
+    info.begins_late = player.begins_late();
+    info.reached_max_size = player.reached_max_size();
+    for (const RecordingFile& file : play.recording.parts)
+      info.files.emplace_back(file.path, file.bytes);
+    play.output.write(play.options.json ? recording_info_json(info) : recording_info_text(info),
+                      true);
+  }
+  return play.finish(
+      end, [&](const EndRecord& all) { return lost_status(play.options, all, play.output); });
 }
 
 }  // namespace
 
 int run_replay(const Options& options) {
   if (const auto error = settle_limits(kDescriptorsOfAReplay)) return fail(*error);
-  ReplayConfig config{.path = options.recording, .filter = options.filter};
-  if (options.thresholds_given) config.thresholds = options.thresholds;
-  if (options.max_connections_given) config.max_connections = options.max_connections;
-  auto recording = open_recording(config);
+  RecordedOptions given;
+  if (options.thresholds_given) given.thresholds = options.thresholds;
+  if (options.max_connections_given) given.max_connections = options.max_connections;
+  std::optional<top::Terminal> terminal;
+  if (options.replays_top) {
+    auto opened = top::Terminal::open();
+    if (!opened) return fail(opened.error());
+    terminal.emplace(std::move(*opened));
+  }
+  auto recording = open_recording(options.recording, given);
   if (!recording) return fail(recording.error());
+  if (terminal) return replay_top(options, *recording, *terminal);
   FilePolicy files = options.files;
   files.in_use.insert(files.in_use.end(), recording->files.begin(), recording->files.end());
   auto output = Output::open(options.output, 0, files);
   if (!output) return fail(output.error());
-  std::unique_ptr<Sink> sink;
-  std::optional<StatsPrinter> printer;
-  if (options.replays_stats) {
-    printer.emplace(options, *output);
-    config.observer = &printer->stats;
-    config.enough = printer->enough(options);
-  } else {
-    sink = make_sink(options, *output);
-    config.observer = dynamic_cast<Observer*>(sink.get());
+  const Replay replay{.options = options,
+                      .config = {.path = options.recording, .filter = options.filter},
+                      .recording = *recording,
+                      .output = *output};
+  switch (options.replay) {
+    case Options::Replay::Trace: break;
+    case Options::Replay::Stats: return replay_stats(replay);
+    case Options::Replay::Leaks: return replay_leaks(replay);
+    case Options::Replay::Info: return replay_info(replay);
   }
-  auto end = replay(config, *recording, printer ? printer->stats : *sink, *output);
-  return end ? report(options, *end, *output) : fail(end.error());
+  return replay_trace(replay);
 }
 
 }  // namespace tcpdwell

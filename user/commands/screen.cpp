@@ -4,10 +4,13 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <mutex>
 #include <utility>
 #include <vector>
+
+#include "options/filter_words.h"
 
 namespace tcpdwell {
 namespace {
@@ -62,6 +65,26 @@ bool wants_color_on_screen(const Options& options) {
   return no_color == nullptr || *no_color == '\0';
 }
 
-top::ParseMatch match_parser() { return top::free_text; }
+// "lport=80 nginx": words with "=" are filters of the command line, others are free text.
+Result<top::Match> parse_match(std::string_view text) {
+  Filter filter;
+  std::string free;
+  bool any = false;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (word.find('=') == std::string_view::npos && word != "-4" && word != "-6") {
+      free.append(word) += ' ';
+      continue;
+    }
+    if (const auto error = add_filter(word, filter)) return *error;
+    any = true;
+  }
+  auto match = top::free_text(free);
+  match->filter = std::move(filter);
+  match->all = match->all && !any;
+  return match;
+}
 
 }  // namespace tcpdwell

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "options/options.h"
 #include "top/match.h"
@@ -31,6 +32,6 @@ class HeldLog {
 
 bool wants_color_on_screen(const Options& options);
 // Parses what the user types after "/".
-top::ParseMatch match_parser();
+Result<top::Match> parse_match(std::string_view text);
 
 }  // namespace tcpdwell

@@ -38,7 +38,7 @@ class LiveScreen final : public Observer {
         output_(output),
         setting_{.ascii = options.ascii, .title = host_title()},
         model_(options.delay, &here),
-        display_(terminal, model_, setting_, match_parser(), wants_color_on_screen(options)) {}
+        display_(terminal, model_, setting_, parse_match, wants_color_on_screen(options)) {}
 
   Sink& sink() { return model_; }
 

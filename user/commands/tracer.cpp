@@ -117,7 +117,9 @@ std::optional<Error> run_until_over(const TracerConfig& config, const NeededRigh
       failed = get_ready(config, policy_of_ready_file(config, output, session.recorder()), rights,
                          output);
       manager.ready();
+      if (config.on_ready) config.on_ready(session);
     }
+    if (config.on_turn) config.on_turn(session);
     const bool gone = session.netns_gone();
     if (gone)
       spdlog::warn("network namespace {} is gone: the trace ends with it",

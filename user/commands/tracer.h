@@ -22,8 +22,10 @@ struct TracerConfig {
   // Called once everything is attached and rights are dropped, before the first record: threads
   // that it makes have no more rights than ours. Empty: none. An error ends the run.
   std::function<std::optional<Error>()> attached;
-  std::function<bool()> enough;  // ends the run once true; empty: never
-  std::vector<int> wake_on;      // calls `enough` when one of these descriptors is readable
+  std::function<bool()> enough;                  // ends the run once true; empty: never
+  std::function<void(const Session&)> on_ready;  // once, when the snapshot is complete
+  std::function<void(const Session&)> on_turn;   // at every turn of the loop; see Session::loop()
+  std::vector<int> wake_on;  // calls `enough` when one of these descriptors is readable
   std::optional<recording::RecorderConfig> record;
   bool only_record = false;  // end the run when the recording ends
 };

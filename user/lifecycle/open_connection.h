@@ -23,6 +23,7 @@ class OpenConnection {
   std::uint64_t cookie() const { return connection_.cookie; }  // 0: not known
   State state() const { return connection_.state; }
   bool flagged() const { return connection_.flag == FlagStage::Raised; }
+  Side closed_by() const { return connection_.closed_by; }
   Role role() const { return connection_.role; }
   const Site& site() const { return table_.site(connection_); }
   std::uint16_t local_port() const { return connection_.local_port; }  // 0: not chosen yet

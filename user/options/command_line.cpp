@@ -3,10 +3,16 @@
 
 #include <stdexcept>
 
+#include "util/version.h"
+
 namespace tcpdwell {
 namespace {
 
+// Puts all options that are added after it into this group.
+void begin_group(CLI::App& app, const char* group) { app.option_defaults()->group(group); }
+
 void add_output_options(CLI::App& app, OptionTexts& texts) {
+  begin_group(app, "Output");
   app.add_flag("-j,--json", texts.json, "Print JSON, one object per line (NDJSON)");
   app.add_option("-o,--output", texts.output, "Write to FILE; reopened on SIGHUP")
       ->type_name("FILE");
@@ -22,12 +28,12 @@ void add_output_options(CLI::App& app, OptionTexts& texts) {
       ->type_name("KIND,...");
   app.add_option("--color", texts.color,
                  "Use color: auto (the default), always or never. NO_COLOR is honoured")
-      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
       ->type_name("WHEN");
   app.add_option("--time", texts.time,
                  "Times in text: local (the default), iso (UTC with the date) or mono (seconds of "
                  "the kernel's monotonic clock)")
-      ->check(CLI::IsMember({"local", "iso", "mono"}))
+      ->check(CLI::IsMember({"local", "iso", "mono"}).description(""))
       ->type_name("FORMAT");
   app.add_flag("-q,--quiet", texts.quiet, "Print no header and no summary");
   app.add_flag("-v,--verbose", texts.verbose,
@@ -35,6 +41,7 @@ void add_output_options(CLI::App& app, OptionTexts& texts) {
 }
 
 void add_run_options(CLI::App& app, OptionTexts& texts) {
+  begin_group(app, "Tracing");
   app.add_option("-d,--duration", texts.duration, "End after D (30s, 2m30s)")->type_name("D");
   app.add_option("--ready-file", texts.ready_file, "Create FILE once everything is attached")
       ->type_name("FILE");
@@ -49,18 +56,30 @@ void add_run_options(CLI::App& app, OptionTexts& texts) {
          "--max-connections", texts.max_connections,
          "Track at most N connections; beyond that, drop those idle the longest (default 4000000)")
       ->type_name("N");
-  app.set_config("--config", "", "Read options from FILE (TOML, with the long option names)")
+}
+
+void add_config_options(CLI::App& app, OptionTexts& texts) {
+  begin_group(app, "Defaults and help");
+  app.set_config("--config", "",
+                 "Read options from FILE (TOML, with the long option names), and not from the "
+                 "files below")
       ->type_name("FILE");
   app.allow_config_extras(CLI::config_extras_mode::error);
+  app.set_help_flag("-h,--help", "Print the help (of a command: COMMAND --help)");
+  app.set_version_flag("-V,--version", std::string("tcpdwell ") + version(), "Print the version");
+  app.add_flag("--no-config", texts.no_config,
+               "Do not read ~/.config/tcpdwell.toml and /etc/tcpdwell.toml. The environment "
+               "(TCPDWELL_JSON=1, TCPDWELL_FLAG=...) overrides them; replay reads neither");
 }
 
 void add_filters(CLI::App& app, FilterTexts& texts) {
-  app.add_flag("-4", texts.ipv4, "IPv4 only (v4-mapped too)")->group("Filters");
-  app.add_flag("-6", texts.ipv6, "IPv6 only")->group("Filters");
+  begin_group(app, "Filters");
+  app.add_flag("-4", texts.ipv4, "IPv4 only (v4-mapped too)");
+  app.add_flag("-6", texts.ipv6, "IPv6 only");
   std::vector<std::string>* values = texts.values.data();
   for (const FilterWord& word : filter_words()) {
     CLI::Option* option = app.add_option(std::string("--") + word.name, *values++, word.help);
-    option->type_name(word.type)->group("Filters")->take_all();
+    option->type_name(word.type)->take_all();
     if (word.is_list)
       option->delimiter(',');
     else
@@ -69,6 +88,7 @@ void add_filters(CLI::App& app, FilterTexts& texts) {
 }
 
 void add_flags(CLI::App& app, OptionTexts& texts) {
+  begin_group(app, "Flags");
   app.add_option(
          "--flag", texts.flags,
          "Flag sockets that stay longer than D in STATE, in an accept queue (ACCEPT), or open "
@@ -79,25 +99,35 @@ void add_flags(CLI::App& app, OptionTexts& texts) {
 }
 
 void add_record_options(CLI::App& app, OptionTexts& texts) {
+  begin_group(app, "Recording");
   const auto add = [&](const char* name, std::string& into, const char* help, const char* type) {
-    app.add_option(name, into, help)->type_name(type)->group("Recording");
+    app.add_option(name, into, help)->type_name(type);
   };
   add("--record", texts.record, "trace: also write the raw events to FILE, for replay", "FILE");
   add("--max-size", texts.max_size, "End or rotate the recording at this size", "BYTES");
   add("--rotate", texts.rotate,
       "At --max-size, begin a new file and keep N older ones (FILE.1, ...)", "N");
-  app.add_flag("--zstd", texts.zstd, "Compress the recording")->group("Recording");
+  app.add_flag("--zstd", texts.zstd, "Compress the recording");
+}
+
+// `--port 80 5s` is a port and an interval: a list has commas, or its option is repeated.
+void take_one_word_each(CLI::App& app) {
+  for (CLI::Option* option : app.get_options())
+    if (option->get_allow_extra_args()) option->allow_extra_args(false);
 }
 
 }  // namespace
 
 CommandLine::CommandLine(CLI::App& app, OptionTexts& texts, std::span<const Subcommand> table)
     : app_(app) {
+  add_filters(app, texts.filters);
+  add_flags(app, texts);
   add_output_options(app, texts);
   add_run_options(app, texts);
-  add_flags(app, texts);
-  add_filters(app, texts.filters);
   add_record_options(app, texts);
+  add_config_options(app, texts);
+  take_one_word_each(app);
+  app.option_defaults()->group("Options");  // of the commands
   refuse_empty_values(app);
   for (const Subcommand& subcommand : table) {
     std::shared_ptr<CommandOptions> options = subcommand.make_options();
@@ -115,6 +145,12 @@ const CommandLine::Entry& CommandLine::chosen() const {
   for (const Entry& entry : entries_)
     if (entry.app == parsed.front()) return entry;
   throw std::logic_error("the command " + parsed.front()->get_name() + " is not in the table");
+}
+
+CLI::App* CommandLine::find(const std::string& name) const {
+  for (const Entry& entry : entries_)
+    if (name == entry.subcommand->name) return entry.app;
+  return nullptr;
 }
 
 CLI::App* add_command(CLI::App& app, OptionTexts& texts, const std::string& name,

@@ -17,11 +17,14 @@ namespace tcpdwell {
 // Option values as given. Empty: not given.
 struct OptionTexts {
   bool json = false, quiet = false, verbose = false, strict = false, no_accept = false;
+  bool no_config = false;
   std::string duration, output, output_buffer, ready_file, ring_size, max_connections;
   std::string color = "auto", time = "local";
   bool no_flags = false;
   std::vector<std::string> flags;
-  std::string watch, user, leak_exit_code, exit_grace;
+  std::string watch, scans, growth, leak_order, leak_top, leak_count;
+  std::string user, leak_exit_code, exit_grace;
+  std::string since, until;
   std::string interval, count, by, rows, histogram;
   std::string record, replay, max_size, rotate;
   bool zstd = false;
@@ -48,6 +51,8 @@ class CommandLine {
   // none. Throws std::logic_error for a command that the table lacks.
   const Entry& chosen() const;
   const Entry& first() const { return entries_.front(); }
+  std::span<const Entry> entries() const { return entries_; }
+  CLI::App* find(const std::string& name) const;  // nullptr: no such command
 
  private:
   const CLI::App& app_;

@@ -8,6 +8,7 @@
 
 #include "options/option_values.h"
 #include "options/service_names.h"
+#include "options/suggest.h"
 
 namespace tcpdwell {
 namespace {
@@ -129,7 +130,10 @@ std::bitset<kStates> state_set(const std::vector<std::string>& texts) {
   std::bitset<kStates> states;
   for (const std::string& text : texts) {
     const auto state = parse_state(text);
-    if (!state) refuse("--state", text, "a TCP state (CLOSE_WAIT, fin-wait-2, estab, ...)");
+    if (!state)
+      refuse(
+          "--state", text,
+          "a TCP state (CLOSE_WAIT, fin-wait-2, estab, ...)" + did_you_mean(text, state_names()));
     states.set(index(*state));
   }
   return states;

@@ -11,6 +11,7 @@
 
 #include "kernel/cgroups.h"
 #include "kernel/netns_files.h"
+#include "options/suggest.h"
 #include "recording/recorder.h"
 #include "tcpdwell/wire.h"
 #include "util/duration.h"
@@ -57,7 +58,9 @@ Kinds kind_set(const std::vector<std::string>& texts) {
     else if (text == "flag")
       kinds.flags = true;
     else
-      refuse("--only", text, "a kind of record (transition, flag, connection)");
+      refuse("--only", text,
+             "a kind of record (transition, flag, connection)" +
+                 did_you_mean(text, {"transition", "flag", "connection"}));
   }
   return kinds;
 }
@@ -67,9 +70,17 @@ Nanos duration_value(const std::string& option, const std::string& text) {
   constexpr Nanos kLongest = std::chrono::hours{24 * 365 * 100};
   const auto duration = parse_duration(text);
   if (!duration || duration->count() == 0 || *duration > kLongest)
-    refuse(option, text, "a duration (250ms, 30s, 2m30s, 1h; a bare number is seconds)");
+    refuse(option, text, "a duration (250ms, 30s, 2m30s, 1d; a bare number is seconds)");
   return *duration;
 }
+
+namespace {
+std::vector<std::string> flag_names() {
+  auto names = state_names();
+  names.emplace_back(kAcceptFlag);
+  return names;
+}
+}  // namespace
 
 void set_flag(const std::string& text, Thresholds& thresholds) {
   const auto equals = text.find('=');
@@ -79,7 +90,8 @@ void set_flag(const std::string& text, Thresholds& thresholds) {
                                  [](char a, char b) { return (a & ~0x20) == b; });
   if (equals == std::string::npos || (!state && !accept))
     refuse("--flag", text,
-           "a state, or ACCEPT, and a duration (CLOSE_WAIT=30s, fin-wait-2=5m, ACCEPT=10s)");
+           "a state, or ACCEPT, and a duration (CLOSE_WAIT=30s, fin-wait-2=5m, ACCEPT=10s)" +
+               (state || accept ? "" : did_you_mean(flag, flag_names())));
   const Nanos threshold = duration_value("--flag", text.substr(equals + 1));
   if (accept)
     thresholds.accept = threshold;
@@ -90,14 +102,51 @@ void set_flag(const std::string& text, Thresholds& thresholds) {
 State dwell_state_value(const std::string& option, const std::string& text) {
   const auto state = parse_state(text);
   if (!state || *state == State::Closed)
-    refuse(option, text, "a state that a connection stays in (CLOSE_WAIT, fin-wait-2, estab, ...)");
+    refuse(option, text,
+           "a state that a connection stays in (CLOSE_WAIT, fin-wait-2, estab, ...)" +
+               did_you_mean(text, state_names()));
   return *state;
 }
 
 GroupBy group_by_value(const std::string& text) {
   const auto by = parse_group_by(text);
-  if (!by) refuse("--by", text, "one of state, lport, rport, remote, owner, cgroup, netns");
+  if (!by) {
+    std::string all;
+    for (const std::string& each : group_names()) all += (all.empty() ? "" : ", ") + each;
+    refuse("--by", text, "one of " + all + did_you_mean(text, group_names()));
+  }
   return *by;
+}
+
+LeakOrder leak_order_value(const std::string& text) {
+  if (text != "count" && text != "age") refuse("--sort", text, "count or age");
+  return text == "age" ? LeakOrder::Age : LeakOrder::Count;
+}
+
+double growth_value(const std::string& text) {
+  constexpr std::string_view kUnit = "/min";
+  const char* const end = text.data() + text.size() - (text.ends_with(kUnit) ? kUnit.size() : 0);
+  double value = 0;
+  const auto [parsed_to, error] =
+      std::from_chars(text.data(), end, value, std::chars_format::fixed);
+  if (!text.ends_with(kUnit) || error != std::errc{} || parsed_to != end || !(value > 0) ||
+      value > 1e9)
+    refuse("--growth", text, "a number of sockets a minute (5/min, 0.5/min)");
+  return value;
+}
+
+ReplayTime replay_time_value(const std::string& option, const std::string& text) {
+  const auto time = parse_replay_time(text);
+  if (!time)
+    refuse(option, text,
+           "a time (03:12, 2026-11-21T03:12:05Z, or +90s from the beginning of the recording)");
+  return *time;
+}
+
+std::vector<std::string> state_names() {
+  std::vector<std::string> names;
+  for (std::size_t i = 1; i < kStates; ++i) names.emplace_back(name(static_cast<State>(i)));
+  return names;
 }
 
 int status_value(const std::string& option, const std::string& text) {

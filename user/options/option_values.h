@@ -12,8 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include "leaks/leak_view.h"
 #include "lifecycle/filter.h"
 #include "model/types.h"
+#include "options/replay_time.h"
 #include "sinks/kinds.h"
 #include "stats/stats_record.h"
 
@@ -30,6 +32,12 @@ void set_flag(const std::string& text, Thresholds& thresholds);
 // A state that has dwells: any but CLOSED.
 State dwell_state_value(const std::string& option, const std::string& text);
 GroupBy group_by_value(const std::string& text);
+LeakOrder leak_order_value(const std::string& text);
+// --growth: "5/min", "0.5/min".
+double growth_value(const std::string& text);
+ReplayTime replay_time_value(const std::string& option, const std::string& text);
+// The names of the states, for did_you_mean().
+std::vector<std::string> state_names();
 // An exit status, 0 to 255.
 int status_value(const std::string& option, const std::string& text);
 Nanos duration_value(const std::string& option, const std::string& text);

@@ -8,7 +8,10 @@
 #include <vector>
 
 #include "options/command_line.h"
+#include "options/defaults_options.h"
+#include "options/help.h"
 #include "options/option_values.h"
+#include "options/suggest.h"
 #include "sinks/escape.h"
 #include "util/version.h"
 
@@ -57,16 +60,15 @@ void refuse_pointless(const CLI::App& app, const CommandLine::Entry& command,
     if (is_given(app, option))
       throw CLI::ValidationError(option,
                                  "does not go with " + std::string(command.subcommand->name));
-  if (texts.json && !texts.histogram.empty())
-    throw CLI::ValidationError("--histogram",
-                               "is drawn for a terminal: it does not go with --json");
-  if (texts.json && texts.time != "local")
-    throw CLI::ValidationError("--time",
-                               "is for text: each JSON object has `time` and `mono_ns`");
   check_recording(texts);
 }
 
 Options options_of(const OptionTexts& texts, const CommandLine::Entry& command) {
+  if (texts.json && !texts.histogram.empty())
+    throw CLI::ValidationError("--histogram",
+                               "is drawn for a terminal: it does not go with --json");
+  if (texts.json && texts.time != "local")
+    throw CLI::ValidationError("--time", "is for text: each JSON object has `time` and `mono_ns`");
   Options options{.subcommand = command.subcommand,
                   .own = command.options,
                   .json = texts.json,
@@ -126,54 +128,115 @@ void keep_safe(const std::string& path, FilePolicy& files) {
   if (!path.empty() && ::stat(path.c_str(), &info) == 0) files.in_use.push_back(id_of(info));
 }
 
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+std::vector<std::string> command_names(std::span<const Subcommand> table) {
+  std::vector<std::string> names{"help"};
+  for (const Subcommand& each : table) names.emplace_back(each.name);
+  return names;
+}
+
+// What to type instead of an option that does not exist here.
+std::string option_hint(const std::string& typed, const CLI::App& app,
+                        const CommandLine& commands) {
+  const std::string option = typed.substr(0, typed.find('='));
+  if (const auto instead = other_name(option); !instead.empty())
+    return ". Use " + std::string(instead);
+  for (const CommandLine::Entry& entry : commands.entries())
+    if (option.starts_with("--") && entry.app->get_option_no_throw(option) != nullptr)
+      return ". It is an option of " + std::string(entry.subcommand->name);
+  std::vector<std::string> names = option_names(app);
+  const auto own = option_names(*commands.chosen().app);
+  names.insert(names.end(), own.begin(), own.end());
+  return did_you_mean(option, names);
+}
+
+// `words`: those that nothing took, in their order.
+std::string not_expected(const std::vector<std::string>& words, const CLI::App& app,
+                         const CommandLine& commands, std::span<const Subcommand> table) {
+  std::string text = words.size() == 1 ? "The following argument was not expected:"
+                                       : "The following arguments were not expected:";
+  for (const std::string& word : words) text += ' ' + word;
+  const auto is_option = [](const std::string& word) { return word.starts_with('-'); };
+  const auto option = std::find_if(words.begin(), words.end(), is_option);
+  if (commands.chosen().options->rules().runs_command && !is_option(words.front()))
+    return text + ". Put -- before the command: tcpdwell run [OPTIONS] -- " + words.front();
+  if (option != words.end()) return text + option_hint(*option, app, commands);
+  std::vector<std::string> names;
+  for (const CLI::App* below : commands.chosen().app->get_subcommands({}))
+    names.push_back(below->get_name());
+  if (names.empty()) names = command_names(table);
+  return text + did_you_mean(words.front(), names);
+}
+
 // CLI11's text, made clear where it is not, and escaped.
-std::string usage_error(std::string_view text) {
+std::string usage_error(std::string_view text, const CLI::App& app) {
   constexpr std::string_view kUnknownKey = "INI was not able to parse ";
-  std::string line;
+  std::string line, hint;
   if (text.starts_with(kUnknownKey)) {
     line = "--config: not an option: ";
     text.remove_prefix(kUnknownKey.size());
+    hint = did_you_mean("--" + std::string(text), option_names(app));
   }
-  append_printable(line, text);  // one line, whatever the argument was
+  append_printable(line, std::string(text) + hint);  // one line, whatever the argument was
   return line + " (see tcpdwell --help)";
 }
 
-// The help of a command: its own options, then those that all commands share.
-std::string help_of(CLI::App& app, const CommandLine& commands, const OptionTexts& texts) {
-  const CommandLine::Entry& command = commands.chosen();
-  if (&command == &commands.first())
-    return app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
-  const CLI::App* described = command.options->described(*command.app);
-  for (const std::string& option : command.options->refused(texts))
-    app.get_option(option)->group("");
-  const CLI::Formatter format;
-  return described->get_description() + "\n" + format.make_positionals(described) +
-         format.make_groups(described, CLI::AppFormatMode::Normal) +
-         "\nOptions of all commands:\n" + format.make_groups(&app, CLI::AppFormatMode::Normal);
+// "help", "help states", "help CMD": as "CMD --help".
+std::variant<Options, Show, UsageError> help(std::vector<const char*> words,
+                                             std::span<const Subcommand> table) {
+  if (!words.empty()) {
+    if (const auto text = help_topic(words.front())) return Show{*text};
+    std::vector<std::string> known = command_names(table);
+    const std::string topic = words.front();
+    if (std::find(known.begin() + 1, known.end(), topic) == known.end()) {
+      for (const std::string& each : help_topics()) known.push_back(each);
+      std::string line;
+      append_printable(line,
+                       "help: there is no command or topic " + topic + did_you_mean(topic, known));
+      return UsageError{line + " (see tcpdwell --help)"};
+    }
+  }
+  words.insert(words.begin(), "tcpdwell");
+  words.push_back("--help");
+  return parse_options(static_cast<int>(words.size()), words.data(), table);
 }
 
 }  // namespace
 
 std::variant<Options, Show, UsageError> parse_options(int argc, const char* const* argv,
-                                                      std::span<const Subcommand> table) {
+                                                      std::span<const Subcommand> table,
+                                                      const Defaults& defaults) {
+  if (argc > 1 && std::string_view(argv[1]) == "help") return help({argv + 2, argv + argc}, table);
   CLI::App app(
       "Traces every TCP connection of this host through its states, and how long it stayed in "
       "each.",
       "tcpdwell");
-  app.set_version_flag("--version", std::string("tcpdwell ") + version());
-  app.set_help_flag("-h,--help", "Print this help and exit");
-  app.get_formatter()->column_width(34);
   OptionTexts texts;
   const CommandLine commands(app, texts, table);
   const int all = argc;
   std::vector<std::string> command = split_command(argc, argv);
+  DefaultOptions given(app, commands, texts);
+  const auto failed = [&](const std::string& text) {
+    return UsageError{usage_error(text, app), commands.chosen().options->rules().failure_status};
+  };
   try {
     app.parse(argc, argv);
     const CommandLine::Entry& chosen = commands.chosen();
     refuse_pointless(app, chosen, texts);
+    const bool has_config = app.get_config_ptr()->count() != 0;
+    // A replay says what the recorded run said, whatever this host's defaults are.
+    if (!chosen.options->rules().reads_recording)
+      given.apply(defaults, !has_config && !texts.no_config);
     Options options = options_of(texts, chosen);
-    if (app.get_config_ptr()->count() != 0)
-      keep_safe(app.get_config_ptr()->as<std::string>(), options.files);
+    if (has_config) keep_safe(app.get_config_ptr()->as<std::string>(), options.files);
+    for (const DefaultsFile& file : given.files()) keep_safe(file.path, options.files);
+    options.default_files = given.files();
     options.command = std::move(command);
     chosen.options->read(app, texts, options);
     check_command(options, argc != all);
@@ -182,8 +245,10 @@ std::variant<Options, Show, UsageError> parse_options(int argc, const char* cons
     return Show{help_of(app, commands, texts)};
   } catch (const CLI::CallForVersion& version) {
     return Show{std::string(version.what()) + '\n'};
+  } catch (const CLI::ExtrasError&) {
+    return failed(not_expected(app.remaining(true), app, commands, table));
   } catch (const CLI::ParseError& error) {
-    return UsageError{usage_error(error.what()), commands.chosen().options->rules().failure_status};
+    return failed(error.what() + given.source_in(error.what()));
   }
 }
 

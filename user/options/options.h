@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parsed and checked command line. Parsing touches only files that an option names.
+// The parsed and checked command line. Parsing touches only files that an option names, those of
+// Defaults, and /etc/services for the name of a port.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,11 @@
 #include <variant>
 #include <vector>
 
+#include "leaks/leak_view.h"
 #include "lifecycle/filter.h"
 #include "model/thresholds.h"
+#include "options/defaults.h"
+#include "options/replay_time.h"
 #include "options/subcommand.h"
 #include "sinks/kinds.h"
 #include "sinks/text_clock.h"
@@ -45,11 +49,17 @@ struct Options {
   Thresholds thresholds;
   StatsConfig stats;
   std::optional<std::uint64_t> intervals;  // stats: COUNT; nullopt: no end
-  bool replays_stats = false;              // replay FILE stats
-  bool replays_top = false;                // replay FILE top
-  Nanos delay = std::chrono::seconds{1};   // top: between two looks
-  bool ascii = false;                      // top
-  std::optional<Nanos> watch;              // leaks: interval between two scans
+  // replay FILE
+  enum class Replay : std::uint8_t { Trace, Stats, Leaks, Info } replay = Replay::Trace;
+  std::optional<ReplayTime> since, until;
+  bool replays_top = false;               // replay FILE top
+  Nanos delay = std::chrono::seconds{1};  // top: between two looks
+  bool ascii = false;                     // top
+  // leaks
+  std::optional<Nanos> watch;          // interval between two scans
+  std::optional<std::uint64_t> scans;  // nullopt: no end
+  LeakView leak_view;
+  LeakLimits leak_limits;
   // The file of record, trace --record (empty: none) and replay.
   std::string recording;
   bool compress = false;
@@ -57,6 +67,7 @@ struct Options {
   unsigned rotate = 0;            // number of older files to keep
   bool thresholds_given = false;  // false: the defaults
   bool max_connections_given = false;
+  std::vector<DefaultsFile> default_files;  // that exist
   // run
   std::vector<std::string> command;
   std::string user;  // empty: the current user
@@ -75,8 +86,9 @@ struct UsageError {
 };
 
 // The first row of `table` is what `tcpdwell` without a command does. `table` must outlive the
-// options.
+// options. `defaults`: what the line does not give.
 std::variant<Options, Show, UsageError> parse_options(int argc, const char* const* argv,
-                                                      std::span<const Subcommand> table);
+                                                      std::span<const Subcommand> table,
+                                                      const Defaults& defaults = {});
 
 }  // namespace tcpdwell

@@ -28,6 +28,11 @@ struct CommandRules {
   int failure_status = 2;                       // exit status after a usage error or exception
 };
 
+struct Example {
+  const char* line;  // without "tcpdwell"
+  const char* what;
+};
+
 // The options of one command. One object parses one command line; a command with options of its own
 // keeps their values in members and reads them from Options::own.
 class CommandOptions {
@@ -36,7 +41,10 @@ class CommandOptions {
       : help_(std::move(help)), rules_(rules) {}
   virtual ~CommandOptions() = default;
 
-  const std::string& help() const { return help_; }
+  const std::string& help() const { return help_; }  // one sentence, without a full stop
+  // What follows the name on the command line.
+  virtual std::string usage() const { return "[OPTIONS]"; }
+  virtual std::vector<Example> examples() const { return {}; }
   const CommandRules& rules() const { return rules_; }
 
   // Adds the command's own options to `own`.

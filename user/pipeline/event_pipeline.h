@@ -47,8 +47,9 @@ class EventPipeline {
 
   std::uint64_t events() const { return events_; }    // without those of snapshots
   std::uint64_t damaged() const { return damaged_; }  // records that did not decode; in events()
-  Nanos last_at() const { return last_at_; }          // time of the last record
-  const EndRecord& end() const { return end_; }       // valid after Finished
+  std::uint64_t lost() const { return lost_; }
+  Nanos last_at() const { return last_at_; }     // time of the last record
+  const EndRecord& end() const { return end_; }  // valid after Finished
 
  private:
   void apply(const Event& event);

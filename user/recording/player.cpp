@@ -15,20 +15,21 @@ using namespace std::chrono_literals;
 // ticks, so a damaged tick in the far future would take it very long.
 constexpr Nanos kMostPause = 24h * 30;
 
-// Calls work(EntryHeader, bytes) for each entry. Stops at an invalid entry and returns false. The
-// checksum of a frame does not prove that its entries are valid.
-template <typename Work>
-bool for_each_entry(std::span<const std::byte> entries, Work&& work) {
-  while (!entries.empty()) {
-    EntryHeader header;
-    if (entries.size() < sizeof header) return false;
-    std::memcpy(&header, entries.data(), sizeof header);
-    entries = entries.subspan(sizeof header);
-    if (entries.size() < header.size) return false;
-    work(header, entries.first(header.size));
-    entries = entries.subspan(header.size);
-  }
-  return true;
+// Takes the first entry off `entries`. nullopt: it is invalid. The checksum of a frame does not
+// prove that its entries are valid.
+struct TakenEntry {
+  EntryHeader header;
+  std::span<const std::byte> bytes;
+};
+std::optional<TakenEntry> take_entry(std::span<const std::byte>& entries) {
+  TakenEntry entry;
+  if (entries.size() < sizeof entry.header) return std::nullopt;
+  std::memcpy(&entry.header, entries.data(), sizeof entry.header);
+  const auto rest = entries.subspan(sizeof entry.header);
+  if (rest.size() < entry.header.size) return std::nullopt;
+  entry.bytes = rest.first(entry.header.size);
+  entries = rest.subspan(entry.header.size);
+  return entry;
 }
 
 // nullopt: this frame is not the first of a part.
@@ -95,7 +96,9 @@ Result<bool> Player::step() {
     finish(true);
     return false;
   }
+  paused_ = false;
   play(*frame_);
+  if (paused_) return true;
   const std::uint64_t damaged = damaged_;
   if (const auto more = next_frame(); !more) return more.error();
   if (damaged != damaged_ && !frame_ && !ended_)  // no later frame has the number of lost events
@@ -104,15 +107,32 @@ Result<bool> Player::step() {
 }
 
 void Player::play(const Frame& frame) {
-  if (frame.events_before > events_ || damaged_ != damage_told_ || frame.number != number_)
-    add_loss(frame.events_before, frame.transitions_before);
-  const bool whole = for_each_entry(
-      frame.entries, [this](const EntryHeader& header, auto bytes) { play(header, bytes); });
-  if (!whole) user_events_.lost();
+  if (!rest_) {
+    if (frame.events_before > events_ || damaged_ != damage_told_ || frame.number != number_)
+      add_loss(frame.events_before, frame.transitions_before);
+    rest_ = frame.entries;
+  }
+  if (!play_rest()) return;
+  rest_.reset();
   pipeline_->apply_batch();
   number_ = frame.number + 1;
   events_ = frame.events_before + frame.events;
   transitions_ = frame.transitions_before + frame.transitions;
+}
+
+// False: paused before the end of the frame.
+bool Player::play_rest() {
+  while (!rest_->empty()) {
+    const auto entry = take_entry(*rest_);
+    if (!entry) {
+      user_events_.lost();
+      return true;
+    }
+    play(entry->header, entry->bytes);
+    if (paused_ && !rest_->empty()) return false;
+  }
+  paused_ = false;  // the frame is complete
+  return true;
 }
 
 // The events between the last played frame and this event number are lost.
@@ -154,7 +174,9 @@ void Player::play(UserEventReader::Read read) {
   lifecycle_->take_questions();
   lifecycle_->take_unknown_cgroups();
   lifecycle_->take_unknown_namespaces();
-  if (enough_ && std::holds_alternative<Ticked>(read.event) && enough_()) finish(false);
+  if (!std::holds_alternative<Ticked>(read.event)) return;
+  if (enough_ && enough_()) finish(false);
+  paused_ = pause_ && !ended_ && pause_(now_);
 }
 
 // False: the event's time is invalid.

@@ -37,6 +37,13 @@ class Player {
              std::function<bool()> enough = {});
   // Plays the next frame. Returns false after the last one, when the pipeline has its Finished.
   Result<bool> step();
+  // `pause` is called at every tick; step() returns early once it is true, and the next step()
+  // goes on from there. Empty: never.
+  void pause_when(std::function<bool(Nanos)> pause) { pause_ = std::move(pause); }
+  bool paused() const { return paused_; }           // the last step() returned early
+  Nanos now() const { return now_; }                // of the last tick
+  std::uint64_t events() const { return events_; }  // before the present frame
+  bool ended() const { return ended_; }
   // Ends the replay here.
   void stop() { finish(false); }
 
@@ -48,6 +55,7 @@ class Player {
   explicit Player(std::vector<Reader> parts) : parts_(std::move(parts)) {}
   Result<bool> next_frame();
   void play(const Frame& frame);
+  bool play_rest();
   void play(const EntryHeader& header, std::span<const std::byte> bytes);
   void play(UserEventReader::Read read);
   void add_loss(std::uint64_t events, std::uint64_t transitions);
@@ -58,6 +66,10 @@ class Player {
   std::size_t part_ = 0, first_ = 0;  // the present part, and the part that the replay began with
   Setting setting_;
   std::optional<Frame> frame_;
+  // Of a frame that was begun and is not complete.
+  std::optional<std::span<const std::byte>> rest_;
+  std::function<bool(Nanos)> pause_;
+  bool paused_ = false;
   UserEventReader user_events_;
   EventPipeline* pipeline_ = nullptr;
   Lifecycle* lifecycle_ = nullptr;

@@ -52,6 +52,7 @@ class Recorder final : public RunLog {
   bool full() const { return full_; }  // max_size was reached; recording has stopped
   bool failed() const { return file_->failed(); }
   std::optional<Error> error() const { return file_->error(); }
+  std::uint64_t size() const { return file_->size(); }  // of the present file; an upper bound
   FileId file_id() const { return file_->id(); }
   std::uint64_t dropped() const { return dropped_; }  // frames dropped because the disk is too slow
 

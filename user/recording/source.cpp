@@ -22,8 +22,10 @@ Result<std::unique_ptr<FileSource>> FileSource::open(const std::string& path) {
 
 Result<std::size_t> FileSource::read(std::span<std::byte> room) {
   ssize_t count = 0;
-  while ((count = ::read(file_.get(), room.data(), room.size())) < 0 && errno == EINTR) continue;
+  while ((count = ::pread(file_.get(), room.data(), room.size(), offset_)) < 0 && errno == EINTR)
+    continue;
   if (count < 0) return system_error("reading " + path_);
+  offset_ += count;
   return static_cast<std::size_t>(count);
 }
 

@@ -2,6 +2,8 @@
 // Input of a recording.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -32,6 +34,8 @@ class FileSource final : public Source {
  private:
   UniqueFd file_;
   std::string path_;
+  // Not that of the open file, which forked processes share.
+  off_t offset_ = 0;
 };
 
 // Wraps a source; input ends as soon as `over` returns true. A file that is no recording can be of

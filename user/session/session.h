@@ -69,6 +69,10 @@ class Session {
   }
   // The snapshot lacks sockets; a warning has the reason.
   bool snapshot_failed() const { return queries_.snapshot_failed(); }
+  const Lifecycle& lifecycle() const { return lifecycle_; }
+  std::uint64_t events() const { return pipeline_.events(); }
+  std::uint64_t lost() const { return pipeline_.lost(); }  // events, so far
+  Nanos began() const { return start_.when.mono; }
   recording::Recorder* recorder() const { return config_.recorder; }
   bool refused() const { return queries_.refused(); }
   // The namespace of --netns is gone: no more events can come.

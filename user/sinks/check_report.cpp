@@ -19,7 +19,7 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kLongestValue = 24;  // in text: a list of ports can be long
-constexpr std::size_t kCheckHang = 9;           // "missing: "
+constexpr std::size_t kCheckHang = 9;      // "missing: "
 
 // --- JSON ---------------------------------------------------------------------------------------
 

@@ -95,7 +95,8 @@ std::string LeakReport::growth(const LeakGroup& group, Nanos elapsed) const {
   return fmt::format("{:+.1f}/min", more / minutes);
 }
 
-void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapsed) {
+void LeakReport::print_groups(std::vector<LeakGroup> groups, Nanos elapsed) {
+  const LeftOut left = arrange(groups, view_);
   const std::size_t width = columns_of(style_.screen);
   for (const LeakGroup& group : groups) places_.see(group.netns, group.cgroup);
   std::vector<TextTable::Column> columns = {{.title = "COUNT", .right = true}};
@@ -124,6 +125,9 @@ void LeakReport::print_groups(const std::vector<LeakGroup>& groups, Nanos elapse
     table.add(std::move(cells), color_of(group.cause), std::move(notes));
   }
   write(table.text(style_.header, style_.color, width));
+  if (left.groups != 0)
+    write(fmt::format("and {} with {} (--top)\n", format_count(left.groups, "more group"),
+                      format_count(left.sockets, "socket")));
 }
 
 void LeakReport::write(const std::string& lines) {
@@ -147,6 +151,7 @@ void LeakReport::print_gone(const Memory& now) {
 
 void LeakReport::print_summary(const std::vector<LeakGroup>& groups, const When& when,
                                std::span<const WatchedState> watched) {
+  if (!style_.header) return;  // --quiet
   std::size_t stuck = 0, stuck_groups = 0, orphaned = 0, failed = 0, unknown = 0;
   for (const LeakGroup& group : groups) {
     if (is_orphaned(group)) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "leaks/leak_groups.h"
+#include "leaks/leak_view.h"
 #include "lifecycle/owned_flags.h"
 #include "model/record.h"
 #include "sinks/output.h"
@@ -21,8 +22,8 @@ namespace tcpdwell {
 
 class LeakReport {
  public:
-  LeakReport(Output& output, const TextStyle& style)
-      : output_(output), style_(style), clock_(style.time), places_(style.here) {}
+  LeakReport(Output& output, const TextStyle& style, const LeakView& view = {})
+      : output_(output), style_(style), view_(view), clock_(style.time), places_(style.here) {}
   // Ignores cleared flags.
   void add(const FlagRecord& flag);
   // Writes the round and begins the next one. `watched`: all sockets in the states that can be
@@ -42,13 +43,14 @@ class LeakReport {
 
   std::string growth(const LeakGroup& group, Nanos elapsed) const;
   void write(const std::string& lines);
-  void print_groups(const std::vector<LeakGroup>& groups, Nanos elapsed);
+  void print_groups(std::vector<LeakGroup> groups, Nanos elapsed);
   void print_gone(const Memory& now);
   void print_summary(const std::vector<LeakGroup>& groups, const When& when,
                      std::span<const WatchedState> watched);
 
   Output& output_;
   TextStyle style_;
+  LeakView view_;
   OwnedFlags flags_;
   bool leaked_ = false;
   bool first_ = true;

@@ -23,8 +23,8 @@ class Places {
 
  private:
   const Surroundings* here_;
-  std::uint32_t netns_ = 0;           // the first one
-  std::string cgroup_, service_;      // the first one that is known
+  std::uint32_t netns_ = 0;       // the first one
+  std::string cgroup_, service_;  // the first one that is known
   bool netns_differ_ = false, services_differ_ = false;
 };
 

@@ -107,8 +107,8 @@ void RunReport::write_flags(Sink& sink) const {
 
 void RunReport::put(std::string_view text, std::string_view color) {
   const std::size_t width = columns_of(style_.screen);
-  std::string lines =
-      wrap_lines(text, width - std::min(width, kPrefix.size()), kRunHang) + (text.empty() ? "\n" : "");
+  std::string lines = wrap_lines(text, width - std::min(width, kPrefix.size()), kRunHang) +
+                      (text.empty() ? "\n" : "");
   for (std::string_view rest = lines; !rest.empty();) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     std::string line(kPrefix);

@@ -121,7 +121,9 @@ bool is_noteworthy(const PortUse& use) {
 }
 
 std::string StatsText::head(const StatsRecord& record) {
-  return fmt::format("{}{}{}  {}{}\n", style_.color ? ansi::kBold : "", clock_.format(record.when),
+  const auto date = clock_.new_date(record.when);
+  return (date ? *date + '\n' : "") +
+         fmt::format("{}{}{}  {}{}\n", style_.color ? ansi::kBold : "", clock_.format(record.when),
                      record.total ? "  in all" : "", format_duration(record.interval),
                      style_.color ? ansi::kReset : "");
 }
@@ -134,8 +136,7 @@ std::string StatsText::table(const StatsRecord& record) const {
   const bool inexact = std::any_of(record.rows.begin(), record.rows.end(),
                                    [](const StatsRow& row) { return row.inexact != 0; });
   const auto number = [&](const char* title, const char* short_title, unsigned goes) {
-    columns.push_back(
-        {.title = title, .right = true, .short_title = short_title, .goes = goes});
+    columns.push_back({.title = title, .right = true, .short_title = short_title, .goes = goes});
   };
   number("ENTERED", "IN", 0);
   number("LEFT", "OUT", 0);
@@ -159,7 +160,11 @@ std::string StatsText::table(const StatsRecord& record) const {
     }
     add_row(table, row, std::move(cells));
   }
-  if (record.rows.empty()) return "no events\n";
+  if (record.rows.empty())
+    return record.open == 0
+               ? "no connection was seen\n"
+               : fmt::format("no connection passed the filter; {} open without it\n",
+                             record.open == 1 ? "1 is" : format_number(record.open) + " are");
   return table.text(style_.header, style_.color, columns_of(style_.screen));
 }
 
@@ -177,12 +182,13 @@ std::string StatsText::ports(const StatsRecord& record) const {
     const std::uint32_t capacity = use.capacity();
     if (!is_noteworthy(use)) continue;
     any = true;
-    table.add({format_address({use.site.local, 0}, use.site.family),
-               format_endpoint(use.remote, use.site.family), netns_name(use.site.netns, style_.here),
-               format_number(use.used), format_number(capacity),
-               fmt::format("{}%", capacity == 0 ? 100 : std::uint64_t{use.used} * 100 / capacity),
-               forecast_text(use, record.total), states_text(use)},
-              is_urgent(use) ? ansi::kRed : ansi::kYellow);
+    table.add(
+        {format_address({use.site.local, 0}, use.site.family),
+         format_endpoint(use.remote, use.site.family), netns_name(use.site.netns, style_.here),
+         format_number(use.used), format_number(capacity),
+         fmt::format("{}%", capacity == 0 ? 100 : std::uint64_t{use.used} * 100 / capacity),
+         forecast_text(use, record.total), states_text(use)},
+        is_urgent(use) ? ansi::kRed : ansi::kYellow);
   }
   if (any) return '\n' + table.text(style_.header, style_.color, columns_of(style_.screen));
   return record.ports.empty() ? std::string() : fine_text(record.ports.front());
@@ -190,9 +196,8 @@ std::string StatsText::ports(const StatsRecord& record) const {
 
 std::string StatsText::connects_failed(const StatsRecord& record) const {
   if (record.connects_failed.empty()) return {};
-  TextTable table({{.title = "CONNECTS FAILED", .right = true, .short_title = "FAILED"},
-                   {"WHY"},
-                   {"BY"}});
+  TextTable table(
+      {{.title = "CONNECTS FAILED", .right = true, .short_title = "FAILED"}, {"WHY"}, {"BY"}});
   for (const FailedConnectsRecord& failed : record.connects_failed)
     table.add({format_number(failed.count), std::string(what_failed(failed.reason)),
                failed.process ? format_process(*failed.process) : "-"},
@@ -214,12 +219,19 @@ void StatsText::write(const StatsRecord& record) noexcept {
 }
 
 void StatsText::write(const Record& record) noexcept {
-  std::visit(Overloaded{[this](const ClockRecord& clock) { print(clock); },
-                        [this](const LostRecord& lost) { print(lost); },
-                        [](const TransitionRecord&) {}, [](const FlagRecord&) {},
-                        [](const ConnectionRecord&) {}, [](const FailedConnectsRecord&) {},
-                        [](const StartRecord&) {}, [](const EndRecord&) {}},
-             record);
+  std::visit(
+      Overloaded{[this](const ClockRecord& clock) { print(clock); },
+                 [this](const LostRecord& lost) { print(lost); }, [](const TransitionRecord&) {},
+                 [](const FlagRecord&) {}, [](const ConnectionRecord&) {},
+                 [](const FailedConnectsRecord&) {},
+                 [this](const StartRecord& start) { print(start); }, [](const EndRecord&) {}},
+      record);
+}
+
+void StatsText::print(const StartRecord& start) {
+  if (!style_.replayed) return;
+  (void)clock_.new_date(start.when);
+  output_.write(recorded_text(start) + '\n');
 }
 
 void StatsText::print(const ClockRecord& clock) {

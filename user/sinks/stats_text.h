@@ -30,10 +30,11 @@ class StatsText final : public Sink, public StatsOutput {
   StatsText(Output& output, const TextStyle& style)
       : output_(output), style_(style), clock_(style.time) {}
   void write(const StatsRecord& record) noexcept override;
-  // Prints losses and suspensions only.
+  // Prints losses and suspensions, and the head of a replay.
   void write(const Record& record) noexcept override;
 
  private:
+  void print(const StartRecord& start);
   void print(const ClockRecord& clock);
   void print(const LostRecord& lost);
 

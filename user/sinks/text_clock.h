@@ -25,8 +25,8 @@ class TextClock {
   std::string format(const When& when);
   std::size_t width() const;  // of what format() returns
 
-  // "2026-11-28", if that is not the local date of the last call. nullopt for the first call, and in
-  // a format that needs no date.
+  // "2026-11-28", if that is not the local date of the last call. nullopt for the first call, and
+  // in a format that needs no date.
   std::optional<std::string> new_date(const When& when);
 
  private:

@@ -13,8 +13,8 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kPid = 7, kComm = 16, kPort = 5, kBytes = 6, kMs = 9;
-constexpr std::size_t kLongestEnd = 14;                      // reset_received
-constexpr std::size_t kAddress = 15, kLongestAddress = 39;   // IPv4, IPv6
+constexpr std::size_t kLongestEnd = 14;                     // reset_received
+constexpr std::size_t kAddress = 15, kLongestAddress = 39;  // IPv4, IPv6
 constexpr std::size_t kLeastComm = 9;
 constexpr std::size_t kFixed = kPid + 2 * kPort + 2 * kBytes + kMs + kLongestEnd + 9;  // with gaps
 
@@ -36,12 +36,15 @@ Widths widths_for(const TextLayout& layout) {
   return widths;
 }
 
+bool is_listener(const ConnectionRecord& record) { return record.socket.role == Role::Listener; }
+
 std::string local_address(const ConnectionRecord& record) {
   return format_address(record.socket.flow.local, record.socket.flow.family);
 }
 
 std::string remote_address(const ConnectionRecord& record) {
-  return format_address(record.socket.flow.remote, record.socket.flow.family);
+  return is_listener(record) ? "*"
+                             : format_address(record.socket.flow.remote, record.socket.flow.family);
 }
 
 bool have_columns(const ConnectionRecord& record, const TextLayout& layout, const Widths& widths) {
@@ -50,25 +53,17 @@ bool have_columns(const ConnectionRecord& record, const TextLayout& layout, cons
          remote_address(record).size() <= widths.address;
 }
 
-// "512", "1.2K", "340M"
-std::string bytes_text(std::uint64_t bytes) {
-  constexpr std::string_view kUnits = "KMGTPE";
-  if (bytes < 1024) return std::to_string(bytes);
-  double value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (value /= 1024; value >= 1000 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
-  return fmt::format("{:.{}f}{}", value, value < 9.95 ? 1 : 0, kUnits[unit]);
-}
-
-// As tcplife counts it: a TIME_WAIT is not part of it.
+// As tcplife counts it: a TIME_WAIT is not part of it. A listener only listens.
 std::string milliseconds_text(const ConnectionRecord& record) {
   Dwell sum;
   for (std::size_t i = 0; i < kStates; ++i) {
     const auto& dwell = record.dwell[i];
-    if (!dwell || i == index(State::Listen) || i == index(State::TimeWait)) continue;
+    if (!dwell || (i == index(State::Listen) && !is_listener(record)) ||
+        i == index(State::TimeWait))
+      continue;
     sum.value += dwell->value;
-    sum.error = sum.error && dwell->error ? std::optional(*sum.error + *dwell->error)
-                                          : std::nullopt;
+    sum.error =
+        sum.error && dwell->error ? std::optional(*sum.error + *dwell->error) : std::nullopt;
   }
   const std::string dwell = format_dwell(sum);
   const std::string mark = dwell.starts_with("≥") ? "≥" : dwell.starts_with("~") ? "~" : "";
@@ -141,9 +136,10 @@ void ConnectionColumns::put(TextLine& line, const ConnectionRecord& record,
   if (widths.address > 0) cells.left(addresses ? local_address(record) : "", widths.address);
   cells.right(port_text(record.socket.flow.local.port), kPort);
   if (widths.address > 0) cells.left(addresses ? remote_address(record) : "", widths.address);
-  cells.right(port_text(record.socket.flow.remote.port), kPort);
-  cells.right(record.tally ? bytes_text(record.tally->bytes_sent) : "-", kBytes);
-  cells.right(record.tally ? bytes_text(record.tally->bytes_received) : "-", kBytes);
+  const bool tally = record.tally && !is_listener(record);
+  cells.right(is_listener(record) ? "*" : port_text(record.socket.flow.remote.port), kPort);
+  cells.right(tally ? format_size(record.tally->bytes_sent) : "-", kBytes);
+  cells.right(tally ? format_size(record.tally->bytes_received) : "-", kBytes);
   cells.right(milliseconds_text(record), kMs);
   cells.left(name(record.ended), 0);
   if (layout.width == 0 && !place.empty()) line.put_wide("  " + place);

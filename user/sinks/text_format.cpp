@@ -51,6 +51,13 @@ std::string_view what_failed(ConnectFailure reason) {
                                           : "the bound port already has this connection";
 }
 
+std::string recorded_text(const StartRecord& start) {
+  std::string host, kernel;
+  append_printable(host, start.host);
+  append_printable(kernel, start.kernel);
+  return fmt::format("recorded {} on {} (Linux {})", format_date(start.when), host, kernel);
+}
+
 std::string suspended_text(const ClockRecord& record) {
   return fmt::format("host SUSPENDED for {}: dwells exclude that time",
                      format_duration(record.suspended));
@@ -58,6 +65,15 @@ std::string suspended_text(const ClockRecord& record) {
 
 std::string format_count(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", format_number(count), noun, count == 1 ? "" : "s");
+}
+
+std::string format_size(std::uint64_t bytes) {
+  constexpr std::string_view kUnits = "KMGTPE";
+  if (bytes < 1024) return std::to_string(bytes);
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (value /= 1024; value >= 1000 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  return fmt::format("{:.{}f}{}", value, value < 9.95 ? 1 : 0, kUnits[unit]);
 }
 
 std::size_t display_width(std::string_view text) {

@@ -43,10 +43,14 @@ std::string format_dwell(const Dwell& dwell);
 std::string format_number(std::uint64_t number);
 // Why connect() calls failed before a packet left.
 std::string_view what_failed(ConnectFailure reason);
+// The head of a replay: "recorded 2026-11-28 12:34:56 +0100 on web-1 (Linux 6.12.9)". Escaped.
+std::string recorded_text(const StartRecord& start);
 // Describes a suspension of the host.
 std::string suspended_text(const ClockRecord& record);
 // "1 socket", "1,234 sockets"
 std::string format_count(std::size_t count, std::string_view noun);
+// "512", "1.2K", "340M": bytes, in powers of 1024
+std::string format_size(std::uint64_t bytes);
 // Width on the screen of UTF-8 from append_printable(), in columns. A wide character (CJK, emoji)
 // takes two, a combining one and an escape sequence of color none.
 std::size_t display_width(std::string_view text);

@@ -8,7 +8,6 @@
 
 #include "leaks/leak_groups.h"
 #include "model/dwell_order.h"
-#include "sinks/escape.h"
 #include "sinks/explain.h"
 #include "sinks/text_wrap.h"
 
@@ -262,9 +261,7 @@ void TextSink::put_note(std::string_view text) {
 void TextSink::append(const StartRecord& start) {
   if (style_.replayed) {
     (void)clock_.new_date(start.when);
-    std::string host;
-    append_printable(host, start.host);
-    line_.put_wide(fmt::format("recorded {} on {}", format_date(start.when), host));
+    line_.put_wide(recorded_text(start));
     if (style_.header) line_.below(0);
   }
   if (style_.header) put_header();

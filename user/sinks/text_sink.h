@@ -10,8 +10,8 @@
 // own (ConnectionColumns).
 //
 // On a terminal, lines fit its width: addresses for which there is no room stand in a line above,
-// which is not repeated while they are the same. The header is repeated after a screenful. Elsewhere
-// nothing is wrapped, and there is one header.
+// which is not repeated while they are the same. The header is repeated after a screenful.
+// Elsewhere nothing is wrapped, and there is one header.
 #pragma once
 
 #include <optional>
@@ -84,7 +84,7 @@ class TextSink final : public Sink, public Observer {
   std::string context_;           // the last line of addresses and place
   std::string place_;             // to be printed at the end of the present line
   std::size_t since_header_ = 0;  // lines, on a terminal
-  OwnedFlags raised_;  // raised together, not printed yet
+  OwnedFlags raised_;             // raised together, not printed yet
 };
 
 }  // namespace tcpdwell

@@ -11,7 +11,7 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kLeastProse = 24;   // narrower prose begins on a line of its own
+constexpr std::size_t kLeastProse = 24;  // narrower prose begins on a line of its own
 constexpr std::size_t kMovedIndent = 7;
 
 void append_cell(std::string& line, const std::string& cell, std::size_t width, bool right) {
@@ -72,8 +72,8 @@ TextTable::Fit TextTable::fit_to(std::size_t width, bool header) const {
   }
   for (std::size_t i = 0; i < columns_.size() && fit.total() > width; ++i)
     if (fit.shown[i] && columns_[i].least != 0 && fit.widths[i] > columns_[i].least)
-      fit.widths[i] = std::max(columns_[i].least,
-                               fit.widths[i] - std::min(fit.widths[i], fit.total() - width));
+      fit.widths[i] =
+          std::max(columns_[i].least, fit.widths[i] - std::min(fit.widths[i], fit.total() - width));
   return fit;
 }
 
@@ -95,8 +95,8 @@ std::string TextTable::line_of(const Fit& fit, std::size_t width, CellOf&& cell_
       const std::string prose = wrap_lines(std::string(indent, ' ') + cell, width, indent);
       return line + (own_line ? prose : prose.substr(indent));
     }
-    append_cell(line, columns_[i].least != 0 ? shortened(cell, fit.widths[i]) : cell,
-                fit.widths[i], columns_[i].right);
+    append_cell(line, columns_[i].least != 0 ? shortened(cell, fit.widths[i]) : cell, fit.widths[i],
+                columns_[i].right);
     column += fit.widths[i];
   }
   return without_trailing_spaces(std::move(line));
@@ -120,12 +120,12 @@ std::string TextTable::text(bool header, bool color, std::size_t width) const {
   const Fit fit = fit_to(width, header);
   std::string all;
   if (header)
-    all += line_of(fit, width, [&](std::size_t i) -> const std::string& {
-             return title_of(i, fit);
-           }) + '\n';
+    all +=
+        line_of(fit, width, [&](std::size_t i) -> const std::string& { return title_of(i, fit); }) +
+        '\n';
   for (const Row& row : rows_) {
-    std::string line = line_of(
-        fit, width, [&](std::size_t i) -> const std::string& { return row.cells[i]; });
+    std::string line =
+        line_of(fit, width, [&](std::size_t i) -> const std::string& { return row.cells[i]; });
     if (const std::string below = moved(row, fit); !below.empty())
       line += '\n' + wrap_lines(below, width, kMovedIndent);
     if (color && !row.color.empty())

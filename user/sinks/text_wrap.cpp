@@ -29,8 +29,8 @@ void append_wrapped(std::string& all, std::string_view line, std::size_t width, 
     const std::string_view word = line.substr(spaces, end - spaces);
     const std::size_t wide = display_width(word);
     if (begun && !word.empty() && column + spaces + wide > width) {
-      (all += '\n').append(indent, ' ');
-      column = indent;
+      column = std::min(indent, width - std::min(width, wide));
+      (all += '\n').append(column, ' ');
     } else {
       all.append(spaces, ' ');
       column += spaces;

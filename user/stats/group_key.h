@@ -19,6 +19,7 @@ class GroupKey {
   // The result is valid until the next call.
   std::string_view of(const SocketInfo& socket);
   std::string_view of(const OpenConnection& connection);
+  std::string_view of(const ConnectionRecord& record);  // by ClosedBy only
 
  private:
   std::string_view known(std::string_view bytes);
@@ -26,6 +27,8 @@ class GroupKey {
   std::string_view of_remote(const Endpoint& remote, Family family);
   std::string_view of_owner(const Process* process);
   std::string_view of_netns(std::uint32_t netns);
+  std::string_view of_service(Role role, std::uint16_t local, std::uint16_t remote);
+  std::string_view of_pid(const Process* process);
 
   GroupBy by_;
   std::string bytes_;

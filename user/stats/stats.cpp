@@ -58,10 +58,9 @@ void Stats::write(const Record& record) noexcept {
   std::visit(Overloaded{[this](const TransitionRecord& transition) { count(transition); },
                         [this](const FlagRecord& flag) { count(flag); },
                         [this](const FailedConnectsRecord& failed) { count(failed); },
-                        [](const ConnectionRecord&) {},
+                        [this](const ConnectionRecord& ended) { count(ended); },
                         [&](const StartRecord& start) {
-                          began_ = last_ = start.when.mono;
-                          next_ = began_ + config_.interval;
+                          begin_at(start.when.mono);
                           others_.write(record);
                         },
                         [&](const LostRecord&) { others_.write(record); },
@@ -70,9 +69,36 @@ void Stats::write(const Record& record) noexcept {
              record);
 }
 
+void Stats::begin_at(Nanos now) {
+  began_ = last_ = now;
+  next_ = began_ + config_.interval;
+  groups_ = {};
+  ports_ = {};
+  failed_now_.clear();
+  failed_ever_.clear();
+}
+
+// Each state that the connection was in: entered and left, in the interval of its end.
+void Stats::count(const ConnectionRecord& record) {
+  if (!counts_ends()) return;
+  Group& group = groups_.at(key_.of(record));
+  for (const State state : kDwellOrder) {
+    const auto& dwell = record.dwell[index(state)];
+    if (!dwell || !wants(state)) continue;
+    StateCounters& counters = group.interval[index(state)];
+    ++counters.entered;
+    ++counters.left;
+    if (is_exact(*dwell))
+      counters.dwells.add(dwell->value);
+    else
+      ++counters.inexact;
+  }
+}
+
 // The first transition of a connection has no dwell: a child does not leave LISTEN, and a client
 // does not leave CLOSED.
 void Stats::count(const TransitionRecord& record) {
+  if (counts_ends()) return;
   Group& group = groups_.at(key_.of(record.socket));
   if (record.dwell && wants(record.from)) {
     StateCounters& counters = group.interval[index(record.from)];
@@ -87,7 +113,8 @@ void Stats::count(const TransitionRecord& record) {
 
 // Counts cleared flags only: the next walk finds the flags that are still raised.
 void Stats::count(const FlagRecord& record) {
-  if (record.raised || record.kind != FlagKind::State || !wants(record.state)) return;
+  if (counts_ends() || record.raised || record.kind != FlagKind::State || !wants(record.state))
+    return;
   ++groups_.at(key_.of(record.socket)).interval[index(record.state)].cleared;
 }
 
@@ -140,6 +167,7 @@ StatsRecord Stats::record(Nanos now, const Lifecycle& lifecycle, bool total) {
                      .interval = now - (total ? began_ : last_),
                      .by = config_.by,
                      .total = total,
+                     .open = lifecycle.open(),
                      .rows = rows(total),
                      .ports = ports_.end({waits.min, waits.max}, config_.rows, total),
                      .connects_failed = (total ? failed_ever_ : failed_now_).all()};

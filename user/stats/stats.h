@@ -41,17 +41,25 @@ class Stats final : public Sink, public Observer {
 
   void write(const Record& record) noexcept override;
   Needs needs() const noexcept override {
-    return {.connections = false, .whose = config_.by != GroupBy::State, .failures_at_once = true};
+    return {.transitions = !counts_ends(),
+            .connections = counts_ends(),
+            .whose = config_.by != GroupBy::State,
+            .failures_at_once = true};
   }
   void ticked(Nanos now, const Lifecycle& lifecycle) noexcept override;
   // Events since the last complete interval count in the total only.
   void finished(Nanos now, const Lifecycle& lifecycle) noexcept override;
   std::optional<Nanos> due() const noexcept override { return next_; }
+  // Forgets what was counted so far: the run begins now.
+  void begin_at(Nanos now);
 
   std::uint64_t intervals() const { return intervals_; }  // complete ones
 
  private:
+  // Who closed a connection is certain at its end only.
+  bool counts_ends() const { return config_.by == GroupBy::ClosedBy; }
   void count(const TransitionRecord& record);
+  void count(const ConnectionRecord& record);
   void count(const FlagRecord& record);
   void count(const FailedConnectsRecord& record);
   bool wants(State state) const;

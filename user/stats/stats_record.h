@@ -27,11 +27,15 @@ enum class GroupBy : std::uint8_t {
   Remote,  // the peer's address
   Owner,   // the comm of the process; processes with the same comm form one group
   Cgroup,
-  Netns,  // its inode number
+  Netns,     // its inode number
+  Port,      // of the service: a client's remote port, the local port of a server or listener
+  Pid,       // of the owner
+  ClosedBy,  // who sent FIN or RST first; connections count when they end
 };
 // "lport"
 std::string_view name(GroupBy by);
 std::optional<GroupBy> parse_group_by(std::string_view text);
+std::vector<std::string> group_names();
 
 // Percentiles of exact dwells only; `count` of them. All fields are 0 if there are none.
 struct DwellSpread {
@@ -72,6 +76,7 @@ struct StatsRecord {
   Nanos interval{};
   GroupBy by = GroupBy::State;
   bool total = false;          // about the whole run
+  std::uint64_t open = 0;      // connections, before any filter; not in JSON
   std::vector<StatsRow> rows;  // busiest group first; states in the order of kDwellOrder
   std::vector<PortUse> ports;  // first those that fail or will fail, then by ports in use
   std::vector<FailedConnectsRecord> connects_failed;  // in the interval; by process and reason

@@ -34,6 +34,8 @@ class Display {
   std::string frame();
   // Draws everything with the next frame.
   void redraw() { drawn_.reset(); }
+  // The screen or the setting has changed.
+  void touch() { changed_ = true; }
 
   Screen& screen() { return screen_; }
   // Goes on with a screen from elsewhere.

@@ -60,9 +60,10 @@ void StuckSockets::show(Nanos now, const Match& match, Look& look) {
   look.flags.clear();
   look.stuck.clear();
   for (const auto& [key, kept] : flags_) {
-    if (!match.passes(kept.flag.socket, kept.flag.state)) continue;
-    look.flags.push_back(kept.flag);
-    grow_older(look.flags.back(), now);
+    FlagRecord flag = kept.flag;
+    grow_older(flag, now);
+    if (match.passes(flag.socket, flag.state, flag.dwell.value))
+      look.flags.push_back(std::move(flag));
   }
   // The map has no order; groups of equal size and age should not change places.
   std::sort(look.flags.begin(), look.flags.end(), [](const FlagRecord& a, const FlagRecord& b) {

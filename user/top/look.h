@@ -88,7 +88,6 @@ struct Detail {
 
 struct Look {
   When when;
-  Nanos began{};       // start of the run
   bool whole = false;  // false: the sockets that are older than the run are being listed
   Counts now{};
   std::vector<Sample> history;  // of the last minutes, the latest one last

@@ -18,11 +18,11 @@ struct Match {
   Filter filter;
   // Lower case. Each must be part of an endpoint, the state, the owner, its service or its pid.
   std::vector<std::string> words;
+  bool all = true;  // neither filter nor words: everything passes
 
-  bool is_free_text() const { return !words.empty(); }
-  bool passes(const OpenConnection& connection) const;
-  // For a socket in `state`.
-  bool passes(const SocketInfo& socket, State state) const;
+  bool passes(const OpenConnection& connection, Nanos now) const;
+  // For a socket that has been in `state` for `dwell`.
+  bool passes(const SocketInfo& socket, State state, Nanos dwell) const;
 };
 
 // Parses what was typed after "/". An error is one line for the user.

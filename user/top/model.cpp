@@ -53,7 +53,7 @@ void Model::write(const Record& record) noexcept {
                           anywhere.flow = {};
                           failed_.add(anywhere);
                         },
-                        [this](const StartRecord& start) { look_.began = start.when.mono; },
+                        [this](const StartRecord& start) { began_ = start.when; },
                         [this](const LostRecord& lost) { look_.lost += lost.events; },
                         [](const TransitionRecord&) {}, [](const ConnectionRecord&) {},
                         [](const ClockRecord&) {}, [](const EndRecord&) {}},
@@ -62,7 +62,7 @@ void Model::write(const Record& record) noexcept {
 
 Nanos Model::least_interval() const {
   const std::uint64_t open = look_.open;
-  const bool dear = question_.query.match.is_free_text() || question_.query.by.has_value();
+  const bool dear = !question_.query.match.all || question_.query.by.has_value();
   return std::max(interval_, at_most_per_second(open, dear ? kDear : kCheap));
 }
 
@@ -129,7 +129,6 @@ void Model::walk(bool with_ports) {
   if (frozen_ || resting_) return;
   Look before = std::move(look_);
   look_ = {.when = lifecycle_->when(now_),
-           .began = before.began,
            .whole = lifecycle_->is_whole(),
            .history = history_,
            .lost = before.lost,
@@ -159,7 +158,7 @@ void Model::keep_order(const Look& before) {
       rows.push_back(std::move(look_.rows[it->second]));
       chosen.erase(it);
     } else if (const auto open = lifecycle_->find_open(row.key);
-               open && question_.query.match.passes(*open)) {
+               open && question_.query.match.passes(*open, now_)) {
       rows.push_back(row_of(*open, now_));
     }
   }

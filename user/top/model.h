@@ -62,6 +62,7 @@ class Model final : public Sink, public Observer {
   const Look& look() const { return look_; }
   std::uint64_t looks() const { return looks_; }  // raised when look() has changed
   Nanos now() const { return now_; }              // of the last tick
+  const When& began() const { return began_; }    // start of the run
   When when() const { return lifecycle_ != nullptr ? lifecycle_->when(now_) : When{now_, {}}; }
 
  private:
@@ -80,6 +81,7 @@ class Model final : public Sink, public Observer {
   Nanos failed_since_{};
   std::vector<Sample> history_;
   Walk::Ports listening_;
+  When began_;
   Look look_;
   std::uint64_t looks_ = 0;
   const Lifecycle* lifecycle_ = nullptr;  // of the last tick

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "model/dwell_order.h"
+#include "sinks/text_clock.h"
 #include "sinks/text_format.h"
 #include "top/document.h"
 #include "util/duration.h"

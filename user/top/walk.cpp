@@ -81,7 +81,7 @@ void Walk::see(const OpenConnection& connection) {
   if (listens) listening_now_.insert(port_key(connection.site(), connection.local_port()));
   // Listeners are the oldest of all, and rarely what is looked for.
   if (listens && !query_.match.filter.states.test(index(State::Listen))) return;
-  if (!query_.match.passes(connection)) return;
+  if (!query_.match.passes(connection, now_)) return;
   ++matching_;
   if (query_.by)
     sum(connection);
@@ -163,7 +163,9 @@ void Walk::describe(Sum& sum, const OpenConnection& connection) const {
     case By::Owner:
       if (const Process* owner = connection.owner()) {
         sum.text = comm_text(*owner);
-        sum.word = sum.text;
+        const bool is_plain =
+            sum.text == owner->comm_view() && sum.text.find_first_of(" ,") == std::string::npos;
+        sum.word = is_plain ? "comm=" + sum.text : sum.text;
       }
       break;
     case By::Service:
@@ -172,13 +174,16 @@ void Walk::describe(Sum& sum, const OpenConnection& connection) const {
       break;
     case By::Port:
       sum.text = "port " + sum.key;
-      sum.word = ':' + sum.key;
+      sum.word = "port=" + sum.key;
       break;
     case By::Peer:
       sum.text = sum.key;
-      sum.word = sum.key;
+      sum.word = "addr=" + sum.key;
       break;
-    case By::Netns: sum.text = sum.key; break;
+    case By::Netns:
+      sum.text = sum.key;
+      sum.word = "netns=" + sum.key;
+      break;
   }
   // A word ends at a space.
   sum.word.erase(std::min(sum.word.find(' '), sum.word.size()));

@@ -21,6 +21,7 @@ TEST(Commands, AreChosenByName) {
   const std::vector<std::vector<std::string>> lines = {{"trace"},
                                                        {"stats"},
                                                        {"leaks"},
+                                                       {"top"},
                                                        {"run", "--", "true"},
                                                        {"check"},
                                                        {"record", "-o", "/dev/null"},

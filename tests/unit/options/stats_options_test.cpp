@@ -41,7 +41,7 @@ TEST(StatsOptions, IntervalAndCount) {
 TEST(StatsOptions, GroupsAndRows) {
   EXPECT_EQ(options({"stats", "--by", "owner"}).stats.by, GroupBy::Owner);
   EXPECT_EQ(options({"stats", "--by=remote", "--rows=3"}).stats.rows, 3U);
-  EXPECT_THAT(error({"stats", "--by", "pid"}), StartsWith("--by: \"pid\" is not one of state"));
+  EXPECT_THAT(error({"stats", "--by", "peer"}), StartsWith("--by: \"peer\" is not one of state"));
   EXPECT_THAT(error({"stats", "--rows", "0"}), StartsWith("--rows: \"0\""));
 }
 

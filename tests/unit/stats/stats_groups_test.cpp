@@ -34,6 +34,82 @@ TEST(StatsGroups, GroupByEachProperty) {
   EXPECT_EQ(grouped_by(GroupBy::Owner), "app SYN_SENT 3");
   EXPECT_EQ(grouped_by(GroupBy::Cgroup), "/web.service SYN_SENT 3");
   EXPECT_EQ(grouped_by(GroupBy::Netns), "4026531840 SYN_SENT 3");
+  EXPECT_EQ(grouped_by(GroupBy::Port), "80 SYN_SENT 3") << "a client's service is the other side";
+  EXPECT_EQ(grouped_by(GroupBy::Pid), "42 SYN_SENT 3");
+}
+
+TEST(StatsGroups, EveryNameIsThatOfItsGroup) {
+  for (const std::string& word : group_names()) {
+    const auto by = parse_group_by(word);
+    ASSERT_TRUE(by) << word;
+    EXPECT_EQ(name(*by), word);
+  }
+  for (const char* word : {"PORT", "", "ports"}) EXPECT_FALSE(parse_group_by(word));
+}
+
+TEST(StatsGroups, PortIsThatOfTheServiceOnBothSides) {
+  GroupKey key(GroupBy::Port);
+  SocketInfo socket;
+  socket.flow.local.port = 80;
+  socket.flow.remote.port = 40000;
+  const auto port = [&](Role role) {
+    socket.role = role;
+    return text_of(GroupBy::Port, key.of(socket)).value_or("null");
+  };
+  EXPECT_EQ(port(Role::Server), "80");
+  EXPECT_EQ(port(Role::Listener), "80");
+  EXPECT_EQ(port(Role::Client), "40000");
+  EXPECT_EQ(port(Role::Unknown), "null") << "either side may be the service";
+}
+
+TEST(StatsGroups, PidOfAProcessThatIsNotVisibleIsUnknown) {
+  GroupKey key(GroupBy::Pid);
+  SocketInfo socket;
+  EXPECT_TRUE(key.of(socket).empty());
+  socket.owner.emplace();
+  EXPECT_TRUE(key.of(socket).empty());
+  socket.owner->process.pid = 7;
+  EXPECT_EQ(text_of(GroupBy::Pid, key.of(socket)), "7");
+}
+
+TEST(StatsGroups, ClosedByCountsConnectionsAtTheirEnd) {
+  Counted counted({.by = GroupBy::ClosedBy});
+  counted.connects(1, 1s);
+  counted.connects(2, 1s);
+  counted.closes(2, 2s);  // this side first
+  counted.tell(counted.minisock(TimerOp::Expire, 62s, 2));
+  counted.wait(70s);
+  const StatsRecord& record = counted.records.back();
+  EXPECT_NE(keys(record).find("local ESTABLISHED 1"), std::string::npos) << keys(record);
+  EXPECT_NE(keys(record).find("unknown ESTABLISHED 0"), std::string::npos) << keys(record);
+  for (const StatsRow& row : record.rows)
+    if (row.key == "unknown") {
+      EXPECT_EQ(row.now, 1U) << "the one that is open";
+    } else {
+      EXPECT_EQ(row.left, row.entered);
+    }
+}
+
+TEST(Stats, BeginAtForgetsWhatWasBefore) {
+  Counted counted({.interval = 5s});
+  counted.connects(1, 1s);
+  counted.wait(3s);
+  counted.stats.begin_at(kBegan + 3s);
+  counted.connects(2, 4s);
+  counted.wait(6s);
+  EXPECT_TRUE(counted.records.empty()) << "5 s from then on";
+  counted.wait(8s);
+  ASSERT_EQ(counted.records.size(), 1U);
+  EXPECT_EQ(counted.records[0].interval, 5s);
+  std::uint64_t entered = 0, now = 0;
+  for (const StatsRow& row : counted.records[0].rows)
+    if (row.state == State::Established) {
+      entered = row.entered;
+      now = row.now;
+    }
+  EXPECT_EQ(entered, 1U);
+  EXPECT_EQ(now, 2U) << "the older one is still open";
+  EXPECT_EQ(counted.finish(9s).interval, 6s);
 }
 
 TEST(StatsGroups, UnknownKeyIsOneGroup) {
@@ -106,16 +182,6 @@ TEST(StatsGroups, WalkMakesRoomForNewGroups) {
   groups.begin_walk();
   groups.for_each([&](std::string_view, const Group& group) { ASSERT_EQ(group.now[state], 0U); });
   EXPECT_EQ(groups.other().now[state], 0U);
-}
-
-TEST(StatsGroups, AcceptsAllNames) {
-  for (const char* text : {"state", "lport", "rport", "remote", "owner", "cgroup", "netns"}) {
-    const auto by = parse_group_by(text);
-    ASSERT_TRUE(by) << text;
-    EXPECT_EQ(name(*by), text);
-  }
-  EXPECT_EQ(parse_group_by("pid"), std::nullopt);
-  EXPECT_EQ(parse_group_by(""), std::nullopt);
 }
 
 }  // namespace

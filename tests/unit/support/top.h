@@ -26,11 +26,11 @@ inline Key text(std::string letters) { return {Key::Text, std::move(letters)}; }
 // Keys act on a screen of 80 columns and 24 lines.
 class Watched {
  public:
-  explicit Watched(Nanos interval = 1s)
-      : model(interval, nullptr),
+  explicit Watched(const top::ParseMatch& parse = top::free_text)
+      : model(1s, nullptr),
         table(LifecycleConfig{.hz = kHz, .began = kBegan, .thresholds = default_thresholds(60s)},
               filter_, model),
-        controls(model, screen, setting, top::free_text) {
+        controls(model, screen, setting, parse) {
     ::setenv("TZ", "UTC", 1);
     ::tzset();
     model.write(StartRecord{.when = {kBegan, {}}});

@@ -135,6 +135,7 @@ TEST(TopModel, SumsUp) {
   EXPECT_THAT(by(top::By::Port), ElementsAre("port 80 3")) << "not the ephemeral ports";
   EXPECT_THAT(by(top::By::Peer), ElementsAre("10.0.0.2 3"));
   EXPECT_THAT(by(top::By::Netns), ElementsAre("4026531840 3"));
+  EXPECT_EQ(watched.model.look().sums[0].word, "netns=4026531840");
   EXPECT_THAT(by(top::By::Service), ElementsAre("- 3"));
 }
 
