@@ -42,6 +42,14 @@ class ExportOptions final : public CommandOptions {
             "Serve metrics for Prometheus at http://127.0.0.1:9853/metrics, or write them to a "
             "file for node_exporter") {}
 
+  std::vector<Example> examples() const override {
+    return {{"export", "at http://127.0.0.1:9853/metrics, for a Prometheus on this host"},
+            {"export --listen '[::]:9853' --no-destinations",
+             "for another host, without addresses of peers"},
+            {"export --textfile /var/lib/prometheus/node-exporter/tcpdwell.prom",
+             "through node_exporter"}};
+  }
+
   void add_to(CLI::App& own, OptionTexts&) override {
     own.add_option("--listen", listen,
                    "Serve on this address and port, in numbers (default 127.0.0.1:9853; with "
