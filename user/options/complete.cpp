@@ -89,7 +89,8 @@ class Line {
         if (entry.subcommand->name == word) entry_ = &entry;
     } else if (entry_ != nullptr) {
       ++positionals_;
-      if (const CLI::App* below = entry_->app->get_subcommand_no_throw(word)) below_ = below;
+      for (const CLI::App* below : entry_->app->get_subcommands({}))
+        if (below->get_name() == word) below_ = below;
     }
   }
 

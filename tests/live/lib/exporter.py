@@ -1,4 +1,5 @@
 """Runs `tcpdwell export` in the caller's network namespace, and reads its pages."""
+import contextlib
 import os
 import re
 import signal
@@ -112,9 +113,10 @@ class Exporter:
             return (int(fields[11]) + int(fields[12])) / ticks
         base = f"/proc/{self.process.pid}"
         for task in os.listdir(f"{base}/task"):
-            with open(f"{base}/task/{task}/comm", encoding="utf-8") as file:
-                if file.read().strip() == "tcpdwell-http":
-                    return used(f"{base}/task/{task}/stat"), used(f"{base}/stat")
+            with contextlib.suppress(FileNotFoundError):  # a thread that has ended
+                with open(f"{base}/task/{task}/comm", encoding="utf-8") as file:
+                    if file.read().strip() == "tcpdwell-http":
+                        return used(f"{base}/task/{task}/stat"), used(f"{base}/stat")
         raise AssertionError("there is no server's thread")
 
     def stop(self, status=0):
