@@ -57,21 +57,19 @@ LIMIT 20;
 -- name: merged_buckets
 -- What one host would have counted if it were all of them.
 SELECT state, upper_ns, sum(count) AS count
-FROM dwell_buckets WHERE total AND by = 'state'
+FROM dwell_buckets WHERE total AND grouped_by = 'state'
 GROUP BY state, upper_ns
 ORDER BY state, upper_ns;
 
 -- name: percentiles_of_buckets
 -- The bucket in which a percentile lies: at most 1.6 % wide.
-SELECT state, sum(count) AS connections,
-       arrayFirst(bucket -> bucket.2 >= 0.99 * total, arrayZip(uppers, running)).1 / 1e9 AS p99_below_s
+SELECT state, max(running) AS connections, minIf(upper_ns, running >= 0.99 * whole) / 1e9 AS p99_below_s
 FROM
 (
-    SELECT state, groupArray(upper_ns) AS uppers, arrayCumSum(groupArray(count)) AS running,
-           arraySum(groupArray(count)) AS total, total AS count
-    FROM (SELECT state, upper_ns, sum(count) AS count FROM dwell_buckets WHERE total AND by = 'state'
-          GROUP BY state, upper_ns ORDER BY state, upper_ns)
-    GROUP BY state
+    SELECT state, upper_ns, sum(bucket) OVER (PARTITION BY state ORDER BY upper_ns) AS running,
+           sum(bucket) OVER (PARTITION BY state) AS whole
+    FROM (SELECT state, upper_ns, sum(count) AS bucket FROM dwell_buckets WHERE total AND grouped_by = 'state'
+          GROUP BY state, upper_ns)
 )
-GROUP BY state, uppers, running, total
+GROUP BY state
 ORDER BY state;

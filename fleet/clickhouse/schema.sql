@@ -65,7 +65,7 @@ CREATE TABLE IF NOT EXISTS dwell_buckets
 (
     time     DateTime64(9, 'UTC') CODEC(Delta, ZSTD),
     host     LowCardinality(String),
-    by       LowCardinality(String),
+    grouped_by LowCardinality(String),
     key      LowCardinality(String),
     state    LowCardinality(String),
     total    Bool,
@@ -74,7 +74,7 @@ CREATE TABLE IF NOT EXISTS dwell_buckets
 )
 ENGINE = MergeTree
 PARTITION BY toDate(time)
-ORDER BY (state, by, key, upper_ns, host, time)
+ORDER BY (state, grouped_by, key, upper_ns, host, time)
 TTL toDateTime(time) + INTERVAL 365 DAY;
 
 -- Where the lines arrive. Nothing is stored here: the views below distribute them.
@@ -111,7 +111,7 @@ FROM lines WHERE JSONExtractString(line, 'type') = 'flag';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS lines_to_buckets TO dwell_buckets AS
 SELECT parseDateTime64BestEffort(JSONExtractString(line, 'time'), 9, 'UTC') AS time, host,
-       JSONExtractString(line, 'by') AS by, JSONExtractString(row, 'key') AS key,
+       JSONExtractString(line, 'by') AS grouped_by, JSONExtractString(row, 'key') AS key,
        JSONExtractString(row, 'state') AS state, JSONExtractBool(line, 'total') AS total,
        bucket.1 AS upper_ns, bucket.2 AS count
 FROM lines

@@ -55,7 +55,7 @@ LIMIT 20;
 -- name: merged_buckets
 -- What one host would have counted if it were all of them.
 SELECT state, upper_ns, sum(count)::UBIGINT AS count
-FROM dwell_buckets WHERE total AND by = 'state'
+FROM dwell_buckets WHERE total AND grouped_by = 'state'
 GROUP BY state, upper_ns
 ORDER BY state, upper_ns;
 
@@ -66,7 +66,7 @@ FROM
 (
     SELECT state, upper_ns, sum(sum(count)) OVER (PARTITION BY state ORDER BY upper_ns) AS running,
            sum(sum(count)) OVER (PARTITION BY state) AS whole
-    FROM dwell_buckets WHERE total AND by = 'state'
+    FROM dwell_buckets WHERE total AND grouped_by = 'state'
     GROUP BY state, upper_ns
 )
 GROUP BY state

@@ -28,7 +28,7 @@ SELECT * EXCLUDE (line, type), line->>'$.event' AS event, line->>'$.flag' AS fla
 FROM sockets WHERE type = 'flag';
 
 CREATE OR REPLACE VIEW dwell_buckets AS
-SELECT host, time, line->>'$.by' AS by, row->>'$.key' AS key, row->>'$.state' AS state,
+SELECT host, time, line->>'$.by' AS grouped_by, row->>'$.key' AS key, row->>'$.state' AS state,
        coalesce((line->>'$.total')::BOOLEAN, false) AS total,
        (bucket->>0)::UBIGINT AS upper_ns, (bucket->>1)::UBIGINT AS count
 FROM (SELECT host, time, line, unnest(CAST(line->'$.rows' AS JSON[])) AS row FROM lines WHERE type = 'stats'),

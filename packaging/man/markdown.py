@@ -19,13 +19,13 @@ def first_sentence(text):
 def inline(text):
     """`code` and **bold** become bold; a link becomes its text."""
     text = LINK.sub(lambda link: link[1], text).replace("<http", "http").replace("/metrics>", "/metrics")
-    parts = re.split(r"(`[^`]+`|\*\*[^*]+\*\*)", text)
+    parts = re.split(r"(\*\*[^*]+\*\*|`[^`]+`)", text)
     done = ""
     for part in parts:
         if part.startswith("`"):
             done += f"*{re.sub(r'([_*~`#])', lambda m: chr(92) + m[0], part[1:-1])}*"
         elif part.startswith("**"):
-            done += f"*{escaped(part[2:-2])}*"
+            done += f"*{escaped(part[2:-2].replace('`', ''))}*"
         else:
             done += re.sub(r"([\\*_`~#])", r"\\\1", part)
     # scdoc needs a word boundary around formatting.

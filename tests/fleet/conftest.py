@@ -45,7 +45,7 @@ def fleet(tmp_path_factory):
     recordings = sorted((ROOT / "tests/golden").glob("*.tdw"))
     for number in range(HOSTS):
         recording = recordings[number % len(recordings)]
-        until = ["--until", f"+{2 + 3 * number}s"]
+        until = ["--until", f"+{25 * (number + 1)}ms"]
         lines = replay(recording, "--json", *until)
         lines += replay(recording, "stats", "1h", "--json", "--buckets", *until)
         (directory / f"host{number:02}.ndjson").write_text("\n".join(lines) + "\n", encoding="utf-8")

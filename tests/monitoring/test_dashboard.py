@@ -46,7 +46,11 @@ def traffic(kept):
     leaked = socket.create_connection(listener.getsockname())
     kept.append(listener.accept()[0])
     leaked.close()
-    kept += [socket.create_connection(listener.getsockname()) for _ in range(2)]
+    for _ in range(4):  # two fill the queue, the others stay in SYN_SENT
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex(listener.getsockname())
+        kept.append(client)
 
 
 def test_each_expression_has_data():

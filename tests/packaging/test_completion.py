@@ -26,6 +26,8 @@ def test_every_option_of_every_command_is_completed(commands, options_of):
     for command in commands:
         if command != "help":
             known = set(complete(command, "--"))
+            for below in complete(command, "FILE", "") if command == "replay" else []:
+                known |= set(complete(command, "FILE", below, "--"))
             assert options_of(command) - known == set(), command
             assert known - options_of(command) == set(), f"{command} refuses it"
 
