@@ -66,6 +66,7 @@ def test_each_expression_has_data():
             'tcpdwell_dwell_classic_seconds_count{state="FIN_WAIT_1"}',
             lambda result: result[0][1] >= 20, "the traffic")
         prometheus.wait_for("rate(tcpdwell_dwell_seconds[20s])", lambda result: True, "native rates")
+        prometheus.wait_for("tcpdwell_ports_used", lambda result: True, "a count of ports")
         prometheus.wait_for("tcpdwell_stuck_sockets", lambda result: len(result) >= 2, "stuck ones")
         empty = [(title, expression) for title, expression in expressions()
                  if not prometheus.query(expression) and title not in MAY_BE_EMPTY]

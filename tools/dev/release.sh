@@ -2,9 +2,9 @@
 # Part of ../../dev: packages, and the tests of what goes with them.
 
 package_packages=(scdoc debhelper lintian rpm rpmlint git)
-monitoring_packages=(prometheus nginx-light openssl)
+monitoring_packages=(prometheus nginx openssl)
 fleet_packages=(nodejs)
-packaging_packages=(zsh fish man-db mmdebstrap skopeo)
+packaging_packages=(zsh fish man-db mmdebstrap logrotate)
 
 # The real Prometheus, promtool and nginx. A service that apt would start is not: see packages.sh.
 cmd_monitoring() {

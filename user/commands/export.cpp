@@ -25,7 +25,15 @@
 namespace tcpdwell {
 namespace {
 
-using namespace exporter;
+using exporter::Board;
+using exporter::HttpServer;
+using exporter::ListenerMetrics;
+using exporter::ListenerNow;
+using exporter::Metrics;
+using exporter::MetricsConfig;
+using exporter::Page;
+using exporter::PageBuilder;
+using exporter::ServerConfig;
 using Names = std::vector<std::string>;
 
 constexpr const char* kDefaultAddress = "127.0.0.1:9853";
@@ -107,7 +115,7 @@ class Pages {
       table_ = std::move(latest);
       PageBuilder page(kHostSeries);
       listeners_.add(page, listed());
-      add_process(page);
+      exporter::add_process(page);
       host_ = std::make_shared<const Page>(page.take());
     }
     return {table_, host_};
@@ -136,9 +144,9 @@ class TextfileWriter {
 
   void write() {
     std::string text;
-    for (const auto& page : pages_.now()) write_prometheus(text, *page);
+    for (const auto& page : pages_.now()) exporter::write_prometheus(text, *page);
     if (text.empty()) return;
-    const auto error = write_textfile(path_, text, policy_);
+    const auto error = exporter::write_textfile(path_, text, policy_);
     if (error && !std::exchange(failed_, true)) spdlog::warn(error->text());
     if (!error) failed_ = false;
   }
@@ -156,7 +164,7 @@ Result<UniqueFd> listener_for(const ExportOptions& options) {
     if (auto passed = passed_socket()) return std::move(*passed);
     if (!options.textfile.empty()) return UniqueFd();
   }
-  return listen_on(options.listen.empty() ? kDefaultAddress : options.listen);
+  return exporter::listen_on(options.listen.empty() ? kDefaultAddress : options.listen);
 }
 
 }  // namespace

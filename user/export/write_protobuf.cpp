@@ -25,7 +25,7 @@ constexpr protozero::pbf_tag_type kCount = 1, kSum = 2, kBucket = 3, kSchema = 5
                                   kPositiveDelta = 13;
 }
 
-std::int32_t type_of(Kind kind) {
+std::int32_t type_number(Kind kind) {
   switch (kind) {
     case Kind::Counter: return 0;
     case Kind::Gauge: return 1;
@@ -114,7 +114,7 @@ void write_protobuf(std::string& out, const Page& page) {
     pbf_writer message(bytes);
     message.add_string(family_field::kName, family.name.data(), family.name.size());
     message.add_string(family_field::kHelp, family.help.data(), family.help.size());
-    message.add_enum(family_field::kType, type_of(family.kind));
+    message.add_enum(family_field::kType, type_number(family.kind));
     for (const Sample& sample : family.samples) {
       pbf_writer metric(message, family_field::kMetric);
       write_labels(metric, sample.labels);
