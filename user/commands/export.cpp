@@ -21,6 +21,7 @@
 #include "options/option_values.h"
 #include "session/limits.h"
 #include "session/service_manager.h"
+#include "sinks/journal_sink.h"
 
 namespace tcpdwell {
 namespace {
@@ -136,6 +137,21 @@ class Pages {
   std::shared_ptr<const Page> table_, host_;
 };
 
+// The metrics, and the journal of the service that we run as.
+class Sinks final : public Sink {
+ public:
+  explicit Sinks(Metrics& metrics) : metrics_(metrics), journal_(JournalSink::of_this_service()) {}
+  void write(const Record& record) noexcept override {
+    metrics_.write(record);
+    if (journal_) journal_->write(record);
+  }
+  Needs needs() const noexcept override { return metrics_.needs(); }
+
+ private:
+  Metrics& metrics_;
+  std::optional<JournalSink> journal_;
+};
+
 // Logs a failure once, and again after a success.
 class TextfileWriter {
  public:
@@ -196,7 +212,8 @@ int run_export(const Options& options) {
     http = std::move(*started);
     return std::nullopt;
   };
-  auto end = trace(config, metrics, output);
+  Sinks sinks(metrics);
+  auto end = trace(config, sinks, output);
   http.reset();
   return end ? report(options, *end, output) : fail(end.error());
 }

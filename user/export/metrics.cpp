@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "host/tcp_timeouts.h"
 #include "model/kernel_time.h"
@@ -98,6 +99,8 @@ void Metrics::walk(Nanos now, const Lifecycle& lifecycle) {
     ++services_.at(name).now[index(connection.state())];
     if (with_ports) pressure_.see(connection);
   });
+  if (std::exchange(evicted_, lifecycle.evicted()) != lifecycle.evicted())
+    stuck_.keep_open([&](std::uint64_t cookie) { return lifecycle.find_open_cookie(cookie); });
   stuck_.count_into(services_);
   services_.end();
   if (!with_ports) return;

@@ -105,6 +105,7 @@ class Metrics final : public Sink, public Observer {
   std::vector<PortUse> ports_;  // as of last_ports_
   Nanos last_ports_{};
   std::uint64_t open_ = 0;  // connections at the last walk
+  std::uint64_t evicted_ = 0;
   std::uint64_t series_dropped_ = 0;
   std::uint64_t pages_ = 0;
   std::optional<Nanos> next_;

@@ -4,6 +4,7 @@
 
 #include "export/metrics.h"
 #include "model/dwell_order.h"
+#include "sinks/text_format.h"
 
 namespace tcpdwell::exporter {
 namespace {
@@ -13,12 +14,6 @@ double seconds(Nanos time) { return std::chrono::duration<double>(time).count();
 template <typename T>
 double number(T count) {
   return static_cast<double>(count);
-}
-
-// "10.0.0.1:80", "[2001:db8::1]:80"
-std::string destination(const Endpoint& end, Family family) {
-  const std::string address = format_address(end, family);
-  return (family == Family::Ipv6 ? '[' + address + ']' : address) + ':' + std::to_string(end.port);
 }
 
 }  // namespace
@@ -92,7 +87,7 @@ void Metrics::add_ports(PageBuilder& page) const {
   if (config_.destinations == 0) return;
   const auto labels = [](const PortUse& use) {
     return Labels{{"local", format_address({use.site.local, 0}, use.site.family)},
-                  {"remote", destination(use.remote, use.site.family)}};
+                  {"remote", format_endpoint(use.remote, use.site.family)}};
   };
   page.family("tcpdwell_ports_used", Kind::Gauge, "",
               "Local ports in use for a destination, of those that connect() chooses from.");

@@ -18,6 +18,16 @@ namespace tcpdwell::exporter {
 class StuckSockets {
  public:
   void add(const FlagRecord& flag, Services& services);
+  // Connections that --max-connections dropped from the table never clear their flags: forgets
+  // those for which is_open(cookie) is false.
+  template <typename IsOpen>
+  void keep_open(IsOpen&& is_open) {
+    absl::erase_if(all_, [&](const auto& entry) {
+      const auto& [cookie, life, kind, state, flow] = entry.first;
+      const bool in_table = kind == FlagKind::State && state != State::Closed && cookie != 0;
+      return in_table && !is_open(cookie);
+    });
+  }
   // Adds each to its service.
   void count_into(Services& services) const;
 

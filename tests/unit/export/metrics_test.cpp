@@ -18,9 +18,12 @@ using testing::Not;
 
 class Exported {
  public:
-  explicit Exported(const MetricsConfig& config = {})
+  explicit Exported(const MetricsConfig& config = {}, std::size_t most = 1000)
       : metrics(config, board_),
-        table(LifecycleConfig{.hz = kHz, .began = kBegan, .thresholds = default_thresholds(60s)},
+        table(LifecycleConfig{.hz = kHz,
+                              .began = kBegan,
+                              .max_connections = most,
+                              .thresholds = default_thresholds(60s)},
               filter_, metrics) {
     StartRecord start{.when = {kBegan, {}}, .version = "9.9", .kernel = "6.18"};
     start.sees = {{"time_wait", "exact"}};
@@ -129,6 +132,18 @@ TEST(Metrics, QueuedConnectionLeavesInAnotherState) {
   flag.state = State::CloseWait;
   exported.metrics.write(flag);
   exported.wait(103s);
+  EXPECT_THAT(exported.text(), Not(HasSubstr("tcpdwell_stuck_sockets{")));
+}
+
+TEST(Metrics, EvictedConnectionIsNotStuckForEver) {
+  Exported exported({}, 2);
+  exported.connects(1, 1s, 1ms);
+  exported.metrics.write(exported.flag(1, 100s, State::CloseWait));
+  exported.wait(101s);
+  EXPECT_THAT(exported.text(), HasSubstr("tcpdwell_stuck_sockets{"));
+  for (std::uint64_t cookie = 2; cookie < 8; ++cookie) exported.connects(cookie, 102s, 1ms);
+  exported.wait(103s);
+  EXPECT_THAT(exported.text(), Not(HasSubstr("tcpdwell_connections_evicted_total 0\n")));
   EXPECT_THAT(exported.text(), Not(HasSubstr("tcpdwell_stuck_sockets{")));
 }
 
