@@ -149,13 +149,14 @@ int accept_queues(struct bpf_iter__tcp *ctx)
 		return 0;
 	walk.listener = bpf_get_socket_cookie(skc);
 	walk.listener_at = tp;
-	note_queue(&walk);
-	if (!walk.noted && !walk.missed)
-		return 0;
+	if (!queue_lengths_only)
+		note_queue(&walk);
 	sk = (const struct sock *)tp;
-	out.cookie = walk.listener;
 	out.length = BPF_CORE_READ(sk, sk_ack_backlog);
 	out.backlog = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	if (!walk.noted && !walk.missed && out.length <= out.backlog)
+		return 0;
+	out.cookie = walk.listener;
 	out.syns_dropped = BPF_CORE_READ(sk, sk_drops.counter);
 	out.only_ipv6 = BPF_CORE_READ_BITFIELD_PROBED(skc, skc_ipv6only);
 	out.ipv6 = BPF_CORE_READ(skc, skc_family) == AF_INET6_;

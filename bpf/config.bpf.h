@@ -48,7 +48,8 @@ __u32 holders_ends = 0; /* also report connections at the ends in `wanted_ends` 
 /* Accept queues: a walk reports children queued up to the cutoff, counts younger ones and keeps the
  * earliest time of those, and counts listeners. */
 __u64 queue_cutoff_us = 0;
-__u64 queue_next_us = 0; /* 0: no child is younger */
+__u32 queue_lengths_only = 0; /* not the connections in the queues */
+__u64 queue_next_us = 0;      /* 0: no child is younger */
 __u64 queue_young = 0;
 __u32 queue_listeners = 0;
 __u32 queues_over = 0; /* the walk has visited all listeners */

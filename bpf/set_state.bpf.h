@@ -121,12 +121,28 @@ static __always_inline void fill_tally(struct tcpdwell_tally *out, const struct 
 	out->srtt_us = tp->srtt_us >> 3;
 }
 
-/* Three record sizes: most transitions need neither task nor tally. */
+#define MOST_SYNS 255 /* a byte */
+
+/* At the end of a handshake, only its SYN or SYN-ACK can have been sent again. A child's counter
+ * begins with that of its request. */
+static __always_inline __u8 syns_sent(const struct tcp_sock *tp, int to)
+{
+	__u32 again;
+
+	if (to != TCP_ESTABLISHED)
+		return 0;
+	again = tp->total_retrans;
+	return again < MOST_SYNS ? again + 1 : MOST_SYNS;
+}
+
+/* Three record sizes: most transitions need neither task nor tally. No task makes a transition to
+ * TCP_ESTABLISHED. */
 static __always_inline void emit_plain(struct sock *sk, const struct sock *plain,
-				       const struct tcpdwell_flow *flow,
+				       const struct tcp_sock *tp, const struct tcpdwell_flow *flow,
 				       const struct change *change)
 {
-	struct tcpdwell_transition *out = reserve_dirty(sizeof(*out), TCPDWELL_TRANSITION, 0);
+	struct tcpdwell_transition *out = reserve_dirty(sizeof(*out), TCPDWELL_TRANSITION,
+							syns_sent(tp, change->to));
 
 	if (!out)
 		return;
@@ -319,7 +335,7 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to,
 		else if (class & TCPDWELL_TASK)
 			emit_with_task(sk, plain, &flow, &change);
 		else
-			emit_plain(sk, plain, &flow, &change);
+			emit_plain(sk, plain, tp, &flow, &change);
 	}
 	if (!backup)
 		history->recent[++history->last % RECENT] = transition_id(plain, from, to,

@@ -102,7 +102,7 @@ enum tcpdwell_rare_flags {
 };
 
 struct tcpdwell_transition {
-	struct tcpdwell_head head;
+	struct tcpdwell_head head; /* op: SYNs (SYN-ACKs) sent, to TCP_ESTABLISHED; 0: unknown */
 	__u64 object;
 	__u64 cookie;
 	struct tcpdwell_flow flow;

@@ -40,7 +40,7 @@ struct tcpdwell_wanted_end {
 	__u32 number;
 };
 
-/* A listener whose accept queue has connections to report. */
+/* A listener whose accept queue is full, or has connections to report. */
 struct tcpdwell_listener {
 	__u64 cookie;
 	struct tcpdwell_flow flow; /* the remote end is zero */

@@ -79,8 +79,9 @@ def test_no_color_is_honoured():
 
 
 def test_columns_are_aligned():
-    """Each transition's arrow stands in one column, and the line fits 100 of them."""
-    lines = transitions(text_of("-4", number=5))
+    """Each transition's arrow stands in one column, and the line fits 100 of them. Behind it is where
+    it was, if connections of other namespaces were seen, too."""
+    lines = [line.partition("  netns ")[0] for line in transitions(text_of("-4", number=5))]
     assert len({line.index("→") for line in lines}) == 1, "\n".join(lines)
     assert max(map(len, lines)) <= 100, max(lines, key=len)
 

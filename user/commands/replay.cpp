@@ -111,7 +111,10 @@ int replay_trace(Replay play) {
   WindowSink window(play.window(), *sink);
   auto end = replay(play.config, play.recording, window, play.output);
   if (end && window.is_late())
-    spdlog::warn("{} ends before --since: nothing is printed", play.config.path);
+    spdlog::warn(
+        "{0} ends before --since: nothing is printed (its first and last time: tcpdwell replay {0} "
+        "info)",
+        play.config.path);
   return play.finish(end, [&](EndRecord all) {
     // Without a window, a sink that needs no transitions gets none to count.
     if (play.options.since || play.options.until) {
@@ -160,6 +163,11 @@ int replay_leaks(Replay play) {
   play.config.observer = &window;
   play.config.enough = [&] { return window.is_over(); };
   auto end = replay(play.config, play.recording, window, play.output);
+  if (end && options.until && !window.is_over())
+    spdlog::warn(
+        "{0} ends before --until: this is what was stuck at its end (its first and last time: "
+        "tcpdwell replay {0} info)",
+        play.config.path);
   if (end && !options.json) table.print(end->when, watch.watched());
   if (end && !options.json && !options.quiet && open.flags().size() != 0)
     spdlog::info("causes, holders and advice are as of when each socket was flagged");

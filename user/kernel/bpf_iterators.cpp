@@ -244,10 +244,11 @@ Result<ListenerHolders> BpfIterators::holders_of(std::span<const WalkedQueue> qu
   return found;
 }
 
-Result<QueueWalk> BpfIterators::accept_queues(Nanos cutoff) {
+Result<QueueWalk> BpfIterators::accept_queues(std::optional<Nanos> cutoff) {
   constexpr std::string_view kDoing = "walking through the accept queues of a network namespace";
   auto& shared = *impl_->skeleton->bss;
-  shared.queue_cutoff_us = static_cast<std::uint64_t>(cutoff.count() / 1000);
+  shared.queue_cutoff_us = static_cast<std::uint64_t>(cutoff.value_or(Nanos{0}).count() / 1000);
+  shared.queue_lengths_only = cutoff ? 0 : 1;
   shared.queue_next_us = shared.queue_young = 0;
   shared.queue_listeners = shared.queues_over = 0;
   const UniqueFd walk(bpf_iter_create(bpf_link__fd(impl_->queues.get())));

@@ -68,8 +68,8 @@ class BpfIterators {
   // MPTCP subflows of the calling thread's network namespace.
   Result<std::vector<MptcpSubflow>> mptcp_subflows() const;
   // Connections queued up to `cutoff` in the calling thread's network namespace. A listener is
-  // locked while its queue is read.
-  Result<QueueWalk> accept_queues(Nanos cutoff);
+  // locked while its queue is read. nullopt: none, only the listeners whose queue is full.
+  Result<QueueWalk> accept_queues(std::optional<Nanos> cutoff);
   Result<ListenerHolders> holders_of(std::span<const WalkedQueue> queues);
   // Holders of the sockets with these cookies; of all sockets if there are none.
   Result<std::vector<Holding>> holders(std::span<const std::uint64_t> cookies);

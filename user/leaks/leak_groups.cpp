@@ -80,6 +80,7 @@ const Process* maker_of(const FlagRecord& flag) {
 // The part of a group's key that is independent of the addresses: holders, state and cause.
 std::string base_key(const FlagRecord& flag, bool relayed) {
   std::string key;
+  add(key, static_cast<std::uint8_t>(is_of_unknown_age(flag)));  // first: see without_age()
   add(key, static_cast<std::uint8_t>(flag.kind));
   if (flag.kind == FlagKind::Accept) {
     add(key, flag.queue ? flag.queue->listener : 0);
@@ -90,7 +91,6 @@ std::string base_key(const FlagRecord& flag, bool relayed) {
   add(key, static_cast<std::uint8_t>(flag.kind));
   add(key, static_cast<std::uint8_t>(flag.by_exit));
   add(key, static_cast<std::uint8_t>(is_by_runtime(flag)));
-  add(key, static_cast<std::uint8_t>(is_of_unknown_age(flag)));
   add(key, static_cast<std::uint8_t>(relayed));
   add(key, static_cast<std::uint8_t>(flag.attached));
   add(key, static_cast<std::uint8_t>(flag.mptcp));

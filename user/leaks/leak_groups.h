@@ -94,6 +94,8 @@ struct LeakGroup {
   // key of a group with many peers.
   std::string key, wider_key;
 };
+// A key of a group without whether its ages are certain: sockets become certain as time passes.
+inline std::string without_age(const std::string& key) { return key.substr(1); }
 inline bool is_one(const LeakGroup& group) { return group.count == 1; }
 // True for a group of several processes that hold different sockets.
 inline bool are_equal_processes(const LeakGroup& group) {

@@ -2,7 +2,6 @@
 #include "leaks/leak_view.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace tcpdwell {
 namespace {
@@ -32,15 +31,20 @@ LeftOut arrange(std::vector<LeakGroup>& groups, const LeakView& view) {
 }
 
 void LeakVerdict::scanned(Nanos at, std::span<const FlagRecord> flags) {
-  std::vector<FlagRecord> leaks;
-  std::copy_if(flags.begin(), flags.end(), std::back_inserter(leaks),
-               [](const FlagRecord& flag) { return flag.raised && is_leak(flag); });
   if (!limits_.growth) {
-    failed_ = leaks.size() >= limits_.count;
+    const auto leaks = std::count_if(flags.begin(), flags.end(), [](const FlagRecord& flag) {
+      return flag.raised && is_leak(flag);
+    });
+    failed_ = static_cast<std::uint64_t>(leaks) >= limits_.count;
     return;
   }
-  Counts now;
-  for (const LeakGroup& group : group_leaks(leaks)) now[group.wider_key] += group.count;
+  Groups now;
+  for (const LeakGroup& group : group_leaks(flags)) {
+    if (group.cause == Cause::Orphaned || group.cause == Cause::ConnectFailed) continue;
+    Counts& counts = now[without_age(group.wider_key)];
+    counts.all += group.count;
+    if (group.certain) counts.certain += group.count;
+  }
   failed_ = false;
   if (!first_at_) {
     first_at_ = at;
@@ -49,11 +53,13 @@ void LeakVerdict::scanned(Nanos at, std::span<const FlagRecord> flags) {
   }
   const double minutes = std::chrono::duration<double, std::ratio<60>>(at - *first_at_).count();
   for (const auto& [key, count] : now) {
-    const auto before = first_.find(key);
-    const double more = static_cast<double>(count) -
-                        (before == first_.end() ? 0.0 : static_cast<double>(before->second));
-    failed_ =
-        failed_ || (count >= limits_.count && minutes > 0 && more / minutes >= *limits_.growth);
+    const auto found = first_.find(key);
+    const Counts before = found == first_.end() ? Counts{} : found->second;
+    const double more =
+        std::min(static_cast<double>(count.certain) - static_cast<double>(before.certain),
+                 static_cast<double>(count.all) - static_cast<double>(before.all));
+    failed_ = failed_ ||
+              (count.certain >= limits_.count && minutes > 0 && more / minutes >= *limits_.growth);
   }
 }
 

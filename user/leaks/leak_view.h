@@ -39,7 +39,8 @@ struct LeakLimits {
 // first and the last scan: a group has at least `count` sockets, and their number has grown by that
 // limit or more, divided by the time between the two. A group here is all sockets with equal
 // holders, state, cause and port, whatever their peers; one that the first scan did not have began
-// with 0.
+// with 0. Sockets that were of unknown age before are no growth: the number with them must have
+// grown as much.
 class LeakVerdict {
  public:
   explicit LeakVerdict(const LeakLimits& limits) : limits_(limits) {}
@@ -47,11 +48,14 @@ class LeakVerdict {
   bool failed() const { return failed_; }
 
  private:
-  using Counts = std::map<std::string, std::size_t>;  // by LeakGroup::wider_key
+  struct Counts {
+    std::size_t certain = 0, all = 0;  // all: also those of unknown age
+  };
+  using Groups = std::map<std::string, Counts>;  // by without_age(wider_key)
 
   LeakLimits limits_;
   std::optional<Nanos> first_at_;
-  Counts first_;
+  Groups first_;
   bool failed_ = false;
 };
 

@@ -149,9 +149,10 @@ struct HeldTransition {
   Nanos measured_error{};  // `error` without suspensions
   State from = State::Closed, to = State::Closed;
   Why why = Why::Unknown;
-  bool has_dwell = false;    // false: first transition
-  bool error_known = false;  // false: the dwell is a lower bound
-  bool owned = false;        // the owner was known at `at`
+  bool has_dwell = false;      // false: first transition
+  bool error_known = false;    // false: the dwell is a lower bound
+  bool owned = false;          // the owner was known at `at`
+  std::uint8_t syns_sent = 0;  // as in TransitionRecord
 };
 
 // Saturates: the dwells of a recording can have errors of years.

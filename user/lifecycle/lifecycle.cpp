@@ -229,10 +229,10 @@ void Lifecycle::finish(Nanos now) {
 }
 
 void Lifecycle::finish_life(Id id, Nanos at, const Ending& ending,
-                            std::optional<TimeWaitEnded> time_wait) {
+                            std::optional<TimeWaitEnded> time_wait, std::uint8_t syns_sent) {
   Connection& connection = table_[id];
   if (connection.closed_by == Side::Unknown) connection.closed_by = ending.closed_by;
-  const HeldTransition last = move(id, State::Closed, at, Nanos{0}, ending.why);
+  const HeldTransition last = move(id, State::Closed, at, Nanos{0}, ending.why, syns_sent);
   publisher_.ended(connection, last, ending.ended, time_wait);
   ++ended_;
   forget(id);
@@ -268,10 +268,12 @@ void Lifecycle::forget(Id id) {
 }
 
 // Every state change of a connection except the first.
-HeldTransition Lifecycle::move(Id id, State to, Nanos at, Nanos error, Why why) {
+HeldTransition Lifecycle::move(Id id, State to, Nanos at, Nanos error, Why why,
+                               std::uint8_t syns_sent) {
   Connection& connection = table_[id];
   if (connection.state == State::Listen) publish_listening(id);
-  const HeldTransition change = dwells_.move(connection, to, at, error, why);
+  HeldTransition change = dwells_.move(connection, to, at, error, why);
+  change.syns_sent = syns_sent;
   publisher_.moved(connection, change);
   Dwell dwell{change.dwell, std::nullopt};
   if (change.error_known) dwell.error = change.measured_error;

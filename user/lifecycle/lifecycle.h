@@ -132,6 +132,11 @@ class Lifecycle {
   void queue_walk_begins() { queues_.walk_begins(); }
   // Cookies of namespaces that may have listeners: walk their accept queues.
   std::vector<std::uint64_t> take_listening_namespaces() { return queues_.take_namespaces(); }
+  bool wants_queue_walks() const {
+    return config_.thresholds.accept || publisher_.wants_full_queues();
+  }
+  // Listeners whose accept queue was full at the last walk.
+  const FullQueues& full_queues() const { return queues_.full(); }
   const Thresholds& thresholds() const { return config_.thresholds; }
   // When the next flag may be due; nullopt: not within `horizon`.
   std::optional<Nanos> next_flag(Nanos horizon) const { return flags_.next_within(horizon); }
@@ -172,11 +177,12 @@ class Lifecycle {
   void on_event(const ProcessesEvent& event) { flags_.learn(event); }
   void on_event(const AcceptQueuesEvent& event);
   bool is_legal_after(const Event& event) const;
-  void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait);
+  void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait,
+                   std::uint8_t syns_sent = 0);
   void end_unseen(Id id, Nanos at);
   Id create();
   void forget(Id id);
-  HeldTransition move(Id id, State to, Nanos at, Nanos error, Why why);
+  HeldTransition move(Id id, State to, Nanos at, Nanos error, Why why, std::uint8_t syns_sent = 0);
   bool hidden_by_flow(Id id);
   void accepted_unseen(const AcceptEvent& event);
 

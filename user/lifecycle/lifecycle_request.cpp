@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Request socks: half-open connections.
+#include <algorithm>
 #include <variant>
 
 #include "lifecycle/lifecycle.h"
@@ -84,7 +85,8 @@ void Lifecycle::end_request(Id id) {
   const ColdState& cold = table_.cold_state(connection);
   const Nanos at = cold.pending_at;
   const auto last = std::get<RequestEvent>(cold.pending_event);
-  const std::uint8_t retransmits = cold.syn_ack_retransmits;
+  // A SYN that comes again brings a SYN-ACK, often without an event of the timer.
+  const std::uint8_t retransmits = std::max(cold.syn_ack_retransmits, last.retransmits);
   Ending ending = end_of_request(last);
   const Nanos reset = last.cpu < listener_reset_.size() ? listener_reset_[last.cpu] : Nanos{-1};
   const bool reset_received = ending.ended == Ended::ResetReceived;
@@ -97,7 +99,7 @@ void Lifecycle::end_request(Id id) {
   connection.pending_end = PendingEnd::None;
   table_.set_tally(connection, {.retransmits = retransmits});
   if (connection.entered_known) publisher_.opened(connection, State::Listen, Why::Syn);
-  finish_life(id, at, ending, std::nullopt);
+  finish_life(id, at, ending, std::nullopt, static_cast<std::uint8_t>(retransmits + 1));
 }
 
 }  // namespace tcpdwell

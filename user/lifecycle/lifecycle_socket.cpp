@@ -35,6 +35,24 @@ void learn_closer(ConnectionTable& table, Connection& connection, const Transiti
   if (connection.owner == 0) table.set_owner(connection, *event.task, Via::Close);
 }
 
+// How often the SYN or SYN-ACK of the handshake that `event` ends was sent; 0: not known. If the
+// request of a child is not known for certain, a SYN cookie may have made it, without counting.
+// After a simultaneous open the counter has both.
+std::uint8_t syns_sent(const Connection& connection, const TransitionEvent& event,
+                       const Resync& resync) {
+  if (event.repair) return 0;
+  if (event.to == State::Established && event.from == State::SynSent) return event.syns_sent;
+  if (event.to == State::Established && event.from == State::SynReceived)
+    return connection.role == Role::Server && connection.entered_known &&
+                   !resync.lost_since(connection.entered)
+               ? event.syns_sent
+               : 0;
+  if (event.to != State::Closed || event.from != State::SynSent || event.silent || !event.tally)
+    return 0;
+  return static_cast<std::uint8_t>(event.tally->retransmits < 255 ? event.tally->retransmits + 1
+                                                                  : 255);
+}
+
 }  // namespace
 
 void Lifecycle::on_event(const TransitionEvent& event) {
@@ -268,7 +286,7 @@ void Lifecycle::step(Id id, const TransitionEvent& event) {
     connection.opened_by = Side::Both;
   if (connection.closed_by == Side::Unknown || event.to == State::Closing)
     connection.closed_by = first_fin(event.to);
-  move(id, event.to, event.at, Nanos{0}, why_of(event));
+  move(id, event.to, event.at, Nanos{0}, why_of(event), syns_sent(connection, event, resync_));
   publisher_.reconsider(connection, false);
   if (hidden_by_flow(id)) forget(id);
 }
@@ -331,7 +349,7 @@ void Lifecycle::settle_closed(Id id, const TransitionEvent& event) {
     ending = {Ended::Unknown, Why::Unknown, Side::Unknown};
   auto descriptor = dead_.entry_of(id, event);
   if (descriptor) descriptor->how = ending.ended;
-  finish_life(id, event.at, ending, std::nullopt);
+  finish_life(id, event.at, ending, std::nullopt, syns_sent(connection, event, resync_));
   dead_.keep(descriptor);
 }
 

@@ -178,6 +178,7 @@ void Publisher::write(const Connection& connection, const HeldTransition& change
   transition.from = change.from;
   transition.to = change.to;
   transition.why = change.why;
+  transition.syns_sent = change.syns_sent;
   transition.dwell.reset();
   if (change.has_dwell) {
     transition.dwell = Dwell{change.dwell, std::nullopt};

@@ -63,6 +63,7 @@ class Publisher {
   Dwell age_of(const Connection& connection, Nanos now) const;
 
   bool wants_failures_at_once() const { return needs_.failures_at_once; }
+  bool wants_full_queues() const { return needs_.full_queues; }
   void connects_failed(const FailedConnectsRecord& failed) {
     if (filter_.wants(failed)) sink_.write(failed);
   }

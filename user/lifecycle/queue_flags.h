@@ -18,6 +18,7 @@
 #include "lifecycle/publisher.h"
 #include "lifecycle/table.h"
 #include "model/event.h"
+#include "model/full_queue.h"
 #include "model/record.h"
 
 namespace tcpdwell {
@@ -45,6 +46,8 @@ class QueueFlags {
 
   // All queued connections of the last walk, also those below the threshold. nullopt: no threshold.
   std::optional<WatchedState> watched(Nanos now) const;
+  // As of the last walk; of listeners that pass the filter.
+  const FullQueues& full() const { return full_; }
   std::uint64_t raised() const { return raised_; }  // flags raised so far
   std::uint64_t open() const { return open_; }      // raised and not cleared
 
@@ -66,6 +69,7 @@ class QueueFlags {
   };
   std::shared_ptr<Listener> learn(const ListenQueue& queue,
                                   const std::vector<ProcessFacts>& processes);
+  void note_full(const ListenQueue& queue);
   std::vector<std::uint32_t> acceptors_of(const ListenQueue& queue) const;
   std::vector<std::uint32_t> accepted_at(const Flow& listener) const;
   void leaves(std::uint64_t cookie);
@@ -88,6 +92,7 @@ class QueueFlags {
   absl::flat_hash_map<std::uint64_t, bool> namespaces_;  // by cookie: heard of since it was taken
   std::uint64_t young_ = 0;                              // of the last walk, as in its event
   std::optional<Nanos> next_queued_;
+  FullQueues full_;
   std::uint64_t raised_ = 0, open_ = 0;
 };
 

@@ -115,6 +115,10 @@ struct TransitionRecord {
   State to = State::Closed;
   std::optional<Dwell> dwell;  // in `from`; nullopt where there was none
   Why why = Why::Unknown;
+  // At the end of a handshake: how often its SYN (from SYN_SENT) or SYN-ACK (from SYN_RECEIVED) was
+  // sent; 0: not known.
+  std::uint8_t syns_sent = 0;
+  bool retransmitted() const { return syns_sent > 1; }
 };
 
 struct ConnectionRecord {
@@ -309,6 +313,7 @@ class Sink {
     bool transitions = true, connections = true;
     bool whose = true;              // false: TransitionRecord::socket may be empty
     bool failures_at_once = false;  // FailedConnectsRecord: at each tick, not only now and then
+    bool full_queues = false;       // Lifecycle::full_queues(), also without a threshold of ACCEPT
   };
   virtual Needs needs() const noexcept { return {}; }
 };

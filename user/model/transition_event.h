@@ -39,15 +39,17 @@ struct TransitionEvent {
   bool fastopen = false;
   bool unacked = false;
   bool followed = false;
-  bool by_followed = false;         // `run`: `task` is a process of the command
-  bool sent = false;                // `run`: leaves CLOSE_WAIT, in which data was sent
-  bool silent = false;              // to CLOSED: no segment was sent in this life
-  bool timestamped = false;         // to CLOSED: the peer sent TCP timestamps
-  bool repair = false;              // TCP_REPAIR is on: connect() and close() send nothing
-  bool fins_done = false;           // to CLOSED: FINs went both ways, ours is acknowledged
-  bool listen_unsure = false;       // to LISTEN: listen() can still fail, or bind a port
-  bool listen_failed = false;       // from LISTEN: listen() failed
-  bool may_be_killed = false;       // from LISTEN: CLOSED to CLOSED follows if SOCK_DESTROY did it
+  bool by_followed = false;    // `run`: `task` is a process of the command
+  bool sent = false;           // `run`: leaves CLOSE_WAIT, in which data was sent
+  bool silent = false;         // to CLOSED: no segment was sent in this life
+  bool timestamped = false;    // to CLOSED: the peer sent TCP timestamps
+  bool repair = false;         // TCP_REPAIR is on: connect() and close() send nothing
+  bool fins_done = false;      // to CLOSED: FINs went both ways, ours is acknowledged
+  bool listen_unsure = false;  // to LISTEN: listen() can still fail, or bind a port
+  bool listen_failed = false;  // from LISTEN: listen() failed
+  bool may_be_killed = false;  // from LISTEN: CLOSED to CLOSED follows if SOCK_DESTROY did it
+  // To ESTABLISHED: how often the SYN, or a child's SYN-ACK, was sent; 0: not known.
+  std::uint8_t syns_sent = 0;
   std::uint32_t receive_queue = 0;  // rcv_nxt - copied_seq; a FIN counts 1
   std::optional<Process> task;
   std::optional<Tally> tally;

@@ -56,10 +56,15 @@ void refuse_pointless(const CLI::App& app, const CommandLine::Entry& command,
   if (!texts.mode.empty() && texts.output.empty() && texts.record.empty() &&
       texts.ready_file.empty())
     throw CLI::RequiresError("--mode", "a file to be made: --output, --record or --ready-file");
-  for (const std::string& option : command.options->refused(texts))
-    if (is_given(app, option))
-      throw CLI::ValidationError(option,
-                                 "does not go with " + std::string(command.subcommand->name));
+  const std::string name = command.subcommand->name;
+  for (const std::string& option : command.options->refused(texts)) {
+    if (!is_given(app, option)) continue;
+    std::string why = "does not go with " + name;
+    // Both choose by a dwell; this one is of lines.
+    if (option == "--min-dwell" && (name == "leaks" || name == "run" || name == "top"))
+      why += ": --flag STATE=D says from which dwell on a socket is stuck";
+    throw CLI::ValidationError(option, why);
+  }
   check_recording(texts);
 }
 

@@ -110,7 +110,11 @@ std::optional<ReplayTime> parse_absolute(std::string_view text) {
                                                     zone.value_or(std::chrono::minutes{0})};
 }
 
-// The first moment with this local time that is not before `begin`.
+// A recording that began at 03:12:17 has nothing of 03:12 but what followed: its beginning is
+// meant.
+constexpr Nanos kBefore = std::chrono::minutes{1};
+
+// The first moment with this local time that is not before `begin`, or less than a minute.
 Nanos first_of_day(Nanos of_day, Nanos begin) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(of_day);
   const std::time_t start = std::chrono::duration_cast<std::chrono::seconds>(begin).count();
@@ -124,7 +128,7 @@ Nanos first_of_day(Nanos of_day, Nanos begin) {
     then.tm_sec = static_cast<int>(seconds.count() % 60);
     then.tm_isdst = -1;
     const Nanos at = std::chrono::seconds{std::mktime(&then)} + (of_day - seconds);
-    if (at >= begin || days == 2) return at;
+    if (at > begin - kBefore || days == 2) return at;
   }
 }
 

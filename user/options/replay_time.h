@@ -13,7 +13,7 @@ namespace tcpdwell {
 struct ReplayTime {
   enum class Kind : std::uint8_t {
     Offset,   // from the beginning of the recording
-    OfDay,    // local time: the first such moment of the recording
+    OfDay,    // local time: the first such moment of the recording, or less than a minute before it
     Absolute  // since 1970
   } kind = Kind::Offset;
   Nanos value{};

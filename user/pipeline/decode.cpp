@@ -60,6 +60,7 @@ bool transition(Bytes record, Event& out) {
   event.listen_unsure = (raw->rare_flags & TCPDWELL_LISTEN_UNSURE) != 0;
   event.listen_failed = (raw->rare_flags & TCPDWELL_LISTEN_FAILED) != 0;
   event.may_be_killed = (raw->rare_flags & TCPDWELL_MAY_BE_KILLED) != 0;
+  if (event.to == State::Established) event.syns_sent = raw->head.op;
   event.receive_queue = raw->receive_queue;
   if (raw->flags & TCPDWELL_TASK) {
     const auto task = read<tcpdwell_task>(record, offsetof(tcpdwell_transition_task, task));

@@ -80,8 +80,8 @@ KernelQueries::KernelQueries(const Programs& programs, Lifecycle& lifecycle,
       lifecycle_(lifecycle),
       pipeline_(pipeline),
       tracing_(programs.sees().tracing) {
-  if (const auto threshold = lifecycle.thresholds().accept)
-    queue_watch_.emplace(iterators_, *threshold);
+  if (lifecycle.wants_queue_walks())
+    queue_watch_.emplace(iterators_, lifecycle.thresholds().accept);
   worker_.ask([]() -> Worker::Answer {
     keep_only(~needed_by_loop_only());
     return {};

@@ -102,7 +102,7 @@ class KernelQueries {
   Namespaces namespaces_;
   OtherEnds other_ends_;
   CgroupNames cgroups_;
-  std::optional<QueueWatch> queue_watch_;  // nullopt: no threshold for ACCEPT
+  std::optional<QueueWatch> queue_watch_;  // nullopt: nobody wants walks
   std::atomic<bool> stop_ = false;
   PortReader port_reader_{namespaces_, stop_};
   // Used on the owner's thread.

@@ -14,6 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Nanos kLeastQueuePause = 100ms, kMostQueuePause = 5s;
+constexpr Nanos kFullQueuePause = 1s;
 constexpr Nanos kQueuePause = 500ms;  // at least, if nothing is due
 
 }  // namespace
@@ -63,9 +64,10 @@ Worker::Answer KernelQueries::find_dead() {
   };
 }
 
-// A few times within the threshold, and at once when an entry is due, within the CPU share.
+// A few times within the threshold, and at once when an entry is due, within the CPU share. Without
+// a threshold only full queues are looked for.
 Nanos KernelQueries::next_queue_walk(const AcceptQueuesEvent& event, Nanos cost) const {
-  const Nanos threshold = *lifecycle_.thresholds().accept;
+  const Nanos threshold = lifecycle_.thresholds().accept.value_or(4 * kFullQueuePause);
   Nanos next = event.at + std::clamp(threshold / 4, kQueuePause, kMostQueuePause);
   if (event.next_queued) next = std::min(next, *event.next_queued + threshold + 1ms);
   return std::max({next, monotonic_now() + kLeastQueuePause, event.at + kShares * cost});

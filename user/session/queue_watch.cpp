@@ -50,7 +50,8 @@ std::optional<Error> QueueWatch::walk(std::uint64_t netns_cookie) {
     if (listeners->count == 0) event_.without_listeners.push_back(netns_cookie);
     return std::nullopt;
   }
-  auto found = iterators_.accept_queues(event_.at - threshold_);
+  const auto cutoff = threshold_ ? std::optional(event_.at - *threshold_) : std::nullopt;
+  auto found = iterators_.accept_queues(cutoff);
   if (!found) return found.error();
   event_.namespaces.push_back(netns_cookie);
   if (found->listeners == 0) event_.without_listeners.push_back(netns_cookie);

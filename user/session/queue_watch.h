@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Walks the accept queues of network namespaces, and finds the processes that should accept if a
 // connection waits too long. Runs on the helper thread.
+// Reports each listener whose queue is full at each walk.
 // Reports a waiting connection in full once, and afterwards only that it still waits. A namespace
 // with empty queues costs tens of microseconds. The walk through all descriptors, for the holders,
 // runs only when a connection newly exceeds the threshold.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
@@ -17,7 +19,8 @@ namespace tcpdwell {
 
 class QueueWatch {
  public:
-  QueueWatch(BpfIterators& iterators, Nanos threshold)
+  // Without a threshold it reports only listeners whose queue is full.
+  QueueWatch(BpfIterators& iterators, std::optional<Nanos> threshold)
       : iterators_(iterators), threshold_(threshold) {}
 
   // As begin_walk(), but reports all in full.
@@ -46,7 +49,7 @@ class QueueWatch {
   void keep_news_only();
 
   BpfIterators& iterators_;
-  Nanos threshold_;
+  std::optional<Nanos> threshold_;
   std::vector<WalkedQueue> queues_;
   AcceptQueuesEvent event_;
   std::unordered_set<std::uint64_t> reported_;  // cookies that waited in the last walk

@@ -69,11 +69,15 @@ void LeakReport::print(const When& when, std::span<const WatchedState> watched) 
   leaked_ = std::any_of(flags_.all().begin(), flags_.all().end(), is_leak);
   Memory now;
   for (const LeakGroup& group : groups) {
-    if (group.key != group.wider_key) now[group.wider_key].count += group.count;
+    now[without_age(group.key)].count += group.count;
+    if (group.key != group.wider_key) {
+      now[group.wider_key].count += group.count;
+      now[without_age(group.wider_key)].count += group.count;
+    }
     // A group of unknown age is not reported as gone once its age is known.
     now[group.key] = {group.count, group.certain ? title(group) : "", group.wider_key};
   }
-  if (!groups.empty()) print_groups(groups, when.mono - last_);
+  if (!groups.empty()) print_groups(groups, now, when.mono - last_);
   print_gone(now);
   print_summary(groups, when, watched);
   flags_.clear();
@@ -82,20 +86,24 @@ void LeakReport::print(const When& when, std::span<const WatchedState> watched) 
   first_ = false;
 }
 
-std::string LeakReport::growth(const LeakGroup& group, Nanos elapsed) const {
-  const auto before = memory_.find(group.key);
+// Of the sockets whose ages are certain and of the others together: it stands in one line.
+std::string LeakReport::growth(const LeakGroup& group, const Memory& now, Nanos elapsed) const {
+  const auto sum_now = now.find(without_age(group.key));
+  if (!group.certain && sum_now->second.count != group.count) return "";
+  const auto before = memory_.find(without_age(group.key));
   if (before == memory_.end()) {
     // In the last round its peer may have been part of a wider group.
     const auto wider = memory_.find(group.wider_key);
     return wider != memory_.end() && !wider->second.shown.empty() ? "?" : "new";
   }
   if (elapsed.count() <= 0) return "?";
-  const double more = static_cast<double>(group.count) - static_cast<double>(before->second.count);
+  const double more =
+      static_cast<double>(sum_now->second.count) - static_cast<double>(before->second.count);
   const double minutes = std::chrono::duration<double, std::ratio<60>>(elapsed).count();
   return fmt::format("{:+.1f}/min", more / minutes);
 }
 
-void LeakReport::print_groups(std::vector<LeakGroup> groups, Nanos elapsed) {
+void LeakReport::print_groups(std::vector<LeakGroup> groups, const Memory& now, Nanos elapsed) {
   const LeftOut left = arrange(groups, view_);
   const std::size_t width = columns_of(style_.screen);
   for (const LeakGroup& group : groups) places_.see(group.netns, group.cgroup);
@@ -111,7 +119,7 @@ void LeakReport::print_groups(std::vector<LeakGroup> groups, Nanos elapsed) {
   TextTable table(std::move(columns));
   for (const LeakGroup& group : groups) {
     std::vector<std::string> cells = {format_number(group.count)};
-    if (!first_) cells.push_back(growth(group, elapsed));
+    if (!first_) cells.push_back(growth(group, now, elapsed));
     for (std::string cell :
          {state_text(group), cause_text(group.cause), port_text(group), peer_text(group),
           oldest_text(group), format_dwell(group.median), holder_text(group)})

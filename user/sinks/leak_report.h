@@ -33,7 +33,8 @@ class LeakReport {
   bool leaked() const { return leaked_; }
 
  private:
-  // A group of the last round, or all groups together that differ only in the address of the peer.
+  // A group of the last round, or all groups together that differ only in the address of the peer
+  // or in whether their ages are certain.
   struct Seen {
     std::size_t count = 0;
     std::string shown;  // its name in a "gone" line; empty: it was not printed as a group
@@ -41,9 +42,9 @@ class LeakReport {
   };
   using Memory = absl::flat_hash_map<std::string, Seen>;
 
-  std::string growth(const LeakGroup& group, Nanos elapsed) const;
+  std::string growth(const LeakGroup& group, const Memory& now, Nanos elapsed) const;
   void write(const std::string& lines);
-  void print_groups(std::vector<LeakGroup> groups, Nanos elapsed);
+  void print_groups(std::vector<LeakGroup> groups, const Memory& now, Nanos elapsed);
   void print_gone(const Memory& now);
   void print_summary(const std::vector<LeakGroup>& groups, const When& when,
                      std::span<const WatchedState> watched);

@@ -56,8 +56,10 @@ char* append(char* out, const TransitionRecord& record) {
   out = error(out, record.dwell ? record.dwell->error : Nanos{0});
   out = put(out, ",\"why\":");
   out = word(out, name(record.why));
-  out = put(out, '}');
-  return out;
+  if (record.syns_sent == 0) return put(out, ",\"syn_retransmits\":null}");
+  out = put(out, ",\"syn_retransmits\":");
+  out = number(out, record.syns_sent - 1);
+  return put(out, '}');
 }
 
 char* append_dwells(char* out, const ConnectionRecord& record, bool errors) {

@@ -127,6 +127,24 @@ char* element(char* out, const FailedConnectsRecord& failed) {
   return put(out, '}');
 }
 
+char* element(char* out, const FullQueue& queue) {
+  out = put(out, "{\"listener\":\"");
+  out = hex(out, queue.listener);
+  out = put(out, "\",\"netns\":");
+  out = number(out, queue.flow.netns);
+  out = put(out, ",\"family\":");
+  out = word(out, queue.flow.family == Family::Ipv4 ? "ipv4" : "ipv6");
+  out = put(out, ",\"local\":{\"addr\":\"");
+  out = address(out, queue.flow.local, queue.flow.family);
+  out = put(out, "\",\"port\":");
+  out = number(out, queue.flow.local.port);
+  out = put(out, '}');
+  out = member(out, "length", queue.length);
+  out = member(out, "backlog", queue.backlog);
+  out = member(out, "syns_dropped", queue.syns_dropped);
+  return put(out, '}');
+}
+
 template <typename T>
 char* list(char* out, const std::vector<T>& all) {
   bool first = true;
@@ -141,6 +159,7 @@ char* list(char* out, const std::vector<T>& all) {
 std::size_t room_for(const StatsRecord& record) {
   constexpr std::size_t kHead = 512, kRow = 512, kPort = 1024, kBucket = 48;
   std::size_t room = kHead + kPort * (record.ports.size() + record.connects_failed.size());
+  if (record.accept_queues_full) room += kRow * record.accept_queues_full->size();
   for (const StatsRow& row : record.rows)
     room += kRow + (row.key ? json_string_room(*row.key) : 0) +
             (row.buckets ? kBucket * row.buckets->size() : 0);
@@ -166,7 +185,17 @@ void StatsJson::write(const StatsRecord& record) noexcept {
   out = list(out, record.ports);
   out = put(out, "],\"connects_failed\":[");
   out = list(out, record.connects_failed);
-  line_.end(put(out, "]}\n"));
+  out = put(out, "],\"handshakes_retransmitted\":");
+  if (record.handshakes_retransmitted)
+    out = number(out, *record.handshakes_retransmitted);
+  else
+    out = put(out, "null");
+  out = put(out, ",\"accept_queues_full\":");
+  if (record.accept_queues_full)
+    out = put(list(put(out, '['), *record.accept_queues_full), ']');
+  else
+    out = put(out, "null");
+  line_.end(put(out, "}\n"));
   output_.write(line_.text(), record.total);
 }
 

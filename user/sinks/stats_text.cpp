@@ -205,9 +205,32 @@ std::string StatsText::connects_failed(const StatsRecord& record) const {
   return '\n' + table.text(style_.header, style_.color, columns_of(style_.screen));
 }
 
+std::string StatsText::handshakes(const StatsRecord& record) {
+  const std::uint64_t count = record.handshakes_retransmitted.value_or(0);
+  if (count == 0) return {};
+  return fmt::format("\n{} a SYN or SYN-ACK again\n",
+                     count == 1 ? "1 handshake sent" : format_number(count) + " handshakes sent");
+}
+
+std::string StatsText::full_queues(const StatsRecord& record) const {
+  if (!record.accept_queues_full || record.accept_queues_full->empty()) return {};
+  TextTable table({{"ACCEPT QUEUE FULL"},
+                   {.title = "NETNS", .right = true, .goes = 1, .moves = true},
+                   {"LENGTH", true},
+                   {"BACKLOG", true},
+                   {.title = "SYNS DROPPED", .right = true, .short_title = "DROPPED"}});
+  for (const FullQueue& queue : *record.accept_queues_full)
+    table.add({format_endpoint(queue.flow.local, queue.flow.family),
+               netns_name(queue.flow.netns, style_.here), format_number(queue.length),
+               format_number(queue.backlog), format_number(queue.syns_dropped)},
+              ansi::kRed);
+  return '\n' + table.text(style_.header, style_.color, columns_of(style_.screen));
+}
+
 // In one write, so that a stalled reader gets whole tables.
 void StatsText::write(const StatsRecord& record) noexcept {
-  std::string text = head(record) + table(record) + ports(record) + connects_failed(record);
+  std::string text = head(record) + table(record) + ports(record) + connects_failed(record) +
+                     handshakes(record) + full_queues(record);
   if (record.histogram) {
     const auto& [state, dwells] = *record.histogram;
     text +=

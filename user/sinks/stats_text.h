@@ -42,6 +42,8 @@ class StatsText final : public Sink, public StatsOutput {
   std::string table(const StatsRecord& record) const;
   std::string ports(const StatsRecord& record) const;
   std::string connects_failed(const StatsRecord& record) const;
+  static std::string handshakes(const StatsRecord& record);
+  std::string full_queues(const StatsRecord& record) const;
 
   Output& output_;
   TextStyle style_;

@@ -53,18 +53,22 @@ bool have_columns(const ConnectionRecord& record, const TextLayout& layout, cons
          remote_address(record).size() <= widths.address;
 }
 
-// As tcplife counts it: a TIME_WAIT is not part of it. A listener only listens.
+// As tcplife counts it: a TIME_WAIT is not part of it. A listener only listens. "-" if all before
+// TIME_WAIT was before the trace.
 std::string milliseconds_text(const ConnectionRecord& record) {
   Dwell sum;
+  bool any = false;
   for (std::size_t i = 0; i < kStates; ++i) {
     const auto& dwell = record.dwell[i];
     if (!dwell || (i == index(State::Listen) && !is_listener(record)) ||
         i == index(State::TimeWait))
       continue;
+    any = true;
     sum.value += dwell->value;
     sum.error =
         sum.error && dwell->error ? std::optional(*sum.error + *dwell->error) : std::nullopt;
   }
+  if (!any) return "-";
   const std::string dwell = format_dwell(sum);
   const std::string mark = dwell.starts_with("≥") ? "≥" : dwell.starts_with("~") ? "~" : "";
   const double ms = static_cast<double>(sum.value.count()) / 1e6;

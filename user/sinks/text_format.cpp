@@ -46,6 +46,11 @@ std::string format_number(std::uint64_t number) {
   return text;
 }
 
+std::string handshake_text(const TransitionRecord& record) {
+  return fmt::format("{} sent {} times", record.from == State::SynSent ? "SYN" : "SYN-ACK",
+                     record.syns_sent);
+}
+
 std::string_view what_failed(ConnectFailure reason) {
   return reason == ConnectFailure::NoPort ? "no local port is free (EADDRNOTAVAIL)"
                                           : "the bound port already has this connection";

@@ -41,6 +41,8 @@ std::string format_dwell(const Dwell& dwell);
 
 // "1,234,567"
 std::string format_number(std::uint64_t number);
+// Why a handshake took long: "SYN sent 3 times".
+std::string handshake_text(const TransitionRecord& record);
 // Why connect() calls failed before a packet left.
 std::string_view what_failed(ConnectFailure reason);
 // The head of a replay: "recorded 2026-11-28 12:34:56 +0100 on web-1 (Linux 6.12.9)". Escaped.

@@ -252,6 +252,12 @@ void TextSink::put_place() {
   if (!place_.empty()) line_.put("  " + place_);
 }
 
+// At the end of the line, or below it if it does not fit.
+void TextSink::put_remark(const std::string& text) {
+  if (layout_.room_at(line_.column() + 2) < text.size()) return put_note(text);
+  line_.put("  " + text);
+}
+
 // Prints a line of its own below the columns.
 void TextSink::put_note(std::string_view text) {
   line_.below(layout_.note);
@@ -272,6 +278,7 @@ void TextSink::append(const TransitionRecord& record) {
   put_states(record);
   if (record.dwell) put_dwell(*record.dwell);
   put_process(process_of(record.socket.owner));
+  if (record.retransmitted()) put_remark(handshake_text(record));
 }
 
 void TextSink::append(const ConnectionRecord& record) {

@@ -69,6 +69,7 @@ class TextSink final : public Sink, public Observer {
   void put_dwell(const Dwell& dwell);
   void put_process(const std::optional<Process>& process);
   void put_place();
+  void put_remark(const std::string& text);
   void put_note(std::string_view text);
   void write_out();
 

@@ -77,6 +77,8 @@ void Stats::begin_at(Nanos now) {
   ports_ = {};
   failed_now_.clear();
   failed_ever_.clear();
+  full_queues_ = {};
+  retransmitted_now_ = retransmitted_ever_ = 0;
 }
 
 // Each state that the connection was in: entered and left, in the interval of its end.
@@ -108,6 +110,10 @@ void Stats::count(const TransitionRecord& record) {
       counters.dwells.add(record.dwell->value);
     else
       ++counters.inexact;
+    if (record.retransmitted()) {
+      ++retransmitted_now_;
+      ++retransmitted_ever_;
+    }
   }
   if (record.to != State::Closed && wants(record.to)) ++group.interval[index(record.to)].entered;
 }
@@ -141,6 +147,7 @@ void Stats::walk(Nanos now, const Lifecycle& lifecycle) {
 }
 
 void Stats::ticked(Nanos now, const Lifecycle& lifecycle) noexcept {
+  full_queues_.see(lifecycle.full_queues());
   if (!next_ || now < *next_) return;
   if (!lifecycle.is_whole()) {
     next_ = now + kSoon;
@@ -149,13 +156,16 @@ void Stats::ticked(Nanos now, const Lifecycle& lifecycle) noexcept {
   out_.write(record(now, lifecycle, false));
   groups_.end_interval();
   ports_.end_interval();
+  full_queues_.end_interval();
   failed_now_.clear();
+  retransmitted_now_ = 0;
   ++intervals_;
   last_ = now;
   next_ = began_ + ((now - began_) / config_.interval + 1) * config_.interval;
 }
 
 void Stats::finished(Nanos now, const Lifecycle& lifecycle) noexcept {
+  full_queues_.see(lifecycle.full_queues());
   groups_.end_interval();
   next_.reset();
   out_.write(record(now, lifecycle, true));
@@ -172,6 +182,9 @@ StatsRecord Stats::record(Nanos now, const Lifecycle& lifecycle, bool total) {
                      .rows = rows(total),
                      .ports = ports_.end({waits.min, waits.max}, config_.rows, total),
                      .connects_failed = (total ? failed_ever_ : failed_now_).all()};
+  if (counts_handshakes())
+    record.handshakes_retransmitted = total ? retransmitted_ever_ : retransmitted_now_;
+  record.accept_queues_full = full_queues_.all(config_.rows, total);
   if (config_.histogram)
     record.histogram.emplace(*config_.histogram, distribution(*config_.histogram, total));
   return record;

@@ -18,6 +18,7 @@
 #include "lifecycle/failed_connects.h"
 #include "model/observer.h"
 #include "model/record.h"
+#include "stats/full_queue_log.h"
 #include "stats/group_key.h"
 #include "stats/port_pressure.h"
 #include "stats/stats_groups.h"
@@ -45,7 +46,8 @@ class Stats final : public Sink, public Observer {
     return {.transitions = !counts_ends(),
             .connections = counts_ends(),
             .whose = config_.by != GroupBy::State,
-            .failures_at_once = true};
+            .failures_at_once = true,
+            .full_queues = true};
   }
   void ticked(Nanos now, const Lifecycle& lifecycle) noexcept override;
   // Events since the last complete interval count in the total only.
@@ -64,6 +66,10 @@ class Stats final : public Sink, public Observer {
   void count(const FlagRecord& record);
   void count(const FailedConnectsRecord& record);
   bool wants(State state) const;
+  // Handshakes end with transitions from these states.
+  bool counts_handshakes() const {
+    return !counts_ends() && (wants(State::SynSent) || wants(State::SynReceived));
+  }
   void walk(Nanos now, const Lifecycle& lifecycle);
   StatsRecord record(Nanos now, const Lifecycle& lifecycle, bool total);
   std::vector<StatsRow> rows(bool total) const;
@@ -75,8 +81,10 @@ class Stats final : public Sink, public Observer {
   GroupKey key_;
   StatsGroups groups_;
   PortPressure ports_;
+  FullQueueLog full_queues_;
   FailedConnects failed_now_, failed_ever_;  // in the interval, and in the run
-  Nanos began_{}, last_{};                   // start of the run, and of the interval
+  std::uint64_t retransmitted_now_ = 0, retransmitted_ever_ = 0;
+  Nanos began_{}, last_{};  // start of the run, and of the interval
   std::optional<Nanos> next_;
   std::uint64_t intervals_ = 0;
 };

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "lifecycle/connection.h"
+#include "model/full_queue.h"
 #include "model/port_ranges.h"
 #include "model/record.h"
 #include "stats/histogram.h"
@@ -82,6 +83,11 @@ struct StatsRecord {
   std::vector<StatsRow> rows;  // busiest group first; states in the order of kDwellOrder
   std::vector<PortUse> ports;  // first those that fail or will fail, then by ports in use
   std::vector<FailedConnectsRecord> connects_failed;  // in the interval; by process and reason
+  // Handshakes that ended in the interval and sent their SYN or SYN-ACK again. nullopt: not
+  // counted.
+  std::optional<std::uint64_t> handshakes_retransmitted;
+  // FullQueueLog::all()
+  std::optional<std::vector<FullQueue>> accept_queues_full;
   // The dwells of all groups in StatsConfig::histogram; nullopt: none was requested.
   std::optional<std::pair<State, Histogram>> histogram;
 };

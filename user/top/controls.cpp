@@ -17,6 +17,12 @@ using namespace std::chrono_literals;
 constexpr std::size_t kLongestInput = 400;
 constexpr Nanos kStep = 1s, kLongStep = 60s;
 
+// The command of a next step, which is behind its last colon; without one, the step.
+std::string command_of(const std::string& next) {
+  const auto colon = next.rfind(": ");
+  return colon == std::string::npos ? next : next.substr(colon + 2);
+}
+
 std::uint64_t number_of(const std::string& text) {
   std::uint64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
@@ -263,14 +269,15 @@ std::string Controls::copied() const {
   const Look& look = model_.look();
   const Page& page = screen_.page();
   if (page.kind == Page::Connection && look.detail)
-    return look.detail->stuck ? look.detail->stuck->text.next : ends_text(look.detail->socket.flow);
+    return look.detail->stuck ? command_of(look.detail->stuck->text.next)
+                              : ends_text(look.detail->socket.flow);
   const Item& item =
       page.kind == Page::Group && page.selected.kind == Item::None ? page.of : page.selected;
   switch (item.kind) {
     case Item::None: return {};
     case Item::Group: {
       const Stuck* stuck = find_stuck(look, item.key);
-      return stuck != nullptr ? stuck->text.next : std::string();
+      return stuck != nullptr ? command_of(stuck->text.next) : std::string();
     }
     case Item::Connection:
       for (const Row& row : look.rows)

@@ -15,7 +15,7 @@ class Terminal:
         self.socket = f"tcpdwell-test-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         words = " ".join(shlex.quote(str(word)) for word in command)
         settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in (env or {}).items())
-        script = f"stty -g; env {settings} {words}; echo ended with $?; stty -g; exec cat"
+        script = f"stty -g; env {settings} {words}; status=$?; stty -g; echo ended with $status; exec cat"
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", width, "-y", height, "sh", "-c", script)
         self.tmux("set-option", "-g", "set-clipboard", "on")
 

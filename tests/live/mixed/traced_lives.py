@@ -90,7 +90,7 @@ class TracedLives:
         if not life.times and item["from"] not in ("CLOSED", "LISTEN"):
             life.found = item["mono_ns"] - item["dwell_ns"], item["from"]
         life.times.append(item["mono_ns"])
-        life.errors.append(item["error_ns"] or 0)
+        life.errors.append(item.get("error_ns") or 0)
         life.left.append(item["from"])
         life.states.append(item["to"])
         life.whys.append(item.get("why"))

@@ -104,6 +104,30 @@ TEST(LeakVerdict, GrowthIsThatOfOneGroup) {
   EXPECT_FALSE(verdict.failed()) << "3 a minute each";
 }
 
+// Not stuck for certain: their age is between 10 s and unknown.
+std::vector<FlagRecord> of_unknown_age(std::size_t count) {
+  auto flags = stuck(count);
+  for (FlagRecord& flag : flags) {
+    flag.dwell = {10s, std::nullopt};
+    flag.at_most.reset();
+  }
+  return flags;
+}
+
+TEST(LeakVerdict, SocketsThatBecomeCertainAreNoGrowth) {
+  const auto grows = [](const std::vector<FlagRecord>& first, const std::vector<FlagRecord>& last) {
+    LeakVerdict verdict({.count = 1, .growth = 5});
+    verdict.scanned(0s, first);
+    verdict.scanned(60s, last);
+    return verdict.failed();
+  };
+  EXPECT_FALSE(
+      grows(together(stuck(11), of_unknown_age(11)), together(stuck(20), of_unknown_age(3))));
+  EXPECT_FALSE(grows(stuck(11), together(stuck(11), of_unknown_age(11)))) << "they may be young";
+  EXPECT_TRUE(
+      grows(together(stuck(11), of_unknown_age(11)), together(stuck(20), of_unknown_age(9))));
+}
+
 TEST(LeakVerdict, AGroupIsTheSameWhateverItsPeers) {
   LeakVerdict verdict({.count = 1, .growth = 5});
   auto first = stuck(10), last = stuck(10);

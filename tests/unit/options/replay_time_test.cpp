@@ -122,7 +122,9 @@ TEST(ReplayMoment, FirstMomentOfTheDayThatTheRecordingHas) {
   const Zone zone("UTC-3");
   EXPECT_EQ(second_of("15:00", kNoon), 0) << "it began then, in local time";
   EXPECT_EQ(second_of("15:01:30", kNoon), 90);
-  EXPECT_EQ(second_of("14:59:59", kNoon), 86399) << "of the next day";
+  EXPECT_EQ(second_of("14:59", kNoon), 86340) << "of the next day";
+  EXPECT_EQ(second_of("15:00", kNoon + 17s), 0) << "the recording begins in that minute";
+  EXPECT_EQ(second_of("15:00:10", kNoon + 17s), 0);
   EXPECT_EQ(second_of("00:00", kNoon), 9 * 3600);
 }
 

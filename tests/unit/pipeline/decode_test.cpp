@@ -50,6 +50,16 @@ Raw timer(std::uint8_t kind, std::uint8_t op) {
   return raw;
 }
 
+TEST(Decode, SynsAreSentBeforeEstablishedOnly) {
+  auto raw = transition();
+  raw.base.head.op = 3;
+  raw.base.from = 2;  // SYN_SENT
+  raw.base.to = 1;
+  EXPECT_EQ(std::get<TransitionEvent>(*decoded(bytes(raw))).syns_sent, 3U);
+  raw.base.to = 7;
+  EXPECT_EQ(std::get<TransitionEvent>(*decoded(bytes(raw))).syns_sent, 0U);
+}
+
 TEST(Decode, Transition) {
   const auto raw = transition();
   const auto event = decoded(bytes(raw));

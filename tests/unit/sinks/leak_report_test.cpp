@@ -108,6 +108,21 @@ TEST_F(LeakReports, GrowthAMinute) {
   EXPECT_THAT(round(several(4), 80s), HasSubstr("\n    4  -1.0/min  CLOSE_WAIT"));
 }
 
+TEST_F(LeakReports, GrowthIsOfSocketsOfKnownAndUnknownAgeTogether) {
+  const auto with_unknown = [](std::size_t known, std::size_t unknown) {
+    auto flags = several(known + unknown);
+    for (std::size_t i = known; i < flags.size(); ++i) {
+      flags[i].dwell = {10s, std::nullopt};
+      flags[i].at_most.reset();
+    }
+    return flags;
+  };
+  round(with_unknown(3, 3));
+  const std::string text = round(with_unknown(5, 1), 60s);
+  EXPECT_THAT(text, HasSubstr("\n    5  +0.0/min  CLOSE_WAIT"));
+  EXPECT_THAT(text, HasSubstr("\n    1            CLOSE_WAIT")) << "said above";
+}
+
 TEST_F(LeakReports, NewAndGone) {
   round(several(2));
   const std::string shown = round({half_closed_client()}, 10s);

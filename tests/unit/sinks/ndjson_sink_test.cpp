@@ -44,13 +44,22 @@ TEST(Ndjson, Transition) {
   EXPECT_EQ(line_of(transition(State::FinWait2, State::TimeWait, Dwell{4507ms}, Why::Fin)),
             R"({"type":"transition",)" TIMES "," CURL
             R"(,"from":"FIN_WAIT_2","to":"TIME_WAIT","dwell_ns":4507000000,"error_ns":0,)"
-            R"("why":"fin"})");
+            R"("why":"fin","syn_retransmits":null})");
 }
 
 TEST(Ndjson, TheFirstTransitionHasNoDwell) {
   EXPECT_EQ(line_of(transition(State::Closed, State::SynSent, std::nullopt)),
             R"({"type":"transition",)" TIMES "," CURL
-            R"(,"from":"CLOSED","to":"SYN_SENT","dwell_ns":null,"error_ns":0,"why":null})");
+            R"(,"from":"CLOSED","to":"SYN_SENT","dwell_ns":null,"error_ns":0,"why":null,)"
+            R"("syn_retransmits":null})");
+}
+
+TEST(Ndjson, AHandshakeHasItsRetransmits) {
+  TransitionRecord record = transition(State::SynSent, State::Established, Dwell{3s}, Why::Ack);
+  record.syns_sent = 3;
+  EXPECT_TRUE(line_of(record).ends_with(R"("why":"ack","syn_retransmits":2})")) << line_of(record);
+  record.syns_sent = 1;
+  EXPECT_TRUE(line_of(record).ends_with(R"("why":"ack","syn_retransmits":0})")) << line_of(record);
 }
 
 TEST(Ndjson, LowerBoundHasNullError) {
@@ -70,7 +79,7 @@ TEST(Ndjson, RequestHasNoCookieAndNoOwner) {
             R"("family":"ipv6","local":{"addr":"2001:db8::1","port":443},)"
             R"("remote":{"addr":"2001:db8::2","port":50000},"role":"server","owner":null,)"
             R"("cgroup":null,"from":"LISTEN","to":"SYN_RECEIVED","dwell_ns":null,"error_ns":0,)"
-            R"("why":"syn"})");
+            R"("why":"syn","syn_retransmits":null})");
 }
 
 TEST(Ndjson, Connection) {

@@ -73,7 +73,8 @@ TEST(StatsJson, ARowAndARowOfNothing) {
       R"("inexact":2,"dwell_ns":{"min":5000,"p50":10000000,"p90":1000000000,"p99":2000000000,)"
       R"("max":61000000000}},)"
       R"({"key":"CLOSING","state":"CLOSING","entered":0,"left":0,"now":0,"flagged":0,)"
-      R"("inexact":0,"dwell_ns":null}],"ports":[],"connects_failed":[]})"
+      R"("inexact":0,"dwell_ns":null}],"ports":[],"connects_failed":[],)"
+      R"("handshakes_retransmitted":null,"accept_queues_full":null})"
       "\n");
 }
 
@@ -138,7 +139,28 @@ TEST(StatsJson, ConnectsFailed) {
   EXPECT_THAT(json(record),
               HasSubstr(R"("connects_failed":[{"owner":{"pid":42,"comm":"curl","uid":1000,)"
                         R"("via":"connect"},"reason":"no_port","count":25},)"
-                        R"({"owner":null,"reason":"port_taken","count":1}]})"));
+                        R"({"owner":null,"reason":"port_taken","count":1}],)"));
+}
+
+FullQueue full_queue(Family family, const char* address) {
+  FullQueue queue{.listener = 0x1a2b, .length = 129, .backlog = 128, .syns_dropped = 1'234};
+  queue.flow.family = family;
+  queue.flow.local = endpoint(family, address, 8080);
+  queue.flow.netns = 4026531840;
+  return queue;
+}
+
+TEST(StatsJson, SlowHandshakes) {
+  StatsRecord record = sample(GroupBy::State, {});
+  record.handshakes_retransmitted = 0;
+  record.accept_queues_full.emplace();
+  EXPECT_THAT(json(record), HasSubstr(R"("handshakes_retransmitted":0,"accept_queues_full":[]})"));
+  record.handshakes_retransmitted = 12;
+  record.accept_queues_full = {full_queue(Family::Ipv6, "2001:db8::1")};
+  EXPECT_THAT(json(record), HasSubstr(R"("handshakes_retransmitted":12,"accept_queues_full":[)"
+                                      R"({"listener":"1a2b","netns":4026531840,"family":"ipv6",)"
+                                      R"("local":{"addr":"2001:db8::1","port":8080},"length":129,)"
+                                      R"("backlog":128,"syns_dropped":1234}]})"));
 }
 
 TEST(StatsJson, ThereIsRoomForTheLongest) {
@@ -160,7 +182,28 @@ TEST(StatsJson, ThereIsRoomForTheLongest) {
   record.ports.assign(50, use);
   record.connects_failed.assign(50, failed(UINT64_MAX, ConnectFailure::PortTaken));
   for (FailedConnectsRecord& each : record.connects_failed) each.process->comm.fill('\1');
+  FullQueue queue = full_queue(Family::Ipv6, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+  queue.listener = UINT64_MAX;
+  queue.length = queue.backlog = queue.syns_dropped = queue.flow.netns = UINT32_MAX;
+  record.handshakes_retransmitted = UINT64_MAX;
+  record.accept_queues_full.emplace(50, queue);
   EXPECT_TRUE(json(record).ends_with("}]}\n"));
+}
+
+TEST(StatsText, SlowHandshakesOnlyIfThereAreSome) {
+  StatsRecord record = sample(GroupBy::State, {});
+  const std::string nothing = text(record);
+  record.handshakes_retransmitted = 0;
+  record.accept_queues_full.emplace();
+  EXPECT_EQ(text(record), nothing);
+  record.handshakes_retransmitted = 1;
+  EXPECT_THAT(text(record), HasSubstr("\n\n1 handshake sent a SYN or SYN-ACK again\n"));
+  record.handshakes_retransmitted = 1'234;
+  record.accept_queues_full = {full_queue(Family::Ipv4, "10.0.0.1")};
+  EXPECT_THAT(text(record), HasSubstr("\n\n1,234 handshakes sent a SYN or SYN-ACK again\n"));
+  EXPECT_THAT(text(record),
+              HasSubstr("\n\nACCEPT QUEUE FULL       NETNS  LENGTH  BACKLOG  SYNS DROPPED\n"
+                        "10.0.0.1:8080      4026531840     129      128         1,234\n"));
 }
 
 TEST(StatsText, ATable) {

@@ -141,6 +141,18 @@ std::vector<TransitionRecord> remarkable(const Dwell& dwell) {
   return all;
 }
 
+TEST_F(Text, ASlowHandshakeSaysHowOftenItsSynWasSent) {
+  TransitionRecord record = transition(State::SynSent, State::Established, Dwell{3s}, Why::Ack);
+  const std::string fast = line(record);
+  record.syns_sent = 1;
+  EXPECT_EQ(line(record), fast);
+  record.syns_sent = 3;
+  EXPECT_EQ(line(record), fast + "  SYN sent 3 times");
+  record.from = State::SynReceived;
+  record.syns_sent = 2;
+  EXPECT_TRUE(line(record).ends_with("curl[42]  SYN-ACK sent 2 times")) << line(record);
+}
+
 TEST_F(Text, DwellAndOwnerKeepTheirColumnsInEveryChange) {
   const Columns at = header_columns();
   for (const TransitionRecord& record : changes(Dwell{1650us})) {

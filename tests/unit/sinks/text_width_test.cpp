@@ -265,5 +265,19 @@ TEST_F(OnATerminal, AReplayBeginsWithItsDateAndHost) {
   EXPECT_TRUE(text({start}, TextStyle{}).starts_with("TIME "));
 }
 
+TEST_F(OnATerminal, ASlowHandshakeFits) {
+  TransitionRecord record = transition(State::SynSent, State::Established, Dwell{3s}, Why::Ack);
+  record.syns_sent = 3;
+  EXPECT_THAT(text({record}, 200), HasSubstr("curl[42]  SYN sent 3 times\n"));
+  EXPECT_THAT(text({record}, 80), HasSubstr("curl[42]\n             SYN sent 3 times\n"));
+  record.socket.owner = owner_of(1234567, "a-long-name-here");
+  for (const std::size_t width : kWidths) {
+    const std::string all = text({record}, width);
+    EXPECT_THAT(all, HasSubstr("SYN sent 3 times\n"));
+    std::istringstream in(all);
+    for (std::string line; std::getline(in, line);) EXPECT_LE(display_width(line), width) << all;
+  }
+}
+
 }  // namespace
 }  // namespace tcpdwell

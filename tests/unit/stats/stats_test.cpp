@@ -224,5 +224,69 @@ TEST(Stats, PassesOnStartLossAndEnd) {
   EXPECT_EQ(counted.others.all<LostRecord>().size(), 1U);
 }
 
+TEST(Stats, CountsHandshakesThatWereRetransmitted) {
+  Counted counted;
+  counted.connects_slowly(1, 1s, 3);
+  counted.connects_slowly(2, 2s, 1);
+  counted.connects_slowly(3, 2s, 0);  // not known
+  counted.wait(10s);
+  EXPECT_EQ(counted.records.back().handshakes_retransmitted, 1U);
+  counted.connects_slowly(4, 11s, 2);
+  counted.wait(20s);
+  EXPECT_EQ(counted.records.back().handshakes_retransmitted, 1U);
+  counted.wait(30s);
+  EXPECT_EQ(counted.records.back().handshakes_retransmitted, 0U);
+  EXPECT_EQ(counted.finish(31s).handshakes_retransmitted, 2U);
+}
+
+TEST(Stats, HandshakesAreNotCountedWithoutTheirStates) {
+  StatsConfig config;
+  config.states.set(index(State::Established));
+  Counted counted(config);
+  counted.connects_slowly(1, 1s, 3);
+  counted.wait(10s);
+  EXPECT_EQ(counted.records.back().handshakes_retransmitted, std::nullopt);
+  Counted by_end({.by = GroupBy::ClosedBy});
+  by_end.wait(10s);
+  EXPECT_EQ(by_end.records.back().handshakes_retransmitted, std::nullopt);
+}
+
+std::string full_queues(const StatsRecord& record) {
+  if (!record.accept_queues_full) return "not known";
+  std::string all;
+  for (const FullQueue& queue : *record.accept_queues_full)
+    all += std::to_string(queue.listener) + ": " + std::to_string(queue.length) + ' ';
+  return all;
+}
+
+TEST(Stats, SaysWhichAcceptQueuesWereFull) {
+  Counted counted;
+  counted.wait(10s);
+  EXPECT_EQ(full_queues(counted.records.back()), "not known") << "no walk";
+  counted.finds_queue(7, 2, 11s);
+  counted.wait(20s);
+  EXPECT_EQ(full_queues(counted.records.back()), "") << "two of two";
+  counted.finds_queue(7, 3, 21s);
+  counted.wait(22s);
+  counted.finds_queue(8, 4, 23s);
+  counted.wait(30s);
+  EXPECT_EQ(full_queues(counted.records.back()), "8: 4 7: 3 ") << "at one walk of the interval";
+  counted.finds_queue(7, 1, 31s);
+  counted.wait(40s);
+  EXPECT_EQ(full_queues(counted.records.back()), "");
+  counted.wait(50s);
+  EXPECT_EQ(full_queues(counted.records.back()), "not known");
+  EXPECT_EQ(full_queues(counted.finish(51s)), "8: 4 7: 3 ");
+}
+
+TEST(Stats, FullAcceptQueuesPassTheFilter) {
+  Filter filter;
+  filter.local_ports = {443};
+  Counted counted({}, filter);
+  counted.finds_queue(7, 3, 1s);
+  counted.wait(10s);
+  EXPECT_EQ(full_queues(counted.records.back()), "");
+}
+
 }  // namespace
 }  // namespace tcpdwell::test

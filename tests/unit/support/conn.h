@@ -208,6 +208,7 @@ class Conn {
                           .listen_unsure = facts.listen_unsure,
                           .listen_failed = facts.listen_failed,
                           .may_be_killed = facts.may_be_killed,
+                          .syns_sent = facts.syns_sent,
                           .receive_queue = facts.receive_queue,
                           .tally = facts.tally};
     if (facts.pid != 0) event.task = process(facts.pid, cgroup_);

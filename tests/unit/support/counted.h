@@ -50,6 +50,25 @@ class Counted final : private StatsOutput {
     tell(syn);
     tell(moves(State::SynSent, State::Established, at + answered, cookie));
   }
+  // ... after its SYN was sent so often.
+  void connects_slowly(std::uint64_t cookie, Nanos at, std::uint8_t syns_sent) {
+    tell(moves(State::Closed, State::SynSent, at, cookie));
+    auto established = moves(State::SynSent, State::Established, at + 1s, cookie);
+    established.syns_sent = syns_sent;
+    tell(established);
+  }
+  // A walk finds a listener's queue with `length` connections, and a backlog of 2.
+  void finds_queue(std::uint64_t listener, std::uint32_t length, Nanos at) {
+    ListenQueue queue;
+    queue.cookie = listener;
+    queue.flow = make_flow(80, 0);
+    queue.length = length;
+    queue.backlog = 2;
+    queue.syns_dropped = length;
+    AcceptQueuesEvent walk{.at = kBegan + at};
+    walk.queues.push_back(queue);
+    tell(walk);
+  }
   // connect() fails with EADDRNOTAVAIL.
   void finds_no_port(std::uint64_t cookie, std::uint16_t remote_port, Nanos at) {
     auto syn = moves(State::Closed, State::SynSent, at, cookie);

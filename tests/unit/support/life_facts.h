@@ -55,6 +55,7 @@ struct Facts {
   bool listen_unsure = false;
   bool listen_failed = false;
   bool may_be_killed = false;
+  std::uint8_t syns_sent = 0;
 };
 
 // close() of the last descriptor by `pid`
@@ -150,6 +151,12 @@ class Life {
     for (const TransitionRecord& record : transitions_)
       if (record.to == to) return std::string(name(record.why));
     return "never";
+  }
+  // How often the SYN or SYN-ACK was sent, as of the transition from `from`; 0: not known.
+  unsigned syns_sent(State from) const {
+    for (const TransitionRecord& record : transitions_)
+      if (record.from == from) return record.syns_sent;
+    return 0;
   }
   std::string owner() const { return text(last_socket().owner); }
   std::string closer() const { return text(end().closer); }
