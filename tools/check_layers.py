@@ -19,6 +19,7 @@ LIBRARIES = {
     "CLI11::CLI11": ["CLI"],
     "PkgConfig::LIBEVENT": ["event2"],
     "PROTOZERO": ["protozero"],
+    "PkgConfig::LIBDW": ["elfutils"],
 }
 OUTSIDE = {name for names in LIBRARIES.values() for name in names}
 WIRE = {"tcpdwell"}  # include/tcpdwell: shared by the kernel side and user space

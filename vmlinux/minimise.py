@@ -15,7 +15,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Each source with the macros of its variants.
 SOURCES = (("bpf/tcpdwell.bpf.c", ()), ("bpf/tcpdwell.bpf.c", ("-DTCPDWELL_PROBED",)),
-           ("bpf/symbols.bpf.c", ()))
+           ("bpf/symbols.bpf.c", ()), ("bpf/where.bpf.c", ()))
 ARCHITECTURES = ("x86", "arm64")
 MISSING = re.compile(
     r"error: .*?(?:unknown type name|use of undeclared identifier|incomplete (?:definition of )?type|"

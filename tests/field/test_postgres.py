@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """PostgreSQL: a process for each connection; whoever listens for notifications is quiet for long."""
 
+import contextlib
 import glob
 import os
 import pathlib
@@ -12,7 +13,7 @@ from lib import patience
 from lib.patience import wait_for, work
 from real.needs import program
 from real.servers import children_of
-from support.clients import postgres_ask, postgres_login, postgres_message
+from support.clients import postgres_ask, postgres_is_ready, postgres_login, postgres_message
 from support.health import Health
 
 PORT = 5432
@@ -59,12 +60,19 @@ def leaves_without_a_word(client):
         postgres_login(sock, "test")
 
 
+def is_ready(place):
+    """It accepts connections a moment before it serves them."""
+    with contextlib.closing(place.connect(PORT)) as sock:
+        return postgres_is_ready(sock, "test")
+
+
 def test_healthy(place, data):
     """No flag would be right: neither for who listens, ESTABLISHED and quiet, nor for who leaves
     without a word, since its backend ends."""
     with Health(place) as health:
         pid = health.runs(postgres(data), lambda: place.is_served(PORT), signal.SIGINT)
         wait_for(lambda: children_of(pid), "its processes", lambda: work(pid))
+        wait_for(lambda: is_ready(place), "a login", lambda: work(pid))
         listeners = [place.connect(PORT, family) for family in (4, 6)]
         for listener in listeners:
             postgres_login(listener, "test")

@@ -130,6 +130,20 @@ def silent(request):
             victim.child.kill()
 
 
+def test_lines_of_code_do_not_block(silent):
+    """With --where mapped files are opened, by a child that may be lost."""
+    victim, _ = silent
+    done = patience.run([BINARY, "leaks", "--where", "--json", "--flag", "CLOSE_WAIT=1ms",
+                         "--netns", str(victim.inum)])
+    assert done.returncode == 1, done.stderr
+    listed, = [item for item in map(parse_line, done.stdout.splitlines(keepends=True))
+               if item["type"] == "flag"]
+    assert listed["cookie"] == victim.cookie
+    thread, = listed["where"]["blocked"]
+    assert thread["pid"] == victim.pid and thread["call"] in ("pause", "read")
+    assert thread["stack"] or thread["missing"] in ("budget", "denied")
+
+
 @pytest.mark.parametrize("preexec", [None, lambda: deny("open_by_handle_at")],
                          ids=["by_cookie", "by_descriptor"])
 def test_a_silent_file_system_does_not_block(silent, preexec):

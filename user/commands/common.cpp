@@ -95,9 +95,17 @@ SessionConfig session_config(const Options& options) {
           .max_connections = options.max_connections};
 }
 
+Result<std::unique_ptr<BlockedReader>> open_blocked_reader(const WhereChoice& where,
+                                                           std::chrono::milliseconds patience) {
+  if (!where.on) return std::unique_ptr<BlockedReader>();
+  return BlockedReader::open(
+      {.symbols = where.symbols, .without_paths = where.without_paths, .patience = patience});
+}
+
 TracerConfig tracer_config(const Options& options) {
   return {.session = session_config(options),
           .watch_accept = options.accept,
+          .where = options.where,
           .ring_bytes = options.ring_bytes,
           .duration = options.duration,
           .ready_file = options.ready_file,

@@ -2,10 +2,13 @@
 // Shared by the commands: configurations from options, and exit statuses from results.
 #pragma once
 
+#include <chrono>
+#include <memory>
 #include <optional>
 
 #include "commands/tracer.h"
 #include "options/options.h"
+#include "session/blocked_reader.h"
 #include "session/session.h"
 #include "sinks/output.h"
 #include "sinks/text_format.h"
@@ -19,6 +22,9 @@ constexpr int kDone = 0, kLeaked = 1, kFailed = 2, kLost = 3;
 // Call it once. `output` must outlive the style.
 TextStyle text_style(const Options& options, const Output& output);
 SessionConfig session_config(const Options& options);
+// nullptr: without --where. A flag waits for the stacks of its holders, up to `patience`.
+Result<std::unique_ptr<BlockedReader>> open_blocked_reader(const WhereChoice& where,
+                                                           std::chrono::milliseconds patience);
 TracerConfig tracer_config(const Options& options);
 
 // Warns of files that were refused; with --verbose, logs those that were read.

@@ -15,6 +15,7 @@
 #include "lifecycle/owned_flags.h"
 #include "options/kernel_filter.h"
 #include "options/netns_choice.h"
+#include "session/blocked_reader.h"
 #include "session/limits.h"
 #include "session/privileges.h"
 #include "session/session.h"
@@ -25,12 +26,15 @@
 namespace tcpdwell {
 namespace {
 
+constexpr std::chrono::milliseconds kPatienceOfScan{5000};
+
 struct LeaksConfig {
   SessionConfig session;
   std::uint64_t ring_bytes = 0;
   std::optional<Nanos> watch;          // interval between two scans; nullopt: one scan
   std::optional<Nanos> duration;       // of all scans together
   std::optional<std::uint64_t> scans;  // complete ones; nullopt: no end
+  WhereChoice where;
 };
 
 // Merges the sessions of all scans into one: passes one start record and no end record. Holds the
@@ -153,18 +157,22 @@ using Scanned = std::function<void(const EndRecord& end, const OwnedFlags& flags
 // Writes to `sink` a start record, the flags of each complete scan, and an end record, which it
 // returns. Calls `scanned` with the end and the flags of each complete scan. nullopt: no scan was
 // complete, and stderr has the reason, unless the reader of the output is gone.
-Result<std::optional<EndRecord>> find_leaks(const LeaksConfig& config, Sink& sink, Output& output,
+Result<std::optional<EndRecord>> find_leaks(LeaksConfig config, Sink& sink, Output& output,
                                             const Scanned& scanned) {
   auto programs = Programs::attach({.filter = kernel_filter(config.session.filter),
                                     .trace = false,
                                     .ring_bytes = ring_size(config.ring_bytes),
                                     .snapshot_states = flagged_states(config.session.thresholds)});
   if (!programs) return programs.error();
+  auto blocked = open_blocked_reader(config.where, kPatienceOfScan);
+  if (!blocked) return blocked.error();
+  config.session.blocked = blocked->get();
   auto netns = keep_to_netns(*programs, config.session.filter, config.session.netns_path);
   if (!netns) return netns.error();
   auto rights =
       drop_unneeded_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
-                                       .opens_files = output.is_reopened()});
+                                       .opens_files = output.is_reopened(),
+                                       .reads_processes = config.where.on});
   if (!rights) return rights.error();
   SessionMerger all(sink);
   LeakScanner scanner(config, *netns, *programs, output);
@@ -218,7 +226,8 @@ int run_leaks(const Options& options) {
                      .ring_bytes = options.ring_bytes,
                      .watch = options.watch,
                      .duration = options.duration,
-                     .scans = options.scans};
+                     .scans = options.scans,
+                     .where = options.where};
   config.session.filter.flags_only = true;
   LeakVerdict verdict(options.leak_limits);
   auto end = find_leaks(config, sink, *output, [&](const EndRecord& scan, const OwnedFlags& flags) {

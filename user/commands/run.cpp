@@ -25,9 +25,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// A flag waits for the stacks of its holders.
+constexpr std::chrono::milliseconds kPatienceOfRun{1000};
+
 struct RunConfig {
   SessionConfig session;
   bool watch_accept = true;
+  WhereChoice where;
   std::uint64_t ring_bytes = 0;
 };
 
@@ -91,10 +95,14 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
   if (const auto netns = keep_to_netns(*programs, config.session.filter, config.session.netns_path);
       !netns)
     return own_failure(netns.error());
+  auto blocked = open_blocked_reader(config.where, kPatienceOfRun);
+  if (!blocked) return own_failure(blocked.error());
+  session_config.blocked = blocked->get();
   if (const auto error = programs->follow(command.pidfd())) return own_failure(*error);
-  auto rights = drop_unneeded_rights(
-      *programs,
-      {.other_namespaces = looks_elsewhere(config.session.filter), .signals_command = true});
+  auto rights =
+      drop_unneeded_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
+                                       .signals_command = true,
+                                       .reads_processes = config.where.on});
   if (!rights) return own_failure(rights.error());
   Session session(std::move(session_config), *programs, sink, output);
   if (const auto error = session.begin()) return own_failure(*error);
@@ -130,6 +138,7 @@ int run_run(const Options& options) {
   RunSink sink(report, options.json ? static_cast<Sink&>(raised) : none);
   RunConfig config{.session = session_config(options),
                    .watch_accept = options.accept,
+                   .where = options.where,
                    .ring_bytes = options.ring_bytes};
   config.session.filter.flags_only = true;
   config.session.filter.followed = true;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "commands/common.h"
 #include "options/kernel_filter.h"
 #include "options/netns_choice.h"
 #include "session/privileges.h"
@@ -17,6 +18,9 @@ namespace tcpdwell {
 namespace {
 
 std::string doing_ready(const std::string& path) { return "--ready-file: making " + path; }
+
+// A flag waits for the stacks of its holders.
+constexpr std::chrono::milliseconds kPatienceOfTrace{1000};
 
 // Refuses a FIFO, which would block until it has a reader, and a file that another option writes,
 // which would be truncated. Checked before the trace begins.
@@ -145,13 +149,17 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
                                     .accept = config.watch_accept,
                                     .ring_bytes = ring_size(config.ring_bytes)});
   if (!programs) return programs.error();
+  auto blocked = open_blocked_reader(config.where, kPatienceOfTrace);
+  if (!blocked) return blocked.error();
+  kept.blocked = blocked->get();
   auto netns = keep_to_netns(*programs, kept.filter, kept.netns_path);
   if (!netns) return netns.error();
   kept.netns_cookie = *netns;
   auto rights = drop_unneeded_rights(
       *programs,
       {.other_namespaces = looks_elsewhere(config.session.filter),
-       .opens_files = output.is_reopened() || config.record || !config.ready_file.empty()});
+       .opens_files = output.is_reopened() || config.record || !config.ready_file.empty(),
+       .reads_processes = config.where.on});
   if (!rights) return rights.error();
   std::unique_ptr<recording::Recorder> recorder;
   if (config.record) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "options/where_options.h"
 #include "session/session.h"
 
 namespace tcpdwell {
@@ -15,6 +16,7 @@ namespace tcpdwell {
 struct TracerConfig {
   SessionConfig session;
   bool watch_accept = true;
+  WhereChoice where;
   std::uint64_t ring_bytes = 0;   // 0: by the memory and CPUs of this machine
   std::optional<Nanos> duration;  // from readiness on; nullopt: until a signal
   std::string ready_file;         // made once the snapshot is complete; empty: none

@@ -13,33 +13,33 @@ namespace {
 constexpr std::string_view kTimewaitTimer = "tw_timer_handler";
 constexpr std::string_view kRequestTimer = "reqsk_timer_handler";
 
-struct Frame {
+struct EndingFunction {
   std::string_view function;
   tcpdwell_canceller means;
 };
 // The innermost of these on the stack cancelled the timer. One symbol for each meaning suffices:
 // their names differ between kernels.
 constexpr std::array kFrames = {
-    Frame{"tcp_timewait_state_process", TCPDWELL_BY_SEGMENT},
-    Frame{"tcp_v4_rcv", TCPDWELL_BY_RECEIVE},
-    Frame{"tcp_v6_rcv", TCPDWELL_BY_RECEIVE},
-    Frame{"__inet_check_established", TCPDWELL_BY_CONNECT},
-    Frame{"__inet6_check_established", TCPDWELL_BY_CONNECT},
-    Frame{"__inet_hash_connect", TCPDWELL_BY_CONNECT},
-    Frame{"tcp_abort", TCPDWELL_BY_ABORT},
-    Frame{"inet_twsk_purge", TCPDWELL_BY_NETNS},
-    Frame{"tcp_twsk_purge", TCPDWELL_BY_NETNS},
+    EndingFunction{"tcp_timewait_state_process", TCPDWELL_BY_SEGMENT},
+    EndingFunction{"tcp_v4_rcv", TCPDWELL_BY_RECEIVE},
+    EndingFunction{"tcp_v6_rcv", TCPDWELL_BY_RECEIVE},
+    EndingFunction{"__inet_check_established", TCPDWELL_BY_CONNECT},
+    EndingFunction{"__inet6_check_established", TCPDWELL_BY_CONNECT},
+    EndingFunction{"__inet_hash_connect", TCPDWELL_BY_CONNECT},
+    EndingFunction{"tcp_abort", TCPDWELL_BY_ABORT},
+    EndingFunction{"inet_twsk_purge", TCPDWELL_BY_NETNS},
+    EndingFunction{"tcp_twsk_purge", TCPDWELL_BY_NETNS},
 };
 static_assert(kFrames.size() <= TCPDWELL_MAX_RANGES);
 
 std::vector<std::string_view> wanted_names() {
   std::vector<std::string_view> names = {kTimewaitTimer, kRequestTimer};
-  for (const Frame& frame : kFrames) names.push_back(frame.function);
+  for (const EndingFunction& frame : kFrames) names.push_back(frame.function);
   return names;
 }
 
 bool has_all_meanings(const std::vector<tcpdwell_range>& ranges) {
-  return std::all_of(kFrames.begin(), kFrames.end(), [&](const Frame& frame) {
+  return std::all_of(kFrames.begin(), kFrames.end(), [&](const EndingFunction& frame) {
     return std::any_of(ranges.begin(), ranges.end(),
                        [&](const tcpdwell_range& range) { return range.canceller == frame.means; });
   });
@@ -51,8 +51,9 @@ Addresses addresses_of(const std::vector<Symbol>& symbols) {
   for (const Symbol& symbol : symbols) {
     if (symbol.name == kTimewaitTimer) found.timewait_timer = symbol.begin;
     if (symbol.name == kRequestTimer) found.request_timer = symbol.begin;
-    const auto* frame = std::find_if(kFrames.begin(), kFrames.end(),
-                                     [&](const Frame& f) { return f.function == symbol.name; });
+    const auto* frame = std::find_if(kFrames.begin(), kFrames.end(), [&](const EndingFunction& f) {
+      return f.function == symbol.name;
+    });
     if (frame != kFrames.end())
       found.cancellers.push_back({symbol.begin, symbol.end, frame->means});
   }

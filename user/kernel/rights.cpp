@@ -92,6 +92,8 @@ Capabilities needed_by_loop_only() { return set_of({CAP_DAC_OVERRIDE, CAP_KILL})
 Capabilities needed_for(const NeededRights& needs) {
   Capabilities needed = set_of({CAP_DAC_READ_SEARCH});  // open_by_handle_at(): a cgroup's name
   if (needs.other_namespaces) needed |= entering_namespaces();
+  // map_files needs CAP_SYS_ADMIN (or CAP_CHECKPOINT_RESTORE), memory CAP_SYS_PTRACE.
+  if (needs.reads_processes) needed |= set_of({CAP_SYS_ADMIN, CAP_SYS_PTRACE});
   if (needs.calls_bpf) needed.set(CAP_BPF);
   if (needs.opens_files) needed.set(CAP_DAC_OVERRIDE);
   if (needs.signals_command) needed.set(CAP_KILL);

@@ -25,6 +25,7 @@ struct NeededRights {
   bool other_namespaces = true;  // false: only our own network namespace
   bool opens_files = false;      // -o FILE again at SIGHUP, the ready file
   bool signals_command = false;  // `run`: CMD may run as another user
+  bool reads_processes = false;  // --where: memory and mapped files of other processes
   bool calls_bpf = false;        // this kernel needs CAP_BPF to open an iterator
 };
 Capabilities needed_for(const NeededRights& needs);

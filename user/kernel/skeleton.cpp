@@ -3,7 +3,6 @@
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,20 +14,13 @@
 #include "kernel/addresses.h"
 #include "kernel/btf_facts.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/own_pidns.h"
 #include "kernel/ring_reader.h"
 #include "skel/tcpdwell_probed.skel.h"
 #include "util/unique_fd.h"
 
 namespace tcpdwell {
 namespace {
-
-constexpr ino_t kInitialPidns = 0xEFFFFFFC;  // PROC_PID_INIT_INO
-
-std::uint32_t own_pidns() {
-  struct stat info {};
-  if (::stat("/proc/self/ns/pid", &info) != 0 || info.st_ino == kInitialPidns) return 0;
-  return static_cast<std::uint32_t>(info.st_ino);
-}
 
 void set_addresses(tcpdwell_bpf& skeleton, const Addresses& addresses) {
   skeleton.data_addresses->tw_timer_fn = addresses.timewait_timer;

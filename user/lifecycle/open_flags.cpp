@@ -9,9 +9,11 @@ void append(std::string& key, const T& value) {
   key.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
+}  // namespace
+
 // A connection in an accept queue can change its state while it is flagged. One without a cookie is
 // known by its addresses.
-std::string key_of(const FlagRecord& flag) {
+std::string flag_key(const FlagRecord& flag) {
   std::string key;
   const SocketInfo& socket = flag.socket;
   append(key, flag.kind);
@@ -20,14 +22,13 @@ std::string key_of(const FlagRecord& flag) {
   append(key, socket.life);
   if (socket.cookie != 0) return key;
   append(key, socket.flow.netns);
+  append(key, socket.flow.device);
   for (const Endpoint* end : {&socket.flow.local, &socket.flow.remote}) {
     append(key, end->addr);
     append(key, end->port);
   }
   return key;
 }
-
-}  // namespace
 
 void OpenFlags::write(const Record& record) noexcept {
   const auto pass_on = [&] { next_.write(record); };
@@ -44,7 +45,7 @@ void OpenFlags::write(const Record& record) noexcept {
 }
 
 void OpenFlags::add(const FlagRecord& flag) {
-  const std::string key = key_of(flag);
+  const std::string key = flag_key(flag);
   if (!flag.raised) {
     raised_.erase(key);
     cgroups_.erase(key);

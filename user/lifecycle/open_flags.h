@@ -10,6 +10,9 @@
 
 namespace tcpdwell {
 
+// The same for a raised flag and the one that clears it, and for no other. Opaque.
+std::string flag_key(const FlagRecord& flag);
+
 // Passes start, loss and clock records on at once. Before the end record, it passes the flags that
 // are still raised: with the age of then; the rest is as of when they were raised.
 class OpenFlags final : public Sink {

@@ -5,8 +5,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+
+#include "model/stack.h"
 
 namespace tcpdwell {
 
@@ -26,7 +29,9 @@ struct ProcessFacts {
   std::string program;
   // Open descriptors and the soft limit of RLIMIT_NOFILE; nullopt: not known.
   std::optional<std::uint64_t> descriptors, descriptor_limit;
-  bool operator==(const ProcessFacts&) const = default;
+  // --where: where its threads were. nullptr: not asked.
+  std::shared_ptr<const BlockedThreads> blocked;
+  bool operator==(const ProcessFacts& other) const;
 };
 
 }  // namespace tcpdwell

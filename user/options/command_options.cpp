@@ -6,6 +6,7 @@
 #include "options/command_rules.h"
 #include "options/option_values.h"
 #include "options/options.h"
+#include "options/where_options.h"
 
 namespace tcpdwell {
 
@@ -23,6 +24,7 @@ class TraceOptions final : public CommandOptions {
  public:
   TraceOptions()
       : CommandOptions("Stream transitions, flags and finished connections (the default)") {}
+  void add_to(CLI::App& own, OptionTexts&) override { where_.add_to(own); }
   std::vector<Example> examples() const override {
     return {
         {"--lport 443 --json -d 30s", "30 seconds of the TLS service, as JSON"},
@@ -36,10 +38,14 @@ class TraceOptions final : public CommandOptions {
       for (const char* option : {"--max-size", "--rotate", "--zstd"})
         if (shared.count(option) != 0) throw CLI::RequiresError(option, "--record FILE");
     options.recording = texts.record;
+    options.where = where_.read();
     if (options.only && options.only->flags && !options.only->transitions &&
         !options.only->connections)
       require_a_flag(options);
   }
+
+ private:
+  WhereOptions where_;
 };
 
 class RunOptions final : public CommandOptions {
@@ -66,6 +72,7 @@ class RunOptions final : public CommandOptions {
                    "process closed it (default 100ms)")
         ->type_name("D");
     own.add_option("--user", texts.user, "Run CMD as this user")->type_name("NAME");
+    where_.add_to(own);
   }
   Names refused(const OptionTexts&) const override {
     return with(recording_options(),
@@ -73,6 +80,7 @@ class RunOptions final : public CommandOptions {
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     options.user = texts.user;
+    options.where = where_.read();
     options.exit_grace = 100ms;
     if (!texts.exit_grace.empty())
       options.exit_grace = duration_value("--exit-grace", texts.exit_grace);
@@ -80,6 +88,9 @@ class RunOptions final : public CommandOptions {
       options.leak_exit_code = status_value("--leak-exit-code", texts.leak_exit_code);
     require_a_flag(options);
   }
+
+ private:
+  WhereOptions where_;
 };
 
 class CheckOptions final : public CommandOptions {

@@ -17,6 +17,7 @@
 #include "options/defaults.h"
 #include "options/replay_time.h"
 #include "options/subcommand.h"
+#include "options/where_options.h"
 #include "sinks/kinds.h"
 #include "sinks/text_clock.h"
 #include "stats/stats.h"
@@ -55,6 +56,7 @@ struct Options {
   bool replays_top = false;               // replay FILE top
   Nanos delay = std::chrono::seconds{1};  // top: between two looks
   bool ascii = false;                     // top
+  WhereChoice where;
   // leaks
   std::optional<Nanos> watch;          // interval between two scans
   std::optional<std::uint64_t> scans;  // nullopt: no end

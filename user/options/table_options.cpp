@@ -6,6 +6,7 @@
 #include "options/command_rules.h"
 #include "options/option_values.h"
 #include "options/options.h"
+#include "options/where_options.h"
 
 namespace tcpdwell {
 namespace {
@@ -107,6 +108,7 @@ class LeaksOptions final : public CommandOptions {
   std::vector<Example> examples() const override {
     return {
         {"leaks", "what is stuck now, why, who holds it, and what to do; status 1 if anything is"},
+        {"leaks --where", "with the line of code where the threads of each holder wait"},
         {"leaks --watch 30s", "scan every 30 s, with the growth a minute"},
         {"leaks --watch 1m --count 10 --growth 5/min",
          "for CI: fails only if some group grows by 5 sockets a minute"},
@@ -124,6 +126,7 @@ class LeaksOptions final : public CommandOptions {
                    "last, and are --min-count at least; a group that is new then began with 0")
         ->type_name("N/min");
     add_leak_view_options(own, texts);
+    where_.add_to(own);
   }
   Names refused(const OptionTexts& texts) const override {
     const Names names = with(recording_options(), {"--only", "--ready-file", "--no-flags",
@@ -132,6 +135,7 @@ class LeaksOptions final : public CommandOptions {
   }
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     read_leak_view(texts, options);
+    options.where = where_.read();
     if (texts.watch.empty() && !texts.scans.empty())
       throw CLI::RequiresError("--count", "--watch D");
     if (texts.watch.empty() && !texts.growth.empty())
@@ -149,6 +153,9 @@ class LeaksOptions final : public CommandOptions {
           "add --watch D, and let it run for longer than the threshold");
     require_a_flag(options);
   }
+
+ private:
+  WhereOptions where_;
 };
 
 class ReplayOptions final : public CommandOptions {

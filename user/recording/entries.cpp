@@ -95,6 +95,7 @@ class UserEventPacker {
     end(Entry::Mptcp);
   }
   void operator()(const ProcessesEvent& event) {
+    pack_blocked(event, [this](Bytes bytes) { put_(Entry::BlockedThread, bytes); });
     packer_.put(event.at);
     packer_.put(static_cast<std::uint16_t>(event.processes.size()));
     for (const ProcessFacts& facts : event.processes) put_process_facts(packer_, facts);
@@ -234,7 +235,7 @@ std::optional<UserEventReader::Read> read_namespace(Bytes bytes) {
   return UserEventReader::Read{std::move(range), {}};
 }
 
-std::optional<UserEventReader::Read> read_processes(Bytes bytes) {
+std::optional<UserEventReader::Read> read_processes(Bytes bytes, BlockedEntries& blocked) {
   Unpacker unpacker(bytes);
   ProcessesEvent event;
   std::uint16_t count = 0;
@@ -242,6 +243,7 @@ std::optional<UserEventReader::Read> read_processes(Bytes bytes) {
   unpacker.get(count);
   for (; count > 0 && unpacker.ok(); --count)
     event.processes.push_back(get_process_facts(unpacker));
+  blocked.move_to(event);
   if (!is_time(unpacker, event.at)) return std::nullopt;
   return UserEventReader::Read{std::move(event), {}};
 }
@@ -370,7 +372,8 @@ std::optional<UserEventReader::Read> UserEventReader::read(Entry entry, Bytes by
       return std::nullopt;
     case Entry::MptcpSubflow: read_subflow(bytes); return std::nullopt;
     case Entry::Mptcp: return read_mptcp(bytes);
-    case Entry::Processes: return read_processes(bytes);
+    case Entry::BlockedThread: blocked_.read(bytes); return std::nullopt;
+    case Entry::Processes: return read_processes(bytes, blocked_);
     case Entry::Surroundings: read_surroundings(bytes); return std::nullopt;
     case Entry::QueueWalkBegan: return Read{QueueWalkBegan{}, {}};
     case Entry::QueueNamespace:

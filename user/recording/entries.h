@@ -11,6 +11,7 @@
 
 #include "lifecycle/lifecycle.h"
 #include "model/user_event.h"
+#include "recording/blocked_entry.h"
 #include "recording/dead_entry.h"
 #include "recording/format.h"
 #include "recording/queue_entries.h"
@@ -40,6 +41,7 @@ class UserEventReader {
     subflows_.clear();
     surroundings_ = {};
     queues_.lost();
+    blocked_.lost();
   }
 
  private:
@@ -55,6 +57,7 @@ class UserEventReader {
   DeadReader dead_;
   InquiryEvent surroundings_;  // for the next InquiryEvent; only the fields of its entry
   QueueReader queues_;
+  BlockedEntries blocked_;
 };
 
 }  // namespace tcpdwell::recording

@@ -79,13 +79,14 @@ enum class Entry : std::uint8_t {
   MptcpSubflow = 40,  // part of the next Mptcp
   Mptcp,
   QueueWalkBegan = 48,
-  QueueNamespace,  // part of the next AcceptQueues: a namespace that was walked
-  QueueHolder,     // part of the next AcceptQueue: a holder of the listener
-  Queued,          // part of the next AcceptQueue: a connection found for the first time
-  StillQueued,     // part of the next AcceptQueue: cookies of connections found before
-  AcceptQueue,     // part of the next AcceptQueues
-  AcceptQueues,    // AcceptQueuesEvent
-  Suspended = 56,  // SuspendEvent
+  QueueNamespace,      // part of the next AcceptQueues: a namespace that was walked
+  QueueHolder,         // part of the next AcceptQueue: a holder of the listener
+  Queued,              // part of the next AcceptQueue: a connection found for the first time
+  StillQueued,         // part of the next AcceptQueue: cookies of connections found before
+  AcceptQueue,         // part of the next AcceptQueues
+  AcceptQueues,        // AcceptQueuesEvent
+  Suspended = 56,      // SuspendEvent
+  BlockedThread = 64,  // part of the next Processes: where a thread of a holder was
 };
 
 enum EntryFlags : std::uint8_t {

@@ -72,16 +72,17 @@ void add_holders(const std::vector<Question>& questions, const std::vector<Holdi
 }  // namespace
 
 KernelQueries::KernelQueries(const Programs& programs, Lifecycle& lifecycle,
-                             EventPipeline& pipeline)
+                             EventPipeline& pipeline, BlockedReader* blocked)
     : iterators_(programs.iterators()),
       namespaces_(iterators_),
       other_ends_(namespaces_),
+      blocked_(blocked),
       cgroups_(find_cgroup2_mount()),
       lifecycle_(lifecycle),
       pipeline_(pipeline),
       tracing_(programs.sees().tracing) {
   if (lifecycle.wants_queue_walks())
-    queue_watch_.emplace(iterators_, lifecycle.thresholds().accept);
+    queue_watch_.emplace(iterators_, lifecycle.thresholds().accept, blocked_);
   worker_.ask([]() -> Worker::Answer {
     keep_only(~needed_by_loop_only());
     return {};
@@ -309,7 +310,13 @@ ProcessesEvent KernelQueries::find_holders(const std::vector<Question>& question
   for (const InquiryEvent& answer : answers)
     for (const Holder& holder : answer.holders) processes.read(holder.process);
   other_ends_.learn(*holdings, answers, processes);
-  return processes.event();
+  return facts_from(processes);
+}
+
+ProcessesEvent KernelQueries::facts_from(ProcessReader& processes) {
+  ProcessesEvent event = processes.event();
+  if (blocked_ != nullptr) blocked_->add_to(event);
+  return event;
 }
 
 Worker::Answer KernelQueries::answer(const std::vector<Question>& questions) {

@@ -22,6 +22,7 @@
 #include "kernel/other_ends.h"
 #include "kernel/programs.h"
 #include "pipeline/event_pipeline.h"
+#include "session/blocked_reader.h"
 #include "session/port_reader.h"
 #include "session/queue_watch.h"
 #include "session/walk_schedule.h"
@@ -32,7 +33,9 @@ namespace tcpdwell {
 class KernelQueries {
  public:
   // All must outlive it. Queries come from `lifecycle`, answers go to `pipeline`.
-  KernelQueries(const Programs& programs, Lifecycle& lifecycle, EventPipeline& pipeline);
+  // `blocked` is for --where; nullptr: without it.
+  KernelQueries(const Programs& programs, Lifecycle& lifecycle, EventPipeline& pipeline,
+                BlockedReader* blocked);
   ~KernelQueries();
 
   // Takes a snapshot of every network namespace that can be entered, or of one (by its cookie);
@@ -82,7 +85,8 @@ class KernelQueries {
     DeadEvent dead;
     ProcessesEvent processes;
   };
-  Result<DeadWalk> dead_descriptors() const;
+  Result<DeadWalk> dead_descriptors();
+  ProcessesEvent facts_from(ProcessReader& processes);
   void tell(const DeadWalk& walk);
   Worker::Answer find_dead();
   std::optional<Nanos> questions_due() const;
@@ -101,6 +105,7 @@ class KernelQueries {
   BpfIterators& iterators_;
   Namespaces namespaces_;
   OtherEnds other_ends_;
+  BlockedReader* blocked_;
   CgroupNames cgroups_;
   std::optional<QueueWatch> queue_watch_;  // nullopt: nobody wants walks
   std::atomic<bool> stop_ = false;

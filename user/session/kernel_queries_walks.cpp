@@ -32,7 +32,7 @@ void KernelQueries::walk_for_dead(Nanos now) {
   worker_.ask([this] { return find_dead(); });
 }
 
-Result<KernelQueries::DeadWalk> KernelQueries::dead_descriptors() const {
+Result<KernelQueries::DeadWalk> KernelQueries::dead_descriptors() {
   DeadWalk walk{.dead = {.at = monotonic_now(), .sockets = {}}, .processes = {}};
   auto sockets = iterators_.dead_descriptors();
   if (!sockets) return sockets.error();
@@ -40,7 +40,7 @@ Result<KernelQueries::DeadWalk> KernelQueries::dead_descriptors() const {
   ProcessReader processes;
   for (const DeadSocket& socket : walk.dead.sockets)
     for (const Holder& holder : socket.holders) processes.read(holder.process);
-  walk.processes = processes.event();
+  walk.processes = facts_from(processes);
   return walk;
 }
 

@@ -118,7 +118,9 @@ ProcessesEvent QueueWatch::ask_for_holders() {
     queue.accepted = std::move(news[k].queue.accepted);
     queue.asked = true;
   }
-  return processes.event();
+  ProcessesEvent event = processes.event();
+  if (blocked_ != nullptr) blocked_->add_to(event);
+  return event;
 }
 
 QueueWatch::Found QueueWatch::end_walk() {

@@ -14,14 +14,16 @@
 
 #include "kernel/bpf_iterators.h"
 #include "model/event.h"
+#include "session/blocked_reader.h"
 
 namespace tcpdwell {
 
 class QueueWatch {
  public:
-  // Without a threshold it reports only listeners whose queue is full.
-  QueueWatch(BpfIterators& iterators, std::optional<Nanos> threshold)
-      : iterators_(iterators), threshold_(threshold) {}
+  // Without a threshold it reports only listeners whose queue is full. `blocked` is for --where;
+  // nullptr: without it.
+  QueueWatch(BpfIterators& iterators, std::optional<Nanos> threshold, BlockedReader* blocked)
+      : iterators_(iterators), blocked_(blocked), threshold_(threshold) {}
 
   // As begin_walk(), but reports all in full.
   void begin_anew() {
@@ -49,6 +51,7 @@ class QueueWatch {
   void keep_news_only();
 
   BpfIterators& iterators_;
+  BlockedReader* blocked_;
   std::optional<Nanos> threshold_;
   std::vector<WalkedQueue> queues_;
   AcceptQueuesEvent event_;

@@ -104,7 +104,7 @@ Session::Session(SessionConfig config, const Programs& programs, Sink& sink, Out
       lifecycle_(lifecycle_config(config_, programs), config_.filter, sink),
       pipeline_(start_, lifecycle_, sink, config_.recorder, config_.observer),
       loss_monitor_(pipeline_),
-      queries_(programs, lifecycle_, pipeline_) {}
+      queries_(programs, lifecycle_, pipeline_, config_.blocked) {}
 
 std::optional<Error> Session::watch(int fd) { return add_to_epoll(fd, EPOLLIN); }
 

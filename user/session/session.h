@@ -40,6 +40,7 @@ struct SessionConfig {
   bool needs_reader = true;                 // end when the reader of the output is gone
   recording::Recorder* recorder = nullptr;  // null: no recording
   Observer* observer = nullptr;             // must outlive the session
+  BlockedReader* blocked = nullptr;         // --where; must outlive the session
 };
 
 class Session {

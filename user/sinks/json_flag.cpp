@@ -5,6 +5,7 @@
 #include "sinks/explain_closed.h"
 #include "sinks/json_line.h"
 #include "sinks/json_socket.h"
+#include "sinks/json_where.h"
 
 namespace tcpdwell::json {
 namespace {
@@ -104,6 +105,7 @@ char* flag(char* out, const FlagRecord& record) {
   out = record.before_exit ? number(out, record.before_exit->count()) : put(out, "null");
   out = put(out, ",\"slow\":");
   out = text(out, record.slow ? "true" : "false");
+  out = where(out, record);
   if (record.mptcp) out = put(out, ",\"mptcp\":true");
   out = put(out, '}');
   return out;
@@ -111,7 +113,7 @@ char* flag(char* out, const FlagRecord& record) {
 
 std::size_t room_for_flag(const FlagRecord& record) {
   const std::size_t pids = record.queue ? record.queue->should_accept.size() : 0;
-  return kHolder * record.holders.size() + kPid * pids;
+  return kHolder * record.holders.size() + kPid * pids + room_for_where(record);
 }
 
 }  // namespace tcpdwell::json

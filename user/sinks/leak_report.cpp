@@ -10,6 +10,7 @@
 #include "sinks/screen.h"
 #include "sinks/text_table.h"
 #include "sinks/text_wrap.h"
+#include "sinks/where_text.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -129,6 +130,7 @@ void LeakReport::print_groups(std::vector<LeakGroup> groups, const Memory& now, 
     if (const std::string place = places_.text(group.netns, group.cgroup); !place.empty())
       notes.push_back(std::string(kIndent) + place);
     notes.push_back(std::string(kIndent) + explanation.what);
+    for (const std::string& line : where_lines(group)) notes.push_back(std::string(kIndent) + line);
     notes.push_back(std::string(kIndent) + "next: " + explanation.next);
     table.add(std::move(cells), color_of(group.cause), std::move(notes));
   }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "lifecycle/open_flags.h"
+
 namespace tcpdwell::top {
 namespace {
 
@@ -13,33 +15,12 @@ void grow_older(FlagRecord& flag, Nanos now) {
   if (flag.at_most) *flag.at_most += more;
 }
 
-template <typename T>
-void append(std::string& key, const T& value) {
-  key.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
 }  // namespace
 
-// A socket without a cookie is known by its flow.
-std::string key_of(const FlagRecord& flag) {
-  std::string key;
-  const Flow& flow = flag.socket.flow;
-  append(key, flag.socket.cookie);
-  append(key, flag.socket.life);
-  append(key, flag.kind);
-  append(key, flag.state);
-  if (flag.socket.cookie != 0) return key;
-  for (const Endpoint* end : {&flow.local, &flow.remote}) {
-    append(key, end->addr);
-    append(key, end->port);
-  }
-  append(key, flow.netns_cookie);
-  append(key, flow.device);
-  return key;
-}
+std::string key_of(const FlagRecord& flag) { return flag_key(flag); }
 
 void StuckSockets::add(const FlagRecord& flag) {
-  const std::string key = key_of(flag);
+  const std::string key = flag_key(flag);
   if (!flag.raised) {
     flags_.erase(key);
     return;

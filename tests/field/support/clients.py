@@ -76,10 +76,25 @@ def _mariadb_send(sock, content, number):
 # --- PostgreSQL -------------------------------------------------------------------------------
 
 
+def postgres_is_ready(sock, user):
+    """Logs in. False: the server is still starting, and refuses."""
+    _postgres_start(sock, user)
+    kind, content = postgres_message(sock)
+    if kind == "E" and b"C57P03\0" in content:
+        return False
+    assert kind != "E", content
+    _until_ready(sock)
+    return True
+
+
 def postgres_login(sock, user):
+    _postgres_start(sock, user)
+    _until_ready(sock)
+
+
+def _postgres_start(sock, user):
     settings = f"user\0{user}\0database\0postgres\0\0".encode()
     sock.sendall(struct.pack(">II", len(settings) + 8, 3 << 16) + settings)
-    _until_ready(sock)
 
 
 def postgres_ask(sock, query):

@@ -170,6 +170,21 @@ TEST(TopModel, AStuckSocketStaysUntilItIsCleared) {
   EXPECT_EQ(watched.model.look().flagged, 0U);
 }
 
+TEST(TopModel, AQueuedConnectionMayBeClearedInAnotherState) {
+  Watched watched;
+  FlagRecord flag = samples::stuck_server(Cause::NotAccepted);
+  flag.kind = FlagKind::Accept;
+  flag.state = State::Established;
+  watched.model.write(flag);
+  watched.wait(10s);
+  ASSERT_EQ(watched.model.look().stuck.size(), 1U);
+  FlagRecord accepted = samples::cleared(flag, 20s);
+  accepted.state = State::CloseWait;
+  watched.model.write(accepted);
+  watched.wait(21s);
+  EXPECT_THAT(watched.model.look().stuck, IsEmpty());
+}
+
 TEST(TopModel, GroupsAsLeaksDoes) {
   Watched watched;
   for (std::uint16_t port = 50000; port < 50012; ++port)

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/where_text.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+namespace tcpdwell {
+namespace {
+
+Frame python(std::string function, std::string file, std::uint32_t line) {
+  return {.function = std::move(function),
+          .file = std::move(file),
+          .line = line,
+          .module = {},
+          .kind = FrameKind::Python};
+}
+Frame native(std::string function, std::string file, std::uint32_t line, std::string module) {
+  return {.function = std::move(function),
+          .file = std::move(file),
+          .line = line,
+          .module = std::move(module),
+          .offset = 0x1234,
+          .kind = FrameKind::Native};
+}
+
+TEST(StackText, BeginsAtTheNearestFrameOfTheProgram) {
+  EXPECT_EQ(
+      stack_text({native("__recv", "../sysdeps/recv.c", 28, "/lib/libc.so.6"),
+                  python("create_connection", "/usr/lib/python3.11/socket.py", 836),
+                  python("Pool.checkout", "/srv/svc.py", 5), python("main", "/srv/svc.py", 14),
+                  python("<module>", "/srv/svc.py", 17), python("run", "/srv/x.py", 1)}),
+      "Pool.checkout (svc.py:5), from main (svc.py:14), from <module> (svc.py:17)");
+}
+
+TEST(StackText, LeavesOutNamesWithoutLinesIfOthersHaveLines) {
+  EXPECT_EQ(stack_text({native("read", "", 0, "/srv/static"),
+                        native("serve(int)", "a.cpp", 7, "/srv/static")}),
+            "serve (a.cpp:7)");
+}
+
+TEST(StackText, GivesModuleAndOffsetForAStrippedProgram) {
+  EXPECT_EQ(stack_text({native("__recv", "", 0, "/lib/libc.so.6"), native("", "", 0, "/srv/app")}),
+            "app+0x1234");
+}
+
+TEST(StackText, NamesTheLibraryIfThereIsNothingElse) {
+  EXPECT_EQ(stack_text({native("runtime.futex", "/usr/lib/go/src/runtime/sys.s", 560, "/srv/app")}),
+            "runtime.futex (sys.s:560)");
+  EXPECT_EQ(stack_text({}), "");
+}
+
+TEST(StackText, EscapesNames) {
+  EXPECT_EQ(stack_text({python("a\x1b[31m", "b\n.py", 1)}), "a\\x1b[31m (b\\x0a.py:1)");
+}
+
+TEST(WhereLines, SayWhatEachThreadWaitsFor) {
+  BlockedThread waits{.tid = 4711, .comm = "svc", .call = "recvfrom"};
+  waits.fd = 3;
+  waits.socket.emplace();
+  waits.socket->remote.addr = {10, 0, 0, 2};
+  waits.socket->remote.port = 7272;
+  waits.stack = {python("handler", "svc.py", 9)};
+  BlockedThread idle{.tid = 4712, .threads = 7, .comm = "svc", .call = "futex", .stack = {}};
+  BlockedThread runs{
+      .tid = 4713, .comm = "svc", .call = {}, .stack = {}, .missing = NoStack::Running};
+  LeakGroup group;
+  group.holders.push_back({.process = {.pid = 42}, .facts = ProcessFacts{.pid = 42}, .fds = {}});
+  EXPECT_TRUE(where_lines(group).empty()) << "not asked for";
+  group.holders[0].facts->blocked =
+      std::make_shared<const BlockedThreads>(BlockedThreads{waits, idle, runs});
+  EXPECT_EQ(where_lines(group),
+            (std::vector<std::string>{
+                "thread 4711 is in recvfrom(fd 3, 10.0.0.2:7272) at handler (svc.py:9)",
+                "7 threads are in futex"}));
+}
+
+}  // namespace
+}  // namespace tcpdwell

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/where_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sinks/escape.h"
+#include "sinks/text_format.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::size_t kShownFrames = 3, kShownPlaces = 3;
+
+std::string_view base_name(std::string_view path) {
+  return path.substr(std::min(path.rfind('/') + 1, path.size()));
+}
+
+// Without the parameters: "Pool::checkout(int)" is long enough without them.
+std::string_view without_parameters(std::string_view function) {
+  const auto open = function.find('(', function.starts_with('(') ? 1 : 0);
+  return open == function.npos || open == 0 ? function : function.substr(0, open);
+}
+
+std::string frame_text(const Frame& frame) {
+  std::string text;
+  const bool scoped = frame.function.find("(anonymous namespace)") != frame.function.npos;
+  const auto function =
+      scoped ? std::string_view(frame.function) : without_parameters(frame.function);
+  append_printable(text, function);
+  if (frame.file.empty()) {
+    if (text.empty() && frame.kind == FrameKind::Jit) text = "jit code";
+    if (text.empty() && !frame.module.empty()) {
+      append_printable(text, base_name(frame.module));
+      text += fmt::format("+{:#x}", frame.offset);
+    }
+    return text;
+  }
+  text += " (";
+  append_printable(text, base_name(frame.file));
+  if (frame.line != 0) text += ':' + std::to_string(frame.line);
+  return text + ')';
+}
+
+std::string call_text(const BlockedThread& thread) {
+  std::string text = thread.call.empty() ? "no system call" : thread.call;
+  if (!thread.fd) return text;
+  text += fmt::format("(fd {}", *thread.fd);
+  if (thread.socket) text += ", " + format_endpoint(thread.socket->remote, thread.socket->family);
+  return text + ')';
+}
+
+// "thread 4711 is in recvfrom(fd 3, 10.0.0.2:7272) at ..."
+std::string place_text(const BlockedThread& thread) {
+  std::string text = thread.threads > 1 ? fmt::format("{} threads are in ", thread.threads)
+                                        : fmt::format("thread {} is in ", thread.tid);
+  text += call_text(thread);
+  const std::string at = stack_text(thread.stack);
+  return at.empty() ? text : text + " at " + at;
+}
+
+}  // namespace
+
+std::string stack_text(const Stack& stack) {
+  // Of a static program the C library has names, too, but no lines.
+  const bool has_lines = std::any_of(stack.begin(), stack.end(), [](const Frame& frame) {
+    return !is_library(frame) && frame.line != 0;
+  });
+  std::vector<const Frame*> shown;
+  for (const Frame& frame : stack)
+    if (!is_library(frame) && (frame.line != 0 || !has_lines) && shown.size() < kShownFrames)
+      shown.push_back(&frame);
+  // Only libraries: the innermost frame that has a name.
+  for (const Frame& frame : stack)
+    if (shown.empty() && !frame.function.empty()) shown.push_back(&frame);
+  if (shown.empty() && !stack.empty()) shown.push_back(&stack.front());
+  std::string text;
+  for (const Frame* frame : shown) {
+    if (!text.empty()) text += ", from ";
+    text += frame_text(*frame);
+  }
+  return text;
+}
+
+std::vector<std::string> where_lines(const LeakGroup& group) {
+  std::vector<std::string> lines;
+  for (const LeakHolder& holder : group.holders) {
+    if (!holder.facts || holder.facts->blocked == nullptr) continue;
+    for (const BlockedThread& thread : *holder.facts->blocked) {
+      if (lines.size() == kShownPlaces) return lines;
+      if (thread.missing == NoStack::Running) continue;
+      lines.push_back(
+          (group.holders.size() > 1 ? fmt::format("pid {}: ", holder.process.pid) : "") +
+          place_text(thread));
+    }
+  }
+  return lines;
+}
+
+}  // namespace tcpdwell

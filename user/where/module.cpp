@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "where/module.h"
+
+#include <algorithm>
+
+#include "model/stack.h"
+#include "where/demangle.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::size_t kMostKnown = 65'536;  // addresses
+
+std::span<const std::byte> bytes_of(const Elf_Data* data) {
+  if (data == nullptr) return {};
+  return {static_cast<const std::byte*>(data->d_buf), data->d_size};
+}
+
+void bound(std::string& text) {
+  if (text.size() > kLongestFrameText) text.resize(kLongestFrameText);
+}
+
+}  // namespace
+
+Module::Module(std::unique_ptr<ElfFile> file, FindSymbols find_symbols)
+    : file_(std::move(file)), find_symbols_(std::move(find_symbols)) {}
+
+void Module::load_frames() {
+  if (std::exchange(frames_loaded_, true)) return;
+  const Elf_Data* table = file_->section(".gopclntab");
+  if (table == nullptr) table = file_->section(".data.rel.ro.gopclntab");  // a PIE
+  go_ = GoTable::parse(bytes_of(table), file_->section_address(".text"));
+  frames_ = std::make_unique<CallFrames>(*file_);
+}
+
+void Module::load_names() {
+  if (std::exchange(names_loaded_, true)) return;
+  load_frames();
+  const bool has_dwarf = file_->section(".debug_info") != nullptr;
+  if (!has_dwarf && find_symbols_) symbols_file_ = find_symbols_(*file_);
+  const ElfFile& source = symbols_file_ != nullptr ? *symbols_file_ : *file_;
+  dwarf_ = std::make_unique<DwarfNames>(source);
+  symbols_ = std::make_unique<SymbolTable>(source);
+}
+
+// Go's frames have a fixed size at each instruction, and no other register is saved.
+Step Module::step_go(const GoTable::Function& function, const StackPiece& stack,
+                     Registers& registers) {
+  if (function.is_outermost) return Step::Outermost;
+  if (function.switches_stack || !function.frame_size) return Step::Unreadable;
+#if defined(__aarch64__)
+  return Step::NoTable;
+#else
+  const std::uint64_t at = registers.stack_pointer() + *function.frame_size;
+  const auto return_address = stack.word(at);
+  if (!return_address) return Step::Unreadable;
+  if (*return_address == 0) return Step::Outermost;
+  Registers caller;
+  // The frame pointer is saved below the return address if the function has a frame.
+  if (const auto frame_pointer = registers.get(6); *function.frame_size == 0 && frame_pointer)
+    caller.set(6, *frame_pointer);
+  caller.set(kStackPointer, at + sizeof(std::uint64_t));
+  caller.set(kReturnAddress, *return_address);
+  caller.pc = *return_address;
+  registers = caller;
+  return Step::Done;
+#endif
+}
+
+Step Module::step(std::uint64_t address, const StackPiece& stack, Registers& registers,
+                  bool& interrupted) {
+  load_frames();
+  interrupted = false;
+  if (go_)
+    if (const auto function = go_->find(address)) return step_go(*function, stack, registers);
+  return frames_->step(address, stack, registers, interrupted);
+}
+
+std::vector<SourcePlace> Module::find_names(std::uint64_t address) {
+  load_names();
+  std::vector<SourcePlace> places = dwarf_->find(address);
+  if (places.empty() && go_)
+    if (auto function = go_->find(address)) {
+      SourcePlace line{.function = {}, .file = std::move(function->file), .line = function->line};
+      // The table does not name an inlined function, nor the line that calls it.
+      if (function->is_inlined) places.push_back(std::exchange(line, {}));
+      line.function = std::move(function->name);
+      places.push_back(std::move(line));
+    }
+  const std::string_view symbol = symbols_->find(address);
+  if (places.empty()) places.push_back({.function = demangle(symbol), .file = {}});
+  // The symbol also has the scope of a function in an unnamed namespace.
+  if (symbol.starts_with("_Z")) places.back().function = demangle(symbol);
+  for (SourcePlace& place : places) {
+    bound(place.function);
+    bound(place.file);
+  }
+  return places;
+}
+
+const std::vector<SourcePlace>& Module::names(std::uint64_t address) {
+  if (const auto it = known_.find(address); it != known_.end()) return it->second;
+  if (known_.size() >= kMostKnown) known_.clear();
+  return known_.emplace(address, find_names(address)).first->second;
+}
+
+}  // namespace tcpdwell

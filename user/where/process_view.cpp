@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "where/process_view.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <set>
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::size_t kLargestMaps = 8U << 20U;
+constexpr std::size_t kMostModules = 512;         // of the cache: each keeps a descriptor
+constexpr std::size_t kMostModulesOfView = 1024;  // mappings that are opened
+
+std::string of_process(std::uint32_t pid, const char* what) {
+  return "/proc/" + std::to_string(pid) + '/' + what;
+}
+
+std::string read_maps(std::uint32_t pid) {
+  const UniqueFd file(::open(of_process(pid, "maps").c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 4096> block{};  // the kernel gives at most a page
+  while (file && text.size() < kLargestMaps) {
+    const ssize_t got = ::read(file.get(), block.data(), block.size());
+    if (got <= 0) break;
+    text.append(block.data(), static_cast<std::size_t>(got));
+  }
+  return text;
+}
+
+// The mapped file itself. O_PATH first: opening a device may act.
+UniqueFd open_mapped(std::uint32_t pid, const Mapping& mapping, struct stat& info) {
+  std::array<char, 64> name{};
+  std::snprintf(name.data(), name.size(), "map_files/%lx-%lx", mapping.start, mapping.end);
+  const UniqueFd place(::open(of_process(pid, name.data()).c_str(), O_PATH | O_CLOEXEC | O_NOCTTY));
+  if (!place || ::fstat(place.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  return UniqueFd(::open(("/proc/self/fd/" + std::to_string(place.get())).c_str(),
+                         O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+}
+
+}  // namespace
+
+std::shared_ptr<Module> ModuleCache::find(std::uint32_t pid, const Mapping& mapping) {
+  struct stat info {};
+  UniqueFd file = open_mapped(pid, mapping, info);
+  if (!file) return nullptr;
+  const Key key{.device = info.st_dev,
+                .inode = info.st_ino,
+                .size = info.st_size,
+                .changed_s = info.st_ctim.tv_sec,
+                .changed_ns = info.st_ctim.tv_nsec};
+  auto [it, is_new] = modules_.try_emplace(key);
+  if (is_new) it->second.module = open(pid, mapping, std::move(file));
+  it->second.used = ++uses_;
+  return it->second.module;
+}
+
+std::shared_ptr<Module> ModuleCache::open(std::uint32_t pid, const Mapping& mapping,
+                                          UniqueFd file) {
+  auto elf = ElfFile::open(std::move(file));
+  if (elf == nullptr) return nullptr;
+  auto root = std::make_shared<UniqueFd>(
+      ::open(of_process(pid, "root").c_str(), O_PATH | O_CLOEXEC | O_DIRECTORY));
+  auto find_symbols = [this, root, path = mapping.path](const ElfFile& stripped) {
+    auto found = debug_files_.find(stripped, root->get(), path);
+    root->reset();  // names are looked up once
+    return found;
+  };
+  return std::make_shared<Module>(std::move(elf), std::move(find_symbols));
+}
+
+void ModuleCache::trim() {
+  while (!modules_.empty() &&
+         (modules_.size() > kMostModules || ::mallinfo2().uordblks > kMostHeap))
+    modules_.erase(std::min_element(
+        modules_.begin(), modules_.end(),
+        [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
+}
+
+std::optional<ProcessView> ProcessView::open(std::uint32_t pid, ModuleCache& cache) {
+  ProcessView view(pid);
+  view.mappings_ = parse_maps(read_maps(pid));
+  if (view.mappings_.empty()) return std::nullopt;
+  for (const Mapping& mapping : view.mappings_) {
+    if (!mapping.executable || !mapping.is_file()) continue;
+    if (view.modules_.size() >= kMostModulesOfView) break;
+    if (auto module = cache.find(pid, mapping)) view.modules_.emplace(mapping.start, module);
+  }
+  return view;
+}
+
+ProcessView::Place ProcessView::find(std::uint64_t address) const {
+  Place place{.mapping = find_mapping(mappings_, address)};
+  if (place.mapping == nullptr) return place;
+  const auto it = modules_.find(place.mapping->start);
+  if (it == modules_.end()) return place;
+  const auto begin = it->second->file().address_of(place.mapping->offset);
+  if (!begin) return place;
+  place.module = it->second.get();
+  place.bias = place.mapping->start - *begin;
+  place.address = address - place.bias;
+  return place;
+}
+
+std::vector<ProcessView::Place> ProcessView::modules() const {
+  std::vector<Place> places;
+  std::set<Module*> seen;
+  for (const auto& [start, module] : modules_)
+    if (seen.insert(module.get()).second)
+      if (Place place = find(start); place.module != nullptr) places.push_back(place);
+  return places;
+}
+
+}  // namespace tcpdwell

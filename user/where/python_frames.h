@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Python frames of a thread, from the memory of its process. The memory is untrusted: it may
+// change at any time, lists are bounded, and may be circular.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "model/stack.h"
+#include "where/process_memory.h"
+#include "where/process_view.h"
+#include "where/python_layout.h"
+
+namespace tcpdwell {
+
+struct PythonInterpreter {
+  std::uint64_t runtime = 0;           // address of _PyRuntime
+  std::optional<PythonLayout> layout;  // nullopt: a version that is not known
+  const Module* module = nullptr;      // that has the interpreter's code
+};
+
+// nullopt: the process has no Python interpreter.
+std::optional<PythonInterpreter> find_python(const ProcessView& process,
+                                             const MemoryReader& memory);
+
+// Which thread: as the interpreter knows it.
+struct PythonThread {
+  std::uint32_t native_id = 0;  // in the process's own pid namespace
+  std::uint64_t thread_id = 0;  // pthread_self(); 0: not known
+};
+
+// Innermost first. Empty: no thread of the interpreter, or it runs no Python code.
+Stack python_frames(const PythonLayout& layout, std::uint64_t runtime, const PythonThread& thread,
+                    const MemoryReader& memory);
+
+}  // namespace tcpdwell

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "where/resolver.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+
+#include "where/process_memory.h"
+#include "where/python_frames.h"
+#include "where/unwinder.h"
+
+namespace tcpdwell {
+namespace {
+
+// The number behind a field of /proc/PID/status ("\nNSpid:"); the last one if there are several.
+std::optional<std::uint64_t> status_field(std::string_view status, std::string_view field) {
+  const auto before = status.find(field);
+  if (before == status.npos) return std::nullopt;
+  const auto at = before + 1;  // behind the line break that the field begins with
+  const std::string_view line = status.substr(at, status.find('\n', at) - at);
+  const auto digits = line.find_last_not_of("0123456789");
+  std::uint64_t value = 0;
+  const auto [end, error] =
+      std::from_chars(line.data() + digits + 1, line.data() + line.size(), value);
+  return error == std::errc{} ? std::optional(value) : std::nullopt;
+}
+
+struct ThreadStatus {
+  std::uint64_t switches = 0;
+  std::uint32_t own_tid = 0;  // in its own pid namespace
+};
+
+std::optional<ThreadStatus> read_status(std::uint32_t pid, std::uint32_t tid) {
+  const std::string path =
+      "/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/status";
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 8192> text{};
+  const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : 0;
+  if (size <= 0) return std::nullopt;
+  const std::string_view status(text.data(), static_cast<std::size_t>(size));
+  // The name of the process is the first line, and could contain anything but a line break.
+  const auto voluntary = status_field(status, "\nvoluntary_ctxt_switches:");
+  const auto forced = status_field(status, "\nnonvoluntary_ctxt_switches:");
+  if (!voluntary || !forced) return std::nullopt;
+  return ThreadStatus{
+      .switches = *voluntary + *forced,
+      .own_tid = static_cast<std::uint32_t>(status_field(status, "\nNSpid:").value_or(tid))};
+}
+
+StackPiece read_stack(const MemoryReader& memory, std::uint64_t begin, std::uint32_t size) {
+  StackPiece piece{.begin = begin, .bytes = {}};
+  piece.bytes.resize(std::min<std::size_t>(size, kMostStackBytes));
+  piece.bytes.resize(memory.read(begin, piece.bytes));
+  return piece;
+}
+
+// Below the Python frames are those of the interpreter, which explain nothing.
+Stack native_stack(const ProcessView& process, const Calls& calls, const Module* interpreter) {
+  Stack stack;
+  for (const std::uint64_t address : calls.addresses) {
+    if (interpreter != nullptr && process.find(address).module == interpreter) return stack;
+    for (Frame& frame : name_call(process, address))
+      if (stack.size() < kMostFrames) stack.push_back(std::move(frame));
+  }
+  if (calls.truncated && !stack.empty()) stack.back().truncated = true;
+  return stack;
+}
+
+class ThreadResolver {
+ public:
+  ThreadResolver(const ProcessView& process, const ThreadsQuestion& question)
+      : process_(process),
+        question_(question),
+        memory_(question.pid),
+        python_(find_python(process, memory_)) {}
+
+  ResolvedStack resolve(const ThreadSnapshot& thread) const {
+    const auto before = read_status(question_.pid, thread.tid);
+    if (!before) return {.stack = {}, .missing = NoStack::Exited};
+    const StackPiece piece =
+        read_stack(memory_, thread.registers.stack_pointer(), question_.stack_bytes);
+    Stack python;
+    if (python_ && python_->layout)
+      python = python_frames(*python_->layout, python_->runtime,
+                             {.native_id = before->own_tid, .thread_id = thread.thread_pointer},
+                             memory_);
+    const auto after = read_status(question_.pid, thread.tid);
+    if (!after) return {.stack = {}, .missing = NoStack::Exited};
+    // What was read is of several moments, if it ran since its registers were read.
+    if (after->switches != thread.switches) return {.stack = {}, .missing = NoStack::Running};
+    if (piece.bytes.empty()) return {.stack = {}, .missing = NoStack::Denied};
+    return put_together(unwind(process_, thread.registers, piece), std::move(python));
+  }
+
+ private:
+  ResolvedStack put_together(const Calls& calls, Stack python) const {
+    ResolvedStack resolved;
+    const bool in_python =
+        python_ &&
+        std::any_of(calls.addresses.begin(), calls.addresses.end(), [&](std::uint64_t address) {
+          return process_.find(address).module == python_->module;
+        });
+    resolved.stack = native_stack(process_, calls, python.empty() ? nullptr : python_->module);
+    // Without its native frames the truth about the Python frames is still whole.
+    if (!python.empty() && !in_python && !resolved.stack.empty())
+      resolved.stack.back().truncated = false;
+    resolved.stack.insert(resolved.stack.end(), std::make_move_iterator(python.begin()),
+                          std::make_move_iterator(python.end()));
+    if (in_python && !python_->layout) resolved.missing = NoStack::UnknownVersion;
+    return resolved;
+  }
+
+  const ProcessView& process_;
+  const ThreadsQuestion& question_;
+  const ProcessMemory memory_;
+  const std::optional<PythonInterpreter> python_;
+};
+
+}  // namespace
+
+std::vector<ResolvedStack> Resolver::resolve(const ThreadsQuestion& question) {
+  std::vector<ResolvedStack> stacks;
+  {
+    const auto process = ProcessView::open(question.pid, cache_);
+    if (!process)
+      return {question.threads.size(), ResolvedStack{.stack = {}, .missing = NoStack::Denied}};
+    const ThreadResolver resolver(*process, question);
+    for (const ThreadSnapshot& thread : question.threads)
+      stacks.push_back(resolver.resolve(thread));
+  }
+  cache_.trim();
+  return stacks;
+}
+
+}  // namespace tcpdwell
