@@ -3,8 +3,6 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/event.h>
-#include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <fcntl.h>
@@ -19,62 +17,25 @@
 #include <optional>
 #include <utility>
 
+#include "export/cpu_budget.h"
+#include "export/libevent.h"
 #include "export/responses.h"
 #include "util/thread.h"
 
 namespace tcpdwell::exporter {
 namespace {
 
-using std::chrono::nanoseconds;
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto kSweep = 50ms;
 constexpr auto kPauseAfterError = 1s;  // accept() failed: no descriptor or no memory is left
-constexpr auto kMostCredit = 200ms;
 constexpr int kMostHeaderBytes = 16 * 1024, kMostBodyBytes = 1024;
-
-template <auto Free>
-struct FreeWith {
-  template <typename T>
-  void operator()(T* object) const noexcept {
-    Free(object);
-  }
-};
-using BasePtr = std::unique_ptr<event_base, FreeWith<event_base_free>>;
-using HttpPtr = std::unique_ptr<evhttp, FreeWith<evhttp_free>>;
-using EventPtr = std::unique_ptr<event, FreeWith<event_free>>;
 
 timeval timeval_of(std::chrono::microseconds time) {
   return {.tv_sec = static_cast<time_t>(time / 1s),
           .tv_usec = static_cast<suseconds_t>(time % 1s / 1us)};
 }
-
-nanoseconds cpu_time() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return std::chrono::seconds{now.tv_sec} + nanoseconds{now.tv_nsec};
-}
-
-// The CPU time that may be used, in advance of what has been used.
-class Budget {
- public:
-  explicit Budget(double share) : share_(share) {}
-  bool is_spent() {
-    const auto now = Clock::now();
-    const nanoseconds used = cpu_time();
-    const auto earned = std::chrono::duration_cast<nanoseconds>((now - last_) * share_);
-    credit_ = std::min<nanoseconds>(credit_ + earned, kMostCredit) - (used - used_);
-    last_ = now;
-    used_ = used;
-    return credit_ < 0ns;
-  }
-
- private:
-  double share_;
-  nanoseconds credit_ = kMostCredit, used_ = cpu_time();
-  Clock::time_point last_ = Clock::now();
-};
 
 }  // namespace
 
@@ -125,7 +86,7 @@ class HttpServer::Loop {
   Responses responses_;
   UniqueFd stop_;
   std::vector<Connection> connections_;
-  std::optional<Budget> budget_;
+  std::optional<CpuBudget> budget_;
   BasePtr base_;
   EventPtr stopped_, sweeper_, resume_, step_;
   HttpPtr http_;
