@@ -9,6 +9,8 @@ from urllib.parse import quote
 LIBRARIES = {
     "libc6-dev": "LGPL-2.1-or-later", "libstdc++-12-dev": "GPL-3.0-or-later WITH GCC-exception-3.1",
     "libbpf-dev": "LGPL-2.1-only OR BSD-2-Clause", "libelf-dev": "LGPL-3.0-or-later OR GPL-2.0-or-later",
+    "libdw-dev": "LGPL-3.0-or-later OR GPL-2.0-or-later", "liblzma-dev": "LicenseRef-public-domain",
+    "libbz2-dev": "bzip2-1.0.6",
     "zlib1g-dev": "Zlib", "libabsl-dev": "Apache-2.0", "libspdlog-dev": "MIT", "libfmt-dev": "MIT",
     "libcli11-dev": "BSD-3-Clause", "libutf8proc-dev": "MIT", "libzstd-dev": "BSD-3-Clause OR GPL-2.0-only",
     "libxxhash-dev": "BSD-2-Clause", "libevent-dev": "BSD-3-Clause", "libprotozero-dev": "BSD-2-Clause"}

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of fleet/ in the real engines. Hosts are replays of recordings, each up to another time."""
+"""The SQL of fleet/ in the real engines: hosts are replays of recordings, each up to another time. The helpers of
+the live tests are used here, too."""
 import json
 import os
 import pathlib
 import re
 import subprocess
+import sys
 
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "live")]
 ROOT = HERE.parents[1]
 BINARY = os.environ.get("TCPDWELL_BIN", str(ROOT / "build/tcpdwell"))
 HOSTS = 50

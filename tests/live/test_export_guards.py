@@ -13,7 +13,6 @@ from lib.patience import wait_for
 
 CONNECTIONS = 32  # of the server
 PATIENCE_S = 5  # of the server, for a request
-SHARE = 0.05  # of one CPU
 
 
 @pytest.fixture(autouse=True)
@@ -81,14 +80,19 @@ def test_slow_senders_are_closed_and_others_served():
 def test_readers_that_read_nothing_are_closed():
     with Exporter("--netns", "self") as exporter:
         exporter.first_page()
+        # A page must not fit into the buffers of a connection, so that its writer waits.
+        with open("/proc/sys/net/ipv4/tcp_wmem", "w", encoding="ascii") as file:
+            file.write("4096 4096 4096")
+        began = time.monotonic()
         stalled = []
         for _ in range(CONNECTIONS):
             client = socket.socket()
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # less than a page fits
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the least possible
             client.connect(("127.0.0.1", PORT))
             client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
             stalled.append(client)
-        exporter.scrape(timeout=120)  # once their time is over
+        exporter.scrape(timeout=120)
+        assert time.monotonic() - began >= PATIENCE_S / 2, "they took all connections, for a while"
         exporter.stop()
         for client in stalled:
             client.close()
@@ -122,38 +126,6 @@ def server_ends(directory):
         if target.startswith("socket:[") and target[8:-1] in inodes:
             found.append(name)
     return found
-
-
-def test_thousand_scrapers_cost_a_share_of_a_cpu():
-    with Exporter("--netns", "self", "--strict") as exporter:
-        exporter.first_page()
-        over, answered = threading.Event(), []
-
-        def scrape():
-            while not over.is_set():
-                try:
-                    with connect() as client:
-                        client.settimeout(1)
-                        client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
-                        if client.recv(65536).startswith(b"HTTP/1.1 200"):
-                            answered.append(1)
-                except OSError:
-                    pass
-
-        threads = [threading.Thread(target=scrape, daemon=True) for _ in range(1000)]
-        began, before = time.monotonic(), exporter.cpu_seconds()[0]
-        for thread in threads:
-            thread.start()
-        time.sleep(10)
-        used, took = exporter.cpu_seconds()[0] - before, time.monotonic() - began
-        over.set()
-        assert answered
-        assert used <= SHARE * took + 0.3, f"{used:.2f} s of CPU in {took:.1f} s"
-        for thread in threads:
-            thread.join()
-        samples = exporter.wait_for(lambda samples: True, "a page afterwards")
-        assert value(samples, "tcpdwell_events_lost_total") == 0
-        exporter.stop()  # --strict: 3 if it had lost an event
 
 
 def test_out_of_descriptors_does_not_spin():

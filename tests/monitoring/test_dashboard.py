@@ -9,7 +9,7 @@ import pytest
 from lib.exporter import Exporter, PORT
 from lib.fixture import LOOPBACK
 from lib.netns import Netns
-from support.prometheus import Prometheus
+from lib.prometheus import Prometheus
 
 MONITORING = pathlib.Path(__file__).resolve().parents[2] / "monitoring"
 # What this test's traffic does not do: run out of ports, fail to connect, lose events.

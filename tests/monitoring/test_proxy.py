@@ -2,7 +2,6 @@
 """The example for nginx: TLS and a password before the exporter."""
 import os
 import pathlib
-import shutil
 import ssl
 import subprocess
 import urllib.error
@@ -23,7 +22,6 @@ def _netns():
         yield Netns.create()
 
 
-@pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx")
 def test_nginx_adds_tls_and_a_password(tmp_path):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
                     "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",

@@ -62,7 +62,6 @@ def test_bash(tmp_path):
     assert bash("replay", f"{tmp_path}/some")[-1].endswith("recording.tdw")
 
 
-@pytest.mark.skipif(not shutil.which("fish"), reason="no fish")
 def test_fish(tmp_path):
     script = tmp_path / "fish/completions/tcpdwell.fish"
     script.parent.mkdir(parents=True)
@@ -103,7 +102,6 @@ class Terminal:
         os.waitpid(self.pid, 0)
 
 
-@pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh")
 def test_zsh(tmp_path):
     shutil.copy(SCRIPTS / "_tcpdwell", tmp_path)
     zsh = Terminal(["zsh", "-f"], {**ENVIRONMENT, "PS1": "ready> ", "HOME": str(tmp_path), "ZDOTDIR": str(tmp_path)})

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The man pages: every option, no complaint of man, the same bytes each time."""
 import re
-import shutil
 import subprocess
 import sys
 
@@ -15,8 +14,6 @@ FORMATS = {"tcpdwell-json.5", "tcpdwell-metrics.7", "tcpdwell-stuck-sockets.7", 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    if not shutil.which("scdoc"):
-        pytest.skip("no scdoc")
     directory = tmp_path_factory.mktemp("man")
     subprocess.run([sys.executable, MAKE, BINARY, directory], check=True, capture_output=True)
     return directory

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The units: systemd understands every key, and what they may do is little."""
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -11,8 +10,6 @@ from conftest import BINARY, ROOT
 UNITS = sorted((ROOT / "packaging/systemd").glob("*.service")) + sorted((ROOT / "packaging/systemd").glob("*.socket"))
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
 MOST_EXPOSED = 40  # of 100; it must load BPF programs and enter network namespaces
-
-pytestmark = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
 
 
 def verify(directory, units):
@@ -59,8 +56,6 @@ def test_kubernetes_has_the_same_capabilities():
 
 
 def test_logrotate_accepts_its_file(tmp_path):
-    if not shutil.which("logrotate"):
-        pytest.skip("no logrotate")
     done = subprocess.run(["logrotate", "-d", "-s", tmp_path / "state", ROOT / "packaging/tcpdwell.logrotate"],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "error" not in done.stderr.lower(), done.stderr

@@ -17,7 +17,7 @@ from lib.exporter import Exporter
 from lib.fixture import LOOPBACK
 from lib.netns import Netns
 from lib.tracer import BINARY
-from support.prometheus import Prometheus
+from lib.prometheus import Prometheus
 
 MONITORING = pathlib.Path(__file__).resolve().parents[2] / "monitoring"
 HOSTS = int(os.environ.get("TCPDWELL_FLEET", "20"))
