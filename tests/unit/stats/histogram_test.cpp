@@ -104,8 +104,10 @@ TEST(Histogram, EmptyIsZero) {
 
 TEST(Histogram, BucketsAddUp) {
   Histogram one, two, both;
-  for (const Nanos value : {Nanos{3}, Nanos{5ms}, Nanos{5ms}, Nanos{1h}}) one.add(value), both.add(value);
-  for (const Nanos value : {Nanos{3}, Nanos{5ms + 1ns}, Nanos::max()}) two.add(value), both.add(value);
+  for (const Nanos value : {Nanos{3}, Nanos{5ms}, Nanos{5ms}, Nanos{1h}})
+    one.add(value), both.add(value);
+  for (const Nanos value : {Nanos{3}, Nanos{5ms + 1ns}, Nanos::max()})
+    two.add(value), both.add(value);
   std::map<Nanos, std::uint64_t> sum;
   for (const Histogram* each : {&one, &two})
     for (const auto& [upper, count] : each->buckets()) sum[upper] += count;
