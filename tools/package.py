@@ -71,6 +71,8 @@ def stage(directory, binary, pages, zsh, with_units):
     put(PACKAGING / "tcpdwell.logrotate", directory / "etc/logrotate.d/tcpdwell")
     put(PACKAGING / "tcpdwell.toml", directory / "etc/tcpdwell.toml")
     put(ROOT / "docs/runbook.md", share / "doc/tcpdwell/runbook.md")
+    (directory / "var/log/tcpdwell").mkdir(parents=True)
+    (directory / "var/log/tcpdwell").chmod(0o750)
     if with_units:
         for unit in UNITS:
             put(PACKAGING / "systemd" / unit, directory / "usr/lib/systemd/system" / unit)

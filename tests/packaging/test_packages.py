@@ -38,7 +38,7 @@ def inside(tree, *command, check=True):
 
 
 def files_in(tree):
-    return {str(path.relative_to(tree)) for top in ("etc", "usr", "var/lib") for path in (tree / top).rglob("*")
+    return {str(path.relative_to(tree)) for top in ("etc", "usr", "var/lib", "var/log") for path in (tree / top).rglob("*")
             if "tcpdwell" in str(path.relative_to(tree))}
 
 
