@@ -4,13 +4,15 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tarfile
 
 import pytest
 
-from conftest import ROOT
+from conftest import HERE, ROOT
+from trees import Tree
 
 DIST = pathlib.Path(os.environ.get("TCPDWELL_DIST", ROOT / "dist"))
 SUITES = os.environ.get("TCPDWELL_SUITES", "bookworm trixie").split()
@@ -24,41 +26,43 @@ def only(pattern):
 
 @pytest.fixture(scope="module", params=SUITES)
 def tree(request, tmp_path_factory):
-    directory = tmp_path_factory.mktemp(request.param)
-    done = subprocess.run(["mmdebstrap", "--variant=apt", "--include=systemd,man-db", request.param, directory],
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return directory
+    return Tree.make(request.param, tmp_path_factory.mktemp(request.param))
 
 
-def inside(tree, *command, check=True):
-    return subprocess.run(["chroot", tree, *command], capture_output=True, text=True, check=check,
-                          env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
-                               "DEBIAN_FRONTEND": "noninteractive"})
+def newer(deb, scratch):
+    """The same package, of a later version."""
+    subprocess.run(["dpkg-deb", "-R", deb, scratch / "newer"], check=True)
+    control = scratch / "newer/DEBIAN/control"
+    control.write_text(re.sub(r"^Version: (.*)$", r"Version: \1+later", control.read_text(), flags=re.M))
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", scratch / "newer", scratch / "newer.deb"], check=True,
+                   capture_output=True)
+    return scratch / "newer.deb"
 
 
-def files_in(tree):
-    return {str(path.relative_to(tree)) for top in ("etc", "usr", "var/lib", "var/log") for path in (tree / top).rglob("*")
-            if "tcpdwell" in str(path.relative_to(tree))}
-
-
-def test_deb(tree):
-    deb = only("*_amd64.deb")
-    shutil.copy(deb, tree / "tcpdwell.deb")
-    inside(tree, "dpkg", "-i", "/tcpdwell.deb")
-    assert inside(tree, "tcpdwell", "--version").stdout.startswith("tcpdwell ")
-    assert "CLOSE_WAIT" in inside(tree, "tcpdwell", "help", "states").stdout
-    verified = inside(tree, "systemd-analyze", "verify", "tcpdwell-exporter.service", "tcpdwell-exporter.socket",
-                      "tcpdwell-recorder.service", check=False)
+def test_deb_in_a_tree(tree):
+    before = tree.files_of("tcpdwell")
+    shutil.copy(only("*_amd64.deb"), tree.root / "tcpdwell.deb")
+    tree.run("dpkg", "-i", "/tcpdwell.deb")
+    assert tree.run("tcpdwell", "--version").stdout.startswith("tcpdwell ")
+    assert "CLOSE_WAIT" in tree.run("tcpdwell", "help", "states").stdout
+    assert "tcpdwell-json" in tree.run("man", "-w", "tcpdwell-json").stdout
+    verified = tree.run("systemd-analyze", "verify", "tcpdwell-exporter.service", "tcpdwell-exporter.socket",
+                        "tcpdwell-recorder.service", check=False)
     assert (verified.returncode, verified.stderr) == (0, "")
-    assert not list((tree / "etc/systemd/system").rglob("*tcpdwell*")), "nothing is enabled"
-    inside(tree, "dpkg", "-i", "/tcpdwell.deb")  # upgrade to itself
-    (tree / "var/lib/tcpdwell").mkdir()
-    (tree / "var/lib/tcpdwell/recorder.tdw").touch()
-    inside(tree, "dpkg", "-r", "tcpdwell")
-    assert not (tree / "usr/bin/tcpdwell").exists()
-    inside(tree, "dpkg", "-P", "tcpdwell")
-    assert {name for name in files_in(tree) if not name.startswith("var/lib/dpkg")} == set()
+    assert not list((tree.root / "etc/systemd/system").rglob("*tcpdwell*")), "nothing is enabled"
+    tree.run("dpkg", "-P", "tcpdwell")
+    (tree.root / "tcpdwell.deb").unlink()
+    assert tree.files_of("tcpdwell") == before == set()
+
+
+def test_deb_in_a_virtual_machine(tree, tmp_path):
+    """guest.py says what is tested."""
+    deb = only("*_amd64.deb")
+    files = {"old.deb": deb, "new.deb": newer(deb, tmp_path), "prometheus": shutil.which("prometheus"),
+             "guest.py": HERE / "guest.py"}
+    said, status = tree.boot(tmp_path, files, "python3 /root/guest.py")
+    assert status == 0, said
+    assert "remove_and_purge: ok" in said
 
 
 def test_checksums():

@@ -2,7 +2,7 @@
 # Part of ../../dev: packages, and the tests that take too long for `./dev test`.
 
 package_packages=(scdoc debhelper lintian rpm rpmlint git)
-package_test_packages=(mmdebstrap)
+package_test_packages=(mmdebstrap e2fsprogs qemu-system-x86)
 fleet_packages=(nodejs prometheus)
 
 # package [--test] [ARCH...]: for this machine's architecture without ARCH
@@ -39,7 +39,7 @@ check_packages() {
   done <"$root/dist/SHA256SUMS"
 }
 
-# Installs, uses, upgrades and purges them in root trees of Debian, which it downloads.
+# Installs, uses, upgrades and purges them in root trees and virtual machines of Debian, which it downloads.
 test_packages_of_dist() {
   install_missing "${test_packages[@]}" "${package_test_packages[@]}"
   (cd "$root/tests/packaging" && with_python -m pytest -q -rs -p no:cacheprovider test_packages.py)
