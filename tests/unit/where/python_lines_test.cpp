@@ -41,7 +41,9 @@ TEST(PythonLines, FindsTheLineOfEachInstruction) {
   EXPECT_EQ(python_line(kLineTable, 101, 60), 107U);
 }
 
-TEST(PythonLines, HaveNoneBehindTheCode) { EXPECT_EQ(python_line(kLineTable, 1, 62), std::nullopt); }
+TEST(PythonLines, HaveNoneBehindTheCode) {
+  EXPECT_EQ(python_line(kLineTable, 1, 62), std::nullopt);
+}
 
 TEST(PythonLines, HaveNoneForAnInstructionWithoutLine) {
   EXPECT_EQ(python_line(from_hex("f8"), 1, 0), std::nullopt);
