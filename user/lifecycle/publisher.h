@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lifecycle/cgroup_paths.h"
+#include "lifecycle/code_places.h"
 #include "lifecycle/connection.h"
 #include "lifecycle/dwell_book.h"
 #include "lifecycle/filter.h"
@@ -80,6 +81,7 @@ class Publisher {
   const EndRecord::Passed& passed() const { return passed_; }
 
   CgroupPaths& cgroups() { return cgroups_; }
+  CodePlaces& code_places() { return code_places_; }
   const Filter& filter() const { return filter_; }
 
  private:
@@ -108,6 +110,7 @@ class Publisher {
   Record record_{std::in_place_type<TransitionRecord>};
   CgroupPaths cgroups_;
   FullListeners full_listeners_;
+  CodePlaces code_places_;
 };
 
 }  // namespace tcpdwell

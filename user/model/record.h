@@ -185,6 +185,7 @@ struct FlagRecord {
   // Of the holders and of the other end, sorted by pid; can be incomplete.
   std::vector<ProcessFacts> processes;
   std::optional<OtherEnd> other_end;
+  CodePlace opened, eof_read;             // --where
   bool mptcp = false;                     // the flag is about the MPTCP socket of this subflow
   std::optional<Process> inherited_from;  // see InquiryEvent
   std::optional<AcceptQueue> queue;       // NotAccepted
