@@ -82,6 +82,7 @@ class Publisher {
 
   CgroupPaths& cgroups() { return cgroups_; }
   CodePlaces& code_places() { return code_places_; }
+  const CgroupPaths& cgroups() const { return cgroups_; }
   const Filter& filter() const { return filter_; }
 
  private:
