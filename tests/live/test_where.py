@@ -73,7 +73,7 @@ class Stuck:
     def blocked(self, *options):
         flag, = flags(self.leaks("--json", *options))
         assert flag["where"]["opened"] is None
-        assert flag["where"]["missing"] == {"opened": "not_seen", "eof_read": "not_seen"}
+        assert flag["where"]["missing"] == {"opened": "older", "eof_read": "older"}
         assert {thread["pid"] for thread in flag["where"]["blocked"]} == {self.process.pid}
         return flag["where"]["blocked"]
 

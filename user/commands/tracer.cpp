@@ -152,6 +152,9 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   auto blocked = open_blocked_reader(config.where, kPatienceOfTrace);
   if (!blocked) return blocked.error();
   kept.blocked = blocked->get();
+  auto stacks = open_stack_collector(config.where, config.session.filter);
+  if (!stacks) return stacks.error();
+  kept.stacks = stacks->get();
   auto netns = keep_to_netns(*programs, kept.filter, kept.netns_path);
   if (!netns) return netns.error();
   kept.netns_cookie = *netns;
@@ -180,6 +183,7 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
     if (const auto error = session.watch(fd)) return *error;
   if (const auto error = run_until_over(config, *rights, session, signals, output)) return *error;
   EndRecord end = session.finish(*programs);
+  log_stacks(stacks->get());
   if (const auto error = output.error()) return *error;
   if (recorder == nullptr) return end;
   end.unrecorded = recorder->dropped();

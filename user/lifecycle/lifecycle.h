@@ -176,6 +176,9 @@ class Lifecycle {
   void on_event(const MptcpEvent& event);
   void on_event(const ProcessesEvent& event) { flags_.learn(event); }
   void on_event(const AcceptQueuesEvent& event);
+  void on_event(const StackEvent& event) {
+    publisher_.code_places().on(event, table_.by_cookie(event.cookie) != kNone);
+  }
   bool is_legal_after(const Event& event) const;
   void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait,
                    std::uint8_t syns_sent = 0);
