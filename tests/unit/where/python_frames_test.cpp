@@ -35,7 +35,7 @@ class FakeMemory final : public MemoryReader {
 
 constexpr std::uint64_t kRuntime = 0x10000, kInterpreter = 0x10800, kThread = 0x11000,
                         kHolder = 0x11800, kFrame = 0x12000, kCodeObject = 0x13000, kText = 0x14000,
-                        kLineTable = 0x15000;
+                        kLinesAt = 0x15000;
 
 class PythonFramesTest : public ::testing::Test {
  protected:
@@ -51,11 +51,11 @@ class PythonFramesTest : public ::testing::Test {
     memory_.put(kCodeObject + layout_.qualified_name, kText);
     memory_.put(kCodeObject + layout_.file, kText + 0x100);
     memory_.put(kCodeObject + layout_.first_line, std::uint32_t{17});
-    memory_.put(kCodeObject + layout_.lines, kLineTable);
+    memory_.put(kCodeObject + layout_.lines, kLinesAt);
     put_str(kText, "Pool.checkout");
     put_str(kText + 0x100, "svc.py");
-    memory_.put(kLineTable + layout_.bytes_size, std::uint64_t{2});
-    memory_.put(kLineTable + layout_.bytes, std::uint16_t{0x0080});  // one instruction, on its line
+    memory_.put(kLinesAt + layout_.bytes_size, std::uint64_t{2});
+    memory_.put(kLinesAt + layout_.bytes, std::uint16_t{0x0080});  // one instruction, on its line
   }
   void put_str(std::uint64_t at, std::string_view text) {
     memory_.put(at + layout_.text_length, std::uint64_t{text.size()});
@@ -114,7 +114,7 @@ TEST_F(PythonFramesTest, SayThatTheRestIsUnreadable) {
 
 TEST_F(PythonFramesTest, HaveNoNameIfTheObjectsAreDamaged) {
   memory_.put(kText + layout_.text_length, ~std::uint64_t{0});
-  memory_.put(kLineTable + layout_.bytes_size, ~std::uint64_t{0});
+  memory_.put(kLinesAt + layout_.bytes_size, ~std::uint64_t{0});
   const Stack stack = frames({.native_id = 4711});
   ASSERT_EQ(stack.size(), 1U);
   EXPECT_LE(stack[0].function.size(), kLongestFrameText);
@@ -158,7 +158,7 @@ TEST_F(PythonFramesTest, HaveNoNameIfTheCodeIsAnotherByNow) {
                   .instruction = kCodeObject + layout_.first_instruction,
                   .file = kText + 0x100,
                   .qualified_name = kText,
-                  .lines = kLineTable,
+                  .lines = kLinesAt,
                   .first_line = 17};
   EXPECT_EQ(python_frame(layout_, call, memory_).function, "Pool.checkout");
   EXPECT_EQ(python_frame(layout_, call, memory_).line, 17U);
