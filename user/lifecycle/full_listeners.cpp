@@ -11,8 +11,8 @@ using namespace std::chrono_literals;
 // With tcp_syn_retries = 6 a SYN is given up after 127 s.
 constexpr Nanos kLongestHandshake = 3min;
 
-// `listened`: where the SYN goes to. A wildcard listener is met at any address of its host; that the
-// client is on this host is certain if both its addresses are the same.
+// `listened`: where the SYN goes to. A wildcard listener is met at any address of its host; that
+// the client is on this host is certain if both its addresses are the same.
 bool accepts(const Flow& listener, const Flow& flow, bool at_client) {
   const Endpoint& listened = at_client ? flow.remote : flow.local;
   if (listener.netns_cookie != flow.netns_cookie || listener.local.port != listened.port)
@@ -33,7 +33,9 @@ std::optional<FullQueue> FullListeners::during(const Flow& flow, bool at_client,
   std::optional<FullQueue> fullest;
   for (const auto& [cookie, seen] : seen_) {
     if (seen.at < begin || seen.at > end || !accepts(seen.queue.flow, flow, at_client)) continue;
-    const auto rank = [](const FullQueue& queue) { return std::pair(queue.length, queue.listener); };
+    const auto rank = [](const FullQueue& queue) {
+      return std::pair(queue.length, queue.listener);
+    };
     if (!fullest || rank(*fullest) < rank(seen.queue)) fullest = seen.queue;
   }
   return fullest;

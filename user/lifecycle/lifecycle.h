@@ -76,6 +76,10 @@ class Lifecycle {
   // Subflows whose flag was due, but whose MPTCP socket could not be read.
   std::uint64_t mptcp_not_judged() const { return flags_.mptcp_not_judged(); }
   std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.cgroups().take_unknown(); }
+  // nullptr: not known. Does not ask for it.
+  const std::string* known_cgroup(std::uint64_t id) const {
+    return publisher_.cgroups().known_path_of(id);
+  }
   // Cookies of namespaces whose port range is not known yet (NamespaceEvent), each once.
   std::vector<std::uint64_t> take_unknown_namespaces() {
     return table_.port_ranges().take_unknown();

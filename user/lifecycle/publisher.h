@@ -82,6 +82,7 @@ class Publisher {
 
   CgroupPaths& cgroups() { return cgroups_; }
   CodePlaces& code_places() { return code_places_; }
+  const CgroupPaths& cgroups() const { return cgroups_; }
   const Filter& filter() const { return filter_; }
 
  private:
@@ -109,8 +110,8 @@ class Publisher {
   // Reused for each transition, since a record is large. write() sets every field.
   Record record_{std::in_place_type<TransitionRecord>};
   CgroupPaths cgroups_;
-  CodePlaces code_places_;
   FullListeners full_listeners_;
+  CodePlaces code_places_;
 };
 
 }  // namespace tcpdwell

@@ -26,6 +26,7 @@ struct OptionTexts {
   std::string user, leak_exit_code, exit_grace;
   std::string since, until;
   std::string interval, count, by, rows, histogram;
+  bool buckets = false;
   std::string record, replay, max_size, rotate;
   bool zstd = false;
   std::string mode, delay;
