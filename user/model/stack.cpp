@@ -93,9 +93,10 @@ std::vector<const Frame*> shown_frames(const Stack& stack) {
     if (!is_library(*frame) && (frame->line != 0 || !has_lines) && shown.size() < kShownFrames)
       shown.push_back(&*frame);
   if (!shown.empty() || stack.empty()) return shown;
-  // Only libraries: the innermost frame that has a name, of Python rather than of the C library.
+  // Only libraries: the innermost frame that has a name, of Python or JIT code rather than of the C
+  // library.
   auto frame = std::find_if(stack.begin(), stack.end(), [&](const Frame& each) {
-    return each.kind == FrameKind::Python && is_named(each);
+    return each.kind != FrameKind::Native && is_named(each);
   });
   if (frame == stack.end()) frame = std::find_if(stack.begin(), stack.end(), is_named);
   shown.push_back(frame == stack.end() ? &stack.front() : &*frame);

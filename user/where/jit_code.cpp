@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
@@ -21,7 +22,7 @@ std::string of_pid(std::uint32_t pid, const char* what) {
 
 std::string read_at_most(int file, std::size_t most) {
   std::string text;
-  std::array<char, 65'536> block{};
+  std::array<char, 16'384> block{};
   while (text.size() < most) {
     const ssize_t got = ::read(file, block.data(), std::min(block.size(), most - text.size()));
     if (got <= 0) break;

@@ -63,7 +63,7 @@ std::optional<SourcePlace> script_place(std::string_view name) {
 // Without the type that it returns: "void java.net.Socket.connect(java.net.SocketAddress)".
 std::string_view without_type(std::string_view name) {
   const auto open = name.find('(');
-  if (open == name.npos || !name.ends_with(')')) return name;
+  if (open == name.npos || open == 0 || name[open - 1] == ' ' || !name.ends_with(')')) return name;
   const auto space = name.rfind(' ', open);
   return space == name.npos ? name : name.substr(space + 1);
 }

@@ -49,6 +49,7 @@ TEST(JitPlace, TakesNamesOfScriptsApart) {
   EXPECT_EQ(place_text(jit_place("JS:~x a:99999999999:1")), "JS:~x a:99999999999:1 :0");
   EXPECT_EQ(place_text(jit_place("int a.B.c()")), "a.B.c() :0");
   EXPECT_EQ(place_text(jit_place("Interpreter")), "Interpreter :0");
+  EXPECT_EQ(place_text(jit_place("StubRoutines (1)")), "StubRoutines (1) :0");
 }
 
 }  // namespace
