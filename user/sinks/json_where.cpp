@@ -63,7 +63,8 @@ char* thread(char* out, std::uint32_t pid, const BlockedThread& thread) {
   out = put(out, ",\"fd\":");
   out = thread.fd ? number(out, *thread.fd) : put(out, "null");
   out = put(out, ",\"peer\":");
-  out = thread.socket ? end(out, thread.socket->remote, thread.socket->family) : put(out, "null");
+  const bool connected = thread.socket && thread.socket->remote.port != 0;
+  out = connected ? end(out, thread.socket->remote, thread.socket->family) : put(out, "null");
   out = put(out, ",\"stack\":");
   out = stack(out, thread.stack);
   out = put(out, ",\"missing\":");

@@ -47,7 +47,10 @@ std::string call_text(const BlockedThread& thread) {
   std::string text = thread.call.empty() ? "no system call" : thread.call;
   if (!thread.fd) return text;
   text += fmt::format("(fd {}", *thread.fd);
-  if (thread.socket) text += ", " + format_endpoint(thread.socket->remote, thread.socket->family);
+  if (const auto& socket = thread.socket; socket && socket->remote.port != 0)
+    text += ", " + format_endpoint(socket->remote, socket->family);
+  else if (socket && socket->local.port != 0)
+    text += ", local " + format_endpoint(socket->local, socket->family);
   return text + ')';
 }
 

@@ -91,6 +91,22 @@ TEST(WhereLines, SayWhatEachThreadWaitsFor) {
                 "7 threads are in futex"}));
 }
 
+TEST(WhereLines, NameAListenerByItsOwnAddress) {
+  BlockedThread waits{.tid = 4711, .comm = "svc", .call = "accept4", .stack = {}};
+  waits.fd = 3;
+  waits.socket.emplace();
+  LeakGroup group;
+  const auto line = [&] {
+    group.holders = {{.process = {.pid = 42}, .facts = ProcessFacts{.pid = 42}, .fds = {}}};
+    group.holders[0].facts->blocked =
+        std::make_shared<const BlockedThreads>(BlockedThreads{waits});
+    return where_lines(group).at(0);
+  };
+  EXPECT_EQ(line(), "thread 4711 is in accept4(fd 3)") << "a socket without any address";
+  waits.socket->local = {.addr = {127, 0, 0, 1}, .port = 8080};
+  EXPECT_EQ(line(), "thread 4711 is in accept4(fd 3, local 127.0.0.1:8080)");
+}
+
 TEST(WhereLines, BeginWithWhereItWasOpenedAndRead) {
   LeakGroup group;
   group.opened = std::make_shared<const Stack>(Stack{python("Pool.checkout", "/srv/svc.py", 5)});
