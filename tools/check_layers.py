@@ -18,6 +18,7 @@ LIBRARIES = {
     "PkgConfig::LIBBPF": ["bpf", "skel"],
     "CLI11::CLI11": ["CLI"],
     "PkgConfig::LIBDW": ["elfutils"],
+    "PROTOZERO": ["protozero"],
 }
 OUTSIDE = {name for names in LIBRARIES.values() for name in names}
 WIRE = {"tcpdwell"}  # include/tcpdwell: shared by the kernel side and user space
