@@ -25,7 +25,7 @@ std::string state_of(const LeakGroup& group) {
 
 // "longer than 1m00s in CLOSE_WAIT"
 std::string longer_than(const LeakGroup& group, Nanos threshold) {
-  const std::string time = format_duration(threshold);
+  const std::string time = round_duration(threshold);
   if (group.kind == FlagKind::State && group.state == State::Closed)
     return "open for longer than " + time + " after their connection ended";
   return "in " + state_of(group) + " for longer than " + time;
@@ -88,7 +88,7 @@ Finding stuck_finding(const ReportData& data, const StuckGroup& stuck) {
                           rate_text(rate->per_minute), clock_text(data.when(rate->from)),
                           clock_text(data.when(rate->to)));
   }
-  text += html(stuck.text.what) + '.';
+  text += html(sentence(stuck.text.what));
   if (!stuck.where.empty()) text += " <code>" + html(stuck.where.front()) + "</code>";
   return {decides(group) ? Weight::Bad : Weight::Doubtful, text, "stuck"};
 }

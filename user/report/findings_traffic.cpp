@@ -97,7 +97,7 @@ void add_handshakes(const ReportData& data, std::vector<Finding>& all) {
     std::string text = fmt::format(
         "<b>{} of {} {} handshakes</b> took {} or longer", format_number(one.slow),
         format_number(one.ended), side == 0 ? "outgoing" : "incoming",
-        format_duration(Handshakes::kSlow));
+        round_duration(Handshakes::kSlow));
     text += one.slow == 0 ? "; "
                           : fmt::format(". Of these, {} sent their {} again; ",
                                         format_number(one.slow_again), packet);

@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cctype>
 
 #include "sinks/escape.h"
 #include "sinks/json_line.h"
+#include "util/duration.h"
 
 namespace tcpdwell::reporting {
 namespace {
@@ -57,6 +59,20 @@ std::string date_text(const When& when) {
   constexpr std::size_t kDate = 10;
   if (when.unix_time == Nanos{0}) return clock_text(when) + " after boot";
   return utc(when).substr(0, kDate) + ' ' + clock_text(when) + " UTC";
+}
+
+std::string round_duration(Nanos duration) {
+  std::string text = format_duration(duration);
+  if (text.ends_with(".000s")) text.replace(text.size() - 5, 5, "s");
+  if (text.ends_with("m00s")) text.resize(text.size() - 3);
+  if (text.ends_with("h00m")) text.resize(text.size() - 3);
+  return text;
+}
+
+std::string sentence(std::string text) {
+  if (text.empty()) return text;
+  text.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(text.front())));
+  return text + '.';
 }
 
 Table::Table(const char* caption, std::vector<Column> columns) : columns_(std::move(columns)) {

@@ -25,6 +25,11 @@ std::string clock_text(const When& when, bool milliseconds = false);
 // "2026-11-28 03:12:05 UTC"
 std::string date_text(const When& when);
 
+// "10s", "1m": without the fractions of a threshold.
+std::string round_duration(Nanos duration);
+// With a capital and a full stop.
+std::string sentence(std::string text);
+
 struct Cell {
   std::string text;  // HTML
   bool number = false;

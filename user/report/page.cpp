@@ -114,7 +114,7 @@ std::string limits(const ReportData& data) {
     std::string text;
     for (const auto& [flag, threshold] : data.start.thresholds)
       text += fmt::format("{}{} after {}", text.empty() ? "" : ", ", html_of_bytes(flag),
-                          format_duration(threshold));
+                          round_duration(threshold));
     return text.empty() ? std::string("none") : text;
   };
   notes += "<li>Sockets were flagged: " + thresholds() + ".</li>\n";

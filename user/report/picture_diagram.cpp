@@ -75,11 +75,12 @@ std::string draw_arrow(const ReportData& data, const Arrow& arrow, double most) 
       number(width), number(x1), number(y1), number(bx + ux), number(by + uy), number(x2),
       number(y2), number(bx - uy * side), number(by + ux * side), number(bx + uy * side),
       number(by - ux * side));
+  // Beside its middle: above it, or to the right of an upright one.
   const bool upright = std::abs(ux) < 0.2;
-  const double off = width / 2 + 7;
-  text += upright ? text_at((x1 + x2) / 2 + off, (y1 + y2) / 2 + 4, format_number(count), "count")
-                  : text_at((x1 + x2) / 2, (y1 + y2) / 2 - off, format_number(count), "count",
-                            "middle");
+  const double off = width / 2 + (upright ? 7 : 9);
+  const double nx = upright ? 1 : (ux > 0 ? uy : -uy), ny = upright ? 0 : -std::abs(ux);
+  text += text_at((x1 + x2) / 2 + nx * off, (y1 + y2) / 2 + ny * off + (upright ? 4 : 0),
+                  format_number(count), "count", upright ? "start" : "middle");
   return text;
 }
 
@@ -146,7 +147,7 @@ std::string diagram_picture(const ReportData& data) {
        .lead = "The state diagram of RFC 9293. Arrows are as wide as they were used (the width "
                "goes with the square root); dashed ones were not.",
        .body = fmt::format(
-           "<figure><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"State "
+           "<figure><div class=\"scroll whole\" tabindex=\"0\" role=\"region\" aria-label=\"State "
            "diagram\"><svg class=\"diagram\" viewBox=\"70 0 820 652\" role=\"img\" "
            "aria-label=\"State diagram with the number of transitions\">\n{}</svg></div></figure>\n",
            draw_diagram(data)),

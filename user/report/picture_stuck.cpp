@@ -80,9 +80,9 @@ std::string group_card(const StuckGroup& stuck, std::size_t place) {
   if (!where.empty()) where = "<div class=\"where\">" + where + "</div>";
   return fmt::format(
       "<div class=\"card\" id=\"group-{}\"><h3>{} {} in {}</h3>\n<dl class=\"facts\">{}</dl>\n"
-      "<p>{}.</p>\n{}<p class=\"next\"><b>Next:</b> {}</p></div>\n",
+      "<p>{}</p>\n{}<p class=\"next\"><b>Next:</b> {}</p></div>\n",
       place, swatch(group.state), format_count(group.count, "socket"), html(state_text(group)),
-      facts, html(stuck.text.what), where, html(stuck.text.next));
+      facts, html(sentence(stuck.text.what)), where, html(stuck.text.next));
 }
 
 std::string groups_table(const ReportData& data) {

@@ -17,6 +17,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr double kDigitWidth = 7;
+
 // One drawing for each state on a tile of 8 by 8. Neighbours in a picture differ in both colour and
 // pattern.
 std::string_view pattern_of(State state) {
@@ -102,9 +104,11 @@ std::string line(double x1, double y1, double x2, double y2, std::string_view st
 }
 
 double round_up(double value) {
-  if (value <= 4) return 4;
+  // Multiples of four, so that the numbers of the axis are whole.
+  for (const double small : {4.0, 8.0, 12.0, 16.0, 20.0, 28.0})
+    if (value <= small) return small;
   const double ten = std::pow(10, std::floor(std::log10(value)));
-  for (const double factor : {1.0, 2.0, 4.0, 6.0, 8.0})
+  for (const double factor : {1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 6.0, 8.0})
     if (factor * ten >= value) return factor * ten;
   return 10 * ten;
 }
@@ -136,7 +140,7 @@ std::string time_axis(const Canvas& canvas, const ReportData& data) {
   static constexpr std::array<Nanos, 20> kSteps = {
       10ms, 50ms, 100ms, 500ms, 1s,  2s,  5s,  10s, 15s, 30s,
       1min, 2min, 5min,  10min, 30min, 1h, 3h,  6h,  12h, 24h};
-  const int most = canvas.narrow ? 4 : 9;
+  const int most = canvas.narrow ? 3 : 8;
   Nanos step = kSteps.back();
   for (const Nanos each : kSteps)
     if (data.length() / each <= most) {
@@ -151,8 +155,10 @@ std::string time_axis(const Canvas& canvas, const ReportData& data) {
   for (Nanos at = first - date; at <= data.end.mono; at += step) {
     const double x = x_of(canvas, data, at);
     text += line(x, canvas.y_end(), x, canvas.y_end() + 5, "axis");
-    text += text_at(std::clamp<double>(x, canvas.left + 18, canvas.x_end() - 26),
-                    canvas.y_end() + 19, clock_text(data.when(at), step < 1s), "", "middle");
+    const std::string label = clock_text(data.when(at), step < 1s);
+    const double half = kDigitWidth / 2 * static_cast<double>(label.size());
+    text += text_at(std::clamp<double>(x, half, canvas.width - half), canvas.y_end() + 19, label,
+                    "", "middle");
   }
   return text;
 }

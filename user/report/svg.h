@@ -42,7 +42,7 @@ std::string text_at(double x, double y, std::string_view text, std::string_view 
 std::string line(double x1, double y1, double x2, double y2, std::string_view style);
 std::string number(double value);  // at most one decimal
 
-// A round number that is at least `value`, and at most 2.5 times as large.
+// A round number that is at least `value`.
 double round_up(double value);
 // "1,200", "12k", "3.4M"
 std::string short_number(double value);

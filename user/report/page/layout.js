@@ -1,4 +1,5 @@
 // Puts lives into groups and lines: within a group, lives share a line as long as none overlap.
+// Flagged ones have lines of their own, which come first.
 
 const groupKeys = {
   service: (life) => life.service,
@@ -42,6 +43,8 @@ class Lines {
   }
 }
 
+const isFlagged = (life) => life.marks.length > 0;
+
 const pack = (group) => {
   const lines = [];
   const free = new Lines();
@@ -68,13 +71,14 @@ const layOut = (chosen, by) => {
     if (!groups.has(key)) groups.set(key, { name: key, lives: [], flagged: 0 });
     const group = groups.get(key);
     group.lives.push(life);
-    group.flagged += life.marks.length > 0 ? 1 : 0;
+    group.flagged += isFlagged(life) ? 1 : 0;
   }
   const all = [...groups.values()].sort((a, b) => b.flagged - a.flagged ||
     b.lives.length - a.lives.length || (a.name < b.name ? -1 : 1));
   for (const group of all) {
     group.lives.sort((a, b) => a.begin - b.begin || a.index - b.index);
-    group.lines = pack(group.lives);
+    group.lines = [...pack(group.lives.filter(isFlagged)),
+      ...pack(group.lives.filter((life) => !isFlagged(life)))];
   }
   return all;
 };

@@ -28,7 +28,7 @@ const startTimeline = () => {
       : lives.filter((_, i) => words.every((word) => texts[i].includes(word)));
     if (timeline.chosen !== null && !chosen.includes(timeline.chosen)) timeline.choose(null);
     timeline.box.scrollTop = 0;
-    timeline.show(layOut(chosen, byId('tl-group').value));
+    timeline.fit(layOut(chosen, byId('tl-group').value));
     list.show(chosen);
   };
   byId('tl-search').addEventListener('input', update);

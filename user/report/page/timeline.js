@@ -22,7 +22,7 @@ class Timeline {
     const style = getComputedStyle(document.documentElement);
     const color = (name) => style.getPropertyValue(name).trim();
     this.colors = data.states.map((name) => color(`--s-${name.toLowerCase()}`));
-    for (const name of ['ground', 'panel', 'ink', 'soft', 'rule', 'grid', 'bad', 'link'])
+    for (const name of ['ground', 'panel', 'ink', 'soft', 'rule', 'grid', 'link'])
       this[name] = color(`--${name}`);
     this.patterns = hatches.map((path) => {
       if (path === '') return null;
@@ -32,6 +32,15 @@ class Timeline {
       context.stroke(new Path2D(path));
       return this.context.createPattern(tile, 'repeat');
     });
+  }
+
+  // As tall as its lines, within what the style sheet allows; few lines are drawn taller.
+  fit(groups) {
+    const lines = groups.reduce((all, group) => all + group.lines.length, 0);
+    this.row = Math.min(22, Math.max(14, Math.floor(300 / Math.max(lines, 1))));
+    const tall = lines * this.row + groups.length * kHeader + kAxis + 8;
+    this.box.style.height = `min(32rem, 70vh, ${Math.max(tall, 120)}px)`;
+    this.show(groups);
   }
 
   show(groups) {
@@ -197,17 +206,24 @@ class Timeline {
     context.fillText(text, x + 6, y + tall / 2 + 0.5);
   }
 
+  // A flag, light around so that it is seen on every colour.
   drawMark(x, y, tall) {
     const { context } = this;
-    if (x < -8 || x > this.width + 8) return;
-    context.fillStyle = this.bad;
-    context.fillRect(x, y, 1.5, tall);
-    if (tall < 6) return;
-    context.beginPath();
-    context.moveTo(x, y);
-    context.lineTo(x + 6, y + 3);
-    context.lineTo(x, y + 6);
-    context.fill();
+    if (x < -12 || x > this.width + 12) return;
+    const flag = new Path2D();
+    flag.rect(x - 1, y, 2, tall);
+    if (tall >= 6) {
+      flag.moveTo(x + 1, y);
+      flag.lineTo(x + 9, y + tall / 3);
+      flag.lineTo(x + 1, y + tall * 2 / 3);
+      flag.closePath();
+    }
+    context.strokeStyle = this.ground;
+    context.lineWidth = 3;
+    context.stroke(flag);
+    context.lineWidth = 1;
+    context.fillStyle = this.ink;
+    context.fill(flag);
   }
 
   setRange(from, to) {
