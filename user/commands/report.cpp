@@ -42,8 +42,8 @@ struct ReportFiles {
   static Result<ReportFiles> open(const Options& options, const FilePolicy& policy) {
     ReportFiles files;
     const auto& own = static_cast<const ReportOptions&>(*options.own);
-    for (const auto& [path, file] : {std::pair{&options.output, &files.page},
-                                     {&own.perfetto(), &files.trace}}) {
+    for (const auto& [path, file] :
+         {std::pair{&options.output, &files.page}, {&own.perfetto(), &files.trace}}) {
       if (path->empty()) continue;
       auto output = Output::open(*path, 0, policy);
       if (!output) return output.error();
@@ -112,8 +112,8 @@ int report_host(const Options& options) {
   config.session.observer = &collector;
   config.session.needs_reader = false;
   config.on_turn = progress(options, [&](const Session& session, Nanos elapsed) {
-    return "tracing for " + seconds_text(elapsed) + " of " + seconds_text(*options.duration) + ": " +
-           format_count(session.events(), "event");
+    return "tracing for " + seconds_text(elapsed) + " of " + seconds_text(*options.duration) +
+           ": " + format_count(session.events(), "event");
   });
   Output nowhere(STDOUT_FILENO);  // required by trace(); nothing is written to it
   auto end = trace(config, collector, nowhere);

@@ -51,8 +51,8 @@ void ReportOptions::read(const CLI::App&, const OptionTexts& texts, Options& opt
   if (options.output.empty() && perfetto_.empty())
     throw CLI::RequiresError("report", "-o OUT.html or --perfetto FILE");
   std::error_code absent;
-  if (!perfetto_.empty() &&
-      (perfetto_ == options.output || std::filesystem::equivalent(perfetto_, options.output, absent)))
+  if (!perfetto_.empty() && (perfetto_ == options.output ||
+                             std::filesystem::equivalent(perfetto_, options.output, absent)))
     throw CLI::ValidationError("--perfetto", "is the same file as --output");
   options.recording = texts.replay;
   if (live_.empty()) {

@@ -250,9 +250,8 @@ void Collector::add_services(ReportData& data) const {
     }
   std::vector<Services::Id> order(all.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<Services::Id>(i);
-  std::stable_sort(order.begin(), order.end(), [&](Services::Id a, Services::Id b) {
-    return all[a].busy() > all[b].busy();
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](Services::Id a, Services::Id b) { return all[a].busy() > all[b].busy(); });
   data.places.resize(all.size());
   for (std::size_t place = 0; place < order.size(); ++place) {
     data.places[order[place]] = static_cast<Services::Id>(place);

@@ -84,9 +84,9 @@ Finding stuck_finding(const ReportData& data, const StuckGroup& stuck) {
   if (stuck.growth) {
     const auto rate = rate_of(data, data.growth[*stuck.growth]);
     if (rate)
-      text += fmt::format("Their number grew by <b>{}</b> from {} to {}. ",
-                          rate_text(rate->per_minute), clock_text(data.when(rate->from)),
-                          clock_text(data.when(rate->to)));
+      text +=
+          fmt::format("Their number grew by <b>{}</b> from {} to {}. ", rate_text(rate->per_minute),
+                      clock_text(data.when(rate->from)), clock_text(data.when(rate->to)));
   }
   text += html(sentence(stuck.text.what));
   if (!stuck.where.empty()) text += " <code>" + html(stuck.where.front()) + "</code>";
@@ -121,10 +121,10 @@ std::string growth_title(const Growth& growth) {
 }
 
 std::string growth_sentence(const ReportData& data, const Growth& growth) {
-  std::string text = fmt::format("{} {} {}, at most {} at once. ",
-                                 bold(growth.raised, "socket"), growth.raised == 1 ? "was" : "were",
-                                 html(longer_than(growth.example, growth.threshold)),
-                                 format_number(growth.most));
+  std::string text =
+      fmt::format("{} {} {}, at most {} at once. ", bold(growth.raised, "socket"),
+                  growth.raised == 1 ? "was" : "were",
+                  html(longer_than(growth.example, growth.threshold)), format_number(growth.most));
   if (const auto rate = rate_of(data, growth))
     text += fmt::format("The number grew by <b>{}</b> from {} to {}. ", rate_text(rate->per_minute),
                         clock_text(data.when(rate->from)), clock_text(data.when(rate->to)));
@@ -156,10 +156,10 @@ std::vector<Finding> stuck_findings(const ReportData& data) {
   std::size_t over = 0;
   for (const Growth& growth : data.growth) {
     if (growth.open != 0 || ++over > kMostOfAKind) continue;
-    all.push_back({Weight::Doubtful,
-                   "Stuck before: " + html(growth_title(growth)) + ". " +
-                       growth_sentence(data, growth),
-                   "stuck"});
+    all.push_back(
+        {Weight::Doubtful,
+         "Stuck before: " + html(growth_title(growth)) + ". " + growth_sentence(data, growth),
+         "stuck"});
   }
   if (over > kMostOfAKind)
     all.push_back({Weight::Doubtful,

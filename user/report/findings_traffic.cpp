@@ -39,31 +39,29 @@ void add_ports(const ReportData& data, std::vector<Finding>& all) {
   }
   for (const PortCurve& curve : data.ports) {
     const std::uint32_t most = *std::max_element(curve.used.begin(), curve.used.end());
-    const bool told = std::any_of(data.stats.ports.begin(), data.stats.ports.end(),
-                                  [&](const PortUse& use) {
-                                    return use.remote == curve.use.remote &&
-                                           use.site.local == curve.use.site.local &&
-                                           is_noteworthy(use);
-                                  });
+    const bool told =
+        std::any_of(data.stats.ports.begin(), data.stats.ports.end(), [&](const PortUse& use) {
+          return use.remote == curve.use.remote && use.site.local == curve.use.site.local &&
+                 is_noteworthy(use);
+        });
     if (told || curve.use.capacity() == 0 || most * 2 < curve.use.capacity()) continue;
     if (shown++ >= kFew) break;
-    all.push_back({Weight::Doubtful,
-                   fmt::format("At most <b>{} of {} ports</b> were in use from {} to <b>{}</b>.",
-                               format_number(most), format_number(curve.use.capacity()),
-                               html(format_address({curve.use.site.local, 0},
-                                                   curve.use.site.family)),
-                               html(format_endpoint(curve.use.remote, curve.use.site.family))),
-                   "ports"});
+    all.push_back(
+        {Weight::Doubtful,
+         fmt::format("At most <b>{} of {} ports</b> were in use from {} to <b>{}</b>.",
+                     format_number(most), format_number(curve.use.capacity()),
+                     html(format_address({curve.use.site.local, 0}, curve.use.site.family)),
+                     html(format_endpoint(curve.use.remote, curve.use.site.family))),
+         "ports"});
   }
   for (const FailedConnectsRecord& failed : data.stats.connects_failed)
-    all.push_back({Weight::Bad,
-                   fmt::format("<b>{}</b>{} failed: {}.",
-                               format_count(failed.count, "connect() call"),
-                               failed.process
-                                   ? " of " + html(format_process(*failed.process))
-                                   : std::string(),
-                               what_failed(failed.reason)),
-                   "ports"});
+    all.push_back(
+        {Weight::Bad,
+         fmt::format(
+             "<b>{}</b>{} failed: {}.", format_count(failed.count, "connect() call"),
+             failed.process ? " of " + html(format_process(*failed.process)) : std::string(),
+             what_failed(failed.reason)),
+         "ports"});
 }
 
 void add_queues(const ReportData& data, std::vector<Finding>& all) {
@@ -94,17 +92,17 @@ void add_handshakes(const ReportData& data, std::vector<Finding>& all) {
     if (one.slow == 0 && one.sent_again == 0) continue;
     const char* packet = side == 0 ? "SYN" : "SYN-ACK";
     const State state = side == 0 ? State::SynSent : State::SynReceived;
-    std::string text = fmt::format(
-        "<b>{} of {} {} handshakes</b> took {} or longer", format_number(one.slow),
-        format_number(one.ended), side == 0 ? "outgoing" : "incoming",
-        round_duration(Handshakes::kSlow));
+    std::string text =
+        fmt::format("<b>{} of {} {} handshakes</b> took {} or longer", format_number(one.slow),
+                    format_number(one.ended), side == 0 ? "outgoing" : "incoming",
+                    round_duration(Handshakes::kSlow));
     text += one.slow == 0 ? "; "
                           : fmt::format(". Of these, {} sent their {} again; ",
                                         format_number(one.slow_again), packet);
-    text += fmt::format("{} ({}) sent it more than once.",
-                        format_count(sum_of(data.syns[static_cast<std::size_t>(side)], 1),
-                                     "handshake"),
-                        percent(one.sent_again, one.ended));
+    text +=
+        fmt::format("{} ({}) sent it more than once.",
+                    format_count(sum_of(data.syns[static_cast<std::size_t>(side)], 1), "handshake"),
+                    percent(one.sent_again, one.ended));
     const Histogram& dwells = data.states[index(state)].dwells;
     if (dwells.count() != 0)
       text += fmt::format(" In {}: median {}, p99 {}.", name(state),
@@ -128,17 +126,17 @@ void add_closers(const ReportData& data, std::vector<Finding>& all) {
   if (ended == 0) return;
   const std::uint64_t local = sides[static_cast<std::size_t>(Side::Local)];
   const std::uint64_t remote = sides[static_cast<std::size_t>(Side::Remote)];
-  std::string text = fmt::format(
-      "<b>{} ended</b>: this host closed first in {}, the peer in {}.",
-      format_count(ended, "connection"), percent(local, ended), percent(remote, ended));
+  std::string text =
+      fmt::format("<b>{} ended</b>: this host closed first in {}, the peer in {}.",
+                  format_count(ended, "connection"), percent(local, ended), percent(remote, ended));
   if (waits != 0) {
     std::uint32_t most = 0;
     for (const Counts& counts : data.series.now)
       most = std::max(most, counts[index(State::TimeWait)]);
-    text += fmt::format(
-        " {} of them stayed in TIME_WAIT, for {} on average; at most {} at once.",
-        format_number(waits), format_duration(waited / static_cast<std::int64_t>(waits)),
-        format_number(most));
+    text += fmt::format(" {} of them stayed in TIME_WAIT, for {} on average; at most {} at once.",
+                        format_number(waits),
+                        format_duration(waited / static_cast<std::int64_t>(waits)),
+                        format_number(most));
   }
   if (resets != 0)
     text += fmt::format(" {} ended by a reset or were refused.", format_number(resets));

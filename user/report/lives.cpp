@@ -142,7 +142,8 @@ void Lives::add(Services::Id service, const TransitionRecord& record) {
     left.error = record.dwell->error;
   }
   if (record.syns_sent != 0) life->syns_sent = record.syns_sent;
-  if (record.to == State::Closed)
+  life->closed = record.to == State::Closed;
+  if (life->closed)
     life->end_why = record.why;
   else
     spans.push_back({.state = record.to, .why = record.why, .begin = at, .end = at});
@@ -209,6 +210,11 @@ void Lives::ticked(Nanos now, const Lifecycle& lifecycle) {
 
 void Lives::finish(Nanos now, const Lifecycle& lifecycle, Services& services) {
   ticked(now, lifecycle);
+  // What the table goes through after the end of the report is not in it.
+  if (lifecycle.evicted() == 0)
+    for (auto& entry : lives_)
+      if (Life& life = entry.second; !life.closed && !life.over && !life.spans.empty())
+        life.spans.back().end = now;
   lifecycle.for_each_open([&](const OpenConnection& connection) {
     SocketInfo socket = connection.socket();
     const std::string* cgroup = connection.cgroup();
@@ -217,10 +223,12 @@ void Lives::finish(Nanos now, const Lifecycle& lifecycle, Services& services) {
     Life* life = find_or_choose(socket, service);
     if (life == nullptr) return;
     life->opened_by = connection.opened_by();
-    if (life->spans.empty() || life->spans.back().state != connection.state())
+    if (life->spans.empty())
       life->spans = spans_of(connection, now);
-    else
+    else if (life->spans.back().state == connection.state())
       life->spans.back().end = now;
+    else
+      return;  // it has moved on after the end of the report
     if (connection.age(now).error != Nanos{0}) {
       life->spans.back().begin = now - connection.age(now).value;
       life->spans.back().error = connection.age(now).error;
@@ -240,9 +248,8 @@ void Lives::finish(Nanos now, const Lifecycle& lifecycle, Services& services) {
 void Lives::begin_at() {
   absl::erase_if(lives_, [](const auto& entry) {
     const Life& life = entry.second;
-    return life.over && std::none_of(life.marks.begin(), life.marks.end(), [](const Mark& mark) {
-             return mark.cleared == Nanos{0};
-           });
+    return life.over && std::none_of(life.marks.begin(), life.marks.end(),
+                                     [](const Mark& mark) { return mark.cleared == Nanos{0}; });
   });
   unflagged_ = flagged_ = 0;
   for (const auto& entry : lives_) ++(entry.second.marks.empty() ? unflagged_ : flagged_);
@@ -261,10 +268,9 @@ std::vector<Life> Lives::take() {
   const auto is_flagged = [](const Life& life) { return !life.marks.empty(); };
   const auto others = std::stable_partition(all.begin(), all.end(), is_flagged);
   std::sort(all.begin(), others, oldest_first);
-  std::sort(others, all.end(),
-            [](const Life& a, const Life& b) {
-              return std::tuple(a.order, a.begin()) < std::tuple(b.order, b.begin());
-            });
+  std::sort(others, all.end(), [](const Life& a, const Life& b) {
+    return std::tuple(a.order, a.begin()) < std::tuple(b.order, b.begin());
+  });
   if (all.size() > most_) {
     if (others - all.begin() < static_cast<std::ptrdiff_t>(most_))
       limit_ = std::min(limit_, all[most_ - 1].order);
@@ -274,7 +280,8 @@ std::vector<Life> Lives::take() {
 }
 
 double Lives::one_of() const {
-  return static_cast<double>(~std::uint64_t{0}) / static_cast<double>(std::max<std::uint64_t>(limit_, 1));
+  return static_cast<double>(~std::uint64_t{0}) /
+         static_cast<double>(std::max<std::uint64_t>(limit_, 1));
 }
 
 }  // namespace tcpdwell::reporting

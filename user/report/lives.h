@@ -32,7 +32,7 @@ struct Mark {
   FlagKind kind = FlagKind::State;
   State state = State::CloseWait;
   Cause cause = Cause::None;
-  Nanos raised{}, cleared{};  // cleared 0: it still was raised at the end
+  Nanos raised{}, cleared{};   // cleared 0: it still was raised at the end
   Nanos threshold{}, since{};  // since: when the state began
   std::string holders;         // printable; as of when it was raised
   std::string where;           // printable; the first line of code of a holder; may be empty
@@ -46,7 +46,8 @@ struct Life {
   Services::Id service = Services::kOther;
   std::optional<Owner> owner, closer;
   Side opened_by = Side::Unknown, closed_by = Side::Unknown;
-  bool over = false;  // its end was seen
+  bool closed = false;  // it went to CLOSED
+  bool over = false;    // its end was seen
   Ended ended = Ended::Unknown;
   std::optional<TimeWaitEnded> time_wait_ended;
   Why end_why = Why::Unknown;

@@ -20,9 +20,7 @@ namespace {
 // What the tables and pictures may take beside the lives.
 constexpr std::size_t kRoomForPictures = 2U << 20U;
 
-unsigned hex_digit(char c) {
-  return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10);
-}
+unsigned hex_digit(char c) { return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10); }
 
 std::string base64_of_hex(std::string_view hex) {
   constexpr std::string_view kDigits =
@@ -88,8 +86,9 @@ std::string header(const ReportData& data) {
   fact("from", date_text(data.begin));
   fact("to", date_text(data.end));
   fact("length", format_duration(data.length()));
-  fact("connections", fmt::format("{} ended, {} open", format_number(data.totals.passed.connections),
-                                  format_number(data.totals.passed.open)));
+  fact("connections",
+       fmt::format("{} ended, {} open", format_number(data.totals.passed.connections),
+                   format_number(data.totals.passed.open)));
   fact("events in all", format_number(data.totals.events));
   fact("lost", format_number(data.totals.lost));
   return fmt::format(
@@ -100,9 +99,14 @@ std::string header(const ReportData& data) {
 
 std::string limits(const ReportData& data) {
   Table sees("What this host's kernel shows", {{"what"}, {"how"}});
-  for (const auto& [what, how] : data.start.sees) sees.row({html_of_bytes(what), html_of_bytes(how)});
-  Table losses("Lost events", {{"when"}, {"cause"}, {"events", true}, {"transitions", true},
-                               {"at most more", true}, {"connections corrected", true}});
+  for (const auto& [what, how] : data.start.sees)
+    sees.row({html_of_bytes(what), html_of_bytes(how)});
+  Table losses("Lost events", {{"when"},
+                               {"cause"},
+                               {"events", true},
+                               {"transitions", true},
+                               {"at most more", true},
+                               {"connections corrected", true}});
   for (const LostRecord& lost : data.losses)
     losses.row({clock_text(lost.when, true), std::string(name(lost.cause)),
                 format_number(lost.events), format_number(lost.transitions),
@@ -134,10 +138,14 @@ struct Part {
   std::string (*draw)(const ReportData&);
 };
 constexpr Part kParts[] = {
-    {"states", "States", states_picture},       {"stuck", "Stuck", stuck_picture},
-    {"timeline", "Timeline", timeline_picture}, {"dwell", "Dwell", dwell_picture},
-    {"ports", "Ports", ports_picture},          {"handshakes", "Handshakes", handshakes_picture},
-    {"closers", "Closed first", closers_picture}, {"diagram", "Diagram", diagram_picture},
+    {"states", "States", states_picture},
+    {"stuck", "Stuck", stuck_picture},
+    {"timeline", "Timeline", timeline_picture},
+    {"dwell", "Dwell", dwell_picture},
+    {"ports", "Ports", ports_picture},
+    {"handshakes", "Handshakes", handshakes_picture},
+    {"closers", "Closed first", closers_picture},
+    {"diagram", "Diagram", diagram_picture},
     {"limits", "Limits", limits},
 };
 

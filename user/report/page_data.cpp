@@ -42,8 +42,7 @@ std::string names_of(std::size_t count) {
 
 std::string state_names() {
   std::string all = "\"\"";
-  for (std::size_t i = 1; i < kStates; ++i)
-    all += ',' + json_text(name(static_cast<State>(i)));
+  for (std::size_t i = 1; i < kStates; ++i) all += ',' + json_text(name(static_cast<State>(i)));
   return '[' + all + ']';
 }
 
@@ -53,9 +52,7 @@ class Writer {
 
   std::string life(const Life& life) {
     std::string text;
-    const auto add = [&](auto value) {
-      fmt::format_to(std::back_inserter(text), "{},", value);
-    };
+    const auto add = [&](auto value) { fmt::format_to(std::back_inserter(text), "{},", value); };
     text += fmt::format("[\"{:x}\",", life.cookie);
     add(life.number);
     add(data_.places[life.service]);
@@ -106,14 +103,13 @@ class Writer {
     if (life.marks.empty()) return "0";
     std::string text = "[";
     for (const Mark& mark : life.marks)
-      fmt::format_to(std::back_inserter(text), "{}[{},{},{},{},{},{},{},{}]",
-                     text.size() > 1 ? "," : "",
-                     texts_(std::string(flag_name(mark.kind, mark.state))),
-                     texts_(std::string(name(mark.cause))), micros(mark.raised),
-                     mark.cleared == Nanos{0} ? std::string("null")
-                                              : std::to_string(micros(mark.cleared)),
-                     mark.threshold.count() / 1000, micros(mark.since), texts_(mark.holders),
-                     texts_(mark.where));
+      fmt::format_to(
+          std::back_inserter(text), "{}[{},{},{},{},{},{},{},{}]", text.size() > 1 ? "," : "",
+          texts_(std::string(flag_name(mark.kind, mark.state))),
+          texts_(std::string(name(mark.cause))), micros(mark.raised),
+          mark.cleared == Nanos{0} ? std::string("null") : std::to_string(micros(mark.cleared)),
+          mark.threshold.count() / 1000, micros(mark.since), texts_(mark.holders),
+          texts_(mark.where));
     return text + ']';
   }
 
@@ -156,8 +152,8 @@ std::string page_data(ReportData& data, std::size_t most) {
       "\"endeds\":{},\"time_wait_endeds\":{},\"services\":[{}],\"texts\":{},\"series\":{},"
       "\"lives\":[\n{}\n]}}",
       date.count() / 1000, data.length().count() / 1000, state_names(),
-      names_of<Why>(static_cast<std::size_t>(Why::Unreachable) + 1),
-      names_of<Side>(kSides), names_of<Role>(static_cast<std::size_t>(Role::Listener) + 1),
+      names_of<Why>(static_cast<std::size_t>(Why::Unreachable) + 1), names_of<Side>(kSides),
+      names_of<Role>(static_cast<std::size_t>(Role::Listener) + 1),
       names_of<Ended>(static_cast<std::size_t>(Ended::Unreachable) + 1),
       names_of<TimeWaitEnded>(static_cast<std::size_t>(TimeWaitEnded::Netns) + 1), services,
       writer.texts(), series(data), lives);

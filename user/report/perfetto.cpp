@@ -76,7 +76,8 @@ class TraceWriter {
   void clock(Nanos mono, Nanos unix_time) {
     pbf_writer out(trace_, trace::kPacket);
     pbf_writer snapshot(out, packet::kClockSnapshot);
-    for (const auto& [id, time] : {std::pair{clocks::kBoottime, mono}, {clocks::kRealtime, unix_time}}) {
+    for (const auto& [id, time] :
+         {std::pair{clocks::kBoottime, mono}, {clocks::kRealtime, unix_time}}) {
       pbf_writer clock(snapshot, clocks::kClock);
       clock.add_uint32(clocks::kId, id);
       clock.add_uint64(clocks::kTimestamp, static_cast<std::uint64_t>(time.count()));
@@ -116,13 +117,13 @@ class TraceWriter {
   void descriptor(Describe&& describe) {
     pbf_writer out(trace_, trace::kPacket);
     out.add_uint32(packet::kSequence, kSequenceId);
-    if (!std::exchange(begun_, true))
-      out.add_uint32(packet::kSequenceFlags, packet::kStateCleared);
+    if (!std::exchange(begun_, true)) out.add_uint32(packet::kSequenceFlags, packet::kStateCleared);
     pbf_writer track(out, packet::kTrackDescriptor);
     describe(track);
   }
   static void head(pbf_writer& out, Nanos at) {
-    out.add_uint64(packet::kTimestamp, static_cast<std::uint64_t>(std::max<std::int64_t>(at.count(), 0)));
+    out.add_uint64(packet::kTimestamp,
+                   static_cast<std::uint64_t>(std::max<std::int64_t>(at.count(), 0)));
     out.add_uint32(packet::kSequence, kSequenceId);
   }
 

@@ -21,10 +21,10 @@ struct Node {
 };
 constexpr int kHalfWidth = 84, kHalfHeight = 27;
 constexpr Node kNodes[] = {
-    {State::Closed, 480, 40},      {State::Listen, 170, 130},    {State::SynSent, 790, 130},
+    {State::Closed, 480, 40},       {State::Listen, 170, 130},      {State::SynSent, 790, 130},
     {State::SynReceived, 170, 250}, {State::Established, 480, 250}, {State::FinWait1, 170, 370},
-    {State::CloseWait, 790, 370},  {State::FinWait2, 170, 490},  {State::Closing, 480, 490},
-    {State::LastAck, 790, 490},    {State::TimeWait, 325, 610},
+    {State::CloseWait, 790, 370},   {State::FinWait2, 170, 490},    {State::Closing, 480, 490},
+    {State::LastAck, 790, 490},     {State::TimeWait, 325, 610},
 };
 
 // The arrows of the RFC but for the ends, which are numbers at the states.
@@ -32,13 +32,13 @@ struct Arrow {
   State from, to;
 };
 constexpr Arrow kArrows[] = {
-    {State::Closed, State::Listen},          {State::Closed, State::SynSent},
-    {State::Listen, State::SynReceived},     {State::SynSent, State::Established},
-    {State::SynSent, State::SynReceived},    {State::SynReceived, State::Established},
-    {State::SynReceived, State::FinWait1},   {State::Established, State::FinWait1},
-    {State::Established, State::CloseWait},  {State::FinWait1, State::FinWait2},
-    {State::FinWait1, State::Closing},       {State::FinWait1, State::TimeWait},
-    {State::FinWait2, State::TimeWait},      {State::Closing, State::TimeWait},
+    {State::Closed, State::Listen},         {State::Closed, State::SynSent},
+    {State::Listen, State::SynReceived},    {State::SynSent, State::Established},
+    {State::SynSent, State::SynReceived},   {State::SynReceived, State::Established},
+    {State::SynReceived, State::FinWait1},  {State::Established, State::FinWait1},
+    {State::Established, State::CloseWait}, {State::FinWait1, State::FinWait2},
+    {State::FinWait1, State::Closing},      {State::FinWait1, State::TimeWait},
+    {State::FinWait2, State::TimeWait},     {State::Closing, State::TimeWait},
     {State::CloseWait, State::LastAck},
 };
 
@@ -119,9 +119,8 @@ std::string draw_diagram(const ReportData& data) {
 
 bool is_drawn(State from, State to) {
   return to == State::Closed ||
-         std::any_of(std::begin(kArrows), std::end(kArrows), [&](const Arrow& arrow) {
-           return arrow.from == from && arrow.to == to;
-         });
+         std::any_of(std::begin(kArrows), std::end(kArrows),
+                     [&](const Arrow& arrow) { return arrow.from == from && arrow.to == to; });
 }
 
 std::string edge_numbers(const ReportData& data, bool& others) {
@@ -149,7 +148,8 @@ std::string diagram_picture(const ReportData& data) {
        .body = fmt::format(
            "<figure><div class=\"scroll whole\" tabindex=\"0\" role=\"region\" aria-label=\"State "
            "diagram\"><svg class=\"diagram\" viewBox=\"70 0 820 652\" role=\"img\" "
-           "aria-label=\"State diagram with the number of transitions\">\n{}</svg></div></figure>\n",
+           "aria-label=\"State diagram with the number of "
+           "transitions\">\n{}</svg></div></figure>\n",
            draw_diagram(data)),
        .notes = others ? "Transitions that the diagram does not have are in the numbers: an event "
                          "between them was not seen."

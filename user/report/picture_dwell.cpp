@@ -42,8 +42,7 @@ Decades decades_of(const ReportData& data) {
 }
 
 std::string decade_text(int decade) {
-  constexpr std::string_view kSmall[] = {"1us",  "10us",  "100us", "1ms",
-                                         "10ms", "100ms", "1s"};
+  constexpr std::string_view kSmall[] = {"1us", "10us", "100us", "1ms", "10ms", "100ms", "1s"};
   if (decade <= 0) return std::string(kSmall[static_cast<std::size_t>(decade + 6)]);
   return fmt::format("{:.0f}s", std::pow(10, decade));
 }
@@ -112,8 +111,7 @@ std::string draw_rows(const Canvas& canvas, const Decades& decades, const std::v
                       double row_height) {
   std::string text;
   for (int decade = decades.first; decade <= decades.last; ++decade) {
-    const double x = canvas.left + canvas.plot_width() *
-                                       double(decade - decades.first) /
+    const double x = canvas.left + canvas.plot_width() * double(decade - decades.first) /
                                        (decades.last - decades.first);
     text += line(x, canvas.top, x, canvas.y_end(), "grid");
     if (!canvas.narrow || (decade - decades.first) % 2 == 0)
@@ -123,8 +121,7 @@ std::string draw_rows(const Canvas& canvas, const Decades& decades, const std::v
   double y = canvas.top;
   for (const Row& row : rows) {
     y += row_height;
-    const std::string spread =
-        format_number(row.dwells->count()) + ": " + spread_text(*row.dwells);
+    const std::string spread = format_number(row.dwells->count()) + ": " + spread_text(*row.dwells);
     const double bar = canvas.narrow ? row_height - 26 : row_height - 14;
     text += draw_row(canvas, decades, row, y, bar);
     if (canvas.narrow) {
@@ -137,7 +134,8 @@ std::string draw_rows(const Canvas& canvas, const Decades& decades, const std::v
   return text;
 }
 
-std::string dwell_figure(const std::string& label, const Decades& decades, const std::vector<Row>& rows) {
+std::string dwell_figure(const std::string& label, const Decades& decades,
+                         const std::vector<Row>& rows) {
   constexpr double kTall = 46, kTallNarrow = 58;
   Canvas wide = kWide, narrow = kNarrow;
   wide.left = 300;
@@ -185,14 +183,26 @@ void add_state_row(const StatsRow& row, Table& table) {
 }
 
 std::string dwell_numbers(const ReportData& data) {
-  Table states("As of stats: all states",
-               {{"state"}, {"entered", true}, {"left", true}, {"now", true}, {"flagged", true},
-                {"min", true}, {"p50", true}, {"p90", true}, {"p99", true}, {"max", true},
-                {"inexact", true}});
+  Table states("As of stats: all states", {{"state"},
+                                           {"entered", true},
+                                           {"left", true},
+                                           {"now", true},
+                                           {"flagged", true},
+                                           {"min", true},
+                                           {"p50", true},
+                                           {"p90", true},
+                                           {"p99", true},
+                                           {"max", true},
+                                           {"inexact", true}});
   for (const StatsRow& row : data.stats.rows) add_state_row(row, states);
-  Table services("Time in each state by service",
-                 {{"service"}, {"state"}, {"left", true}, {"p50", true}, {"p90", true},
-                  {"p99", true}, {"max", true}, {"inexact", true}});
+  Table services("Time in each state by service", {{"service"},
+                                                   {"state"},
+                                                   {"left", true},
+                                                   {"p50", true},
+                                                   {"p90", true},
+                                                   {"p99", true},
+                                                   {"max", true},
+                                                   {"inexact", true}});
   for (std::size_t i = 0; i < std::min(data.services.size(), 4 * kFewServices); ++i) {
     const Service& service = data.services[i];
     for (const State state : kDwellOrder) {

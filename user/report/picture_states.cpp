@@ -49,13 +49,12 @@ std::string draw_states(const Canvas& canvas, const ReportData& data) {
     std::vector<std::uint32_t> upper = base;
     for (std::size_t i = 0; i < now.size(); ++i) upper[i] += now[i][index(state)];
     // Down along the upper edge, back along the lower one.
-    std::string path = 'M' + steps(canvas, data, now.size(), [&](std::size_t i) {
-      return y_of(upper[i]);
-    });
+    std::string path =
+        'M' + steps(canvas, data, now.size(), [&](std::size_t i) { return y_of(upper[i]); });
     path += 'V' + number(y_of(base.back()));
     for (std::size_t i = now.size(); i-- > 0;) {
-      const double x = x_of(canvas, data, data.series.begin +
-                                              data.series.step * static_cast<std::int64_t>(i));
+      const double x =
+          x_of(canvas, data, data.series.begin + data.series.step * static_cast<std::int64_t>(i));
       if (i + 1 < now.size() && base[i] == base[i + 1] && i != 0) continue;
       path += (i + 1 < now.size() ? 'V' + number(y_of(base[i])) : "") + 'H' + number(x);
     }
@@ -84,11 +83,19 @@ std::string states_legend(const ReportData& data) {
 }
 
 std::string state_numbers(const ReportData& data) {
-  Table counts("Open connections by state",
-               {{"UTC"}, {"all", true}, {"ESTABLISHED", true}, {"CLOSE_WAIT", true},
-                {"FIN_WAIT_2", true}, {"TIME_WAIT", true}, {"SYN_SENT", true},
-                {"SYN_RECEIVED", true}, {"FIN_WAIT_1", true}, {"CLOSING", true},
-                {"LAST_ACK", true}, {"opened", true}, {"ended", true}});
+  Table counts("Open connections by state", {{"UTC"},
+                                             {"all", true},
+                                             {"ESTABLISHED", true},
+                                             {"CLOSE_WAIT", true},
+                                             {"FIN_WAIT_2", true},
+                                             {"TIME_WAIT", true},
+                                             {"SYN_SENT", true},
+                                             {"SYN_RECEIVED", true},
+                                             {"FIN_WAIT_1", true},
+                                             {"CLOSING", true},
+                                             {"LAST_ACK", true},
+                                             {"opened", true},
+                                             {"ended", true}});
   const Series& series = data.series;
   const std::size_t together = (series.size() + kTableRows - 1) / kTableRows;
   for (std::size_t i = 0; i < series.size(); i += together) {

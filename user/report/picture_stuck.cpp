@@ -28,9 +28,8 @@ std::string draw_growth(const Canvas& canvas, const ReportData& data, const Grow
   };
   const std::string style = state_class(growth.example.state);
   const std::string past = curve(growth.past);
-  const std::string closed =
-      'M' + number(canvas.left) + ' ' + number(canvas.y_end()) + 'L' + past + 'V' +
-      number(canvas.y_end()) + 'Z';
+  const std::string closed = 'M' + number(canvas.left) + ' ' + number(canvas.y_end()) + 'L' + past +
+                             'V' + number(canvas.y_end()) + 'Z';
   std::string text = count_axis(canvas, most);
   text += fmt::format("<path class=\"area s-{}\" d=\"{}\"/>", style, closed);
   text += fmt::format("<path fill=\"url(#p-{})\" d=\"{}\"/>\n", style, closed);
@@ -46,13 +45,11 @@ std::string curve_figure(const ReportData& data, std::size_t place) {
   wide.height = 220;
   Canvas narrow = kNarrow;
   narrow.height = 220;
-  return fmt::format("<div class=\"card\" id=\"growth-{}\"><h3>{} {}</h3>\n<p>{}</p>\n{}</div>\n",
-                     place, swatch(growth.example.state), html(title),
-                     growth_sentence(data, growth),
-                     drawn_twice("How many sockets were stuck over time: " + title, wide, narrow,
-                                 [&](const Canvas& canvas) {
-                                   return draw_growth(canvas, data, growth);
-                                 }));
+  return fmt::format(
+      "<div class=\"card\" id=\"growth-{}\"><h3>{} {}</h3>\n<p>{}</p>\n{}</div>\n", place,
+      swatch(growth.example.state), html(title), growth_sentence(data, growth),
+      drawn_twice("How many sockets were stuck over time: " + title, wide, narrow,
+                  [&](const Canvas& canvas) { return draw_growth(canvas, data, growth); }));
 }
 
 // "≥1m02s", or "at most 5s" where only that is known.
@@ -86,9 +83,14 @@ std::string group_card(const StuckGroup& stuck, std::size_t place) {
 }
 
 std::string groups_table(const ReportData& data) {
-  Table table("Stuck sockets at the end",
-              {{"state"}, {"sockets", true}, {"cause"}, {"local port", true}, {"peer"},
-               {"oldest", true}, {"median", true}, {"held by"}});
+  Table table("Stuck sockets at the end", {{"state"},
+                                           {"sockets", true},
+                                           {"cause"},
+                                           {"local port", true},
+                                           {"peer"},
+                                           {"oldest", true},
+                                           {"median", true},
+                                           {"held by"}});
   for (const StuckGroup& stuck : data.stuck) {
     const LeakGroup& group = stuck.group;
     table.row({html(state_text(group)), format_number(group.count), html(cause_text(group.cause)),
@@ -100,13 +102,15 @@ std::string groups_table(const ReportData& data) {
 }
 
 std::string growth_table(const ReportData& data) {
-  Table table("Groups of sockets that were stuck at some time",
-              {{"group"}, {"flagged in all", true}, {"most at once", true}, {"at the end", true},
-               {"first entered"}, {"last flagged"}});
+  Table table("Groups of sockets that were stuck at some time", {{"group"},
+                                                                 {"flagged in all", true},
+                                                                 {"most at once", true},
+                                                                 {"at the end", true},
+                                                                 {"first entered"},
+                                                                 {"last flagged"}});
   for (const Growth& growth : data.growth)
-    table.row({html(growth_title(growth)), format_number(growth.raised),
-               format_number(growth.most), format_number(growth.open),
-               clock_text(data.when(growth.first_entered), true),
+    table.row({html(growth_title(growth)), format_number(growth.raised), format_number(growth.most),
+               format_number(growth.open), clock_text(data.when(growth.first_entered), true),
                clock_text(data.when(growth.last_raised), true)});
   return table.is_empty() ? "" : table.text();
 }
@@ -133,8 +137,8 @@ std::string stuck_picture(const ReportData& data) {
        .title = "Stuck sockets",
        .lead = "The dashed line counts sockets from when they entered the state, the area from "
                "when they passed the threshold. Only sockets that passed it at some time count.",
-       .body = "<div class=\"cards\">" + curves + "</div>\n<div class=\"cards\">" + groups +
-               "</div>\n",
+       .body =
+           "<div class=\"cards\">" + curves + "</div>\n<div class=\"cards\">" + groups + "</div>\n",
        .notes = notes,
        .table = groups_table(data) + growth_table(data)});
 }

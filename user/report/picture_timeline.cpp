@@ -20,11 +20,10 @@ std::string draw_span(const Canvas& canvas, const ReportData& data, const Span& 
                       double height) {
   const double x = x_of(canvas, data, span.begin), end = x_of(canvas, data, span.end);
   const std::string style = state_class(span.state);
-  const std::string place =
-      fmt::format("x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"", number(x), number(y),
-                  number(std::max(end - x, 0.8)), number(height));
-  std::string text = fmt::format("<rect class=\"s-{}{}\" {}/>", style,
-                                 span.error ? "" : " unsure", place);
+  const std::string place = fmt::format("x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"", number(x),
+                                        number(y), number(std::max(end - x, 0.8)), number(height));
+  std::string text =
+      fmt::format("<rect class=\"s-{}{}\" {}/>", style, span.error ? "" : " unsure", place);
   if (span.state != State::Established && end - x > 1)
     text += fmt::format("<rect fill=\"url(#p-{})\" {}/>", style, place);
   return text + '\n';
@@ -58,12 +57,14 @@ std::string drawing(const ReportData& data) {
   wide.height = narrow.height =
       wide.top + wide.bottom + static_cast<int>(kTall * static_cast<double>(count));
   return "<div class=\"no-script\">" +
-         drawn_twice(fmt::format("The first {} as spans of states", format_count(count, "connection")),
-                     wide, narrow,
-                     [&](const Canvas& canvas) { return draw_lives(canvas, data, count, kTall); }) +
-         fmt::format("<p class=\"note\">The first {}. With scripts allowed, this is a timeline of "
-                     "all of them.</p></div>\n",
-                     format_count(count, "connection"));
+         drawn_twice(
+             fmt::format("The first {} as spans of states", format_count(count, "connection")),
+             wide, narrow,
+             [&](const Canvas& canvas) { return draw_lives(canvas, data, count, kTall); }) +
+         fmt::format(
+             "<p class=\"note\">The first {}. With scripts allowed, this is a timeline of "
+             "all of them.</p></div>\n",
+             format_count(count, "connection"));
 }
 
 std::string path_text(const Life& life) {
@@ -77,9 +78,9 @@ std::string path_text(const Life& life) {
 }
 
 std::string life_numbers(const ReportData& data) {
-  Table table("The first connections",
-              {{"cookie"}, {"begin"}, {"service"}, {"owner"}, {"local"}, {"peer"}, {"states"},
-               {"ended"}});
+  Table table(
+      "The first connections",
+      {{"cookie"}, {"begin"}, {"service"}, {"owner"}, {"local"}, {"peer"}, {"states"}, {"ended"}});
   for (std::size_t i = 0; i < std::min(data.lives.size(), kListed); ++i) {
     const Life& life = data.lives[i];
     table.row({life.cookie != 0 ? fmt::format("{:x}", life.cookie) : "-",
@@ -100,8 +101,8 @@ std::string lives_legend(const ReportData& data) {
   std::string text = "<ul class=\"legend\">";
   for (std::size_t i = 1; i < kStates; ++i)
     if (used[i])
-      text += fmt::format("<li>{} {}</li>", swatch(static_cast<State>(i)),
-                          name(static_cast<State>(i)));
+      text +=
+          fmt::format("<li>{} {}</li>", swatch(static_cast<State>(i)), name(static_cast<State>(i)));
   return text + "</ul>\n";
 }
 
@@ -123,9 +124,8 @@ constexpr const char* kControls = R"(<div class="script" hidden>
 
 std::string timeline_picture(const ReportData& data) {
   if (data.lives.empty()) return "";
-  const auto flagged = static_cast<std::size_t>(
-      std::count_if(data.lives.begin(), data.lives.end(),
-                    [](const Life& life) { return !life.marks.empty(); }));
+  const auto flagged = static_cast<std::size_t>(std::count_if(
+      data.lives.begin(), data.lives.end(), [](const Life& life) { return !life.marks.empty(); }));
   const std::size_t others = data.lives.size() - flagged;
   std::string lead;
   if (data.lives.size() >= data.lives_seen) {
@@ -136,8 +136,7 @@ std::string timeline_picture(const ReportData& data) {
                        format_number(data.flagged_lives));
     if (flagged < data.flagged_lives) lead += " (the oldest)";
     if (others != 0)
-      lead += fmt::format(", and of the others a random one of {:.1f}",
-                          std::max(data.one_of, 1.0));
+      lead += fmt::format(", and of the others a random one of {:.1f}", std::max(data.one_of, 1.0));
   }
   lead += ". Each line shows whole connections as spans in the colours of their states.";
   return section({.id = "timeline",

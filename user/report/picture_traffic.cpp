@@ -27,12 +27,11 @@ std::string draw_ports(const Canvas& canvas, const ReportData& data, const PortC
   const auto y_of = [&](double count) {
     return canvas.y_end() - canvas.plot_height() * count / most;
   };
-  const std::string path = steps(canvas, data, curve.used.size(), [&](std::size_t i) {
-    return y_of(curve.used[i]);
-  });
+  const std::string path =
+      steps(canvas, data, curve.used.size(), [&](std::size_t i) { return y_of(curve.used[i]); });
   std::string text = count_axis(canvas, most);
-  text += fmt::format("<path class=\"area ports\" d=\"M{0} {1}L{2}V{1}Z\"/>\n",
-                      number(canvas.left), number(canvas.y_end()), path);
+  text += fmt::format("<path class=\"area ports\" d=\"M{0} {1}L{2}V{1}Z\"/>\n", number(canvas.left),
+                      number(canvas.y_end()), path);
   text += fmt::format("<path class=\"curve\" d=\"M{}\"/>\n", path);
   if (near) {
     text += line(canvas.left, y_of(limit), canvas.x_end(), y_of(limit), "limit");
@@ -56,19 +55,20 @@ void sides_row(const Service& service, std::uint64_t all, Table& table) {
   for (const Side side : kOrder) {
     const std::uint64_t count = service.closed_by[static_cast<std::size_t>(side)];
     const double share = all == 0 ? 0 : static_cast<double>(count) / static_cast<double>(all);
-    const auto heat =
-        count == 0 ? std::size_t{0} : std::min<std::size_t>(7, 1 + static_cast<std::size_t>(share * 6.99));
-    cells.push_back({count == 0 ? "-"
-                                : fmt::format("{} <small>{:.0f} %</small>", format_number(count),
-                                              100 * share),
-                     true, kHeat[heat]});
+    const auto heat = count == 0
+                          ? std::size_t{0}
+                          : std::min<std::size_t>(7, 1 + static_cast<std::size_t>(share * 6.99));
+    cells.push_back(
+        {count == 0 ? "-"
+                    : fmt::format("{} <small>{:.0f} %</small>", format_number(count), 100 * share),
+         true, kHeat[heat]});
   }
   cells.push_back({format_number(service.time_waits), true});
-  cells.push_back({service.time_waits == 0
-                       ? "-"
-                       : format_duration(service.in_time_wait /
-                                         static_cast<std::int64_t>(service.time_waits)),
-                   true});
+  cells.push_back(
+      {service.time_waits == 0
+           ? "-"
+           : format_duration(service.in_time_wait / static_cast<std::int64_t>(service.time_waits)),
+       true});
   table.row(std::move(cells));
 }
 
@@ -96,8 +96,9 @@ std::string syns_table(const ReportData& data) {
 
 std::string queues_table(const ReportData& data) {
   if (!data.stats.accept_queues_full || data.stats.accept_queues_full->empty()) return "";
-  Table table("Accept queues that were full", {{"listener"}, {"waiting", true}, {"at most", true},
-                                               {"SYNs dropped since listen()", true}});
+  Table table(
+      "Accept queues that were full",
+      {{"listener"}, {"waiting", true}, {"at most", true}, {"SYNs dropped since listen()", true}});
   for (const FullQueue& queue : *data.stats.accept_queues_full)
     table.row({html(format_endpoint(queue.flow.local, queue.flow.family)),
                format_number(queue.length), format_number(std::uint64_t{queue.backlog} + 1),
@@ -123,9 +124,13 @@ void handshake_row(const Service& service, bool out, Table& table) {
 std::string ports_picture(const ReportData& data) {
   if (data.ports.empty() && data.stats.connects_failed.empty()) return "";
   std::string cards;
-  Table table("Local ports by destination",
-              {{"from"}, {"to"}, {"in use at the end", true}, {"most", true}, {"of", true},
-               {"forecast"}, {"states at the end"}});
+  Table table("Local ports by destination", {{"from"},
+                                             {"to"},
+                                             {"in use at the end", true},
+                                             {"most", true},
+                                             {"of", true},
+                                             {"forecast"},
+                                             {"states at the end"}});
   for (std::size_t i = 0; i < data.ports.size(); ++i) {
     const PortCurve& curve = data.ports[i];
     const PortUse& use = last_use(data, curve);
@@ -139,7 +144,8 @@ std::string ports_picture(const ReportData& data) {
     Canvas wide = kWide, narrow = kNarrow;
     wide.height = narrow.height = 220;
     cards += fmt::format(
-        "<div class=\"card\"><h3>to {}</h3>\n<p>From {}: {} in use at the end. Forecast: {}.</p>\n{}"
+        "<div class=\"card\"><h3>to {}</h3>\n<p>From {}: {} in use at the end. Forecast: "
+        "{}.</p>\n{}"
         "</div>\n",
         html(remote), html(local), format_number(curve.used.back()),
         html(forecast_text(use, true) == "-" ? "not possible" : forecast_text(use, true)),
@@ -163,10 +169,15 @@ std::string ports_picture(const ReportData& data) {
 std::string closers_picture(const ReportData& data) {
   const Service all = sum_of_all(data);
   if (all.ended == 0) return "";
-  Table table("Who sent FIN or RST first, by service",
-              {{"service"}, {"ended", true}, {"this host", true}, {"the peer", true},
-               {"both", true}, {"neither", true}, {"unknown", true}, {"TIME_WAITs", true},
-               {"mean length", true}});
+  Table table("Who sent FIN or RST first, by service", {{"service"},
+                                                        {"ended", true},
+                                                        {"this host", true},
+                                                        {"the peer", true},
+                                                        {"both", true},
+                                                        {"neither", true},
+                                                        {"unknown", true},
+                                                        {"TIME_WAITs", true},
+                                                        {"mean length", true}});
   std::size_t left_out = 0;
   for (const Service& service : data.services) {
     if (service.ended == 0) continue;
@@ -182,16 +193,21 @@ std::string closers_picture(const ReportData& data) {
        .lead = "The end that closes first pays with TIME_WAIT. Darker cells are larger shares of "
                "the service's connections.",
        .body = table.text(),
-       .notes = left_out == 0 ? ""
-                              : format_count(left_out, "further service") +
-                                    " are in the last line only.",
+       .notes = left_out == 0
+                    ? ""
+                    : format_count(left_out, "further service") + " are in the last line only.",
        .table = ""});
 }
 
 std::string handshakes_picture(const ReportData& data) {
-  Table table("Handshakes by service",
-              {{"service"}, {"side"}, {"established", true}, {"median", true}, {"p99", true},
-               {"longest", true}, {"500 ms or longer", true}, {"SYN sent again", true}});
+  Table table("Handshakes by service", {{"service"},
+                                        {"side"},
+                                        {"established", true},
+                                        {"median", true},
+                                        {"p99", true},
+                                        {"longest", true},
+                                        {"500 ms or longer", true},
+                                        {"SYN sent again", true}});
   for (std::size_t i = 0; i < std::min(data.services.size(), kMostServices); ++i)
     for (const bool out : {true, false}) handshake_row(data.services[i], out, table);
   const std::string more = syns_table(data) + queues_table(data);

@@ -34,8 +34,8 @@ struct Series {
 // How a group of stuck sockets grew: all with equal holders, state, cause and port, whatever their
 // peers.
 struct Growth {
-  LeakGroup example;    // of its first flag
-  std::string service;  // printable; empty: not known
+  LeakGroup example;                             // of its first flag
+  std::string service;                           // printable; empty: not known
   std::uint64_t raised = 0, open = 0, most = 0;  // flags: ever, at the end, at once
   Nanos threshold{};
   Nanos first_entered{}, last_raised{}, last_cleared{};
@@ -68,27 +68,27 @@ struct Limits {  // what the recording does not tell
 
 struct ReportData {
   StartRecord start;
-  When begin, end;     // of what the report covers
+  When begin, end;  // of what the report covers
   EndRecord totals;
   std::string source;  // "host.tdw"; printable; empty: this host
   std::string version;
-  StatsRecord stats;   // as `stats --json` prints it at the end
+  StatsRecord stats;  // as `stats --json` prints it at the end
   Series series;
   std::array<std::array<std::uint64_t, kStates>, kStates> edges{};  // transitions, [from][to]
   std::array<StateUse, kStates> states;                             // of all services
-  std::vector<Service> services;       // the busiest first
-  std::vector<Services::Id> places;    // of the services, by the ids of lives
-  std::vector<StuckGroup> stuck;       // as `leaks` lists them
-  std::vector<Growth> growth;          // most sockets first
+  std::vector<Service> services;                                    // the busiest first
+  std::vector<Services::Id> places;  // of the services, by the ids of lives
+  std::vector<StuckGroup> stuck;     // as `leaks` lists them
+  std::vector<Growth> growth;        // most sockets first
   std::vector<WatchedState> watched;
   std::vector<PortCurve> ports;
   std::array<std::array<std::uint64_t, kSynsSent>, 2> syns{};  // by SYNs sent, [client, server]
-  std::vector<LostRecord> losses;      // the first kMostLosses
+  std::vector<LostRecord> losses;                              // the first kMostLosses
   std::vector<ClockRecord> suspensions;
   std::vector<Life> lives;
   std::uint64_t flagged_lives = 0;
-  double one_of = 1;                   // each life without a flag stands for so many
-  std::uint64_t lives_seen = 0;        // that ended, or are open
+  double one_of = 1;             // each life without a flag stands for so many
+  std::uint64_t lives_seen = 0;  // that ended, or are open
   Limits limits;
 
   static constexpr std::size_t kMostLosses = 200;

@@ -65,7 +65,8 @@ Services::Id Services::id_of(const Flow& flow, Role role, const Process* owner,
     return it != by_port_.end() ? it->second : named(kUnknownName);
   }
   const Id id = named(owner->comm_view());
-  if (listens && by_port_.size() < kMostPorts) by_port_.insert_or_assign(service_port_key(flow), id);
+  if (listens && by_port_.size() < kMostPorts)
+    by_port_.insert_or_assign(service_port_key(flow), id);
   return id;
 }
 

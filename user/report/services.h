@@ -18,8 +18,8 @@
 
 namespace tcpdwell::reporting {
 
-inline constexpr std::size_t kSides = 5;      // Side
-inline constexpr std::size_t kSynsSent = 8;   // 1, 2, ... 7, or more
+inline constexpr std::size_t kSides = 5;        // Side
+inline constexpr std::size_t kSynsSent = 8;     // 1, 2, ... 7, or more
 inline constexpr std::size_t kFewServices = 8;  // that pictures show
 
 struct StateUse {
@@ -28,10 +28,10 @@ struct StateUse {
 };
 
 struct Handshakes {
-  std::uint64_t ended = 0;        // that became ESTABLISHED
-  std::uint64_t sent_again = 0;   // of these: with a SYN or SYN-ACK that was sent again
-  std::uint64_t slow = 0;         // of these: took kSlow or longer
-  std::uint64_t slow_again = 0;   // slow, with a SYN or SYN-ACK that was sent again
+  std::uint64_t ended = 0;       // that became ESTABLISHED
+  std::uint64_t sent_again = 0;  // of these: with a SYN or SYN-ACK that was sent again
+  std::uint64_t slow = 0;        // of these: took kSlow or longer
+  std::uint64_t slow_again = 0;  // slow, with a SYN or SYN-ACK that was sent again
   static constexpr Nanos kSlow = std::chrono::milliseconds{500};
 };
 
@@ -40,11 +40,11 @@ struct Service {
   std::array<StateUse, kStates> states;
   std::array<std::uint64_t, kSides> closed_by{};  // ended connections, by Side
   std::uint64_t ended = 0;
-  std::uint64_t resets = 0;       // of `ended`: by an RST, or refused
-  std::uint64_t time_waits = 0;   // of `ended`: were in TIME_WAIT
-  Nanos in_time_wait{};           // the sum of these
-  Handshakes out, in;             // as client, as server
-  std::uint64_t busy() const;     // for the order of services
+  std::uint64_t resets = 0;      // of `ended`: by an RST, or refused
+  std::uint64_t time_waits = 0;  // of `ended`: were in TIME_WAIT
+  Nanos in_time_wait{};          // the sum of these
+  Handshakes out, in;            // as client, as server
+  std::uint64_t busy() const;    // for the order of services
 };
 
 class Services {
@@ -77,7 +77,7 @@ class Services {
 
   std::vector<Service> services_;
   Ids by_name_;
-  Ids by_cgroup_;  // kNone: the cgroup names no service
+  Ids by_cgroup_;                                   // kNone: the cgroup names no service
   absl::flat_hash_map<std::uint64_t, Id> by_port_;  // of listeners: namespace and port
 };
 

@@ -25,7 +25,7 @@ struct StuckCurve {
   std::string key, cgroup;
   Nanos threshold{};
   std::uint64_t raised = 0, open = 0, most = 0;  // most: at once
-  std::uint64_t before = 0;  // that entered the state before the axis began
+  std::uint64_t before = 0;                      // that entered the state before the axis began
   Nanos first_entered{}, last_raised{}, last_cleared{};
   Sums entered, passed, left;
 };

@@ -61,7 +61,8 @@ std::string state_class(State state) {
 
 std::string pattern_definitions() {
   std::string text =
-      "<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\" focusable=\"false\"><defs>";
+      "<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\" "
+      "focusable=\"false\"><defs>";
   for (std::size_t i = 1; i < kStates; ++i) {
     const auto state = static_cast<State>(i);
     if (const auto path = pattern_of(state); !path.empty())
@@ -131,15 +132,15 @@ std::string count_axis(const Canvas& canvas, double most) {
 
 double x_of(const Canvas& canvas, const ReportData& data, Nanos at) {
   const Nanos length = std::max(data.length(), Nanos{1});
-  const double share = static_cast<double>((at - data.begin.mono).count()) /
-                       static_cast<double>(length.count());
+  const double share =
+      static_cast<double>((at - data.begin.mono).count()) / static_cast<double>(length.count());
   return canvas.left + canvas.plot_width() * std::clamp(share, 0.0, 1.0);
 }
 
 std::string time_axis(const Canvas& canvas, const ReportData& data) {
-  static constexpr std::array<Nanos, 20> kSteps = {
-      10ms, 50ms, 100ms, 500ms, 1s,  2s,  5s,  10s, 15s, 30s,
-      1min, 2min, 5min,  10min, 30min, 1h, 3h,  6h,  12h, 24h};
+  static constexpr std::array<Nanos, 20> kSteps = {10ms,  50ms, 100ms, 500ms, 1s,   2s,   5s,
+                                                   10s,   15s,  30s,   1min,  2min, 5min, 10min,
+                                                   30min, 1h,   3h,    6h,    12h,  24h};
   const int most = canvas.narrow ? 3 : 8;
   Nanos step = kSteps.back();
   for (const Nanos each : kSteps)
@@ -148,7 +149,8 @@ std::string time_axis(const Canvas& canvas, const ReportData& data) {
       break;
     }
   while (data.length() / step > most) step *= 2;
-  const Nanos date = data.begin.unix_time == Nanos{0} ? Nanos{0} : data.begin.unix_time - data.begin.mono;
+  const Nanos date =
+      data.begin.unix_time == Nanos{0} ? Nanos{0} : data.begin.unix_time - data.begin.mono;
   Nanos first = data.begin.mono + date;
   first = first + (step - first % step) % step;
   std::string text = line(canvas.left, canvas.y_end(), canvas.x_end(), canvas.y_end(), "axis");

@@ -5,6 +5,7 @@ It gets no network: every request but of file: pages is a failure of the test, a
 its console.
 """
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -20,14 +21,18 @@ class Browser:
         self.folder = tempfile.TemporaryDirectory()
         to_child, self._commands = os.pipe()
         self._answers, from_child = os.pipe()
-        # The child finds its ends at 3 and 4.
-        arguments = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-extensions",
-                     "--no-first-run", "--hide-scrollbars", "--remote-debugging-pipe",
-                     "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={self.folder.name}",
-                     "about:blank"]
+
+        def place():  # the child finds its ends at 3 and 4
+            ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_child, from_child)]
+            for number, end in zip((3, 4), ends):
+                os.dup2(end, number)
+
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec 3<&{to_child} 4>&{from_child}; exec "$@"', "sh", *arguments],
-            pass_fds=(to_child, from_child), stdin=subprocess.DEVNULL,
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-extensions",
+             "--no-first-run", "--hide-scrollbars", "--remote-debugging-pipe",
+             "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={self.folder.name}",
+             "about:blank"],
+            close_fds=False, preexec_fn=place, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_child)
         os.close(from_child)

@@ -25,7 +25,8 @@ TEST(Commands, AreChosenByName) {
                                                        {"run", "--", "true"},
                                                        {"check"},
                                                        {"record", "-o", "/dev/null"},
-                                                       {"replay", "/dev/null"}};
+                                                       {"replay", "/dev/null"},
+                                                       {"report", "/dev/null", "-o", "x"}};
   ASSERT_EQ(lines.size(), all_commands().size());
   for (const auto& arguments : lines) EXPECT_EQ(command_of(arguments), arguments.front());
   EXPECT_EQ(command_of({}), "trace");

@@ -70,7 +70,8 @@ TEST(Collector, StuckGroupsAreThoseOfLeaksAndHaveACurve) {
   }
   for (std::uint64_t i = 1; i <= 4; ++i) {
     reported.wait(60s + 2s * static_cast<int>(i));
-    reported.collector.write(reported.flag(i, 2s * static_cast<int>(i), 60s + 2s * static_cast<int>(i)));
+    reported.collector.write(
+        reported.flag(i, 2s * static_cast<int>(i), 60s + 2s * static_cast<int>(i)));
   }
   FlagRecord over = reported.flag(4, 8s, 75s);
   over.raised = false;

@@ -71,8 +71,9 @@ const dwellText = (span) => {
 // UTC, or seconds from the begin where the date is not known.
 const clockText = (micros, digits = 3) => {
   if (data.begin_us === 0) return `+${(micros / 1e6).toFixed(digits)}s`;
-  const text = new Date((data.begin_us + micros) / 1000).toISOString();
-  return text.slice(11, digits === 0 ? 19 : 20 + digits);
+  const at = data.begin_us + Math.floor(micros); // below 2^53
+  const text = new Date(Math.floor(at / 1e6) * 1000).toISOString().slice(11, 19);
+  return digits === 0 ? text : `${text}.${String(at % 1e6).padStart(6, '0').slice(0, digits)}`;
 };
 const countText = (count, noun) =>
   `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
