@@ -53,7 +53,7 @@ forgotten = []
 
 def pay(connection):
     """Talks to the payment gateway; a declined card is an exception that nobody expects."""
-    if random.random() < 0.05:
+    if random.random() < 0.2:
         forgotten.append(connection)  # a reference that a log record keeps
         raise ValueError("declined")
 
@@ -79,7 +79,7 @@ def orders(port):
 
 def order(port):
     while True:
-        time.sleep(random.expovariate(1.2))
+        time.sleep(random.expovariate(0.4))
         with connect(port) as connection:
             connection.sendall(b"POST /order HTTP/1.1\r\n\r\n")
             connection.settimeout(0.5)
@@ -122,10 +122,14 @@ def poll(port):
             continue
 
 
-def ports():
+def few_ports():
+    """Before the tracer begins, which reads them only now and then."""
     ipv4 = pathlib.Path("/proc/sys/net/ipv4")
     (ipv4 / "ip_local_port_range").write_text("32768 33767", encoding="ascii")
     (ipv4 / "tcp_tw_reuse").write_text("0", encoding="ascii")
+
+
+def ports():
     child("redis-like", backend, 6379)
     time.sleep(0.3)
     child("poller", threads, poll, 4, 6379)
@@ -133,7 +137,8 @@ def ports():
 
 # --- nginx with keepalive_timeout 0, 5 and 75 ----------------------------------------------------------
 
-CGROUPS = pathlib.Path("/sys/fs/cgroup")
+CGROUPS = next((folder for folder in map(pathlib.Path, ("/sys/fs/cgroup/unified", "/sys/fs/cgroup"))
+                if (folder / "cgroup.procs").exists()), None)
 NGINX = """
 daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr crit;
 events {{ worker_connections 1024; }}
@@ -148,12 +153,15 @@ http {{
 
 def enter_unit(name):
     """Puts this process into a cgroup that is named like a unit, if there is a cgroup v2."""
-    unit = CGROUPS / name
-    try:
-        unit.mkdir(exist_ok=True)
-        (unit / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
-    except OSError:
-        pass
+    if CGROUPS is None:
+        return
+    (CGROUPS / name).mkdir(exist_ok=True)
+    (CGROUPS / name / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
+
+
+def remove_units():
+    for unit in CGROUPS.glob("nginx-keepalive-*.service") if CGROUPS else ():
+        unit.rmdir()
 
 
 def nginx_server(keepalive, port):
@@ -194,6 +202,8 @@ def main():
     name, tcpdwell, recording, *options = sys.argv[1:]
     random.seed(name)
     ready = recording + ".ready"
+    if name == "ports":
+        few_ports()
     tracer = subprocess.Popen([tcpdwell, "trace", "--netns", "self", "--record", recording,
                                "--ready-file", ready, "-d", f"{SECONDS}s", "-q", "--only", "flag",
                                "-o", "/dev/null", *options])
@@ -208,6 +218,8 @@ def main():
         for pid in children:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+        if name == "nginx":
+            remove_units()
 
 
 if __name__ == "__main__":

@@ -93,17 +93,18 @@ Finding stuck_finding(const ReportData& data, const StuckGroup& stuck) {
   return {decides(group) ? Weight::Bad : Weight::Doubtful, text, "stuck"};
 }
 
-// "Nothing is stuck: 12 in CLOSE_WAIT, the oldest ≥3.2s"
+// "Nothing is stuck at the end: 12 in CLOSE_WAIT, the oldest for ≥3.2s."
 std::string nothing_stuck(const ReportData& data) {
-  std::string text = "<b>Nothing is stuck</b> at the end";
   std::string states;
   for (const WatchedState& state : data.watched) {
+    if (state.sockets == 0) continue;
     states += states.empty() ? ": " : "; ";
     states += format_number(state.sockets) + " in ";
     states += state.kind == FlagKind::Accept ? "accept queues" : std::string(name(state.state));
     if (state.oldest.count() > 0) states += ", the oldest for ≥" + format_duration(state.oldest);
   }
-  return text + states + '.';
+  if (data.start.thresholds.empty()) states = ", because nothing was watched (--no-flags)";
+  return "<b>Nothing is stuck</b> at the end" + states + '.';
 }
 
 }  // namespace
@@ -165,7 +166,9 @@ std::vector<Finding> stuck_findings(const ReportData& data) {
     all.push_back({Weight::Doubtful,
                    bold(over - kMostOfAKind, "further group") + " of sockets were stuck before.",
                    "stuck"});
-  if (!any) all.insert(all.begin(), {Weight::Good, nothing_stuck(data), "states"});
+  if (!any)
+    all.insert(all.begin(), {data.start.thresholds.empty() ? Weight::Doubtful : Weight::Good,
+                             nothing_stuck(data), "states"});
   return all;
 }
 

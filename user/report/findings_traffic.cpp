@@ -112,6 +112,22 @@ void add_handshakes(const ReportData& data, std::vector<Finding>& all) {
   }
 }
 
+// "nginx (66 % of its connections) and ...": the services that pay most for closing first.
+std::string who_pays(const ReportData& data) {
+  std::vector<const Service*> payers;
+  for (const Service& service : data.services)
+    if (service.time_waits != 0) payers.push_back(&service);
+  std::stable_sort(payers.begin(), payers.end(), [](const Service* a, const Service* b) {
+    return a->time_waits > b->time_waits;
+  });
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(payers.size(), 2); ++i)
+    text += fmt::format("{}<b>{}</b> ({}, {} of its connections)", i == 0 ? "" : " and ",
+                        html(payers[i]->name), format_number(payers[i]->time_waits),
+                        percent(payers[i]->time_waits, payers[i]->ended));
+  return text;
+}
+
 void add_closers(const ReportData& data, std::vector<Finding>& all) {
   std::array<std::uint64_t, kSides> sides{};
   std::uint64_t ended = 0, waits = 0, resets = 0;
@@ -133,10 +149,11 @@ void add_closers(const ReportData& data, std::vector<Finding>& all) {
     std::uint32_t most = 0;
     for (const Counts& counts : data.series.now)
       most = std::max(most, counts[index(State::TimeWait)]);
-    text += fmt::format(" {} of them stayed in TIME_WAIT, for {} on average; at most {} at once.",
-                        format_number(waits),
-                        format_duration(waited / static_cast<std::int64_t>(waits)),
-                        format_number(most));
+    text += fmt::format(
+        " {} of them were in TIME_WAIT, for {} on average; at most {} were at once. Most are of "
+        "{}.",
+        format_number(waits), format_duration(waited / static_cast<std::int64_t>(waits)),
+        format_number(most), who_pays(data));
   }
   if (resets != 0)
     text += fmt::format(" {} ended by a reset or were refused.", format_number(resets));

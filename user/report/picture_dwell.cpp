@@ -115,7 +115,7 @@ std::string draw_rows(const Canvas& canvas, const Decades& decades, const std::v
                                        (decades.last - decades.first);
     text += line(x, canvas.top, x, canvas.y_end(), "grid");
     if (!canvas.narrow || (decade - decades.first) % 2 == 0)
-      text += text_at(std::min<double>(x, canvas.x_end() - 14), canvas.y_end() + 19,
+      text += text_at(std::clamp<double>(x, 14, canvas.x_end() - 14), canvas.y_end() + 19,
                       decade_text(decade), "", "middle");
   }
   double y = canvas.top;
