@@ -57,17 +57,19 @@ struct ReportFiles {
 std::optional<Error> write_report(const Options& options, reporting::ReportData data,
                                   ReportFiles& files) {
   data.version = version();
-  if (files.trace) files.trace->write(reporting::perfetto_trace(data), true);
-  const std::size_t lives = data.lives.size();
-  if (files.page) files.page->write(reporting::page(std::move(data)), true);
-  for (auto* file : {&files.page, &files.trace}) {
-    if (!*file) continue;
-    (*file)->finish();
-    if (const auto& error = (*file)->error()) return *error;
-  }
-  if (!options.quiet)
-    spdlog::info("{}: {} collected", files.page ? options.output : "the trace",
-                 format_count(lives, "connection"));
+  const auto write = [&](std::optional<Output>& file, const std::string& path,
+                         const std::string& bytes) {
+    file->write(bytes, true);
+    file->finish();
+    if (!file->error() && !options.quiet)
+      spdlog::info("{}: {} bytes", path, format_number(bytes.size()));
+    return file->error();
+  };
+  const auto& own = static_cast<const ReportOptions&>(*options.own);
+  if (files.trace)
+    if (auto error = write(files.trace, own.perfetto(), reporting::perfetto_trace(data)))
+      return error;
+  if (files.page) return write(files.page, options.output, reporting::page(std::move(data)));
   return std::nullopt;
 }
 
@@ -83,8 +85,11 @@ int report_recording(const Options& options) {
   auto files = ReportFiles::open(options, policy);
   if (!files) return fail(files.error());
   reporting::Collector collector;
-  WindowObserver window({options.since, options.until}, collector, collector,
-                        [&](Nanos now) { collector.begin_at(now); });
+  bool begun = !options.since;
+  WindowObserver window({options.since, options.until}, collector, collector, [&](Nanos now) {
+    begun = true;
+    collector.begin_at(now);
+  });
   Output& watched = files->page ? *files->page : *files->trace;
   auto end = replay({.path = options.recording,
                      .filter = options.filter,
@@ -92,13 +97,18 @@ int report_recording(const Options& options) {
                      .enough = [&] { return window.is_over(); }},
                     *recording, window, watched);
   if (!end) return fail(end.error());
+  if (!begun)
+    return fail({options.recording + " ends before --since",
+                 {},
+                 "Its first and last time: tcpdwell replay " + options.recording + " info"});
   reporting::ReportData data = collector.take();
   const recording::Player& player = *recording->player;
   data.source = file_name(options.recording);
   data.limits.begins_late = player.begins_late();
   data.limits.damaged = player.damaged();
   data.limits.reached_max_size = player.reached_max_size();
-  data.limits.truncated = player.truncated() && !window.is_over();
+  data.limits.interrupted = recording->interrupt->came();
+  data.limits.truncated = player.truncated() && !window.is_over() && !data.limits.interrupted;
   if (const auto error = write_report(options, std::move(data), *files)) return fail(*error);
   return lost_status(options, *end, watched);
 }

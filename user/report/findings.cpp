@@ -79,7 +79,11 @@ Finding stuck_finding(const ReportData& data, const StuckGroup& stuck) {
   if (const std::string holder = holder_text(group); holder != "-")
     text += ", held by <b>" + html(holder) + "</b>";
   if (!stuck.service.empty()) text += " of " + html(stuck.service);
-  if (group.certain) text += "; the oldest for " + html(format_dwell(group.oldest));
+  if (group.certain) {
+    text += "; the oldest for " + html(format_dwell(group.oldest));
+    if (group.oldest.error)
+      text += ", since " + clock_text(data.when(data.end.mono - group.oldest.value));
+  }
   text += ". ";
   if (stuck.growth) {
     const auto rate = rate_of(data, data.growth[*stuck.growth]);

@@ -60,6 +60,7 @@ void add_recording(const ReportData& data, std::vector<Finding>& all) {
     add("Older files of the recording are missing: it begins with the sockets that were open "
         "then.");
   if (limits.truncated) add("The recording is cut off: the report ends there.");
+  if (limits.interrupted) add("The replay was interrupted: the report ends there.");
   if (limits.reached_max_size) add("The recording reached its --max-size before the run ended.");
   if (limits.damaged != 0)
     add(fmt::format("{} of the recording are damaged and were skipped.",

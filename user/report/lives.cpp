@@ -279,9 +279,9 @@ std::vector<Life> Lives::take() {
   return all;
 }
 
-double Lives::one_of() const {
+double one_of_hash(std::uint64_t order) {
   return static_cast<double>(~std::uint64_t{0}) /
-         static_cast<double>(std::max<std::uint64_t>(limit_, 1));
+         static_cast<double>(std::max<std::uint64_t>(order, 1));
 }
 
 }  // namespace tcpdwell::reporting

@@ -59,6 +59,9 @@ struct Life {
   Nanos end() const { return spans.empty() ? Nanos{0} : spans.back().end; }
 };
 
+// Of how many lives one has such a hash or a smaller one.
+double one_of_hash(std::uint64_t order);
+
 class Lives {
  public:
   explicit Lives(std::size_t most) : most_(most) {}
@@ -77,7 +80,7 @@ class Lives {
   std::vector<Life> take();
   std::uint64_t flagged() const { return flagged_; }  // also those that were left out
   // How many of the others each of the sample stands for.
-  double one_of() const;
+  double one_of() const { return one_of_hash(limit_); }
 
  private:
   struct Key {

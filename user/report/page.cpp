@@ -98,7 +98,7 @@ std::string header(const ReportData& data) {
 }
 
 std::string limits(const ReportData& data) {
-  Table sees("What this host's kernel shows", {{"what"}, {"how"}});
+  Table sees("What the kernel shows", {{"what"}, {"how"}});
   for (const auto& [what, how] : data.start.sees)
     sees.row({html_of_bytes(what), html_of_bytes(how)});
   Table losses("Lost events", {{"when"},

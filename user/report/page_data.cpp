@@ -18,7 +18,10 @@ class Texts {
  public:
   std::size_t operator()(const std::string& text) {
     const auto [it, is_new] = places_.emplace(text, texts_.size());
-    if (is_new) texts_.push_back(text);
+    if (is_new) {
+      texts_.push_back(text);
+      bytes_ += json_text(text).size() + 1;
+    }
     return it->second;
   }
   std::string json() const {
@@ -26,10 +29,12 @@ class Texts {
     for (const std::string& text : texts_) all += (all.empty() ? "" : ",") + json_text(text);
     return '[' + all + ']';
   }
+  std::size_t bytes() const { return bytes_; }  // of json()
 
  private:
   absl::flat_hash_map<std::string, std::size_t> places_;
   std::vector<std::string> texts_;
+  std::size_t bytes_ = 2;
 };
 
 template <typename Enum>
@@ -81,6 +86,7 @@ class Writer {
   }
 
   std::string texts() const { return texts_.json(); }
+  std::size_t text_bytes() const { return texts_.bytes(); }
 
  private:
   std::int64_t micros(Nanos at) const { return (at - data_.begin.mono).count() / 1000; }
@@ -137,12 +143,15 @@ std::string page_data(ReportData& data, std::size_t most) {
   std::size_t count = 0;
   for (const Life& life : data.lives) {
     const std::string one = writer.life(life);
-    // The texts that lives share are a small part of this.
-    if (lives.size() + one.size() > most) break;
+    if (lives.size() + one.size() + writer.text_bytes() > most) break;
     if (count++ != 0) lives += ",\n";
     lives += one;
   }
-  data.lives.resize(count);
+  if (count < data.lives.size()) {
+    data.lives.resize(count);
+    if (count != 0 && data.lives.back().marks.empty())
+      data.one_of = one_of_hash(data.lives.back().order);
+  }
   std::string services;
   for (const Service& service : data.services)
     services += (services.empty() ? "" : ",") + json_text(service.name);

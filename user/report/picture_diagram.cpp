@@ -15,16 +15,27 @@
 namespace tcpdwell::reporting {
 namespace {
 
+// Where the number of lives that ended in a state stands below its box: where no arrow begins.
+enum class Below : std::uint8_t { Left, Middle, Right };
+
 struct Node {
   State state;
   int x, y;  // its centre
+  Below ended = Below::Middle;
 };
 constexpr int kHalfWidth = 84, kHalfHeight = 27;
 constexpr Node kNodes[] = {
-    {State::Closed, 480, 40},       {State::Listen, 170, 130},      {State::SynSent, 790, 130},
-    {State::SynReceived, 170, 250}, {State::Established, 480, 250}, {State::FinWait1, 170, 370},
-    {State::CloseWait, 790, 370},   {State::FinWait2, 170, 490},    {State::Closing, 480, 490},
-    {State::LastAck, 790, 490},     {State::TimeWait, 325, 610},
+    {State::Closed, 480, 40},
+    {State::Listen, 170, 130, Below::Left},
+    {State::SynSent, 790, 130, Below::Right},
+    {State::SynReceived, 170, 250, Below::Left},
+    {State::Established, 480, 250},
+    {State::FinWait1, 170, 370, Below::Left},
+    {State::CloseWait, 790, 370, Below::Left},
+    {State::FinWait2, 170, 490, Below::Left},
+    {State::Closing, 480, 490, Below::Right},
+    {State::LastAck, 790, 490},
+    {State::TimeWait, 325, 610},
 };
 
 // The arrows of the RFC but for the ends, which are numbers at the states.
@@ -102,9 +113,15 @@ std::string draw_node(const ReportData& data, const Node& node) {
                                 ? (use.left == 0 ? "not left" : "inexact")
                                 : "median " + format_duration(use.dwells.percentile(0.5));
   text += text_at(node.x + 4, node.y + 15, dwell, "", "middle");
-  if (const std::uint64_t ended = count_of(data, node.state, State::Closed); ended != 0)
-    text += text_at(node.x, node.y + kHalfHeight + 15, "ended here: " + format_number(ended),
-                    "ended", "middle");
+  if (const std::uint64_t ended = count_of(data, node.state, State::Closed); ended != 0) {
+    const std::string number = "ended: " + format_number(ended);
+    const double y_below = node.y + kHalfHeight + 15;
+    switch (node.ended) {
+      case Below::Left: text += text_at(x + 2, y_below, number); break;
+      case Below::Middle: text += text_at(node.x, y_below, number, "", "middle"); break;
+      case Below::Right: text += text_at(node.x + kHalfWidth, y_below, number, "", "end"); break;
+    }
+  }
   return text;
 }
 

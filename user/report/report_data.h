@@ -61,7 +61,7 @@ struct PortCurve {
 };
 
 struct Limits {  // what the recording does not tell
-  bool begins_late = false, truncated = false, reached_max_size = false;
+  bool begins_late = false, truncated = false, reached_max_size = false, interrupted = false;
   std::uint64_t damaged = 0;       // frames
   std::uint64_t unsure_flags = 0;  // flags of groups that have no curve
 };

@@ -45,7 +45,8 @@ std::string all_findings(const ReportData& data) {
 TEST(Findings, SayWhatLeaksWhoseAndHowFast) {
   const std::string text = all_findings(leaky());
   EXPECT_THAT(text, StartsWith("<b>6 sockets</b> are in CLOSE_WAIT for longer than 60s, held by "
-                               "<b>app[42]</b>; the oldest for 2m00s. Their number grew by <b>"))
+                               "<b>app[42]</b>; the oldest for 2m00s, since 03:04:15. Their "
+                               "number grew by <b>"))
       << text;
   EXPECT_THAT(text, HasSubstr("a minute</b> from 03:04:15 to 03:05:05"));
 }

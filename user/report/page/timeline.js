@@ -227,20 +227,19 @@ class Timeline {
   }
 
   setRange(from, to) {
-    const length = Math.max(to - from, 20);
-    const least = Math.min(0, ...this.groups.slice(0, 1).map((group) => group.lives[0].begin));
-    this.from = Math.min(Math.max(from, least), (data.length || 1) - 20);
-    this.to = Math.min(this.from + length, data.length || 1);
+    const all = data.length || 1;
+    const length = Math.min(Math.max(to - from, 20), all);
+    this.from = Math.max(0, Math.min(from, all - length));
+    this.to = this.from + length;
     this.draw();
   }
   zoom(factor, x = this.width / 2) {
     const at = this.time(x);
     const length = (this.to - this.from) * factor;
-    if (length >= data.length) this.setRange(0, data.length);
-    else this.setRange(at - length * (x / this.width), at + length * (1 - x / this.width));
+    this.setRange(at - length * (x / this.width), at + length * (1 - x / this.width));
   }
   pan(share) {
-    const by = Math.max(-this.from, Math.min(data.length - this.to, (this.to - this.from) * share));
+    const by = (this.to - this.from) * share;
     this.setRange(this.from + by, this.to + by);
   }
   setRow(row) {
@@ -303,10 +302,7 @@ class Timeline {
       if (drag === null) return;
       const by = (drag.x - event.clientX) / this.width * (drag.to - drag.from);
       if (Math.abs(event.clientX - drag.x) > 3) drag.moved = true;
-      if (drag.moved) {
-        const move = Math.max(-drag.from, Math.min(data.length - drag.to, by));
-        this.setRange(drag.from + move, drag.to + move);
-      }
+      if (drag.moved) this.setRange(drag.from + by, drag.to + by);
     });
     canvas.addEventListener('pointerup', (event) => {
       if (drag !== null && !drag.moved) this.choose(this.find(...place(event)));
