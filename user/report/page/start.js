@@ -12,7 +12,7 @@ const startTimeline = () => {
     timeline.choose(life);
     panel.scrollIntoView({ block: 'nearest' });
   });
-  const texts = lives.map(searchText);
+  let texts = null; // of all lives, once something is searched
   let chosen = lives;
 
   timeline.onChoose = (life) => showLife(panel, life);
@@ -24,6 +24,7 @@ const startTimeline = () => {
   };
   const update = () => {
     const words = byId('tl-search').value.toLowerCase().split(/\s+/).filter((word) => word !== '');
+    if (words.length > 0 && texts === null) texts = lives.map(searchText);
     chosen = words.length === 0 ? lives
       : lives.filter((_, i) => words.every((word) => texts[i].includes(word)));
     if (timeline.chosen !== null && !chosen.includes(timeline.chosen)) timeline.choose(null);
