@@ -76,6 +76,7 @@ void Collector::begin_at(Nanos now) {
   axis_ = TimeAxis(now);
   now_ = {};
   opened_ = closed_ = {};
+  ended_ = 0;
   services_.clear();
   lives_.begin_at();
   stuck_.begin_at(axis_);
@@ -105,6 +106,7 @@ void Collector::count(const TransitionRecord& record) {
 
 void Collector::count(const ConnectionRecord& record) {
   changed_ = true;
+  ++ended_;
   const Services::Id service = services_.id_of(record.socket);
   services_.count(service, record);
   lives_.add(service, record);
@@ -169,7 +171,8 @@ ReportData Collector::take() {
   data.flagged_lives = lives_.flagged();
   data.lives = lives_.take();
   data.one_of = lives_.one_of();
-  data.lives_seen = data.totals.passed.connections + data.totals.passed.open;
+  data.ended = ended_;
+  data.open = open_;
   add_services(data);
   return data;
 }

@@ -78,7 +78,7 @@ class Collector final : public Sink, public Observer {
   Sums opened_, closed_;
   Nanos next_sample_{};
   bool changed_ = true;  // since the last sample
-  std::uint64_t open_ = 0;
+  std::uint64_t open_ = 0, ended_ = 0;
   ReportData data_;
 };
 

@@ -87,8 +87,7 @@ std::string header(const ReportData& data) {
   fact("to", date_text(data.end));
   fact("length", format_duration(data.length()));
   fact("connections",
-       fmt::format("{} ended, {} open", format_number(data.totals.passed.connections),
-                   format_number(data.totals.passed.open)));
+       fmt::format("{} ended, {} open", format_number(data.ended), format_number(data.open)));
   fact("events in all", format_number(data.totals.events));
   fact("lost", format_number(data.totals.lost));
   return fmt::format(

@@ -128,11 +128,11 @@ std::string timeline_picture(const ReportData& data) {
       data.lives.begin(), data.lives.end(), [](const Life& life) { return !life.marks.empty(); }));
   const std::size_t others = data.lives.size() - flagged;
   std::string lead;
-  if (data.lives.size() >= data.lives_seen) {
+  if (data.lives.size() >= data.connections()) {
     lead = fmt::format("All <b>{}</b>", format_count(data.lives.size(), "connection"));
   } else {
     lead = fmt::format("<b>{}</b> of {}: {} of {} flagged", format_number(data.lives.size()),
-                       format_count(data.lives_seen, "connection"), format_number(flagged),
+                       format_count(data.connections(), "connection"), format_number(flagged),
                        format_number(data.flagged_lives));
     if (flagged < data.flagged_lives) lead += " (the oldest)";
     if (others != 0)

@@ -87,11 +87,12 @@ struct ReportData {
   std::vector<ClockRecord> suspensions;
   std::vector<Life> lives;
   std::uint64_t flagged_lives = 0;
-  double one_of = 1;             // each life without a flag stands for so many
-  std::uint64_t lives_seen = 0;  // that ended, or are open
+  double one_of = 1;                  // each life without a flag stands for so many
+  std::uint64_t ended = 0, open = 0;  // connections, listeners included
   Limits limits;
 
   static constexpr std::size_t kMostLosses = 200;
+  std::uint64_t connections() const { return ended + open; }
   Nanos length() const { return end.mono - begin.mono; }
   When when(Nanos at) const {
     return {at, end.unix_time == Nanos{0} ? Nanos{0} : end.unix_time + (at - end.mono)};

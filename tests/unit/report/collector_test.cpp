@@ -107,6 +107,8 @@ TEST(Collector, SinceForgetsWhatWasBefore) {
   EXPECT_EQ(data.begin.mono, kBegan + 50s);
   EXPECT_EQ(data.states[index(State::SynSent)].entered, 1U);
   EXPECT_EQ(data.stats.interval, 10s);
+  EXPECT_EQ(data.ended, 0U);
+  EXPECT_EQ(data.open, 5U);
   ASSERT_THAT(data.stuck, SizeIs(1)) << "its flag is still raised";
   ASSERT_THAT(data.growth, SizeIs(1));
   EXPECT_EQ(data.growth.front().past.front(), 1U);

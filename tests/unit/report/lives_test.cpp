@@ -82,7 +82,7 @@ TEST(Lives, KeepsFlaggedOnesFirstAndSamplesTheOthers) {
   const ReportData data = crowd(100);
   EXPECT_LE(data.lives.size(), 100U);
   EXPECT_GT(data.lives.size(), 40U);
-  EXPECT_EQ(data.lives_seen, 1000U);
+  EXPECT_EQ(data.connections(), 1000U);
   EXPECT_EQ(data.flagged_lives, 3U);
   for (std::size_t i = 0; i < 3; ++i) {
     ASSERT_THAT(data.lives[i].marks, SizeIs(1)) << "flagged ones are first";
