@@ -37,8 +37,8 @@ exec {sys.executable} {ACTS} {name} {tcpdwell} {recording} {' '.join(options)}
 
 
 def pictures(folder, name):
-    for suffix, width, height, dark in (("", 1280, 1500, False), ("-dark", 1280, 1500, True),
-                                        ("-phone", 390, 1500, False)):
+    for suffix, width, height, dark in (("", 1280, 1200, False), ("-dark", 1280, 1200, True),
+                                        ("-phone", 390, 1200, False)):
         target = GALLERY / f"{name}{suffix}.png"
         subprocess.run(
             ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
