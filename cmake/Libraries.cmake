@@ -33,6 +33,9 @@ if(TCPDWELL_STATIC)
   # libdw.pc does not name all that the static library needs. The back end of the machine is in it.
   target_link_libraries(PkgConfig::LIBDW INTERFACE elf z lzma bz2 ${CMAKE_DL_LIBS})
 endif()
+find_path(TCPDWELL_PROTOZERO_DIR protozero/pbf_writer.hpp REQUIRED)
+add_library(PROTOZERO INTERFACE)
+target_include_directories(PROTOZERO SYSTEM INTERFACE ${TCPDWELL_PROTOZERO_DIR})
 find_path(TCPDWELL_XXHASH_DIR xxhash.h REQUIRED)
 
 if(TCPDWELL_BPF)
