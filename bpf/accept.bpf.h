@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "accepted.bpf.h"
 #include "config.bpf.h"
 #include "core_compat.bpf.h"
 #include "emit.bpf.h"
@@ -19,19 +20,6 @@
 #include "follow.bpf.h"
 #include "task.bpf.h"
 #include "tcpdwell/wire.h"
-
-/* The TCP socket of an accepted socket: of MPTCP, the first subflow. NULL: neither protocol. */
-static __always_inline const struct sock *tcp_of(const struct sock *sk)
-{
-	const struct mptcp_sock *msk = (const void *)sk;
-	__u16 protocol = READ(TYPED(struct sock, sk), sk_protocol);
-
-	if (protocol == IPPROTO_TCP)
-		return sk;
-	if (protocol == IPPROTO_MPTCP && bpf_core_field_exists(msk->first))
-		return BPF_CORE_READ(msk, first);
-	return NULL;
-}
 
 static __always_inline bool accepted_passes(const struct sock *sk)
 {
@@ -69,27 +57,12 @@ static __always_inline void emit_accept(const struct sock *accepted)
 	submit(out);
 }
 
-/* Another thread may have reused the descriptor for a file that is not a socket. Of a socket, the
- * file and the struct socket point at each other. */
 static __always_inline void accepted_fd(long fd)
 {
-	const struct task_struct *task = bpf_get_current_task_btf();
-	const struct fdtable *table = task->files->fdt;
-	const struct socket *socket;
-	const struct file *file;
-	struct file **slot;
+	const struct sock *sk = sock_of_fd(fd);
 
-	if (fd < 0 || fd >= table->max_fds)
-		return;
-	slot = table->fd + fd;
-	if (bpf_probe_read_kernel(&file, sizeof(file), slot) || !file)
-		return;
-	socket = READ(TYPED(struct file, file), private_data);
-	if (!socket)
-		return;
-	socket = TYPED(struct socket, socket);
-	if (READ(socket, file) == file)
-		emit_accept(READ(socket, sk));
+	if (sk)
+		emit_accept(sk);
 }
 
 SEC("?tracepoint/syscalls/sys_exit_accept")
@@ -132,22 +105,13 @@ int on_io_uring_complete(__u64 *ctx)
 	return 0;
 }
 
-/* The result follows the arguments, of which 6.10 removed two. */
 SEC("?fexit/inet_csk_accept")
 int on_inet_csk_accept(__u64 *ctx)
 {
-	__u64 sk = 0;
+	const struct sock *sk = accept_result(ctx);
 
-	/* Keep two loads at constant offsets: the verifier rejects a variable offset into ctx. */
-	if (accept_args == 2) {
-		sk = ctx[2];
-		barrier_var(sk);
-	} else if (accept_args == 4) {
-		sk = ctx[4];
-		barrier_var(sk);
-	}
 	if (sk)
-		emit_accept((const void *)sk);
+		emit_accept(sk);
 	return 0;
 }
 

@@ -62,6 +62,11 @@ static __always_inline __u64 thread_pointer_of(const struct task_struct *task)
 	return task->thread.fsbase;
 }
 
+static __always_inline __u64 stack_pointer_of(const struct tcpdwell_registers *registers)
+{
+	return registers->value[7];
+}
+
 #elif defined(__TARGET_ARCH_arm64)
 
 #define PSR_MODE32_BIT_ 0x10
@@ -95,6 +100,11 @@ static __always_inline void read_system_call(__s64 *call, __u64 *args, const str
 static __always_inline __u64 thread_pointer_of(const struct task_struct *task)
 {
 	return 0; /* the thread's id in user space is at an offset that the C library chooses */
+}
+
+static __always_inline __u64 stack_pointer_of(const struct tcpdwell_registers *registers)
+{
+	return registers->value[31];
 }
 
 #else

@@ -1,5 +1,6 @@
 # Third-party libraries, as the targets to link: TCPDWELL_HASH_MAP, TCPDWELL_FMT, TCPDWELL_SPDLOG,
-# PkgConfig::ZSTD, PkgConfig::UTF8PROC, PkgConfig::LIBDW, PROTOZERO, PkgConfig::LIBBPF, CLI11::CLI11, Threads::Threads.
+# PkgConfig::ZSTD, PkgConfig::UTF8PROC, PkgConfig::LIBDW, PkgConfig::LIBEVENT, PROTOZERO,
+# PkgConfig::LIBBPF, CLI11::CLI11, Threads::Threads.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(PkgConfig REQUIRED)
@@ -23,6 +24,10 @@ endif()
 
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(LIBEVENT REQUIRED IMPORTED_TARGET libevent_core libevent_extra)
+find_path(TCPDWELL_PROTOZERO_DIR protozero/pbf_writer.hpp REQUIRED)
+add_library(PROTOZERO INTERFACE)
+target_include_directories(PROTOZERO SYSTEM INTERFACE ${TCPDWELL_PROTOZERO_DIR})
 pkg_check_modules(LIBDW REQUIRED IMPORTED_TARGET libdw)
 if(TCPDWELL_STATIC)
   # libdw.pc does not name all that the static library needs. The back end of the machine is in it.

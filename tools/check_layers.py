@@ -17,6 +17,8 @@ LIBRARIES = {
     "${TCPDWELL_SPDLOG}": ["spdlog", "fmt"],
     "PkgConfig::LIBBPF": ["bpf", "skel"],
     "CLI11::CLI11": ["CLI"],
+    "PkgConfig::LIBEVENT": ["event2"],
+    "PROTOZERO": ["protozero"],
     "PkgConfig::LIBDW": ["elfutils"],
     "PROTOZERO": ["protozero"],
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Parses the command line and runs the command that it names.
 #include <cstdio>
+#include <string_view>
 #include <variant>
 
 #include "commands/common.h"
 #include "commands/failure.h"
 #include "commands/log.h"
 #include "commands/table.h"
+#include "options/complete.h"
 #include "options/options.h"
 
 namespace {
@@ -26,6 +28,8 @@ int main(int argc, char** argv) {
   int failure_status = kFailed;
   exit_on_terminate(failure_status);
   try {
+    if (argc > 1 && std::string_view(argv[1]) == "__complete")
+      return show(completions({argv + 2, argv + argc}, all_commands()));
     const auto parsed = parse_options(argc, argv, all_commands(), system_defaults());
     if (const auto* text = std::get_if<Show>(&parsed)) return show(text->text);
     if (const auto* error = std::get_if<UsageError>(&parsed)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The contract between bpf/where.bpf.c and user space: the registers of threads. These records
- * never enter a recording: recordings have stacks with names. */
+/* The contract between bpf/where.bpf.c, bpf/stacks.bpf.c and user space: registers and stacks of
+ * threads. These records never enter a recording: recordings have stacks with names. */
 #ifndef TCPDWELL_WHERE_WIRE_H
 #define TCPDWELL_WHERE_WIRE_H
 
@@ -31,5 +31,74 @@ struct tcpdwell_blocked {
 	char comm[16];
 };
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_blocked) % 8 == 0);
+
+/* When the stack was read. */
+enum tcpdwell_moment {
+	TCPDWELL_OPENED = 1,   /* connect(), or the accept() that returned the socket */
+	TCPDWELL_FIN_CONSUMED, /* the first receive that consumed the FIN; it returned data, too */
+	TCPDWELL_EOF_READ,     /* the first receive that returned the end of stream */
+	TCPDWELL_EXECUTED,     /* execve() succeeded: no stack, and no socket */
+};
+
+/* What the walk through the interpreter's frames found. */
+enum tcpdwell_python_walk {
+	TCPDWELL_PYTHON_NONE, /* no layout is known for this process */
+	TCPDWELL_PYTHON_WHOLE,
+	TCPDWELL_PYTHON_TRUNCATED, /* frames further out could not be read */
+	TCPDWELL_PYTHON_NO_THREAD, /* the interpreter does not know this thread */
+};
+
+#define TCPDWELL_PYTHON_FRAMES 48
+#define TCPDWELL_STACK_PAGE 4096
+#define TCPDWELL_STACK_PAGES 5
+#define TCPDWELL_STACK_BYTES (TCPDWELL_STACK_PAGES * TCPDWELL_STACK_PAGE)
+
+/* Where an interpreter keeps its threads and frames: PythonLayout (user/where/python_layout.h). */
+struct tcpdwell_python {
+	__u64 runtime; /* address of _PyRuntime */
+	__u32 interpreters, next_interpreter, threads, next_thread, native_thread_id, thread_id;
+	__u32 frame_holder, frame_in_holder; /* the latter: TCPDWELL_NO_OFFSET if there is none */
+	__u32 code, previous, instruction, owner;
+	__u32 file, qualified_name, lines, first_line;
+	__u32 first_owner_without_code, pad;
+};
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_python) == 80);
+#define TCPDWELL_NO_OFFSET 0xffffffffU
+
+/* A frame, with fields of its code object: an object that is read later has the same, or it is
+ * another one. */
+struct tcpdwell_python_frame {
+	__u64 code, instruction;
+	__u64 file, qualified_name, lines;
+	__u32 first_line, pad;
+};
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_python_frame) == 48);
+
+/* The begin of each record in the ring. A record of a moment that is only this is over the budget. */
+struct tcpdwell_stack_head {
+	__u64 at_ns;
+	__u64 cookie;	      /* of the socket */
+	__u64 started;	      /* of the process: its begin, since boot */
+	__u64 exec_id;	      /* counts its execve() */
+	__u64 stack_begin;    /* of its memory: random at each execve() */
+	__u64 code_pages;     /* pages in executable mappings: changes with dlopen() */
+	__u64 thread_pointer; /* x86-64: fsbase; else 0 */
+	__u32 pid, tid;	      /* in the tracer's pid namespace */
+	__u32 stack_bytes;
+	__u8 moment;
+	__u8 is_native;	    /* 0: a 32-bit process */
+	__u8 python;	    /* enum tcpdwell_python_walk */
+	__u8 python_frames; /* how many */
+};
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_stack_head) == 72);
+
+struct tcpdwell_stack {
+	struct tcpdwell_stack_head head;
+	struct tcpdwell_registers registers;
+	/* Entries and bytes beyond those counted in `head` are not written. */
+	struct tcpdwell_python_frame python[TCPDWELL_PYTHON_FRAMES];
+	__u8 stack[TCPDWELL_STACK_BYTES];
+};
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_stack) % 8 == 0);
 
 #endif

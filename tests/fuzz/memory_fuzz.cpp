@@ -42,8 +42,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const Memory memory(bytes);
   constexpr std::uint64_t kVersions[] = {0x030b0000, 0x030c0000, 0};
-  if (const auto layout = find_layout(kVersions[data[0] % 3], bytes))
+  if (const auto layout = find_layout(kVersions[data[0] % 3], bytes)) {
     python_frames(*layout, 0, {.native_id = 0, .thread_id = 0}, memory);
+    python_frame(*layout, {}, memory);
+  }
   for (int offset = -2; offset < 64; offset += 2) python_line(bytes, 1, offset);
   const auto mappings = parse_maps(text);
   find_mapping(mappings, 0x400000);
@@ -51,5 +53,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (std::uint64_t at = 0x401000; at < 0x401100; at += 16) table->find(at);
   unpack_question(text);
   unpack_stacks(text);
+  unpack_python(text);
   return 0;
 }

@@ -114,6 +114,8 @@ def test_leaks_of_a_moment(recording):
     assert replay(path, "leaks", "--until", "+0.0s")[2] == 2, "no duration"
     text, _, status = replay(path, "leaks", "--until", "+1ms")
     assert status == 0 and b"nothing is stuck" in text
+    _, errors, status = replay(path, "leaks", "--until", "+1h")
+    assert status == 1 and b"ends before --until: this is what was stuck at its end" in errors
     assert replay(path, "leaks", "--min-count", "2")[2] == 0
 
 

@@ -56,7 +56,7 @@ def own_netns():
 
 def test_report_agrees_with_a_trace():
     check, said = report()
-    with Tracer() as tracer:
+    with Tracer("--where") as tracer:
         start = tracer.objects()[0]
     assert list(check) == FIELDS
     assert check["traceable"] is True and said == ""

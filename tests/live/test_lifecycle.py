@@ -96,7 +96,7 @@ def test_sees_agrees_with_other_output(run):
                 "reset_reason": any(life.ended in ("reset_sent", "reset_received")
                                     for life in lives)}
     sees = run.objects[0]["sees"]
-    assert set(sees) == {"time_wait", "fin_wait_2_orphan", *shown}
+    assert set(sees) == {"time_wait", "fin_wait_2_orphan", "opened", "eof_read", *shown}
     for what in filter(promised.get, promised):
         assert sees[what] == ("exact" if shown[what] else "no"), what
 

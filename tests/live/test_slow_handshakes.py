@@ -15,6 +15,7 @@ from stuck.queues import connect, families, listen, netns, remote_port  # noqa: 
 pytestmark = pytest.mark.hidden_events
 
 BACKLOG = 1
+FULL = f"the listener's accept queue was full ({BACKLOG + 1}, backlog {BACKLOG})"
 TOTAL_RETRANS = 100  # offset of tcpi_total_retrans in struct tcp_info
 
 
@@ -25,6 +26,11 @@ def retransmits(sock):
 
 def is_connected(sock):
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == 1  # TCP_ESTABLISHED
+
+
+def text_of(tracer):
+    with open(tracer.output, encoding="utf-8") as file:
+        return file.read()
 
 
 class Full:
@@ -59,9 +65,12 @@ def handshakes(objects):
 
 @families
 def test_the_line_says_that_the_syn_was_sent_again(netns, family):
-    with Tracer("--netns", netns.inum) as tracer, \
-            Tracer("--netns", netns.inum, json_output=False) as reader:
+    look_often = ("--netns", netns.inum, "--flag", "ACCEPT=1s")
+    with Tracer(*look_often) as tracer, Tracer(*look_often, json_output=False) as reader:
         full = Full(family)
+        tracer.wait_for(lambda objects: any(each["type"] == "flag" for each in objects),
+                        "a flag, so a look at the queue")
+        wait_for(lambda: "ACCEPT" in text_of(reader), "the other's", lambda: text_of(reader))
         full.accept_late()
         late, server = remote_port(full.late), full.listener.getsockname()[1]
         again = retransmits(full.late)
@@ -71,16 +80,18 @@ def test_the_line_says_that_the_syn_was_sent_again(netns, family):
         ends = handshakes(tracer.stop())
         reader.process.send_signal(signal.SIGINT)
         assert ended(reader.process) == 0, reader.stderr()
-        with open(reader.output, encoding="utf-8") as file:
-            lines = [line for line in file if "SYN_SENT → ESTABLISHED" in line]
+        lines = [line for line in text_of(reader).splitlines() if "SYN_SENT → ESTABLISHED" in line]
     assert again >= 1
     got = ends[late, "SYN_SENT"]
     assert got["syn_retransmits"] == again and got["dwell_ns"] >= SECOND / 2, got
+    queue = got["accept_queue_full"]
+    assert (queue["length"], queue["backlog"]) == (BACKLOG + 1, BACKLOG), got
     for port in fast:
         assert ends[port, "SYN_SENT"]["syn_retransmits"] == 0, ends[port, "SYN_SENT"]
+        assert "accept_queue_full" not in ends[port, "SYN_SENT"]
     assert ends[server, "SYN_RECEIVED"]["syn_retransmits"] == 0
     said = {line.split()[1].rpartition(":")[2]: line for line in lines}
-    assert said[str(late)].rstrip().endswith(f"SYN sent {again + 1} times"), said
+    assert f"SYN sent {again + 1} times; {FULL}" in said[str(late)], said
     for port in fast:
         assert "sent" not in said[str(port)], said
 

@@ -210,5 +210,7 @@ def test_ports_in_use(older):
         each.close()
     assert (use["family"], use["local"], use["remote"]["addr"]) == \
         ("ipv4", "127.0.0.1", "127.0.0.1")
-    assert (use["used"], use["size"]) == (30, 90)
+    # On loopback a port in TIME_WAIT can be taken over after a second.
+    assert use["reusable"] in (0, 10), use
+    assert (use["used"] + use["reusable"], use["size"]) == (30, 90), use
     assert use["range"] == {"low": 40000, "high": 40099, "reserved": 10}

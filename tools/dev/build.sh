@@ -37,7 +37,7 @@ configure() {
 build() {
   local werror=OFF status=0
   ! in_ci || werror=ON
-  configure release "$root/build" "-DTCPDWELL_WERROR=$werror" "-DTCPDWELL_UNITY_TESTS=${CI:-OFF}"
+  configure release "$root/build" "-DTCPDWELL_WERROR=$werror"
   cmake --build "$root/build" --target "${1:-all}" >&2 || status=$?
   give_back "$root/build"
   return "$status"

@@ -66,10 +66,12 @@ check_bpf_headers() {
       -Ibpf -Iinclude -isystem vmlinux -x c)
 }
 
+# Compiles each source alone, as no other build does, and so finds missing includes.
 check_tidy() {
-  build tcpdwell || return
+  configure dev "$root/build-dev" || return
+  cmake --build "$root/build-dev" --target tcpdwell >&2 || return
   (cd "$root" && find user -name '*.cpp' -print0 |
-    xargs -0r -n 4 -P "$(nproc)" clang-tidy --quiet -p build)
+    xargs -0r -n 4 -P "$(nproc)" clang-tidy --quiet -p build-dev)
 }
 
 cmd_lint() {

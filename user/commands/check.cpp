@@ -56,7 +56,10 @@ void append(std::vector<Limitation>& to, std::vector<Limitation> more) {
 void try_to_trace(const Filter& filter, Result<Programs>& programs, Checked& checked) {
   CheckReport& report = checked.report;
   report.traceable = static_cast<bool>(programs);
-  report.sees = sees_words(programs ? programs->sees() : Sees{});
+  Sees sees = programs ? programs->sees() : Sees{};
+  sees.opened = sees.accept;
+  sees.eof_read = programs && has_receive_tracepoint();
+  report.sees = sees_words(sees);
   if (!programs) {
     Error error = programs.error();
     const std::string hint = std::exchange(error.hint, {});

@@ -72,6 +72,15 @@ std::string before_filter(const Options& options, const EndRecord& end) {
   return "";
 }
 
+// `run` shows lines of code where it can; a user who asked for them is told why there are none.
+template <typename Reader>
+Result<std::unique_ptr<Reader>> or_without(const WhereChoice& where,
+                                           Result<std::unique_ptr<Reader>> reader) {
+  if (reader || !where.by_default) return reader;
+  spdlog::debug("no lines of code: {}", reader.error().text());
+  return std::unique_ptr<Reader>();
+}
+
 }  // namespace
 
 TextStyle text_style(const Options& options, const Output& output) {
@@ -98,8 +107,25 @@ SessionConfig session_config(const Options& options) {
 Result<std::unique_ptr<BlockedReader>> open_blocked_reader(const WhereChoice& where,
                                                            std::chrono::milliseconds patience) {
   if (!where.on) return std::unique_ptr<BlockedReader>();
-  return BlockedReader::open(
-      {.symbols = where.symbols, .without_paths = where.without_paths, .patience = patience});
+  return or_without(where, BlockedReader::open({.symbols = where.symbols,
+                                                .without_paths = where.without_paths,
+                                                .patience = patience}));
+}
+
+Result<std::unique_ptr<StackCollector>> open_stack_collector(const WhereChoice& where,
+                                                             const Filter& filter,
+                                                             bool finds_processes) {
+  if (!where.on) return std::unique_ptr<StackCollector>();
+  return or_without(where, StackCollector::open({.filter = kernel_filter(filter),
+                                                 .symbols = where.symbols,
+                                                 .without_paths = where.without_paths,
+                                                 .finds_processes = finds_processes}));
+}
+
+void log_stacks(const StackCollector* stacks) {
+  if (stacks != nullptr && stacks->over_budget() > 0)
+    spdlog::info("--where: {} not read, because there were too many at a time",
+                 format_count(stacks->over_budget(), "stack"));
 }
 
 TracerConfig tracer_config(const Options& options) {

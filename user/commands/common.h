@@ -10,6 +10,7 @@
 #include "options/options.h"
 #include "session/blocked_reader.h"
 #include "session/session.h"
+#include "session/stack_collector.h"
 #include "sinks/output.h"
 #include "sinks/text_format.h"
 #include "util/result.h"
@@ -25,6 +26,13 @@ SessionConfig session_config(const Options& options);
 // nullptr: without --where. A flag waits for the stacks of its holders, up to `patience`.
 Result<std::unique_ptr<BlockedReader>> open_blocked_reader(const WhereChoice& where,
                                                            std::chrono::milliseconds patience);
+// nullptr: without --where. For a trace: where sockets are opened and their ends of stream are
+// read.
+Result<std::unique_ptr<StackCollector>> open_stack_collector(const WhereChoice& where,
+                                                             const Filter& filter,
+                                                             bool finds_processes = true);
+// Says how many stacks were not read.
+void log_stacks(const StackCollector* stacks);
 TracerConfig tracer_config(const Options& options);
 
 // Warns of files that were refused; with --verbose, logs those that were read.

@@ -98,6 +98,9 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
   auto blocked = open_blocked_reader(config.where, kPatienceOfRun);
   if (!blocked) return own_failure(blocked.error());
   session_config.blocked = blocked->get();
+  auto stacks = open_stack_collector(config.where, config.session.filter, false);
+  if (!stacks) return own_failure(stacks.error());
+  session_config.stacks = stacks->get();
   if (const auto error = programs->follow(command.pidfd())) return own_failure(*error);
   auto rights =
       drop_unneeded_rights(*programs, {.other_namespaces = looks_elsewhere(config.session.filter),
@@ -114,6 +117,7 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
   }
   const auto failed = follow(session, signals, command);
   const EndRecord end = session.finish(*programs);
+  log_stacks(stacks->get());
   const int status = wait_for(signals, command);
   if (const auto error = output.error() ? write_error(output) : failed) return own_failure(*error);
   return RunResult{status, end};

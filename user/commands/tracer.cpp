@@ -11,6 +11,7 @@
 #include "options/kernel_filter.h"
 #include "options/netns_choice.h"
 #include "session/privileges.h"
+#include "session/service_manager.h"
 #include "sinks/text_format.h"
 
 namespace tcpdwell {
@@ -105,8 +106,10 @@ std::optional<Error> run_until_over(const TracerConfig& config, const NeededRigh
   std::optional<Nanos> until;
   bool ready = false;
   RecordingWatch record(config, session.recorder());
+  ServiceManager manager;
   const auto over = [&] {
     const Nanos now = monotonic_now();
+    manager.alive(now);
     if (!ready && session.is_ready()) {
       ready = true;
       if (config.duration) until = now + *config.duration;
@@ -117,6 +120,7 @@ std::optional<Error> run_until_over(const TracerConfig& config, const NeededRigh
             format_count(not_entered, "network namespace"));
       failed = get_ready(config, policy_of_ready_file(config, output, session.recorder()), rights,
                          output);
+      manager.ready();
       if (config.on_ready) config.on_ready(session);
     }
     if (config.on_turn) config.on_turn(session);
@@ -129,6 +133,7 @@ std::optional<Error> run_until_over(const TracerConfig& config, const NeededRigh
            (until && now >= *until);
   };
   auto error = session.loop(over);
+  manager.stopping();
   return error ? error : failed;
 }
 
@@ -147,6 +152,9 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   auto blocked = open_blocked_reader(config.where, kPatienceOfTrace);
   if (!blocked) return blocked.error();
   kept.blocked = blocked->get();
+  auto stacks = open_stack_collector(config.where, config.session.filter);
+  if (!stacks) return stacks.error();
+  kept.stacks = stacks->get();
   auto netns = keep_to_netns(*programs, kept.filter, kept.netns_path);
   if (!netns) return netns.error();
   kept.netns_cookie = *netns;
@@ -166,6 +174,8 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
     recorder = std::move(*opened);
   }
   kept.recorder = recorder.get();
+  if (config.attached)
+    if (auto error = config.attached()) return *error;
   Session session(std::move(kept), *programs, sink, output);
   if (const auto error = session.begin()) return *error;
   if (const auto error = session.watch(signals.fd())) return *error;
@@ -173,6 +183,7 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
     if (const auto error = session.watch(fd)) return *error;
   if (const auto error = run_until_over(config, *rights, session, signals, output)) return *error;
   EndRecord end = session.finish(*programs);
+  log_stacks(stacks->get());
   if (const auto error = output.error()) return *error;
   if (recorder == nullptr) return end;
   end.unrecorded = recorder->dropped();

@@ -17,10 +17,13 @@ struct TracerConfig {
   SessionConfig session;
   bool watch_accept = true;
   WhereChoice where;
-  std::uint64_t ring_bytes = 0;                  // 0: by the memory and CPUs of this machine
-  std::optional<Nanos> duration;                 // from readiness on; nullopt: until a signal
-  std::string ready_file;                        // made once the snapshot is complete; empty: none
-  FilePolicy files;                              // of --record and --ready-file
+  std::uint64_t ring_bytes = 0;   // 0: by the memory and CPUs of this machine
+  std::optional<Nanos> duration;  // from readiness on; nullopt: until a signal
+  std::string ready_file;         // made once the snapshot is complete; empty: none
+  FilePolicy files;               // of --record and --ready-file
+  // Called once everything is attached and rights are dropped, before the first record: threads
+  // that it makes have no more rights than ours. Empty: none. An error ends the run.
+  std::function<std::optional<Error>()> attached;
   std::function<bool()> enough;                  // ends the run once true; empty: never
   std::function<void(const Session&)> on_ready;  // once, when the snapshot is complete
   std::function<void(const Session&)> on_turn;   // at every turn of the loop; see Session::loop()

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/btf_facts.h"
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <linux/bpf.h>
 
+#include <array>
 #include <cstring>
 #include <string>
+
+#include "util/unique_fd.h"
 
 namespace tcpdwell {
 
@@ -56,6 +61,23 @@ std::uint32_t BtfFacts::enumerator(const char* enum_name, const char* name) cons
     if (std::strcmp(btf__name_by_offset(btf_.get(), values[i].name_off), name) == 0)
       return static_cast<std::uint32_t>(values[i].val);
   return 0;
+}
+
+// Lockdown, a hardened host or an old arm64 kernel may refuse it. Tested with the smallest program,
+// because a refusal of the real one would fail the whole object.
+bool can_trace_functions(const BtfFacts& btf) {
+  const auto function = btf.function_id("tcp_timewait_state_process");
+  if (!function) return false;
+  const std::array<bpf_insn, 2> program = {
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+      bpf_insn{.code = BPF_JMP | BPF_EXIT}};
+  LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FEXIT,
+              .attach_btf_id = *function);
+  const UniqueFd fd(bpf_prog_load(BPF_PROG_TYPE_TRACING, nullptr, "GPL", program.data(),
+                                  program.size(), &options));
+  if (!fd) return false;
+  const UniqueFd link(bpf_raw_tracepoint_open(nullptr, fd.get()));
+  return static_cast<bool>(link);
 }
 
 }  // namespace tcpdwell

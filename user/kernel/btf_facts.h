@@ -33,4 +33,7 @@ class BtfFacts {
   std::unique_ptr<btf, Free> btf_;
 };
 
+// Whether fexit programs can be attached. Tries it.
+bool can_trace_functions(const BtfFacts& btf);
+
 }  // namespace tcpdwell

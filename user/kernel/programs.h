@@ -36,6 +36,8 @@ struct Sees {
   bool accept = false;
   bool resets = false;
   bool cancellers = false;  // why a minisock or a request ends early
+  // --where: the stacks of the threads that opened a socket, and that read its end of stream
+  bool opened = false, eof_read = false;
 };
 
 // Program runs that the kernel skipped because the program would have interrupted itself.

@@ -29,23 +29,6 @@ void set_addresses(tcpdwell_bpf& skeleton, const Addresses& addresses) {
     skeleton.data_addresses->ranges[i] = addresses.cancellers[i];
 }
 
-// Lockdown, a hardened host or an old arm64 kernel may refuse it. Tested with the smallest program,
-// because a refusal of the real one would fail the whole object.
-bool can_trace_functions(const BtfFacts& btf) {
-  const auto function = btf.function_id("tcp_timewait_state_process");
-  if (!function) return false;
-  const std::array<bpf_insn, 2> program = {
-      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-      bpf_insn{.code = BPF_JMP | BPF_EXIT}};
-  LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FEXIT,
-              .attach_btf_id = *function);
-  const UniqueFd fd(bpf_prog_load(BPF_PROG_TYPE_TRACING, nullptr, "GPL", program.data(),
-                                  program.size(), &options));
-  if (!fd) return false;
-  const UniqueFd link(bpf_raw_tracepoint_open(nullptr, fd.get()));
-  return static_cast<bool>(link);
-}
-
 // Atomic operations that return a value, which two rings need (bpf/emit.bpf.h). Before 5.18 arm64
 // refuses them, or falls back to the interpreter.
 bool has_fetching_atomics() {

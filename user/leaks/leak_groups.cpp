@@ -43,6 +43,21 @@ void add_word(std::string& key, std::string_view word) {
   key += word;
 }
 
+// Sockets of one place in the program: the frames that text shows are equal.
+void add_place(std::string& key, const CodePlace& place) {
+  add(key, static_cast<std::uint8_t>(place.stack != nullptr));
+  if (place.stack == nullptr) return;
+  const auto frames = shown_frames(*place.stack);
+  add(key, static_cast<std::uint8_t>(frames.size()));
+  for (const Frame* frame : frames) {
+    add_word(key, frame->function);
+    add_word(key, frame->file);
+    add(key, frame->line);
+    add_word(key, frame->module);
+    if (frame->line == 0) add(key, frame->offset);
+  }
+}
+
 bool is_stopped(char state) { return state == 'T' || state == 't'; }
 
 // Appends the same bytes for equal processes (see leak_groups.h).
@@ -96,6 +111,8 @@ std::string base_key(const FlagRecord& flag, bool relayed) {
   add(key, static_cast<std::uint8_t>(flag.mptcp));
   add(key, flag.socket.flow.netns);
   add(key, static_cast<std::uint8_t>(flag.socket.flow.family));
+  add_place(key, flag.opened);
+  add_place(key, flag.eof_read);
   const Process* last = nullptr;
   for (const Holder& holder : flag.holders) {  // by pid
     if (!last || !same_process(*last, holder.process)) add_equal(key, flag, holder.process);
@@ -254,6 +271,8 @@ void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, co
     group.pending_error = flag.pending_error;
     group.certain = !is_of_unknown_age(flag);
     group.mptcp = flag.mptcp;
+    group.opened = flag.opened.stack;
+    group.eof_read = flag.eof_read.stack;
     group.family = socket.flow.family;
     group.local_port = entry.end.is_server ? socket.flow.local.port : std::uint16_t{0};
     group.peer = socket.flow.remote;

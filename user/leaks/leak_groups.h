@@ -4,7 +4,8 @@
 //
 // Two processes are equal if they run the same program and have the same parent: the workers of a
 // server. If the parent is init or not known, they must be in the same cgroup. A process without
-// facts equals only itself.
+// facts equals only itself. Where the lines of code are known (--where), one reason is also one
+// place in the program that opened the sockets, and one that read their end of stream.
 // A server's sockets share the local port and the peer's address. A client's sockets share the
 // peer's address and port; their local ports differ. If the role is not known (a socket older than
 // the trace), the end that more of the sockets share decides. Otherwise equal groups of more than
@@ -13,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -64,6 +66,8 @@ struct LeakGroup {
   std::optional<Process> maker;
   bool maker_is_likely = false;
   std::string cgroup;  // empty also if the sockets have several
+  // --where: stacks with equal shown_frames(). nullptr: not known.
+  std::shared_ptr<const Stack> opened, eof_read;
 
   // The other end of the oldest socket. `other_ends`: how many of the group have theirs on this
   // host.

@@ -264,6 +264,7 @@ Lifecycle::Id Lifecycle::create() {
 
 void Lifecycle::forget(Id id) {
   flags_.drop(id);
+  publisher_.code_places().ended(table_[id].cookie);
   table_.erase(id);
 }
 

@@ -76,6 +76,10 @@ class Lifecycle {
   // Subflows whose flag was due, but whose MPTCP socket could not be read.
   std::uint64_t mptcp_not_judged() const { return flags_.mptcp_not_judged(); }
   std::vector<std::uint64_t> take_unknown_cgroups() { return publisher_.cgroups().take_unknown(); }
+  // nullptr: not known. Does not ask for it.
+  const std::string* known_cgroup(std::uint64_t id) const {
+    return publisher_.cgroups().known_path_of(id);
+  }
   // Cookies of namespaces whose port range is not known yet (NamespaceEvent), each once.
   std::vector<std::uint64_t> take_unknown_namespaces() {
     return table_.port_ranges().take_unknown();
@@ -172,6 +176,9 @@ class Lifecycle {
   void on_event(const MptcpEvent& event);
   void on_event(const ProcessesEvent& event) { flags_.learn(event); }
   void on_event(const AcceptQueuesEvent& event);
+  void on_event(const StackEvent& event) {
+    publisher_.code_places().on(event, table_.by_cookie(event.cookie) != kNone);
+  }
   bool is_legal_after(const Event& event) const;
   void finish_life(Id id, Nanos at, const Ending& ending, std::optional<TimeWaitEnded> time_wait,
                    std::uint8_t syns_sent = 0);

@@ -36,6 +36,8 @@ bool Publisher::flagged(Connection& connection, Nanos at, FlagRecord record) {
   if (connection.verdict != Verdict::Show) return false;
   date(record, at);
   describe(connection, true, record.socket);
+  if (record.raised)
+    code_places_.add_to(record, connection.cookie, connection.opened_by == Side::Unknown);
   if (filter_.wants(record)) sink_.write(record);
   return true;
 }
@@ -44,6 +46,7 @@ void Publisher::flagged(const SocketInfo& socket, std::uint64_t cgroup_id, Nanos
                         FlagRecord record) {
   date(record, at);
   record.socket = socket;
+  if (record.raised) code_places_.add_to(record, socket.cookie, false);
   const std::string* path = cgroups_.path_of(cgroup_id);
   record.socket.cgroup = path == nullptr ? std::string_view() : *path;
   if (filter_.wants(record)) sink_.write(record);
@@ -184,6 +187,11 @@ void Publisher::write(const Connection& connection, const HeldTransition& change
     transition.dwell = Dwell{change.dwell, std::nullopt};
     if (change.error_known) transition.dwell->error = change.error;
   }
+  transition.full_queue.reset();
+  if (transition.retransmitted() && change.has_dwell)
+    transition.full_queue =
+        full_listeners_.during(table_.flow(connection), change.from == State::SynSent,
+                               change.at - change.dwell, change.at);
   if (filter_.wants(transition)) sink_.write(record_);
 }
 

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "lifecycle/cgroup_paths.h"
+#include "lifecycle/code_places.h"
 #include "lifecycle/connection.h"
 #include "lifecycle/dwell_book.h"
 #include "lifecycle/filter.h"
+#include "lifecycle/full_listeners.h"
 #include "lifecycle/table.h"
 #include "model/record.h"
 
@@ -67,6 +69,9 @@ class Publisher {
   void connects_failed(const FailedConnectsRecord& failed) {
     if (filter_.wants(failed)) sink_.write(failed);
   }
+  // A handshake whose SYN or SYN-ACK was sent again is published with it. Whether or not the filter
+  // shows the listener.
+  void saw_full(const FullQueue& queue, Nanos at) { full_listeners_.saw(queue, at); }
   void lost(const LossEvent& event, std::uint64_t resynced);
   void suspended(const SuspendEvent& event);
   void clock(Nanos offset) { clock_offset_ = offset; }
@@ -76,6 +81,8 @@ class Publisher {
   const EndRecord::Passed& passed() const { return passed_; }
 
   CgroupPaths& cgroups() { return cgroups_; }
+  CodePlaces& code_places() { return code_places_; }
+  const CgroupPaths& cgroups() const { return cgroups_; }
   const Filter& filter() const { return filter_; }
 
  private:
@@ -103,6 +110,8 @@ class Publisher {
   // Reused for each transition, since a record is large. write() sets every field.
   Record record_{std::in_place_type<TransitionRecord>};
   CgroupPaths cgroups_;
+  FullListeners full_listeners_;
+  CodePlaces code_places_;
 };
 
 }  // namespace tcpdwell

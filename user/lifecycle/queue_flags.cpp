@@ -95,18 +95,20 @@ std::shared_ptr<QueueFlags::Listener> QueueFlags::learn(
   return listener;
 }
 
-void QueueFlags::note_full(const ListenQueue& queue) {
+void QueueFlags::note_full(const ListenQueue& queue, Nanos at) {
   if (queue.length <= queue.backlog) return;
+  const FullQueue full{.listener = queue.cookie,
+                       .flow = queue.flow,
+                       .length = queue.length,
+                       .backlog = queue.backlog,
+                       .syns_dropped = queue.syns_dropped};
+  publisher_.saw_full(full, at);
   const ConnectionTable::Id id = table_.by_cookie(queue.cookie);
   const SocketInfo unknown{.cookie = queue.cookie, .flow = queue.flow, .role = Role::Listener};
   const bool shown = id != ConnectionTable::kNone ? publisher_.passes(table_[id])
                                                   : publisher_.judge(unknown, 0) == Verdict::Show;
   if (!shown) return;
-  full_.queues.push_back({.listener = queue.cookie,
-                          .flow = queue.flow,
-                          .length = queue.length,
-                          .backlog = queue.backlog,
-                          .syns_dropped = queue.syns_dropped});
+  full_.queues.push_back(full);
 }
 
 std::optional<WatchedState> QueueFlags::watched(Nanos now) const {
@@ -140,7 +142,7 @@ void QueueFlags::walked(const AcceptQueuesEvent& event,
   absl::flat_hash_set<std::uint64_t> partly;  // listeners whose queue was listed incompletely
   for (const ListenQueue& queue : event.queues) {
     if (left_meanwhile_.contains(queue.cookie)) continue;
-    note_full(queue);
+    note_full(queue, event.at);
     const auto listener = learn(queue, processes);
     if (!queue.whole) partly.insert(queue.cookie);
     for (const QueuedChild& child : queue.fresh)

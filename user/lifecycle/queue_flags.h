@@ -69,7 +69,7 @@ class QueueFlags {
   };
   std::shared_ptr<Listener> learn(const ListenQueue& queue,
                                   const std::vector<ProcessFacts>& processes);
-  void note_full(const ListenQueue& queue);
+  void note_full(const ListenQueue& queue, Nanos at);
   std::vector<std::uint32_t> acceptors_of(const ListenQueue& queue) const;
   std::vector<std::uint32_t> accepted_at(const Flow& listener) const;
   void leaves(std::uint64_t cookie);

@@ -218,6 +218,17 @@ struct ProcessesEvent {
   std::vector<ProcessFacts> processes;
 };
 
+// The stack of the thread that opened a socket or read its end of stream. It may come before or
+// after the socket's own events.
+struct StackEvent {
+  Nanos at{};
+  std::uint64_t cookie = 0;
+  StackMoment moment = StackMoment::Opened;
+  NoStack missing = NoStack::None;
+  std::uint32_t number = 0;            // of the stack: equal stacks of a run have the same one
+  std::shared_ptr<const Stack> stack;  // nullptr: `missing` says why
+};
+
 // An MPTCP socket: the socket that the application holds. Its TCP sockets (subflows) belong to the
 // kernel.
 struct MptcpSocket {
@@ -357,6 +368,6 @@ using Event =
     std::variant<SnapshotEvent, InquiryEvent, HoldersEvent, ProcessesEvent, AcceptQueuesEvent,
                  TransitionEvent, TimewaitEvent, RequestEvent, AcceptEvent, ResetEvent, SynEvent,
                  LossEvent, ClockEvent, SuspendEvent, CgroupEvent, NamespaceEvent, MptcpChangeEvent,
-                 MptcpEvent, DeadEvent, ReleaseEvent, ExitEvent>;
+                 MptcpEvent, DeadEvent, ReleaseEvent, ExitEvent, StackEvent>;
 
 }  // namespace tcpdwell

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "model/event.h"
+#include "model/full_queue.h"
 #include "model/thresholds.h"
 #include "model/types.h"
 
@@ -119,6 +120,9 @@ struct TransitionRecord {
   // sent; 0: not known.
   std::uint8_t syns_sent = 0;
   bool retransmitted() const { return syns_sent > 1; }
+  // The accept queue that this handshake had to pass, as of a walk during it, if it was full then
+  // and something was sent again. nullopt: not full, or not seen.
+  std::optional<FullQueue> full_queue;
 };
 
 struct ConnectionRecord {
@@ -181,6 +185,7 @@ struct FlagRecord {
   // Of the holders and of the other end, sorted by pid; can be incomplete.
   std::vector<ProcessFacts> processes;
   std::optional<OtherEnd> other_end;
+  CodePlace opened, eof_read;             // --where
   bool mptcp = false;                     // the flag is about the MPTCP socket of this subflow
   std::optional<Process> inherited_from;  // see InquiryEvent
   std::optional<AcceptQueue> queue;       // NotAccepted

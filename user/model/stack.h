@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,17 @@ inline constexpr std::size_t kMostFrames = 128;
 // The frame belongs to a library or a runtime rather than to the program, judged by its names.
 bool is_library(const Frame& frame);
 
+// The frames to show, nearest first: those of the program, at most kShownFrames, and of a callback
+// only those that its event loop called. If all belong to libraries: one of these, with a name if
+// any has one.
+inline constexpr std::size_t kShownFrames = 3;
+std::vector<const Frame*> shown_frames(const Stack& stack);
+// True if an event loop itself runs: none of the frames inside it is the program's.
+bool is_of_loop(const Stack& stack);
+// Leaves out the directories of files and modules, which can have the name of a user. A library's
+// source keeps those within the library: is_library() goes by them.
+void leave_out_directories(Stack& stack);
+
 // Why there is no stack.
 enum class NoStack : std::uint8_t {
   None,            // there is one
@@ -67,6 +79,18 @@ inline std::string_view name(NoStack why) {
   }
   return "";
 }
+
+// When something happened to a socket that has a stack.
+enum class StackMoment : std::uint8_t {
+  Opened,   // connect(), or the accept() that returned it
+  EofRead,  // the receive that consumed the end of stream
+};
+
+// The stack of the thread that opened a socket, or read its end of stream.
+struct CodePlace {
+  std::shared_ptr<const Stack> stack;
+  NoStack missing = NoStack::NotSeen;  // if there is no stack
+};
 
 // A thread of a holder, when the kernel was asked. Threads of a process with the same system call,
 // descriptor and stack are one.

@@ -31,9 +31,9 @@ struct Finished {
   bool truncated = false;  // EndRecord::truncated
 };
 
-using UserEvent =
-    std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, QueueWalkBegan, LossEvent, ClockEvent,
-                 SuspendEvent, CgroupEvent, NamespaceEvent, InquiryEvent, HoldersEvent,
-                 ProcessesEvent, MptcpEvent, AcceptQueuesEvent, DeadEvent, Stopped, Finished>;
+using UserEvent = std::variant<Began, Ticked, SnapshotBegan, SnapshotOver, QueueWalkBegan,
+                               LossEvent, ClockEvent, SuspendEvent, CgroupEvent, NamespaceEvent,
+                               InquiryEvent, HoldersEvent, ProcessesEvent, MptcpEvent,
+                               AcceptQueuesEvent, DeadEvent, StackEvent, Stopped, Finished>;
 
 }  // namespace tcpdwell

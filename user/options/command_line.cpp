@@ -147,6 +147,21 @@ const CommandLine::Entry& CommandLine::chosen() const {
   throw std::logic_error("the command " + parsed.front()->get_name() + " is not in the table");
 }
 
+std::vector<const char*> CommandLine::with_command(int argc, const char* const* argv) const {
+  std::vector<const char*> words(argv, argv + argc);
+  bool needs_command = false;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const std::string word = words[i];
+    if (find(word) != nullptr) return words;
+    const std::string name = word.substr(0, word.find('='));
+    needs_command = needs_command || (name.starts_with("--") && name.size() > 2 &&
+                                      app_.get_option_no_throw(name) == nullptr &&
+                                      entries_.front().app->get_option_no_throw(name) != nullptr);
+  }
+  if (needs_command) words.insert(words.begin() + 1, entries_.front().subcommand->name);
+  return words;
+}
+
 CLI::App* CommandLine::find(const std::string& name) const {
   for (const Entry& entry : entries_)
     if (name == entry.subcommand->name) return entry.app;

@@ -26,6 +26,7 @@ struct OptionTexts {
   std::string user, leak_exit_code, exit_grace;
   std::string since, until;
   std::string interval, count, by, rows, histogram;
+  bool buckets = false;
   std::string record, replay, max_size, rotate;
   bool zstd = false;
   std::string mode, delay;
@@ -50,6 +51,9 @@ class CommandLine {
   // Once `app` has parsed: the command of the line, or the first of the table if the line names
   // none. Throws std::logic_error for a command that the table lacks.
   const Entry& chosen() const;
+  // The words of the command line. Adds the name of the default command if none is named, and a
+  // word is an option that only the commands have.
+  std::vector<const char*> with_command(int argc, const char* const* argv) const;
   const Entry& first() const { return entries_.front(); }
   std::span<const Entry> entries() const { return entries_; }
   CLI::App* find(const std::string& name) const;  // nullptr: no such command

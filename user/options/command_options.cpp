@@ -90,7 +90,7 @@ class RunOptions final : public CommandOptions {
   }
 
  private:
-  WhereOptions where_;
+  WhereOptions where_{true};
 };
 
 class CheckOptions final : public CommandOptions {
@@ -133,6 +133,7 @@ class RecordOptions final : public CommandOptions {
              "runs on, in six files of 1 GiB at most, compressed"},
             {"record -o web.tdw --lport http,https", "only connections of the web server"}};
   }
+  void add_to(CLI::App& own, OptionTexts&) override { where_.add_to(own); }
   Names refused(const OptionTexts&) const override {
     return {"--record",    "--json",  "--only", "--state",
             "--min-dwell", "--color", "--time", "--output-buffer"};
@@ -140,7 +141,11 @@ class RecordOptions final : public CommandOptions {
   void read(const CLI::App&, const OptionTexts& texts, Options& options) override {
     if (texts.output.empty()) throw CLI::RequiresError("record", "--output FILE");
     options.recording = std::exchange(options.output, {});
+    options.where = where_.read();
   }
+
+ private:
+  WhereOptions where_;
 };
 
 class TopOptions final : public CommandOptions {

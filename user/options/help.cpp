@@ -144,11 +144,9 @@ std::string help_of(CLI::App& app, const CommandLine& commands, const OptionText
   if (is_first) append_commands(out, commands);
   for (const std::string& option : command.options->refused(texts))
     app.get_option(option)->group("");
-  if (!is_first) {
-    append_group(out, *described, "Options", "Options of " + name);
-    for (const CLI::App* below : described->get_subcommands({}))
-      append_group(out, *below, "Options", "Options of " + name + " " + below->get_name());
-  }
+  append_group(out, *described, "Options", "Options of " + name);
+  for (const CLI::App* below : described->get_subcommands({}))
+    append_group(out, *below, "Options", "Options of " + name + " " + below->get_name());
   append_groups(out, app);
   append_examples(out, *command.options);
   out += '\n';

@@ -231,7 +231,8 @@ std::variant<Options, Show, UsageError> parse_options(int argc, const char* cons
     return UsageError{usage_error(text, app), commands.chosen().options->rules().failure_status};
   };
   try {
-    app.parse(argc, argv);
+    const auto words = commands.with_command(argc, argv);
+    app.parse(static_cast<int>(words.size()), words.data());
     const CommandLine::Entry& chosen = commands.chosen();
     refuse_pointless(app, chosen, texts);
     const bool has_config = app.get_config_ptr()->count() != 0;

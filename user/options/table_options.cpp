@@ -32,6 +32,10 @@ void add_stats_options(CLI::App& stats, OptionTexts& texts) {
       .add_option("--histogram", texts.histogram,
                   "Draw a histogram of the time that connections spent in STATE")
       ->type_name("STATE");
+  stats.add_flag(
+      "--buckets", texts.buckets,
+      "With --json: also print the histogram of each row, as [upper bound in ns, count]. "
+      "Those of several hosts add up");
 }
 
 void read_stats_options(const OptionTexts& texts, Options& options) {
@@ -42,6 +46,8 @@ void read_stats_options(const OptionTexts& texts, Options& options) {
   if (!texts.by.empty()) stats.by = group_by_value(texts.by);
   if (!texts.rows.empty()) stats.rows = count_value("--rows", texts.rows);
   if (!texts.histogram.empty()) stats.histogram = dwell_state_value("--histogram", texts.histogram);
+  if (texts.buckets && !texts.json) throw CLI::RequiresError("--buckets", "--json");
+  stats.buckets = texts.buckets;
   if (stats.histogram && stats.states.any() && !stats.states.test(index(*stats.histogram)))
     throw CLI::ValidationError("--histogram", "its state is not among those of --state");
 }

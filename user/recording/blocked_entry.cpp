@@ -7,46 +7,14 @@
 #include <vector>
 
 #include "recording/format.h"
+#include "recording/stack_entry.h"
 
 namespace tcpdwell::recording {
 namespace {
 
 constexpr std::size_t kMostBlocked = 4096;  // threads before one event: bounds a damaged file
-constexpr std::size_t kRoomForFrame = 64;   // besides its texts
-
-std::size_t size_of(const Frame& frame) {
-  return kRoomForFrame + frame.function.size() + frame.file.size() + frame.module.size();
-}
-
-void put_frame(Packer& packer, const Frame& frame, bool truncated) {
-  packer.put(std::string_view(frame.function).substr(0, kLongestFrameText));
-  packer.put(std::string_view(frame.file).substr(0, kLongestFrameText));
-  packer.put(frame.line);
-  packer.put(std::string_view(frame.module).substr(0, kLongestFrameText));
-  packer.put(frame.offset);
-  packer.put(frame.kind);
-  packer.put(truncated);
-}
-
-Frame get_frame(Unpacker& unpacker) {
-  Frame frame;
-  unpacker.get(frame.function);
-  unpacker.get(frame.file);
-  unpacker.get(frame.line);
-  unpacker.get(frame.module);
-  unpacker.get(frame.offset);
-  unpacker.get(frame.kind, FrameKind::Unknown, FrameKind::Kernel);
-  unpacker.get(frame.truncated);
-  for (const std::string* text : {&frame.function, &frame.file, &frame.module})
-    if (text->size() > kLongestFrameText) unpacker.fail();
-  return frame;
-}
 
 void put_thread(Packer& packer, std::uint32_t pid, const BlockedThread& thread) {
-  constexpr std::size_t kRoom = kMostEntry - 2048;  // what is not the stack
-  std::size_t count = 0, size = 0;
-  while (count < thread.stack.size() && size + size_of(thread.stack[count]) <= kRoom)
-    size += size_of(thread.stack[count++]);
   packer.put(pid);
   packer.put(thread.tid);
   packer.put(thread.threads);
@@ -59,10 +27,7 @@ void put_thread(Packer& packer, std::uint32_t pid, const BlockedThread& thread) 
   packer.put(flow.remote);
   packer.put(flow.family);
   packer.put(thread.missing);
-  packer.put(static_cast<std::uint16_t>(count));
-  for (std::size_t i = 0; i < count; ++i)
-    put_frame(packer, thread.stack[i],
-              thread.stack[i].truncated || (i + 1 == count && count < thread.stack.size()));
+  put_stack(packer, thread.stack);
 }
 
 BlockedThread get_thread(Unpacker& unpacker) {
@@ -79,10 +44,7 @@ BlockedThread get_thread(Unpacker& unpacker) {
   unpacker.get(flow.remote);
   unpacker.get(flow.family);
   unpacker.get(thread.missing, NoStack::None, NoStack::Running);
-  std::uint16_t count = 0;
-  unpacker.get(count);
-  if (count > kMostFrames) unpacker.fail();
-  for (; count > 0 && unpacker.ok(); --count) thread.stack.push_back(get_frame(unpacker));
+  thread.stack = get_stack(unpacker);
   if (has_socket) thread.socket = flow;
   return thread;
 }

@@ -5,7 +5,6 @@
 #include <utility>
 #include <variant>
 
-#include "recording/dead_entry.h"
 #include "recording/mptcp_entry.h"
 #include "recording/namespace_entry.h"
 #include "recording/pack.h"
@@ -101,6 +100,10 @@ class UserEventPacker {
     for (const ProcessFacts& facts : event.processes) put_process_facts(packer_, facts);
     end(Entry::Processes);
   }
+  void operator()(const StackEvent& event) {
+    put_socket_stack(packer_, event);
+    end(Entry::SocketStack);
+  }
   void operator()(const InquiryEvent& answer) {
     for (const Holder& holder : answer.holders) add({.holder = holder});
     add_surroundings(answer);
@@ -167,7 +170,6 @@ class UserEventPacker {
   Packer packer_{bytes_};
 };
 
-// True if `at` was read and is a point in time.
 bool is_time(const Unpacker& unpacker, Nanos at) { return unpacker.ok() && at.count() >= 0; }
 
 template <typename T>
@@ -373,6 +375,10 @@ std::optional<UserEventReader::Read> UserEventReader::read(Entry entry, Bytes by
     case Entry::MptcpSubflow: read_subflow(bytes); return std::nullopt;
     case Entry::Mptcp: return read_mptcp(bytes);
     case Entry::BlockedThread: blocked_.read(bytes); return std::nullopt;
+    case Entry::Stack: stacks_.read(bytes); return std::nullopt;
+    case Entry::SocketStack:
+      if (auto event = stacks_.read_socket(bytes)) return Read{std::move(*event), {}};
+      return std::nullopt;
     case Entry::Processes: return read_processes(bytes, blocked_);
     case Entry::Surroundings: read_surroundings(bytes); return std::nullopt;
     case Entry::QueueWalkBegan: return Read{QueueWalkBegan{}, {}};
@@ -386,7 +392,7 @@ std::optional<UserEventReader::Read> UserEventReader::read(Entry entry, Bytes by
       return std::nullopt;
     case Entry::Kernel:
     case Entry::Setting:
-    case Entry::Full: return std::nullopt;
+    case Entry::Full: break;
   }
   return std::nullopt;
 }

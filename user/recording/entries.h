@@ -15,6 +15,7 @@
 #include "recording/dead_entry.h"
 #include "recording/format.h"
 #include "recording/queue_entries.h"
+#include "recording/stack_entry.h"
 
 namespace tcpdwell::recording {
 
@@ -58,6 +59,7 @@ class UserEventReader {
   InquiryEvent surroundings_;  // for the next InquiryEvent; only the fields of its entry
   QueueReader queues_;
   BlockedEntries blocked_;
+  StackEntries stacks_;
 };
 
 }  // namespace tcpdwell::recording

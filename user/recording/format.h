@@ -87,6 +87,8 @@ enum class Entry : std::uint8_t {
   AcceptQueues,        // AcceptQueuesEvent
   Suspended = 56,      // SuspendEvent
   BlockedThread = 64,  // part of the next Processes: where a thread of a holder was
+  Stack,               // a stack with a number
+  SocketStack,         // StackEvent, with the number of its stack
 };
 
 enum EntryFlags : std::uint8_t {

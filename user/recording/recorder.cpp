@@ -75,6 +75,7 @@ void Recorder::record(std::span<const std::byte> record) noexcept {
 void Recorder::user_event(const UserEvent& event, const Lifecycle& lifecycle) noexcept {
   remember(event);
   if (const auto* stopped = std::get_if<Stopped>(&event)) stop_ = stopped->at;
+  if (const auto* stack = std::get_if<StackEvent>(&event)) write_stack(*stack);
   const bool tick = std::holds_alternative<Ticked>(event);
   const bool only_ticks = only_ticks_ && tick;
   pack(event, &lifecycle,
@@ -92,6 +93,15 @@ void Recorder::remember(const UserEvent& event) {
     if (cgroups_.size() >= kMostKept) cgroups_.erase(cgroups_.begin());
     if (!cgroup->path.empty()) cgroups_[cgroup->id] = *cgroup;
   }
+}
+
+// Once in each part: its entry makes a part complete by itself.
+void Recorder::write_stack(const StackEvent& event) {
+  if (event.stack == nullptr || !stacks_.insert(event.number).second) return;
+  std::vector<std::byte> bytes;
+  Packer packer(bytes);
+  put_numbered_stack(packer, event);
+  put(Entry::Stack, bytes);
 }
 
 void Recorder::put(Entry entry, std::span<const std::byte> bytes, std::uint8_t flags) {
@@ -147,6 +157,7 @@ void Recorder::next_part(unsigned keep, Nanos now) {
   ++part_;
   setting_.config.began = setting_.start.when.mono = now;
   repeating_ = true;
+  stacks_.clear();
   begin_part();
   repeat();
   close_frame();

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,7 @@ class Recorder final : public RunLog {
   void next_part(unsigned keep, Nanos now);
   void begin_part();
   void remember(const UserEvent& event);
+  void write_stack(const StackEvent& event);
   void repeat();
 
   const RecorderConfig config_;
@@ -87,6 +89,7 @@ class Recorder final : public RunLog {
   std::map<std::uint64_t, CgroupEvent> cgroups_;
   std::map<std::uint64_t, NamespaceEvent> namespaces_;
   std::optional<ClockEvent> clock_;
+  std::set<std::uint32_t> stacks_;  // numbers of those that this part has
 };
 
 }  // namespace tcpdwell::recording

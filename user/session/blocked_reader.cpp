@@ -15,11 +15,6 @@ namespace {
 
 constexpr std::size_t kMostGroups = 16;  // of one process
 
-// The base name: a path can have the name of a user, or of a customer.
-void shorten(std::string& path) {
-  if (const auto slash = path.rfind('/'); slash != path.npos) path.erase(0, slash + 1);
-}
-
 bool is_alike(const BlockedThread& a, const BlockedThread& b) {
   return a.call == b.call && a.fd == b.fd && a.socket == b.socket && a.stack == b.stack &&
          a.missing == b.missing;
@@ -52,11 +47,7 @@ void BlockedReader::resolve(std::uint32_t pid, const std::vector<const WalkedThr
   if (kept_.size() + question.threads.size() > kMostKept) kept_.clear();
   auto stacks = resolver_.ask(question, left);
   for (std::size_t i = 0; i < stacks.size(); ++i) {
-    for (Frame& frame : stacks[i].stack) {
-      if (!config_.without_paths) break;
-      shorten(frame.file);
-      shorten(frame.module);
-    }
+    if (config_.without_paths) leave_out_directories(stacks[i].stack);
     kept_[{pid, question.threads[i].tid}] = {.switches = question.threads[i].switches,
                                              .resolved = std::move(stacks[i])};
   }

@@ -14,7 +14,9 @@ std::vector<std::pair<std::string, std::string>> sees_words(const Sees& sees) {
           {"fin_wait_2_orphan", orphan},
           {"syn_received", exactly(sees.tracing)},
           {"accept_owner", exactly(sees.accept)},
-          {"reset_reason", exactly(sees.resets)}};
+          {"reset_reason", exactly(sees.resets)},
+          {"opened", exactly(sees.opened)},
+          {"eof_read", exactly(sees.eof_read)}};
 }
 
 std::vector<Limitation> missing_by_kernel(const Sees& sees) {

@@ -51,7 +51,13 @@ std::optional<Nanos> ahead_of_monotonic(clockid_t clock) {
   return std::nullopt;
 }
 
-StartRecord start_record(const Programs& programs, const Thresholds& thresholds) {
+// `run` judges sockets at the exit of their process, and waits for their stacks for so long.
+constexpr std::chrono::milliseconds kCatchUp{1000};
+
+StartRecord start_record(const Programs& programs, const SessionConfig& config) {
+  Sees sees = programs.sees();
+  sees.opened = config.stacks != nullptr && config.stacks->sees_accept();
+  sees.eof_read = config.stacks != nullptr && config.stacks->sees_eof();
   utsname host{};
   ::uname(&host);
   StartRecord start{.when = {.mono = programs.began()},
@@ -60,8 +66,8 @@ StartRecord start_record(const Programs& programs, const Thresholds& thresholds)
                     .host = host.nodename,
                     .hz = kernel_hz(),
                     .thresholds = {},
-                    .sees = sees_words(programs.sees())};
-  for_each_named(thresholds, [&](std::string_view flag, Nanos threshold) {
+                    .sees = sees_words(sees)};
+  for_each_named(config.thresholds, [&](std::string_view flag, Nanos threshold) {
     start.thresholds.emplace_back(flag, threshold);
   });
   return start;
@@ -100,7 +106,7 @@ Session::Session(SessionConfig config, const Programs& programs, Sink& sink, Out
     : config_(std::move(config)),
       programs_(programs),
       output_(output),
-      start_(start_record(programs, config_.thresholds)),
+      start_(start_record(programs, config_)),
       lifecycle_(lifecycle_config(config_, programs), config_.filter, sink),
       pipeline_(start_, lifecycle_, sink, config_.recorder, config_.observer),
       loss_monitor_(pipeline_),
@@ -150,6 +156,10 @@ std::optional<Error> Session::begin() {
       return error;
   for (const CgroupName& name : config_.cgroups)
     pipeline_.user_event(CgroupEvent{programs_.began(), name.id, name.path});
+  if (config_.stacks != nullptr) {
+    config_.stacks->start();
+    if (auto error = watch(config_.stacks->fd())) return error;
+  }
   follow_clocks();
   pipeline_.user_event(Began{});
   if (!write_out(true)) return output_.error();
@@ -180,10 +190,23 @@ void Session::check_order(const Missed& missed) {
   stop_ = true;
 }
 
+// The events of `run` that wait in the ring may judge a socket: its stacks must be known before.
+void Session::take_stacks() {
+  if (config_.stacks == nullptr) return;
+  if (config_.exit_grace) config_.stacks->catch_up(kCatchUp);
+  for (StackEvent& event : config_.stacks->take()) {
+    if (config_.exit_grace)
+      pipeline_.user_event(event);
+    else
+      answers_.push_back([this, event = std::move(event)] { pipeline_.user_event(event); });
+  }
+}
+
 // Take answers before the drain and apply them when the ring is empty: the table then has all
 // events from before the query.
 void Session::turn() {
   for (Worker::Answer& answer : queries_.take_answers()) answers_.push_back(std::move(answer));
+  take_stacks();
   const std::uint64_t before = loss_monitor_.records();
   drained_ = drain_batch();
   busy_ = loss_monitor_.records() != before;
@@ -312,6 +335,7 @@ void Session::take_last_snapshot() {
 
 EndRecord Session::finish(Programs& programs) {
   take_last_snapshot();
+  if (config_.exit_grace) take_stacks();
   const Nanos now = monotonic_now();
   programs.detach();  // not atomic: events meanwhile are seen only in part
   pipeline_.user_event(Stopped{now});

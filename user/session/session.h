@@ -19,6 +19,7 @@
 #include "session/kernel_queries.h"
 #include "session/loss_monitor.h"
 #include "session/signals.h"
+#include "session/stack_collector.h"
 #include "sinks/output.h"
 #include "util/result.h"
 
@@ -41,6 +42,7 @@ struct SessionConfig {
   recording::Recorder* recorder = nullptr;  // null: no recording
   Observer* observer = nullptr;             // must outlive the session
   BlockedReader* blocked = nullptr;         // --where; must outlive the session
+  StackCollector* stacks = nullptr;         // ...
 };
 
 class Session {
@@ -83,6 +85,7 @@ class Session {
 
  private:
   Drained drain_batch();
+  void take_stacks();
   void take_last_snapshot();
   void drain_rest(Nanos deadline);
   void turn();

@@ -68,7 +68,9 @@ std::string_view meaning(std::string_view capability) {
       {"fin_wait_2_orphan", "how long FIN_WAIT_2 lasts once the process has closed"},
       {"syn_received", "half-open connections, from the SYN on"},
       {"accept_owner", "which process accepted a connection"},
-      {"reset_reason", "whether an RST was sent or received"}};
+      {"reset_reason", "whether an RST was sent or received"},
+      {"opened", "where a socket was opened (--where)"},
+      {"eof_read", "where its end of stream was read (--where)"}};
   for (const auto& [name, what] : kMeanings)
     if (name == capability) return what;
   return {};

@@ -10,7 +10,7 @@
 namespace tcpdwell::json {
 namespace {
 
-constexpr std::size_t kFrameWords = 160, kThreadWords = 320, kWhereWords = 128;
+constexpr std::size_t kFrameWords = 160, kThreadWords = 320, kWhereWords = 192;
 constexpr std::size_t kLongestEscape = 6;  // of a byte
 
 char* text_or_null(char* out, std::string_view text) {
@@ -63,12 +63,26 @@ char* thread(char* out, std::uint32_t pid, const BlockedThread& thread) {
   out = put(out, ",\"fd\":");
   out = thread.fd ? number(out, *thread.fd) : put(out, "null");
   out = put(out, ",\"peer\":");
-  out = thread.socket ? end(out, thread.socket->remote, thread.socket->family) : put(out, "null");
+  const bool connected = thread.socket && thread.socket->remote.port != 0;
+  out = connected ? end(out, thread.socket->remote, thread.socket->family) : put(out, "null");
   out = put(out, ",\"stack\":");
   out = stack(out, thread.stack);
   out = put(out, ",\"missing\":");
   out = word(out, name(thread.missing));
   return put(out, '}');
+}
+
+char* place(char* out, const CodePlace& place) {
+  return place.stack != nullptr ? stack(out, *place.stack) : put(out, "null");
+}
+
+// Also for a stack that lacks frames: those of an interpreter that is not known.
+char* missing(char* out, Separator& comma, std::string_view key, const CodePlace& place) {
+  if (place.missing == NoStack::None) return out;
+  out = comma.put(out);
+  out = word(out, key);
+  out = put(out, ':');
+  return word(out, name(place.missing));
 }
 
 // Facts about the holders whose threads were asked for.
@@ -93,10 +107,14 @@ std::size_t room_for(const Stack& frames) {
 }  // namespace
 
 char* where(char* out, const FlagRecord& record) {
-  bool asked = false;
+  bool asked = record.opened.stack != nullptr || record.eof_read.stack != nullptr;
   for_each_asked(record, [&](const ProcessFacts&) { asked = true; });
   if (!asked) return out;
-  out = put(out, ",\"where\":{\"opened\":null,\"eof_read\":null,\"blocked\":[");
+  out = put(out, ",\"where\":{\"opened\":");
+  out = place(out, record.opened);
+  out = put(out, ",\"eof_read\":");
+  out = place(out, record.eof_read);
+  out = put(out, ",\"blocked\":[");
   Separator comma;
   for_each_asked(record, [&](const ProcessFacts& facts) {
     for (const BlockedThread& one : *facts.blocked) {
@@ -104,11 +122,17 @@ char* where(char* out, const FlagRecord& record) {
       out = thread(out, facts.pid, one);
     }
   });
-  return put(out, "],\"missing\":{\"opened\":\"not_seen\",\"eof_read\":\"not_seen\"}}");
+  out = put(out, "],\"missing\":{");
+  Separator between;
+  out = missing(out, between, "opened", record.opened);
+  out = missing(out, between, "eof_read", record.eof_read);
+  return put(out, "}}");
 }
 
 std::size_t room_for_where(const FlagRecord& record) {
   std::size_t room = kWhereWords;
+  for (const CodePlace* one : {&record.opened, &record.eof_read})
+    if (one->stack != nullptr) room += room_for(*one->stack);
   for_each_asked(record, [&](const ProcessFacts& facts) {
     for (const BlockedThread& one : *facts.blocked)
       room +=

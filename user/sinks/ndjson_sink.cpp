@@ -59,6 +59,15 @@ char* append(char* out, const TransitionRecord& record) {
   if (record.syns_sent == 0) return put(out, ",\"syn_retransmits\":null}");
   out = put(out, ",\"syn_retransmits\":");
   out = number(out, record.syns_sent - 1);
+  if (const auto& queue = record.full_queue) {
+    out = put(out, ",\"accept_queue_full\":{\"listener\":\"");
+    out = hex(out, queue->listener);
+    out = put(out, "\",\"length\":");
+    out = number(out, queue->length);
+    out = put(out, ",\"backlog\":");
+    out = number(out, queue->backlog);
+    out = put(out, '}');
+  }
   return put(out, '}');
 }
 

@@ -12,6 +12,7 @@
 #include "sinks/explain.h"
 #include "sinks/screen.h"
 #include "sinks/text_wrap.h"
+#include "sinks/where_text.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -30,6 +31,8 @@ void complete(FlagRecord& flag, const FlagRecord& earlier) {
   if (flag.processes.empty()) flag.processes = earlier.processes;
   if (!flag.other_end) flag.other_end = earlier.other_end;
   if (!flag.unsent_bytes) flag.unsent_bytes = earlier.unsent_bytes;
+  if (flag.opened.stack == nullptr) flag.opened = earlier.opened;
+  if (flag.eof_read.stack == nullptr) flag.eof_read = earlier.eof_read;
 }
 
 std::string whose(const Longest& longest) {
@@ -159,6 +162,7 @@ void RunReport::print_group(const LeakGroup& group, const std::vector<std::size_
   if (fate == Fate::LeftBehind) {
     const Explanation explanation = explain(group, false, style_.here);
     put("  " + explanation.what);
+    for (const std::string& line : where_lines(group)) put("  " + line);
     put("  next: " + explanation.next);
   }
   put("");

@@ -31,6 +31,20 @@ char* spread(char* out, const DwellSpread& dwell) {
   return put(out, '}');
 }
 
+char* buckets(char* out, const std::vector<std::pair<Nanos, std::uint64_t>>& all) {
+  out = put(out, ",\"buckets\":[");
+  bool first = true;
+  for (const auto& [upper, count] : all) {
+    if (!std::exchange(first, false)) out = put(out, ',');
+    out = put(out, '[');
+    out = number(out, upper.count());
+    out = put(out, ',');
+    out = number(out, count);
+    out = put(out, ']');
+  }
+  return put(out, ']');
+}
+
 char* element(char* out, const StatsRow& row) {
   out = put(out, "{\"key\":");
   if (row.key)
@@ -49,6 +63,7 @@ char* element(char* out, const StatsRow& row) {
     out = member(out, name, value);
   out = put(out, ",\"dwell_ns\":");
   out = spread(out, row.dwell);
+  if (row.buckets) out = buckets(out, *row.buckets);
   return put(out, '}');
 }
 
@@ -142,10 +157,12 @@ char* list(char* out, const std::vector<T>& all) {
 
 // How long it can get.
 std::size_t room_for(const StatsRecord& record) {
-  constexpr std::size_t kHead = 512, kRow = 512, kPort = 1024;
+  constexpr std::size_t kHead = 512, kRow = 512, kPort = 1024, kBucket = 48;
   std::size_t room = kHead + kPort * (record.ports.size() + record.connects_failed.size());
   if (record.accept_queues_full) room += kRow * record.accept_queues_full->size();
-  for (const StatsRow& row : record.rows) room += kRow + (row.key ? json_string_room(*row.key) : 0);
+  for (const StatsRow& row : record.rows)
+    room += kRow + (row.key ? json_string_room(*row.key) : 0) +
+            (row.buckets ? kBucket * row.buckets->size() : 0);
   return room;
 }
 

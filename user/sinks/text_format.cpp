@@ -47,8 +47,12 @@ std::string format_number(std::uint64_t number) {
 }
 
 std::string handshake_text(const TransitionRecord& record) {
-  return fmt::format("{} sent {} times", record.from == State::SynSent ? "SYN" : "SYN-ACK",
-                     record.syns_sent);
+  std::string text = fmt::format(
+      "{} sent {} times", record.from == State::SynSent ? "SYN" : "SYN-ACK", record.syns_sent);
+  if (const auto& queue = record.full_queue)
+    text += fmt::format("; the listener's accept queue was full ({}, backlog {})",
+                        format_number(queue->length), format_number(queue->backlog));
+  return text;
 }
 
 std::string_view what_failed(ConnectFailure reason) {

@@ -10,6 +10,7 @@
 #include "model/dwell_order.h"
 #include "sinks/explain.h"
 #include "sinks/text_wrap.h"
+#include "sinks/where_text.h"
 
 namespace tcpdwell {
 namespace {
@@ -342,6 +343,7 @@ void TextSink::append_raised(const LeakGroup& group, const FlagRecord& oldest) {
   }
   const Explanation explanation = explain(group, true, style_.here);
   put_note(explanation.what);
+  for (const std::string& line : where_lines(group)) put_note(line);
   put_note("next: " + explanation.next);
 }
 

@@ -11,7 +11,7 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kShownFrames = 3, kShownPlaces = 3;
+constexpr std::size_t kShownPlaces = 3;
 
 std::string_view base_name(std::string_view path) {
   return path.substr(std::min(path.rfind('/') + 1, path.size()));
@@ -47,7 +47,10 @@ std::string call_text(const BlockedThread& thread) {
   std::string text = thread.call.empty() ? "no system call" : thread.call;
   if (!thread.fd) return text;
   text += fmt::format("(fd {}", *thread.fd);
-  if (thread.socket) text += ", " + format_endpoint(thread.socket->remote, thread.socket->family);
+  if (const auto& socket = thread.socket; socket && socket->remote.port != 0)
+    text += ", " + format_endpoint(socket->remote, socket->family);
+  else if (socket && socket->local.port != 0)
+    text += ", local " + format_endpoint(socket->local, socket->family);
   return text + ')';
 }
 
@@ -63,32 +66,24 @@ std::string place_text(const BlockedThread& thread) {
 }  // namespace
 
 std::string stack_text(const Stack& stack) {
-  // Of a static program the C library has names, too, but no lines.
-  const bool has_lines = std::any_of(stack.begin(), stack.end(), [](const Frame& frame) {
-    return !is_library(frame) && frame.line != 0;
-  });
-  std::vector<const Frame*> shown;
-  for (const Frame& frame : stack)
-    if (!is_library(frame) && (frame.line != 0 || !has_lines) && shown.size() < kShownFrames)
-      shown.push_back(&frame);
-  // Only libraries: the innermost frame that has a name.
-  for (const Frame& frame : stack)
-    if (shown.empty() && !frame.function.empty()) shown.push_back(&frame);
-  if (shown.empty() && !stack.empty()) shown.push_back(&stack.front());
   std::string text;
-  for (const Frame* frame : shown) {
+  for (const Frame* frame : shown_frames(stack)) {
     if (!text.empty()) text += ", from ";
     text += frame_text(*frame);
   }
-  return text;
+  return is_of_loop(stack) ? text + ", a line of the event loop" : text;
 }
 
 std::vector<std::string> where_lines(const LeakGroup& group) {
   std::vector<std::string> lines;
+  if (group.opened != nullptr) lines.push_back("opened at " + stack_text(*group.opened));
+  if (group.eof_read != nullptr)
+    lines.push_back("end of stream read at " + stack_text(*group.eof_read));
+  const std::size_t most = lines.size() + kShownPlaces;
   for (const LeakHolder& holder : group.holders) {
     if (!holder.facts || holder.facts->blocked == nullptr) continue;
     for (const BlockedThread& thread : *holder.facts->blocked) {
-      if (lines.size() == kShownPlaces) return lines;
+      if (lines.size() == most) return lines;
       if (thread.missing == NoStack::Running) continue;
       lines.push_back(
           (group.holders.size() > 1 ? fmt::format("pid {}: ", holder.process.pid) : "") +

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines of code as text: where the threads of the holders of a group are.
+// Lines of code as text: where the sockets of a group were opened, where their end of stream was
+// read, and where the threads of their holders are.
 #pragma once
 
 #include <string>
@@ -12,7 +13,8 @@ namespace tcpdwell {
 // Up to three frames of the program, nearest first: "handler (svc.py:9), main (svc.py:17)". Empty:
 // none has a name.
 std::string stack_text(const Stack& stack);
-// A line for each place where threads of the holders wait, at most three. Empty: not asked for.
+// Lines of both, and of at most three places where threads of the holders wait. Empty: not asked
+// for, or nothing is known.
 std::vector<std::string> where_lines(const LeakGroup& group);
 
 }  // namespace tcpdwell

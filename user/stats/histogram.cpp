@@ -26,10 +26,13 @@ Nanos Histogram::begin_of(Nanos value) {
   return low_of(bucket_of(static_cast<std::uint64_t>(value.count())));
 }
 
-Nanos Histogram::end_of(Nanos value) {
-  const Bucket bucket = bucket_of(static_cast<std::uint64_t>(value.count()));
+Nanos Histogram::high_of(const Bucket& bucket) {
   const Nanos low = low_of(bucket);
   return low > Nanos::max() - width_of(bucket) ? Nanos::max() : low + width_of(bucket);
+}
+
+Nanos Histogram::end_of(Nanos value) {
+  return high_of(bucket_of(static_cast<std::uint64_t>(value.count())));
 }
 
 Histogram::Octave& Histogram::octave(unsigned number) {
@@ -82,6 +85,15 @@ void Histogram::for_each(Visit&& visit) const {
       const Bucket bucket{static_cast<unsigned>(std::countr_zero(left)), i};
       if (count != 0 && !visit(bucket, count)) return;
     }
+}
+
+std::vector<std::pair<Nanos, std::uint64_t>> Histogram::buckets() const {
+  std::vector<std::pair<Nanos, std::uint64_t>> all;
+  for_each([&](const Bucket& bucket, std::uint64_t count) {
+    all.emplace_back(high_of(bucket), count);
+    return true;
+  });
+  return all;
 }
 
 Nanos Histogram::percentile(double share) const {

@@ -39,6 +39,9 @@ class Histogram {
   // How many values are in [low, high); high == Nanos::max() means no upper bound. Uses the middles
   // of the buckets: exact if both bounds are bounds of buckets.
   std::uint64_t between(Nanos low, Nanos high) const;
+  // The non-empty buckets in ascending order: the upper bound, which belongs to the next bucket,
+  // and the number of values. Those of two histograms with equal bounds can be added.
+  std::vector<std::pair<Nanos, std::uint64_t>> buckets() const;
   // The bounds of the bucket of a value: [begin_of(value), end_of(value)).
   static Nanos begin_of(Nanos value);
   static Nanos end_of(Nanos value);
@@ -56,6 +59,7 @@ class Histogram {
   static Bucket bucket_of(std::uint64_t value);
   static Nanos low_of(const Bucket& bucket);
   static Nanos width_of(const Bucket& bucket);
+  static Nanos high_of(const Bucket& bucket);
   static Nanos middle_of(const Bucket& bucket) { return low_of(bucket) + width_of(bucket) / 2; }
   Octave& octave(unsigned number);
   // Calls visit(bucket, count) for each non-empty bucket in ascending order, until it returns

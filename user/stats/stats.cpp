@@ -9,6 +9,7 @@
 #include "host/tcp_timeouts.h"
 #include "model/dwell_order.h"
 #include "model/kernel_time.h"
+#include "stats/exact.h"
 
 namespace tcpdwell {
 namespace {
@@ -16,10 +17,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Nanos kSoon = 20ms;
-
-bool is_exact(const Dwell& dwell) {
-  return dwell.error && dwell.error->count() <= dwell.value.count() / Histogram::kResolution;
-}
 
 DwellSpread spread_of(const Histogram& dwells) {
   return {.count = dwells.count(),
@@ -34,7 +31,7 @@ const StateCounters& counters_of(const Group& group, std::size_t state, bool tot
   return total ? group.total[state] : group.interval[state];
 }
 
-StatsRow row_of(const Group& group, State state, bool total) {
+StatsRow row_of(const Group& group, State state, bool total, bool buckets) {
   const std::size_t i = index(state);
   const StateCounters& counters = counters_of(group, i, total);
   return {.key = std::nullopt,
@@ -44,7 +41,8 @@ StatsRow row_of(const Group& group, State state, bool total) {
           .now = group.now[i],
           .flagged = group.flagged[i] + counters.cleared,
           .inexact = counters.inexact,
-          .dwell = spread_of(counters.dwells)};
+          .dwell = spread_of(counters.dwells),
+          .buckets = buckets ? std::optional(counters.dwells.buckets()) : std::nullopt};
 }
 
 bool says_something(const StatsRow& row) {
@@ -200,7 +198,7 @@ std::vector<StatsRow> Stats::rows(bool total) const {
     groups_.for_each([&](std::string_view, const Group& group) { all = &group; });
     for (const State state : kDwellOrder)
       if (wants(state)) {
-        rows.push_back(row_of(*all, state, total));
+        rows.push_back(row_of(*all, state, total, config_.buckets));
         rows.back().key = name(state);
       }
     return rows;
@@ -213,7 +211,7 @@ std::vector<StatsRow> Stats::rows(bool total) const {
   std::sort(order.begin(), order.end());
   const auto add = [&](const Group& group, std::optional<std::string> key, bool other) {
     for (const State state : kDwellOrder) {
-      StatsRow row = row_of(group, state, total);
+      StatsRow row = row_of(group, state, total, config_.buckets);
       row.key = key;
       row.other = other;
       if (wants(state) && says_something(row)) rows.push_back(std::move(row));

@@ -32,6 +32,7 @@ struct StatsConfig {
   std::size_t rows = 10;        // at most so many groups, and so many destinations
   std::bitset<kStates> states;  // none set: all
   std::optional<State> histogram;
+  bool buckets = false;  // of each row
 };
 
 class Stats final : public Sink, public Observer {

@@ -56,6 +56,8 @@ struct StatsRow {
   // histogram.
   std::uint64_t inexact = 0;
   DwellSpread dwell;
+  // Histogram::buckets() of the exact dwells; nullopt: not asked for.
+  std::optional<std::vector<std::pair<Nanos, std::uint64_t>>> buckets;
 };
 
 // The ports in use from one local address to one destination.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "where/packing.h"
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -33,8 +34,6 @@ class Input {
   bool ok() const { return ok_; }
   bool at_end() const { return bytes_.empty(); }
   void fail() { ok_ = false; }
-
- private:
   std::string_view take(std::size_t size) {
     ok_ = ok_ && size <= bytes_.size();
     if (!ok_) return {};
@@ -42,6 +41,8 @@ class Input {
     bytes_.remove_prefix(size);
     return taken;
   }
+
+ private:
   std::string_view bytes_;
   bool ok_ = true;
 };
@@ -84,23 +85,103 @@ ResolvedStack unpack_stack(Input& input) {
   return resolved;
 }
 
+enum class Kind : std::uint8_t { Threads = 1, Stacks, Python };
+
+void put_snapshot(std::string& out, const StackSnapshot& snapshot) {
+  for (const std::uint64_t number : {std::uint64_t{snapshot.pid}, snapshot.started,
+                                     snapshot.exec_id, snapshot.stack_begin, snapshot.code_pages})
+    put(out, number);
+  put(out, snapshot.registers);
+  put(out, snapshot.stack.begin);
+  const std::size_t size = std::min(snapshot.stack.bytes.size(), kMostStackBytes);
+  put(out, static_cast<std::uint32_t>(size));
+  out.append(reinterpret_cast<const char*>(snapshot.stack.bytes.data()), size);
+  const std::size_t frames = std::min(snapshot.python.size(), kMostFrames);
+  put(out, static_cast<std::uint16_t>(frames));
+  for (std::size_t i = 0; i < frames; ++i) put(out, snapshot.python[i]);
+  put(out, static_cast<std::uint8_t>(snapshot.python_truncated));
+}
+
+StackSnapshot get_snapshot(Input& input) {
+  StackSnapshot snapshot;
+  snapshot.pid = static_cast<std::uint32_t>(input.get<std::uint64_t>());
+  snapshot.started = input.get<std::uint64_t>();
+  snapshot.exec_id = input.get<std::uint64_t>();
+  snapshot.stack_begin = input.get<std::uint64_t>();
+  snapshot.code_pages = input.get<std::uint64_t>();
+  snapshot.registers = input.get<Registers>();
+  snapshot.stack.begin = input.get<std::uint64_t>();
+  const auto size = input.get<std::uint32_t>();
+  if (size > kMostStackBytes) input.fail();
+  const auto bytes = std::as_bytes(std::span(input.take(size)));
+  snapshot.stack.bytes.assign(bytes.begin(), bytes.end());
+  for (auto frames = input.get<std::uint16_t>(); frames > 0 && input.ok(); --frames)
+    snapshot.python.push_back(input.get<PythonCall>());
+  snapshot.python_truncated = input.get<std::uint8_t>() != 0;
+  return snapshot;
+}
+
 }  // namespace
 
 std::string pack(const ThreadsQuestion& question) {
   std::string out;
+  put(out, Kind::Threads);
   put(out, question.pid);
   put(out, question.stack_bytes);
   for (const ThreadSnapshot& thread : question.threads) put(out, thread);
   return out;
 }
 
-std::optional<ThreadsQuestion> unpack_question(std::string_view bytes) {
+std::string pack(const StacksQuestion& question) {
+  std::string out;
+  put(out, Kind::Stacks);
+  for (const StackSnapshot& snapshot : question.snapshots) put_snapshot(out, snapshot);
+  return out;
+}
+
+std::string pack(const PythonQuestion& question) {
+  std::string out;
+  put(out, Kind::Python);
+  put(out, question.pid);
+  return out;
+}
+
+std::optional<ResolverQuestion> unpack_question(std::string_view bytes) {
   Input input(bytes);
-  ThreadsQuestion question{
-      .pid = input.get<std::uint32_t>(), .stack_bytes = input.get<std::uint32_t>(), .threads = {}};
-  while (input.ok() && !input.at_end() && question.threads.size() < kMostAsked)
-    question.threads.push_back(input.get<ThreadSnapshot>());
-  return input.ok() && input.at_end() ? std::optional(std::move(question)) : std::nullopt;
+  std::optional<ResolverQuestion> question;
+  switch (input.get<Kind>()) {
+    case Kind::Threads: {
+      ThreadsQuestion threads{.pid = input.get<std::uint32_t>(),
+                              .stack_bytes = input.get<std::uint32_t>(),
+                              .threads = {}};
+      while (input.ok() && !input.at_end() && threads.threads.size() < kMostAsked)
+        threads.threads.push_back(input.get<ThreadSnapshot>());
+      question = std::move(threads);
+      break;
+    }
+    case Kind::Stacks: {
+      StacksQuestion stacks;
+      while (input.ok() && !input.at_end() && stacks.snapshots.size() < kMostAsked)
+        stacks.snapshots.push_back(get_snapshot(input));
+      question = std::move(stacks);
+      break;
+    }
+    case Kind::Python: question = PythonQuestion{.pid = input.get<std::uint32_t>()}; break;
+    default: return std::nullopt;
+  }
+  return input.ok() && input.at_end() ? std::move(question) : std::nullopt;
+}
+
+std::string pack(const std::optional<PythonPlace>& place) {
+  std::string out;
+  if (place) put(out, *place);
+  return out;
+}
+
+std::optional<PythonPlace> unpack_python(std::string_view bytes) {
+  Input input(bytes);
+  const auto place = input.get<PythonPlace>();
+  return input.ok() && input.at_end() ? std::optional(place) : std::nullopt;
 }
 
 std::string pack(std::span<const ResolvedStack> stacks) {

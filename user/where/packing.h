@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages between the tracer and its resolver (ResolverProcess): questions about threads, and
-// stacks. The resolver works on hostile files, so its messages are checked as untrusted ones.
+// Messages between the tracer and its resolver (ResolverProcess): questions about threads, stacks
+// and interpreters, and stacks with names. The resolver works on hostile files, so its messages are
+// checked as untrusted ones.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +9,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "model/stack.h"
+#include "where/python_frames.h"
 #include "where/registers.h"
 
 namespace tcpdwell {
@@ -34,14 +37,48 @@ struct ThreadsQuestion {
   std::vector<ThreadSnapshot> threads;
 };
 
-inline constexpr std::size_t kMostAsked = 64;  // threads of one question
+// The stack of a thread at an event, as the kernel side read it.
+struct StackSnapshot {
+  std::uint32_t pid = 0;
+  std::uint64_t started = 0;      // of the process: ns since boot
+  std::uint64_t exec_id = 0;      // counts its execve()
+  std::uint64_t stack_begin = 0;  // of its memory
+  std::uint64_t code_pages = 0;   // pages of code that it has mapped
+  Registers registers;
+  StackPiece stack;
+  std::vector<PythonCall> python;  // innermost first
+  bool python_truncated = false;
+};
+
+struct StacksQuestion {
+  std::vector<StackSnapshot> snapshots;
+};
+
+// Does this process have a Python interpreter?
+struct PythonQuestion {
+  std::uint32_t pid = 0;
+};
+// Where it keeps its frames.
+struct PythonPlace {
+  std::uint64_t runtime = 0;
+  PythonLayout layout;
+};
+
+inline constexpr std::size_t kMostAsked = 64;  // threads or stacks of one question
 inline constexpr std::size_t kLargestMessage = 4U << 20U;
 
+using ResolverQuestion = std::variant<ThreadsQuestion, StacksQuestion, PythonQuestion>;
+
 std::string pack(const ThreadsQuestion& question);
-std::optional<ThreadsQuestion> unpack_question(std::string_view bytes);
+std::string pack(const StacksQuestion& question);
+std::string pack(const PythonQuestion& question);
+std::optional<ResolverQuestion> unpack_question(std::string_view bytes);
 // Within kLargestMessage: stacks that no longer fit are left out, with NoStack::Budget.
 std::string pack(std::span<const ResolvedStack> stacks);
 // nullopt: damaged.
 std::optional<std::vector<ResolvedStack>> unpack_stacks(std::string_view bytes);
+// nullopt, or an empty message: there is none.
+std::string pack(const std::optional<PythonPlace>& place);
+std::optional<PythonPlace> unpack_python(std::string_view bytes);
 
 }  // namespace tcpdwell

@@ -74,12 +74,22 @@ std::shared_ptr<Module> ModuleCache::open(std::uint32_t pid, const Mapping& mapp
   return std::make_shared<Module>(std::move(elf), std::move(find_symbols));
 }
 
+bool ModuleCache::is_full() const {
+  return modules_.size() > kMostModules || ::mallinfo2().uordblks > kMostHeap;
+}
+
 void ModuleCache::trim() {
-  while (!modules_.empty() &&
-         (modules_.size() > kMostModules || ::mallinfo2().uordblks > kMostHeap))
+  while (!modules_.empty() && is_full())
     modules_.erase(std::min_element(
         modules_.begin(), modules_.end(),
         [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
+}
+
+bool has_python(std::uint32_t pid) {
+  const std::vector<Mapping> mappings = parse_maps(read_maps(pid));
+  return std::any_of(mappings.begin(), mappings.end(), [](const Mapping& mapping) {
+    return mapping.path.find("python") != mapping.path.npos;
+  });
 }
 
 std::optional<ProcessView> ProcessView::open(std::uint32_t pid, ModuleCache& cache) {
@@ -105,6 +115,11 @@ ProcessView::Place ProcessView::find(std::uint64_t address) const {
   place.bias = place.mapping->start - *begin;
   place.address = address - place.bias;
   return place;
+}
+
+bool ProcessView::is_code(std::uint64_t address) const {
+  const Mapping* mapping = find_mapping(mappings_, address);
+  return mapping != nullptr && mapping->executable;
 }
 
 std::vector<ProcessView::Place> ProcessView::modules() const {

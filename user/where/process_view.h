@@ -30,6 +30,7 @@ class ModuleCache {
   // nullptr: the file cannot be opened, or is no ELF file of this machine.
   std::shared_ptr<Module> find(std::uint32_t pid, const Mapping& mapping);
   void trim();
+  bool is_full() const;
 
  private:
   struct Key {
@@ -48,6 +49,10 @@ class ModuleCache {
   std::uint64_t uses_ = 0;
 };
 
+// True if the process has mapped a file with "python" in its path: cheaper than to look into all of
+// its files.
+bool has_python(std::uint32_t pid);
+
 class ProcessView {
  public:
   // nullopt: the process is gone, or denies it.
@@ -60,6 +65,7 @@ class ProcessView {
     std::uint64_t bias = 0;            // 0 if there is no module
   };
   Place find(std::uint64_t address) const;
+  bool is_code(std::uint64_t address) const;  // in an executable mapping
   std::uint32_t pid() const { return pid_; }
   // Each module once.
   std::vector<Place> modules() const;

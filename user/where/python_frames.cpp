@@ -92,12 +92,6 @@ class FrameReader {
     return frames;
   }
 
- private:
-  bool is_thread(std::uint64_t thread, const PythonThread& wanted) const {
-    if (wanted.thread_id != 0) return memory_.word(thread + layout_.thread_id) == wanted.thread_id;
-    return memory_.word(thread + layout_.native_thread_id) == wanted.native_id;
-  }
-
   Frame read_frame(std::uint64_t code, std::uint64_t instruction) const {
     Frame frame{.function = {}, .file = {}, .module = {}, .kind = FrameKind::Python};
     frame.function = read_text(memory_.word(code + layout_.qualified_name));
@@ -108,6 +102,12 @@ class FrameReader {
     const auto offset = static_cast<std::int64_t>(instruction - code - layout_.first_instruction);
     frame.line = python_line(read_table(*lines), *first, offset).value_or(0);
     return frame;
+  }
+
+ private:
+  bool is_thread(std::uint64_t thread, const PythonThread& wanted) const {
+    if (wanted.thread_id != 0) return memory_.word(thread + layout_.thread_id) == wanted.thread_id;
+    return memory_.word(thread + layout_.native_thread_id) == wanted.native_id;
   }
 
   std::vector<std::byte> read_table(std::uint64_t object) const {
@@ -163,6 +163,21 @@ std::optional<PythonInterpreter> find_python(const ProcessView& process,
     return found;
   }
   return std::nullopt;
+}
+
+Frame python_frame(const PythonLayout& layout, const PythonCall& call, const MemoryReader& memory) {
+  const auto is_same = [&] {
+    return memory.word(call.code + layout.file) == call.file &&
+           memory.word(call.code + layout.qualified_name) == call.qualified_name &&
+           memory.word(call.code + layout.lines) == call.lines &&
+           memory.number<std::uint32_t>(call.code + layout.first_line) == call.first_line;
+  };
+  const FrameReader reader(layout, memory);
+  if (is_same()) {
+    Frame frame = reader.read_frame(call.code, call.instruction);
+    if (is_same()) return frame;  // it was not freed meanwhile
+  }
+  return {.function = {}, .file = {}, .module = {}, .kind = FrameKind::Python};
 }
 
 Stack python_frames(const PythonLayout& layout, std::uint64_t runtime, const PythonThread& thread,

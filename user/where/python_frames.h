@@ -29,6 +29,17 @@ struct PythonThread {
   std::uint64_t thread_id = 0;  // pthread_self(); 0: not known
 };
 
+// A frame that was read at an event, with fields of its code object at that time.
+struct PythonCall {
+  std::uint64_t code = 0, instruction = 0;
+  std::uint64_t file = 0, qualified_name = 0, lines = 0;
+  std::uint32_t first_line = 0, pad = 0;
+  bool operator==(const PythonCall&) const = default;
+};
+
+// Without a name, if the code object is another one by now.
+Frame python_frame(const PythonLayout& layout, const PythonCall& call, const MemoryReader& memory);
+
 // Innermost first. Empty: no thread of the interpreter, or it runs no Python code.
 Stack python_frames(const PythonLayout& layout, std::uint64_t runtime, const PythonThread& thread,
                     const MemoryReader& memory);

@@ -10,6 +10,7 @@
 
 #include "where/process_memory.h"
 #include "where/python_frames.h"
+#include "where/stack_parts.h"
 #include "where/unwinder.h"
 
 namespace tcpdwell {
@@ -57,18 +58,6 @@ StackPiece read_stack(const MemoryReader& memory, std::uint64_t begin, std::uint
   return piece;
 }
 
-// Below the Python frames are those of the interpreter, which explain nothing.
-Stack native_stack(const ProcessView& process, const Calls& calls, const Module* interpreter) {
-  Stack stack;
-  for (const std::uint64_t address : calls.addresses) {
-    if (interpreter != nullptr && process.find(address).module == interpreter) return stack;
-    for (Frame& frame : name_call(process, address))
-      if (stack.size() < kMostFrames) stack.push_back(std::move(frame));
-  }
-  if (calls.truncated && !stack.empty()) stack.back().truncated = true;
-  return stack;
-}
-
 class ThreadResolver {
  public:
   ThreadResolver(const ProcessView& process, const ThreadsQuestion& question)
@@ -92,27 +81,12 @@ class ThreadResolver {
     // What was read is of several moments, if it ran since its registers were read.
     if (after->switches != thread.switches) return {.stack = {}, .missing = NoStack::Running};
     if (piece.bytes.empty()) return {.stack = {}, .missing = NoStack::Denied};
-    return put_together(unwind(process_, thread.registers, piece), std::move(python));
+    return put_together(process_, unwind(process_, thread.registers, piece), std::move(python),
+                        python_,
+                        [this](std::uint64_t address) { return name_call(process_, address); });
   }
 
  private:
-  ResolvedStack put_together(const Calls& calls, Stack python) const {
-    ResolvedStack resolved;
-    const bool in_python =
-        python_ &&
-        std::any_of(calls.addresses.begin(), calls.addresses.end(), [&](std::uint64_t address) {
-          return process_.find(address).module == python_->module;
-        });
-    resolved.stack = native_stack(process_, calls, python.empty() ? nullptr : python_->module);
-    // Without its native frames the truth about the Python frames is still whole.
-    if (!python.empty() && !in_python && !resolved.stack.empty())
-      resolved.stack.back().truncated = false;
-    resolved.stack.insert(resolved.stack.end(), std::make_move_iterator(python.begin()),
-                          std::make_move_iterator(python.end()));
-    if (in_python && !python_->layout) resolved.missing = NoStack::UnknownVersion;
-    return resolved;
-  }
-
   const ProcessView& process_;
   const ThreadsQuestion& question_;
   const ProcessMemory memory_;
@@ -133,6 +107,44 @@ std::vector<ResolvedStack> Resolver::resolve(const ThreadsQuestion& question) {
   }
   cache_.trim();
   return stacks;
+}
+
+std::vector<ResolvedStack> Resolver::resolve(const StacksQuestion& question) {
+  std::vector<ResolvedStack> stacks;
+  for (const StackSnapshot& snapshot : question.snapshots) {
+    ProcessStacks* process = find_process(snapshot);
+    stacks.push_back(process != nullptr ? process->resolve(snapshot)
+                                        : ResolvedStack{.stack = {}, .missing = NoStack::Exited});
+  }
+  if (cache_.is_full()) processes_.clear();  // they keep modules
+  cache_.trim();
+  return stacks;
+}
+
+// Views of processes that have ended stay: their last stacks may come late.
+ProcessStacks* Resolver::find_process(const StackSnapshot& snapshot) {
+  const ProcessKey key{snapshot.pid, snapshot.started, snapshot.exec_id};
+  auto it = processes_.find(key);
+  if (it == processes_.end()) {
+    auto opened = ProcessStacks::open(snapshot, cache_);
+    if (opened == nullptr) return nullptr;
+    if (processes_.size() >= kMostProcesses)
+      processes_.erase(std::min_element(
+          processes_.begin(), processes_.end(),
+          [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
+    it = processes_.emplace(key, Known{.process = std::move(opened)}).first;
+  }
+  it->second.used = ++uses_;
+  return it->second.process.get();
+}
+
+std::optional<PythonPlace> Resolver::find(const PythonQuestion& question) {
+  if (!has_python(question.pid)) return std::nullopt;
+  const auto process = ProcessView::open(question.pid, cache_);
+  if (!process) return std::nullopt;
+  const auto found = find_python(*process, ProcessMemory(question.pid));
+  if (!found || !found->layout) return std::nullopt;
+  return PythonPlace{.runtime = found->runtime, .layout = *found->layout};
 }
 
 }  // namespace tcpdwell

@@ -60,6 +60,14 @@ bool read_all(int channel, void* to, std::size_t size) {
   return size == 0 || ::recv(channel, to, size, MSG_WAITALL) == static_cast<ssize_t>(size);
 }
 
+std::string answer_to(const ResolverQuestion& question, Resolver& resolver) {
+  if (const auto* python = std::get_if<PythonQuestion>(&question))
+    return pack(resolver.find(*python));
+  if (const auto* stacks = std::get_if<StacksQuestion>(&question))
+    return pack(resolver.resolve(*stacks));
+  return pack(resolver.resolve(std::get<ThreadsQuestion>(question)));
+}
+
 // Answers until the channel closes. An exception ends the child: its parent sees it as lost.
 [[noreturn]] void serve(int channel, const std::string& symbols_directory) noexcept {
   ::prctl(PR_SET_NAME, "tcpdwell-where");
@@ -72,7 +80,7 @@ bool read_all(int channel, void* to, std::size_t size) {
     std::string bytes(size, '\0');
     if (!read_all(channel, bytes.data(), size)) break;
     const auto question = unpack_question(bytes);
-    if (!question || !write_all(channel, pack(resolver.resolve(*question)))) break;
+    if (!question || !write_all(channel, answer_to(*question, resolver))) break;
   }
   ::_exit(0);
 }
@@ -109,8 +117,7 @@ void ResolverProcess::end() {
 }
 
 // Keeps what has arrived of an answer for the next call.
-ResolverProcess::Received ResolverProcess::receive(Clock::time_point until,
-                                                   std::vector<ResolvedStack>& stacks) {
+ResolverProcess::Received ResolverProcess::receive(Clock::time_point until, std::string& answer) {
   std::uint32_t size = 0;
   while (true) {
     if (incoming_.size() >= sizeof size) {
@@ -129,10 +136,8 @@ ResolverProcess::Received ResolverProcess::receive(Clock::time_point until,
     if (got <= 0) return Received::Damage;
     incoming_.append(block.data(), static_cast<std::size_t>(got));
   }
-  auto unpacked = unpack_stacks(std::string_view(incoming_).substr(sizeof size));
+  answer = incoming_.substr(sizeof size);
   incoming_.clear();
-  if (!unpacked) return Received::Damage;
-  stacks = std::move(*unpacked);
   return Received::Answer;
 }
 
@@ -144,7 +149,7 @@ void ResolverProcess::lose() {
 // An earlier question may still keep the child busy. Drops its late answer.
 bool ResolverProcess::is_busy(std::chrono::milliseconds patience) {
   if (!asked_) return false;
-  std::vector<ResolvedStack> late;
+  std::string late;
   const Received received = receive(Clock::now() + patience, late);
   if (received == Received::Nothing && Clock::now() - *asked_ < kHangs) return true;
   if (received != Received::Answer) lose();
@@ -152,24 +157,53 @@ bool ResolverProcess::is_busy(std::chrono::milliseconds patience) {
   return false;
 }
 
-std::vector<ResolvedStack> ResolverProcess::ask(const ThreadsQuestion& question,
-                                                std::chrono::milliseconds patience) {
-  const auto none = [&](NoStack why) {
-    return std::vector<ResolvedStack>{question.threads.size(),
-                                      ResolvedStack{.stack = {}, .missing = why}};
-  };
-  if (is_busy(patience)) return none(NoStack::Budget);
-  if (!start() || !write_all(channel_.get(), pack(question))) return none(NoStack::Denied);
-  std::vector<ResolvedStack> stacks;
+std::string ResolverProcess::exchange(const std::string& question,
+                                      std::chrono::milliseconds patience, NoStack& missing) {
+  missing = NoStack::Budget;
+  if (is_busy(patience)) return {};
+  missing = NoStack::Denied;
+  if (!start() || !write_all(channel_.get(), question)) return {};
+  std::string answer;
   const auto now = Clock::now();
-  switch (receive(now + patience, stacks)) {
-    case Received::Nothing: asked_ = now; return none(NoStack::Budget);
-    case Received::Damage: lose(); return none(NoStack::Denied);
+  switch (receive(now + patience, answer)) {
+    case Received::Nothing:
+      asked_ = now;
+      missing = NoStack::Budget;
+      return {};
+    case Received::Damage: lose(); return {};
     case Received::Answer: break;
   }
-  if (stacks.size() == question.threads.size()) return stacks;
-  lose();
-  return none(NoStack::Denied);
+  missing = NoStack::None;
+  return answer;
+}
+
+std::vector<ResolvedStack> ResolverProcess::ask_for_stacks(const std::string& question,
+                                                           std::size_t count,
+                                                           std::chrono::milliseconds patience) {
+  NoStack missing = NoStack::None;
+  auto stacks = unpack_stacks(exchange(question, patience, missing));
+  if (missing == NoStack::None) {
+    if (stacks && stacks->size() == count) return std::move(*stacks);
+    lose();
+    missing = NoStack::Denied;
+  }
+  return {count, ResolvedStack{.stack = {}, .missing = missing}};
+}
+
+std::vector<ResolvedStack> ResolverProcess::ask(const ThreadsQuestion& question,
+                                                std::chrono::milliseconds patience) {
+  return ask_for_stacks(pack(question), question.threads.size(), patience);
+}
+
+std::vector<ResolvedStack> ResolverProcess::ask(const StacksQuestion& question,
+                                                std::chrono::milliseconds patience) {
+  return ask_for_stacks(pack(question), question.snapshots.size(), patience);
+}
+
+std::optional<PythonPlace> ResolverProcess::ask(const PythonQuestion& question,
+                                                std::chrono::milliseconds patience) {
+  NoStack missing = NoStack::None;
+  return unpack_python(exchange(pack(question), patience, missing));
 }
 
 }  // namespace tcpdwell

@@ -31,6 +31,12 @@ class ResolverProcess {
   // there are no stacks (NoStack::Budget), until the child has done with this question.
   std::vector<ResolvedStack> ask(const ThreadsQuestion& question,
                                  std::chrono::milliseconds patience);
+  // In the order of the snapshots, at most kMostAsked.
+  std::vector<ResolvedStack> ask(const StacksQuestion& question,
+                                 std::chrono::milliseconds patience);
+  // nullopt: no interpreter of a known version, or no answer.
+  std::optional<PythonPlace> ask(const PythonQuestion& question,
+                                 std::chrono::milliseconds patience);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -38,7 +44,12 @@ class ResolverProcess {
   bool start();
   void end();
   void lose();
-  Received receive(Clock::time_point until, std::vector<ResolvedStack>& stacks);
+  Received receive(Clock::time_point until, std::string& answer);
+  // Empty if `missing` is set.
+  std::string exchange(const std::string& question, std::chrono::milliseconds patience,
+                       NoStack& missing);
+  std::vector<ResolvedStack> ask_for_stacks(const std::string& question, std::size_t count,
+                                            std::chrono::milliseconds patience);
   bool is_busy(std::chrono::milliseconds patience);
 
   std::string symbols_directory_;

@@ -96,7 +96,9 @@ TEST(SeesWords, InexactCapabilitiesHaveALimitation) {
                  .minisock_segments = true,
                  .accept = true,
                  .resets = true,
-                 .cancellers = true};
+                 .cancellers = true,
+                 .opened = true,
+                 .eof_read = true};
   for (const auto& [capability, how] : sees_words(all)) EXPECT_EQ(how, "exact") << capability;
   EXPECT_THAT(missing_by_kernel(all), IsEmpty());
 

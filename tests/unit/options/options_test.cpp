@@ -26,6 +26,7 @@ TEST(Commands, AreChosenByName) {
                                                        {"check"},
                                                        {"record", "-o", "/dev/null"},
                                                        {"replay", "/dev/null"},
+                                                       {"export"},
                                                        {"report", "/dev/null", "-o", "x"}};
   ASSERT_EQ(lines.size(), all_commands().size());
   for (const auto& arguments : lines) EXPECT_EQ(command_of(arguments), arguments.front());

@@ -58,6 +58,11 @@ TEST(Ndjson, AHandshakeHasItsRetransmits) {
   TransitionRecord record = transition(State::SynSent, State::Established, Dwell{3s}, Why::Ack);
   record.syns_sent = 3;
   EXPECT_TRUE(line_of(record).ends_with(R"("why":"ack","syn_retransmits":2})")) << line_of(record);
+  record.full_queue = FullQueue{.listener = 0x1f, .length = 129, .backlog = 128};
+  EXPECT_TRUE(line_of(record).ends_with(
+      R"("syn_retransmits":2,"accept_queue_full":{"listener":"1f","length":129,"backlog":128}})"))
+      << line_of(record);
+  record.full_queue.reset();
   record.syns_sent = 1;
   EXPECT_TRUE(line_of(record).ends_with(R"("why":"ack","syn_retransmits":0})")) << line_of(record);
 }

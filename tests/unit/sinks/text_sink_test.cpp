@@ -148,6 +148,11 @@ TEST_F(Text, ASlowHandshakeSaysHowOftenItsSynWasSent) {
   EXPECT_EQ(line(record), fast);
   record.syns_sent = 3;
   EXPECT_EQ(line(record), fast + "  SYN sent 3 times");
+  record.full_queue = FullQueue{.length = 1129, .backlog = 1128};
+  EXPECT_EQ(line(record), fast +
+                              "  SYN sent 3 times; the listener's accept queue was full "
+                              "(1,129, backlog 1,128)");
+  record.full_queue.reset();
   record.from = State::SynReceived;
   record.syns_sent = 2;
   EXPECT_TRUE(line(record).ends_with("curl[42]  SYN-ACK sent 2 times")) << line(record);

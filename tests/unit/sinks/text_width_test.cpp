@@ -206,6 +206,12 @@ TEST_F(OnATerminal, AConnectionOfUnknownBeginningIsALowerBound) {
               HasSubstr("-      -    ≥52.00 reset_received"));
 }
 
+TEST_F(OnATerminal, AConnectionWithoutAKnownStateHasNoDuration) {
+  ConnectionRecord record = finished();
+  record.dwell = {};
+  EXPECT_THAT(text({record}, 120, kOnlyConnections), HasSubstr("9.1M         - reset_received"));
+}
+
 TEST(Places, AreNamedOnceThereAreSeveral) {
   Surroundings here{.netns = 1, .named = {{7, "/run/netns/blue"}, {9, "/run/docker/netns/af"}}};
   Places places(&here);

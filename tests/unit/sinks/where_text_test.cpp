@@ -50,6 +50,22 @@ TEST(StackText, NamesTheLibraryIfThereIsNothingElse) {
   EXPECT_EQ(stack_text({}), "");
 }
 
+TEST(StackText, OfACallbackShowsWhatItsEventLoopCalled) {
+  const Stack outside{python("Handle._run", "/usr/lib/python3.11/asyncio/events.py", 80),
+                      python("BaseEventLoop._run_once", "/usr/lib/python3.11/asyncio/base.py", 9),
+                      python("<module>", "/srv/svc.py", 20)};
+  Stack stack{native("__recv", "", 0, "/lib/libc.so.6"), python("handler", "/srv/svc.py", 9)};
+  stack.insert(stack.end(), outside.begin(), outside.end());
+  EXPECT_EQ(stack_text(stack), "handler (svc.py:9)");
+  stack[1] = python("_read_ready", "/usr/lib/python3.11/asyncio/selector_events.py", 7);
+  EXPECT_EQ(stack_text(stack), "_read_ready (selector_events.py:7), a line of the event loop");
+  EXPECT_EQ(stack_text({native("epoll_wait", "", 0, "/lib/libc.so.6"),
+                        native("uv__io_poll", "", 0, "/usr/bin/node"),
+                        native("uv_run", "", 0, "/usr/bin/node"),
+                        native("node::SpinEventLoop(node::Environment*)", "", 0, "/usr/bin/node")}),
+            "epoll_wait, a line of the event loop");
+}
+
 TEST(StackText, EscapesNames) {
   EXPECT_EQ(stack_text({python("a\x1b[31m", "b\n.py", 1)}), "a\\x1b[31m (b\\x0a.py:1)");
 }
@@ -73,6 +89,30 @@ TEST(WhereLines, SayWhatEachThreadWaitsFor) {
             (std::vector<std::string>{
                 "thread 4711 is in recvfrom(fd 3, 10.0.0.2:7272) at handler (svc.py:9)",
                 "7 threads are in futex"}));
+}
+
+TEST(WhereLines, NameAListenerByItsOwnAddress) {
+  BlockedThread waits{.tid = 4711, .comm = "svc", .call = "accept4", .stack = {}};
+  waits.fd = 3;
+  waits.socket.emplace();
+  LeakGroup group;
+  const auto line = [&] {
+    group.holders = {{.process = {.pid = 42}, .facts = ProcessFacts{.pid = 42}, .fds = {}}};
+    group.holders[0].facts->blocked = std::make_shared<const BlockedThreads>(BlockedThreads{waits});
+    return where_lines(group).at(0);
+  };
+  EXPECT_EQ(line(), "thread 4711 is in accept4(fd 3)") << "a socket without any address";
+  waits.socket->local = {.addr = {127, 0, 0, 1}, .port = 8080};
+  EXPECT_EQ(line(), "thread 4711 is in accept4(fd 3, local 127.0.0.1:8080)");
+}
+
+TEST(WhereLines, BeginWithWhereItWasOpenedAndRead) {
+  LeakGroup group;
+  group.opened = std::make_shared<const Stack>(Stack{python("Pool.checkout", "/srv/svc.py", 5)});
+  group.eof_read = std::make_shared<const Stack>(Stack{python("handler", "/srv/svc.py", 9)});
+  EXPECT_EQ(where_lines(group),
+            (std::vector<std::string>{"opened at Pool.checkout (svc.py:5)",
+                                      "end of stream read at handler (svc.py:9)"}));
 }
 
 }  // namespace

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace tcpdwell {
@@ -98,6 +100,22 @@ TEST(Histogram, EmptyIsZero) {
   EXPECT_EQ(histogram.max(), 0ns);
   EXPECT_EQ(histogram.percentile(0.5), 0ns);
   EXPECT_EQ(histogram.between(0ns, 1h), 0U);
+}
+
+TEST(Histogram, BucketsAddUp) {
+  Histogram one, two, both;
+  for (const Nanos value : {Nanos{3}, Nanos{5ms}, Nanos{5ms}, Nanos{1h}})
+    one.add(value), both.add(value);
+  for (const Nanos value : {Nanos{3}, Nanos{5ms + 1ns}, Nanos::max()})
+    two.add(value), both.add(value);
+  std::map<Nanos, std::uint64_t> sum;
+  for (const Histogram* each : {&one, &two})
+    for (const auto& [upper, count] : each->buckets()) sum[upper] += count;
+  const auto merged = both.buckets();
+  EXPECT_EQ((std::vector<std::pair<Nanos, std::uint64_t>>(sum.begin(), sum.end())), merged);
+  EXPECT_EQ(merged.front(), (std::pair{Nanos{4}, std::uint64_t{2}})) << "3 ns: below 4 ns";
+  EXPECT_EQ(merged.back().first, Nanos::max());
+  EXPECT_TRUE(Histogram{}.buckets().empty());
 }
 
 TEST(Histogram, AcceptsAnyDuration) {

@@ -152,6 +152,12 @@ class Life {
       if (record.to == to) return std::string(name(record.why));
     return "never";
   }
+  // The full accept queue of the transition from `from`.
+  std::optional<FullQueue> full_queue(State from) const {
+    for (const TransitionRecord& record : transitions_)
+      if (record.from == from) return record.full_queue;
+    return std::nullopt;
+  }
   // How often the SYN or SYN-ACK was sent, as of the transition from `from`; 0: not known.
   unsigned syns_sent(State from) const {
     for (const TransitionRecord& record : transitions_)

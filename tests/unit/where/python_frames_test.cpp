@@ -34,8 +34,8 @@ class FakeMemory final : public MemoryReader {
 };
 
 constexpr std::uint64_t kRuntime = 0x10000, kInterpreter = 0x10800, kThread = 0x11000,
-                        kHolder = 0x11800, kFrame = 0x12000, kCode = 0x13000, kText = 0x14000,
-                        kTable = 0x15000;
+                        kHolder = 0x11800, kFrame = 0x12000, kCodeObject = 0x13000, kText = 0x14000,
+                        kLinesAt = 0x15000;
 
 class PythonFramesTest : public ::testing::Test {
  protected:
@@ -46,16 +46,16 @@ class PythonFramesTest : public ::testing::Test {
     memory_.put(kThread + layout_.thread_id, std::uint64_t{0x7f00});
     memory_.put(kThread + layout_.frame_holder, kHolder);
     memory_.put(kHolder + *layout_.frame_in_holder, kFrame);
-    memory_.put(kFrame + layout_.code, kCode);
-    memory_.put(kFrame + layout_.instruction, kCode + layout_.first_instruction);
-    memory_.put(kCode + layout_.qualified_name, kText);
-    memory_.put(kCode + layout_.file, kText + 0x100);
-    memory_.put(kCode + layout_.first_line, std::uint32_t{17});
-    memory_.put(kCode + layout_.lines, kTable);
+    memory_.put(kFrame + layout_.code, kCodeObject);
+    memory_.put(kFrame + layout_.instruction, kCodeObject + layout_.first_instruction);
+    memory_.put(kCodeObject + layout_.qualified_name, kText);
+    memory_.put(kCodeObject + layout_.file, kText + 0x100);
+    memory_.put(kCodeObject + layout_.first_line, std::uint32_t{17});
+    memory_.put(kCodeObject + layout_.lines, kLinesAt);
     put_str(kText, "Pool.checkout");
     put_str(kText + 0x100, "svc.py");
-    memory_.put(kTable + layout_.bytes_size, std::uint64_t{2});
-    memory_.put(kTable + layout_.bytes, std::uint16_t{0x0080});  // one instruction, on its line
+    memory_.put(kLinesAt + layout_.bytes_size, std::uint64_t{2});
+    memory_.put(kLinesAt + layout_.bytes, std::uint16_t{0x0080});  // one instruction, on its line
   }
   void put_str(std::uint64_t at, std::string_view text) {
     memory_.put(at + layout_.text_length, std::uint64_t{text.size()});
@@ -114,7 +114,7 @@ TEST_F(PythonFramesTest, SayThatTheRestIsUnreadable) {
 
 TEST_F(PythonFramesTest, HaveNoNameIfTheObjectsAreDamaged) {
   memory_.put(kText + layout_.text_length, ~std::uint64_t{0});
-  memory_.put(kTable + layout_.bytes_size, ~std::uint64_t{0});
+  memory_.put(kLinesAt + layout_.bytes_size, ~std::uint64_t{0});
   const Stack stack = frames({.native_id = 4711});
   ASSERT_EQ(stack.size(), 1U);
   EXPECT_LE(stack[0].function.size(), kLongestFrameText);
@@ -151,6 +151,22 @@ TEST(PythonLayout, ComesFromTheInterpreterSince313) {
   put(39, 39);
   put(1, 0x030f00f0);
   EXPECT_FALSE(find_layout(0, head)) << "a later layout";
+}
+
+TEST_F(PythonFramesTest, HaveNoNameIfTheCodeIsAnotherByNow) {
+  PythonCall call{.code = kCodeObject,
+                  .instruction = kCodeObject + layout_.first_instruction,
+                  .file = kText + 0x100,
+                  .qualified_name = kText,
+                  .lines = kLinesAt,
+                  .first_line = 17};
+  EXPECT_EQ(python_frame(layout_, call, memory_).function, "Pool.checkout");
+  EXPECT_EQ(python_frame(layout_, call, memory_).line, 17U);
+  call.first_line = 18;
+  const Frame other = python_frame(layout_, call, memory_);
+  EXPECT_EQ(other.function + other.file, "");
+  EXPECT_EQ(other.line, 0U);
+  EXPECT_EQ(other.kind, FrameKind::Python);
 }
 
 }  // namespace

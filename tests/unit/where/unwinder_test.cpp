@@ -3,6 +3,7 @@
 #include "where/unwinder.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -20,6 +21,16 @@ struct Snapshot {
   StackPiece stack;
 };
 
+std::uint64_t end_of_stack() {
+  pthread_attr_t attributes;
+  void* begin = nullptr;
+  std::size_t size = 0;
+  EXPECT_EQ(pthread_getattr_np(pthread_self(), &attributes), 0);
+  EXPECT_EQ(pthread_attr_getstack(&attributes, &begin, &size), 0);
+  pthread_attr_destroy(&attributes);
+  return reinterpret_cast<std::uint64_t>(begin) + size;
+}
+
 // The registers of the caller of getcontext(), and `size` bytes of its stack.
 [[gnu::noinline]] Snapshot take_snapshot(std::size_t size) {
   constexpr std::array kOrder = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
@@ -32,7 +43,7 @@ struct Snapshot {
     snapshot.registers.set(i, static_cast<std::uint64_t>(context.uc_mcontext.gregs[kOrder[i]]));
   snapshot.registers.pc = snapshot.registers.value[kReturnAddress];
   snapshot.stack.begin = snapshot.registers.stack_pointer();
-  const auto end = reinterpret_cast<std::uint64_t>(environ);  // strings on the same stack
+  const std::uint64_t end = end_of_stack();
   snapshot.stack.bytes.resize(std::min<std::size_t>(size, end - snapshot.stack.begin));
   std::memcpy(snapshot.stack.bytes.data(), reinterpret_cast<void*>(snapshot.stack.begin),
               snapshot.stack.bytes.size());

@@ -1,0 +1,209 @@
+"""The lines of code that a trace shows: where a socket was opened, and where its end of stream was read."""
+import collections
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from lib import patience
+from lib.netns import Netns
+from lib.run import PYTHON
+from lib.tracer import BINARY, Tracer
+from test_where import NO_FRAME_POINTERS, PYTHONS, SOURCES, build, line_of
+
+pytestmark = pytest.mark.hidden_events
+
+FLAGS = ("--where", "--only", "flag", "--flag", "CLOSE_WAIT=500ms")
+
+
+@contextlib.contextmanager
+def leaking(netns, command):
+    """The program, once it is ready, in this namespace. It leaks until the end."""
+    with patience.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                        preexec_fn=netns.enter) as process:
+        try:
+            assert process.stdout.readline() == b"ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def raised(objects):
+    return [item for item in objects if item["type"] == "flag" and item["event"] == "raised"]
+
+
+def flags_of(command, *options, count=1):
+    """The flags of a program that is traced from its beginning, and the `start` object."""
+    before = Netns.current()
+    with contextlib.closing(Netns.create()) as netns:
+        before.enter()
+        with Tracer(*FLAGS, "--netns", netns.inum, *options) as tracer, leaking(netns, command):
+            tracer.wait_for(lambda objects: len(raised(objects)) >= count, f"{count} flags")
+            objects = tracer.stop()
+    before.close()
+    assert len(raised(objects)) == count
+    return raised(objects), objects[0]
+
+
+def flag_of_a_known_python(command, *options):
+    """Its last flag. The tracer learns from the first stacks of a process that it is Python, and needs some time for that."""
+    before = Netns.current()
+    with contextlib.closing(Netns.create()) as netns:
+        before.enter()
+        with Tracer(*FLAGS, "--netns", netns.inum, *options) as tracer, \
+                leaking(netns, command) as program:
+            def next_flag():
+                leaks = len(raised(tracer.objects())) + 1
+                program.stdin.write(b"\n")
+                program.stdin.flush()
+                tracer.wait_for(lambda objects: len(raised(objects)) == leaks, f"{leaks} flags")
+                flag = raised(tracer.objects())[-1]
+                return all(frame["kind"] == "python" for frame in flag["where"]["opened"][-1:]) and flag
+            flag = patience.wait_for(next_flag, "frames of Python")
+            start = tracer.stop()[0]
+    before.close()
+    return flag, start
+
+
+def program_frames(stack, source):
+    return [(frame["function"].partition("(")[0], frame["line"]) for frame in stack or ()
+            if os.path.basename(frame["file"] or "") == source]
+
+
+def where(flag, source):
+    """The frames of the program: of the stack that opened its socket, and that read its end."""
+    return [program_frames(flag["where"][what], source) for what in ("opened", "eof_read")]
+
+
+@pytest.mark.parametrize("version,address", [*((version, "127.0.0.1") for version in PYTHONS), ("system", "::1")])
+def test_python(version, address):
+    flag, start = flag_of_a_known_python([PYTHONS[version], f"{SOURCES}/peek.py", address])
+    assert start["sees"]["opened"] == start["sees"]["eof_read"] == "exact"
+    opened, eof_read = where(flag, "peek.py")
+    assert opened[0] == ("connect", line_of("peek.py", "# connects"))
+    assert eof_read[0] == ("read", line_of("peek.py", "# reads")), "not the peek"
+    assert opened[-1][0] == eof_read[-1][0] == "<module>"
+    assert flag["where"]["missing"] == {}
+    assert flag["where"]["opened"][0]["kind"] == "native", "the C library first"
+
+
+@pytest.mark.parametrize("compiler", [("gcc", "-pie"), ("gcc", "-static"), ("g++", "-no-pie"), ("clang", "-pie")],
+                         ids=lambda command: command[0] + command[-1])
+def test_c(tmp_path, compiler):
+    """accept() returned the socket, in a program without frame pointers."""
+    program = build(tmp_path, "stuck", compiler[0], *NO_FRAME_POINTERS, compiler[1], "-o", "{out}", "{src}/stuck.c")
+    (flag,), _ = flags_of([program])
+    opened, eof_read = where(flag, "stuck.c")
+    assert opened == [("main", line_of("stuck.c", "served = accept("))]
+    assert [frame[0] for frame in eof_read] == ["serve", "main"]
+    assert eof_read[0][1] == line_of("stuck.c", "while (read(")
+
+
+def test_stripped_and_deleted(tmp_path):
+    """Module and offset are right for addr2line, though the file is gone from its path before its first event."""
+    program = build(tmp_path, "stuck", "gcc", *NO_FRAME_POINTERS, "-o", "{out}", "{src}/stuck.c")
+    whole = shutil.copy(program, tmp_path / "whole")
+    subprocess.run(["strip", program], check=True)
+    (flag,), _ = flags_of(["/bin/sh", "-c", f"exec 9<{program}; rm {program}; exec /proc/self/fd/9"])
+    offsets = [[hex(frame["offset"]) for frame in flag["where"][what] if frame["module"] == program]
+               for what in ("opened", "eof_read")]
+    assert not program_frames(flag["where"]["opened"], "stuck.c")
+    (opened, _), (eof_read, calls, _) = (subprocess.run(
+        ["addr2line", "-e", whole, *each], check=True, capture_output=True, text=True).stdout.splitlines()
+        for each in offsets)
+    lines = [int(place.split()[0].rpartition(":")[2]) for place in (opened, eof_read, calls)]
+    assert lines == [line_of("stuck.c", words) for words in ("served = accept(", "while (read(", "return serve(")]
+
+
+def test_go(tmp_path):
+    program = build(tmp_path, "stuck", "go", "build", "-o", "{out}", "{src}/stuck.go",
+                    env={"GO111MODULE": "off", "GOCACHE": str(tmp_path / "cache"), "GOFLAGS": ""})
+    (flag,), _ = flags_of([program])
+    opened, eof_read = where(flag, "stuck.go")
+    assert opened == [("main.main", line_of("stuck.go", "listener.Accept()"))]
+    assert eof_read == [("main.serve", line_of("stuck.go", "served.Read(data)")),
+                        ("main.main", line_of("stuck.go", "serve(served, pipe[0])"))]
+
+
+def test_rust(tmp_path):
+    program = build(tmp_path, "stuck", "rustc", "-O", "-g", "-o", "{out}", "{src}/stuck.rs")
+    (flag,), _ = flags_of([program])
+    opened, eof_read = where(flag, "stuck.rs")
+    assert opened[0] == ("stuck::main", line_of("stuck.rs", "let (served, _) = listener.accept()"))
+    assert eof_read[0] == ("stuck::serve", line_of("stuck.rs", "served.read(&mut data)"))
+
+
+def test_event_loop():
+    """connect() shows the handler; the end of stream is read in a line of the loop, and text says so."""
+    (flag,), _ = flags_of([PYTHON, f"{SOURCES}/loop.py"])
+    opened, eof_read = where(flag, "loop.py")
+    assert opened[0] == ("checkout", line_of("loop.py", "# connects"))
+    assert eof_read == [("<module>", line_of("loop.py", "# runs the loop"))]
+    text = patience.run(
+        [BINARY, "run", "--flag", "CLOSE_WAIT=100ms", "--", "timeout", "1", PYTHON, f"{SOURCES}/loop.py"]).stderr.decode()
+    assert f"opened at checkout (loop.py:{opened[0][1]}), from main (loop.py:" in text
+    assert "a line of the event loop" in text and "read at <module>" not in text, text
+
+
+def test_opener_that_has_exited():
+    """Its code objects may be gone before they are read: then nothing is said rather than something wrong."""
+    (flag,), _ = flags_of([PYTHON, f"{SOURCES}/inherited.py"])
+    opened, eof_read = where(flag, "inherited.py")
+    assert eof_read[0] == ("heir", line_of("inherited.py", "# reads"))
+    if opened:
+        assert opened[0] == ("opener", line_of("inherited.py", "# connects"))
+    else:
+        assert flag["where"]["missing"]["opened"] == "exited"
+
+
+def test_thousand_leaks_from_seven_places_are_seven():
+    """Through one pool: its line alone would be one place. Data on the stack differs each time."""
+    count = 1000
+    flags, _ = flags_of([PYTHON, f"{SOURCES}/leak_places.py", str(count)], count=count)
+    wanted = collections.Counter(f"place_{'abcdefg'[number % 7]}" for number in range(count))
+    for what in ("opened", "eof_read"):
+        stacks = collections.Counter(json.dumps(flag["where"][what]) for flag in flags)
+        assert "null" not in stacks, [flag["where"]["missing"] for flag in flags]
+        places = collections.Counter({
+            frames[1][0]: stacks[stack] for stack in stacks
+            for frames in [program_frames(json.loads(stack), "leak_places.py")]})
+        assert len(stacks) == 7 and places == wanted, places
+
+
+def test_short_has_no_directories():
+    flag, _ = flag_of_a_known_python([PYTHON, f"{SOURCES}/peek.py"], "--where=short")
+    frames = [frame for what in ("opened", "eof_read") for frame in flag["where"][what]]
+    assert {"peek.py"} < {frame["file"] for frame in frames}
+    assert not any("/" in frame["module"] for frame in frames if frame["module"])
+    assert not any(SOURCES in (frame["file"] or "") for frame in frames)
+
+
+def test_replay_has_the_same(tmp_path):
+    recording = str(tmp_path / "one.tdw")
+    flag, _ = flag_of_a_known_python([PYTHON, f"{SOURCES}/peek.py"], "--record", recording)
+    done = patience.run([BINARY, "replay", recording, "trace", "--json", "--only", "flag"])
+    again = raised([json.loads(line) for line in done.stdout.splitlines()])[-1]
+    assert again["where"] == flag["where"]
+
+
+def test_run_shows_the_line_of_a_program_that_has_ended():
+    source = ("import os, socket, time\n"
+              "listener = socket.create_server(('127.0.0.1', 0))\n"
+              "def leak():\n"
+              "    made = socket.create_connection(listener.getsockname())\n"
+              "    listener.accept()[0].close()\n"
+              "    made.recv(1)\n"
+              "    return made\n"
+              "kept = leak()\n"
+              "time.sleep(0.3)\n"
+              "os._exit(0)\n")
+    done = patience.run([BINARY, "run", "--", PYTHON, "-c", source])
+    report = done.stderr.decode()
+    assert done.returncode == 1, report
+    assert "opened at leak (<string>:4), from <module> (<string>:8)" in report
+    assert "end of stream read at leak (<string>:6), from <module> (<string>:8)" in report
+    silent = patience.run([BINARY, "run", "--where=no", "--", PYTHON, "-c", source])
+    assert "opened at" not in silent.stderr.decode()

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ./dev package made, in trees of Debian: install, use, upgrade, remove, purge."""
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+
+from conftest import HERE, ROOT
+from trees import Tree
+
+DIST = pathlib.Path(os.environ.get("TCPDWELL_DIST", ROOT / "dist"))
+SUITES = os.environ.get("TCPDWELL_SUITES", "bookworm trixie").split()
+
+
+def only(pattern):
+    found = sorted(DIST.glob(pattern))
+    assert found, f"no {pattern} in {DIST}: ./dev package makes it"
+    return found[-1]
+
+
+@pytest.fixture(scope="module", params=SUITES)
+def tree(request, tmp_path_factory):
+    return Tree.make(request.param, tmp_path_factory.mktemp(request.param))
+
+
+def newer(deb, scratch):
+    """The same package, of a later version."""
+    subprocess.run(["dpkg-deb", "-R", deb, scratch / "newer"], check=True)
+    control = scratch / "newer/DEBIAN/control"
+    control.write_text(re.sub(r"^Version: (.*)$", r"Version: \1+later", control.read_text(), flags=re.M))
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", scratch / "newer", scratch / "newer.deb"], check=True,
+                   capture_output=True)
+    return scratch / "newer.deb"
+
+
+def test_deb_in_a_tree(tree):
+    before = tree.files_of("tcpdwell")
+    shutil.copy(only("*_amd64.deb"), tree.root / "tcpdwell.deb")
+    tree.run("dpkg", "-i", "/tcpdwell.deb")
+    assert tree.run("tcpdwell", "--version").stdout.startswith("tcpdwell ")
+    assert "CLOSE_WAIT" in tree.run("tcpdwell", "help", "states").stdout
+    assert "tcpdwell-json" in tree.run("man", "-w", "tcpdwell-json").stdout
+    verified = tree.run("systemd-analyze", "verify", "tcpdwell-exporter.service", "tcpdwell-exporter.socket",
+                        "tcpdwell-recorder.service", check=False)
+    assert (verified.returncode, verified.stderr) == (0, "")
+    assert not list((tree.root / "etc/systemd/system").rglob("*tcpdwell*")), "nothing is enabled"
+    tree.run("dpkg", "-P", "tcpdwell")
+    (tree.root / "tcpdwell.deb").unlink()
+    assert tree.files_of("tcpdwell") == before == set()
+
+
+def test_deb_in_a_virtual_machine(tree, tmp_path):
+    """guest.py says what is tested."""
+    deb = only("*_amd64.deb")
+    files = {"old.deb": deb, "new.deb": newer(deb, tmp_path), "prometheus": shutil.which("prometheus"),
+             "guest.py": HERE / "guest.py"}
+    said, status = tree.boot(tmp_path, files, "python3 /root/guest.py")
+    assert status == 0, said
+    assert "remove_and_purge: ok" in said
+
+
+def test_checksums():
+    sums = only("SHA256SUMS")
+    for line in sums.read_text().splitlines():
+        digest, name = line.split()
+        assert hashlib.sha256((DIST / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_image_is_an_oci_layout(tmp_path):
+    image = only("*-amd64.oci.tar")
+    with tarfile.open(image) as archive:
+        archive.extractall(tmp_path)
+    blob = lambda digest: (tmp_path / "blobs" / digest.replace(":", "/")).read_bytes()
+    manifest = json.loads(blob(json.loads((tmp_path / "index.json").read_text())["manifests"][0]["digest"]))
+    for part in (manifest["config"], *manifest["layers"]):
+        content = blob(part["digest"])
+        assert "sha256:" + hashlib.sha256(content).hexdigest() == part["digest"] and len(content) == part["size"]
+    layer = tmp_path / "blobs" / manifest["layers"][0]["digest"].replace(":", "/")
+    with tarfile.open(layer) as archive:
+        archive.extractall(tmp_path / "root")
+    ran = subprocess.run(["chroot", tmp_path / "root", "/usr/bin/tcpdwell", "--version"], capture_output=True,
+                         text=True, check=True)
+    assert ran.stdout.startswith("tcpdwell ")
+
+
+def test_rpm_has_the_same_files_as_the_tarball():
+    rpm, tarball = only("*.x86_64.rpm"), only("*-linux-x86_64.tar.gz")
+    listed = subprocess.run(["rpm", "-qlp", rpm], capture_output=True, text=True, check=True).stdout.split()
+    with tarfile.open(tarball) as archive:
+        packed = {"/" + name.partition("/")[2] for name in archive.getnames() if archive.getmember(name).isfile()}
+    packed = {name + ".gz" if "/man/" in name else name for name in packed}
+    assert packed - set(listed) == set()
+
+
+def test_bill_of_materials_names_each_library():
+    bill = json.loads(only("*-amd64.spdx.json").read_text())
+    names = {package["name"] for package in bill["packages"]}
+    assert {"tcpdwell", "libbpf-dev", "libevent-dev", "libc6-dev"} <= names
+    assert all(package["versionInfo"] != "NOASSERTION" for package in bill["packages"])
