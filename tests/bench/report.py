@@ -11,7 +11,6 @@ how many messages and requests there were. 10 million events take some 2 GB in /
 """
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -63,7 +62,7 @@ def measure(path, folder):
         talk = len(browser.messages), len(browser.requests) - 1
     events = subprocess.run([TCPDWELL, "replay", path, "info"], stdout=subprocess.PIPE, text=True,
                             check=True).stdout
-    events = next(line for line in events.splitlines() if line.startswith("events")).split()[1]
+    events = next(line for line in events.splitlines() if line.startswith("events")).split()[1].strip(",")
     print(f"{events:>12} events {seconds:6.1f} s {megabytes:6.0f} MB  page "
           f"{os.path.getsize(page) / 1e6:5.2f} MB, {lives:,} connections, drawn after "
           f"{first:.0f} ms, heap {heap / 1e6:.0f} MB, {talk[0]} messages, {talk[1]} requests",
@@ -76,7 +75,6 @@ def main():
     parser.add_argument("--events", default="10,10000,2000000,10000000")
     parser.add_argument("--recording", action="append", default=[])
     arguments = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
     with tempfile.TemporaryDirectory() as folder:
         for path in arguments.recording:
             measure(path, folder)
