@@ -36,13 +36,18 @@ exec {sys.executable} {ACTS} {name} {tcpdwell} {recording} {' '.join(options)}
     return subprocess.Popen(["unshare", "--net", "sh", "-c", script]), recording
 
 
+PICTURES = [("", 1280, False), ("-dark", 1280, True), ("-phone", 390, False)]
+# Of the first, each width in both.
+ALL_PICTURES = [*PICTURES, ("-phone-dark", 390, True), ("-wide", 2560, False),
+                ("-wide-dark", 2560, True)]
+
+
 def pictures(folder, name):
-    for suffix, width, height, dark in (("", 1280, 1200, False), ("-dark", 1280, 1200, True),
-                                        ("-phone", 390, 1200, False)):
+    for suffix, width, dark in ALL_PICTURES if name == next(iter(INCIDENTS)) else PICTURES:
         target = GALLERY / f"{name}{suffix}.png"
         subprocess.run(
             ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-             f"--user-data-dir={folder}/chromium", f"--window-size={width},{height}",
+             f"--user-data-dir={folder}/chromium", f"--window-size={width},1200",
              *(["--blink-settings=preferredColorScheme=0"] if dark else []),
              "--virtual-time-budget=3000", f"--screenshot={target}",
              f"file://{GALLERY}/{name}.html"],
