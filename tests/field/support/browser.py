@@ -6,14 +6,28 @@ its console.
 """
 import base64
 import fcntl
+import glob
 import json
 import os
 import shutil
 import subprocess
 import tempfile
 
+from lib.patience import wait_for
+
 CHROMIUM = shutil.which("chromium")
 MOUSE = {"button": "left", "clickCount": 1, "buttons": 1}
+
+
+def descendants_of(pid):
+    found, unseen = [], [pid]
+    while unseen:
+        parent = unseen.pop()
+        for task in glob.glob(f"/proc/{parent}/task/*/children"):
+            with open(task, encoding="ascii") as file:
+                unseen += map(int, file.read().split())
+        found.append(parent)
+    return found
 
 
 class Browser:
@@ -53,8 +67,12 @@ class Browser:
         return self
 
     def __exit__(self, *_):
+        processes = descendants_of(self._process.pid)
         self._process.kill()
         self._process.wait()
+        # They write to the folder until they notice that.
+        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in processes),
+                 "the end of chromium's processes")
         os.close(self._commands)
         os.close(self._answers)
         self.folder.cleanup()
@@ -146,6 +164,20 @@ class Browser:
             elif node["nodeName"] != "SCRIPT":
                 nodes += reversed(node.get("children", []))
         return "".join(parts)
+
+    def page_process_bytes(self):
+        """The memory of the processes that show pages: all of it, and what they share counts in part."""
+        total = 0
+        for pid in descendants_of(self._process.pid):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    shows_pages = b"--type=renderer" in file.read()
+                with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+                    sizes = [int(line.split()[1]) << 10 for line in file if line.startswith("Pss:")]
+            except OSError:
+                continue  # it has ended
+            total += sum(sizes) if shows_pages else 0
+        return total
 
     def heap_bytes(self):
         return self._call("Runtime.getHeapUsage")["usedSize"]
