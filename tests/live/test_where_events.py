@@ -143,7 +143,7 @@ def test_event_loop():
     assert opened[0] == ("checkout", line_of("loop.py", "# connects"))
     assert eof_read == [("<module>", line_of("loop.py", "# runs the loop"))]
     text = patience.run(
-        [BINARY, "run", "--flag", "CLOSE_WAIT=100ms", "--", "timeout", "1", PYTHON, f"{SOURCES}/loop.py"]).stderr.decode()
+        [BINARY, "run", "--flag", "CLOSE_WAIT=100ms", "--", "timeout", "5", PYTHON, f"{SOURCES}/loop.py"]).stderr.decode()
     assert f"opened at checkout (loop.py:{opened[0][1]}), from main (loop.py:" in text
     assert "a line of the event loop" in text and "read at <module>" not in text, text
 
