@@ -20,6 +20,7 @@ LIBRARIES = {
     "PkgConfig::LIBEVENT": ["event2"],
     "PROTOZERO": ["protozero"],
     "PkgConfig::LIBDW": ["elfutils"],
+    "PROTOZERO": ["protozero"],
 }
 OUTSIDE = {name for names in LIBRARIES.values() for name in names}
 WIRE = {"tcpdwell"}  # include/tcpdwell: shared by the kernel side and user space

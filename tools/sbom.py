@@ -1,9 +1,14 @@
 """The software bill of materials of a release binary: SPDX 2.3, with the libraries that are linked into it."""
+import glob
 import hashlib
 import json
+import os
 import subprocess
 import time
-from urllib.parse import quote
+from urllib.parse import quote, unquote
+
+import debian
+from dist import SUITE
 
 # Debian package of a library that is linked statically: its licence.
 LIBRARIES = {
@@ -16,7 +21,12 @@ LIBRARIES = {
     "libxxhash-dev": "BSD-2-Clause", "libevent-dev": "BSD-3-Clause", "libprotozero-dev": "BSD-2-Clause"}
 
 
-def _version(package):
+def _version(package, arch):
+    """Of the installed package; for another architecture, of that which dist.py has unpacked."""
+    own = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+    if arch != own:
+        files = glob.glob(os.path.join(debian.cache_dir("apt", f"{arch}-{SUITE}", "packages"), f"{package}_*.deb"))
+        return unquote(os.path.basename(max(files, key=os.path.getmtime)).split("_")[1]) if files else "NOASSERTION"
     done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True,
                           check=False)
     return done.stdout if done.returncode == 0 and done.stdout else "NOASSERTION"
@@ -29,11 +39,11 @@ def write(target, arch, binary, version, epoch):
            "licenseConcluded": "Apache-2.0 AND (BSD-2-Clause OR GPL-2.0-only)",
            "licenseDeclared": "Apache-2.0 AND (BSD-2-Clause OR GPL-2.0-only)", "copyrightText": "NOASSERTION",
            "checksums": [{"algorithm": "SHA256", "checksumValue": digest}]}
-    libraries = [{"SPDXID": f"SPDXRef-{package.replace('+', 'p')}", "name": package, "versionInfo": _version(package),
+    libraries = [{"SPDXID": f"SPDXRef-{package.replace('+', 'p')}", "name": package, "versionInfo": _version(package, arch),
                   "downloadLocation": "NOASSERTION", "filesAnalyzed": False, "licenseConcluded": licence,
                   "licenseDeclared": licence, "copyrightText": "NOASSERTION",
                   "externalRefs": [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl",
-                                    "referenceLocator": f"pkg:deb/debian/{quote(package)}@{quote(_version(package))}?arch={arch}"}]}
+                                    "referenceLocator": f"pkg:deb/debian/{quote(package)}@{quote(_version(package, arch))}?arch={arch}"}]}
                  for package, licence in LIBRARIES.items()]
     relations = [{"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES",
                   "relatedSpdxElement": "SPDXRef-tcpdwell"}]

@@ -11,7 +11,7 @@ from lib.clock import MS, Bracket, now
 from lib.patience import wait_for
 from lib.run import Run
 from real.needs import program
-from real.servers import children_of
+from real.servers import children_of, commands_of
 from support.backend import Backend, echo
 from support.clients import fastcgi_answer, fastcgi_ask
 from support.health import Health
@@ -105,9 +105,7 @@ def test_run_with_a_persistent_backend(place, folder, how):
     with Run(command, preexec=place.enter, start_new_session=True) as run, \
             Backend(place, BACKEND, echo) as backend:
         wait_for(lambda: place.is_served(PORT), "php-fpm")
-        # tcpdwell has another child, of its own program, that reads stacks.
-        master, = [pid for pid in children_of(run.process.pid)
-                   if not os.path.samefile(f"/proc/{pid}/exe", f"/proc/{run.process.pid}/exe")]
+        master, = commands_of(run)
         wait_for(lambda: len(children_of(master)) == 4, "php-fpm's children")
         for client in [asks(place, "persistent.php") for _ in range(4)]:
             assert fastcgi_answer(client).startswith("ping")

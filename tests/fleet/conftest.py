@@ -30,10 +30,16 @@ def queries_of(engine):
 
 
 def run(engine, statements):
+    return run_timed(engine, statements)[0]
+
+
+def run_timed(engine, statements):
+    """The rows of each statement, and its seconds."""
     done = subprocess.run(["node", str(HERE / "engine.mjs")], text=True, capture_output=True, check=False,
                           input=json.dumps({"engine": engine, "statements": statements}))
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    answer = json.loads(done.stdout)
+    return answer["rows"], answer["seconds"]
 
 
 def replay(recording, *options):

@@ -32,14 +32,14 @@ def _netns():
         yield Netns.create()
 
 
-def hold(pipe, count):
-    """Keeps `count` connections, both ends, until the pipe is closed."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (2 * count + 100,) * 2)
-    kept, listener = [], None
-    for number in range(count):
-        if number % 20000 == 0:  # another address, so that there are ports enough
-            listener = socket.create_server((f"127.0.1.{1 + number // 20000}", 8000), backlog=128)
-            kept.append(listener)
+def hold(pipe, number, count):
+    """Keeps `count` connections, both ends, until it is killed."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    # An address for each process, so that there are ports enough.
+    listener = socket.create_server((f"127.0.1.{1 + number}", 8000), backlog=128)
+    kept = [listener]
+    for _ in range(count):
         client = socket.create_connection(listener.getsockname())
         kept += [client, listener.accept()[0]]
     pipe.send("ready")
@@ -49,16 +49,22 @@ def hold(pipe, count):
 
 @contextlib.contextmanager
 def held(count):
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.Process(target=hold, args=(theirs, count))
-    process.start()
-    theirs.close()
-    assert ours.recv() == "ready"
+    each = (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200) // 2  # by descriptors
+    processes, pipes = [], []
     try:
+        for number in range(-(-count // each)):
+            ours, theirs = multiprocessing.Pipe()
+            processes.append(multiprocessing.Process(target=hold, args=(
+                theirs, number, min(each, count - number * each))))
+            processes[-1].start()
+            pipes.append(ours)
+        for pipe in pipes:
+            assert pipe.poll(120) and pipe.recv() == "ready"
         yield
     finally:
-        process.kill()
-        process.join()
+        for process in processes:
+            process.kill()
+            process.join()
 
 
 @contextlib.contextmanager

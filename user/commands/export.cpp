@@ -16,6 +16,7 @@
 #include "export/textfile.h"
 #include "export/write_text.h"
 #include "kernel/listener_list.h"
+#include "kernel/pod_names.h"
 #include "kernel/rights.h"
 #include "options/command_line.h"
 #include "options/option_values.h"
@@ -193,7 +194,12 @@ int run_export(const Options& options) {
   auto listener = listener_for(own);
   if (!listener) return fail(listener.error());
   Board board;
-  Metrics metrics(own.metrics, board);
+  PodNames pods;
+  MetricsConfig metrics_config = own.metrics;
+  metrics_config.pod_name = [&](std::string_view id) {
+    return pods.name_of(id, PodNames::Clock::now());
+  };
+  Metrics metrics(metrics_config, board);
   Pages pages(board);
   FilePolicy policy = options.files;
   policy.mode = kTextfileMode;

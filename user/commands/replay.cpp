@@ -14,12 +14,12 @@
 #include "commands/leak_sinks.h"
 #include "commands/open_recording.h"
 #include "commands/printers.h"
+#include "commands/replay_run.h"
 #include "commands/replay_top.h"
 #include "commands/replay_window.h"
 #include "commands/table.h"
 #include "lifecycle/lifecycle.h"
 #include "lifecycle/open_flags.h"
-#include "pipeline/event_pipeline.h"
 #include "session/limits.h"
 #include "sinks/leak_report.h"
 #include "sinks/output.h"
@@ -30,60 +30,6 @@ namespace tcpdwell {
 namespace {
 
 using recording::Player;
-
-// One step of the player makes a few megabytes of output at most.
-constexpr std::size_t kMostWaiting = 4U << 20U;
-constexpr std::chrono::milliseconds kSignalCheck{50};
-
-struct ReplayConfig {
-  std::string path;
-  Filter filter;  // of what the recording has
-  Observer* observer = nullptr;
-  std::function<bool()> enough;  // ends the replay once true; empty: never
-};
-
-// Waits for a slow reader: a replay has no deadline.
-bool write_out(Output& output, Interrupt& interrupt) {
-  while (!interrupt.came() && !output.wait(kMostWaiting, kSignalCheck)) continue;
-  return output.flush() == Output::Status::Ok;
-}
-
-void warn_if_incomplete(const ReplayConfig& config, const Player& player) {
-  if (player.damaged() > 0)
-    spdlog::warn("{}: skipped {} that are damaged", config.path,
-                 format_count(player.damaged(), "frame"));
-  if (player.reached_max_size())
-    spdlog::warn("{} reached its --max-size before the run ended: the rest was not recorded",
-                 config.path);
-  else if (player.truncated())
-    spdlog::warn("{} is cut off: the output ends there", config.path);
-}
-
-// Writes every record to `sink`, which writes to `output`. SIGINT and SIGTERM end it early. Call
-// open_recording() and this on the main thread, before any other thread exists.
-Result<EndRecord> replay(const ReplayConfig& config, OpenRecording& recording, Sink& sink,
-                         Output& output) {
-  Player& player = *recording.player;
-  Interrupt& interrupt = *recording.interrupt;
-  interrupt.listen();
-  if (player.begins_late())
-    spdlog::warn("{}: older parts are missing; it begins with the sockets that were open then",
-                 config.path);
-  Filter filter = config.filter;
-  filter.recorded = std::make_shared<Filter>(player.setting().filter);
-  Lifecycle lifecycle(player.setting().config, filter, sink);
-  EventPipeline pipeline(player.setting().start, lifecycle, sink, nullptr, config.observer);
-  player.begin(pipeline, lifecycle, passes_all_of(config.filter, player.setting().filter),
-               config.enough);
-  while (!interrupt.came()) {
-    auto more = player.step();
-    if (!more) return more.error();
-    if (!write_out(output, interrupt) || !*more) break;
-  }
-  player.stop();
-  warn_if_incomplete(config, player);
-  return pipeline.end();
-}
 
 // The one who prints, with all that it needs.
 struct Replay {

@@ -8,8 +8,9 @@
 
 // One line for each command NAME. Its file in user/commands/ defines run_NAME(), and NAME_options()
 // unless user/options/ does. The first is what `tcpdwell` without a command does.
-#define TCPDWELL_COMMANDS(row) \
-  row(trace) row(stats) row(leaks) row(top) row(run) row(check) row(record) row(replay) row(export)
+#define TCPDWELL_COMMANDS(row)                                                          \
+  row(trace) row(stats) row(leaks) row(top) row(run) row(check) row(record) row(replay) \
+      row(export) row(report)
 
 namespace tcpdwell {
 

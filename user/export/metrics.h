@@ -32,6 +32,7 @@ struct MetricsConfig {
   std::size_t services = 20;       // with a name of their own
   std::size_t destinations = 10;   // with their ports; 0: none, and no address in any label
   std::size_t most_series = 5000;  // of a page
+  Services::PodName pod_name;      // empty: containers are named by their ids
 };
 
 // The latest page, for another thread.
@@ -56,7 +57,7 @@ class Metrics final : public Sink, public Observer {
  public:
   // `board` must outlive it.
   Metrics(const MetricsConfig& config, Board& board)
-      : config_(config), board_(board), services_(config.services) {}
+      : config_(config), board_(board), services_(config.services, config.pod_name) {}
 
   void write(const Record& record) noexcept override;
   Needs needs() const noexcept override { return {.whose = false, .failures_at_once = true}; }

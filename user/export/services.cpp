@@ -26,8 +26,20 @@ std::uint64_t Service::connections() const {
 
 const std::string& Services::unit_of(std::string_view cgroup) {
   if (const auto it = units_.find(cgroup); it != units_.end()) return it->second;
-  if (units_.size() >= kMostPaths) units_.clear();
-  return units_.try_emplace(std::string(cgroup), clean_label(service_of(cgroup))).first->second;
+  if (units_.size() >= kMostPaths) {
+    units_.clear();
+    nameless_pods_.clear();
+  }
+  return units_.try_emplace(std::string(cgroup), clean_label(looked_up(cgroup))).first->second;
+}
+
+std::string Services::looked_up(std::string_view cgroup) {
+  if (pod_name_)
+    if (const std::string id = pod_container_of(cgroup); !id.empty()) {
+      if (std::string name = pod_name_(id); !name.empty()) return name;
+      nameless_pods_.emplace_back(cgroup);
+    }
+  return service_of(cgroup);
 }
 
 const std::string& Services::name_of(std::string_view cgroup, std::string_view comm) {
@@ -38,6 +50,8 @@ const std::string& Services::name_of(std::string_view cgroup, std::string_view c
 }
 
 void Services::begin() {
+  for (const std::string& path : nameless_pods_) units_.erase(path);
+  nameless_pods_.clear();
   absl::erase_if(services_, [](const auto& entry) { return !entry.second.named; });
   for (auto& [name, service] : services_) {
     service.now = {};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The service of each connection: the unit or the container of its cgroup, else the name of its
-// process. Only the largest have a name of their own in the metrics; the rest is "other". So the
-// number of series is bounded whatever runs on the host.
+// The service of each connection: the unit or the container of its cgroup (of a Kubernetes pod
+// "namespace/pod/container"), else the name of its process. Only the largest have a name of their
+// own in the metrics; the rest is "other". So the number of series is bounded whatever runs on the
+// host.
 //
 // A service keeps its name until another one has twice as many connections, or stuck sockets:
 // series that come and go are dear for Prometheus.
@@ -16,6 +17,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/types.h"
@@ -36,7 +38,11 @@ class Services {
  public:
   static constexpr std::size_t kMost = 4096;  // kept apart before the largest are chosen
 
-  explicit Services(std::size_t named) : most_named_(named) {}
+  // The name of a container of a Kubernetes pod by its id (64 hex digits); "": not known yet.
+  using PodName = std::function<std::string(std::string_view id)>;
+
+  explicit Services(std::size_t named, PodName pod_name = {})
+      : most_named_(named), pod_name_(std::move(pod_name)) {}
 
   // The name of a service: clean, and kUnknown if neither is known. `comm`: of its process. The
   // result is valid until the next call.
@@ -65,8 +71,11 @@ class Services {
     }
   };
   const std::string& unit_of(std::string_view cgroup);
+  std::string looked_up(std::string_view cgroup);
 
   std::size_t most_named_;
+  PodName pod_name_;
+  std::vector<std::string> nameless_pods_;  // paths in units_, to be looked up again
   absl::flat_hash_map<std::string, std::string, Hash, std::equal_to<>> units_;  // by cgroup path
   absl::node_hash_map<std::string, Service, Hash, std::equal_to<>> services_;
   Service other_;

@@ -88,9 +88,7 @@ struct Found {
   }
 };
 
-}  // namespace
-
-std::string service_of(std::string_view cgroup_path) {
+Found parts_of(std::string_view cgroup_path) {
   Found found;
   std::string_view parent;
   while (!cgroup_path.empty()) {
@@ -100,11 +98,23 @@ std::string service_of(std::string_view cgroup_path) {
     found.add(part, parent);
     parent = part;
   }
+  return found;
+}
+
+}  // namespace
+
+std::string service_of(std::string_view cgroup_path) {
+  const Found found = parts_of(cgroup_path);
   const std::string id = found.container.id.substr(0, kShownId);
   if (!found.pod.empty())
     return "kubepods pod " + found.pod + (id.empty() ? "" : " container " + id);
   if (!id.empty()) return found.container.runtime + ' ' + id;
   return found.lxc.empty() ? found.unit : found.lxc;
+}
+
+std::string pod_container_of(std::string_view cgroup_path) {
+  Found found = parts_of(cgroup_path);
+  return found.pod.empty() ? std::string() : std::move(found.container.id);
 }
 
 }  // namespace tcpdwell

@@ -13,4 +13,7 @@ namespace tcpdwell {
 // that it runs in. The result is untrusted, like the path.
 std::string service_of(std::string_view cgroup_path);
 
+// The whole id of a container of a Kubernetes pod, 64 hex digits; "": the path has none.
+std::string pod_container_of(std::string_view cgroup_path);
+
 }  // namespace tcpdwell

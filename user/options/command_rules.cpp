@@ -2,6 +2,7 @@
 #include "options/command_rules.h"
 
 #include "options/command_line.h"
+#include "options/option_values.h"
 
 namespace tcpdwell::command_rules {
 namespace {
@@ -18,6 +19,24 @@ bool may_be_flagged(const Thresholds& thresholds, State state) {
 Names with(Names names, const Names& more) {
   names.insert(names.end(), more.begin(), more.end());
   return names;
+}
+
+void add_window_options(CLI::App& own, OptionTexts& texts, const std::string& since,
+                        const std::string& until) {
+  own.add_option("--since", texts.since,
+                 since + ": 03:12, 2026-11-21T03:12:05Z, or +90s from its beginning")
+      ->type_name("T");
+  own.add_option("--until", texts.until, until)->type_name("T");
+}
+
+void read_window(const OptionTexts& texts, Options& options) {
+  if (!texts.since.empty()) options.since = replay_time_value("--since", texts.since);
+  if (!texts.until.empty()) options.until = replay_time_value("--until", texts.until);
+  const bool comparable = options.since && options.until &&
+                          options.since->kind == options.until->kind &&
+                          options.since->kind != ReplayTime::Kind::OfDay;
+  if (comparable && options.since->value >= options.until->value)
+    throw CLI::ValidationError("--until", "is not later than --since");
 }
 
 void add_ascii_option(CLI::App& own, OptionTexts& texts) {

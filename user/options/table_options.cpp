@@ -180,13 +180,8 @@ class ReplayOptions final : public CommandOptions {
   }
   void add_to(CLI::App& own, OptionTexts& texts) override {
     own.add_option("FILE", texts.replay, "The recording")->required()->type_name("");
-    const char* time = "03:12, 2026-11-21T03:12:05Z, or +90s from its beginning";
-    own.add_option("--since", texts.since,
-                   std::string("Print only what happened from T on: ") + time)
-        ->type_name("T");
-    own.add_option("--until", texts.until,
-                   "Print only what happened before T; stats, leaks: end then")
-        ->type_name("T");
+    add_window_options(own, texts, "Print only what happened from T on",
+                       "Print only what happened before T; stats, leaks: end then");
     add_command(own, texts, "trace", "Print it as trace does (the default)");
     stats_ = add_command(own, texts, "stats", "Print it as stats does");
     add_stats_options(*stats_, texts);
@@ -238,16 +233,6 @@ class ReplayOptions final : public CommandOptions {
     if ((what == "info" || what == "top") && !texts.until.empty())
       throw CLI::ValidationError("--until", "does not go with " + what);
   }
-  static void read_window(const OptionTexts& texts, Options& options) {
-    if (!texts.since.empty()) options.since = replay_time_value("--since", texts.since);
-    if (!texts.until.empty()) options.until = replay_time_value("--until", texts.until);
-    const bool comparable = options.since && options.until &&
-                            options.since->kind == options.until->kind &&
-                            options.since->kind != ReplayTime::Kind::OfDay;
-    if (comparable && options.since->value >= options.until->value)
-      throw CLI::ValidationError("--until", "is not later than --since");
-  }
-
   // Commands below replay; owned by its CLI11 command.
   CLI::App *stats_ = nullptr, *leaks_ = nullptr, *info_ = nullptr, *top_ = nullptr;
 };

@@ -8,7 +8,7 @@ import time
 from lib.patience import ended, wait_for, work
 from lib.run import Run
 from lib.tracer import Tracer
-from real.servers import children_of
+from real.servers import commands_of
 from real.witness import Witness
 
 from support.judge import leaks, options
@@ -42,12 +42,13 @@ class Health:
     def runs(self, command, ready, how_to_end=signal.SIGTERM, **popen):
         """Starts a program under `tcpdwell run`. It must end with 0 at `how_to_end`, a signal or
         None for the end of its stdin. Returns its pid."""
-        run = Run([str(part) for part in command], preexec=self.place.enter,
+        # A server whose processes end with their connections is as slow at that as the machine.
+        run = Run([str(part) for part in command], "--exit-grace", "1s", preexec=self.place.enter,
                   start_new_session=True, **popen).__enter__()
         self._runs.append((run, how_to_end))
         wait_for(lambda: self._is_ready(run, ready), "the program to be ready",
                  lambda: work(run.process.pid))
-        return next(iter(children_of(run.process.pid)))
+        return next(iter(commands_of(run)))
 
     @staticmethod
     def _is_ready(run, ready):
@@ -89,7 +90,7 @@ class Health:
         if how is None:
             run.process.stdin.close()
         else:
-            for pid in children_of(run.process.pid):
+            for pid in commands_of(run):
                 os.kill(pid, how)
         ended(run.process)
         return run.argv, run.wait()

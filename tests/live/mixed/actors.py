@@ -69,7 +69,8 @@ class ScenarioRunners:
 
     def __init__(self, network, seed):
         self._network, self._rng = network, random.Random(f"{seed} scenarios")
-        self._running, self._number, self._next = {}, 0, time.monotonic()
+        # From 1 on, since the kernel writes fd09:0::1 as fd09::1.
+        self._running, self._number, self._next = {}, 1, time.monotonic()
         self.names = {}  # by the number in their addresses
 
     def step(self):

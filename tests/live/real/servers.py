@@ -25,6 +25,12 @@ def endpoint(family, port):
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+def commands_of(run):
+    """The children of a Run, without the one of tcpdwell's own program, which reads stacks."""
+    own = os.readlink(f"/proc/{run.process.pid}/exe")
+    return [pid for pid in children_of(run.process.pid) if os.readlink(f"/proc/{pid}/exe") != own]
+
+
 def children_of(pid):
     found = []
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):

@@ -2,6 +2,10 @@
 import os
 import socket
 
+from known import be_known
+
+be_known()
+
 listener = socket.create_server(("127.0.0.1", 0))
 
 

@@ -10,6 +10,10 @@ import sys
 import threading
 import time
 
+from known import be_known
+
+be_known()
+
 PACE = 20  # at a time: the tracer reads a bounded number of stacks a second
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 listener = socket.create_server(("127.0.0.1", 0), backlog=100)

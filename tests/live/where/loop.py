@@ -2,6 +2,10 @@
 import asyncio
 import os
 
+from known import be_known
+
+be_known()
+
 
 async def hang_up(_, writer):
     writer.close()

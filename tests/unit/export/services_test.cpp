@@ -31,6 +31,27 @@ std::string shown(const Services& services) {
   return text;
 }
 
+TEST(Services, PodsAreNamedOnceTheirNameIsKnown) {
+  const std::string id(64, 'a'), path = "/kubepods/burstable/pod12-34/" + id;
+  std::string known;
+  int asked = 0;
+  Services services(5, [&](std::string_view wanted) {
+    EXPECT_EQ(wanted, id);
+    ++asked;
+    return known;
+  });
+  EXPECT_EQ(services.name_of(path, "web"), "kubepods pod 12-34 container aaaaaaaaaaaa");
+  EXPECT_EQ(services.name_of(path, "web"), "kubepods pod 12-34 container aaaaaaaaaaaa");
+  EXPECT_EQ(asked, 1) << "once a round";
+  known = "shop/web-0/nginx";
+  services.begin();
+  EXPECT_EQ(services.name_of(path, "web"), "shop/web-0/nginx");
+  services.begin();
+  EXPECT_EQ(services.name_of(path, "web"), "shop/web-0/nginx");
+  EXPECT_EQ(asked, 2) << "a known name is kept";
+  EXPECT_EQ(services.name_of("/system.slice/nginx.service", "nginx"), "nginx.service");
+}
+
 TEST(Services, UnitThenContainerThenProcess) {
   Services services(5);
   EXPECT_EQ(services.name_of("/system.slice/nginx.service", "nginx"), "nginx.service");

@@ -13,6 +13,16 @@ const std::string kId = "3f2a1b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c
 const std::string kUid = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
 const std::string kUidOfSystemd = "0f1e2d3c_4b5a_6978_8796_a5b4c3d2e1f0";
 
+TEST(Service, WholeIdOfTheContainerOfAPod) {
+  EXPECT_EQ(pod_container_of("/kubepods/burstable/pod" + kUid + '/' + kId), kId);
+  EXPECT_EQ(pod_container_of("/kubepods.slice/kubepods-pod" + kUidOfSystemd +
+                             ".slice/cri-containerd-" + kId + ".scope"),
+            kId);
+  EXPECT_EQ(pod_container_of("/kubepods/burstable/pod" + kUid), "");
+  EXPECT_EQ(pod_container_of("/docker/" + kId), "") << "no pod";
+  EXPECT_EQ(pod_container_of("/system.slice/nginx.service"), "");
+}
+
 TEST(Service, SystemdUnits) {
   EXPECT_EQ(service_of("/system.slice/nginx.service"), "nginx.service");
   EXPECT_EQ(service_of("/system.slice/system-getty.slice/getty@tty1.service"),

@@ -26,7 +26,8 @@ TEST(Commands, AreChosenByName) {
                                                        {"check"},
                                                        {"record", "-o", "/dev/null"},
                                                        {"replay", "/dev/null"},
-                                                       {"export"}};
+                                                       {"export"},
+                                                       {"report", "/dev/null", "-o", "x"}};
   ASSERT_EQ(lines.size(), all_commands().size());
   for (const auto& arguments : lines) EXPECT_EQ(command_of(arguments), arguments.front());
   EXPECT_EQ(command_of({}), "trace");

@@ -106,8 +106,7 @@ TEST(WhereLines, NameAListenerByItsOwnAddress) {
   LeakGroup group;
   const auto line = [&] {
     group.holders = {{.process = {.pid = 42}, .facts = ProcessFacts{.pid = 42}, .fds = {}}};
-    group.holders[0].facts->blocked =
-        std::make_shared<const BlockedThreads>(BlockedThreads{waits});
+    group.holders[0].facts->blocked = std::make_shared<const BlockedThreads>(BlockedThreads{waits});
     return where_lines(group).at(0);
   };
   EXPECT_EQ(line(), "thread 4711 is in accept4(fd 3)") << "a socket without any address";

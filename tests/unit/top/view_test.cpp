@@ -73,8 +73,8 @@ void fill(Watched& watched) {
                                     "日本語サーバ",
                                     "a-name-of-15-by",
                                     "\033[2J\033[Hx",
-                                    "e\xcc\x81"
-                                    "ditor",
+                                    ("e\xcc\x81"
+                                     "ditor"),
                                     "\xff\xfe\xc0\x80"};
   for (std::uint64_t i = 1; i <= 30; ++i) {
     watched.connects(i, 1s + i * 1700ms, kNames[i % std::size(kNames)]);

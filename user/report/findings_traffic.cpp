@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Findings about ports, handshakes, accept queues and who closes first.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "report/findings.h"
+#include "report/html.h"
+#include "sinks/stats_text.h"
+#include "sinks/text_format.h"
+#include "util/duration.h"
+
+namespace tcpdwell::reporting {
+namespace {
+
+constexpr std::size_t kFew = 3;
+
+std::uint64_t sum_of(const std::array<std::uint64_t, kSynsSent>& counts, std::size_t from) {
+  std::uint64_t all = 0;
+  for (std::size_t i = from; i < counts.size(); ++i) all += counts[i];
+  return all;
+}
+
+std::string percent(std::uint64_t part, std::uint64_t all) {
+  if (all == 0) return "0 %";
+  const double share = 100 * static_cast<double>(part) / static_cast<double>(all);
+  return share < 10 && part != 0 ? fmt::format("{:.1f} %", share) : fmt::format("{:.0f} %", share);
+}
+
+void add_ports(const ReportData& data, std::vector<Finding>& all) {
+  std::size_t shown = 0;
+  for (const PortUse& use : data.stats.ports) {
+    if (!is_noteworthy(use) || shown++ == kFew) continue;
+    const std::string text = fmt::format(
+        "<b>{} of {} ports</b> are in use from {} to <b>{}</b>: {}.", format_number(use.used),
+        format_number(use.capacity()), html(format_address({use.site.local, 0}, use.site.family)),
+        html(format_endpoint(use.remote, use.site.family)), html(forecast_text(use, true)));
+    all.push_back({is_urgent(use) ? Weight::Bad : Weight::Doubtful, text, "ports"});
+  }
+  for (const PortCurve& curve : data.ports) {
+    const std::uint32_t most = *std::max_element(curve.used.begin(), curve.used.end());
+    const bool told =
+        std::any_of(data.stats.ports.begin(), data.stats.ports.end(), [&](const PortUse& use) {
+          return use.remote == curve.use.remote && use.site.local == curve.use.site.local &&
+                 is_noteworthy(use);
+        });
+    if (told || curve.use.capacity() == 0 || most * 2 < curve.use.capacity()) continue;
+    if (shown++ >= kFew) break;
+    all.push_back(
+        {Weight::Doubtful,
+         fmt::format("At most <b>{} of {} ports</b> were in use from {} to <b>{}</b>.",
+                     format_number(most), format_number(curve.use.capacity()),
+                     html(format_address({curve.use.site.local, 0}, curve.use.site.family)),
+                     html(format_endpoint(curve.use.remote, curve.use.site.family))),
+         "ports"});
+  }
+  for (const FailedConnectsRecord& failed : data.stats.connects_failed)
+    all.push_back(
+        {Weight::Bad,
+         fmt::format(
+             "<b>{}</b>{} failed: {}.", format_count(failed.count, "connect() call"),
+             failed.process ? " of " + html(format_process(*failed.process)) : std::string(),
+             what_failed(failed.reason)),
+         "ports"});
+}
+
+void add_queues(const ReportData& data, std::vector<Finding>& all) {
+  if (!data.stats.accept_queues_full) return;
+  for (const FullQueue& queue : *data.stats.accept_queues_full)
+    all.push_back(
+        {Weight::Bad,
+         fmt::format("The <b>accept queue of {} was full</b>: {} of at most {} waited. Its kernel "
+                     "dropped {} since listen().",
+                     html(format_endpoint(queue.flow.local, queue.flow.family)),
+                     format_number(queue.length), format_number(std::uint64_t{queue.backlog} + 1),
+                     format_count(queue.syns_dropped, "SYN")),
+         "handshakes"});
+}
+
+void add_handshakes(const ReportData& data, std::vector<Finding>& all) {
+  Handshakes sum[2];
+  for (const Service& service : data.services)
+    for (const int side : {0, 1}) {
+      const Handshakes& one = side == 0 ? service.out : service.in;
+      sum[side].ended += one.ended;
+      sum[side].sent_again += one.sent_again;
+      sum[side].slow += one.slow;
+      sum[side].slow_again += one.slow_again;
+    }
+  for (const int side : {0, 1}) {
+    const Handshakes& one = sum[side];
+    if (one.slow == 0 && one.sent_again == 0) continue;
+    const char* packet = side == 0 ? "SYN" : "SYN-ACK";
+    const State state = side == 0 ? State::SynSent : State::SynReceived;
+    std::string text =
+        fmt::format("<b>{} of {} {} handshakes</b> took {} or longer", format_number(one.slow),
+                    format_number(one.ended), side == 0 ? "outgoing" : "incoming",
+                    round_duration(Handshakes::kSlow));
+    text += one.slow == 0 ? "; "
+                          : fmt::format(". Of these, {} sent their {} again; ",
+                                        format_number(one.slow_again), packet);
+    text +=
+        fmt::format("{} ({}) sent it more than once.",
+                    format_count(sum_of(data.syns[static_cast<std::size_t>(side)], 1), "handshake"),
+                    percent(one.sent_again, one.ended));
+    const Histogram& dwells = data.states[index(state)].dwells;
+    if (dwells.count() != 0)
+      text += fmt::format(" In {}: median {}, p99 {}.", name(state),
+                          format_duration(dwells.percentile(0.5)),
+                          format_duration(dwells.percentile(0.99)));
+    all.push_back({Weight::Doubtful, text, "handshakes"});
+  }
+}
+
+// "nginx (66 % of its connections) and ...": the services that pay most for closing first.
+std::string who_pays(const ReportData& data) {
+  std::vector<const Service*> payers;
+  for (const Service& service : data.services)
+    if (service.time_waits != 0) payers.push_back(&service);
+  std::stable_sort(payers.begin(), payers.end(), [](const Service* a, const Service* b) {
+    return a->time_waits > b->time_waits;
+  });
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(payers.size(), 2); ++i)
+    text += fmt::format("{}<b>{}</b> ({}, {} of its connections)", i == 0 ? "" : " and ",
+                        html(payers[i]->name), format_number(payers[i]->time_waits),
+                        percent(payers[i]->time_waits, payers[i]->ended));
+  return text;
+}
+
+void add_closers(const ReportData& data, std::vector<Finding>& all) {
+  std::array<std::uint64_t, kSides> sides{};
+  std::uint64_t ended = 0, waits = 0, resets = 0;
+  Nanos waited{};
+  for (const Service& service : data.services) {
+    for (std::size_t i = 0; i < kSides; ++i) sides[i] += service.closed_by[i];
+    ended += service.ended;
+    waits += service.time_waits;
+    resets += service.resets;
+    waited += service.in_time_wait;
+  }
+  if (ended == 0) return;
+  const std::uint64_t local = sides[static_cast<std::size_t>(Side::Local)];
+  const std::uint64_t remote = sides[static_cast<std::size_t>(Side::Remote)];
+  std::string text =
+      fmt::format("<b>{} ended</b>: this host closed first in {}, the peer in {}.",
+                  format_count(ended, "connection"), percent(local, ended), percent(remote, ended));
+  if (waits != 0) {
+    std::uint32_t most = 0;
+    for (const Counts& counts : data.series.now)
+      most = std::max(most, counts[index(State::TimeWait)]);
+    text += fmt::format(
+        " {} of them were in TIME_WAIT, for {} on average; at most {} were at once. Most are of "
+        "{}.",
+        format_number(waits), format_duration(waited / static_cast<std::int64_t>(waits)),
+        format_number(most), who_pays(data));
+  }
+  if (resets != 0)
+    text += fmt::format(" {} ended by a reset or were refused.", format_number(resets));
+  all.push_back({Weight::Fact, text, "closers"});
+}
+
+}  // namespace
+
+std::vector<Finding> traffic_findings(const ReportData& data) {
+  std::vector<Finding> all;
+  add_ports(data, all);
+  add_queues(data, all);
+  add_handshakes(data, all);
+  add_closers(data, all);
+  return all;
+}
+
+}  // namespace tcpdwell::reporting
