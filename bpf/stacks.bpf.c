@@ -20,6 +20,7 @@
 #include "core_compat.bpf.h"
 #include "filter.bpf.h"
 #include "flow.bpf.h"
+#include "followed.bpf.h"
 #include "python.bpf.h"
 #include "registers.bpf.h"
 #include "task.bpf.h"
@@ -74,10 +75,13 @@ static __always_inline bool is_within_budget(void)
 	return __sync_fetch_and_add(&budget.used, 1) < BUDGET_STACKS;
 }
 
+/* `run`: other processes neither use up the budget nor are they slowed down. */
 static __always_inline bool passes(const struct sock *sk)
 {
 	struct tcpdwell_flow flow = {};
 
+	if (follows && !is_followed_task(bpf_get_current_task_btf()))
+		return false;
 	if (!filters)
 		return true;
 	probe_flow(&flow, &sk->__sk_common);
@@ -232,6 +236,7 @@ int BPF_PROG(on_receive, struct sock *sk, int ret, int flags)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task)
 {
-	emit_head(task, 0, TCPDWELL_EXECUTED);
+	if (!follows || is_followed_task(task))
+		emit_head(task, 0, TCPDWELL_EXECUTED);
 	return 0;
 }

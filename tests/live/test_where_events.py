@@ -68,6 +68,21 @@ def flag_of_a_known_python(command, *options):
     return flag, start
 
 
+def test_first_stack_of_a_python_that_ran_before():
+    """The tracer is ready once it knows the interpreters that run."""
+    before = Netns.current()
+    with contextlib.closing(Netns.create()) as netns:
+        before.enter()
+        with leaking(netns, [PYTHON, f"{SOURCES}/peek.py"]) as program, \
+                Tracer(*FLAGS, "--netns", netns.inum) as tracer:
+            program.stdin.write(b"\n")
+            program.stdin.flush()
+            tracer.wait_for(raised, "a flag")
+            flag, = raised(tracer.stop())
+    before.close()
+    assert [frames[-1][0] for frames in where(flag, "peek.py")] == ["<module>", "<module>"]
+
+
 def program_frames(stack, source):
     return [(frame["function"].partition("(")[0], frame["line"]) for frame in stack or ()
             if os.path.basename(frame["file"] or "") == source]
@@ -217,27 +232,53 @@ def test_replay_has_the_same(tmp_path):
     assert again["where"] == flag["where"]
 
 
+LEAK = """\
+import os, socket, time
+listener = socket.create_server(('127.0.0.1', 0))
+def leak():
+    made = socket.create_connection(listener.getsockname())
+    listener.accept()[0].close()
+    made.recv(1)
+    return made
+kept = leak()
+time.sleep(1.2)
+os._exit(0)
+"""
+LEAK_OPENED = "opened at leak (<string>:4), from <module> (<string>:8)"
+LEAK_READ = "end of stream read at leak (<string>:6), from <module> (<string>:8)"
+
+
+def run_report(*options):
+    done = patience.run([BINARY, "run", *options, "--", PYTHON, "-c", LEAK])
+    assert done.returncode == 1, done.stderr.decode()
+    return done.stderr.decode()
+
+
 def test_run_shows_the_line_of_a_program_that_has_ended():
-    """Of the first of its sockets the frames of Python may be missing: see flag_of_a_known_python()."""
-    source = ("import os, socket, time\n"
-              "listener = socket.create_server(('127.0.0.1', 0))\n"
-              "def leak():\n"
-              "    made = socket.create_connection(listener.getsockname())\n"
-              "    listener.accept()[0].close()\n"
-              "    made.recv(1)\n"
-              "    return made\n"
-              "kept = []\n"
-              "for _ in range(10):\n"
-              "    kept.append(leak())\n"
-              "    time.sleep(0.3)\n"
-              "os._exit(0)\n")
-    done = patience.run([BINARY, "run", "--", PYTHON, "-c", source])
-    report = done.stderr.decode()
-    assert done.returncode == 1, report
-    assert "opened at leak (<string>:4), from <module> (<string>:10)" in report
-    assert "end of stream read at leak (<string>:6), from <module> (<string>:10)" in report
-    silent = patience.run([BINARY, "run", "--where=no", "--", PYTHON, "-c", source])
-    assert "opened at" not in silent.stderr.decode()
+    """Also of the first socket that it opens."""
+    report = run_report()
+    assert LEAK_OPENED in report and LEAK_READ in report, report
+    assert "opened at" not in run_report("--where=no")
+
+
+def test_run_reads_no_stacks_of_other_processes():
+    """Those of a neighbour would use up what is read in a second."""
+    churn = ("import socket\n"
+             "listener = socket.create_server(('127.0.0.1', 0), backlog=100)\n"
+             "print('ready', flush=True)\n"
+             "while True:\n"
+             "    made = socket.create_connection(listener.getsockname())\n"
+             "    listener.accept()[0].close()\n"
+             "    made.recv(1)\n"
+             "    made.close()\n")
+    with patience.start([PYTHON, "-c", churn], stdout=subprocess.PIPE) as neighbour:
+        try:
+            assert neighbour.stdout.readline() == b"ready\n"
+            reports = [run_report() for _ in range(3)]
+        finally:
+            neighbour.kill()
+    assert all(LEAK_OPENED in report and LEAK_READ in report for report in reports), reports
+    assert not any("not read, because" in report for report in reports), reports
 
 
 def test_run_switches_perf_maps_on_and_removes_them():

@@ -129,10 +129,8 @@ std::optional<PythonLayout> find_layout(std::uint64_t version, std::span<const s
     // Its strings and code have another layout.
     if (free_threaded != 0) return std::nullopt;
     if (minor(own_version) == 0x30d) return read_offsets(runtime, kPython313);
-    if (minor(own_version) != 0x30e) return std::nullopt;
-    auto layout = read_offsets(runtime, kPython314);
-    if (layout) layout->kind_shift = 16;
-    return layout;
+    if (minor(own_version) == 0x30e) return read_offsets(runtime, kPython314);
+    return std::nullopt;
   }
   if (minor(version) == 0x30b) return kPython311;
   if (minor(version) == 0x30c) return kPython312;

@@ -26,7 +26,6 @@ struct PythonLayout {
   std::uint64_t first_instruction = 0;
   std::uint64_t text_length = 0, text_state = 0, ascii_text = 0, other_text = 0;  // in str
   std::uint64_t bytes_size = 0, bytes = 0;                                        // in bytes
-  unsigned kind_shift = 2;  // of a str's state: its kind, then compact, then ASCII
   // Frames with this owner or a higher one have no code of the program.
   std::uint8_t first_owner_without_code = 3;
 };
