@@ -99,7 +99,8 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
   auto blocked = open_blocked_reader(config.where, kPatienceOfRun);
   if (!blocked) return own_failure(blocked.error());
   session_config.blocked = blocked->get();
-  auto stacks = open_stack_collector(config.where, config.session.filter, programs->followed_tasks());
+  auto stacks =
+      open_stack_collector(config.where, config.session.filter, programs->followed_tasks());
   if (!stacks) return own_failure(stacks.error());
   session_config.stacks = stacks->get();
   if (const auto error = programs->follow(command.pidfd())) return own_failure(*error);

@@ -161,9 +161,7 @@ std::optional<Error> Programs::follow(int pidfd) const {
   return std::nullopt;
 }
 
-int Programs::followed_tasks() const {
-  return bpf_map__fd(impl_->skeleton->maps.followed_tasks);
-}
+int Programs::followed_tasks() const { return bpf_map__fd(impl_->skeleton->maps.followed_tasks); }
 
 // Read skipped runs before those that the backup program reported: never report more than was lost.
 // The backup program misses only transitions that the main program sees.

@@ -29,8 +29,8 @@ struct CapturedStack {
 
 class StackPrograms {
  public:
-  // Before rights are dropped. With `followed_tasks` (Programs::followed_tasks()) only for the tasks
-  // that it has; nullopt: for all.
+  // Before rights are dropped. With `followed_tasks` (Programs::followed_tasks()) only for the
+  // tasks that it has; nullopt: for all.
   static Result<StackPrograms> load(const tcpdwell_filter& filter,
                                     std::optional<int> followed_tasks);
   StackPrograms(StackPrograms&&) noexcept;

@@ -16,7 +16,7 @@ namespace {
 constexpr int kMostInterpreters = 64;
 constexpr int kMostThreads = 4096;
 constexpr std::uint64_t kLargestTable = 1U << 20U;
-constexpr unsigned kKindShift = 2;  // of a str's state: its kind, then compact, then ASCII
+constexpr unsigned kKindShift = 2;     // of a str's state: its kind, then compact, then ASCII
 constexpr std::uint64_t kTagBits = 7;  // of a reference, in the low bits of an address
 
 // The value of a data symbol; nullopt: the file does not have it.
