@@ -216,6 +216,25 @@ def test_thousand_leaks_from_seven_places_are_seven():
         assert len(stacks) == 7 and places == wanted, places
 
 
+def loaded_programs(tracer):
+    """The hashes of the instructions of its BPF programs."""
+    folder, tags = f"/proc/{tracer.process.pid}/fdinfo", set()
+    for name in os.listdir(folder):
+        with open(f"{folder}/{name}", encoding="ascii") as file:
+            tags |= {line.split()[1] for line in file if line.startswith("prog_tag:")}
+    return tags
+
+
+def test_off_costs_nothing():
+    """Without --where the kernel runs the same programs as with it, less those that read stacks."""
+    with Tracer() as without, Tracer("--where") as with_it:
+        plain, more = loaded_programs(without), loaded_programs(with_it)
+        sees = with_it.stop()[0]["sees"]
+    assert plain < more
+    # execve(), fork, connect(), accept(), receives; and those that walk through threads.
+    assert len(more - plain) >= 5 + (sees["eof_read"] == "exact"), (plain, more)
+
+
 def test_short_has_no_directories():
     flag, _ = flag_of_a_known_python([PYTHON, f"{SOURCES}/peek.py"], "--where=short")
     frames = [frame for what in ("opened", "eof_read") for frame in flag["where"][what]]
