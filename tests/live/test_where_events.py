@@ -20,9 +20,9 @@ FLAGS = ("--where", "--only", "flag", "--flag", "CLOSE_WAIT=500ms")
 
 
 @contextlib.contextmanager
-def leaking(netns, command):
+def leaking(netns, command, cwd=None):
     """The program, once it is ready, in this namespace. It leaks until the end."""
-    with patience.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    with patience.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd,
                         preexec_fn=netns.enter) as process:
         try:
             assert process.stdout.readline() == b"ready\n"
@@ -35,12 +35,12 @@ def raised(objects):
     return [item for item in objects if item["type"] == "flag" and item["event"] == "raised"]
 
 
-def flags_of(command, *options, count=1):
+def flags_of(command, *options, count=1, cwd=None):
     """The flags of a program that is traced from its beginning, and the `start` object."""
     before = Netns.current()
     with contextlib.closing(Netns.create()) as netns:
         before.enter()
-        with Tracer(*FLAGS, "--netns", netns.inum, *options) as tracer, leaking(netns, command):
+        with Tracer(*FLAGS, "--netns", netns.inum, *options) as tracer, leaking(netns, command, cwd):
             tracer.wait_for(lambda objects: len(raised(objects)) >= count, f"{count} flags")
             objects = tracer.stop()
     before.close()
@@ -168,10 +168,10 @@ def jit_names(stack):
             for frame in stack if frame["kind"] == "jit"]
 
 
-def test_node():
+def test_node(tmp_path):
     """Functions and where they begin, by the perf map. node connects in a later tick: its caller is gone by then."""
     node = shutil.which("node") or pytest.skip("no node here")
-    (flag,), _ = flags_of([node, "--perf-basic-prof", "--interpreted-frames-native-stack", f"{SOURCES}/leak.js"])
+    (flag,), _ = flags_of([node, "--perf-basic-prof", "--interpreted-frames-native-stack", f"{SOURCES}/leak.js"], cwd=tmp_path)
     opened = jit_names(flag["where"]["opened"])
     assert ("internalConnect", "node:net") in [(function, file) for function, line, file in opened if line]
     assert flag["where"]["opened"][-1]["function"] == "_start", "through V8's frames"
@@ -249,62 +249,3 @@ def test_replay_has_the_same(tmp_path):
     done = patience.run([BINARY, "replay", recording, "trace", "--json", "--only", "flag"])
     again = raised([json.loads(line) for line in done.stdout.splitlines()])[-1]
     assert again["where"] == flag["where"]
-
-
-LEAK = """\
-import os, socket, time
-listener = socket.create_server(('127.0.0.1', 0))
-def leak():
-    made = socket.create_connection(listener.getsockname())
-    listener.accept()[0].close()
-    made.recv(1)
-    return made
-kept = leak()
-time.sleep(1.2)
-os._exit(0)
-"""
-LEAK_OPENED = "opened at leak (<string>:4), from <module> (<string>:8)"
-LEAK_READ = "end of stream read at leak (<string>:6), from <module> (<string>:8)"
-
-
-def run_report(*options):
-    done = patience.run([BINARY, "run", *options, "--", PYTHON, "-c", LEAK])
-    assert done.returncode == 1, done.stderr.decode()
-    return done.stderr.decode()
-
-
-def test_run_shows_the_line_of_a_program_that_has_ended():
-    """Also of the first socket that it opens."""
-    report = run_report()
-    assert LEAK_OPENED in report and LEAK_READ in report, report
-    assert "opened at" not in run_report("--where=no")
-
-
-def test_run_reads_no_stacks_of_other_processes():
-    """Those of a neighbour would use up what is read in a second."""
-    churn = ("import socket\n"
-             "listener = socket.create_server(('127.0.0.1', 0), backlog=100)\n"
-             "print('ready', flush=True)\n"
-             "while True:\n"
-             "    made = socket.create_connection(listener.getsockname())\n"
-             "    listener.accept()[0].close()\n"
-             "    made.recv(1)\n"
-             "    made.close()\n")
-    with patience.start([PYTHON, "-c", churn], stdout=subprocess.PIPE) as neighbour:
-        try:
-            assert neighbour.stdout.readline() == b"ready\n"
-            reports = [run_report() for _ in range(3)]
-        finally:
-            neighbour.kill()
-    assert all(LEAK_OPENED in report and LEAK_READ in report for report in reports), reports
-    assert not any("not read, because" in report for report in reports), reports
-
-
-def test_run_switches_perf_maps_on_and_removes_them():
-    node = shutil.which("node") or pytest.skip("no node here")
-    script = ("setTimeout(() => { console.log(process.pid, require('fs').existsSync("
-              "`/tmp/perf-${process.pid}.map`)); }, 100)")
-    done = patience.run([BINARY, "run", "--where=jit", "--", node, "-e", script], stdout=subprocess.PIPE)
-    pid, existed = done.stdout.split()
-    assert existed == b"true"
-    assert not os.path.exists(f"/tmp/perf-{pid.decode()}.map")

@@ -11,7 +11,8 @@ namespace tcpdwell {
 // Adds the switches of node and Java to our environment, which the command inherits.
 void switch_perf_maps_on();
 
-// Removes the maps of these processes, which have ended.
+// Removes the maps of these processes, which have ended, and the logs that node writes with them,
+// if its working directory was ours.
 void remove_perf_maps(std::span<const std::uint32_t> pids);
 
 }  // namespace tcpdwell
