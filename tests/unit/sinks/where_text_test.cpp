@@ -39,6 +39,15 @@ TEST(StackText, LeavesOutNamesWithoutLinesIfOthersHaveLines) {
             "serve (a.cpp:7)");
 }
 
+TEST(StackText, ANameMayHaveParentheses) {
+  for (const auto& [function, shown] :
+       {std::pair("main.(*Pool).Checkout", "main.(*Pool).Checkout"),
+        {"main.(*Pool).Checkout.func1", "main.(*Pool).Checkout.func1"},
+        {"Pool::operator()(int)", "Pool::operator()"},
+        {"Pool::checkout(std::function<void (int)>)", "Pool::checkout"}})
+    EXPECT_EQ(stack_text({native(function, "a", 7, "/srv/app")}), std::string(shown) + " (a:7)");
+}
+
 TEST(StackText, GivesModuleAndOffsetForAStrippedProgram) {
   EXPECT_EQ(stack_text({native("__recv", "", 0, "/lib/libc.so.6"), native("", "", 0, "/srv/app")}),
             "app+0x1234");
