@@ -87,7 +87,7 @@ def interleaved(options, plan, compared, facts):
         print(table.outputs(summary, compared), end="\n\n")
     if ratios := table.ratios(summary):
         print(ratios, end="\n\n")
-    versions = [(build.label, builds.version(build.binary)) for build in compared]
+    versions = [(build.label, builds.version(build.tracers[0].binary)) for build in compared]
     print(table.history(summary, versions, time.strftime("%Y-%m-%d")), end="\n\n")
     left_out(results.missing)
     return {**results.raw(), "summary": {tool or "no tracer": of for tool, of in summary.items()}}
