@@ -83,6 +83,13 @@ def test_first_stack_of_a_python_that_ran_before():
     assert [frames[-1][0] for frames in where(flag, "peek.py")] == ["<module>", "<module>"]
 
 
+def test_python_in_other_namespaces():
+    """As in a container: another mount and pid namespace."""
+    unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    flag, _ = flag_of_a_known_python([*unshare, PYTHON, f"{SOURCES}/peek.py"])
+    assert [frames[-1][0] for frames in where(flag, "peek.py")] == ["<module>", "<module>"]
+
+
 def program_frames(stack, source):
     return [(frame["function"].partition("(")[0], frame["line"]) for frame in stack or ()
             if os.path.basename(frame["file"] or "") == source]
