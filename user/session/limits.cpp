@@ -15,8 +15,10 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kStack = 1U << 20U;  // no frame of ours has more than 32 KiB
-constexpr rlim_t kComfortable = 1024;      // descriptors
+// No frame of ours has more than 32 KiB, but libdw reads lines in one of 150 KiB, and the
+// thread-local variables lie on the stack, too.
+constexpr std::size_t kStack = 4U << 20U;
+constexpr rlim_t kComfortable = 1024;  // descriptors
 
 bool can_open(std::size_t count) {
   std::vector<UniqueFd> descriptors;
