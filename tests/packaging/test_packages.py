@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ./dev package made, in trees of Debian: install, use, upgrade, remove, purge."""
+import fnmatch
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 
 import pytest
@@ -19,14 +21,19 @@ SUITES = os.environ.get("TCPDWELL_SUITES", "bookworm trixie").split()
 
 
 def only(pattern):
-    found = sorted(DIST.glob(pattern))
-    assert found, f"no {pattern} in {DIST}: ./dev package makes it"
-    return found[-1]
+    """The file of the last `./dev package`; those of earlier commits may lie beside it."""
+    sums = DIST / "SHA256SUMS"
+    assert sums.exists(), f"no packages in {DIST}: ./dev package makes them"
+    names = [line.split()[1] for line in sums.read_text().splitlines()]
+    found, = fnmatch.filter(names, pattern)
+    return DIST / found
 
 
 @pytest.fixture(scope="module", params=SUITES)
 def tree(request, tmp_path_factory):
-    return Tree.make(request.param, tmp_path_factory.mktemp(request.param))
+    made = Tree.make(request.param, tmp_path_factory.mktemp(request.param))
+    made.prometheus = prometheus_of(request.param, tmp_path_factory.mktemp("prometheus"))
+    return made
 
 
 def newer(deb, scratch):
@@ -37,6 +44,26 @@ def newer(deb, scratch):
     subprocess.run(["dpkg-deb", "--root-owner-group", "-b", scratch / "newer", scratch / "newer.deb"], check=True,
                    capture_output=True)
     return scratch / "newer.deb"
+
+
+def newer_rpm(rpm, scratch):
+    tree, top = scratch / "stage", scratch / "rpm"
+    tree.mkdir()
+    (top / "SOURCES").mkdir(parents=True)
+    subprocess.run(f"rpm2cpio {rpm} | (cd {tree} && cpio -id --quiet) && tar -cf {top}/SOURCES/stage.tar -C {tree} .",
+                   shell=True, check=True)
+    version = subprocess.run(["rpm", "-qp", "--qf", "%{VERSION}", rpm], capture_output=True, text=True, check=True).stdout
+    subprocess.run(["rpmbuild", "-bb", "--define", f"_topdir {top}", "--define", f"tcpdwell_version {version}.later",
+                    ROOT / "packaging/rpm/tcpdwell.spec"], check=True, capture_output=True)
+    built, = (top / "RPMS").rglob("*.rpm")
+    return built
+
+
+def prometheus_of(suite, scratch):
+    """The directory of that Debian's own Prometheus and promtool."""
+    subprocess.run([sys.executable, ROOT / "tools/debian.py", "--arch", "amd64", "--suite", suite, "--into", scratch / suite,
+                    "prometheus"], check=True)
+    return scratch / suite / "usr/bin"
 
 
 def test_deb_in_a_tree(tree):
@@ -58,15 +85,27 @@ def test_deb_in_a_tree(tree):
 def test_deb_in_a_virtual_machine(tree, tmp_path):
     """guest.py says what is tested."""
     deb = only("*_amd64.deb")
-    files = {"old.deb": deb, "new.deb": newer(deb, tmp_path), "prometheus": shutil.which("prometheus"),
-             "guest.py": HERE / "guest.py"}
+    rpm = only("*.x86_64.rpm")
+    files = {"old.deb": deb, "new.deb": newer(deb, tmp_path), "old.rpm": rpm, "new.rpm": newer_rpm(rpm, tmp_path),
+             "prometheus": tree.prometheus / "prometheus", "guest.py": HERE / "guest.py"}
     said, status = tree.boot(tmp_path, files, "python3 /root/guest.py")
     assert status == 0, said
-    assert "remove_and_purge: ok" in said
+    assert "remove_and_purge: ok" in said and "rpm_erase: ok" in said
+
+
+def test_rpm_in_a_tree(tree):
+    before = tree.files_of("tcpdwell")
+    shutil.copy(only("*.x86_64.rpm"), tree.root / "tcpdwell.rpm")
+    tree.run("rpm", "-i", "--nodeps", "/tcpdwell.rpm")
+    assert tree.run("tcpdwell", "--version").stdout.startswith("tcpdwell ")
+    assert tree.run("rpm", "-V", "--nodeps", "tcpdwell").stdout == ""
+    tree.run("rpm", "-e", "tcpdwell")
+    (tree.root / "tcpdwell.rpm").unlink()
+    assert tree.files_of("tcpdwell") == before == set()
 
 
 def test_checksums():
-    sums = only("SHA256SUMS")
+    sums = DIST / "SHA256SUMS"
     for line in sums.read_text().splitlines():
         digest, name = line.split()
         assert hashlib.sha256((DIST / name).read_bytes()).hexdigest() == digest, name
