@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The buckets of a fleet, by the histograms of tcpdwell. Reads lines "HOST STATE NANOSECONDS", one for each
-// dwell, fills a histogram for each host and state, and merges those of all hosts. Prints "STATE UPPER COUNT".
+// The buckets of a fleet, by the histograms of tcpdwell. Reads lines "HOST STATE NANOSECONDS", one
+// for each dwell, fills a histogram for each host and state, and merges those of all hosts. Prints
+// "STATE UPPER COUNT".
 #include <cstdint>
 #include <iostream>
 #include <map>
