@@ -142,8 +142,10 @@ def make_tarball(work, arch, binary, pages, version):
 
 
 def make_image(work, arch, binary, pages, version):
-    target = work / f"tcpdwell-{version}-{arch}.oci.tar"
-    oci.write(target, arch, binary, version, int(os.environ["SOURCE_DATE_EPOCH"]))
+    target, tree = work / f"tcpdwell-{version}-{arch}.oci.tar", work / "image"
+    stage(tree, binary, pages, "zsh/site-functions", with_units=True)
+    add_licences(tree)
+    oci.write(target, arch, tree, version, int(os.environ["SOURCE_DATE_EPOCH"]))
     return [target]
 
 

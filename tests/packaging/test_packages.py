@@ -32,6 +32,7 @@ def only(pattern):
 @pytest.fixture(scope="module", params=SUITES)
 def tree(request, tmp_path_factory):
     made = Tree.make(request.param, tmp_path_factory.mktemp(request.param))
+    made.suite = request.param
     made.prometheus = prometheus_of(request.param, tmp_path_factory.mktemp("prometheus"))
     return made
 
@@ -104,6 +105,17 @@ def test_rpm_in_a_tree(tree):
     assert tree.files_of("tcpdwell") == before == set()
 
 
+def test_rules_with_the_promtool_of_that_debian(tree):
+    scratch = tree.root / "monitoring"
+    shutil.copytree(ROOT / "monitoring", scratch, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(tree.prometheus / "promtool", scratch)
+    tests = ["alerts-test.yaml"] + ["native-test.yaml"] * (tree.suite != "bookworm")  # Debian 12 has 2.42
+    for command in (["check", "rules", "alerts.yaml", "recording-rules.yaml"], ["test", "rules", *tests]):
+        said = tree.run("sh", "-c", f"cd /monitoring && ./promtool {' '.join(command)}", check=False)
+        assert said.returncode == 0, said.stdout + said.stderr
+    shutil.rmtree(scratch)
+
+
 def test_checksums():
     sums = DIST / "SHA256SUMS"
     for line in sums.read_text().splitlines():
@@ -126,6 +138,7 @@ def test_image_is_an_oci_layout(tmp_path):
     ran = subprocess.run(["chroot", tmp_path / "root", "/usr/bin/tcpdwell", "--version"], capture_output=True,
                          text=True, check=True)
     assert ran.stdout.startswith("tcpdwell ")
+    assert (tmp_path / "root/usr/share/doc/tcpdwell/LICENSE").exists()
 
 
 def test_rpm_has_the_same_files_as_the_tarball():
@@ -135,6 +148,23 @@ def test_rpm_has_the_same_files_as_the_tarball():
         packed = {"/" + name.partition("/")[2] for name in archive.getnames() if archive.getmember(name).isfile()}
     packed = {name + ".gz" if "/man/" in name else name for name in packed}
     assert packed - set(listed) == set()
+
+
+def output_of(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_arm64_has_the_same_files(tmp_path):
+    if "arm64" not in (DIST / "SHA256SUMS").read_text():
+        pytest.skip("./dev package amd64 arm64 makes them")
+    debs, rpms = [only(f"*_{arch}.deb") for arch in ("amd64", "arm64")], [only(f"*.{arch}.rpm") for arch in ("x86_64", "aarch64")]
+    assert [output_of("dpkg-deb", "-f", deb, "Architecture").strip() for deb in debs] == ["amd64", "arm64"]
+    assert [output_of("rpm", "-qp", "--qf", "%{ARCH}", rpm) for rpm in rpms] == ["x86_64", "aarch64"]
+    names = [[line.split()[5] for line in output_of("dpkg-deb", "-c", deb).splitlines()] for deb in debs]
+    assert names[0] == names[1]
+    assert output_of("rpm", "-qlp", rpms[0]) == output_of("rpm", "-qlp", rpms[1])
+    subprocess.run(["dpkg-deb", "-x", debs[1], tmp_path], check=True)
+    assert "AArch64" in output_of("readelf", "-h", tmp_path / "usr/bin/tcpdwell")
 
 
 def test_bill_of_materials_names_each_library():
