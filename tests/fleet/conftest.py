@@ -61,14 +61,18 @@ def replays():
         [(leak, ["--until", "+500ms"])] * 2  # still stuck
 
 
+def write_lines(file, recording, *options):
+    """The lines of trace, and of stats in total."""
+    lines = replay(recording, "--json", *options) + replay(recording, "stats", "1h", "--json", "--buckets", *options)
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory):
-    """A directory with HOST.ndjson: the lines of trace, and of stats in total."""
+    """A directory with HOST.ndjson."""
     directory = tmp_path_factory.mktemp("fleet")
     for number, (recording, options) in enumerate(replays()):
-        lines = replay(recording, "--json", *options)
-        lines += replay(recording, "stats", "1h", "--json", "--buckets", *options)
-        (directory / f"host{number:02}.ndjson").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_lines(directory / f"host{number:02}.ndjson", recording, *options)
     return directory
 
 
