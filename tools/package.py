@@ -98,7 +98,8 @@ def tar(directory, target, *more):
 def make_deb(work, arch, binary, pages, version):
     tree = work / "deb"
     stage(tree / "stage", binary, pages, "zsh/vendor-completions", with_units=False)
-    shutil.copytree(PACKAGING / "debian", tree / "debian")
+    # dpkg-deb keeps times before that of the commit: those of a checkout must not come along.
+    shutil.copytree(PACKAGING / "debian", tree / "debian", copy_function=shutil.copyfile)
     (tree / "debian/rules").chmod(0o755)
     date = run("date", "-uR", "-d", f"@{os.environ['SOURCE_DATE_EPOCH']}", capture_output=True, text=True).stdout
     (tree / "debian/changelog").write_text(
@@ -161,6 +162,14 @@ def publish(files):
     return made
 
 
+MAKERS = {"deb": make_deb, "rpm": make_rpm, "tar": make_tarball, "image": make_image}
+
+
+def make_pages(host, directory):
+    run(sys.executable, PACKAGING / "man/make.py", host, directory, stdout=sys.stderr)
+    return directory
+
+
 def main():
     parser = argparse.ArgumentParser(description="make the packages")
     parser.add_argument("--host", required=True, type=pathlib.Path)
@@ -169,17 +178,15 @@ def main():
     options = parser.parse_args()
     os.environ["SOURCE_DATE_EPOCH"] = epoch()
     os.umask(0o022)
-    makers = {"deb": make_deb, "rpm": make_rpm, "tar": make_tarball, "image": make_image}
     version, made = version_of(options.host), []
     with tempfile.TemporaryDirectory(prefix="tcpdwell-package-") as scratch:
         work = pathlib.Path(scratch)
-        pages = work / "man"
-        run(sys.executable, PACKAGING / "man/make.py", options.host, pages, stdout=sys.stderr)
+        pages = make_pages(options.host, work / "man")
         for each in options.binaries:
             arch, _, binary = each.partition("=")
             own = work / arch
             own.mkdir()
-            for kind, make in makers.items():
+            for kind, make in MAKERS.items():
                 if options.only and kind not in options.only:
                     continue
                 made += publish(make(own, arch, pathlib.Path(binary), pages, version))

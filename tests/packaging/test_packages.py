@@ -2,6 +2,7 @@
 """What ./dev package made, in trees of Debian: install, use, upgrade, remove, purge."""
 import fnmatch
 import hashlib
+import importlib
 import json
 import os
 import pathlib
@@ -121,6 +122,24 @@ def test_checksums():
     for line in sums.read_text().splitlines():
         digest, name = line.split()
         assert hashlib.sha256((DIST / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_they_are_made_to_the_same_bytes(tmp_path, monkeypatch):
+    """From another directory, whose files are older."""
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    package = importlib.import_module("package")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", package.epoch())
+    monkeypatch.setattr(package, "PACKAGING", tmp_path / "packaging")
+    shutil.copytree(ROOT / "packaging", tmp_path / "packaging")
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (10**9, 10**9))
+    with tarfile.open(only("*-linux-x86_64.tar.gz")) as archive:
+        archive.extractall(tmp_path)
+    binary, = tmp_path.glob("tcpdwell-*/usr/bin/tcpdwell")
+    pages, version = package.make_pages(binary, tmp_path / "man"), package.version_of(binary)
+    for make in package.MAKERS.values():
+        made, = make(tmp_path, "amd64", binary, pages, version)
+        assert made.read_bytes() == only(made.name).read_bytes(), f"{made.name} differs"
 
 
 def test_image_is_an_oci_layout(tmp_path):
