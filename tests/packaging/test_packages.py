@@ -30,6 +30,10 @@ def only(pattern):
     return DIST / found
 
 
+def output_of(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.fixture(scope="module", params=SUITES)
 def tree(request, tmp_path_factory):
     made = Tree.make(request.param, tmp_path_factory.mktemp(request.param))
@@ -54,7 +58,7 @@ def newer_rpm(rpm, scratch):
     (top / "SOURCES").mkdir(parents=True)
     subprocess.run(f"rpm2cpio {rpm} | (cd {tree} && cpio -id --quiet) && tar -cf {top}/SOURCES/stage.tar -C {tree} .",
                    shell=True, check=True)
-    version = subprocess.run(["rpm", "-qp", "--qf", "%{VERSION}", rpm], capture_output=True, text=True, check=True).stdout
+    version = output_of("rpm", "-qp", "--qf", "%{VERSION}", rpm)
     subprocess.run(["rpmbuild", "-bb", "--define", f"_topdir {top}", "--define", f"tcpdwell_version {version}.later",
                     ROOT / "packaging/rpm/tcpdwell.spec"], check=True, capture_output=True)
     built, = (top / "RPMS").rglob("*.rpm")
@@ -125,14 +129,16 @@ def test_checksums():
 
 
 def test_they_are_made_to_the_same_bytes(tmp_path, monkeypatch):
-    """From another directory, whose files are older."""
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    package = importlib.import_module("package")
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", package.epoch())
-    monkeypatch.setattr(package, "PACKAGING", tmp_path / "packaging")
-    shutil.copytree(ROOT / "packaging", tmp_path / "packaging")
+    """From a copy of the sources, with older files."""
+    for name in ("docs", "packaging", "monitoring", "tools", "LICENSES"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("LICENSE", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
     for path in tmp_path.rglob("*"):
         os.utime(path, (10**9, 10**9))
+    monkeypatch.syspath_prepend(tmp_path / "tools")
+    package = importlib.import_module("package")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", output_of("git", "-C", ROOT, "log", "-1", "--format=%ct").strip())
     with tarfile.open(only("*-linux-x86_64.tar.gz")) as archive:
         archive.extractall(tmp_path)
     binary, = tmp_path.glob("tcpdwell-*/usr/bin/tcpdwell")
@@ -162,15 +168,11 @@ def test_image_is_an_oci_layout(tmp_path):
 
 def test_rpm_has_the_same_files_as_the_tarball():
     rpm, tarball = only("*.x86_64.rpm"), only("*-linux-x86_64.tar.gz")
-    listed = subprocess.run(["rpm", "-qlp", rpm], capture_output=True, text=True, check=True).stdout.split()
+    listed = output_of("rpm", "-qlp", rpm).split()
     with tarfile.open(tarball) as archive:
         packed = {"/" + name.partition("/")[2] for name in archive.getnames() if archive.getmember(name).isfile()}
     packed = {name + ".gz" if "/man/" in name else name for name in packed}
     assert packed - set(listed) == set()
-
-
-def output_of(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_arm64_has_the_same_files(tmp_path):
