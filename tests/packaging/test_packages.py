@@ -11,10 +11,13 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import urllib.request
 
 import pytest
 
 from conftest import HERE, ROOT
+from lib.netns import Netns
+from lib.patience import start, wait_for
 from trees import Tree
 
 DIST = pathlib.Path(os.environ.get("TCPDWELL_DIST", ROOT / "dist"))
@@ -100,12 +103,13 @@ def test_deb_in_a_virtual_machine(tree, tmp_path):
 
 
 def test_rpm_in_a_tree(tree):
+    """--noplugins: that of Debian 13's rpm for namespaces cannot work in a chroot."""
     before = tree.files_of("tcpdwell")
     shutil.copy(only("*.x86_64.rpm"), tree.root / "tcpdwell.rpm")
-    tree.run("rpm", "-i", "--nodeps", "/tcpdwell.rpm")
+    tree.run("rpm", "-i", "--noplugins", "--nodeps", "/tcpdwell.rpm")
     assert tree.run("tcpdwell", "--version").stdout.startswith("tcpdwell ")
     assert tree.run("rpm", "-V", "--nodeps", "tcpdwell").stdout == ""
-    tree.run("rpm", "-e", "tcpdwell")
+    tree.run("rpm", "-e", "--noplugins", "tcpdwell")
     (tree.root / "tcpdwell.rpm").unlink()
     assert tree.files_of("tcpdwell") == before == set()
 
@@ -148,7 +152,7 @@ def test_they_are_made_to_the_same_bytes(tmp_path, monkeypatch):
         assert made.read_bytes() == only(made.name).read_bytes(), f"{made.name} differs"
 
 
-def test_image_is_an_oci_layout(tmp_path):
+def test_image_is_an_oci_layout_and_runs(tmp_path):
     image = only("*-amd64.oci.tar")
     with tarfile.open(image) as archive:
         archive.extractall(tmp_path)
@@ -159,11 +163,49 @@ def test_image_is_an_oci_layout(tmp_path):
         assert "sha256:" + hashlib.sha256(content).hexdigest() == part["digest"] and len(content) == part["size"]
     layer = tmp_path / "blobs" / manifest["layers"][0]["digest"].replace(":", "/")
     with tarfile.open(layer) as archive:
-        archive.extractall(tmp_path / "root")
-    ran = subprocess.run(["chroot", tmp_path / "root", "/usr/bin/tcpdwell", "--version"], capture_output=True,
-                         text=True, check=True)
-    assert ran.stdout.startswith("tcpdwell ")
-    assert (tmp_path / "root/usr/share/doc/tcpdwell/LICENSE").exists()
+        archive.extractall(tmp_path / "rootfs")
+    assert output_of("chroot", tmp_path / "rootfs", "/usr/bin/tcpdwell", "--version").startswith("tcpdwell ")
+    assert (tmp_path / "rootfs/usr/share/doc/tcpdwell/LICENSE").exists()
+    page = page_of_a_container(tmp_path)
+    assert 'tcpdwell_sees{what="syn_received",how="exact"} 1' in page and "tcpdwell_events_lost_total" in page
+
+
+def listed(text, key):
+    return re.search(rf"^\s*{key}: \[(.+)\]", text, re.M)[1].replace('"', "").split(", ")
+
+
+def page_of_a_container(bundle):
+    """The metrics of bundle/rootfs, run as daemonset.yaml says: with its arguments and capabilities, a read-only root and
+    the host's pids. In a network namespace of its own."""
+    text = (ROOT / "packaging/kubernetes/daemonset.yaml").read_text()
+    subprocess.run(["runc", "spec"], cwd=bundle, check=True)
+    spec = json.loads((bundle / "config.json").read_text())
+    allowed = [f"CAP_{name}" for name in listed(text, "add")]
+    spec["process"].update(terminal=False, args=["/usr/bin/tcpdwell", *listed(text, "args")], noNewPrivileges=True,
+                           capabilities={kind: allowed for kind in ("bounding", "effective", "permitted")})
+    spec["root"]["readonly"] = True
+    spec["linux"] = {"namespaces": [{"type": kind} for kind in ("mount", "ipc", "uts")]}
+    spec["mounts"] = [{"destination": path, "type": "bind", "source": path, "options": ["rbind", "ro"]}
+                      for path in ("/proc", "/sys")]
+    (bundle / "config.json").write_text(json.dumps(spec))
+    name = f"tcpdwell-test-{os.getpid()}"
+    with Netns.current().inside():
+        Netns.create()
+        container = start(["runc", "run", "--bundle", bundle, name])
+        try:
+            return wait_for(metrics, "the exporter", container.poll)
+        finally:
+            subprocess.run(["runc", "kill", name, "TERM"], check=True)
+            assert container.wait(timeout=60) == 0
+            subprocess.run(["runc", "delete", "--force", name], check=True)
+
+
+def metrics():
+    try:
+        with urllib.request.urlopen("http://127.0.0.1:9853/metrics", timeout=20) as response:
+            return response.read().decode()
+    except OSError:  # it does not listen yet, or has no page yet
+        return None
 
 
 def test_rpm_has_the_same_files_as_the_tarball():

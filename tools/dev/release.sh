@@ -2,7 +2,7 @@
 # Part of ../../dev: packages, and the tests that take too long for `./dev test`.
 
 package_packages=(scdoc debhelper lintian rpm rpmlint git)
-package_test_packages=(mmdebstrap e2fsprogs qemu-system-x86)
+package_test_packages=(mmdebstrap e2fsprogs qemu-system-x86 cpio runc)
 fleet_packages=(nodejs prometheus)
 
 # package [--test] [ARCH...]: for this machine's architecture without ARCH
