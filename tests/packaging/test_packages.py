@@ -18,6 +18,7 @@ import pytest
 from conftest import HERE, ROOT
 from lib.netns import Netns
 from lib.patience import start, wait_for
+from test_units import MOST_EXPOSED
 from trees import Tree
 
 DIST = pathlib.Path(os.environ.get("TCPDWELL_DIST", ROOT / "dist"))
@@ -84,7 +85,10 @@ def test_deb_in_a_tree(tree):
     assert "tcpdwell-json" in tree.run("man", "-w", "tcpdwell-json").stdout
     verified = tree.run("systemd-analyze", "verify", "tcpdwell-exporter.service", "tcpdwell-exporter.socket",
                         "tcpdwell-recorder.service", check=False)
-    assert (verified.returncode, verified.stderr) == (0, "")
+    assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
+    for name in ("exporter", "recorder"):
+        tree.run("systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSED}",
+                 f"/usr/lib/systemd/system/tcpdwell-{name}.service")
     assert not list((tree.root / "etc/systemd/system").rglob("*tcpdwell*")), "nothing is enabled"
     tree.run("dpkg", "-P", "tcpdwell")
     (tree.root / "tcpdwell.deb").unlink()

@@ -45,7 +45,7 @@ test_packages_of_dist() {
   (cd "$root/tests/packaging" && with_python -m pytest -q -rs -p no:cacheprovider test_packages.py)
 }
 
-# fleet [sql|rows|hosts|load]: the engines come from npm, into the cache.
+# fleet [sql|rows|hosts|load|sizes]: the engines come from npm, into the cache.
 cmd_fleet() {
   local modules="${XDG_CACHE_HOME:-$HOME/.cache}/tcpdwell/fleet" files=() name
   install_missing "${build_packages[@]}" "${test_packages[@]}" "${fleet_packages[@]}"
