@@ -22,6 +22,7 @@ CHURN = os.environ.get("TCPDWELL_CHURN", "churn")
 HELD = int(os.environ.get("TCPDWELL_HELD", "50000"))  # pairs
 SCRAPES = 20  # of each format
 SHARE = 0.05  # of one CPU
+UNSEEN = "tcpdwell_events_unseen_total"  # what this kernel hides from BPF, under any load
 MOST_SECONDS, MOST_BYTES, MOST_SERIES = 0.1, 2_000_000, 5000
 FLOOD_S, ALONE_S = 15, 8
 
@@ -68,7 +69,7 @@ def held(count):
 
 
 class Churn:
-    """New connections, as fast as two threads make them. `rate` and `cpus` are known at its end."""
+    """New connections, as fast as two threads make them. The attributes are known at its end."""
 
     def __enter__(self):
         self.process = subprocess.Popen([CHURN, "--threads", "2", "--until-stdin-closes"], stdin=subprocess.PIPE,
@@ -81,6 +82,7 @@ class Churn:
         said = self.process.communicate()[0]
         if not failed:
             done = json.loads(said)
+            self.connections = done["connections"]
             self.rate, self.cpus = done["connections_per_s"], done["cpu_s"] / done["seconds"]
 
 
@@ -158,10 +160,11 @@ def test_exporter_under_load(capsys):
                     time.sleep(FLOOD_S)
                 over.set()
                 process.join()
-            samples = parse(exporter.scrape(timeout=120)[0].decode())
+            made = 2 * (scraped.connections + flooded.connections)  # both ends
+            established = {"name": "tcpdwell_dwell_classic_seconds_count", "state": "ESTABLISHED"}
+            samples = exporter.wait_for(lambda page: value(page, **established) >= made - value(page, UNSEEN), "all of them")
             exporter.stop()
-    # Unseen: what this kernel hides from BPF, with the exporter or without.
-    lost, unseen = (value(samples, f"tcpdwell_events_{how}_total") for how in ("lost", "unseen"))
+    lost, unseen = value(samples, "tcpdwell_events_lost_total"), value(samples, UNSEEN)
     with capsys.disabled():
         print(f"\n{2 * HELD} open; new connections/s: {alone.rate:.0f} without the exporter ({alone.cpus:.2f} CPUs)"
               f"\nscraped: {scraped.rate:.0f}/s ({scraped.cpus:.2f} CPUs); scrape: median {1000 * statistics.median(took):.1f} ms, "
