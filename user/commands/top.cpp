@@ -18,6 +18,7 @@
 #include "top/display.h"
 #include "top/paint.h"
 #include "top/terminal.h"
+#include "util/cpu_time.h"
 
 namespace tcpdwell {
 namespace {
@@ -37,7 +38,7 @@ class LiveScreen final : public Observer {
       : terminal_(terminal),
         output_(output),
         setting_{.ascii = options.ascii, .title = host_title()},
-        model_(options.delay, &here),
+        model_(options.delay, &here, thread_cpu_time),
         display_(terminal, model_, setting_, parse_match, wants_color_on_screen(options)) {}
 
   Sink& sink() { return model_; }

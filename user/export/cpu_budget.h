@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <ctime>
+
+#include "util/cpu_time.h"
 
 namespace tcpdwell::exporter {
 
@@ -15,7 +16,7 @@ class CpuBudget {
 
   bool is_spent() {
     const auto now = Clock::now();
-    const Nanoseconds used = cpu_time();
+    const Nanoseconds used = thread_cpu_time();
     const auto earned = std::chrono::duration_cast<Nanoseconds>((now - last_) * share_);
     credit_ = std::min<Nanoseconds>(credit_ + earned, kMostCredit) - (used - used_);
     last_ = now;
@@ -29,14 +30,8 @@ class CpuBudget {
 
   static constexpr Nanoseconds kMostCredit = std::chrono::milliseconds{200};
 
-  static Nanoseconds cpu_time() {
-    timespec now{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return std::chrono::seconds{now.tv_sec} + Nanoseconds{now.tv_nsec};
-  }
-
   double share_;
-  Nanoseconds credit_ = kMostCredit, used_ = cpu_time();
+  Nanoseconds credit_ = kMostCredit, used_ = thread_cpu_time();
   Clock::time_point last_ = Clock::now();
 };
 

@@ -18,16 +18,12 @@ using namespace std::chrono_literals;
 constexpr Nanos kHistory = 5min;
 constexpr Nanos kHistoryStep = 1s;
 constexpr Nanos kRestingStep = 15s;  // while nobody looks
-constexpr Nanos kPortsStep = 5s;     // a walk that counts ports costs five times as much
+constexpr Nanos kPortsStep = 5s;     // counting ports costs five times as much as the rest
 constexpr Nanos kFailedShown = 60s;  // how long failed connect() calls are shown
 constexpr std::size_t kPorts = 50;   // destinations
-// Connections per second of a walk, and of one that compares texts, that take 1 % of a CPU.
-constexpr std::uint64_t kCheap = 200'000, kDear = 15'000;
-constexpr std::uint64_t kStuckPerSecond = 2'000;  // the same for grouping
-
-Nanos at_most_per_second(std::uint64_t count, std::uint64_t per_second) {
-  return Nanos{static_cast<std::int64_t>(count * 1'000'000'000 / per_second)};
-}
+// The pause after a look, and after one that counts ports, as multiples of their CPU time: 0.5 %
+// and 0.3 % of one CPU.
+constexpr std::int64_t kPauseOfLook = 200, kPauseOfPorts = 333;
 
 // Puts `now` into the order of `before`, by `key_of`; what is new comes last.
 template <typename T, typename KeyOf>
@@ -60,27 +56,22 @@ void Model::write(const Record& record) noexcept {
              record);
 }
 
-Nanos Model::least_interval() const {
-  const std::uint64_t open = look_.open;
-  const bool dear = !question_.query.match.all || question_.query.by.has_value();
-  return std::max(interval_, at_most_per_second(open, dear ? kDear : kCheap));
-}
-
 void Model::ticked(Nanos now, const Lifecycle& lifecycle) noexcept {
   lifecycle_ = &lifecycle;
   now_ = now;
   if (next_ && now < *next_) return;
-  const Nanos ports_step =
-      resting_ ? kRestingStep : std::max(kPortsStep, at_most_per_second(look_.open, kDear));
-  walk(now - last_ports_ >= ports_step);
-  next_ = now + (resting_ ? kRestingStep : least_interval());
+  if (now >= next_ports_) count_ports();
+  walk();
 }
 
 void Model::finished(Nanos now, const Lifecycle& lifecycle) noexcept {
   lifecycle_ = &lifecycle;
   now_ = now;
+  if (!resting_) {
+    count_ports();
+    walk();
+  }
   next_.reset();
-  if (!resting_) walk(true);
 }
 
 void Model::ask(Question question) {
@@ -90,7 +81,9 @@ void Model::ask(Question question) {
 }
 
 void Model::look_now() {
-  if (lifecycle_ != nullptr) walk(last_ports_ == Nanos{});
+  if (lifecycle_ == nullptr) return;
+  if (next_ports_ == Nanos{}) count_ports();
+  walk();
 }
 
 void Model::remember(const Counts& counts) {
@@ -101,32 +94,43 @@ void Model::remember(const Counts& counts) {
   history_.erase(history_.begin(), old);
 }
 
-void Model::walk(bool with_ports) {
-  if (with_ports) ports_.begin(lifecycle_->port_ranges(), now_);
+// The pause after what began at the CPU time `began`.
+Nanos Model::pause(Nanos began, std::int64_t multiple, Nanos least) const {
+  if (resting_) return kRestingStep;
+  return cpu_time_ != nullptr ? std::max(least, (cpu_time_() - began) * multiple) : least;
+}
+
+void Model::count_ports() {
+  const Nanos began = cpu_time_ != nullptr ? cpu_time_() : Nanos{};
+  ports_.begin(lifecycle_->port_ranges(), now_);
+  lifecycle_->for_each_open([&](const OpenConnection& connection) { ports_.see(connection); });
+  const TimerBounds waits = timer_bounds(kTimeWaitLength, lifecycle_->hz());
+  auto ports = ports_.end({waits.min, waits.max}, kPorts, false);
+  if (!frozen_) {
+    look_.most_used = ports.empty() ? std::nullopt : std::optional(ports.front());
+    std::erase_if(ports, [](const PortUse& use) { return !is_noteworthy(use); });
+    if (question_.keep_order)
+      put_in_order(ports, look_.ports, [](const PortUse& use) { return key_of(use); });
+    look_.ports = std::move(ports);
+  }
+  next_ports_ = now_ + pause(began, kPauseOfPorts, kPortsStep);
+}
+
+void Model::walk() {
+  const Nanos began = cpu_time_ != nullptr ? cpu_time_() : Nanos{};
   Walk walk(question_.query, listening_, now_);
-  lifecycle_->for_each_open([&](const OpenConnection& connection) {
-    walk.see(connection);
-    if (with_ports) ports_.see(connection);
-  });
+  lifecycle_->for_each_open([&](const OpenConnection& connection) { walk.see(connection); });
   remember(walk.counts());
   if (now_ - failed_since_ >= kFailedShown) {
     ports_.end_interval();
     failed_.clear();
     failed_since_ = now_;
   }
-  if (with_ports) {
-    last_ports_ = now_;
-    const TimerBounds waits = timer_bounds(kTimeWaitLength, lifecycle_->hz());
-    auto ports = ports_.end({waits.min, waits.max}, kPorts, false);
-    if (!frozen_) {
-      look_.most_used = ports.empty() ? std::nullopt : std::optional(ports.front());
-      std::erase_if(ports, [](const PortUse& use) { return !is_noteworthy(use); });
-      if (question_.keep_order)
-        put_in_order(ports, look_.ports, [](const PortUse& use) { return key_of(use); });
-      look_.ports = std::move(ports);
-    }
-  }
-  if (frozen_ || resting_) return;
+  if (!frozen_ && !resting_) show(walk);
+  next_ = now_ + pause(began, kPauseOfLook, interval_);
+}
+
+void Model::show(Walk& walk) {
   Look before = std::move(look_);
   look_ = {.when = lifecycle_->when(now_),
            .whole = lifecycle_->is_whole(),

@@ -2,7 +2,7 @@
 // What `top` knows: an observer of the table that looks at it once per interval, and a sink for the
 // flags. Pure: its clock is the tick, so a replay shows what the live run showed.
 //
-// One look costs a walk through the table. With many connections the looks are further apart, so
+// One look costs a walk through the table. After a look that took long the next one comes later, so
 // that all of them together take less than a hundredth of one CPU.
 #pragma once
 
@@ -38,8 +38,12 @@ struct Question {
 
 class Model final : public Sink, public Observer {
  public:
-  // `interval`: between two looks. `here`: where the advice will be run; may be null.
-  Model(Nanos interval, const Surroundings* here) : interval_(interval), stuck_(here) {}
+  using CpuTime = Nanos (*)();
+
+  // `interval`: the least between two looks. `here`: where the advice will be run; may be null.
+  // `cpu_time`: of the thread that calls; null: looks cost nothing, as in a replay.
+  Model(Nanos interval, const Surroundings* here, CpuTime cpu_time = nullptr)
+      : interval_(interval), cpu_time_(cpu_time), stuck_(here) {}
 
   void write(const Record& record) noexcept override;
   Needs needs() const noexcept override {
@@ -66,14 +70,17 @@ class Model final : public Sink, public Observer {
   When when() const { return lifecycle_ != nullptr ? lifecycle_->when(now_) : When{now_, {}}; }
 
  private:
-  void walk(bool with_ports);
+  void count_ports();
+  void walk();
+  void show(Walk& walk);
   void remember(const Counts& counts);
   void keep_order(const Look& before);
   void show_detail();
   std::optional<OpenConnection> find_watched(const Watched& watched, Detail& detail) const;
-  Nanos least_interval() const;
+  Nanos pause(Nanos began, std::int64_t multiple, Nanos least) const;
 
   const Nanos interval_;
+  const CpuTime cpu_time_;
   Question question_;
   StuckSockets stuck_;
   PortPressure ports_;
@@ -85,7 +92,7 @@ class Model final : public Sink, public Observer {
   Look look_;
   std::uint64_t looks_ = 0;
   const Lifecycle* lifecycle_ = nullptr;  // of the last tick
-  Nanos now_{}, last_ports_{}, last_stuck_{};
+  Nanos now_{}, next_ports_{};
   std::optional<Nanos> next_;
   bool resting_ = false, frozen_ = false;
 };

@@ -77,7 +77,7 @@ TEST(TopModel, LooksOncePerInterval) {
   EXPECT_EQ(watched.model.look().open, 1U);
 }
 
-TEST(TopModel, ManyConnectionsAreLookedAtLessOften) {
+TEST(TopModel, ManyConnectionsOnOneScreen) {
   Watched watched;
   for (std::uint64_t i = 1; i <= 100'000; ++i) watched.connects(i, 1s);
   watched.wait(2s);
@@ -85,10 +85,27 @@ TEST(TopModel, ManyConnectionsAreLookedAtLessOften) {
   EXPECT_EQ(look.open, 100'000U);
   EXPECT_EQ(look.matching, 100'000U);
   EXPECT_EQ(look.rows.size(), top::Walk::kRows);
-  EXPECT_EQ(watched.model.due(), kBegan + 3s);
-  watched.model.ask({.query = {.match = *top::free_text("app"), .by = {}}});
-  watched.wait(3s);
-  EXPECT_GE(*watched.model.due(), kBegan + 8s) << "comparing texts costs more";
+}
+
+// Each call of this clock is `step` later than the last.
+struct Clock {
+  static inline Nanos now{}, step{};
+  static Nanos read() { return now += step; }
+};
+
+TEST(TopModel, ALookThatTookLongPutsTheNextOneOff) {
+  Watched watched;
+  watched.connects(1, 1s);
+  const auto pause_after = [&](Nanos cost) {
+    top::Model model(1s, nullptr, Clock::read);
+    Clock::step = cost;
+    watched.table.tick(kBegan + 2s);
+    model.ticked(kBegan + 2s, watched.table);
+    return *model.due() - (kBegan + 2s);
+  };
+  EXPECT_EQ(pause_after(0ns), 1s);
+  EXPECT_EQ(pause_after(5ms), 1s) << "half a hundredth of a CPU";
+  EXPECT_EQ(pause_after(20ms), 4s);
 }
 
 TEST(TopModel, KeepsTheBestOfMany) {
