@@ -149,7 +149,8 @@ class KnownSockets {
       entry.info = info;
       std::copy(info.cgroup.begin(), info.cgroup.end(), entry.cgroup.begin());
       entry.info.cgroup = {entry.cgroup.data(), info.cgroup.size()};
-      entry.size = static_cast<std::size_t>(make_socket(entry.text.data(), info) - entry.text.data());
+      entry.size =
+          static_cast<std::size_t>(make_socket(entry.text.data(), info) - entry.text.data());
     }
     return text(to, {entry.text.data(), entry.size});
   }
@@ -162,7 +163,7 @@ class KnownSockets {
 
   struct Entry {
     SocketInfo info;
-    std::size_t size = 0;  // 0: empty
+    std::size_t size = 0;                    // 0: empty
     std::array<char, kMostCgroup> cgroup{};  // info.cgroup refers to it
     std::array<char, kMost> text{};
   };
