@@ -129,7 +129,28 @@ def test_filter(tmp_path):
                 for line in run("replay", GOLDEN / "lives.tdw", "--json", "--only", "connection")
                 .splitlines() if b'"server"' in line)
     page = report(GOLDEN / "lives.tdw", tmp_path, "--lport", port)
-    assert page.data["lives"] and all(life[5] == port for life in page.data["lives"])
+    assert page.lives and all(life["local_port"] == port for life in page.lives)
+
+
+@RECORDINGS
+def test_timeline_has_the_connections(name, tmp_path):
+    page = report(GOLDEN / f"{name}.tdw", tmp_path)
+    assert page.data["lives"] == len(page.lives)
+    assert page.data["spans"] == sum(len(life["spans"]) for life in page.lives)
+    told = collections.defaultdict(list)
+    for line in run("replay", GOLDEN / f"{name}.tdw", "--json", "--only", "transition").splitlines():
+        line = json.loads(line)
+        if line["type"] == "transition" and line["cookie"] and line["dwell_ns"] is not None:
+            told[int(line["cookie"], 16), line["life"]].append(
+                (line["mono_ns"], line["from"], line["dwell_ns"]))
+    assert told
+    names = page.data["states"]
+    shown = {(life["cookie_high"] << 32 | life["cookie_low"], life["life"]): life["spans"]
+             for life in page.lives}
+    for key, dwells in told.items():
+        for span, (_, state, dwell) in zip(shown[key], sorted(dwells)):
+            assert names[span["state"]] == state
+            assert abs(span["end"] - span["begin"] - dwell / 1000) <= 1, "microseconds"
 
 
 @RECORDINGS

@@ -143,9 +143,7 @@ void Lives::add(Services::Id service, const TransitionRecord& record) {
   }
   if (record.syns_sent != 0) life->syns_sent = record.syns_sent;
   life->closed = record.to == State::Closed;
-  if (life->closed)
-    life->end_why = record.why;
-  else
+  if (!life->closed)
     spans.push_back({.state = record.to, .why = record.why, .begin = at, .end = at});
 }
 

@@ -50,7 +50,6 @@ struct Life {
   bool over = false;    // its end was seen
   Ended ended = Ended::Unknown;
   std::optional<TimeWaitEnded> time_wait_ended;
-  Why end_why = Why::Unknown;
   std::uint8_t syns_sent = 0;  // 0: not known
   std::optional<Tally> tally;
   std::vector<Span> spans;  // in the order of time

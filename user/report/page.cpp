@@ -12,6 +12,7 @@
 #include "report/pictures.h"
 #include "report/svg.h"
 #include "sinks/text_format.h"
+#include "util/base64.h"
 #include "util/duration.h"
 
 namespace tcpdwell::reporting {
@@ -23,22 +24,10 @@ constexpr std::size_t kRoomForPictures = 2U << 20U;
 unsigned hex_digit(char c) { return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10); }
 
 std::string base64_of_hex(std::string_view hex) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  unsigned bits = 0, count = 0;
-  for (const char c : hex) {
-    bits = bits << 4U | hex_digit(c);
-    count += 4;
-    while (count >= 6) {
-      count -= 6;
-      out += kDigits[bits >> count & 63U];
-      bits &= (1U << count) - 1;
-    }
-  }
-  if (count != 0) out += kDigits[bits << (6 - count) & 63U];
-  while (out.size() % 4 != 0) out += '=';
-  return out;
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes += static_cast<char>(hex_digit(hex[i]) << 4U | hex_digit(hex[i + 1]));
+  return base64(bytes);
 }
 
 std::string policy() {
@@ -151,7 +140,7 @@ constexpr Part kParts[] = {
 }  // namespace
 
 std::string page(ReportData data) {
-  const std::string json = page_data(data, kMostPageBytes - kRoomForPictures);
+  const PageData numbers = page_data(data, kMostPageBytes - kRoomForPictures);
   const std::string title =
       "tcpdwell: " + (data.source.empty() ? html_of_bytes(data.start.host) : html(data.source));
   std::string links = "<a href=\"#findings\">Findings</a>";
@@ -177,7 +166,9 @@ std::string page(ReportData data) {
       "<footer>Made by tcpdwell {}. All times are UTC. ≥ marks a lower bound, ~ an inexact "
       "time.</footer>\n",
       html(data.version));
-  text += "<script type=\"application/json\" id=\"data\">" + json + "</script>\n";
+  text += "<script type=\"application/json\" id=\"data\">" + numbers.json + "</script>\n";
+  for (const std::string& chunk : numbers.lives)
+    text += "<script type=\"text/plain\" class=\"lives\">" + chunk + "</script>\n";
   text += "<script type=\"module\">";
   text += kScript;
   return text + "</script>\n</body>\n</html>\n";

@@ -16,7 +16,7 @@
 namespace tcpdwell::reporting {
 namespace {
 
-constexpr std::size_t kMostPorts = 6, kMostServices = 24;
+constexpr std::size_t kMostPortCharts = 6, kMostServices = 24;
 
 std::string draw_ports(const Canvas& canvas, const ReportData& data, const PortCurve& curve) {
   const std::uint32_t highest = *std::max_element(curve.used.begin(), curve.used.end());
@@ -140,7 +140,7 @@ std::string ports_picture(const ReportData& data) {
                format_number(*std::max_element(curve.used.begin(), curve.used.end())),
                use.capacity() == 0 ? "unknown" : format_number(use.capacity()),
                html(forecast_text(use, true)), html(states_text(use))});
-    if (i >= kMostPorts) continue;
+    if (i >= kMostPortCharts) continue;
     Canvas wide = kWide, narrow = kNarrow;
     wide.height = narrow.height = 220;
     cards += fmt::format(
