@@ -68,6 +68,12 @@ def handle(connection):
         connection.sendall(with_answer)
         connection.close()
     except ValueError:
+        wait_for_another_card(connection)
+
+
+def wait_for_another_card(connection):
+    """The client may try again on this connection. If it leaves, nobody closes it here."""
+    while connection.recv(4096):
         pass
 
 

@@ -70,11 +70,7 @@ std::string holders_text(const FlagRecord& flag) {
 }
 
 std::string where_text(const FlagRecord& flag) {
-  if (std::none_of(flag.processes.begin(), flag.processes.end(),
-                   [](const ProcessFacts& facts) { return facts.blocked != nullptr; }))
-    return "";
-  const auto lines = where_lines(group_of(flag));
-  return lines.empty() ? "" : lines.front().substr(0, kLongestWhere);
+  return main_where_line(group_of(flag)).substr(0, kLongestWhere);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ struct Mark {
   Nanos raised{}, cleared{};   // cleared 0: it still was raised at the end
   Nanos threshold{}, since{};  // since: when the state began
   std::string holders;         // printable; as of when it was raised
-  std::string where;           // printable; the first line of code of a holder; may be empty
+  std::string where;           // printable; the line of code that tells most; may be empty
 };
 
 struct Life {

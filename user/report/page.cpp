@@ -3,7 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
+#include <iterator>
 
 #include "report/assets.h"
 #include "report/findings.h"
@@ -11,6 +12,7 @@
 #include "report/page_data.h"
 #include "report/pictures.h"
 #include "report/svg.h"
+#include "sinks/check_report.h"
 #include "sinks/text_format.h"
 #include "util/base64.h"
 #include "util/duration.h"
@@ -37,6 +39,30 @@ std::string policy() {
       base64_of_hex(kScriptHash), base64_of_hex(kStyleHash));
 }
 
+std::string limits(const ReportData& data);
+
+struct Part {
+  const char *id, *name;
+  std::string (*draw)(const ReportData&);
+};
+constexpr Part kParts[] = {
+    {"states", "States", states_picture},
+    {"stuck", "Stuck", stuck_picture},
+    {"timeline", "Timeline", timeline_picture},
+    {"dwell", "Dwell", dwell_picture},
+    {"ports", "Ports", ports_picture},
+    {"handshakes", "Handshakes", handshakes_picture},
+    {"closers", "Closed first", closers_picture},
+    {"diagram", "Diagram", diagram_picture},
+    {"limits", "Limits", limits},
+};
+
+const char* name_of(std::string_view section) {
+  const auto* part = std::find_if(std::begin(kParts), std::end(kParts),
+                                  [&](const Part& each) { return each.id == section; });
+  return part == std::end(kParts) ? "it" : part->name;
+}
+
 struct Look {
   const char *style, *word, *icon;
 };
@@ -58,8 +84,8 @@ std::string findings(const ReportData& data) {
     const Look look = look_of(finding.weight);
     text += fmt::format(
         "<li class=\"{}\"><svg class=\"icon\" viewBox=\"0 0 16 16\" role=\"img\" "
-        "aria-label=\"{}\"><path d=\"{}\"/></svg><p>{} <a href=\"#{}\">Show</a></p></li>\n",
-        look.style, look.word, look.icon, finding.text, finding.about);
+        "aria-label=\"{}\"><path d=\"{}\"/></svg><p>{} <a href=\"#{}\">See {}</a></p></li>\n",
+        look.style, look.word, look.icon, finding.text, finding.about, name_of(finding.about));
   }
   return text + "</ol>\n</section>\n";
 }
@@ -86,9 +112,9 @@ std::string header(const ReportData& data) {
 }
 
 std::string limits(const ReportData& data) {
-  Table sees("What the kernel shows", {{"what"}, {"how"}});
+  Table sees("What the kernel shows", {{"name"}, {"how"}, {"what"}});
   for (const auto& [what, how] : data.start.sees)
-    sees.row({html_of_bytes(what), html_of_bytes(how)});
+    sees.row({html_of_bytes(what), html_of_bytes(how), html(capability_text(what))});
   Table losses("Lost events", {{"when"},
                                {"cause"},
                                {"events", true},
@@ -120,22 +146,6 @@ std::string limits(const ReportData& data) {
                            "asking now and then. no: not seen.",
                   .table = ""});
 }
-
-struct Part {
-  const char *id, *name;
-  std::string (*draw)(const ReportData&);
-};
-constexpr Part kParts[] = {
-    {"states", "States", states_picture},
-    {"stuck", "Stuck", stuck_picture},
-    {"timeline", "Timeline", timeline_picture},
-    {"dwell", "Dwell", dwell_picture},
-    {"ports", "Ports", ports_picture},
-    {"handshakes", "Handshakes", handshakes_picture},
-    {"closers", "Closed first", closers_picture},
-    {"diagram", "Diagram", diagram_picture},
-    {"limits", "Limits", limits},
-};
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "model/dwell_order.h"
 #include "report/html.h"
 #include "report/pictures.h"
 #include "report/svg.h"
@@ -99,10 +100,8 @@ std::string lives_legend(const ReportData& data) {
   for (const Life& life : data.lives)
     for (const Span& span : life.spans) used[index(span.state)] = true;
   std::string text = "<ul class=\"legend\">";
-  for (std::size_t i = 1; i < kStates; ++i)
-    if (used[i])
-      text +=
-          fmt::format("<li>{} {}</li>", swatch(static_cast<State>(i)), name(static_cast<State>(i)));
+  for (const State state : kDwellOrder)
+    if (used[index(state)]) text += fmt::format("<li>{} {}</li>", swatch(state), name(state));
   return text + "</ul>\n";
 }
 
