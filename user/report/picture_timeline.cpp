@@ -36,7 +36,12 @@ std::string draw_lives(const Canvas& canvas, const ReportData& data, std::size_t
   double y = canvas.top;
   for (std::size_t i = 0; i < count; ++i, y += height) {
     const Life& life = data.lives[i];
-    for (const Span& span : life.spans) text += draw_span(canvas, data, span, y, height - 4);
+    std::vector<Span> spans = life.spans;
+    // Each has a pixel at least: where several share one, the longest is seen.
+    std::stable_sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) {
+      return a.end - a.begin < b.end - b.begin;
+    });
+    for (const Span& span : spans) text += draw_span(canvas, data, span, y, height - 4);
     for (const Mark& mark : life.marks) {
       const double x = x_of(canvas, data, mark.raised);
       text += fmt::format("<path class=\"flag\" d=\"M{} {}v{}l6 -4l-6 -4\"/>\n", number(x),

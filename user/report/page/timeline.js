@@ -156,7 +156,10 @@ class Timeline {
   drawLife(life, y) {
     const { context, width } = this;
     const tall = Math.max(1, this.row - (this.row > 6 ? 3 : 1));
-    for (let i = life.firstSpan; i < life.endSpan; ++i) {
+    const indices = life.mapSpans((i) => i);
+    // Each has a pixel at least: where several share one, the longest is seen.
+    const length = (i) => spans.end[i] - spans.begin[i];
+    for (const i of indices.sort((a, b) => length(a) - length(b))) {
       const x = Math.max(-2, this.x(spans.begin[i]));
       const end = Math.min(width + 2, this.x(spans.end[i]));
       if (end < 0 || x > width) continue;
