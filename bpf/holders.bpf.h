@@ -18,9 +18,9 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 20);
-	__type(key, __u64);   /* cookie */
-	__type(value, __u32); /* the pass that asks for it */
+	__uint(max_entries, TCPDWELL_MOST_WANTED); /* 16 bytes each, also while unused */
+	__type(key, __u64);			   /* cookie */
+	__type(value, __u32);			   /* the pass that asks for it */
 } query_set SEC(".maps");
 
 static __always_inline bool in_query_set(__u64 cookie)

@@ -6,8 +6,9 @@ drift of the machine affects both. Prints tables, and writes every raw number to
 runs in network namespaces of its own, which are removed at the end.
 
   peers    with tcpstates and tcplife, all with files in memory: the table of docs/performance.md
-  outputs  to a file in memory, to /dev/null, through a pipe to a reader that keeps up and to one
-           that takes half of the lines, and stats; also of each build that --beside names
+  outputs  to a file in memory (also connections only), to /dev/null, through a pipe to a reader
+           that keeps up and to one that takes half of the lines, and stats; also of each build that
+           --beside names
   core     the synthetic benchmarks of the core
   long     --transitions N: N transitions at once, to a file and through a pipe, all accounted for
 
@@ -84,6 +85,10 @@ def interleaved(options, plan, compared, facts):
         print(table.peers(summary, [tool.name for tool in peers]), end="\n\n")
     if outputs:
         print(table.outputs(summary, compared), end="\n\n")
+    if ratios := table.ratios(summary):
+        print(ratios, end="\n\n")
+    versions = [(build.label, builds.version(build.tracers[0].binary)) for build in compared]
+    print(table.history(summary, versions, time.strftime("%Y-%m-%d")), end="\n\n")
     left_out(results.missing)
     return {**results.raw(), "summary": {tool or "no tracer": of for tool, of in summary.items()}}
 

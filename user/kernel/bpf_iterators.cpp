@@ -172,7 +172,20 @@ Result<std::vector<std::byte>> BpfIterators::read_holders(std::span<const std::u
   return read_all(impl_->holders, "walking through the descriptors of all processes");
 }
 
+// More than the kernel side has room for: reads all holders, and keeps those of `cookies`.
+Result<std::vector<Holding>> BpfIterators::holders_of_many(std::span<const std::uint64_t> cookies) {
+  auto all = holders({});
+  if (!all) return all.error();
+  std::vector<std::uint64_t> wanted(cookies.begin(), cookies.end());
+  std::sort(wanted.begin(), wanted.end());
+  std::erase_if(*all, [&](const Holding& holding) {
+    return !std::binary_search(wanted.begin(), wanted.end(), holding.cookie);
+  });
+  return all;
+}
+
 Result<std::vector<Holding>> BpfIterators::holders(std::span<const std::uint64_t> cookies) {
+  if (cookies.size() > TCPDWELL_MOST_WANTED) return holders_of_many(cookies);
   if (!cookies.empty()) {
     if (++impl_->pass == 0) impl_->pass = 1;
     if (const auto error = want(cookies)) {

@@ -86,6 +86,7 @@ class BpfIterators {
   struct Impl;
   explicit BpfIterators(std::unique_ptr<Impl> impl);
   Result<std::vector<NetnsRef>> find_in_list(std::span<const std::uint64_t> cookies);
+  Result<std::vector<Holding>> holders_of_many(std::span<const std::uint64_t> cookies);
   std::optional<Error> want(std::span<const std::uint64_t> cookies);
   void forget(std::span<const std::uint64_t> cookies);
   Result<std::vector<std::byte>> read_holders(std::span<const std::uint64_t> cookies,

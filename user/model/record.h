@@ -98,6 +98,7 @@ struct SocketInfo {
   Role role = Role::Unknown;
   std::optional<Owner> owner;
   std::string_view cgroup;  // untrusted bytes, valid in Sink::write() only; empty: not known
+  bool operator==(const SocketInfo&) const = default;
 };
 
 struct StartRecord {

@@ -66,11 +66,21 @@ BlockWriter::~BlockWriter() {
   thread_.join();
 }
 
+bool BlockWriter::is_full(std::size_t size) {
+  if (added_ + size - known_finished_ <= most_) return false;
+  known_finished_ = finished_;
+  return added_ + size - known_finished_ > most_;
+}
+
+bool BlockWriter::commit(std::size_t size) {
+  if (is_full(size)) return false;
+  added_ += size;
+  front_.size += size;
+  return true;
+}
+
 bool BlockWriter::add(std::string_view line, bool must) {
-  if (added_ + line.size() - known_finished_ > most_) {
-    known_finished_ = finished_;
-    if (!must && added_ + line.size() - known_finished_ > most_) return false;
-  }
+  if (is_full(line.size()) && !must) return false;
   added_ += line.size();
   // Keep a line in one block if it fits: other processes may append to the same file.
   while (!line.empty()) {

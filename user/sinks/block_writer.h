@@ -42,6 +42,14 @@ class BlockWriter {
 
   // Adds a whole line. False: the backlog is full, and nothing was added. `must`: ignore the limit.
   bool add(std::string_view line, bool must = false);
+  // The same without a copy, for a line whose size is known only once it is written: the place for
+  // one of at most `size` bytes, or null: add() it. Then commit() what was written there; false: as
+  // add().
+  char* place(std::size_t size) {
+    return front_.memory && size <= kBlock - front_.size ? front_.memory.get() + front_.size
+                                                         : nullptr;
+  }
+  bool commit(std::size_t size);
   // Hands added data to the thread. If the writer is busy, keep filling this block, which is then
   // unflushed().
   void flush();
@@ -77,6 +85,7 @@ class BlockWriter {
     bool is_over(std::uint64_t finished_now);
   };
 
+  bool is_full(std::size_t size);
   void next_block();
   void hand_over();
   bool is_idle() const { return queue_.empty() && !busy_; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinks/json_socket.h"
 
+#include <algorithm>
 #include <array>
 
 #include "sinks/json_line.h"
@@ -116,7 +117,9 @@ char* owner(char* to, const std::optional<Owner>& owner) {
   });
 }
 
-char* socket(char* to, const SocketInfo& info) {
+namespace {
+
+char* make_socket(char* to, const SocketInfo& info) {
   if (info.cookie != 0) {
     to = put(to, ",\"cookie\":\"");
     to = hex(to, info.cookie);
@@ -134,6 +137,44 @@ char* socket(char* to, const SocketInfo& info) {
   to = put(to, ",\"cgroup\":");
   if (info.cgroup.empty()) return put(to, "null");
   return write_json_string(to, info.cgroup);
+}
+
+// The text of recent sockets: the lines of one differ only in what follows.
+class KnownSockets {
+ public:
+  char* put(char* to, const SocketInfo& info) {
+    Entry& entry = entries_[spread(info.cookie) % kEntries];
+    if (entry.size == 0 || !(entry.info == info)) {
+      if (info.cgroup.size() > kMostCgroup) return make_socket(to, info);
+      entry.info = info;
+      std::copy(info.cgroup.begin(), info.cgroup.end(), entry.cgroup.begin());
+      entry.info.cgroup = {entry.cgroup.data(), info.cgroup.size()};
+      entry.size =
+          static_cast<std::size_t>(make_socket(entry.text.data(), info) - entry.text.data());
+    }
+    return text(to, {entry.text.data(), entry.size});
+  }
+
+ private:
+  static constexpr std::size_t kEntries = 512;
+  static constexpr std::size_t kMostCgroup = 96;
+  // What make_socket() copies at once, and a cgroup of escapes.
+  static constexpr std::size_t kMost = 640 + 6 * kMostCgroup;
+
+  struct Entry {
+    SocketInfo info;
+    std::size_t size = 0;                    // 0: empty
+    std::array<char, kMostCgroup> cgroup{};  // info.cgroup refers to it
+    std::array<char, kMost> text{};
+  };
+  std::array<Entry, kEntries> entries_{};
+};
+
+}  // namespace
+
+char* socket(char* to, const SocketInfo& info) {
+  constinit thread_local KnownSockets known;
+  return known.put(to, info);
 }
 
 char* change(char* to, State before, State after) {

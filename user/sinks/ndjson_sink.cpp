@@ -277,17 +277,32 @@ std::size_t room_for(const EndRecord& record) {
 
 }  // namespace
 
+namespace {
+
+template <typename Each>
+void write_json(JsonLine& line, const Each& record) {
+  line.end(put(append(line.begin(room_for(record) + 1), record), '\n'));
+}
+
+}  // namespace
+
 void write_json(JsonLine& line, const Record& record) {
-  std::visit(
-      [&line](const auto& r) { line.end(put(append(line.begin(room_for(r) + 1), r), '\n')); },
-      record);
+  std::visit([&line](const auto& each) { write_json(line, each); }, record);
 }
 
 void NdjsonSink::write(const Record& record) noexcept {
   if (!kinds_.want(record)) return;
   if (const auto* const end = std::get_if<EndRecord>(&record)) return write_end(*end);
-  write_json(line_, record);
-  output_.write(line_.text());
+  std::visit(
+      [this](const auto& each) {
+        if (char* const place = output_.place(room_for(each) + 1)) {
+          output_.commit(static_cast<std::size_t>(put(append(place, each), '\n') - place));
+        } else {
+          write_json(line_, each);
+          output_.write(line_.text());
+        }
+      },
+      record);
 }
 
 // The end of a run resolves pending ends. Their lines may be dropped, too, so the count of drops is

@@ -34,6 +34,12 @@ class Output {
 
   // Writes a whole line, with its '\n'. `must`: even if the buffer is full.
   void write(std::string_view line, bool must = false);
+  // The same without a copy: the place for a line of at most `size` bytes; null: write() it. Then
+  // commit() the bytes that were written there.
+  char* place(std::size_t size) { return closed_ || error_ ? nullptr : writer_->place(size); }
+  void commit(std::size_t size) {
+    if (!writer_->commit(size)) ++dropped_;
+  }
   // Hands pending data to the thread without waiting. Closed: the reader of a pipe or socket is
   // gone. Failed: error(). A later call returns either.
   Status flush();

@@ -159,7 +159,21 @@ class HalfRate(Pipe):
     half_rate = True
 
 
-OUTPUTS = (File, Null, Pipe, HalfRate, Stats)
+class Connections(File):
+    """A line per connection, at its end."""
+
+    output_name, suffix = "file, connections", " --only connection"
+    first_event = None
+
+    def command(self):
+        return self._command(["trace", "--json", "--only", "connection", "-o", self.output])
+
+    def seen(self):
+        with open(self.output, "rb") as file:
+            return {"seen": None, **losses(count_lines(file))}
+
+
+OUTPUTS = (File, Connections, Null, Pipe, HalfRate, Stats)
 
 
 class Build:

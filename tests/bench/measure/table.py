@@ -155,6 +155,63 @@ def outputs(summary, builds):
     return lines(rows)
 
 
+# What is compared with tcpstates, whose value is above 0.
+RATIOS = ("kept", "added_ns", "tracer_s_per_million", "first_event_ms")
+REFERENCE = "tcpstates"
+# The columns of "Medians by commit" in docs/performance.md: (title, output, metric, digits).
+HISTORY = (
+    ("kept, 1 thread", "", "kept t1", 2),
+    ("2 threads", "", "kept t2", 2),
+    ("added, ns", "", "added_ns t1", 0),
+    ("tracer, s per million: file", "", "tracer_s_per_million t1", 2),
+    ("pipe", " to a pipe", "tracer_s_per_million t1", 2),
+    ("connections", " --only connection", "tracer_s_per_million t1", 2),
+    ("stats", " stats", "tracer_s_per_million t1", 2),
+    ("first event, ms", "", "first_event_ms", 0),
+)
+
+
+def _median(summary, tool, metric):
+    return summary.get(tool, {}).get(metric, {}).get("median")
+
+
+def ratios(summary):
+    """Each tracer's median by that of tcpstates; empty: it was not measured."""
+    if REFERENCE not in summary:
+        return ""
+    keys = [key for key in summary[REFERENCE] if key.split()[0] in RATIOS
+            and _median(summary, REFERENCE, key) > 0]
+    rows = [["by that of tcpstates", *map(_title, keys)]]
+    for tool in summary:
+        values = [_median(summary, tool, key) for key in keys]
+        if tool not in (None, REFERENCE) and any(value is not None for value in values):
+            rows.append([tool, *("-" if value is None else
+                                 f"{value / _median(summary, REFERENCE, key):.3f}"
+                                 for key, value in zip(keys, values))])
+    return lines(rows)
+
+
+def _title(key):
+    metric, _, threads = key.partition(" ")
+    return METRICS[metric][0] + (f", {LOADS[threads]}" if threads else "")
+
+
+def history(summary, builds, date):
+    """A row per build, to append to docs/performance.md, and the reference in the same rounds."""
+    rows = [["date", "build", *(title for title, *_ in HISTORY)]]
+    for label, version in builds:
+        values = [(_median(summary, label + suffix, metric), digits)
+                  for _, suffix, metric, digits in HISTORY]
+        rows.append([date, version, *("-" if value is None else f"{value:,.{digits}f}"
+                                      for value, digits in values)])
+    if REFERENCE in summary:
+        values = [(_median(summary, REFERENCE, metric) if suffix == "" else None, digits)
+                  for _, suffix, metric, digits in HISTORY]
+        rows.append([date, REFERENCE, *("-" if value is None else f"{value:,.{digits}f}"
+                                        for value, digits in values)])
+    return lines(rows)
+
+
 def conditions(facts, summary, rounds):
     """The machine, and the load without a tracer."""
     alone = summary[None]

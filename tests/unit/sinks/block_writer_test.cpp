@@ -149,6 +149,38 @@ TEST_F(BlockWriterTest, LineStaysInOneBlock) {
   EXPECT_EQ(torn, 0U) << "another writer to the same file could come between";
 }
 
+TEST_F(BlockWriterTest, LinesWrittenInPlaceComeInTheirOrder) {
+  BlockWriter writer(fd_.get(), 64 * kBlock, disk_.write());
+  EXPECT_EQ(writer.place(10), nullptr) << "no block yet";
+  std::string wanted;
+  for (std::size_t i = 0; i < 4'000; ++i) {
+    const std::string line = numbered(i);
+    wanted += line;
+    char* const place = i % 3 == 0 ? nullptr : writer.place(line.size() + 100);
+    if (place == nullptr) {
+      ASSERT_TRUE(writer.add(line));
+      continue;
+    }
+    line.copy(place, line.size());
+    ASSERT_TRUE(writer.commit(line.size()));
+  }
+  writer.finish();
+  EXPECT_TRUE(content(path_) == wanted);
+}
+
+TEST_F(BlockWriterTest, AFullBacklogRefusesALineInPlace) {
+  BlockWriter writer(fd_.get(), 100, disk_.write());
+  disk_.stall();
+  ASSERT_TRUE(writer.add(std::string(60, 'a')));
+  char* const place = writer.place(60);
+  ASSERT_NE(place, nullptr);
+  std::fill_n(place, 60, 'b');
+  EXPECT_FALSE(writer.commit(60));
+  EXPECT_EQ(writer.place(60), place) << "the next line takes its place";
+  EXPECT_TRUE(writer.commit(40));
+  disk_.go_on();
+}
+
 TEST_F(BlockWriterTest, ALineMayBeLongerThanABlock) {
   BlockWriter writer(fd_.get(), 4 * kBlock, disk_.write());
   const std::string large = std::string(10 * kBlock + 7, 'x') + '\n';

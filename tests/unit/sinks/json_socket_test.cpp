@@ -38,7 +38,9 @@ std::string plainly(const SocketInfo& info) {
             ",\"comm\":" + in_quotes(info.owner->process.comm_view()) +
             ",\"uid\":" + std::to_string(info.owner->process.uid) +
             ",\"via\":" + in_quotes(name(info.owner->via)) + '}';
-  return ",\"cookie\":null,\"life\":" + std::to_string(info.life) +
+  const std::string cookie =
+      info.cookie == 0 ? "null" : in_quotes(std::string(1, static_cast<char>('0' + info.cookie)));
+  return ",\"cookie\":" + cookie + ",\"life\":" + std::to_string(info.life) +
          ",\"netns\":" + std::to_string(info.flow.netns) + ",\"family\":\"" +
          (v4 ? "ipv4" : "ipv6") + "\",\"local\":" + end(info.flow.local) +
          ",\"remote\":" + end(info.flow.remote) + ",\"role\":" + in_quotes(name(info.role)) +
@@ -47,15 +49,39 @@ std::string plainly(const SocketInfo& info) {
 
 class AnySocket {
  public:
+  // Every second one is the one before, or differs from it in one member.
   SocketInfo operator()() {
+    if (below(2) == 0) return change(last_), last_;
+    return last_ = make();
+  }
+
+ private:
+  void change(SocketInfo& info) {
+    switch (below(8)) {
+      case 0: ++info.life; break;
+      case 1: info.flow.local.port ^= 1; break;
+      case 2: info.flow.remote.addr[3] ^= 1; break;
+      case 3: info.owner.reset(); break;
+      case 4: info.cgroup = group(); break;
+      case 5: info.flow.netns ^= 1; break;
+      default: break;
+    }
+  }
+  // The bytes of a group that is gone can be those of the next one.
+  std::string_view group() {
+    group_.assign(below(4) == 0 ? 97 : 1 + below(3), static_cast<char>('a' + below(3)));
+    return group_;
+  }
+  SocketInfo make() {
     SocketInfo info;
+    info.cookie = below(3);
     info.life = below(3) * 7;
     info.flow.family = below(2) == 0 ? Family::Ipv4 : Family::Ipv6;
     info.flow.local = end();
     info.flow.remote = end();
     info.flow.netns = 4026531840 + below(3);
     info.role = below(2) == 0 ? Role::Client : Role::Server;
-    info.cgroup = below(2) == 0 ? "/user.slice" : "/a";
+    info.cgroup = group();
     if (below(4) == 0) return info;
     info.owner.emplace();
     info.owner->process = {.pid = 1 + below(600), .uid = below(2) * 1000, .cgroup_id = below(2)};
@@ -64,7 +90,6 @@ class AnySocket {
     return info;
   }
 
- private:
   std::uint32_t below(std::uint32_t limit) { return static_cast<std::uint32_t>(random_() % limit); }
   // More than are remembered; IPv4 with nothing behind its four bytes, as the kernel side has it.
   Endpoint end() {
@@ -74,6 +99,8 @@ class AnySocket {
     return end;
   }
   std::mt19937 random_{1};
+  std::string group_;
+  SocketInfo last_;
 };
 
 TEST(JsonSocket, CacheDoesNotChangeTheText) {
