@@ -42,16 +42,25 @@ ALL_PICTURES = [*PICTURES, ("-phone-dark", 390, True), ("-wide", 2560, False),
                 ("-wide-dark", 2560, True)]
 
 
+def picture(folder, page, target, width, height, dark):
+    subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+         f"--user-data-dir={folder}/chromium", f"--window-size={width},{height}",
+         *(["--blink-settings=preferredColorScheme=0"] if dark else []),
+         "--virtual-time-budget=3000", f"--screenshot={target}", f"file://{page}"],
+        check=True, stderr=subprocess.DEVNULL)
+
+
 def pictures(folder, name):
     for suffix, width, dark in ALL_PICTURES if name == next(iter(INCIDENTS)) else PICTURES:
-        target = GALLERY / f"{name}{suffix}.png"
-        subprocess.run(
-            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-             f"--user-data-dir={folder}/chromium", f"--window-size={width},1200",
-             *(["--blink-settings=preferredColorScheme=0"] if dark else []),
-             "--virtual-time-budget=3000", f"--screenshot={target}",
-             f"file://{GALLERY}/{name}.html"],
-            check=True, stderr=subprocess.DEVNULL)
+        picture(folder, f"{GALLERY}/{name}.html", GALLERY / f"{name}{suffix}.png", width, 1200, dark)
+
+
+def forecast(tcpdwell, folder, recording):
+    """The ports of the first 20 seconds: what a report would have said then."""
+    page = folder / "forecast.html"
+    subprocess.run([tcpdwell, "report", recording, "--until", "+20s", "-o", page, "-q"], check=True)
+    picture(folder, f"{page}#ports", GALLERY / "ports-forecast.png", 1280, 720, False)
 
 
 def main():
@@ -68,6 +77,8 @@ def main():
             subprocess.run([tcpdwell, "report", recording, "-o", report, "--mode", "0644"],
                            check=True)
             pictures(folder, name)
+            if name == "ports":
+                forecast(tcpdwell, folder, recording)
             kept = os.environ.get("KEEP_RECORDINGS")
             if kept:
                 recording.rename(pathlib.Path(kept) / recording.name)

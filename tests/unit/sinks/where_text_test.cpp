@@ -39,6 +39,15 @@ TEST(StackText, LeavesOutNamesWithoutLinesIfOthersHaveLines) {
             "serve (a.cpp:7)");
 }
 
+TEST(StackText, ANameMayHaveParentheses) {
+  for (const auto& [function, shown] :
+       {std::pair("main.(*Pool).Checkout", "main.(*Pool).Checkout"),
+        {"main.(*Pool).Checkout.func1", "main.(*Pool).Checkout.func1"},
+        {"Pool::operator()(int)", "Pool::operator()"},
+        {"Pool::checkout(std::function<void (int)>)", "Pool::checkout"}})
+    EXPECT_EQ(stack_text({native(function, "a", 7, "/srv/app")}), std::string(shown) + " (a:7)");
+}
+
 TEST(StackText, GivesModuleAndOffsetForAStrippedProgram) {
   EXPECT_EQ(stack_text({native("__recv", "", 0, "/lib/libc.so.6"), native("", "", 0, "/srv/app")}),
             "app+0x1234");
@@ -64,6 +73,14 @@ TEST(StackText, OfACallbackShowsWhatItsEventLoopCalled) {
                         native("uv_run", "", 0, "/usr/bin/node"),
                         native("node::SpinEventLoop(node::Environment*)", "", 0, "/usr/bin/node")}),
             "epoll_wait, a line of the event loop");
+}
+
+TEST(StackText, SaysThatALineOfJitCodeIsWhereItsFunctionBegins) {
+  Frame connect = python("connect", "node:net", 227), leak = python("leak", "/srv/app.js", 4);
+  connect.kind = leak.kind = FrameKind::Jit;
+  EXPECT_EQ(
+      stack_text({native("node::TCPWrap::Connect(...)", "", 0, "/usr/bin/node"), connect, leak}),
+      "leak (begins at app.js:4)");
 }
 
 TEST(StackText, EscapesNames) {
@@ -113,6 +130,24 @@ TEST(WhereLines, BeginWithWhereItWasOpenedAndRead) {
   EXPECT_EQ(where_lines(group),
             (std::vector<std::string>{"opened at Pool.checkout (svc.py:5)",
                                       "end of stream read at handler (svc.py:9)"}));
+}
+
+TEST(WhereLines, ChoosesTheOneOfTheCause) {
+  LeakGroup group;
+  EXPECT_EQ(main_where_line(group), "") << "not asked for";
+  group.opened = std::make_shared<const Stack>(Stack{python("accept", "/srv/svc.py", 5)});
+  group.cause = Cause::EofRead;
+  EXPECT_EQ(main_where_line(group), "opened at accept (svc.py:5)") << "nothing else is known";
+  group.eof_read = std::make_shared<const Stack>(Stack{python("handler", "/srv/svc.py", 9)});
+  EXPECT_EQ(main_where_line(group), "end of stream read at handler (svc.py:9)");
+  group.cause = Cause::DataUnread;
+  EXPECT_EQ(main_where_line(group), "opened at accept (svc.py:5)");
+  BlockedThread waits{.tid = 4711, .comm = "svc", .call = "futex", .stack = {}};
+  group.holders.push_back({.process = {.pid = 42}, .facts = ProcessFacts{.pid = 42}, .fds = {}});
+  group.holders[0].facts->blocked = std::make_shared<const BlockedThreads>(BlockedThreads{waits});
+  EXPECT_EQ(main_where_line(group), "thread 4711 is in futex") << "instead of reading";
+  group.cause = Cause::Sending;
+  EXPECT_EQ(main_where_line(group), "opened at accept (svc.py:5)");
 }
 
 }  // namespace
