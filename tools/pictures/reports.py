@@ -45,6 +45,7 @@ ALL_PICTURES = [*PICTURES, ("-phone-dark", 390, True), ("-wide", 2560, False),
 def picture(folder, page, target, width, height, dark):
     subprocess.run(
         ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+         "--force-prefers-reduced-motion",  # it scrolls to a fragment at once
          f"--user-data-dir={folder}/chromium", f"--window-size={width},{height}",
          *(["--blink-settings=preferredColorScheme=0"] if dark else []),
          "--virtual-time-budget=3000", f"--screenshot={target}", f"file://{page}"],
