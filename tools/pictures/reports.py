@@ -16,6 +16,10 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests/field"), str(ROOT / "tests/live")]
+
+from support.browser import Browser  # noqa: E402
+
 GALLERY = ROOT / "docs/gallery"
 ACTS = pathlib.Path(__file__).parent / "incidents.py"
 # Name of the act: options of the tracer.
@@ -45,7 +49,6 @@ ALL_PICTURES = [*PICTURES, ("-phone-dark", 390, True), ("-wide", 2560, False),
 def picture(folder, page, target, width, height, dark):
     subprocess.run(
         ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-         "--force-prefers-reduced-motion",  # it scrolls to a fragment at once
          f"--user-data-dir={folder}/chromium", f"--window-size={width},{height}",
          *(["--blink-settings=preferredColorScheme=0"] if dark else []),
          "--virtual-time-budget=3000", f"--screenshot={target}", f"file://{page}"],
@@ -61,7 +64,11 @@ def forecast(tcpdwell, folder, recording):
     """The ports of the first 20 seconds: what a report would have said then."""
     page = folder / "forecast.html"
     subprocess.run([tcpdwell, "report", recording, "--until", "+20s", "-o", page, "-q"], check=True)
-    picture(folder, f"{page}#ports", GALLERY / "ports-forecast.png", 1280, 720, False)
+    with Browser() as browser:
+        browser.open(page)
+        box = browser.run("(() => { const b = document.querySelector('#ports .card')"
+                          ".getBoundingClientRect(); return [b.x, b.y + scrollY, b.width, b.height]; })()")
+        browser.picture(GALLERY / "ports-forecast.png", dict(zip(("x", "y", "width", "height"), box)))
 
 
 def main():
