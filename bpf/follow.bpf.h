@@ -12,16 +12,9 @@
 
 #include "config.bpf.h"
 #include "emit.bpf.h"
+#include "followed.bpf.h"
 #include "task.bpf.h"
 #include "tcpdwell/wire.h"
-
-/* User space marks the command itself, by its pidfd, before exec. */
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, __u8);
-} followed_tasks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -38,16 +31,6 @@ struct {
 	__type(key, int);
 	__type(value, __u32);
 } written_at_fin SEC(".maps");
-
-/* The mark of the group leader decides: io_uring worker threads do not pass through fork. Every
- * thread is marked all the same: a thread that calls exec becomes the leader, and the mark of the
- * old leader is freed. */
-static __always_inline bool is_followed_task(struct task_struct *task)
-{
-	struct task_struct *leader = task->group_leader;
-
-	return leader && bpf_task_storage_get(&followed_tasks, leader, NULL, 0);
-}
 
 SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)

@@ -20,6 +20,7 @@
 #include "core_compat.bpf.h"
 #include "filter.bpf.h"
 #include "flow.bpf.h"
+#include "followed.bpf.h"
 #include "python.bpf.h"
 #include "registers.bpf.h"
 #include "task.bpf.h"
@@ -74,10 +75,13 @@ static __always_inline bool is_within_budget(void)
 	return __sync_fetch_and_add(&budget.used, 1) < BUDGET_STACKS;
 }
 
+/* `run`: other processes neither use up the budget nor are they slowed down. */
 static __always_inline bool passes(const struct sock *sk)
 {
 	struct tcpdwell_flow flow = {};
 
+	if (follows && !is_followed_task(bpf_get_current_task_btf()))
+		return false;
 	if (!filters)
 		return true;
 	probe_flow(&flow, &sk->__sk_common);
@@ -119,7 +123,10 @@ static __always_inline __u32 read_stack(__u8 *to, __u64 at)
 	return done;
 }
 
-static __always_inline void emit_head(const struct task_struct *task, __u64 cookie, __u8 moment)
+/* What is over the budget is many: to wake the reader for each would cost more than the record. It
+ * looks several times a second anyway. */
+static __always_inline void emit_head(const struct task_struct *task, __u64 cookie, __u8 moment,
+				      __u64 wakeup)
 {
 	struct tcpdwell_stack_head *head = bpf_ringbuf_reserve(&stacks, sizeof(*head), 0);
 
@@ -128,7 +135,7 @@ static __always_inline void emit_head(const struct task_struct *task, __u64 cook
 		return;
 	}
 	fill_stack_head(head, task, cookie, moment);
-	bpf_ringbuf_submit(head, 0);
+	bpf_ringbuf_submit(head, wakeup);
 }
 
 /* The current thread is in a system call. A worker of io_uring has no stack in user space. */
@@ -143,12 +150,12 @@ __noinline int emit_stack(__u64 cookie, __u32 moment)
 	if (!cookie || !regs || task->flags & (PF_KTHREAD_ | PF_IO_WORKER_))
 		return 0;
 	if (!is_within_budget()) {
-		emit_head(task, cookie, moment);
+		emit_head(task, cookie, moment, BPF_RB_NO_WAKEUP);
 		return 0;
 	}
 	out = bpf_ringbuf_reserve(&stacks, sizeof(*out), 0);
 	if (!out) {
-		emit_head(task, cookie, moment);
+		emit_head(task, cookie, moment, BPF_RB_NO_WAKEUP);
 		return 0;
 	}
 	fill_stack_head(&out->head, task, cookie, moment);
@@ -232,6 +239,7 @@ int BPF_PROG(on_receive, struct sock *sk, int ret, int flags)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task)
 {
-	emit_head(task, 0, TCPDWELL_EXECUTED);
+	if (!follows || is_followed_task(task))
+		emit_head(task, 0, TCPDWELL_EXECUTED, 0);
 	return 0;
 }

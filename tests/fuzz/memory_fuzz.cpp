@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Input: a byte that chooses a version of Python, then the memory of a process with that
-// interpreter; the same bytes as mappings, as a table of Go, and as messages of the resolver.
+// interpreter; the same bytes as mappings, as a table of Go, as a perf map, and as messages of the
+// resolver.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "where/go_table.h"
 #include "where/packing.h"
+#include "where/perf_map.h"
 #include "where/process_maps.h"
 #include "where/python_frames.h"
 #include "where/python_lines.h"
@@ -51,6 +54,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   find_mapping(mappings, 0x400000);
   if (const auto table = GoTable::parse(bytes, 0x401000))
     for (std::uint64_t at = 0x401000; at < 0x401100; at += 16) table->find(at);
+  const PerfMap map{std::string(text)};
+  for (std::uint64_t at = 0; at < 0x100; ++at) map.find(at);
   unpack_question(text);
   unpack_stacks(text);
   unpack_python(text);

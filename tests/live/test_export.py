@@ -1,4 +1,5 @@
 """export: the pages agree with the kernel, in each format, and promtool accepts them."""
+import json
 import os
 import socket
 import subprocess
@@ -9,6 +10,7 @@ from lib.exporter import OPENMETRICS, PORT, PROTOBUF, TEXT, Exporter, parse, raw
 from lib.fixture import LOOPBACK
 from lib.netns import Netns
 from lib.patience import wait_for
+from lib.tracer import BINARY
 
 CONTRACT = [
     "connections", "dwell_inexact_total", "dwell_classic_seconds_bucket",
@@ -130,6 +132,25 @@ def test_recording_beside_it(tmp_path):
         exporter.first_page()
         exporter.stop()
     assert path.stat().st_size > 0
+
+
+def test_recording_with_lines_of_code(tmp_path):
+    """No metric has them, so they need a recording."""
+    path = tmp_path / "run.tdw"
+    with Exporter("--netns", "self", "--flag", "CLOSE_WAIT=200ms", "--record", path, "--where") as exporter:
+        exporter.first_page()
+        listener, client, server = pair()
+        client.close()
+        assert server.recv(1) == b""
+        exporter.wait_for(lambda samples: value(samples, "tcpdwell_stuck_sockets", cause="eof_read"), "a stuck socket")
+        exporter.stop()
+    replayed = subprocess.run([BINARY, "replay", path, "--json", "--only", "flag"], capture_output=True, check=True)
+    flag = json.loads(next(line for line in replayed.stdout.splitlines() if b'"raised"' in line))
+    assert flag["where"]["eof_read"][-1]["kind"] == "python", flag
+    for one in (listener, server):
+        one.close()
+    done = subprocess.run([BINARY, "export", "--where"], capture_output=True, check=False)
+    assert done.returncode == 2 and b"--record" in done.stderr
 
 
 def test_no_destinations():

@@ -4,10 +4,11 @@
 
     sudo tools/pictures/make.py [TCPDWELL]
 
-plays scenes.py in a network namespace of its own, traced by TCPDWELL (build/tcpdwell) and by
+runs the tests of pool/, which leak, and plays scenes.py in a network namespace of its own, traced by TCPDWELL (build/tcpdwell) and by
 tcpstates of libbpf-tools. It takes three minutes: the defaults flag after one, and TIME_WAIT lasts
 another. The output of the tools is kept as *.txt.
 """
+import os
 import pathlib
 import subprocess
 import sys
@@ -49,11 +50,24 @@ def stuck(cast, tcpdwell):
     for name, act in scenes.THEIR_CLIENTS.items():
         cast.enter(name, act)
     time.sleep(FLAGGED_S)
-    done = subprocess.run([tcpdwell, "leaks", "--netns", "self", "--color", "always"],
+    done = subprocess.run([tcpdwell, "leaks", "--where", "--netns", "self", "--color", "always"],
                           stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 1:
         sys.exit(f"make.py: leaks ended with {done.returncode}")
     (PICTURES / "leaks.txt").write_text(svg.ESCAPE.sub("", done.stdout), encoding="utf-8")
+    return done.stdout
+
+
+def leaky_tests(tcpdwell):
+    """What `run` says of tests that pass. Both write to the terminal."""
+    done = subprocess.run(
+        [tcpdwell, "run", "--color", "always", "--", sys.executable, "-m", "pytest", "-q",
+         "-p", "no:cacheprovider", "test_orders.py"],
+        cwd=ROOT / "tools/pictures/pool", env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 1:
+        sys.exit(f"make.py: run ended with {done.returncode}:\n{done.stdout}")
+    (PICTURES / "run.txt").write_text(svg.ESCAPE.sub("", done.stdout), encoding="utf-8")
     return done.stdout
 
 
@@ -91,8 +105,11 @@ def main():
     scenery.own_network()
     with scenery.Cast() as cast:
         said = stuck(cast, tcpdwell)
-        (PICTURES / "leaks.svg").write_text(svg.terminal("sudo tcpdwell leaks", said),
+        (PICTURES / "leaks.svg").write_text(svg.terminal("sudo tcpdwell leaks --where", said),
                                             encoding="utf-8")
+    (PICTURES / "run.svg").write_text(
+        svg.terminal("sudo tcpdwell run -- pytest -q test_orders.py", leaky_tests(tcpdwell)),
+        encoding="utf-8")
     with scenery.Cast() as cast:
         picture = timeline.draw(*one_connection(cast, tcpdwell), scenes.SHOP)
         (PICTURES / "timeline.svg").write_text(picture, encoding="utf-8")

@@ -114,12 +114,12 @@ Result<std::unique_ptr<BlockedReader>> open_blocked_reader(const WhereChoice& wh
 
 Result<std::unique_ptr<StackCollector>> open_stack_collector(const WhereChoice& where,
                                                              const Filter& filter,
-                                                             bool finds_processes) {
+                                                             std::optional<int> followed_tasks) {
   if (!where.on) return std::unique_ptr<StackCollector>();
   return or_without(where, StackCollector::open({.filter = kernel_filter(filter),
                                                  .symbols = where.symbols,
                                                  .without_paths = where.without_paths,
-                                                 .finds_processes = finds_processes}));
+                                                 .followed_tasks = followed_tasks}));
 }
 
 void log_stacks(const StackCollector* stacks) {

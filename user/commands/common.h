@@ -30,7 +30,7 @@ Result<std::unique_ptr<BlockedReader>> open_blocked_reader(const WhereChoice& wh
 // read.
 Result<std::unique_ptr<StackCollector>> open_stack_collector(const WhereChoice& where,
                                                              const Filter& filter,
-                                                             bool finds_processes = true);
+                                                             std::optional<int> followed_tasks);
 // Says how many stacks were not read.
 void log_stacks(const StackCollector* stacks);
 TracerConfig tracer_config(const Options& options);

@@ -20,6 +20,7 @@
 #include "kernel/rights.h"
 #include "options/command_line.h"
 #include "options/option_values.h"
+#include "options/where_options.h"
 #include "session/limits.h"
 #include "session/service_manager.h"
 #include "sinks/journal_sink.h"
@@ -77,6 +78,7 @@ class ExportOptions final : public CommandOptions {
         ->type_name("N");
     own.add_flag("--no-destinations", no_destinations_,
                  "Leave out the metrics of ports, whose labels are addresses");
+    where_.add_to(own);
   }
 
   Names refused(const OptionTexts&) const override {
@@ -88,6 +90,10 @@ class ExportOptions final : public CommandOptions {
       for (const char* option : {"--max-size", "--rotate", "--zstd"})
         if (shared.count(option) != 0) throw CLI::RequiresError(option, "--record FILE");
     options.recording = texts.record;
+    options.where = where_.read();
+    // No metric has them: a line of code is no label.
+    if (options.where.on && texts.record.empty())
+      throw CLI::RequiresError("--where", "--record FILE");
     if (!services_.empty()) metrics.services = count_value("--services", services_);
     std::size_t most = metrics.most_series;
     if (!series_.empty()) most = count_value("--max-series", series_);
@@ -102,6 +108,7 @@ class ExportOptions final : public CommandOptions {
  private:
   std::string services_, series_;
   bool no_destinations_ = false;
+  WhereOptions where_;
 };
 
 // The pages of the exporter, on the server's thread. What comes from /proc is read once for each

@@ -10,6 +10,7 @@
 #include "commands/child_process.h"
 #include "commands/common.h"
 #include "commands/leak_sinks.h"
+#include "commands/perf_maps.h"
 #include "commands/table.h"
 
 #include "options/kernel_filter.h"
@@ -98,7 +99,8 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
   auto blocked = open_blocked_reader(config.where, kPatienceOfRun);
   if (!blocked) return own_failure(blocked.error());
   session_config.blocked = blocked->get();
-  auto stacks = open_stack_collector(config.where, config.session.filter, false);
+  auto stacks =
+      open_stack_collector(config.where, config.session.filter, programs->followed_tasks());
   if (!stacks) return own_failure(stacks.error());
   session_config.stacks = stacks->get();
   if (const auto error = programs->follow(command.pidfd())) return own_failure(*error);
@@ -119,6 +121,7 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
   const EndRecord end = session.finish(*programs);
   log_stacks(stacks->get());
   const int status = wait_for(signals, command);
+  if (config.where.jit) remove_perf_maps(session.lifecycle().exited());
   if (const auto error = output.error() ? write_error(output) : failed) return own_failure(*error);
   return RunResult{status, end};
 }
@@ -127,6 +130,7 @@ std::variant<RunResult, ExecFailure> run(const RunConfig& config, Command& comma
 
 // stdin and stdout belong to CMD: the report goes to stderr or to a file.
 int run_run(const Options& options) {
+  if (options.where.jit) switch_perf_maps_on();
   auto command = Command::fork(options.command, options.user);
   if (!command) return fail(command.error(), kOwnFailure);
   if (const auto error = settle_limits(kDescriptorsOfATrace)) return fail(*error, kOwnFailure);

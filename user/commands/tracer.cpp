@@ -152,7 +152,7 @@ Result<EndRecord> trace(const TracerConfig& config, Sink& sink, Output& output) 
   auto blocked = open_blocked_reader(config.where, kPatienceOfTrace);
   if (!blocked) return blocked.error();
   kept.blocked = blocked->get();
-  auto stacks = open_stack_collector(config.where, config.session.filter);
+  auto stacks = open_stack_collector(config.where, config.session.filter, std::nullopt);
   if (!stacks) return stacks.error();
   kept.stacks = stacks->get();
   auto netns = keep_to_netns(*programs, kept.filter, kept.netns_path);

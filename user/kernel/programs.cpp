@@ -156,11 +156,12 @@ BpfIterators& Programs::iterators() const { return *impl_->iterators; }
 
 std::optional<Error> Programs::follow(int pidfd) const {
   const std::uint8_t yes = 1;
-  const int map = bpf_map__fd(impl_->skeleton->maps.followed_tasks);
-  if (bpf_map_update_elem(map, &pidfd, &yes, BPF_ANY) != 0)
+  if (bpf_map_update_elem(followed_tasks(), &pidfd, &yes, BPF_ANY) != 0)
     return system_error("marking the command for tracing");
   return std::nullopt;
 }
+
+int Programs::followed_tasks() const { return bpf_map__fd(impl_->skeleton->maps.followed_tasks); }
 
 // Read skipped runs before those that the backup program reported: never report more than was lost.
 // The backup program misses only transitions that the main program sees.

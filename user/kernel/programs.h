@@ -66,6 +66,7 @@ class Programs {
   bool calls_need_rights() const;
   // Follows this process and its later children. Needs ProgramOptions::follow.
   std::optional<Error> follow(int pidfd) const;
+  int followed_tasks() const;  // the map of what follow() marks
   // Limits the namespace filter to the namespace with this cookie: its number may be reused.
   void keep_to_netns(std::uint64_t cookie) const;
   Missed missed() const;  // since attach()

@@ -139,7 +139,8 @@ StackPrograms::StackPrograms(StackPrograms&&) noexcept = default;
 StackPrograms& StackPrograms::operator=(StackPrograms&&) noexcept = default;
 StackPrograms::~StackPrograms() = default;
 
-Result<StackPrograms> StackPrograms::load(const tcpdwell_filter& filter) {
+Result<StackPrograms> StackPrograms::load(const tcpdwell_filter& filter,
+                                          std::optional<int> followed_tasks) {
   const std::string doing = "loading the BPF programs of --where";
   auto btf = BtfFacts::load();
   if (!btf) return btf.error();
@@ -150,6 +151,11 @@ Result<StackPrograms> StackPrograms::load(const tcpdwell_filter& filter) {
   // Of the headers that it shares with the other object.
   bpf_map__set_autocreate(object.maps.events, false);
   bpf_map__set_autocreate(object.maps.spilled, false);
+  object.rodata->follows = followed_tasks.has_value();
+  if (!followed_tasks)
+    bpf_map__set_autocreate(object.maps.followed_tasks, false);
+  else if (const int rc = bpf_map__reuse_fd(object.maps.followed_tasks, *followed_tasks))
+    return system_error(doing, rc);
   const unsigned accept_args = btf->function_args("inet_csk_accept").value_or(0);
   const bool by_function = can_trace_functions(*btf) && (accept_args == 2 || accept_args == 4);
   object.rodata->tracer_pidns = own_pidns();

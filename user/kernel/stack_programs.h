@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "model/stack.h"
 #include "tcpdwell/wire.h"
@@ -28,8 +29,10 @@ struct CapturedStack {
 
 class StackPrograms {
  public:
-  // Before rights are dropped.
-  static Result<StackPrograms> load(const tcpdwell_filter& filter);
+  // Before rights are dropped. With `followed_tasks` (Programs::followed_tasks()) only for the
+  // tasks that it has; nullopt: for all.
+  static Result<StackPrograms> load(const tcpdwell_filter& filter,
+                                    std::optional<int> followed_tasks);
   StackPrograms(StackPrograms&&) noexcept;
   StackPrograms& operator=(StackPrograms&&) noexcept;
   ~StackPrograms();

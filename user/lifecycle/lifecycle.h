@@ -107,6 +107,8 @@ class Lifecycle {
   }
   // Open connections in the states that have a threshold, by state.
   std::vector<WatchedState> watched_states(Nanos now) const;
+  // `run`: the followed processes that have exited.
+  const std::vector<std::uint32_t>& exited() const { return run_.exited(); }
   // False during the first walk through all sockets: older sockets are missing.
   bool is_whole() const { return resync_.is_whole(); }
   std::vector<Question> take_questions() { return questions_.take(); }

@@ -81,6 +81,7 @@ void RunJudge::released(const ReleaseEvent& event) {
 }
 
 void RunJudge::exits(const ExitEvent& event) {
+  if (exited_.size() < kMostExited) exited_.push_back(event.pid);
   if (config_.exit_grace)
     closes_.exits(event.pid, event.at, *config_.exit_grace,
                   [this](const auto& one) { publish(one); });

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "lifecycle/dead_flags.h"
 #include "lifecycle/flags.h"
@@ -35,6 +36,9 @@ class RunJudge {
   // The descriptor of an ended connection was closed.
   void released(const ReleaseEvent& event);
   void exits(const ExitEvent& event);
+  // The followed processes that have exited, the first kMostExited.
+  static constexpr std::size_t kMostExited = 65'536;
+  const std::vector<std::uint32_t>& exited() const { return exited_; }
   // A close is slow (no leak) if its process did not exit by `now`.
   void advance(Nanos now);
   void finish();
@@ -49,6 +53,7 @@ class RunJudge {
   Flags& flags_;
   DeadFlags& dead_;
   RecentCloses& closes_;
+  std::vector<std::uint32_t> exited_;
 };
 
 }  // namespace tcpdwell

@@ -9,11 +9,25 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::array<std::string_view, 12> kLibraryFiles = {
-    "/lib/python",   "/site-packages/", "/dist-packages/", "<frozen",  "/rustc/", "library/std/",
-    "library/core/", "library/alloc/",  "/usr/include/",   "sysdeps/", "/go-1.",  "/go/src/"};
+constexpr std::array<std::string_view, 13> kLibraryFiles = {
+    "node:",    "/lib/python",  "/site-packages/", "/dist-packages/", "<frozen",
+    "/rustc/",  "library/std/", "library/core/",   "library/alloc/",  "/usr/include/",
+    "sysdeps/", "/go-1.",       "/go/src/"};
 constexpr std::array<std::string_view, 9> kLibraryFunctions = {
     "runtime.", "std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "__libc_", "uv_"};
+// Of V8 and the JDK.
+constexpr std::array<std::string_view, 12> kJitLibraries = {"Builtin:",
+                                                            "BytecodeHandler:",
+                                                            "InterpreterEntryTrampoline",
+                                                            "Stub:",
+                                                            "RegExp:",
+                                                            "java.",
+                                                            "javax.",
+                                                            "jdk.",
+                                                            "sun.",
+                                                            "Interpreter",
+                                                            "StubRoutines",
+                                                            "call_stub"};
 
 // What calls an event loop's callbacks: Python's asyncio, libuv (node, uvloop), libevent, libev,
 // Redis, GLib, nginx, and asynchronous runtimes of C++ and Rust.
@@ -48,19 +62,24 @@ std::size_t library_in(std::string_view file) {
   return first;
 }
 
-bool is_shared_library(std::string_view module) {
+// A library, or a runtime that runs the program.
+bool is_library_module(std::string_view module) {
   const auto name = module.substr(std::min(module.rfind('/') + 1, module.size()));
-  return name.find(".so") != name.npos || name.starts_with("ld-linux");
+  return name.find(".so") != name.npos || name.starts_with("ld-linux") || name == "node" ||
+         name == "java";
 }
 
 }  // namespace
 
 bool is_library(const Frame& frame) {
+  const auto in = [&](const auto& prefixes) {
+    return std::any_of(prefixes.begin(), prefixes.end(),
+                       [&](std::string_view prefix) { return frame.function.starts_with(prefix); });
+  };
   if (library_in(frame.file) != frame.file.npos) return true;
-  if (frame.kind != FrameKind::Native) return frame.function.empty();
-  return is_shared_library(frame.module) ||
-         std::any_of(kLibraryFunctions.begin(), kLibraryFunctions.end(),
-                     [&](std::string_view prefix) { return frame.function.starts_with(prefix); });
+  if (frame.kind == FrameKind::Native)
+    return is_library_module(frame.module) || in(kLibraryFunctions);
+  return frame.function.empty() || (frame.kind == FrameKind::Jit && in(kJitLibraries));
 }
 
 std::vector<const Frame*> shown_frames(const Stack& stack) {
@@ -74,9 +93,10 @@ std::vector<const Frame*> shown_frames(const Stack& stack) {
     if (!is_library(*frame) && (frame->line != 0 || !has_lines) && shown.size() < kShownFrames)
       shown.push_back(&*frame);
   if (!shown.empty() || stack.empty()) return shown;
-  // Only libraries: the innermost frame that has a name, of Python rather than of the C library.
+  // Only libraries: the innermost frame that has a name, of Python or JIT code rather than of the C
+  // library.
   auto frame = std::find_if(stack.begin(), stack.end(), [&](const Frame& each) {
-    return each.kind == FrameKind::Python && is_named(each);
+    return each.kind != FrameKind::Native && is_named(each);
   });
   if (frame == stack.end()) frame = std::find_if(stack.begin(), stack.end(), is_named);
   shown.push_back(frame == stack.end() ? &stack.front() : &*frame);

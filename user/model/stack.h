@@ -30,7 +30,7 @@ inline constexpr std::size_t kLongestFrameText = 1024;
 struct Frame {
   std::string function;      // demangled; empty: not known
   std::string file;          // source file; empty: not known
-  std::uint32_t line = 0;    // 0: not known
+  std::uint32_t line = 0;    // 0: not known; kind Jit: where the function begins
   std::string module;        // path of the executable or library; empty: none is mapped there
   std::uint64_t offset = 0;  // of the instruction in the module, as addr2line takes it
   FrameKind kind = FrameKind::Unknown;

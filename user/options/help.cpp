@@ -85,7 +85,8 @@ void append_commands(std::string& out, const CommandLine& commands) {
   out += "\nCommands:\n";
   for (const CommandLine::Entry& entry : commands.entries())
     append_entry(out, entry.subcommand->name, entry.options->help(), 11);
-  append_entry(out, "help", "Print the help of a command (help leaks), or help states, help causes",
+  append_entry(out, "help",
+               "Print the help of a command (help leaks), or help states, help causes, help where",
                11);
 }
 
@@ -129,6 +130,34 @@ std::string causes_text() {
   return out;
 }
 
+std::string where_text() {
+  std::string out =
+      "What --where (leaks, trace, record; run: by default) needs to name the lines of code:\n\n";
+  constexpr std::size_t kNames = 16;
+  append_entry(out, "C, C++, Rust",
+               "Debug information (-g), in the program or in a file of the same build id that "
+               "--symbols DIR finds. No frame pointers",
+               kNames);
+  append_entry(out, "Go", "Nothing, also if it was stripped", kNames);
+  append_entry(out, "Python", "CPython 3.11 to 3.14: nothing", kNames);
+  append_entry(out, "node",
+               "Start it with NODE_OPTIONS='--perf-basic-prof --interpreted-frames-native-stack', "
+               "or by tcpdwell run --where=jit. It shows functions, and where they begin",
+               kNames);
+  append_entry(out, "Java",
+               "Start it with -XX:+PreserveFramePointer, and later: jcmd PID Compiler.perfmap (JDK "
+               "17 on). It shows methods that the JVM has compiled by then, without lines",
+               kNames);
+  out += '\n';
+  append_wrapped(out,
+                 "An event loop (asyncio, node, libevent) reads the end of stream in a line of its "
+                 "own, and the text says so: look at where the socket was opened. A thread that "
+                 "waits in epoll_wait() is the loop, too. --where=short leaves out directories. "
+                 "More: docs/where.md.",
+                 0, 0);
+  return out;
+}
+
 }  // namespace
 
 std::string help_of(CLI::App& app, const CommandLine& commands, const OptionTexts& texts) {
@@ -157,6 +186,7 @@ std::string help_of(CLI::App& app, const CommandLine& commands, const OptionText
 std::optional<std::string> help_topic(const std::string& topic) {
   if (topic == "states") return states_text();
   if (topic == "causes") return causes_text();
+  if (topic == "where") return where_text();
   std::string text;
   if (const auto state = parse_state(topic)) append_state(text, *state);
   for (const Cause cause : kCauses)
@@ -165,7 +195,7 @@ std::optional<std::string> help_topic(const std::string& topic) {
 }
 
 std::vector<std::string> help_topics() {
-  std::vector<std::string> topics = {"states", "causes"};
+  std::vector<std::string> topics = {"states", "causes", "where"};
   for (std::size_t i = 1; i < kStates; ++i) topics.emplace_back(name(static_cast<State>(i)));
   for (const Cause cause : kCauses) topics.emplace_back(name(cause));
   return topics;

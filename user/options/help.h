@@ -14,7 +14,8 @@ namespace tcpdwell {
 // share, examples, units. Without a command, or of the first: with the list of commands.
 std::string help_of(CLI::App& app, const CommandLine& commands, const OptionTexts& texts);
 
-// `help states`, `help causes`, or one of either (`help eof_read`); nullopt: no such topic.
+// `help where`, `help states`, `help causes`, or one of the latter two (`help eof_read`); nullopt:
+// no such topic.
 std::optional<std::string> help_topic(const std::string& topic);
 std::vector<std::string> help_topics();
 

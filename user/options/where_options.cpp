@@ -9,7 +9,8 @@ void WhereOptions::add_to(CLI::App& own) {
   own.add_flag("--where{lines}", where_,
                by_default_
                    ? "Lines of code are shown by default: --where=short leaves out the directories "
-                     "of files, --where=no shows none"
+                     "of files, --where=no shows none, --where=jit also tells node and Java, by "
+                     "their environment, to name the code that they compile"
                    : "Show the lines of code that opened a socket and read its end of stream, and "
                      "where the threads of its holders are; --where=short leaves out the "
                      "directories of files")
@@ -20,13 +21,18 @@ void WhereOptions::add_to(CLI::App& own) {
 }
 
 WhereChoice WhereOptions::read() const {
-  if (!where_.empty() && where_ != "lines" && where_ != "short" && where_ != "no")
-    throw CLI::ValidationError("--where", "takes no value, =short or =no, not " + where_);
+  const bool jit = by_default_ && where_ == "jit";
+  if (!where_.empty() && where_ != "lines" && where_ != "short" && where_ != "no" && !jit)
+    throw CLI::ValidationError(
+        "--where", where_ == "jit" ? std::string("=jit is for run, which starts the program")
+                                   : std::string("takes no value, =short") +
+                                         (by_default_ ? ", =jit" : "") + " or =no, not " + where_);
   const bool on = where_.empty() ? by_default_ : where_ != "no";
   if (!on && !symbols_.empty()) throw CLI::RequiresError("--symbols", "--where");
   return {.on = on,
           .by_default = where_.empty(),
           .without_paths = where_ == "short",
+          .jit = jit,
           .symbols = symbols_};
 }
 

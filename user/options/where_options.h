@@ -15,6 +15,7 @@ struct WhereChoice {
   bool on = false;
   bool by_default = false;     // not asked for: do without it if it is not possible
   bool without_paths = false;  // --where=short
+  bool jit = false;            // --where=jit: switch perf maps on
   std::string symbols;         // --symbols DIR; empty: none
 };
 

@@ -23,10 +23,12 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kPatience = 5s;  // for names that are read for the first time
 constexpr std::chrono::milliseconds kPatienceForPython = 500ms;
+constexpr std::chrono::milliseconds kPatienceAtStart = 5s;
 constexpr std::chrono::milliseconds kIdleStacks = 200ms;
 constexpr std::size_t kMostSeen = 16'384, kMostNamed = 65'536, kMostWaiting = 65'536;
 // When to look for an interpreter after execve().
-constexpr std::array kLooks = {2ms, 6ms, 15ms, 40ms, 150ms};
+// An interpreter that is a library is mapped some milliseconds later.
+constexpr std::array kLooks = {0ms, 2ms, 6ms, 15ms, 40ms, 150ms};
 
 void signal_event(int fd) {
   const std::uint64_t one = 1;
@@ -62,7 +64,7 @@ std::vector<std::uint32_t> all_pids() {
 }  // namespace
 
 Result<std::unique_ptr<StackCollector>> StackCollector::open(Config config) {
-  auto programs = StackPrograms::load(config.filter);
+  auto programs = StackPrograms::load(config.filter, config.followed_tasks);
   if (!programs) return programs.error();
   std::unique_ptr<StackCollector> collector(
       new StackCollector(std::move(*programs), std::move(config)));
@@ -93,6 +95,7 @@ void StackCollector::start() {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = make_thread([this] { run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  catch_up(kPatienceAtStart);
 }
 
 std::vector<StackEvent> StackCollector::take() {
@@ -122,7 +125,8 @@ void StackCollector::deliver(StackEvent event) {
 void StackCollector::run() {
   ::prctl(PR_SET_NAME, "stacks");
   keep_only(~needed_by_loop_only());
-  if (config_.finds_processes)
+  look_for_python(static_cast<std::uint32_t>(::getpid()));  // makes the child
+  if (!config_.followed_tasks)
     for (const std::uint32_t pid : all_pids())
       if (may_be_python(pid)) look_for_python(pid);
   while (true) {

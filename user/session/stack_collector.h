@@ -31,9 +31,9 @@ class StackCollector {
  public:
   struct Config {
     tcpdwell_filter filter{};
-    std::string symbols;          // directory of --symbols; empty: none
-    bool without_paths = false;   // --where=short
-    bool finds_processes = true;  // false: no process that runs already matters
+    std::string symbols;                // directory of --symbols; empty: none
+    bool without_paths = false;         // --where=short
+    std::optional<int> followed_tasks;  // Programs::followed_tasks(): no other process matters
   };
   // Loads and attaches BPF programs: before rights are dropped.
   static Result<std::unique_ptr<StackCollector>> open(Config config);
@@ -44,7 +44,8 @@ class StackCollector {
   bool sees_accept() const { return programs_.sees_accept(); }
   bool sees_eof() const { return programs_.sees_eof(); }
 
-  // Starts the thread, with the rights that the caller has now.
+  // Starts the thread, with the rights that the caller has now. Waits some seconds at most until
+  // the processes that run already are known.
   void start();
   int fd() const { return ready_.get(); }  // readable when there are events
   std::vector<StackEvent> take();

@@ -17,9 +17,13 @@ std::string_view base_name(std::string_view path) {
   return path.substr(std::min(path.rfind('/') + 1, path.size()));
 }
 
-// Without the parameters: "Pool::checkout(int)" is long enough without them.
+// Without the parameters: "Pool::checkout(int)" is long enough without them. Part of the name are
+// "main.(*Pool).Checkout", a method of Go, and "operator()".
 std::string_view without_parameters(std::string_view function) {
-  const auto open = function.find('(', function.starts_with('(') ? 1 : 0);
+  auto open = function.find('(', function.starts_with('(') ? 1 : 0);
+  while (open != function.npos && open > 0 &&
+         (function[open - 1] == '.' || function.substr(0, open).ends_with("operator")))
+    open = function.find('(', open + 1);
   return open == function.npos || open == 0 ? function : function.substr(0, open);
 }
 
@@ -37,7 +41,8 @@ std::string frame_text(const Frame& frame) {
     }
     return text;
   }
-  text += " (";
+  // Of JIT code only the line is known where the function begins.
+  text += frame.kind == FrameKind::Jit ? " (begins at " : " (";
   append_printable(text, base_name(frame.file));
   if (frame.line != 0) text += ':' + std::to_string(frame.line);
   return text + ')';

@@ -150,6 +150,11 @@ void add_socket(Document& document, const Detail& detail, int width) {
   add_fact(document, "socket", text, width);
 }
 
+void add_lines_of_code(Document& document, const std::vector<std::string>& where, int width) {
+  for (const std::string& line : where)
+    add_fact(document, &line == &where.front() ? "code" : "", line, width);
+}
+
 void add_stuck_facts(Document& document, const Detail& detail, int width) {
   if (!detail.flag) {
     add_fact(document, "stuck",
@@ -169,6 +174,7 @@ void add_stuck_facts(Document& document, const Detail& detail, int width) {
   if (!detail.stuck) return;
   document.add("");
   add_fact(document, "what", detail.stuck->text.what, width);
+  add_lines_of_code(document, detail.stuck->where, width);
   add_fact(document, "next", detail.stuck->text.next, width);
 }
 
@@ -232,6 +238,7 @@ Document group_page(const Look& look, const Page& page, const Setting&, int widt
     add_fact(document, "service", printable(service_of(group.cgroup)), width);
   document.add("");
   add_fact(document, "what", at->text.what, width);
+  add_lines_of_code(document, at->where, width);
   add_fact(document, "next", at->text.next, width);
   document.add("");
   document.lines.push_back({.spans = heading_of(Item::Member, look, width)});

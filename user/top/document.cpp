@@ -63,6 +63,9 @@ void add_stuck_groups(Document& document, const Look& look, const Screen& screen
     const Stuck& stuck = look.stuck[i];
     add_row(document, {Item::Group, stuck.group.key}, i);
     if (tall) document.add_wrapped(stuck.text.what, width - kIndent - 1, kIndent, 3);
+    if (tall)
+      for (const std::string& line : stuck.where)
+        document.add_wrapped(line, width - kIndent - 1, kIndent, 2);
     const bool selected = screen.page().selected == document.items.back();
     document.add_wrapped("next: " + stuck.text.next, width - kIndent - 1, kIndent,
                          selected ? kAllLines : most);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "lifecycle/open_flags.h"
+#include "sinks/where_text.h"
 
 namespace tcpdwell::top {
 namespace {
@@ -32,7 +33,8 @@ void StuckSockets::add(const FlagRecord& flag) {
 }
 
 Stuck StuckSockets::stuck(LeakGroup group) const {
-  Stuck one{.group = std::move(group), .text = {}};
+  Stuck one{.group = std::move(group), .text = {}, .where = {}};
+  one.where = where_lines(one.group);
   one.text = explain(one.group, true, here_);
   return one;
 }

@@ -68,6 +68,7 @@ struct Sum {
 struct Stuck {
   LeakGroup group;
   Explanation text;
+  std::vector<std::string> where;  // lines of code
 };
 
 // One connection in full.

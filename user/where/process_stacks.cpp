@@ -75,9 +75,13 @@ bool ProcessStacks::is_current(const StackSnapshot& snapshot) {
   view_ = std::move(*view);
   python_ = find_python(view_, ProcessMemory(snapshot.pid));
   code_pages_ = snapshot.code_pages;
+  forget_names();
+  return true;
+}
+
+void ProcessStacks::forget_names() {
   known_.clear();
   names_.clear();
-  return true;
 }
 
 Stack ProcessStacks::python_stack(const StackSnapshot& snapshot) const {
@@ -93,7 +97,7 @@ Stack ProcessStacks::python_stack(const StackSnapshot& snapshot) const {
 Stack ProcessStacks::name(std::uint64_t address) {
   if (const auto it = names_.find(address); it != names_.end()) return it->second;
   if (names_.size() >= kMostNames) names_.clear();
-  return names_[address] = name_call(view_, address);
+  return names_[address] = name_call(view_, address, &jit_);
 }
 
 ResolvedStack ProcessStacks::resolve_anew(const StackSnapshot& snapshot) {
@@ -101,7 +105,7 @@ ResolvedStack ProcessStacks::resolve_anew(const StackSnapshot& snapshot) {
   Stack python = python_stack(snapshot);
   const bool gone = !python.empty() && !has_same_memory(snapshot);
   if (gone) python.clear();
-  const Calls calls = unwind(view_, snapshot.registers, snapshot.stack);
+  const Calls calls = unwind(view_, snapshot.registers, snapshot.stack, &jit_);
   // Before its interpreter was known, its frames were not walked.
   const bool unseen =
       snapshot.python.empty() && python_ && python_->layout &&
@@ -119,7 +123,9 @@ ResolvedStack ProcessStacks::resolve_anew(const StackSnapshot& snapshot) {
 
 ResolvedStack ProcessStacks::resolve(const StackSnapshot& snapshot) {
   if (snapshot.stack.bytes.empty()) return {.stack = {}, .missing = NoStack::Denied};
-  if (!is_current(snapshot)) return resolve_anew(snapshot);
+  const bool current = is_current(snapshot);
+  if (jit_.refresh(view_)) forget_names();
+  if (!current) return resolve_anew(snapshot);
   const StackKey key = key_of(snapshot, [this](std::uint64_t word) { return view_.is_code(word); });
   if (const auto it = known_.find(key); it != known_.end()) return it->second;
   ResolvedStack resolved = resolve_anew(snapshot);

@@ -11,6 +11,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "where/jit_code.h"
 #include "where/packing.h"
 #include "where/process_memory.h"
 #include "where/process_view.h"
@@ -45,14 +46,17 @@ class ProcessStacks {
   // A process that maps code all the time (a JIT) is not read again for every event.
   static constexpr std::chrono::milliseconds kReadAgain{20};
 
-  ProcessStacks(ProcessView view, ModuleCache& cache) : view_(std::move(view)), cache_(cache) {}
+  ProcessStacks(ProcessView view, ModuleCache& cache)
+      : view_(std::move(view)), cache_(cache), jit_(view_.pid()) {}
   bool is_current(const StackSnapshot& snapshot);
+  void forget_names();
   ResolvedStack resolve_anew(const StackSnapshot& snapshot);
   Stack python_stack(const StackSnapshot& snapshot) const;
   Stack name(std::uint64_t address);
 
   ProcessView view_;
   ModuleCache& cache_;
+  JitCode jit_;
   std::optional<PythonInterpreter> python_;
   std::uint64_t code_pages_ = 0;  // when the mappings were read
   Clock::time_point read_at_{};

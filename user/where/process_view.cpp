@@ -122,6 +122,19 @@ bool ProcessView::is_code(std::uint64_t address) const {
   return mapping != nullptr && mapping->executable;
 }
 
+bool ProcessView::has_code_without_file() const {
+  return std::any_of(mappings_.begin(), mappings_.end(), [](const Mapping& mapping) {
+    return mapping.executable && !mapping.is_file() && !mapping.path.starts_with("[v");
+  });
+}
+
+bool ProcessView::has_file(std::string_view name) const {
+  return std::any_of(mappings_.begin(), mappings_.end(), [&](const Mapping& mapping) {
+    return mapping.executable && mapping.is_file() &&
+           mapping.path.ends_with('/' + std::string(name));
+  });
+}
+
 std::vector<ProcessView::Place> ProcessView::modules() const {
   std::vector<Place> places;
   std::set<Module*> seen;

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -65,7 +66,9 @@ class ProcessView {
     std::uint64_t bias = 0;            // 0 if there is no module
   };
   Place find(std::uint64_t address) const;
-  bool is_code(std::uint64_t address) const;  // in an executable mapping
+  bool is_code(std::uint64_t address) const;   // in an executable mapping
+  bool has_code_without_file() const;          // of a JIT
+  bool has_file(std::string_view name) const;  // mapped as code, by its base name
   std::uint32_t pid() const { return pid_; }
   // Each module once.
   std::vector<Place> modules() const;

@@ -16,6 +16,7 @@ namespace {
 constexpr int kMostInterpreters = 64;
 constexpr int kMostThreads = 4096;
 constexpr std::uint64_t kLargestTable = 1U << 20U;
+constexpr unsigned kKindShift = 2;     // of a str's state: its kind, then compact, then ASCII
 constexpr std::uint64_t kTagBits = 7;  // of a reference, in the low bits of an address
 
 // The value of a data symbol; nullopt: the file does not have it.
@@ -123,7 +124,7 @@ class FrameReader {
     const auto length = memory_.word(*object + layout_.text_length);
     const auto state = memory_.number<std::uint32_t>(*object + layout_.text_state);
     if (!length || !state) return {};
-    const std::uint32_t bits = *state >> layout_.kind_shift;
+    const std::uint32_t bits = *state >> kKindShift;
     const std::uint32_t kind = bits & 7U;
     const bool compact = (bits & 8U) != 0, ascii = (bits & 16U) != 0;
     if (!compact || (kind != 1 && kind != 2 && kind != 4)) return {};

@@ -65,6 +65,8 @@ struct Groups {
 };
 constexpr Groups kPython313{
     .runtime = 3, .interpreter = 6, .thread = 19, .frame = 28, .code = 34, .bytes = 64, .text = 67};
+constexpr Groups kPython314{
+    .runtime = 3, .interpreter = 6, .thread = 22, .frame = 31, .code = 39, .bytes = 74, .text = 77};
 
 class DebugOffsets {
  public:
@@ -127,6 +129,7 @@ std::optional<PythonLayout> find_layout(std::uint64_t version, std::span<const s
     // Its strings and code have another layout.
     if (free_threaded != 0) return std::nullopt;
     if (minor(own_version) == 0x30d) return read_offsets(runtime, kPython313);
+    if (minor(own_version) == 0x30e) return read_offsets(runtime, kPython314);
     return std::nullopt;
   }
   if (minor(version) == 0x30b) return kPython311;

@@ -26,13 +26,12 @@ struct PythonLayout {
   std::uint64_t first_instruction = 0;
   std::uint64_t text_length = 0, text_state = 0, ascii_text = 0, other_text = 0;  // in str
   std::uint64_t bytes_size = 0, bytes = 0;                                        // in bytes
-  unsigned kind_shift = 2;  // of a str's state: its kind, then compact, then ASCII
   // Frames with this owner or a higher one have no code of the program.
   std::uint8_t first_owner_without_code = 3;
 };
 
 // The first bytes of _PyRuntime that find_layout() needs.
-inline constexpr std::size_t kDebugOffsets = 584;
+inline constexpr std::size_t kDebugOffsets = 760;
 
 // `version` is PY_VERSION_HEX, or 0 if it is not known; `runtime` is the begin of _PyRuntime.
 // nullopt: a version whose layout is not known.

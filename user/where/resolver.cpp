@@ -1,55 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "where/resolver.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <optional>
 
+#include "where/jit_code.h"
 #include "where/process_memory.h"
+#include "where/process_status.h"
 #include "where/python_frames.h"
 #include "where/stack_parts.h"
 #include "where/unwinder.h"
 
 namespace tcpdwell {
 namespace {
-
-// The number behind a field of /proc/PID/status ("\nNSpid:"); the last one if there are several.
-std::optional<std::uint64_t> status_field(std::string_view status, std::string_view field) {
-  const auto before = status.find(field);
-  if (before == status.npos) return std::nullopt;
-  const auto at = before + 1;  // behind the line break that the field begins with
-  const std::string_view line = status.substr(at, status.find('\n', at) - at);
-  const auto digits = line.find_last_not_of("0123456789");
-  std::uint64_t value = 0;
-  const auto [end, error] =
-      std::from_chars(line.data() + digits + 1, line.data() + line.size(), value);
-  return error == std::errc{} ? std::optional(value) : std::nullopt;
-}
-
-struct ThreadStatus {
-  std::uint64_t switches = 0;
-  std::uint32_t own_tid = 0;  // in its own pid namespace
-};
-
-std::optional<ThreadStatus> read_status(std::uint32_t pid, std::uint32_t tid) {
-  const std::string path =
-      "/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/status";
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::array<char, 8192> text{};
-  const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : 0;
-  if (size <= 0) return std::nullopt;
-  const std::string_view status(text.data(), static_cast<std::size_t>(size));
-  // The name of the process is the first line, and could contain anything but a line break.
-  const auto voluntary = status_field(status, "\nvoluntary_ctxt_switches:");
-  const auto forced = status_field(status, "\nnonvoluntary_ctxt_switches:");
-  if (!voluntary || !forced) return std::nullopt;
-  return ThreadStatus{
-      .switches = *voluntary + *forced,
-      .own_tid = static_cast<std::uint32_t>(status_field(status, "\nNSpid:").value_or(tid))};
-}
 
 StackPiece read_stack(const MemoryReader& memory, std::uint64_t begin, std::uint32_t size) {
   StackPiece piece{.begin = begin, .bytes = {}};
@@ -64,7 +27,10 @@ class ThreadResolver {
       : process_(process),
         question_(question),
         memory_(question.pid),
-        python_(find_python(process, memory_)) {}
+        python_(find_python(process, memory_)),
+        jit_(question.pid) {
+    jit_.refresh(process);
+  }
 
   ResolvedStack resolve(const ThreadSnapshot& thread) const {
     const auto before = read_status(question_.pid, thread.tid);
@@ -81,9 +47,9 @@ class ThreadResolver {
     // What was read is of several moments, if it ran since its registers were read.
     if (after->switches != thread.switches) return {.stack = {}, .missing = NoStack::Running};
     if (piece.bytes.empty()) return {.stack = {}, .missing = NoStack::Denied};
-    return put_together(process_, unwind(process_, thread.registers, piece), std::move(python),
-                        python_,
-                        [this](std::uint64_t address) { return name_call(process_, address); });
+    return put_together(
+        process_, unwind(process_, thread.registers, piece, &jit_), std::move(python), python_,
+        [this](std::uint64_t address) { return name_call(process_, address, &jit_); });
   }
 
  private:
@@ -91,6 +57,7 @@ class ThreadResolver {
   const ThreadsQuestion& question_;
   const ProcessMemory memory_;
   const std::optional<PythonInterpreter> python_;
+  JitCode jit_;
 };
 
 }  // namespace

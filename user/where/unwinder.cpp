@@ -13,9 +13,32 @@ std::string module_name(const Mapping& mapping) {
   return path;
 }
 
+#if defined(__aarch64__)
+constexpr unsigned kFramePointer = 29;
+#else
+constexpr unsigned kFramePointer = 6;
+#endif
+
+// The frame begins with the caller's frame pointer and the return address. What else the caller had
+// in registers is not known.
+bool step_by_frame_pointer(const StackPiece& stack, Registers& registers) {
+  const auto frame = registers.get(kFramePointer);
+  if (!frame || *frame < registers.stack_pointer()) return false;
+  const auto callers = stack.word(*frame), return_address = stack.word(*frame + 8);
+  if (!callers || !return_address) return false;
+  Registers caller;
+  caller.set(kFramePointer, *callers);
+  caller.set(kStackPointer, *frame + 16);
+  caller.set(kReturnAddress, *return_address);
+  caller.pc = *return_address;
+  registers = caller;
+  return true;
+}
+
 }  // namespace
 
-Calls unwind(const ProcessView& process, const Registers& registers, const StackPiece& stack) {
+Calls unwind(const ProcessView& process, const Registers& registers, const StackPiece& stack,
+             const JitCode* jit) {
   Calls calls;
   Registers frame = registers;
   bool interrupted = true;  // the innermost pc is no return address
@@ -25,20 +48,21 @@ Calls unwind(const ProcessView& process, const Registers& registers, const Stack
     // Damaged: no call leads there.
     if (place.mapping == nullptr || !place.mapping->executable) break;
     calls.addresses.push_back(address);
-    if (place.module == nullptr) break;
-    switch (place.module->step(place.address, stack, frame, interrupted)) {
-      case Step::Done: continue;
-      case Step::Outermost: return calls;
-      case Step::NoTable:
-      case Step::Unreadable: break;
-    }
-    break;
+    const Step step = place.module == nullptr
+                          ? Step::NoTable
+                          : place.module->step(place.address, stack, frame, interrupted);
+    if (step == Step::Done) continue;
+    if (step == Step::Outermost) return calls;
+    const bool by_pointer = step == Step::NoTable && jit != nullptr && calls.addresses.size() > 1 &&
+                            jit->keeps_frame_pointers(place);
+    if (!by_pointer || !step_by_frame_pointer(stack, frame)) break;
+    interrupted = false;
   }
   calls.truncated = true;
   return calls;
 }
 
-Stack name_call(const ProcessView& process, std::uint64_t address) {
+Stack name_call(const ProcessView& process, std::uint64_t address, const JitCode* jit) {
   const ProcessView::Place place = process.find(address);
   Frame frame{.function = {}, .file = {}, .module = {}};
   Stack frames;
@@ -48,6 +72,12 @@ Stack name_call(const ProcessView& process, std::uint64_t address) {
     if (!place.mapping->is_file()) frame.kind = FrameKind::Jit;
   }
   if (place.module == nullptr) {
+    const auto made = jit != nullptr ? jit->find(address) : std::nullopt;
+    if (made && frame.kind == FrameKind::Jit) {
+      frame.function = made->function;
+      frame.file = made->file;
+      frame.line = made->line;
+    }
     frames.push_back(std::move(frame));
     return frames;
   }

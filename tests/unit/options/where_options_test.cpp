@@ -33,6 +33,10 @@ TEST(WhereOptions, BelongToTheDefaultCommandIfNoneIsNamed) {
 
 TEST(WhereOptions, RefuseOtherValues) {
   EXPECT_THAT(error({"leaks", "--where=all"}), HasSubstr("=short or =no, not all"));
+  EXPECT_THAT(error({"run", "--where=all", "--", "true"}),
+              HasSubstr("=short, =jit or =no, not all"));
+  EXPECT_THAT(error({"leaks", "--where=jit"}), HasSubstr("run"));
+  EXPECT_TRUE(options({"run", "--where=jit", "--", "true"}).where.jit);
   EXPECT_THAT(error({"leaks", "--symbols", "/d"}), HasSubstr("--where"));
   EXPECT_THAT(error({"run", "--where=no", "--symbols", "/d", "--", "true"}), HasSubstr("--where"));
 }

@@ -39,6 +39,15 @@ TEST(StackText, LeavesOutNamesWithoutLinesIfOthersHaveLines) {
             "serve (a.cpp:7)");
 }
 
+TEST(StackText, ANameMayHaveParentheses) {
+  for (const auto& [function, shown] :
+       {std::pair("main.(*Pool).Checkout", "main.(*Pool).Checkout"),
+        {"main.(*Pool).Checkout.func1", "main.(*Pool).Checkout.func1"},
+        {"Pool::operator()(int)", "Pool::operator()"},
+        {"Pool::checkout(std::function<void (int)>)", "Pool::checkout"}})
+    EXPECT_EQ(stack_text({native(function, "a", 7, "/srv/app")}), std::string(shown) + " (a:7)");
+}
+
 TEST(StackText, GivesModuleAndOffsetForAStrippedProgram) {
   EXPECT_EQ(stack_text({native("__recv", "", 0, "/lib/libc.so.6"), native("", "", 0, "/srv/app")}),
             "app+0x1234");
@@ -64,6 +73,14 @@ TEST(StackText, OfACallbackShowsWhatItsEventLoopCalled) {
                         native("uv_run", "", 0, "/usr/bin/node"),
                         native("node::SpinEventLoop(node::Environment*)", "", 0, "/usr/bin/node")}),
             "epoll_wait, a line of the event loop");
+}
+
+TEST(StackText, SaysThatALineOfJitCodeIsWhereItsFunctionBegins) {
+  Frame connect = python("connect", "node:net", 227), leak = python("leak", "/srv/app.js", 4);
+  connect.kind = leak.kind = FrameKind::Jit;
+  EXPECT_EQ(
+      stack_text({native("node::TCPWrap::Connect(...)", "", 0, "/usr/bin/node"), connect, leak}),
+      "leak (begins at app.js:4)");
 }
 
 TEST(StackText, EscapesNames) {

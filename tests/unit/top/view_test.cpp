@@ -161,6 +161,28 @@ TEST(TopView, Connection) {
   compare_sizes(watched, "connection");
 }
 
+// On the first screen, in its group and in its connection.
+TEST(TopView, LinesOfCode) {
+  Watched watched;
+  FlagRecord flag = samples::stuck_server();
+  flag.opened.stack = std::make_shared<const Stack>(Stack{{.function = "Pool.checkout",
+                                                           .file = "/srv/svc.py",
+                                                           .line = 5,
+                                                           .module = {},
+                                                           .kind = FrameKind::Python}});
+  watched.raise(flag, 60s);
+  watched.wait(70s);
+  for (int page = 0; page < 3; ++page) {
+    constexpr top::Size kSize{120, 40};
+    top::settle(watched.model.look(), watched.setting, kSize, watched.screen);
+    EXPECT_THAT(top::view(watched.model.look(), watched.screen, watched.setting, kSize).text(),
+                HasSubstr("opened at Pool.checkout (svc.py:5)"))
+        << page;
+    watched.press(Key::Down);
+    watched.press(Key::Enter);
+  }
+}
+
 TEST(TopView, Help) {
   Watched watched;
   watched.wait(10s);

@@ -149,6 +149,15 @@ TEST(PythonLayout, ComesFromTheInterpreterSince313) {
   put(39, 1U << 30U);
   EXPECT_FALSE(find_layout(0, head)) << "no such offset";
   put(39, 39);
+  put(1, 0x030e00f0);
+  const auto later = find_layout(0, head);
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later->threads, 9U);
+  EXPECT_EQ(later->frame_holder, 26U);
+  EXPECT_EQ(later->owner, 36U);
+  EXPECT_EQ(later->first_line, 44U);
+  EXPECT_EQ(later->bytes, 76U);
+  EXPECT_EQ(later->ascii_text, 80U);
   put(1, 0x030f00f0);
   EXPECT_FALSE(find_layout(0, head)) << "a later layout";
 }
