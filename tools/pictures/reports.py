@@ -16,6 +16,10 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests/field"), str(ROOT / "tests/live")]
+
+from support.browser import Browser  # noqa: E402
+
 GALLERY = ROOT / "docs/gallery"
 ACTS = pathlib.Path(__file__).parent / "incidents.py"
 # Name of the act: options of the tracer.
@@ -60,7 +64,11 @@ def forecast(tcpdwell, folder, recording):
     """The ports of the first 20 seconds: what a report would have said then."""
     page = folder / "forecast.html"
     subprocess.run([tcpdwell, "report", recording, "--until", "+20s", "-o", page, "-q"], check=True)
-    picture(folder, f"{page}#ports", GALLERY / "ports-forecast.png", 1280, 720, False)
+    with Browser() as browser:
+        browser.open(page)
+        box = browser.run("(() => { const b = document.querySelector('#ports .card')"
+                          ".getBoundingClientRect(); return [b.x, b.y + scrollY, b.width, b.height]; })()")
+        browser.picture(GALLERY / "ports-forecast.png", dict(zip(("x", "y", "width", "height"), box)))
 
 
 def main():

@@ -127,7 +127,7 @@ std::string who_pays(const ReportData& data) {
   for (std::size_t i = 0; i < std::min<std::size_t>(payers.size(), 2); ++i)
     text += fmt::format("{}<b>{}</b> ({})", i == 0 ? "" : " and ", html(payers[i]->name),
                         format_number(entered(payers[i])));
-  return text;
+  return payers.size() > 2 ? text + " and others" : text;
 }
 
 std::string time_wait_sentence(const ReportData& data) {
@@ -142,11 +142,10 @@ std::string time_wait_sentence(const ReportData& data) {
     left += service.time_waits;
     waited += service.in_time_wait;
   }
-  std::string text =
-      fmt::format(" <b>{} entered TIME_WAIT</b>, most of them of {}; at most {} were in it at once",
-                  format_number(use.entered), who_pays(data), format_number(most));
+  std::string text = fmt::format(" <b>{} entered TIME_WAIT</b>: {}; at most {} were in it at once",
+                                 format_number(use.entered), who_pays(data), format_number(most));
   if (left != 0)
-    text += fmt::format(", each for {} on average",
+    text += fmt::format("; those that are over lasted for {} on average",
                         format_duration(waited / static_cast<std::int64_t>(left)));
   return text + '.';
 }

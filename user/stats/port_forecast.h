@@ -39,8 +39,8 @@ struct PortForecast {
   std::optional<Nanos> runs_out_in;  // RunsOut, Full
   // RunsOut: with the highest and with the lowest rate of the last minute. nullopt: not known.
   std::optional<Nanos> earliest, latest;
-  bool if_held = false;              // RunsOut: provided that no open connection is closed
-  double per_second = 0;             // rate of new TIME_WAITs; with growth: of held ports
+  bool if_held = false;   // RunsOut: provided that no open connection is closed
+  double per_second = 0;  // rate of new TIME_WAITs; with growth: of held ports
 };
 
 // How long TIME_WAIT lasts.

@@ -68,8 +68,6 @@ std::string paint(const Grid& now, const Grid* before, bool color) {
   return out;
 }
 
-std::string copy_sequence(std::string_view text) {
-  return "\033]52;c;" + base64(text) + "\033\\";
-}
+std::string copy_sequence(std::string_view text) { return "\033]52;c;" + base64(text) + "\033\\"; }
 
 }  // namespace tcpdwell::top
