@@ -39,6 +39,7 @@ SURROUNDINGS = {
                           environment=EITHER),
     "rights": Surroundings("less than root", ["test_rights.py"]),
     "check": Surroundings("1 CPU, the check command", ["test_check.py"]),
+    "where": Surroundings("1 CPU, lines of code", ["/tests/vm/guest/test_lines.py"]),
     "lockdown": Surroundings("lockdown=confidentiality", REFUSAL, append="lockdown=confidentiality",
                              refused=True),
     "kptr": Surroundings("kptr_restrict=2", ["test_lifecycle.py", "-k", BASIC], environment=EITHER,
