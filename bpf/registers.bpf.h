@@ -71,7 +71,8 @@ static __always_inline __u64 stack_pointer_of(const struct tcpdwell_registers *r
 
 #define PSR_MODE32_BIT_ 0x10
 
-struct pt_regs___arm64 {
+/* libbpf has a pt_regs___arm64. */
+struct pt_regs___aarch64 {
 	__u64 regs[31];
 	__u64 sp, pc, pstate, orig_x0;
 	__s32 syscallno;
@@ -80,7 +81,7 @@ struct pt_regs___arm64 {
 static __always_inline __u8 read_registers(struct tcpdwell_registers *out,
 					   const struct pt_regs *regs)
 {
-	const struct pt_regs___arm64 *arm = (const void *)regs;
+	const struct pt_regs___aarch64 *arm = (const void *)regs;
 
 	bpf_core_read(out->value, 31 * sizeof(__u64), &arm->regs);
 	out->value[31] = BPF_CORE_READ(arm, sp);
@@ -90,7 +91,7 @@ static __always_inline __u8 read_registers(struct tcpdwell_registers *out,
 
 static __always_inline void read_system_call(__s64 *call, __u64 *args, const struct pt_regs *regs)
 {
-	const struct pt_regs___arm64 *arm = (const void *)regs;
+	const struct pt_regs___aarch64 *arm = (const void *)regs;
 
 	*call = BPF_CORE_READ(arm, syscallno);
 	args[0] = BPF_CORE_READ(arm, orig_x0);

@@ -31,7 +31,11 @@ target_include_directories(PROTOZERO SYSTEM INTERFACE ${TCPDWELL_PROTOZERO_DIR})
 pkg_check_modules(LIBDW REQUIRED IMPORTED_TARGET libdw)
 if(TCPDWELL_STATIC)
   # libdw.pc does not name all that the static library needs. The back end of the machine is in it.
-  target_link_libraries(PkgConfig::LIBDW INTERFACE elf z lzma bz2 ${CMAKE_DL_LIBS})
+  foreach(name elf z lzma bz2)
+    find_library(TCPDWELL_${name} ${name} REQUIRED)
+    target_link_libraries(PkgConfig::LIBDW INTERFACE ${TCPDWELL_${name}})
+  endforeach()
+  target_link_libraries(PkgConfig::LIBDW INTERFACE ${CMAKE_DL_LIBS})
 endif()
 find_path(TCPDWELL_XXHASH_DIR xxhash.h REQUIRED)
 

@@ -1,4 +1,4 @@
-"""A container image as an OCI layout in a tar file: one layer with the static binary."""
+"""A container image as an OCI layout in a tar file: one layer, with the static binary and what belongs to it."""
 import gzip
 import hashlib
 import io
@@ -27,21 +27,26 @@ def _json(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _layer(binary, epoch):
+def _layer(tree, epoch):
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        for directory in ("proc", "run", "sys", "usr", "usr/bin"):
+        for directory in ("proc", "run", "sys"):  # mounted by the runtime
             _add_directory(archive, directory, epoch)
         _add_directory(archive, "tmp", epoch, 0o1777)
-        _add(archive, "usr/bin/tcpdwell", binary, epoch, 0o755)
+        for path in sorted(tree.rglob("*")):
+            name, mode = str(path.relative_to(tree)), path.stat().st_mode & 0o777
+            if path.is_dir():
+                _add_directory(archive, name, epoch, mode)
+            else:
+                _add(archive, name, path.read_bytes(), epoch, mode)
     packed = io.BytesIO()
     with gzip.GzipFile("", "wb", 9, packed, mtime=0) as file:
         file.write(raw.getvalue())
     return raw.getvalue(), packed.getvalue()
 
 
-def write(target, arch, binary, version, epoch):
-    raw, layer = _layer(binary.read_bytes(), epoch)
+def write(target, arch, tree, version, epoch):
+    raw, layer = _layer(tree, epoch)
     labels = {"org.opencontainers.image.title": "tcpdwell", "org.opencontainers.image.version": version,
               "org.opencontainers.image.licenses": "Apache-2.0 AND (BSD-2-Clause OR GPL-2.0-only)"}
     config = _json({

@@ -98,7 +98,8 @@ def tar(directory, target, *more):
 def make_deb(work, arch, binary, pages, version):
     tree = work / "deb"
     stage(tree / "stage", binary, pages, "zsh/vendor-completions", with_units=False)
-    shutil.copytree(PACKAGING / "debian", tree / "debian")
+    # dpkg-deb keeps times before that of the commit: those of a checkout must not come along.
+    shutil.copytree(PACKAGING / "debian", tree / "debian", copy_function=shutil.copyfile)
     (tree / "debian/rules").chmod(0o755)
     date = run("date", "-uR", "-d", f"@{os.environ['SOURCE_DATE_EPOCH']}", capture_output=True, text=True).stdout
     (tree / "debian/changelog").write_text(
@@ -142,8 +143,10 @@ def make_tarball(work, arch, binary, pages, version):
 
 
 def make_image(work, arch, binary, pages, version):
-    target = work / f"tcpdwell-{version}-{arch}.oci.tar"
-    oci.write(target, arch, binary, version, int(os.environ["SOURCE_DATE_EPOCH"]))
+    target, tree = work / f"tcpdwell-{version}-{arch}.oci.tar", work / "image"
+    stage(tree, binary, pages, "zsh/site-functions", with_units=True)
+    add_licences(tree)
+    oci.write(target, arch, tree, version, int(os.environ["SOURCE_DATE_EPOCH"]))
     return [target]
 
 
@@ -159,6 +162,14 @@ def publish(files):
     return made
 
 
+MAKERS = {"deb": make_deb, "rpm": make_rpm, "tar": make_tarball, "image": make_image}
+
+
+def make_pages(host, directory):
+    run(sys.executable, PACKAGING / "man/make.py", host, directory, stdout=sys.stderr)
+    return directory
+
+
 def main():
     parser = argparse.ArgumentParser(description="make the packages")
     parser.add_argument("--host", required=True, type=pathlib.Path)
@@ -167,17 +178,15 @@ def main():
     options = parser.parse_args()
     os.environ["SOURCE_DATE_EPOCH"] = epoch()
     os.umask(0o022)
-    makers = {"deb": make_deb, "rpm": make_rpm, "tar": make_tarball, "image": make_image}
     version, made = version_of(options.host), []
     with tempfile.TemporaryDirectory(prefix="tcpdwell-package-") as scratch:
         work = pathlib.Path(scratch)
-        pages = work / "man"
-        run(sys.executable, PACKAGING / "man/make.py", options.host, pages, stdout=sys.stderr)
+        pages = make_pages(options.host, work / "man")
         for each in options.binaries:
             arch, _, binary = each.partition("=")
             own = work / arch
             own.mkdir()
-            for kind, make in makers.items():
+            for kind, make in MAKERS.items():
                 if options.only and kind not in options.only:
                     continue
                 made += publish(make(own, arch, pathlib.Path(binary), pages, version))

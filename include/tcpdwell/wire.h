@@ -27,7 +27,6 @@
 #define TCPDWELL_MAX_PORTS 16 /* of one port filter */
 #define TCPDWELL_MAX_CIDRS 16
 #define TCPDWELL_MAX_RANGES 12
-#define TCPDWELL_MOST_WANTED (1 << 16) /* sockets in one question for holders */
 #define TCPDWELL_FAMILY_IPV4 2
 #define TCPDWELL_FAMILY_IPV6 10
 

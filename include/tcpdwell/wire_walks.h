@@ -17,6 +17,8 @@ enum tcpdwell_holding_kind {
 	TCPDWELL_HOLDS_AT_END, /* a connection at a wanted end; the cookie is the end's number */
 };
 
+#define TCPDWELL_MOST_WANTED (1 << 16) /* sockets in one question for holders */
+
 /* A descriptor of a process that is a TCP socket. */
 struct tcpdwell_holding {
 	__u64 cookie;

@@ -8,7 +8,7 @@ LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 def escaped(text):
     """Text without meaning for scdoc."""
     text = re.sub(r"([\\*_`~#])", r"\\\1", text)
-    return re.sub(r"^([-.\]\[|:])", r"\\\1", text)
+    return re.sub(r"^([-\]\[|:])", r"\\\1", text)
 
 
 def first_sentence(text):
@@ -20,6 +20,7 @@ def inline(text):
     """`code` and **bold** become bold; a link becomes its text."""
     text = LINK.sub(lambda link: link[1], text).replace("<http", "http").replace("/metrics>", "/metrics")
     parts = re.split(r"(\*\*[^*]+\*\*|`[^`]+`)", text)
+    parts[0] = re.sub(r"^\.\.\.", "…", parts[0])  # at the begin of a line scdoc escapes only one full stop
     done = ""
     for part in parts:
         if part.startswith("`"):
@@ -30,7 +31,7 @@ def inline(text):
             done += re.sub(r"([\\*_`~#])", r"\\\1", part)
     # scdoc needs a word boundary around formatting.
     done = re.sub(r"(?<=\w)\*(?=[^\s*][^*]*\*)", "\\\\*", done) if done.count("*") % 2 else done
-    return re.sub(r"^([-.|:\[\]])", r"\\\1", done)
+    return re.sub(r"^([-|:\[\]])", r"\\\1", done)
 
 
 def cells_of(row):

@@ -7,7 +7,8 @@
 Records that many events of short connections in a network namespace of its own, with the Release
 build of build/ (./dev bench makes both programs), and prints for each recording: the time and the
 memory of `report`, the size of the page, the time to its first picture, the heap of its script, the
-memory of the browser's process for the page, and how many messages and requests there were. 10 million events take some 2 GB in /tmp.
+memory of the browser's process for the page at its first picture and later, and how many messages
+and requests there were. 10 million events take some 2 GB in /tmp.
 """
 import argparse
 import os
@@ -24,6 +25,7 @@ from support.browser import Browser  # noqa: E402
 
 TCPDWELL = os.environ.get("TCPDWELL_BIN", os.path.join(load.BUILD, "tcpdwell"))
 EVENTS_PER_CONNECTION = 12.5
+SETTLED = 5  # seconds
 # Until the state of the page is drawn: the first frame after the load event.
 DRAWN = "new Promise(done => requestAnimationFrame(() => setTimeout(() => done(performance.now()))))"
 
@@ -58,15 +60,19 @@ def measure(path, folder):
         browser.open("/dev/null")
         browser.open(page)
         first, heap = browser.run(DRAWN), browser.heap_bytes()
-        whole = browser.page_process_bytes()
-        lives = browser.run("JSON.parse(document.getElementById('data').textContent).lives.length")
+        process = browser.page_process()
+        whole = browser.page_process_bytes(process)
+        time.sleep(SETTLED)
+        later = browser.page_process_bytes(process)
+        lives = browser.run("document.getElementById('tl-status').textContent").split()[0]
         talk = len(browser.messages), len(browser.requests) - 1
     events = subprocess.run([TCPDWELL, "replay", path, "info"], stdout=subprocess.PIPE, text=True,
                             check=True).stdout
     events = next(line for line in events.splitlines() if line.startswith("events")).split()[1].strip(",")
     print(f"{events:>12} events {seconds:6.1f} s {megabytes:6.0f} MB  page "
-          f"{os.path.getsize(page) / 1e6:5.2f} MB, {lives:,} connections, drawn after "
-          f"{first:.0f} ms, heap {heap / 1e6:.0f} MB of the process's {whole / 1e6:.0f} MB, {talk[0]} messages, {talk[1]} requests",
+          f"{os.path.getsize(page) / 1e6:5.2f} MB, {lives} connections, drawn after "
+          f"{first:.0f} ms, heap {heap / 1e6:.0f} MB of the process's {whole / 1e6:.0f} MB, "
+          f"{later / 1e6:.0f} MB {SETTLED} s later, {talk[0]} messages, {talk[1]} requests",
           flush=True)
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of fleet/ in the real engines: hosts are replays of recordings, each up to another time. The helpers of
-the live tests are used here, too."""
+"""The SQL of fleet/ in the real engines: hosts are replays of recordings, each with other
+ports. The helpers of the live tests are used here, too."""
+import functools
+import itertools
 import json
 import os
 import pathlib
@@ -14,6 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "live")]
 ROOT = HERE.parents[1]
 BINARY = os.environ.get("TCPDWELL_BIN", str(ROOT / "build/tcpdwell"))
+MERGE = os.environ.get("TCPDWELL_MERGE", str(ROOT / "build/tests/merge"))
 HOSTS = 50
 
 
@@ -47,18 +50,51 @@ def replay(recording, *options):
                           check=True).stdout.splitlines()
 
 
+@functools.cache
+def replays():
+    """[(recording, options)] of each host: a recording, without all but two of its ports, so that hosts differ."""
+    lives, leak = (ROOT / f"tests/golden/{name}.tdw" for name in ("lives", "leak"))
+    ports = sorted({change["local"]["port"] for change in map(json.loads, replay(lives, "--json", "--only", "transition"))
+                    if change["type"] == "transition"})
+    pairs = list(itertools.combinations(ports, 2))[:HOSTS - 5]
+    return [(lives, ["--port", f"{one},{other}"]) for one, other in pairs] + [(leak, [])] * 3 + \
+        [(leak, ["--until", "+500ms"])] * 2  # still stuck
+
+
+def write_lines(file, recording, *options):
+    """The lines of trace, and of stats in total."""
+    lines = replay(recording, "--json", *options) + replay(recording, "stats", "1h", "--json", "--buckets", *options)
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory):
-    """A directory with HOST.ndjson: the lines of trace, and of stats in total."""
+    """A directory with HOST.ndjson."""
     directory = tmp_path_factory.mktemp("fleet")
-    recordings = sorted((ROOT / "tests/golden").glob("*.tdw"))
-    for number in range(HOSTS):
-        recording = recordings[number % len(recordings)]
-        until = ["--until", f"+{25 * (number + 1)}ms"]
-        lines = replay(recording, "--json", *until)
-        lines += replay(recording, "stats", "1h", "--json", "--buckets", *until)
-        (directory / f"host{number:02}.ndjson").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for number, (recording, options) in enumerate(replays()):
+        write_lines(directory / f"host{number:02}.ndjson", recording, *options)
     return directory
+
+
+def exact_dwells(recording, *options):
+    """(state, ns) of each dwell that belongs into a histogram: known to a 64th, as Histogram::kResolution says."""
+    for line in replay(recording, "trace", "--json", "--only", "transition", *options):
+        change = json.loads(line)
+        if change["type"] == "transition" and change["dwell_ns"] is not None and change["error_ns"] is not None \
+                and change["error_ns"] <= change["dwell_ns"] // 64:
+            yield change["from"], change["dwell_ns"]
+
+
+def merged_by_histograms(dwells):
+    """{(state, upper bound): count} by the histograms of tcpdwell itself, of {host: [(state, ns)]}."""
+    lines = [f"{host} {state} {ns}" for host, all_of in dwells.items() for state, ns in all_of]
+    done = subprocess.run([MERGE], input="\n".join(lines), capture_output=True, text=True, check=True)
+    rows = (line.split() for line in done.stdout.splitlines())
+    return {(state, int(upper)): int(count) for state, upper, count in rows}
+
+
+def said_buckets(rows):
+    return {(row["state"], int(row["upper_ns"])): int(row["count"]) for row in rows}
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +109,11 @@ def quoted(text):
 
 @pytest.fixture(scope="session")
 def answers(fleet):
-    """{engine: {query: rows}}"""
+    return answers_of(fleet)
+
+
+def answers_of(fleet):
+    """{engine: {query: rows}} for the files of a directory."""
     lines = [f"({quoted(file.stem)}, 'v1', {quoted(line)})" for file in sorted(fleet.glob("*.ndjson"))
              for line in file.read_text(encoding="utf-8").splitlines()]
     schema = statements_of((ROOT / "fleet/clickhouse/schema.sql").read_text(encoding="utf-8"))

@@ -16,6 +16,8 @@ from lib import patience, perfetto
 from lib.netns import Netns
 from lib.page import Page
 from lib.tracer import BINARY
+from test_where import NO_FRAME_POINTERS, build, line_of
+from test_where_events import flags_of
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden"
 RECORDINGS = pytest.mark.parametrize("name", ["leak", "lives"])
@@ -129,7 +131,28 @@ def test_filter(tmp_path):
                 for line in run("replay", GOLDEN / "lives.tdw", "--json", "--only", "connection")
                 .splitlines() if b'"server"' in line)
     page = report(GOLDEN / "lives.tdw", tmp_path, "--lport", port)
-    assert page.data["lives"] and all(life[5] == port for life in page.data["lives"])
+    assert page.lives and all(life["local_port"] == port for life in page.lives)
+
+
+@RECORDINGS
+def test_timeline_has_the_connections(name, tmp_path):
+    page = report(GOLDEN / f"{name}.tdw", tmp_path)
+    assert page.data["lives"] == len(page.lives)
+    assert page.data["spans"] == sum(len(life["spans"]) for life in page.lives)
+    told = collections.defaultdict(list)
+    for line in run("replay", GOLDEN / f"{name}.tdw", "--json", "--only", "transition").splitlines():
+        line = json.loads(line)
+        if line["type"] == "transition" and line["cookie"] and line["dwell_ns"] is not None:
+            told[int(line["cookie"], 16), line["life"]].append(
+                (line["mono_ns"], line["from"], line["dwell_ns"]))
+    assert told
+    names = page.data["states"]
+    shown = {(life["cookie_high"] << 32 | life["cookie_low"], life["life"]): life["spans"]
+             for life in page.lives}
+    for key, dwells in told.items():
+        for span, (_, state, dwell) in zip(shown[key], sorted(dwells)):
+            assert names[span["state"]] == state
+            assert abs(span["end"] - span["begin"] - dwell / 1000) <= 1, "microseconds"
 
 
 @RECORDINGS
@@ -194,6 +217,23 @@ def test_this_host_and_a_hostile_name(netns, tmp_path):
     assert "img" not in page.tags
     assert HOSTILE.decode()[:15] in page.data["services"]
     assert "x" not in page.tags and page.has_right_hashes()
+
+
+@pytest.mark.hidden_events
+def test_lines_of_code(tmp_path):
+    """A program that leaks: the page and the slice of its CLOSE_WAIT name the line that read the end."""
+    program = build(tmp_path, "stuck", "gcc", *NO_FRAME_POINTERS, "-o", "{out}", "{src}/stuck.c")
+    recording, trace = tmp_path / "stuck.tdw", tmp_path / "stuck.pftrace"
+    flags_of([program], "--record", str(recording))
+    page = report(recording, tmp_path, "--perfetto", trace)
+    line = f"end of stream read at serve (stuck.c:{line_of('stuck.c', 'while (read(')})"
+    assert line in page.findings[0], "the finding itself"
+    texts = page.data["texts"]
+    marks = [mark for life in page.lives for mark in life["marks"]]
+    assert marks and texts[marks[0]["where"]].startswith(line), "the timeline"
+    slices = [each for each in perfetto.read(trace.read_bytes()).slices if "where" in each.facts]
+    assert [(each.name, each.facts["cause"]) for each in slices] == [("CLOSE_WAIT", "eof_read")]
+    assert slices[0].facts["where"].startswith(line)
 
 
 def test_refuses_what_makes_no_sense(tmp_path):

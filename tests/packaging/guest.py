@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs in a fresh Debian: installs the deb, starts its services, waits for the alert of a leak in a real Prometheus,
-upgrades, removes, purges. Prints a line for each step; status 0 if all is as it should be."""
+upgrades, removes, purges. Then the same with the rpm, by Debian's rpm. Prints a line for each step; status 0 if all is
+as it should be."""
 import json
 import os
 import pathlib
@@ -136,21 +137,48 @@ def socket_activation():
     assert is_active(EXPORTER)
 
 
+def left():
+    """Files with our name, but for man-db's own."""
+    run("systemctl", "daemon-reload")
+    return run("find", "/etc", "/usr", "/var", "/run", "-xdev", "-name", "*tcpdwell*", "-not", "-path",
+               "/var/cache/man/*").splitlines()
+
+
 def remove_and_purge():
     run("dpkg", "-r", "tcpdwell")
     assert not is_active(EXPORTER) and not pathlib.Path("/usr/bin/tcpdwell").exists()
     assert pathlib.Path(f"/etc/default/{EXPORTER}").exists(), "only a purge removes configuration"
     run("dpkg", "-P", "tcpdwell")
-    run("systemctl", "daemon-reload")
-    left = run("find", "/etc", "/usr", "/var", "/run", "-xdev", "-name", "*tcpdwell*", "-not", "-path",
-               "/var/cache/man/*").splitlines()  # man-db's own
-    assert not left, left
+    assert not left(), left()
+
+
+def rpm_install():
+    run("rpm", "-i", "--nodeps", HERE / "old.rpm")  # Debian's database of rpm knows no /bin/sh
+    assert not is_active(EXPORTER) and not is_active(RECORDER)
+    run("rpm", "-V", "--nodeps", "tcpdwell")
+    start()
+
+
+def rpm_upgrade():
+    before = run("systemctl", "show", "-P", "MainPID", EXPORTER)
+    run("rpm", "-U", "--nodeps", HERE / "new.rpm")
+    assert is_active(EXPORTER) and is_active(RECORDER)
+    assert run("systemctl", "show", "-P", "MainPID", EXPORTER) != before, "the new one runs"
+    assert "CLOSE_WAIT=2s" in pathlib.Path(f"/etc/default/{EXPORTER}").read_text(), "changes are kept"
+
+
+def rpm_erase():
+    run("rpm", "-e", "tcpdwell")
+    assert not is_active(EXPORTER) and not is_active(RECORDER)
+    # rpm has no purge: what a user changed and the recordings stay.
+    kept = {f"/etc/default/{EXPORTER}.rpmsave", "/var/lib/tcpdwell"}
+    assert set(left()) == kept, left()
 
 
 def main():
     kept = None
     for step in (install, start, leak, alert, named_by_leaks, logged, reload, upgrade, recording, socket_activation,
-                 remove_and_purge):
+                 remove_and_purge, rpm_install, rpm_upgrade, rpm_erase):
         value = step()
         kept = value if step is leak else kept
         print(f"{step.__name__}: ok", value if isinstance(value, str) else "", flush=True)

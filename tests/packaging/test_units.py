@@ -6,6 +6,8 @@ import subprocess
 import pytest
 
 from conftest import BINARY, ROOT
+from lib.netns import Netns
+from lib.patience import start, wait_for, work
 
 UNITS = sorted((ROOT / "packaging/systemd").glob("*.service")) + sorted((ROOT / "packaging/systemd").glob("*.socket"))
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
@@ -55,7 +57,28 @@ def test_kubernetes_has_the_same_capabilities():
     assert {f"CAP_{name}" for name in added} == set(unit.split())
 
 
-def test_logrotate_accepts_its_file(tmp_path):
-    done = subprocess.run(["logrotate", "-d", "-s", tmp_path / "state", ROOT / "packaging/tcpdwell.logrotate"],
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "error" not in done.stderr.lower(), done.stderr
+def test_logrotate_signals_only_who_writes_there(tmp_path):
+    logs = tmp_path / "log"
+    logs.mkdir()
+    (tmp_path / "conf").write_text((ROOT / "packaging/tcpdwell.logrotate").read_text().replace("/var/log/tcpdwell", str(logs)))
+    own, other = logs / "trace.ndjson", tmp_path / "other.ndjson"
+    tracers = []
+    try:
+        with Netns.current().inside():
+            Netns.create()
+            for output in own, other:
+                ready = output.with_suffix(".ready")
+                tracers.append(start([BINARY, "trace", "--json", "--netns", "self", "--ready-file", ready, "-o", output]))
+                wait_for(ready.exists, "the tracer", lambda: work(tracers[-1].pid))
+        wait_for(lambda: own.stat().st_size, "the first line")
+        other.unlink()
+        done = subprocess.run(["logrotate", "-f", "-s", tmp_path / "state", tmp_path / "conf"], capture_output=True, text=True,
+                              check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        wait_for(own.exists, "the new file")
+        assert (logs / "trace.ndjson.1").exists()
+        assert not other.exists(), "the other one opened its file again"
+    finally:
+        for tracer in tracers:
+            tracer.kill()
+            tracer.wait()

@@ -4,7 +4,7 @@ import pathlib
 import shutil
 import subprocess
 
-PACKAGES = ["systemd-sysv", "dbus", "udev", "python3", "man-db", "linux-image-cloud-amd64", "initramfs-tools"]
+PACKAGES = ["systemd-sysv", "dbus", "udev", "python3", "man-db", "rpm", "linux-image-cloud-amd64", "initramfs-tools"]
 BOOT_S = 1800  # some ten times what it takes
 # As in tests/vm/machine.py: what costs most when it is emulated. KVM is not there in many virtual machines.
 SLOW = "erms=off,fsrm=off,smap=off,smep=off,la57=off"

@@ -34,11 +34,12 @@ configure() {
   (cd "$root" && cmake --preset "$preset" "$@" --log-level=WARNING >&2)
 }
 
+# build [TARGET...]: all without TARGET
 build() {
   local werror=OFF status=0
   ! in_ci || werror=ON
   configure release "$root/build" "-DTCPDWELL_WERROR=$werror"
-  cmake --build "$root/build" --target "${1:-all}" >&2 || status=$?
+  cmake --build "$root/build" --target "${@:-all}" >&2 || status=$?
   give_back "$root/build"
   return "$status"
 }

@@ -53,7 +53,7 @@ check_shell() {
   (cd "$root" && shellcheck -x dev .ci/run vmlinux/generate && sources -name '*.sh' | xargs -0r shellcheck -x)
 }
 
-# A header includes what it uses: each compiles alone.
+# A header includes what it uses: each compiles alone. The programs also compile for the other architecture.
 check_bpf_headers() {
   if ! command -v clang >/dev/null; then
     say "BPF headers: no clang here"
@@ -63,7 +63,9 @@ check_bpf_headers() {
   fi
   (cd "$root" && find bpf -name '*.h' -print0 |
     xargs -0r -n 1 -P "$(nproc)" clang --target=bpf -D__TARGET_ARCH_x86 -fsyntax-only \
-      -Ibpf -Iinclude -isystem vmlinux -x c)
+      -Ibpf -Iinclude -isystem vmlinux -x c &&
+    find bpf -name '*.bpf.c' -print0 | xargs -0r -n 1 -P "$(nproc)" clang --target=bpf -mcpu=v3 -O2 -g \
+      -D__TARGET_ARCH_arm64 -fsyntax-only -Ibpf -Iinclude -isystem vmlinux)
 }
 
 # Compiles each source alone, as no other build does, and so finds missing includes.

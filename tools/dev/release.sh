@@ -2,7 +2,7 @@
 # Part of ../../dev: packages, and the tests that take too long for `./dev test`.
 
 package_packages=(scdoc debhelper lintian rpm rpmlint git)
-package_test_packages=(mmdebstrap e2fsprogs qemu-system-x86)
+package_test_packages=(mmdebstrap e2fsprogs qemu-system-x86 cpio runc)
 fleet_packages=(nodejs prometheus)
 
 # package [--test] [ARCH...]: for this machine's architecture without ARCH
@@ -45,12 +45,12 @@ test_packages_of_dist() {
   (cd "$root/tests/packaging" && with_python -m pytest -q -rs -p no:cacheprovider test_packages.py)
 }
 
-# fleet [sql|rows|hosts|load]: the engines come from npm, into the cache.
+# fleet [sql|rows|hosts|load|sizes]: the engines come from npm, into the cache.
 cmd_fleet() {
   local modules="${XDG_CACHE_HOME:-$HOME/.cache}/tcpdwell/fleet" files=() name
   install_missing "${build_packages[@]}" "${test_packages[@]}" "${fleet_packages[@]}"
   command -v npm >/dev/null || install_missing npm
-  build tcpdwell tcpdwell_churn
+  build tcpdwell tcpdwell_churn tcpdwell_merge
   mkdir -p "$modules"
   if ! cmp -s "$root/tests/fleet/package.json" "$modules/package.json"; then
     cp "$root/tests/fleet/package.json" "$modules/"
@@ -58,6 +58,6 @@ cmd_fleet() {
   fi
   for name in "$@"; do files+=("test_$name.py"); done
   (cd "$root/tests/fleet" && as_root env "TCPDWELL_BIN=$root/build/tcpdwell" \
-    "TCPDWELL_CHURN=$root/build/tests/bench/churn" PYTHONDONTWRITEBYTECODE=1 \
-    "TCPDWELL_FLEET_MODULES=$modules" /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider "${files[@]}")
+    "TCPDWELL_CHURN=$root/build/tests/bench/churn" "TCPDWELL_MERGE=$root/build/tests/merge" \
+    PYTHONDONTWRITEBYTECODE=1 "TCPDWELL_FLEET_MODULES=$modules" /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider "${files[@]}")
 }

@@ -16,6 +16,10 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests/field"), str(ROOT / "tests/live")]
+
+from support.browser import Browser  # noqa: E402
+
 GALLERY = ROOT / "docs/gallery"
 ACTS = pathlib.Path(__file__).parent / "incidents.py"
 # Name of the act: options of the tracer.
@@ -42,16 +46,29 @@ ALL_PICTURES = [*PICTURES, ("-phone-dark", 390, True), ("-wide", 2560, False),
                 ("-wide-dark", 2560, True)]
 
 
+def picture(folder, page, target, width, height, dark):
+    subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+         f"--user-data-dir={folder}/chromium", f"--window-size={width},{height}",
+         *(["--blink-settings=preferredColorScheme=0"] if dark else []),
+         "--virtual-time-budget=3000", f"--screenshot={target}", f"file://{page}"],
+        check=True, stderr=subprocess.DEVNULL)
+
+
 def pictures(folder, name):
     for suffix, width, dark in ALL_PICTURES if name == next(iter(INCIDENTS)) else PICTURES:
-        target = GALLERY / f"{name}{suffix}.png"
-        subprocess.run(
-            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-             f"--user-data-dir={folder}/chromium", f"--window-size={width},1200",
-             *(["--blink-settings=preferredColorScheme=0"] if dark else []),
-             "--virtual-time-budget=3000", f"--screenshot={target}",
-             f"file://{GALLERY}/{name}.html"],
-            check=True, stderr=subprocess.DEVNULL)
+        picture(folder, f"{GALLERY}/{name}.html", GALLERY / f"{name}{suffix}.png", width, 1200, dark)
+
+
+def forecast(tcpdwell, folder, recording):
+    """The ports of the first 20 seconds: what a report would have said then."""
+    page = folder / "forecast.html"
+    subprocess.run([tcpdwell, "report", recording, "--until", "+20s", "-o", page, "-q"], check=True)
+    with Browser() as browser:
+        browser.open(page)
+        box = browser.run("(() => { const b = document.querySelector('#ports .card')"
+                          ".getBoundingClientRect(); return [b.x, b.y + scrollY, b.width, b.height]; })()")
+        browser.picture(GALLERY / "ports-forecast.png", dict(zip(("x", "y", "width", "height"), box)))
 
 
 def main():
@@ -68,6 +85,8 @@ def main():
             subprocess.run([tcpdwell, "report", recording, "-o", report, "--mode", "0644"],
                            check=True)
             pictures(folder, name)
+            if name == "ports":
+                forecast(tcpdwell, folder, recording)
             kept = os.environ.get("KEEP_RECORDINGS")
             if kept:
                 recording.rename(pathlib.Path(kept) / recording.name)

@@ -25,7 +25,7 @@ namespace tcpdwell::exporter {
 struct ServerConfig {
   std::size_t connections = 32;              // at a time
   std::chrono::milliseconds patience{5000};  // for a request, from accept() to the last byte
-  double cpu_share = 0.04;                   // of one CPU
+  double cpu_share = 0.02;                   // of one CPU
   // The pages of a response; empty: nothing to show yet. Called on the server's thread.
   std::function<std::vector<std::shared_ptr<const Page>>()> pages;
   // Called first on the server's thread.

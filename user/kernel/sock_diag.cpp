@@ -209,6 +209,13 @@ Ends ends_of(const inet_diag_msg& found) {
   return ends_of(local, remote, family, found.id.idiag_if);
 }
 
+// A minisock or half-open request whose device is known: there is no other one with these ends. So a
+// list of all sockets would not have it either.
+bool is_found_by_lookup(const Question& question) {
+  return question.cookie == 0 && question.state != State::Listen &&
+         question.flow.device != Flow::kUnknownDevice;
+}
+
 // Questions that nothing was found for yet; of two about the same, the last counts.
 struct Missing {
   std::unordered_map<std::uint64_t, std::size_t> by_cookie;
@@ -217,7 +224,9 @@ struct Missing {
   Missing(std::span<const Question> questions, std::span<const InquiryEvent> answers,
           bool with_ends) {
     for (std::size_t i = questions.size(); i-- > 0;) {
-      if (answers[i].presence != Presence::Gone || (questions[i].for_end && !with_ends)) continue;
+      if (answers[i].presence != Presence::Gone || (questions[i].for_end && !with_ends) ||
+          is_found_by_lookup(questions[i]))
+        continue;
       const Flow& flow = questions[i].flow;
       if (questions[i].cookie != 0)
         by_cookie.emplace(questions[i].cookie, i);

@@ -9,21 +9,14 @@
 #include "host/tcp_timeouts.h"
 #include "model/kernel_time.h"
 #include "sinks/escape.h"
-#include "sinks/text_format.h"
 #include "sinks/where_text.h"
 
 namespace tcpdwell::reporting {
 namespace {
 
-constexpr std::size_t kMostDestinations = 64, kPortRows = 8;
 // Open connections that samples visit per second of the run: some 2 % of a CPU.
 constexpr std::uint64_t kVisitsPerSecond = 200'000;
 constexpr std::size_t kMostSuspensions = 200;
-
-std::string destination_key(const PortUse& use) {
-  return format_address({use.site.local, 0}, use.site.family) + ' ' +
-         format_endpoint(use.remote, use.site.family) + ' ' + std::to_string(use.site.netns);
-}
 
 std::string service_text(std::string_view cgroup) {
   std::string text;
@@ -81,7 +74,6 @@ void Collector::begin_at(Nanos now) {
   lives_.begin_at();
   stuck_.begin_at(axis_);
   ports_ = {};
-  destinations_.clear();
   data_.edges = {};
   data_.syns = {};
   data_.losses.clear();
@@ -150,16 +142,7 @@ void Collector::sample(Nanos now, const Lifecycle& lifecycle) {
   });
   now_.at(axis_, now) = counts;
   const TimerBounds waits = timer_bounds(kTimeWaitLength, lifecycle.hz());
-  for (PortUse& use : ports_.end({waits.min, waits.max}, kPortRows, true)) {
-    const std::string key = destination_key(use);
-    auto it = destinations_.find(key);
-    if (it == destinations_.end()) {
-      if (destinations_.size() >= kMostDestinations) continue;
-      it = destinations_.emplace(key, Destination{}).first;
-    }
-    it->second.used.at(axis_, now) = use.used;
-    it->second.use = std::move(use);
-  }
+  ports_.end({waits.min, waits.max}, axis_);
 }
 
 ReportData Collector::take() {
@@ -187,23 +170,7 @@ void Collector::add_series(ReportData& data, std::size_t bins) {
     if (counts) last = *counts;
     data.series.now.push_back(last);
   }
-  std::vector<std::pair<std::string, PortCurve>> ports;
-  for (auto& [key, destination] : destinations_) {
-    PortCurve curve{.use = destination.use, .used = {}};
-    std::uint32_t level = 0;
-    for (const auto& used : destination.used.values(axis_, bins)) {
-      if (used) level = *used;
-      curve.used.push_back(level);
-    }
-    ports.emplace_back(key, std::move(curve));
-  }
-  const auto most = [](const PortCurve& curve) {
-    return *std::max_element(curve.used.begin(), curve.used.end());
-  };
-  std::sort(ports.begin(), ports.end(), [&](const auto& a, const auto& b) {
-    return std::pair(most(b.second), a.first) < std::pair(most(a.second), b.first);
-  });
-  for (auto& entry : ports) data.ports.push_back(std::move(entry.second));
+  data.ports = ports_.take(axis_, bins);
 }
 
 void Collector::add_stuck(ReportData& data, std::size_t bins) {
@@ -230,7 +197,8 @@ void Collector::add_stuck(ReportData& data, std::size_t bins) {
   }
   const std::vector<FlagRecord>& flags = open_flags_.flags().all();
   for (LeakGroup& leak : group_leaks(flags)) {
-    StuckGroup group{.text = explain(leak), .where = where_lines(leak)};
+    StuckGroup group{
+        .text = explain(leak), .where = where_lines(leak), .main_where = main_where_line(leak)};
     group.service = service_text(leak.cgroup);
     group.threshold = flags[leak.members.front()].threshold;
     if (const auto it = places.find(curve_key(leak)); it != places.end()) group.growth = it->second;

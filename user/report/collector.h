@@ -5,18 +5,15 @@
 // The numbers are those of `stats` and `leaks`: it contains both.
 #pragma once
 
-#include <absl/container/flat_hash_map.h>
-
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "lifecycle/open_flags.h"
 #include "model/observer.h"
+#include "report/port_curves.h"
 #include "report/report_data.h"
 #include "report/stuck_curves.h"
 #include "report/time_axis.h"
-#include "stats/port_pressure.h"
 #include "stats/stats.h"
 
 namespace tcpdwell::reporting {
@@ -51,10 +48,6 @@ class Collector final : public Sink, public Observer {
     }
     StatsRecord total;
   };
-  struct Destination {
-    PortUse use;
-    Binned<std::optional<std::uint32_t>, KeepLargest> used;
-  };
 
   void count(const TransitionRecord& record);
   void count(const ConnectionRecord& record);
@@ -71,8 +64,7 @@ class Collector final : public Sink, public Observer {
   Services services_;
   Lives lives_;
   StuckCurves stuck_;
-  PortPressure ports_;
-  absl::flat_hash_map<std::string, Destination> destinations_;
+  PortCurves ports_;
   TimeAxis axis_;
   Binned<std::optional<Counts>, KeepLater> now_;
   Sums opened_, closed_;

@@ -93,7 +93,7 @@ Finding stuck_finding(const ReportData& data, const StuckGroup& stuck) {
                       clock_text(data.when(rate->from)), clock_text(data.when(rate->to)));
   }
   text += html(sentence(stuck.text.what));
-  if (!stuck.where.empty()) text += " <code>" + html(stuck.where.front()) + "</code>";
+  if (!stuck.main_where.empty()) text += " <code>" + html(stuck.main_where) + "</code>";
   return {decides(group) ? Weight::Bad : Weight::Doubtful, text, "stuck"};
 }
 

@@ -6,6 +6,7 @@
 
 #include "report/findings.h"
 #include "report/html.h"
+#include "report/port_text.h"
 #include "sinks/stats_text.h"
 #include "sinks/text_format.h"
 #include "util/duration.h"
@@ -29,39 +30,39 @@ std::string percent(std::uint64_t part, std::uint64_t all) {
 
 void add_ports(const ReportData& data, std::vector<Finding>& all) {
   std::size_t shown = 0;
+  std::uint64_t told = 0, found_no_port = 0;  // connect() calls
   for (const PortUse& use : data.stats.ports) {
-    if (!is_noteworthy(use) || shown++ == kFew) continue;
-    const std::string text = fmt::format(
-        "<b>{} of {} ports</b> are in use from {} to <b>{}</b>: {}.", format_number(use.used),
-        format_number(use.capacity()), html(format_address({use.site.local, 0}, use.site.family)),
-        html(format_endpoint(use.remote, use.site.family)), html(forecast_text(use, true)));
+    if (!is_noteworthy(use)) continue;
+    if (shown++ == kFew) break;
+    told += use.failed;
+    std::string text = use_sentence(use) + ' ' + outlook_sentence(data, use);
+    if (const PortCurve* curve = curve_of(data, use); curve != nullptr && is_urgent(use))
+      text += ' ' + warning_sentence(data, *curve);
     all.push_back({is_urgent(use) ? Weight::Bad : Weight::Doubtful, text, "ports"});
   }
   for (const PortCurve& curve : data.ports) {
     const std::uint32_t most = *std::max_element(curve.used.begin(), curve.used.end());
-    const bool told =
-        std::any_of(data.stats.ports.begin(), data.stats.ports.end(), [&](const PortUse& use) {
-          return use.remote == curve.use.remote && use.site.local == curve.use.site.local &&
-                 is_noteworthy(use);
-        });
-    if (told || curve.use.capacity() == 0 || most * 2 < curve.use.capacity()) continue;
+    const PortUse use = use_at_end(data, curve);
+    if (is_noteworthy(use) || use.capacity() == 0 || most * 2 < use.capacity()) continue;
     if (shown++ >= kFew) break;
-    all.push_back(
-        {Weight::Doubtful,
-         fmt::format("At most <b>{} of {} ports</b> were in use from {} to <b>{}</b>.",
-                     format_number(most), format_number(curve.use.capacity()),
-                     html(format_address({curve.use.site.local, 0}, curve.use.site.family)),
-                     html(format_endpoint(curve.use.remote, curve.use.site.family))),
-         "ports"});
+    all.push_back({Weight::Doubtful,
+                   fmt::format("At most <b>{} of {} ports</b> were in use from {} to <b>{}</b>.",
+                               format_number(most), format_number(use.capacity()),
+                               html(format_address({use.site.local, 0}, use.site.family)),
+                               html(format_endpoint(use.remote, use.site.family))),
+                   "ports"});
   }
   for (const FailedConnectsRecord& failed : data.stats.connects_failed)
-    all.push_back(
-        {Weight::Bad,
-         fmt::format(
-             "<b>{}</b>{} failed: {}.", format_count(failed.count, "connect() call"),
-             failed.process ? " of " + html(format_process(*failed.process)) : std::string(),
-             what_failed(failed.reason)),
-         "ports"});
+    found_no_port += failed.reason == ConnectFailure::NoPort ? failed.count : 0;
+  for (const FailedConnectsRecord& failed : data.stats.connects_failed)
+    if (failed.reason != ConnectFailure::NoPort || told < found_no_port)
+      all.push_back(
+          {Weight::Bad,
+           fmt::format(
+               "<b>{}</b>{} failed: {}.", format_count(failed.count, "connect() call"),
+               failed.process ? " of " + html(format_process(*failed.process)) : std::string(),
+               what_failed(failed.reason)),
+           "ports"});
 }
 
 void add_queues(const ReportData& data, std::vector<Finding>& all) {
@@ -112,49 +113,61 @@ void add_handshakes(const ReportData& data, std::vector<Finding>& all) {
   }
 }
 
-// "nginx (66 % of its connections) and ...": the services that pay most for closing first.
+// "nginx (1,204) and ...": the services that pay most for closing first.
 std::string who_pays(const ReportData& data) {
+  const auto entered = [](const Service* service) {
+    return service->states[index(State::TimeWait)].entered;
+  };
   std::vector<const Service*> payers;
   for (const Service& service : data.services)
-    if (service.time_waits != 0) payers.push_back(&service);
-  std::stable_sort(payers.begin(), payers.end(), [](const Service* a, const Service* b) {
-    return a->time_waits > b->time_waits;
-  });
+    if (entered(&service) != 0) payers.push_back(&service);
+  std::stable_sort(payers.begin(), payers.end(),
+                   [&](const Service* a, const Service* b) { return entered(a) > entered(b); });
   std::string text;
   for (std::size_t i = 0; i < std::min<std::size_t>(payers.size(), 2); ++i)
-    text += fmt::format("{}<b>{}</b> ({}, {} of its connections)", i == 0 ? "" : " and ",
-                        html(payers[i]->name), format_number(payers[i]->time_waits),
-                        percent(payers[i]->time_waits, payers[i]->ended));
-  return text;
+    text += fmt::format("{}<b>{}</b> ({})", i == 0 ? "" : " and ", html(payers[i]->name),
+                        format_number(entered(payers[i])));
+  return payers.size() > 2 ? text + " and others" : text;
+}
+
+std::string time_wait_sentence(const ReportData& data) {
+  const StateUse& use = data.states[index(State::TimeWait)];
+  if (use.entered == 0) return "";
+  std::uint32_t most = 0;
+  for (const Counts& counts : data.series.now)
+    most = std::max(most, counts[index(State::TimeWait)]);
+  std::uint64_t left = 0;
+  Nanos waited{};
+  for (const Service& service : data.services) {
+    left += service.time_waits;
+    waited += service.in_time_wait;
+  }
+  std::string text = fmt::format(" <b>{} entered TIME_WAIT</b>: {}; at most {} were in it at once",
+                                 format_number(use.entered), who_pays(data), format_number(most));
+  if (left != 0)
+    text += fmt::format("; those that are over lasted for {} on average",
+                        format_duration(waited / static_cast<std::int64_t>(left)));
+  return text + '.';
 }
 
 void add_closers(const ReportData& data, std::vector<Finding>& all) {
   std::array<std::uint64_t, kSides> sides{};
-  std::uint64_t ended = 0, waits = 0, resets = 0;
-  Nanos waited{};
+  std::uint64_t ended = 0, resets = 0;
   for (const Service& service : data.services) {
     for (std::size_t i = 0; i < kSides; ++i) sides[i] += service.closed_by[i];
     ended += service.ended;
-    waits += service.time_waits;
     resets += service.resets;
-    waited += service.in_time_wait;
   }
   if (ended == 0) return;
-  const std::uint64_t local = sides[static_cast<std::size_t>(Side::Local)];
-  const std::uint64_t remote = sides[static_cast<std::size_t>(Side::Remote)];
+  const auto share = [&](Side side) {
+    return percent(sides[static_cast<std::size_t>(side)], ended);
+  };
   std::string text =
-      fmt::format("<b>{} ended</b>: this host closed first in {}, the peer in {}.",
-                  format_count(ended, "connection"), percent(local, ended), percent(remote, ended));
-  if (waits != 0) {
-    std::uint32_t most = 0;
-    for (const Counts& counts : data.series.now)
-      most = std::max(most, counts[index(State::TimeWait)]);
-    text += fmt::format(
-        " {} of them were in TIME_WAIT, for {} on average; at most {} were at once. Most are of "
-        "{}.",
-        format_number(waits), format_duration(waited / static_cast<std::int64_t>(waits)),
-        format_number(most), who_pays(data));
-  }
+      fmt::format("<b>{} ended</b>: this host closed first in {}, the peer in {}",
+                  format_count(ended, "connection"), share(Side::Local), share(Side::Remote));
+  if (sides[static_cast<std::size_t>(Side::Both)] != 0)
+    text += ", both at once in " + share(Side::Both);
+  text += '.' + time_wait_sentence(data);
   if (resets != 0)
     text += fmt::format(" {} ended by a reset or were refused.", format_number(resets));
   all.push_back({Weight::Fact, text, "closers"});

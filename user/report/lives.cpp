@@ -70,11 +70,7 @@ std::string holders_text(const FlagRecord& flag) {
 }
 
 std::string where_text(const FlagRecord& flag) {
-  if (std::none_of(flag.processes.begin(), flag.processes.end(),
-                   [](const ProcessFacts& facts) { return facts.blocked != nullptr; }))
-    return "";
-  const auto lines = where_lines(group_of(flag));
-  return lines.empty() ? "" : lines.front().substr(0, kLongestWhere);
+  return main_where_line(group_of(flag)).substr(0, kLongestWhere);
 }
 
 }  // namespace
@@ -143,9 +139,7 @@ void Lives::add(Services::Id service, const TransitionRecord& record) {
   }
   if (record.syns_sent != 0) life->syns_sent = record.syns_sent;
   life->closed = record.to == State::Closed;
-  if (life->closed)
-    life->end_why = record.why;
-  else
+  if (!life->closed)
     spans.push_back({.state = record.to, .why = record.why, .begin = at, .end = at});
 }
 

@@ -35,7 +35,7 @@ struct Mark {
   Nanos raised{}, cleared{};   // cleared 0: it still was raised at the end
   Nanos threshold{}, since{};  // since: when the state began
   std::string holders;         // printable; as of when it was raised
-  std::string where;           // printable; the first line of code of a holder; may be empty
+  std::string where;           // printable; the line of code that tells most; may be empty
 };
 
 struct Life {
@@ -50,7 +50,6 @@ struct Life {
   bool over = false;    // its end was seen
   Ended ended = Ended::Unknown;
   std::optional<TimeWaitEnded> time_wait_ended;
-  Why end_why = Why::Unknown;
   std::uint8_t syns_sent = 0;  // 0: not known
   std::optional<Tally> tally;
   std::vector<Span> spans;  // in the order of time

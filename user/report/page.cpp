@@ -3,7 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
+#include <iterator>
 
 #include "report/assets.h"
 #include "report/findings.h"
@@ -11,7 +12,9 @@
 #include "report/page_data.h"
 #include "report/pictures.h"
 #include "report/svg.h"
+#include "sinks/check_report.h"
 #include "sinks/text_format.h"
+#include "util/base64.h"
 #include "util/duration.h"
 
 namespace tcpdwell::reporting {
@@ -23,22 +26,10 @@ constexpr std::size_t kRoomForPictures = 2U << 20U;
 unsigned hex_digit(char c) { return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10); }
 
 std::string base64_of_hex(std::string_view hex) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  unsigned bits = 0, count = 0;
-  for (const char c : hex) {
-    bits = bits << 4U | hex_digit(c);
-    count += 4;
-    while (count >= 6) {
-      count -= 6;
-      out += kDigits[bits >> count & 63U];
-      bits &= (1U << count) - 1;
-    }
-  }
-  if (count != 0) out += kDigits[bits << (6 - count) & 63U];
-  while (out.size() % 4 != 0) out += '=';
-  return out;
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes += static_cast<char>(hex_digit(hex[i]) << 4U | hex_digit(hex[i + 1]));
+  return base64(bytes);
 }
 
 std::string policy() {
@@ -46,6 +37,30 @@ std::string policy() {
       "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; base-uri 'none'; "
       "form-action 'none'",
       base64_of_hex(kScriptHash), base64_of_hex(kStyleHash));
+}
+
+std::string limits(const ReportData& data);
+
+struct Part {
+  const char *id, *name;
+  std::string (*draw)(const ReportData&);
+};
+constexpr Part kParts[] = {
+    {"states", "States", states_picture},
+    {"stuck", "Stuck", stuck_picture},
+    {"timeline", "Timeline", timeline_picture},
+    {"dwell", "Dwell", dwell_picture},
+    {"ports", "Ports", ports_picture},
+    {"handshakes", "Handshakes", handshakes_picture},
+    {"closers", "Closed first", closers_picture},
+    {"diagram", "Diagram", diagram_picture},
+    {"limits", "Limits", limits},
+};
+
+const char* name_of(std::string_view section) {
+  const auto* part = std::find_if(std::begin(kParts), std::end(kParts),
+                                  [&](const Part& each) { return each.id == section; });
+  return part == std::end(kParts) ? "it" : part->name;
 }
 
 struct Look {
@@ -69,8 +84,8 @@ std::string findings(const ReportData& data) {
     const Look look = look_of(finding.weight);
     text += fmt::format(
         "<li class=\"{}\"><svg class=\"icon\" viewBox=\"0 0 16 16\" role=\"img\" "
-        "aria-label=\"{}\"><path d=\"{}\"/></svg><p>{} <a href=\"#{}\">Show</a></p></li>\n",
-        look.style, look.word, look.icon, finding.text, finding.about);
+        "aria-label=\"{}\"><path d=\"{}\"/></svg><p>{} <a href=\"#{}\">See {}</a></p></li>\n",
+        look.style, look.word, look.icon, finding.text, finding.about, name_of(finding.about));
   }
   return text + "</ol>\n</section>\n";
 }
@@ -97,9 +112,9 @@ std::string header(const ReportData& data) {
 }
 
 std::string limits(const ReportData& data) {
-  Table sees("What the kernel shows", {{"what"}, {"how"}});
+  Table sees("What the kernel shows", {{"name"}, {"how"}, {"what"}});
   for (const auto& [what, how] : data.start.sees)
-    sees.row({html_of_bytes(what), html_of_bytes(how)});
+    sees.row({html_of_bytes(what), html_of_bytes(how), html(capability_text(what))});
   Table losses("Lost events", {{"when"},
                                {"cause"},
                                {"events", true},
@@ -132,26 +147,10 @@ std::string limits(const ReportData& data) {
                   .table = ""});
 }
 
-struct Part {
-  const char *id, *name;
-  std::string (*draw)(const ReportData&);
-};
-constexpr Part kParts[] = {
-    {"states", "States", states_picture},
-    {"stuck", "Stuck", stuck_picture},
-    {"timeline", "Timeline", timeline_picture},
-    {"dwell", "Dwell", dwell_picture},
-    {"ports", "Ports", ports_picture},
-    {"handshakes", "Handshakes", handshakes_picture},
-    {"closers", "Closed first", closers_picture},
-    {"diagram", "Diagram", diagram_picture},
-    {"limits", "Limits", limits},
-};
-
 }  // namespace
 
 std::string page(ReportData data) {
-  const std::string json = page_data(data, kMostPageBytes - kRoomForPictures);
+  const PageData numbers = page_data(data, kMostPageBytes - kRoomForPictures);
   const std::string title =
       "tcpdwell: " + (data.source.empty() ? html_of_bytes(data.start.host) : html(data.source));
   std::string links = "<a href=\"#findings\">Findings</a>";
@@ -177,7 +176,9 @@ std::string page(ReportData data) {
       "<footer>Made by tcpdwell {}. All times are UTC. ≥ marks a lower bound, ~ an inexact "
       "time.</footer>\n",
       html(data.version));
-  text += "<script type=\"application/json\" id=\"data\">" + json + "</script>\n";
+  text += "<script type=\"application/json\" id=\"data\">" + numbers.json + "</script>\n";
+  for (const std::string& chunk : numbers.lives)
+    text += "<script type=\"text/plain\" class=\"lives\">" + chunk + "</script>\n";
   text += "<script type=\"module\">";
   text += kScript;
   return text + "</script>\n</body>\n</html>\n";

@@ -147,6 +147,12 @@ void annotate(pbf_writer& event, std::string_view name, std::uint64_t value) {
   out.add_uint64(annotation::kUint, value);
 }
 
+void annotate(pbf_writer& event, const Mark& mark) {
+  annotate(event, "cause", name(mark.cause));
+  annotate(event, "held_by", mark.holders);
+  annotate(event, "where", mark.where);
+}
+
 void write_states(TraceWriter& trace, std::uint64_t lane, const Life& life) {
   for (const Span& span : life.spans) {
     trace.event(span.begin, event::kBegin, lane, "state", name(span.state), [&](pbf_writer& event) {
@@ -155,6 +161,9 @@ void write_states(TraceWriter& trace, std::uint64_t lane, const Life& life) {
         annotate(event, "error_ns", static_cast<std::uint64_t>(span.error->count()));
       else
         annotate(event, "began", "earlier");
+      for (const Mark& mark : life.marks)
+        if (mark.raised >= span.begin && mark.raised <= span.end && mark.state == span.state)
+          annotate(event, mark);
     });
     trace.end(span.end, lane);
   }
@@ -177,11 +186,8 @@ void write_life(TraceWriter& trace, std::uint64_t lane, const Life& life) {
   trace.end(life.end(), lane);
   for (const Mark& mark : life.marks)
     trace.event(mark.raised, event::kInstant, lane, "flag",
-                "stuck: " + std::string(flag_name(mark.kind, mark.state)), [&](pbf_writer& event) {
-                  annotate(event, "cause", name(mark.cause));
-                  annotate(event, "held_by", mark.holders);
-                  annotate(event, "where", mark.where);
-                });
+                "stuck: " + std::string(flag_name(mark.kind, mark.state)),
+                [&](pbf_writer& event) { annotate(event, mark); });
 }
 
 void write_services(TraceWriter& trace, const ReportData& data) {

@@ -62,6 +62,12 @@ std::uint64_t count_of(const ReportData& data, State from, State to) {
   return data.edges[index(from)][index(to)];
 }
 
+std::uint64_t now_in(const ReportData& data, State state) {
+  const auto row = std::find_if(data.stats.rows.begin(), data.stats.rows.end(),
+                                [&](const StatsRow& each) { return each.state == state; });
+  return row == data.stats.rows.end() ? 0 : row->now;
+}
+
 // Where the line from the centre of `node` towards (x, y) leaves its box.
 std::pair<double, double> border(const Node& node, double x, double y) {
   const double dx = x - node.x, dy = y - node.y;
@@ -90,8 +96,9 @@ std::string draw_arrow(const ReportData& data, const Arrow& arrow, double most) 
   const bool upright = std::abs(ux) < 0.2;
   const double off = width / 2 + (upright ? 7 : 9);
   const double nx = upright ? 1 : (ux > 0 ? uy : -uy), ny = upright ? 0 : -std::abs(ux);
-  text += text_at((x1 + x2) / 2 + nx * off, (y1 + y2) / 2 + ny * off + (upright ? 4 : 0),
-                  format_number(count), "count", upright ? "start" : "middle");
+  text +=
+      text_at((x1 + x2) / 2 + nx * off, (y1 + y2) / 2 + ny * off + (upright ? 4 : 0),
+              format_number(count), "count", nx > 0.3 ? "start" : (nx < -0.3 ? "end" : "middle"));
   return text;
 }
 
@@ -109,9 +116,12 @@ std::string draw_node(const ReportData& data, const Node& node) {
     text += text_at(node.x + 4, node.y + 15, "a life begins", "", "middle");
     return text;
   }
-  const std::string dwell = use.dwells.count() == 0
-                                ? (use.left == 0 ? "not left" : "inexact")
-                                : "median " + format_duration(use.dwells.percentile(0.5));
+  const std::uint64_t now = now_in(data, node.state);
+  std::string dwell = now == 0 ? "none" : format_number(now) + " now";
+  if (use.dwells.count() != 0)
+    dwell = "median " + format_duration(use.dwells.percentile(0.5));
+  else if (use.left != 0)
+    dwell = "inexact";
   text += text_at(node.x + 4, node.y + 15, dwell, "", "middle");
   if (const std::uint64_t ended = count_of(data, node.state, State::Closed); ended != 0) {
     const std::string number = "ended: " + format_number(ended);

@@ -52,13 +52,12 @@ std::string draw_states(const Canvas& canvas, const ReportData& data) {
     std::string path =
         'M' + steps(canvas, data, now.size(), [&](std::size_t i) { return y_of(upper[i]); });
     path += 'V' + number(y_of(base.back()));
-    for (std::size_t i = now.size(); i-- > 0;) {
-      const double x =
-          x_of(canvas, data, data.series.begin + data.series.step * static_cast<std::int64_t>(i));
-      if (i + 1 < now.size() && base[i] == base[i + 1] && i != 0) continue;
-      path += (i + 1 < now.size() ? 'V' + number(y_of(base[i])) : "") + 'H' + number(x);
+    for (std::size_t i = now.size(); i-- > 1;) {
+      if (base[i] == base[i - 1]) continue;
+      const Nanos edge = data.series.begin + data.series.step * static_cast<std::int64_t>(i);
+      path += 'H' + number(x_of(canvas, data, edge)) + 'V' + number(y_of(base[i - 1]));
     }
-    path += 'Z';
+    path += 'H' + number(canvas.left) + 'Z';
     const std::string style = state_class(state);
     areas += fmt::format("<path class=\"area s-{}\" d=\"{}\"/>", style, path);
     if (state != State::Established)
@@ -80,6 +79,16 @@ std::string states_legend(const ReportData& data) {
       text += fmt::format("<li title=\"{}\">{} {} <b>{}</b></li>", html(meaning(state)),
                           swatch(state), name(state), format_number(most));
   return text + "</ul>\n";
+}
+
+std::string meanings(const ReportData& data) {
+  Table table("What the states mean", {{"state"}, {"meaning"}});
+  for (const State state : kDwellOrder)
+    if (most_of(data, state) != 0)
+      table.row({std::string(name(state)), html(sentence(std::string(meaning(state))))});
+  return table.is_empty()
+             ? ""
+             : "<details><summary>What the states mean</summary>\n" + table.text() + "</details>\n";
 }
 
 std::string state_numbers(const ReportData& data) {
@@ -138,7 +147,8 @@ std::string states_picture(const ReportData& data) {
                                        format_number(most), clock_text(at)),
        .body = states_legend(data) +
                drawn_twice("Open connections by state over time, stacked", wide, kNarrow,
-                           [&](const Canvas& canvas) { return draw_states(canvas, data); }),
+                           [&](const Canvas& canvas) { return draw_states(canvas, data); }) +
+               meanings(data),
        .notes = fmt::format(
            "Counted every {}; what lasts for less can be missing. Listeners are not drawn.{}",
            format_duration(data.series.step),

@@ -41,15 +41,17 @@ std::string draw_growth(const Canvas& canvas, const ReportData& data, const Grow
 std::string curve_figure(const ReportData& data, std::size_t place) {
   const Growth& growth = data.growth[place];
   const std::string title = growth_title(growth);
-  Canvas wide = kWide;
+  Canvas wide = card_canvas(std::min(data.growth.size(), kMostCurves));
   wide.height = 220;
   Canvas narrow = kNarrow;
   narrow.height = 220;
   return fmt::format(
-      "<div class=\"card\" id=\"growth-{}\"><h3>{} {}</h3>\n<p>{}</p>\n{}</div>\n", place,
-      swatch(growth.example.state), html(title), growth_sentence(data, growth),
+      "<div class=\"card\" id=\"growth-{}\"><h3>{} {}</h3>\n<p>{}</p>\n{}<p class=\"note\">Area: "
+      "for longer than {}. Dashed: also those that had not been there for so long yet.</p></div>\n",
+      place, swatch(growth.example.state), html(title), growth_sentence(data, growth),
       drawn_twice("How many sockets were stuck over time: " + title, wide, narrow,
-                  [&](const Canvas& canvas) { return draw_growth(canvas, data, growth); }));
+                  [&](const Canvas& canvas) { return draw_growth(canvas, data, growth); }),
+      round_duration(growth.threshold));
 }
 
 // "≥1m02s", or "at most 5s" where only that is known.
@@ -135,8 +137,9 @@ std::string stuck_picture(const ReportData& data) {
   return section(
       {.id = "stuck",
        .title = "Stuck sockets",
-       .lead = "The dashed line counts sockets from when they entered the state, the area from "
-               "when they passed the threshold. Only sockets that passed it at some time count.",
+       .lead = "Each curve counts the sockets of one holder and cause that passed the threshold "
+               "at some time: dashed from when they entered the state, as an area from when they "
+               "passed it.",
        .body =
            "<div class=\"cards\">" + curves + "</div>\n<div class=\"cards\">" + groups + "</div>\n",
        .notes = notes,

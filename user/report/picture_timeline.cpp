@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "model/dwell_order.h"
 #include "report/html.h"
 #include "report/pictures.h"
 #include "report/svg.h"
@@ -35,7 +36,12 @@ std::string draw_lives(const Canvas& canvas, const ReportData& data, std::size_t
   double y = canvas.top;
   for (std::size_t i = 0; i < count; ++i, y += height) {
     const Life& life = data.lives[i];
-    for (const Span& span : life.spans) text += draw_span(canvas, data, span, y, height - 4);
+    std::vector<Span> spans = life.spans;
+    // Each has a pixel at least: where several share one, the longest is seen.
+    std::stable_sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) {
+      return a.end - a.begin < b.end - b.begin;
+    });
+    for (const Span& span : spans) text += draw_span(canvas, data, span, y, height - 4);
     for (const Mark& mark : life.marks) {
       const double x = x_of(canvas, data, mark.raised);
       text += fmt::format("<path class=\"flag\" d=\"M{} {}v{}l6 -4l-6 -4\"/>\n", number(x),
@@ -99,10 +105,8 @@ std::string lives_legend(const ReportData& data) {
   for (const Life& life : data.lives)
     for (const Span& span : life.spans) used[index(span.state)] = true;
   std::string text = "<ul class=\"legend\">";
-  for (std::size_t i = 1; i < kStates; ++i)
-    if (used[i])
-      text +=
-          fmt::format("<li>{} {}</li>", swatch(static_cast<State>(i)), name(static_cast<State>(i)));
+  for (const State state : kDwellOrder)
+    if (used[index(state)]) text += fmt::format("<li>{} {}</li>", swatch(state), name(state));
   return text + "</ul>\n";
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ports, handshakes, and who closed first.
+// Handshakes, and who closed first.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,37 +16,7 @@
 namespace tcpdwell::reporting {
 namespace {
 
-constexpr std::size_t kMostPorts = 6, kMostServices = 24;
-
-std::string draw_ports(const Canvas& canvas, const ReportData& data, const PortCurve& curve) {
-  const std::uint32_t highest = *std::max_element(curve.used.begin(), curve.used.end());
-  const std::uint32_t limit = curve.use.capacity();
-  // The limit is shown if the use is not lost below it.
-  const bool near = limit != 0 && std::uint64_t{highest} * 20 >= limit;
-  const double most = round_up(near ? std::max(highest, limit) : highest);
-  const auto y_of = [&](double count) {
-    return canvas.y_end() - canvas.plot_height() * count / most;
-  };
-  const std::string path =
-      steps(canvas, data, curve.used.size(), [&](std::size_t i) { return y_of(curve.used[i]); });
-  std::string text = count_axis(canvas, most);
-  text += fmt::format("<path class=\"area ports\" d=\"M{0} {1}L{2}V{1}Z\"/>\n", number(canvas.left),
-                      number(canvas.y_end()), path);
-  text += fmt::format("<path class=\"curve\" d=\"M{}\"/>\n", path);
-  if (near) {
-    text += line(canvas.left, y_of(limit), canvas.x_end(), y_of(limit), "limit");
-    text += text_at(canvas.left + 6, y_of(limit) + 15, "limit " + format_number(limit), "limit");
-  }
-  return text + time_axis(canvas, data);
-}
-
-const PortUse& last_use(const ReportData& data, const PortCurve& curve) {
-  for (const PortUse& use : data.stats.ports)
-    if (use.remote == curve.use.remote && use.site.local == curve.use.site.local &&
-        use.site.netns == curve.use.site.netns)
-      return use;
-  return curve.use;
-}
+constexpr std::size_t kMostServices = 24;
 
 void sides_row(const Service& service, std::uint64_t all, Table& table) {
   constexpr std::array kOrder = {Side::Local, Side::Remote, Side::Both, Side::None, Side::Unknown};
@@ -63,7 +33,9 @@ void sides_row(const Service& service, std::uint64_t all, Table& table) {
                     : fmt::format("{} <small>{:.0f} %</small>", format_number(count), 100 * share),
          true, kHeat[heat]});
   }
-  cells.push_back({format_number(service.time_waits), true});
+  const StateUse& waits = service.states[index(State::TimeWait)];
+  cells.push_back({format_number(waits.entered), true});
+  cells.push_back({format_number(waits.entered - std::min(waits.entered, waits.left)), true});
   cells.push_back(
       {service.time_waits == 0
            ? "-"
@@ -80,6 +52,9 @@ Service sum_of_all(const ReportData& data) {
     sum.ended += service.ended;
     sum.time_waits += service.time_waits;
     sum.in_time_wait += service.in_time_wait;
+    StateUse& waits = sum.states[index(State::TimeWait)];
+    waits.entered += service.states[index(State::TimeWait)].entered;
+    waits.left += service.states[index(State::TimeWait)].left;
   }
   return sum;
 }
@@ -121,51 +96,6 @@ void handshake_row(const Service& service, bool out, Table& table) {
 
 }  // namespace
 
-std::string ports_picture(const ReportData& data) {
-  if (data.ports.empty() && data.stats.connects_failed.empty()) return "";
-  std::string cards;
-  Table table("Local ports by destination", {{"from"},
-                                             {"to"},
-                                             {"in use at the end", true},
-                                             {"most", true},
-                                             {"of", true},
-                                             {"forecast"},
-                                             {"states at the end"}});
-  for (std::size_t i = 0; i < data.ports.size(); ++i) {
-    const PortCurve& curve = data.ports[i];
-    const PortUse& use = last_use(data, curve);
-    const std::string local = format_address({use.site.local, 0}, use.site.family);
-    const std::string remote = format_endpoint(use.remote, use.site.family);
-    table.row({html(local), html(remote), format_number(curve.used.back()),
-               format_number(*std::max_element(curve.used.begin(), curve.used.end())),
-               use.capacity() == 0 ? "unknown" : format_number(use.capacity()),
-               html(forecast_text(use, true)), html(states_text(use))});
-    if (i >= kMostPorts) continue;
-    Canvas wide = kWide, narrow = kNarrow;
-    wide.height = narrow.height = 220;
-    cards += fmt::format(
-        "<div class=\"card\"><h3>to {}</h3>\n<p>From {}: {} in use at the end. Forecast: "
-        "{}.</p>\n{}"
-        "</div>\n",
-        html(remote), html(local), format_number(curve.used.back()),
-        html(forecast_text(use, true) == "-" ? "not possible" : forecast_text(use, true)),
-        drawn_twice("Local ports in use to " + remote, wide, narrow,
-                    [&](const Canvas& canvas) { return draw_ports(canvas, data, curve); }));
-  }
-  Table failed("connect() calls that failed", {{"process"}, {"why"}, {"how many", true}});
-  for (const FailedConnectsRecord& record : data.stats.connects_failed)
-    failed.row({record.process ? html(format_process(*record.process)) : "-",
-                html(what_failed(record.reason)), format_number(record.count)});
-  return section({.id = "ports",
-                  .title = "Local ports",
-                  .lead = "Ports that connect() cannot choose for a destination, because a "
-                          "connection or its TIME_WAIT has them.",
-                  .body = "<div class=\"cards\">" + cards + "</div>\n" +
-                          (failed.is_empty() ? "" : failed.text()),
-                  .notes = "",
-                  .table = table.is_empty() ? "" : table.text()});
-}
-
 std::string closers_picture(const ReportData& data) {
   const Service all = sum_of_all(data);
   if (all.ended == 0) return "";
@@ -176,7 +106,8 @@ std::string closers_picture(const ReportData& data) {
                                                         {"both", true},
                                                         {"neither", true},
                                                         {"unknown", true},
-                                                        {"TIME_WAITs", true},
+                                                        {"entered TIME_WAIT", true},
+                                                        {"still in it", true},
                                                         {"mean length", true}});
   std::size_t left_out = 0;
   for (const Service& service : data.services) {
@@ -190,8 +121,10 @@ std::string closers_picture(const ReportData& data) {
   return section(
       {.id = "closers",
        .title = "Who closed first",
-       .lead = "The end that closes first pays with TIME_WAIT. Darker cells are larger shares of "
-               "the service's connections.",
+       .lead =
+           "The end that closes first pays with TIME_WAIT. The stronger the colour, the larger the "
+           "share of the service's connections. A connection has ended when its TIME_WAIT is "
+           "over.",
        .body = table.text(),
        .notes = left_out == 0
                     ? ""

@@ -49,6 +49,7 @@ struct StuckGroup {
   LeakGroup group;
   Explanation text;
   std::vector<std::string> where;  // lines of code; printable
+  std::string main_where;          // of these, the one that tells most
   std::string service;             // printable; empty: not known
   Nanos threshold{};
   std::optional<std::size_t> growth;  // its index
@@ -57,7 +58,14 @@ struct StuckGroup {
 // The ports in use to one destination.
 struct PortCurve {
   PortUse use;                      // at its last sample
+  Nanos at{};                       // of its last sample
   std::vector<std::uint32_t> used;  // at the end of each bin
+  // The first sample with a forecast that the ports run out, unless a later forecast said that they
+  // last.
+  std::optional<PortUse> warning;
+  Nanos warned{};
+  std::optional<Nanos> first_failed;  // connect() that found no port
+  std::vector<Process> failing;       // the first processes whose connect() found no port
 };
 
 struct Limits {  // what the recording does not tell

@@ -52,6 +52,12 @@ std::string drawn_twice(std::string_view label, const Canvas& wide, const Canvas
          "</figure>\n";
 }
 
+Canvas card_canvas(std::size_t cards) {
+  Canvas canvas = kWide;
+  if (cards > 1) canvas.width = 640;
+  return canvas;
+}
+
 std::string state_class(State state) {
   std::string text(name(state));
   std::transform(text.begin(), text.end(), text.begin(),
@@ -71,6 +77,9 @@ std::string pattern_definitions() {
           "class=\"hatch\" d=\"{}\"/></pattern>",
           state_class(state), path);
   }
+  text +=
+      "<pattern id=\"p-maybe\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\"><path "
+      "class=\"doubt\" d=\"M0 6L6 0\"/></pattern>";
   return text + "</defs></svg>\n";
 }
 
@@ -131,7 +140,7 @@ std::string count_axis(const Canvas& canvas, double most) {
 }
 
 double x_of(const Canvas& canvas, const ReportData& data, Nanos at) {
-  const Nanos length = std::max(data.length(), Nanos{1});
+  const Nanos length = std::max(data.length() + canvas.after, Nanos{1});
   const double share =
       static_cast<double>((at - data.begin.mono).count()) / static_cast<double>(length.count());
   return canvas.left + canvas.plot_width() * std::clamp(share, 0.0, 1.0);
@@ -142,19 +151,20 @@ std::string time_axis(const Canvas& canvas, const ReportData& data) {
                                                    10s,   15s,  30s,   1min,  2min, 5min, 10min,
                                                    30min, 1h,   3h,    6h,    12h,  24h};
   const int most = canvas.narrow ? 3 : 8;
+  const Nanos length = data.length() + canvas.after;
   Nanos step = kSteps.back();
   for (const Nanos each : kSteps)
-    if (data.length() / each <= most) {
+    if (length / each <= most) {
       step = each;
       break;
     }
-  while (data.length() / step > most) step *= 2;
+  while (length / step > most) step *= 2;
   const Nanos date =
       data.begin.unix_time == Nanos{0} ? Nanos{0} : data.begin.unix_time - data.begin.mono;
   Nanos first = data.begin.mono + date;
   first = first + (step - first % step) % step;
   std::string text = line(canvas.left, canvas.y_end(), canvas.x_end(), canvas.y_end(), "axis");
-  for (Nanos at = first - date; at <= data.end.mono; at += step) {
+  for (Nanos at = first - date; at <= data.end.mono + canvas.after; at += step) {
     const double x = x_of(canvas, data, at);
     text += line(x, canvas.y_end(), x, canvas.y_end() + 5, "axis");
     const std::string label = clock_text(data.when(at), step < 1s);
@@ -178,7 +188,7 @@ std::string steps(const Canvas& canvas, const ReportData& data, std::size_t bins
       path += 'H' + number(x_of(canvas, data, begin)) + 'V' + here;
     last = here;
   }
-  return path + 'H' + number(canvas.x_end());
+  return path + 'H' + number(x_of(canvas, data, data.end.mono));
 }
 
 }  // namespace tcpdwell::reporting

@@ -3,6 +3,7 @@
 // are classes of the style sheet: the page allows no style attribute.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -18,6 +19,7 @@ struct Canvas {
   int width = 960, height = 320;
   int left = 56, right = 12, top = 12, bottom = 30;
   bool narrow = false;
+  Nanos after{};  // time of the axis behind the end of the report
   int plot_width() const { return width - left - right; }
   int plot_height() const { return height - top - bottom; }
   int x_end() const { return width - right; }
@@ -25,6 +27,9 @@ struct Canvas {
 };
 inline constexpr Canvas kWide{};
 inline constexpr Canvas kNarrow{.width = 400, .height = 300, .left = 44, .narrow = true};
+
+// For one of so many pictures in a row of cards: two of them may share the width of the page.
+Canvas card_canvas(std::size_t cards);
 
 // Both drawings in one <figure>. `label`: what they show, for those who cannot see them.
 std::string drawn_twice(std::string_view label, const Canvas& wide, const Canvas& narrow,

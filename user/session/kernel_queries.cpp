@@ -17,8 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kShare = 50ms;    // flags that come due within it share a walk
-constexpr Nanos kPromise = 90ms;  // ... which must end in time for a flag to be 100 ms late at most
 constexpr Nanos kRangesAgain = 10s;
 // If the kernel hid the begin of a state that lasts, only a walk corrects it.
 
@@ -251,7 +249,7 @@ void KernelQueries::tick(Nanos now) {
   enqueue(lifecycle_.take_questions(), now);
   if (asking_ || waiting_.empty() || now < *questions_due()) return;
   asking_ = true;
-  last_asked_ = now;
+  question_schedule_.asks(now);
   log_questions();
   worker_.ask([this, questions = std::exchange(waiting_, {})] { return answer(questions); });
 }
@@ -261,12 +259,11 @@ void KernelQueries::log_questions() {
                                   [](const Question& question) { return question.for_end; });
   spdlog::debug(
       "querying {} sockets, {} of which seem to have ended; the last query took {} us of CPU",
-      waiting_.size(), ends, last_cost_.count() / 1000);
+      waiting_.size(), ends, question_schedule_.last_cost().count() / 1000);
 }
 
 void KernelQueries::enqueue(const std::vector<Question>& questions, Nanos now) {
-  if (questions.empty()) return;
-  if (waiting_.empty()) first_waiting_ = now;
+  for (const Question& question : questions) question_schedule_.waits(now, question.for_end);
   waiting_.insert(waiting_.end(), questions.begin(), questions.end());
 }
 
@@ -288,11 +285,7 @@ std::optional<Nanos> KernelQueries::due() const {
 }
 
 std::optional<Nanos> KernelQueries::questions_due() const {
-  if (asking_ || waiting_.empty()) return std::nullopt;
-  const Nanos together = first_waiting_ + std::clamp(kPromise - last_cost_, Nanos{0}, kShare);
-  if (last_asked_.count() < 0) return together;
-  const Nanos affordable = last_asked_ + kShares * last_cost_;
-  return std::max(together, std::min(affordable, first_waiting_ + kMostWait));
+  return asking_ ? std::nullopt : question_schedule_.due();
 }
 
 // Finds the holders of flagged sockets, the other ends, and facts about the processes.
@@ -360,7 +353,7 @@ Worker::Answer KernelQueries::answer(const std::vector<Question>& questions) {
     put_off(unanswered);
     if (refused && !std::exchange(refused_, true))
       spdlog::warn("{}: no socket can be flagged", refused->text());
-    last_cost_ = cost;
+    question_schedule_.ended(cost);
     if (!mptcp.subflows.empty()) pipeline_.user_event(mptcp);
     if (!processes.processes.empty()) pipeline_.user_event(processes);
     for (const InquiryEvent& answer : answers) pipeline_.user_event(answer);

@@ -25,6 +25,7 @@
 #include "session/blocked_reader.h"
 #include "session/port_reader.h"
 #include "session/queue_watch.h"
+#include "session/question_schedule.h"
 #include "session/walk_schedule.h"
 #include "util/worker.h"
 
@@ -114,12 +115,10 @@ class KernelQueries {
   Lifecycle& lifecycle_;
   EventPipeline& pipeline_;
   std::vector<Question> waiting_;
-  Nanos first_waiting_{};
+  QuestionSchedule question_schedule_;  // of `waiting_`
   std::vector<Question> put_off_;  // their namespace is about to go
   Nanos put_off_until_{};
   bool asking_ = false;
-  Nanos last_asked_{-1};
-  Nanos last_cost_{};  // CPU time
   bool keeps_snapshots_ = false;
   std::optional<std::uint64_t> snapshot_of_;  // by cookie; nullopt: all
   bool walking_ = false;

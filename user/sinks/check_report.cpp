@@ -62,20 +62,6 @@ std::string_view color_of(std::string_view how) {
   return how == "exact" ? "" : how == "no" ? ansi::kRed : ansi::kYellow;
 }
 
-std::string_view meaning(std::string_view capability) {
-  constexpr std::pair<std::string_view, std::string_view> kMeanings[] = {
-      {"time_wait", "when TIME_WAIT begins and ends"},
-      {"fin_wait_2_orphan", "how long FIN_WAIT_2 lasts once the process has closed"},
-      {"syn_received", "half-open connections, from the SYN on"},
-      {"accept_owner", "which process accepted a connection"},
-      {"reset_reason", "whether an RST was sent or received"},
-      {"opened", "where a socket was opened (--where)"},
-      {"eof_read", "where its end of stream was read (--where)"}};
-  for (const auto& [name, what] : kMeanings)
-    if (name == capability) return what;
-  return {};
-}
-
 std::string verdict(const CheckReport& report, const TextStyle& style) {
   const std::string text =
       fmt::format("this host can{} be traced (Linux {}, HZ {})", report.traceable ? "" : "not",
@@ -86,7 +72,7 @@ std::string verdict(const CheckReport& report, const TextStyle& style) {
 std::string sees_text(const CheckReport& report, const TextStyle& style) {
   TextTable table({{"SEES"}, {"HOW"}, {.title = "WHAT", .wraps = true}});
   for (const auto& [capability, how] : report.sees)
-    table.add({capability, how, std::string(meaning(capability))}, color_of(how));
+    table.add({capability, how, std::string(capability_text(capability))}, color_of(how));
   return table.text(true, style.color, columns_of(style.screen)) + '\n';
 }
 
@@ -139,6 +125,20 @@ std::string separated(const std::string& text, bool header) {
 }
 
 }  // namespace
+
+std::string_view capability_text(std::string_view capability) {
+  constexpr std::pair<std::string_view, std::string_view> kMeanings[] = {
+      {"time_wait", "when TIME_WAIT begins and ends"},
+      {"fin_wait_2_orphan", "how long FIN_WAIT_2 lasts once the process has closed"},
+      {"syn_received", "half-open connections, from the SYN on"},
+      {"accept_owner", "which process accepted a connection"},
+      {"reset_reason", "whether an RST was sent or received"},
+      {"opened", "where a socket was opened (--where)"},
+      {"eof_read", "where its end of stream was read (--where)"}};
+  for (const auto& [name, what] : kMeanings)
+    if (name == capability) return what;
+  return {};
+}
 
 std::string check_json(const CheckReport& report) {
   const auto colon = [](const auto& pair) {

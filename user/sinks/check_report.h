@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,5 +35,8 @@ struct CheckReport {
 std::string check_json(const CheckReport& report);
 // Without `style.header`, only problems: limitations and sysctl mistakes.
 std::string check_text(const CheckReport& report, const TextStyle& style);
+
+// "when TIME_WAIT begins and ends": what a capability of StartRecord::sees is. Empty: not known.
+std::string_view capability_text(std::string_view capability);
 
 }  // namespace tcpdwell

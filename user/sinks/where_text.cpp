@@ -98,4 +98,23 @@ std::vector<std::string> where_lines(const LeakGroup& group) {
   return lines;
 }
 
+std::string main_where_line(const LeakGroup& group) {
+  const std::vector<std::string> lines = where_lines(group);
+  if (lines.empty()) return {};
+  const std::size_t eof_read = group.opened != nullptr ? 1 : 0;
+  const std::size_t threads = eof_read + (group.eof_read != nullptr ? 1 : 0);
+  switch (group.cause) {
+    case Cause::EofRead:
+    case Cause::NotClosed:
+      // Behind this line the program forgot to close.
+      return group.eof_read != nullptr ? lines[eof_read] : lines.front();
+    case Cause::NotAccepted:
+    case Cause::DataUnread:
+    case Cause::EofUnread:
+      // The program does something else.
+      return threads < lines.size() ? lines[threads] : lines.front();
+    default: return lines.front();
+  }
+}
+
 }  // namespace tcpdwell

@@ -16,5 +16,7 @@ std::string stack_text(const Stack& stack);
 // Lines of both, and of at most three places where threads of the holders wait. Empty: not asked
 // for, or nothing is known.
 std::vector<std::string> where_lines(const LeakGroup& group);
+// The one of them that tells most about the cause. Empty: there is none.
+std::string main_where_line(const LeakGroup& group);
 
 }  // namespace tcpdwell

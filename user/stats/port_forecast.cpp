@@ -145,9 +145,15 @@ PortForecast steady(const PortSample& sample, const Courses& courses, const Rate
   const bool may_be_reused = !sample.reuse_known;
   PortForecast result{.level = level_of(courses.about), .per_second = rates.about};
   const auto about = runs_out(sample, courses.about);
-  if (runs_out(sample, courses.low) && about)
-    return may_be_reused ? PortForecast{} : ends(about, rates.about, false);
-  const bool may_run_out = runs_out(sample, courses.high).has_value();
+  const auto latest = runs_out(sample, courses.low), earliest = runs_out(sample, courses.high);
+  if (latest && about) {
+    if (may_be_reused) return {};
+    result = ends(about, rates.about, false);
+    result.latest = nanos(*latest);
+    if (earliest) result.earliest = nanos(*earliest);
+    return result;
+  }
+  const bool may_run_out = earliest.has_value();
   if (may_run_out && (!rates.is_even() || may_be_reused)) return {};
   result.outlook = about ? Outlook::NearLimit : Outlook::LevelsOff;
   result.peaks = !about && may_run_out;

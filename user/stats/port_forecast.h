@@ -37,8 +37,10 @@ struct PortForecast {
   std::uint32_t level = 0;           // LevelsOff, NearLimit
   bool peaks = false;                // LevelsOff: the highest rate would use up all ports
   std::optional<Nanos> runs_out_in;  // RunsOut, Full
-  bool if_held = false;              // RunsOut: provided that no open connection is closed
-  double per_second = 0;             // rate of new TIME_WAITs; with growth: of held ports
+  // RunsOut: with the highest and with the lowest rate of the last minute. nullopt: not known.
+  std::optional<Nanos> earliest, latest;
+  bool if_held = false;   // RunsOut: provided that no open connection is closed
+  double per_second = 0;  // rate of new TIME_WAITs; with growth: of held ports
 };
 
 // How long TIME_WAIT lasts.

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdint>
+#include "util/base64.h"
 
 namespace tcpdwell::top {
 namespace {
@@ -68,17 +68,6 @@ std::string paint(const Grid& now, const Grid* before, bool color) {
   return out;
 }
 
-std::string copy_sequence(std::string_view text) {
-  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string base64;
-  for (std::size_t i = 0; i < text.size(); i += 3) {
-    std::uint32_t bits = 0;
-    for (std::size_t j = 0; j < 3; ++j)
-      bits = bits << 8U | (i + j < text.size() ? static_cast<unsigned char>(text[i + j]) : 0U);
-    for (std::size_t j = 0; j < 4; ++j)
-      base64 += i + j <= text.size() ? kDigits[bits >> (18 - 6 * j) & 63U] : '=';
-  }
-  return "\033]52;c;" + base64 + "\033\\";
-}
+std::string copy_sequence(std::string_view text) { return "\033]52;c;" + base64(text) + "\033\\"; }
 
 }  // namespace tcpdwell::top

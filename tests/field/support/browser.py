@@ -165,19 +165,33 @@ class Browser:
                 nodes += reversed(node.get("children", []))
         return "".join(parts)
 
-    def page_process_bytes(self):
-        """The memory of the processes that show pages: all of it, and what they share counts in part."""
-        total = 0
-        for pid in descendants_of(self._process.pid):
-            try:
-                with open(f"/proc/{pid}/cmdline", "rb") as file:
-                    shows_pages = b"--type=renderer" in file.read()
-                with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-                    sizes = [int(line.split()[1]) << 10 for line in file if line.startswith("Pss:")]
-            except OSError:
-                continue  # it has ended
-            total += sum(sizes) if shows_pages else 0
-        return total
+    def page_process(self):
+        """The process that shows the page. Chromium has others of that kind, for its own windows
+        and in reserve: it is the one that uses the CPU while the page's script does.
+        """
+        def used():
+            times = {}
+            for pid in descendants_of(self._process.pid):
+                try:
+                    with open(f"/proc/{pid}/cmdline", "rb") as file:
+                        shows_pages = b"--type=renderer" in file.read()
+                    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                        times[pid] = int(file.read().rpartition(")")[2].split()[11])
+                except OSError:
+                    continue  # it has ended
+                if not shows_pages:
+                    del times[pid]
+            return times
+
+        before = used()
+        self.run("(() => { const end = performance.now() + 300;"
+                 "while (performance.now() < end); })()")
+        return max(used().items(), key=lambda entry: entry[1] - before.get(entry[0], 0))[0]
+
+    def page_process_bytes(self, pid):
+        """Its memory, with its part of what it shares with others (PSS)."""
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            return sum(int(line.split()[1]) << 10 for line in file if line.startswith("Pss:"))
 
     def heap_bytes(self):
         return self._call("Runtime.getHeapUsage")["usedSize"]

@@ -59,6 +59,51 @@ class _Reader(html.parser.HTMLParser):
             self._finding = None
 
 
+# As in user/report/packed_lives.cpp.
+FIELDS = ("cookie_low", "cookie_high", "life", "service", "owner", "local", "local_port", "peer",
+          "peer_port", "role", "opened", "closed", "ended", "time_wait_ended", "syns_sent", "closer",
+          "netns")
+
+
+class _Numbers:
+    def __init__(self, text):
+        self._bytes = iter(base64.b64decode(text))
+
+    def next(self, first=None):
+        value, shift = 0, 0
+        while True:
+            byte = next(self._bytes) if first is None else first
+            first = None
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    def signed(self):
+        value = self.next()
+        return -(value + 1) // 2 if value % 2 else value // 2
+
+    def lives(self):
+        for first in self._bytes:
+            yield self._life(first)
+
+    def _life(self, first):
+        life = dict(zip(FIELDS, [self.next(first), *(self.next() for _ in FIELDS[1:])]))
+        life["tally"] = [self.next() for _ in range(4)] if self.next() else None
+        at, life["spans"], life["marks"] = self.signed(), [], []
+        for _ in range(self.next()):
+            state, why, begin = self.next(), self.next(), at + self.signed()
+            at = begin + self.signed()
+            life["spans"].append({"state": state, "why": why, "begin": begin, "end": at,
+                                  "error": self.next() - 1})
+        for _ in range(self.next()):
+            life["marks"].append({
+                "flag": self.next(), "cause": self.next(), "raised": self.signed(),
+                "cleared": self.signed() if self.next() else None, "threshold": self.next(),
+                "since": self.signed(), "holders": self.next(), "where": self.next()})
+        return life
+
+
 class Page:
     def __init__(self, path):
         with open(path, encoding="utf-8") as file:
@@ -70,6 +115,8 @@ class Page:
         self.findings = reader.findings
         self.data = json.loads(re.search(
             r'<script type="application/json" id="data">(.*?)</script>', self.text, re.S)[1])
+        chunks = re.findall(r'<script type="text/plain" class="lives">(.*?)</script>', self.text)
+        self.lives = [life for chunk in chunks for life in _Numbers(chunk).lives()]
 
     def has_right_hashes(self):
         """The policy allows exactly the style sheet and the script of the page."""

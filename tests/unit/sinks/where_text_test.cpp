@@ -132,5 +132,23 @@ TEST(WhereLines, BeginWithWhereItWasOpenedAndRead) {
                                       "end of stream read at handler (svc.py:9)"}));
 }
 
+TEST(WhereLines, ChoosesTheOneOfTheCause) {
+  LeakGroup group;
+  EXPECT_EQ(main_where_line(group), "") << "not asked for";
+  group.opened = std::make_shared<const Stack>(Stack{python("accept", "/srv/svc.py", 5)});
+  group.cause = Cause::EofRead;
+  EXPECT_EQ(main_where_line(group), "opened at accept (svc.py:5)") << "nothing else is known";
+  group.eof_read = std::make_shared<const Stack>(Stack{python("handler", "/srv/svc.py", 9)});
+  EXPECT_EQ(main_where_line(group), "end of stream read at handler (svc.py:9)");
+  group.cause = Cause::DataUnread;
+  EXPECT_EQ(main_where_line(group), "opened at accept (svc.py:5)");
+  BlockedThread waits{.tid = 4711, .comm = "svc", .call = "futex", .stack = {}};
+  group.holders.push_back({.process = {.pid = 42}, .facts = ProcessFacts{.pid = 42}, .fds = {}});
+  group.holders[0].facts->blocked = std::make_shared<const BlockedThreads>(BlockedThreads{waits});
+  EXPECT_EQ(main_where_line(group), "thread 4711 is in futex") << "instead of reading";
+  group.cause = Cause::Sending;
+  EXPECT_EQ(main_where_line(group), "opened at accept (svc.py:5)");
+}
+
 }  // namespace
 }  // namespace tcpdwell

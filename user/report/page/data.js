@@ -1,52 +1,136 @@
-// What the report knows of single connections, from the JSON of the page (page_data.cpp). Times are
-// microseconds from the begin of the report. Names are text of other processes: they reach the page
-// as textContent or on a canvas, never as HTML.
-const data = JSON.parse(document.getElementById('data').textContent);
+// What the report knows of single connections. Names are text of other processes: they reach the
+// page as textContent or on a canvas, never as HTML.
+//
+// The page may have 50,000 connections. They stay numbers in columns: an object for each state of
+// each would take three times the memory.
 
-// Five numbers a span: state, why, gap before it, length, error (-1: a lower bound).
-const readSpans = (numbers, begin) => {
-  const spans = [];
-  let at = begin;
-  for (let i = 0; i < numbers.length; i += 5) {
-    const [state, why, gap, length, error] = numbers.slice(i, i + 5);
-    at += gap;
-    spans.push({ state, why, begin: at, end: at + length, error });
-    at += length;
+// Removes the element, whose text is as long as the rest of the page.
+const takeText = (element) => {
+  const text = element.textContent;
+  element.remove();
+  return text;
+};
+const data = JSON.parse(takeText(document.getElementById('data')));
+
+// Numbers of packed_lives.cpp: LEB128, zigzag-encoded where they can be negative.
+class Numbers {
+  constructor(base64) {
+    this.bytes = atob(base64);
+    this.at = 0;
   }
-  return spans;
+  get isAtEnd() { return this.at >= this.bytes.length; }
+  next() { // below 2^53, so not by shifts
+    let value = 0;
+    for (let factor = 1; ; factor *= 128) {
+      const byte = this.bytes.charCodeAt(this.at++);
+      value += (byte & 127) * factor;
+      if (byte < 128) return value;
+    }
+  }
+  signed() {
+    const value = this.next();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+}
+
+// In the order of PackedLives::add.
+const kFields = ['cookieLow', 'cookieHigh', 'number', 'service', 'owner', 'local', 'localPort', 'peer',
+  'peerPort', 'role', 'opened', 'closed', 'ended', 'timeWaitEnded', 'synsSent', 'closer',
+  'netns'];
+const field = Object.fromEntries(kFields.map((name, i) => [name, i]));
+const fields = new Uint32Array(kFields.length * data.lives);
+const tallies = new Map(); // by life: bytes sent and received, retransmits, round trip in us
+const marks = new Map(); // by life
+const spans = { // of all lives; the first of life i is at first[i]
+  first: new Uint32Array(data.lives + 1),
+  state: new Uint8Array(data.spans),
+  why: new Uint8Array(data.spans),
+  begin: new Float64Array(data.spans), // microseconds since the begin of the report
+  end: new Float64Array(data.spans),
+  error: new Float64Array(data.spans), // -1: a lower bound
 };
 
-const readMark = ([flag, cause, raised, cleared, threshold, since, holders, where]) => ({
-  flag: data.texts[flag], cause: data.texts[cause], raised, cleared, threshold, since,
-  holders: data.texts[holders], where: data.texts[where],
-});
+const readSpans = (numbers, life) => {
+  let at = numbers.signed();
+  const end = spans.first[life] + numbers.next();
+  for (let i = spans.first[life]; i < end; ++i) {
+    spans.state[i] = numbers.next();
+    spans.why[i] = numbers.next();
+    at += numbers.signed();
+    spans.begin[i] = at;
+    at += numbers.signed();
+    spans.end[i] = at;
+    spans.error[i] = numbers.next() - 1;
+  }
+  spans.first[life + 1] = end;
+};
+const readMark = (numbers) => {
+  const text = () => data.texts[numbers.next()];
+  return {
+    flag: text(), cause: text(), raised: numbers.signed(),
+    cleared: numbers.next() === 0 ? null : numbers.signed(),
+    threshold: numbers.next(), since: numbers.signed(), holders: text(), where: text(),
+  };
+};
+const readLife = (numbers, life) => {
+  for (let i = 0; i < kFields.length; ++i) fields[life * kFields.length + i] = numbers.next();
+  if (numbers.next() !== 0)
+    tallies.set(life, Float64Array.of(numbers.next(), numbers.next(), numbers.next(), numbers.next()));
+  readSpans(numbers, life);
+  const count = numbers.next();
+  if (count > 0) marks.set(life, Array.from({ length: count }, () => readMark(numbers)));
+};
 
 const endpoint = (address, port) =>
   `${address.includes(':') ? `[${address}]` : address}:${port || '?'}`;
+const kNoMarks = [];
 
-const readLife = (fields, index) => {
-  const [cookie, number, service, owner, local, localPort, peer, peerPort, role, opened, closed,
-    ended, timeWaitEnded, endWhy, synsSent, closer, netns, tally, begin, spans, marks] = fields;
-  const life = {
-    index, cookie, number, netns, localPort, peerPort, synsSent, tally,
-    service: data.services[service], owner: data.texts[owner], closer: data.texts[closer],
-    peerAddress: data.texts[peer],
-    local: endpoint(data.texts[local], localPort), peer: endpoint(data.texts[peer], peerPort),
-    role: data.roles[role], opened: data.sides[opened], closed: data.sides[closed],
-    ended: ended < 0 ? 'open' : data.endeds[ended],
-    timeWaitEnded: timeWaitEnded < 0 ? '' : data.time_wait_endeds[timeWaitEnded],
-    endWhy: data.whys[endWhy], spans: readSpans(spans, begin),
-    marks: marks === 0 ? [] : marks.map(readMark),
-  };
-  life.begin = life.spans[0].begin;
-  life.end = life.spans[life.spans.length - 1].end;
-  return life;
-};
+class Life {
+  constructor(index) { this.index = index; }
+  of(name) { return fields[this.index * kFields.length + field[name]]; }
+  get cookie() {
+    const [high, low] = [this.of('cookieHigh'), this.of('cookieLow')].map((half) => half.toString(16));
+    return high === '0' ? low : high + low.padStart(8, '0');
+  }
+  get number() { return this.of('number'); }
+  get netns() { return this.of('netns'); }
+  get localPort() { return this.of('localPort'); }
+  get peerPort() { return this.of('peerPort'); }
+  get synsSent() { return this.of('synsSent'); }
+  get service() { return data.services[this.of('service')]; }
+  get owner() { return data.texts[this.of('owner')]; }
+  get closer() { return data.texts[this.of('closer')]; }
+  get peerAddress() { return data.texts[this.of('peer')]; }
+  get local() { return endpoint(data.texts[this.of('local')], this.localPort); }
+  get peer() { return endpoint(this.peerAddress, this.peerPort); }
+  get role() { return data.roles[this.of('role')]; }
+  get opened() { return data.sides[this.of('opened')]; }
+  get closed() { return data.sides[this.of('closed')]; }
+  get ended() { return this.of('ended') === 0 ? 'open' : data.endeds[this.of('ended') - 1]; }
+  get timeWaitEnded() {
+    const ended = this.of('timeWaitEnded');
+    return ended === 0 ? '' : data.time_wait_endeds[ended - 1];
+  }
+  get tally() { return tallies.get(this.index) ?? null; }
+  get marks() { return marks.get(this.index) ?? kNoMarks; }
+  get isFlagged() { return marks.has(this.index); }
+  get firstSpan() { return spans.first[this.index]; }
+  get endSpan() { return spans.first[this.index + 1]; } // behind the last one
+  get begin() { return spans.begin[this.firstSpan]; }
+  get end() { return spans.end[this.endSpan - 1]; }
+  get lastState() { return data.states[spans.state[this.endSpan - 1]]; }
+  // f of the index of each span.
+  mapSpans(f) { return Array.from({ length: this.endSpan - this.firstSpan }, (_, i) => f(this.firstSpan + i)); }
+}
 
-const lives = data.lives.map(readLife);
+const lives = [];
+for (const chunk of document.querySelectorAll('.lives')) {
+  const numbers = new Numbers(takeText(chunk));
+  for (; !numbers.isAtEnd; lives.push(new Life(lives.length))) readLife(numbers, lives.length);
+}
 // Names that only one life needs are searched, too.
 const searchText = (life) => [life.cookie, life.service, life.owner, life.local, life.peer,
-  life.ended, life.closer, ...life.spans.map((span) => data.states[span.state]),
+  life.ended, life.closer, ...life.mapSpans((i) => data.states[spans.state[i]]),
   ...life.marks.map((mark) => `flagged ${mark.flag} ${mark.cause} ${mark.holders} ${mark.where}`),
 ].join(' ').toLowerCase();
 
@@ -64,9 +148,10 @@ const durationText = (micros) => {
   if (seconds < 86400) return `${Math.floor(seconds / 3600)}h${two(Math.floor(seconds / 60) % 60)}m`;
   return `${Math.floor(seconds / 86400)}d${two(Math.floor(seconds / 3600) % 24)}h`;
 };
-const dwellText = (span) => {
-  const mark = span.error < 0 ? '≥' : span.error > (span.end - span.begin) / 1e5 ? '~' : '';
-  return mark + durationText(span.end - span.begin);
+const dwellText = (i) => { // of a span
+  const length = spans.end[i] - spans.begin[i];
+  const mark = spans.error[i] < 0 ? '≥' : spans.error[i] > length / 1e5 ? '~' : '';
+  return mark + durationText(length);
 };
 // UTC, or seconds from the begin where the date is not known.
 const clockText = (micros, digits = 3) => {

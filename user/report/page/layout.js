@@ -6,7 +6,7 @@ const groupKeys = {
   owner: (life) => life.owner,
   peer: (life) => life.peerAddress,
   port: (life) => (life.role === 'client' ? `to port ${life.peerPort}` : `port ${life.localPort}`),
-  state: (life) => data.states[life.spans[life.spans.length - 1].state],
+  state: (life) => life.lastState,
   ended: (life) => life.ended,
   none: () => 'all',
 };
@@ -43,8 +43,6 @@ class Lines {
   }
 }
 
-const isFlagged = (life) => life.marks.length > 0;
-
 const pack = (group) => {
   const lines = [];
   const free = new Lines();
@@ -71,14 +69,14 @@ const layOut = (chosen, by) => {
     if (!groups.has(key)) groups.set(key, { name: key, lives: [], flagged: 0 });
     const group = groups.get(key);
     group.lives.push(life);
-    group.flagged += isFlagged(life) ? 1 : 0;
+    group.flagged += life.isFlagged ? 1 : 0;
   }
   const all = [...groups.values()].sort((a, b) => b.flagged - a.flagged ||
     b.lives.length - a.lives.length || (a.name < b.name ? -1 : 1));
   for (const group of all) {
     group.lives.sort((a, b) => a.begin - b.begin || a.index - b.index);
-    group.lines = [...pack(group.lives.filter(isFlagged)),
-      ...pack(group.lives.filter((life) => !isFlagged(life)))];
+    group.lines = [...pack(group.lives.filter((life) => life.isFlagged)),
+      ...pack(group.lives.filter((life) => !life.isFlagged))];
   }
   return all;
 };

@@ -26,7 +26,7 @@ const factsOf = (life) => {
   facts.className = 'facts';
   if (life.closer !== '-') facts.append(fact('closed by', life.closer));
   if (life.synsSent > 1) facts.append(fact('SYN or SYN-ACK sent', `${life.synsSent} times`));
-  if (life.tally !== 0) {
+  if (life.tally !== null) {
     const [sent, received, retransmits, srtt] = life.tally;
     facts.append(fact('sent', countText(sent, 'byte')), fact('received', countText(received, 'byte')),
       fact('retransmits', String(retransmits)),
@@ -37,10 +37,12 @@ const factsOf = (life) => {
 
 const spansOf = (life) => {
   const body = element('tbody');
-  for (const span of life.spans)
-    body.append(row([data.states[span.state], clockText(span.begin, 6), dwellText(span),
-      span.error < 0 ? 'began earlier' : span.error === 0 ? 'exact' : `± ${durationText(span.error)}`,
-      span.why === 0 ? '' : data.whys[span.why]]));
+  for (let i = life.firstSpan; i < life.endSpan; ++i) {
+    const error = spans.error[i];
+    body.append(row([data.states[spans.state[i]], clockText(spans.begin[i], 6), dwellText(i),
+      error < 0 ? 'began earlier' : error === 0 ? 'exact' : `± ${durationText(error)}`,
+      spans.why[i] === 0 ? '' : data.whys[spans.why[i]]]));
+  }
   const head = element('thead', '', row(['state', 'from', 'for', 'error', 'caused by'], 'th'));
   const table = element('table', '', head, body);
   return element('div', '', table);
@@ -85,7 +87,7 @@ class List {
       const button = element('button', clockText(life.begin));
       button.type = 'button';
       button.addEventListener('click', () => this.onChoose(life));
-      const path = life.spans.map((span) => `${data.states[span.state]} ${dwellText(span)}`).join(', ');
+      const path = life.mapSpans((i) => `${data.states[spans.state[i]]} ${dwellText(i)}`).join(', ');
       this.body.append(element('tr', '', element('td', '', button),
         ...[life.service, life.owner, life.local, life.peer, path, life.ended]
           .map((text) => element('td', text))));

@@ -12,7 +12,6 @@ const startTimeline = () => {
     timeline.choose(life);
     panel.scrollIntoView({ block: 'nearest' });
   });
-  let texts = null; // of all lives, once something is searched
   let chosen = lives;
 
   timeline.onChoose = (life) => showLife(panel, life);
@@ -24,9 +23,10 @@ const startTimeline = () => {
   };
   const update = () => {
     const words = byId('tl-search').value.toLowerCase().split(/\s+/).filter((word) => word !== '');
-    if (words.length > 0 && texts === null) texts = lives.map(searchText);
-    chosen = words.length === 0 ? lives
-      : lives.filter((_, i) => words.every((word) => texts[i].includes(word)));
+    chosen = words.length === 0 ? lives : lives.filter((life) => {
+      const text = searchText(life);
+      return words.every((word) => text.includes(word));
+    });
     if (timeline.chosen !== null && !chosen.includes(timeline.chosen)) timeline.choose(null);
     timeline.box.scrollTop = 0;
     timeline.fit(layOut(chosen, byId('tl-group').value));

@@ -147,7 +147,7 @@ class Timeline {
     for (let i = low; i < line.length && line[i].begin <= this.to; ++i) {
       const end = this.x(line[i].end);
       // Lives that end within a pixel that has one already are not seen.
-      if (end <= drawn && line[i] !== this.chosen && line[i].marks.length === 0) continue;
+      if (end <= drawn && line[i] !== this.chosen && !line[i].isFlagged) continue;
       this.drawLife(line[i], y);
       drawn = Math.floor(end) + 1;
     }
@@ -156,19 +156,22 @@ class Timeline {
   drawLife(life, y) {
     const { context, width } = this;
     const tall = Math.max(1, this.row - (this.row > 6 ? 3 : 1));
-    for (const span of life.spans) {
-      const x = Math.max(-2, this.x(span.begin));
-      const end = Math.min(width + 2, this.x(span.end));
+    const indices = life.mapSpans((i) => i);
+    // Each has a pixel at least: where several share one, the longest is seen.
+    const length = (i) => spans.end[i] - spans.begin[i];
+    for (const i of indices.sort((a, b) => length(a) - length(b))) {
+      const x = Math.max(-2, this.x(spans.begin[i]));
+      const end = Math.min(width + 2, this.x(spans.end[i]));
       if (end < 0 || x > width) continue;
       const wide = Math.max(end - x, 1);
-      context.fillStyle = this.fill(span, x, wide);
+      context.fillStyle = this.fill(i, x, wide);
       context.fillRect(x, y, wide, tall);
-      const pattern = this.patterns[span.state];
+      const pattern = this.patterns[spans.state[i]];
       if (pattern !== null && wide > 5 && tall > 5) {
         context.fillStyle = pattern;
         context.fillRect(x, y, wide, tall);
       }
-      this.drawName(span, Math.max(x, 0), y, Math.min(end, width), tall);
+      this.drawName(i, Math.max(x, 0), y, Math.min(end, width), tall);
     }
     for (const mark of life.marks) this.drawMark(this.x(mark.raised), y, tall);
     if (life !== this.chosen) return;
@@ -181,10 +184,11 @@ class Timeline {
 
   // What is not exact fades in: over its error, or over a third where it is a lower bound.
   fill(span, x, wide) {
-    const color = this.colors[span.state];
-    if (span.error === 0) return color;
-    const share = span.error < 0 ? 0.34
-      : Math.min(1, span.error / Math.max(1, span.end - span.begin));
+    const color = this.colors[spans.state[span]];
+    const error = spans.error[span];
+    if (error === 0) return color;
+    const share = error < 0 ? 0.34
+      : Math.min(1, error / Math.max(1, spans.end[span] - spans.begin[span]));
     if (share * wide < 1) return color;
     const gradient = this.context.createLinearGradient(x, 0, x + wide, 0);
     gradient.addColorStop(0, this.ground);
@@ -194,7 +198,7 @@ class Timeline {
 
   drawName(span, x, y, end, tall) {
     if (tall < 11 || end - x < 60) return;
-    const text = `${data.states[span.state]} ${dwellText(span)}`;
+    const text = `${data.states[spans.state[span]]} ${dwellText(span)}`;
     const { context } = this;
     const wide = context.measureText(text).width;
     if (wide + 14 > end - x) return;
