@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "sinks/json_line.h"
 #include "sinks/known_texts.h"
@@ -173,8 +174,9 @@ class KnownSockets {
 }  // namespace
 
 char* socket(char* to, const SocketInfo& info) {
-  constinit thread_local KnownSockets known;
-  return known.put(to, info);
+  // Not among the thread's own variables, which take their room from the stack of each thread.
+  thread_local const auto known = std::make_unique<KnownSockets>();
+  return known->put(to, info);
 }
 
 char* change(char* to, State before, State after) {
