@@ -209,10 +209,11 @@ Ends ends_of(const inet_diag_msg& found) {
   return ends_of(local, remote, family, found.id.idiag_if);
 }
 
-// A minisock or half-open request whose device is known: there is no other one with these ends. So a
-// list of all sockets would not have it either.
+// A minisock or half-open request whose device is known: there is no other one with these ends. So
+// a list of all sockets would not have it either.
 bool is_found_by_lookup(const Question& question) {
-  return question.cookie == 0 && question.state != State::Listen &&
+  const bool is_minor = question.cookie == 0 || question.state == State::SynReceived;
+  return is_minor && question.state != State::Listen &&
          question.flow.device != Flow::kUnknownDevice;
 }
 
