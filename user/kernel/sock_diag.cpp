@@ -209,12 +209,16 @@ Ends ends_of(const inet_diag_msg& found) {
   return ends_of(local, remote, family, found.id.idiag_if);
 }
 
-// A minisock or half-open request whose device is known: there is no other one with these ends. So
-// a list of all sockets would not have it either.
-bool is_found_by_lookup(const Question& question) {
-  const bool is_minor = question.cookie == 0 || question.state == State::SynReceived;
-  return is_minor && question.state != State::Listen &&
-         question.flow.device != Flow::kUnknownDevice;
+bool is_known(const Endpoint& end) {
+  return end.port != 0 &&
+         std::any_of(end.addr.begin(), end.addr.end(), [](std::uint8_t byte) { return byte != 0; });
+}
+
+// Whether look-ups, one for each device, find it if it is there: no list of all sockets is needed.
+// One of several listeners on a port answers for all.
+bool has_exact_lookup(const Question& question) {
+  return question.for_end || (question.state != State::Listen && is_known(question.flow.local) &&
+                              is_known(question.flow.remote));
 }
 
 // Questions that nothing was found for yet; of two about the same, the last counts.
@@ -222,11 +226,11 @@ struct Missing {
   std::unordered_map<std::uint64_t, std::size_t> by_cookie;
   std::map<Ends, std::size_t> by_ends;  // that have no cookie
 
+  // `with_exact`: also those that have an exact look-up.
   Missing(std::span<const Question> questions, std::span<const InquiryEvent> answers,
-          bool with_ends) {
+          bool with_exact) {
     for (std::size_t i = questions.size(); i-- > 0;) {
-      if (answers[i].presence != Presence::Gone || (questions[i].for_end && !with_ends) ||
-          is_found_by_lookup(questions[i]))
+      if (answers[i].presence != Presence::Gone || (has_exact_lookup(questions[i]) && !with_exact))
         continue;
       const Flow& flow = questions[i].flow;
       if (questions[i].cookie != 0)
@@ -270,8 +274,8 @@ bool list_all(Diag& diag, Family family, std::uint32_t states, Visit&& visit) {
 // Searches the list of all sockets in `states` for those not found yet. False: the list is
 // incomplete. A v4-mapped socket is in the list of IPv6.
 bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Question> questions,
-            std::span<InquiryEvent> answers, bool with_ends) {
-  const Missing missing(questions, answers, with_ends);
+            std::span<InquiryEvent> answers, bool with_exact) {
+  const Missing missing(questions, answers, with_exact);
   if (missing.empty()) return true;
   return list_all(diag, family, states, [&](const inet_diag_msg& message) {
     if (const auto found = missing.find(message)) learn(answers[*found], message);
@@ -285,7 +289,7 @@ void find_many(Diag& diag, std::span<const Question> questions, std::span<Inquir
   const Nanos now = monotonic_now();
   for (InquiryEvent& answer : answers) answer.at = now;
   for (const Family family : {Family::Ipv4, Family::Ipv6})
-    search(diag, family, states, questions, answers, false);
+    search(diag, family, states, questions, answers, true);
 }
 
 // Looks up, one by one, the sockets not found yet; with a device, only those that may be bound to
@@ -294,7 +298,7 @@ bool find_each(Diag& diag, std::span<const Question> questions, std::span<Inquir
                std::uint32_t device) {
   std::vector<std::size_t> left;
   for (std::size_t i = 0; i < questions.size(); ++i)
-    if (answers[i].presence == Presence::Gone && (device == 0 || questions[i].for_end))
+    if (answers[i].presence == Presence::Gone && (device == 0 || has_exact_lookup(questions[i])))
       left.push_back(i);
   bool sure = true;
   for (std::size_t at = 0; at < left.size(); at += kBatch) {
@@ -349,11 +353,14 @@ Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions
     if (portless) search(*diag, family, 1U << index(State::Listen), questions, answers, false);
   if (questions.size() - ends >= kMany) find_many(*diag, questions, answers);
   bool sure = find_each(*diag, questions, answers, 0);
-  const bool search_ends = ends > 0 && !find_on_devices(*diag, questions, answers);
-  // Looking up a socket that is bound to a device needs the device, and one of several listeners on
-  // a port answers for all.
+  bool search_exact = false;
+  for (std::size_t i = 0; i < questions.size(); ++i)
+    if (answers[i].presence == Presence::Gone && has_exact_lookup(questions[i]))
+      search_exact = true;
+  // Looking up a socket that is bound to a device needs the device.
+  search_exact = search_exact && !find_on_devices(*diag, questions, answers);
   for (const Family family : {Family::Ipv4, Family::Ipv6})
-    if (!search(*diag, family, kAllStates, questions, answers, search_ends)) sure = false;
+    if (!search(*diag, family, kAllStates, questions, answers, search_exact)) sure = false;
   if (diag->refused != 0)
     return system_error("asking for the state of sockets (sock_diag)", diag->refused,
                         "Load the module: modprobe tcp_diag");
