@@ -17,8 +17,8 @@
 #include <optional>
 #include <unordered_map>
 
+#include "kernel/diag_channel.h"
 #include "kernel/programs.h"
-#include "util/unique_fd.h"
 
 namespace tcpdwell {
 namespace {
@@ -88,43 +88,6 @@ void learn(InquiryEvent& answer, const inet_diag_msg& found) {
     answer.send_wait = wait_of(found.idiag_timer, found.idiag_retrans);
 }
 
-class Diag {
- public:
-  static Result<Diag> open() {
-    UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-    if (!fd) return system_error("opening a sock_diag socket");
-    const int room = 1 << 20;
-    if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) != 0)
-      ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);  // no CAP_NET_ADMIN
-    return Diag(std::move(fd));
-  }
-
-  bool send(const void* data, std::size_t size) {
-    return ::send(fd_.get(), data, size, 0) == static_cast<ssize_t>(size);
-  }
-
-  // Calls handle(header) for each message until it returns false. False: the socket failed.
-  template <typename Fn>
-  bool receive(Fn&& handle) {
-    while (true) {
-      const ssize_t got = ::recv(fd_.get(), buffer_.data(), buffer_.size(), 0);
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return false;
-      auto left = static_cast<unsigned>(got);
-      for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.data()); NLMSG_OK(header, left);
-           header = NLMSG_NEXT(header, left))
-        if (!handle(*header)) return true;
-    }
-  }
-
-  int refused = 0;  // the negative errno that ended a list, for example without tcp_diag
-
- private:
-  explicit Diag(UniqueFd fd) : fd_(std::move(fd)) {}
-  UniqueFd fd_;
-  std::vector<char> buffer_ = std::vector<char>(32768);
-};
-
 // NLMSG_DATA() without its casts.
 const inet_diag_msg& message(const nlmsghdr& header) {
   const auto* bytes = reinterpret_cast<const std::byte*>(&header) + NLMSG_HDRLEN;
@@ -152,8 +115,9 @@ int error_of(const nlmsghdr& header) {
 
 // The kernel answers each query in order, with the socket or an error. Returns false on any error
 // other than "no such socket".
-bool look_up(Diag& diag, std::span<const std::size_t> which, std::span<const Question> questions,
-             std::span<InquiryEvent> answers, std::uint32_t device) {
+bool look_up(DiagChannel& diag, std::span<const std::size_t> which,
+             std::span<const Question> questions, std::span<InquiryEvent> answers,
+             std::uint32_t device) {
   std::array<Request, kBatch> requests;
   for (std::size_t k = 0; k < which.size(); ++k)
     requests[k] = request_for(questions[which[k]], static_cast<std::uint32_t>(which[k]), device);
@@ -250,7 +214,7 @@ struct Missing {
 
 // Calls visit(message) for all sockets in `states`. False: the list is incomplete.
 template <typename Visit>
-bool list_all(Diag& diag, Family family, std::uint32_t states, Visit&& visit) {
+bool list_all(DiagChannel& diag, Family family, std::uint32_t states, Visit&& visit) {
   Request request{};
   request.header.nlmsg_len = sizeof request;
   request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
@@ -273,8 +237,8 @@ bool list_all(Diag& diag, Family family, std::uint32_t states, Visit&& visit) {
 
 // Searches the list of all sockets in `states` for those not found yet. False: the list is
 // incomplete. A v4-mapped socket is in the list of IPv6.
-bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Question> questions,
-            std::span<InquiryEvent> answers, bool with_exact) {
+bool search(DiagChannel& diag, Family family, std::uint32_t states,
+            std::span<const Question> questions, std::span<InquiryEvent> answers, bool with_exact) {
   const Missing missing(questions, answers, with_exact);
   if (missing.empty()) return true;
   return list_all(diag, family, states, [&](const inet_diag_msg& message) {
@@ -283,7 +247,8 @@ bool search(Diag& diag, Family family, std::uint32_t states, std::span<const Que
 }
 
 // Most sockets are in their expected state.
-void find_many(Diag& diag, std::span<const Question> questions, std::span<InquiryEvent> answers) {
+void find_many(DiagChannel& diag, std::span<const Question> questions,
+               std::span<InquiryEvent> answers) {
   std::uint32_t states = 0;
   for (const Question& question : questions) states |= 1U << index(question.state);
   const Nanos now = monotonic_now();
@@ -294,8 +259,8 @@ void find_many(Diag& diag, std::span<const Question> questions, std::span<Inquir
 
 // Looks up, one by one, the sockets not found yet; with a device, only those that may be bound to
 // it.
-bool find_each(Diag& diag, std::span<const Question> questions, std::span<InquiryEvent> answers,
-               std::uint32_t device) {
+bool find_each(DiagChannel& diag, std::span<const Question> questions,
+               std::span<InquiryEvent> answers, std::uint32_t device) {
   std::vector<std::size_t> left;
   for (std::size_t i = 0; i < questions.size(); ++i)
     if (answers[i].presence == Presence::Gone && (device == 0 || has_exact_lookup(questions[i])))
@@ -323,7 +288,7 @@ std::vector<std::uint32_t> few_devices() {
 
 // Queries for probable ends are frequent: if all connections end unusually, listing all sockets
 // each time would take too long. False: the list must be searched.
-bool find_on_devices(Diag& diag, std::span<const Question> questions,
+bool find_on_devices(DiagChannel& diag, std::span<const Question> questions,
                      std::span<InquiryEvent> answers) {
   const auto devices = few_devices();
   if (devices.empty()) return false;
@@ -335,7 +300,7 @@ bool find_on_devices(Diag& diag, std::span<const Question> questions,
 }  // namespace
 
 Result<std::vector<InquiryEvent>> ask_kernel(std::span<const Question> questions) {
-  auto diag = Diag::open();
+  auto diag = DiagChannel::open();
   if (!diag) return diag.error();
   std::vector<InquiryEvent> answers(questions.size());
   for (std::size_t i = 0; i < questions.size(); ++i) {
@@ -374,7 +339,7 @@ std::vector<std::uint16_t> bound_ports(std::uint16_t low, std::uint16_t high) {
   constexpr std::uint32_t kListening = 1U << index(State::Listen);
   constexpr std::uint32_t kBoundInactive = 1U << 13U;  // TCP_BOUND_INACTIVE, of sock_diag alone
   std::vector<std::uint16_t> ports;
-  auto diag = Diag::open();
+  auto diag = DiagChannel::open();
   if (!diag) return ports;
   for (const Family family : {Family::Ipv4, Family::Ipv6})
     list_all(*diag, family, kListening | kBoundInactive, [&](const inet_diag_msg& found) {
@@ -385,7 +350,7 @@ std::vector<std::uint16_t> bound_ports(std::uint16_t low, std::uint16_t high) {
 }
 
 std::optional<Listeners> find_listeners() {
-  auto diag = Diag::open();
+  auto diag = DiagChannel::open();
   if (!diag) return std::nullopt;
   Listeners listeners;
   for (const Family family : {Family::Ipv4, Family::Ipv6}) {
@@ -401,7 +366,7 @@ std::optional<Listeners> find_listeners() {
 
 std::vector<InquiryEvent> find_sockets(std::span<const Flow> flows) {
   std::vector<InquiryEvent> answers(flows.size());
-  auto diag = Diag::open();
+  auto diag = DiagChannel::open();
   if (!diag) return answers;
   std::vector<Question> questions(flows.size());
   for (std::size_t i = 0; i < flows.size(); ++i) {

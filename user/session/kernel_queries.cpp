@@ -263,7 +263,7 @@ void KernelQueries::log_questions() {
 }
 
 void KernelQueries::enqueue(const std::vector<Question>& questions, Nanos now) {
-  for (const Question& question : questions) question_schedule_.waits(now, question.for_end);
+  for (const Question& question : questions) question_schedule_.waits(now, question.for_flag);
   waiting_.insert(waiting_.end(), questions.begin(), questions.end());
 }
 

@@ -3,7 +3,8 @@
 //
 // One query answers all of them, but it is a walk through all sockets of a namespace, and for a
 // flag through all descriptors. So queries are apart by a multiple of what the last one cost; a
-// flag is not kept waiting for long, an end that nothing explains can wait.
+// flag is not kept waiting for long; an end that nothing explains, or a connection that has not
+// been heard of for long, can wait.
 #pragma once
 
 #include <algorithm>
@@ -17,10 +18,10 @@ namespace tcpdwell {
 
 class QuestionSchedule {
  public:
-  // A question begins to wait. `for_end`: about an end that nothing explains.
-  void waits(Nanos now, bool for_end) {
+  // A question begins to wait.
+  void waits(Nanos now, bool for_flag) {
     if (!first_) first_ = now;
-    if (!for_end && !first_flag_) first_flag_ = now;
+    if (for_flag && !first_flag_) first_flag_ = now;
   }
   // All that wait are asked.
   void asks(Nanos now) {
@@ -39,16 +40,16 @@ class QuestionSchedule {
     if (!asked_) return together;
     const Nanos due = first_flag_
                           ? std::min(*asked_ + kShares * cost_, *first_flag_ + kMostWait)
-                          : std::min(*asked_ + kEndShares * cost_, *first_ + kMostWaitOfEnds);
+                          : std::min(*asked_ + kOtherShares * cost_, *first_ + kMostWaitOfOthers);
     return std::max(together, due);
   }
 
  private:
   static constexpr Nanos kTogether = std::chrono::milliseconds{50};  // flags that share a query,
   static constexpr Nanos kPromise = std::chrono::milliseconds{90};   // to be 100 ms late at most
-  static constexpr std::int64_t kEndShares = 50;                     // 2 % of one CPU
+  static constexpr std::int64_t kOtherShares = 50;                   // 2 % of one CPU
   // Less than a pending end waits for its answer (user/lifecycle/pending_ends.cpp).
-  static constexpr Nanos kMostWaitOfEnds = std::chrono::seconds{4};
+  static constexpr Nanos kMostWaitOfOthers = std::chrono::seconds{4};
 
   std::optional<Nanos> first_, first_flag_, asked_;
   Nanos cost_{};
