@@ -24,8 +24,8 @@
 #include "pipeline/event_pipeline.h"
 #include "session/blocked_reader.h"
 #include "session/port_reader.h"
-#include "session/queue_watch.h"
 #include "session/question_schedule.h"
+#include "session/queue_watch.h"
 #include "session/walk_schedule.h"
 #include "util/worker.h"
 
@@ -116,7 +116,7 @@ class KernelQueries {
   EventPipeline& pipeline_;
   std::vector<Question> waiting_;
   QuestionSchedule question_schedule_;  // of `waiting_`
-  std::vector<Question> put_off_;  // their namespace is about to go
+  std::vector<Question> put_off_;       // their namespace is about to go
   Nanos put_off_until_{};
   bool asking_ = false;
   bool keeps_snapshots_ = false;
