@@ -51,6 +51,12 @@ static __always_inline void fill_descriptor(struct tcpdwell_flow *flow,
 		probe_flow(flow, &sk->__sk_common);
 }
 
+/* About to sleep, it can still go on without a context switch. A bit-field since 7.3. */
+static __always_inline bool is_on_cpu(const struct task_struct *task)
+{
+	return BPF_CORE_READ_BITFIELD(task, on_cpu);
+}
+
 SEC("iter/task")
 int blocked_threads(struct bpf_iter__task *ctx)
 {
@@ -67,7 +73,7 @@ int blocked_threads(struct bpf_iter__task *ctx)
 	if (!regs)
 		return 0;
 	out.tid = visible_tid(task);
-	out.waits = task->__state != 0 && !task->on_cpu;
+	out.waits = task->__state != 0 && !is_on_cpu(task);
 	out.switches = task->nvcsw + task->nivcsw;
 	out.thread_pointer = thread_pointer_of(task);
 	BPF_CORE_READ_STR_INTO(&out.comm, task, comm);
