@@ -131,8 +131,7 @@ std::string causes_text() {
 }
 
 std::string where_text() {
-  std::string out =
-      "What --where (leaks, trace, record; run: by default) needs to name the lines of code:\n\n";
+  std::string out = "What --where needs to name lines of code:\n\n";
   constexpr std::size_t kNames = 16;
   append_entry(out, "C, C++, Rust",
                "Debug information (-g), in the program or in a file of the same build id that "

@@ -42,9 +42,9 @@ class BlockWriter {
 
   // Adds a whole line. False: the backlog is full, and nothing was added. `must`: ignore the limit.
   bool add(std::string_view line, bool must = false);
-  // The same without a copy, for a line whose size is known only once it is written: the place for
-  // one of at most `size` bytes, or null: add() it. Then commit() what was written there; false: as
-  // add().
+  // For a line whose size is known only once it is written: where to write one of at most `size`
+  // bytes. Null: use add(). commit() then takes the bytes written there, and returns what add()
+  // would.
   char* place(std::size_t size) {
     return front_.memory && size <= kBlock - front_.size ? front_.memory.get() + front_.size
                                                          : nullptr;
