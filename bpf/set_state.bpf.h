@@ -57,6 +57,7 @@ static __always_inline __u64 cookie_of(struct sock *sk, const struct sock *plain
 
 struct change {
 	int from, to;
+	__u64 cookie;
 	__u32 life;
 	__u32 receive_queue;
 	__u8 flags;
@@ -70,7 +71,7 @@ static __always_inline void fill_transition(struct tcpdwell_transition *out, str
 					    const struct change *change)
 {
 	out->object = (__u64)sk;
-	out->cookie = cookie_of(sk, plain);
+	out->cookie = change->cookie;
 	out->flow = *flow;
 	out->sock_cgroup_id = plain->sk_cgrp_data.cgroup->kn->id;
 	out->life = change->life;
@@ -249,7 +250,9 @@ static __always_inline struct cpu_history *cpu_history_here(void)
 }
 
 /* Unique by address and cookie together: an address is reused at once, and a child has the cookie
- * of its listener, or none. `address` is a variable of the calling program: the verifier allows
+ * of its listener, or none. The socket needs its cookie first: without one, it looks like an earlier
+ * socket at its address, and another CPU (ss, a walk) can make one between the two programs, which
+ * then disagree. `address` is a variable of the calling program: the verifier allows
  * arithmetic on a pointer only after a store. */
 static __always_inline __u64 transition_id(const struct sock *sk, int from, int to,
 					   volatile __u64 *address)
@@ -309,12 +312,14 @@ static __always_inline void emit_transition(struct sock *sk, int from, int to,
 		__sync_fetch_and_add(&shared.nested_transitions, 1);
 	}
 	if (!tp) {
+		bpf_get_socket_cookie(sk);
 		emit_mptcp_change(sk, from, to);
 		if (!backup)
 			history->recent[++history->last % RECENT] = transition_id(
 				sk, from, to, &history->address);
 		return;
 	}
+	change.cookie = cookie_of(sk, plain); /* of a socket that the filter excludes, too */
 	class = transition_class_of(from, to, socket_bits_of(plain, tp, to));
 	change.flags = class;
 	change.rare_flags = rare_flags(plain, tp, from, to, class);
