@@ -49,7 +49,7 @@ void PortPressure::begin(const PortRanges& ranges, Nanos now) {
   now_ = now;
   last_netns_ = 0;
   last_space_ = nullptr;
-  uses_.clear();
+  ++walk_;
   bound_.clear();
 }
 
@@ -99,9 +99,10 @@ void PortPressure::count_waiting(Use& use, const OpenConnection& connection) con
 }
 
 PortPressure::Use& PortPressure::use_of(const Destination& destination, const PortSpace& space) {
-  if (const auto it = uses_.find(destination); it != uses_.end()) return it->second;
-  if (uses_.size() >= kMost) forget_small();
-  Use& use = uses_[destination];
+  const auto known = uses_.find(destination);
+  if (known != uses_.end() && known->second.walk == walk_) return known->second;
+  if (known == uses_.end() && uses_.size() >= kMost) forget_small();
+  Use& use = uses_[destination] = {.walk = walk_};
   const Family family = destination.site.family;
   const bool loopback =
       is_loopback(destination.site.local, family) || is_loopback(destination.remote, family);
@@ -112,7 +113,12 @@ PortPressure::Use& PortPressure::use_of(const Destination& destination, const Po
   return use;
 }
 
+void PortPressure::forget_unused() {
+  absl::erase_if(uses_, [this](const auto& entry) { return entry.second.walk != walk_; });
+}
+
 void PortPressure::forget_small() {
+  forget_unused();
   for (std::uint32_t small = 1; uses_.size() > kMost / 2; small *= 2)
     absl::erase_if(uses_, [&](const auto& entry) {
       return entry.second.sample.used() + entry.second.reusable <= small;
@@ -139,8 +145,9 @@ std::vector<PortUse> PortPressure::end(const TimeWaitLength& length, std::size_t
   for (const auto& [destination, count] : failures)
     if (const PortSpace* space = space_of(destination.site.netns_cookie))
       use_of(destination, *space);
-  std::vector<PortUse> all;
-  all.reserve(uses_.size());
+  forget_unused();
+  all_.clear();
+  all_.reserve(uses_.size());
   const PortHistory none;
   for (auto& [destination, use] : uses_) {
     const auto failed = failures.find(destination);
@@ -157,7 +164,7 @@ std::vector<PortUse> PortPressure::end(const TimeWaitLength& length, std::size_t
     const auto past = past_.find(destination);
     const bool known = past != past_.end() && past->second.range == *use.space;
     entry.forecast = forecast(use.sample, known ? past->second.samples : none, length);
-    all.push_back(std::move(entry));
+    all_.push_back(std::move(entry));
   }
   absl::erase_if(past_, [this](const auto& entry) { return !uses_.contains(entry.first); });
   for (const auto& [destination, use] : uses_) remember(destination, use);
@@ -168,10 +175,9 @@ std::vector<PortUse> PortPressure::end(const TimeWaitLength& length, std::size_t
     };
     return key(a) < key(b);
   };
-  const auto kept = all.begin() + static_cast<std::ptrdiff_t>(std::min(rows, all.size()));
-  std::partial_sort(all.begin(), kept, all.end(), fuller);
-  all.erase(kept, all.end());
-  return all;
+  const auto kept = all_.begin() + static_cast<std::ptrdiff_t>(std::min(rows, all_.size()));
+  std::partial_sort(all_.begin(), kept, all_.end(), fuller);
+  return {all_.begin(), kept};
 }
 
 }  // namespace tcpdwell

@@ -55,6 +55,7 @@ class PortPressure {
     std::uint32_t reusable = 0;
     std::array<std::uint32_t, kStates> states{};
     const PortSpace* space = nullptr;
+    std::uint64_t walk = 0;  // the last one that saw the destination; the rest is about that walk
     bool reuses = false;  // tcp_tw_reuse applies to this destination
   };
   struct History {
@@ -66,13 +67,18 @@ class PortPressure {
   const PortSpace* space_of(std::uint64_t netns_cookie);
   Use& use_of(const Destination& destination, const PortSpace& space);
   void count_waiting(Use& use, const OpenConnection& connection) const;
+  void forget_unused();
   void forget_small();
   std::uint32_t bound_in(std::uint64_t netns_cookie) const;
   void remember(const Destination& destination, const Use& use);
 
   const PortRanges* ranges_ = nullptr;
   Nanos now_{};
+  std::uint64_t walk_ = 0;
+  // They keep their memory from walk to walk: new pages cost more than the counting. A map of this
+  // kind frees it in clear().
   absl::flat_hash_map<Destination, Use> uses_;
+  std::vector<PortUse> all_;
   absl::flat_hash_map<Destination, History> past_;
   absl::flat_hash_map<std::uint64_t, BoundPorts> bound_;  // by network namespace
   Failures failed_now_, failed_ever_;
