@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -181,6 +182,30 @@ def test_a_loss_just_before_the_end_is_put_right():
     assert end["transitions_lost"] > 1000, "that was no loss"
     there = kernel_list(load.netns).total()
     assert end["open"] == there, f"{end['open']} are open, but the kernel has {there}"
+
+
+def test_a_lost_transition_is_counted_once(hidden):
+    """Also if ss makes the socket's cookie at that moment: two programs see each transition, and
+    they tell by the cookie that it is the same one."""
+    load, over = Traffic(), threading.Event()
+    hidden.ports(load.ports)
+
+    def list_sockets():
+        with load.netns.inside():
+            while not over.is_set():
+                subprocess.run(["ss", "-tanH"], stdout=subprocess.DEVNULL, check=True)
+
+    with Tracer("--netns", load.netns.inum, "--ring-size", 4096) as tracer:
+        listing = threading.Thread(target=list_sockets)
+        with load:
+            listing.start()
+            pause(4)
+            load.stop()
+        over.set()
+        listing.join()
+        objects = tracer.stop()
+    assert objects[-1]["transitions_lost"] > 1000, "that was no loss"
+    assert not wrong_sum(objects, load.made, hidden.transitions())
 
 
 NAMESPACES, SURVIVORS = 100, 5
