@@ -56,7 +56,7 @@ class PortPressure {
     std::array<std::uint32_t, kStates> states{};
     const PortSpace* space = nullptr;
     std::uint64_t walk = 0;  // the last one that saw the destination; the rest is about that walk
-    bool reuses = false;  // tcp_tw_reuse applies to this destination
+    bool reuses = false;     // tcp_tw_reuse applies to this destination
   };
   struct History {
     PortHistory samples;
