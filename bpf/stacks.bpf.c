@@ -215,23 +215,45 @@ int on_accept_function(__u64 *ctx)
 /* tcp_fin() sets SOCK_DONE, and the FIN counts in rcv_nxt. A receive that returns 0 is no end of
  * stream by itself: its length may be 0. One that returns data may have consumed the FIN behind
  * them; then the program does not know yet. */
-SEC("?tp_btf/sock_recv_length")
-int BPF_PROG(on_receive, struct sock *sk, int ret, int flags)
+static __always_inline void on_received(struct sock *sk, int ret, int flags)
 {
 	struct tcp_sock *tp;
 	__u8 *before, moment;
 
 	if (ret < 0 || flags & MSG_PEEK_ || !(sk->__sk_common.skc_flags & (1UL << SOCK_DONE)))
-		return 0;
+		return;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || tp->copied_seq != tp->rcv_nxt)
-		return 0;
+		return;
 	moment = ret == 0 ? TCPDWELL_EOF_READ : TCPDWELL_FIN_CONSUMED;
 	before = bpf_sk_storage_get(&reported, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!before || *before & (1 << moment) || *before & (1 << TCPDWELL_EOF_READ) || !passes(sk))
-		return 0;
+		return;
 	*before |= 1 << moment;
 	emit_stack(bpf_get_socket_cookie(sk), moment);
+}
+
+SEC("?tp_btf/sock_recv_length")
+int BPF_PROG(on_receive, struct sock *sk, int ret, int flags)
+{
+	on_received(sk, ret, flags);
+	return 0;
+}
+
+/* Number of arguments of tcp_recvmsg(): 5; 6 before 5.19. */
+volatile const __u32 receive_args = 0;
+
+/* Before 6.3, which has the tracepoint. */
+SEC("?fexit/tcp_recvmsg")
+int on_receive_function(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+
+	/* At constant offsets, as in accept_result(). */
+	if (receive_args == 5)
+		on_received(sk, ctx[5], ctx[3]);
+	else if (receive_args == 6)
+		on_received(sk, ctx[6], ctx[4]);
 	return 0;
 }
 

@@ -112,6 +112,16 @@ def test_python(version, address):
     assert flag["where"]["opened"][0]["kind"] == "native", "the C library first"
 
 
+WITHOUT_TRACEFS = ["unshare", "--mount", "sh", "-c",
+                   "umount --lazy /sys/kernel/tracing /sys/kernel/debug 2>/dev/null; exec \"$@\"", "sh"]
+
+
+def test_tracefs_need_not_be_mounted():
+    command = [*WITHOUT_TRACEFS, BINARY, "trace", "--json", "--where", "--duration", "10ms"]
+    start = json.loads(patience.run(command).stdout.splitlines()[0])
+    assert start["sees"]["opened"] == start["sees"]["accept_owner"] == "exact"
+
+
 @pytest.mark.parametrize("compiler", [("gcc", "-pie"), ("gcc", "-static"), ("g++", "-no-pie"), ("clang", "-pie")],
                          ids=lambda command: command[0] + command[-1])
 def test_c(tmp_path, compiler):

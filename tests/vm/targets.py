@@ -18,6 +18,7 @@ SCENARIOS = ["test_lifecycle.py", "test_flags.py", "test_snapshot.py", "test_lea
              "/tests/vm/guest/test_churn.py"]
 
 
+LINES = "/tests/vm/guest/test_lines.py"
 REFUSAL = ["/tests/vm/guest/test_refused.py"]
 
 
@@ -39,7 +40,10 @@ SURROUNDINGS = {
                           environment=EITHER),
     "rights": Surroundings("less than root", ["test_rights.py"]),
     "check": Surroundings("1 CPU, the check command", ["test_check.py"]),
-    "where": Surroundings("1 CPU, lines of code", ["/tests/vm/guest/test_lines.py"]),
+    "where": Surroundings("1 CPU, lines of code", [LINES]),
+    "5.15": Surroundings("1 CPU, the features of 5.15",
+                         ["test_lifecycle.py", LINES, "-k", f"{BASIC} or test_lines"],
+                         environment=EITHER, append="older=5.15"),
     "lockdown": Surroundings("lockdown=confidentiality", REFUSAL, append="lockdown=confidentiality",
                              refused=True),
     "kptr": Surroundings("kptr_restrict=2", ["test_lifecycle.py", "-k", BASIC], environment=EITHER,

@@ -58,7 +58,7 @@ void try_to_trace(const Filter& filter, Result<Programs>& programs, Checked& che
   report.traceable = static_cast<bool>(programs);
   Sees sees = programs ? programs->sees() : Sees{};
   sees.opened = sees.accept;
-  sees.eof_read = programs && has_receive_tracepoint();
+  sees.eof_read = programs && can_see_receives();
   report.sees = sees_words(sees);
   if (!programs) {
     Error error = programs.error();

@@ -2,47 +2,17 @@
 #include "kernel/programs.h"
 
 #include <bpf/bpf.h>
-#include <linux/perf_event.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <ctime>
 
+#include "kernel/attachment.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/rights.h"
 #include "kernel/skeleton.h"
-#include "kernel/tracefs.h"
 
 namespace tcpdwell {
-namespace {
-
-// An attachment that may fail: drops the output of libbpf.
-LinkPtr try_attach(const bpf_program* program) {
-  const LibbpfLog::Quiet quiet;
-  return LinkPtr(bpf_program__attach(program));
-}
-
-// As in libbpf, but with an id that works without a mounted tracefs.
-LinkPtr try_attach_syscall_exit(const bpf_program* program, const std::string& syscall) {
-  const auto id = tracepoint_id("syscalls/sys_exit_" + syscall);
-  if (!id) return nullptr;
-  perf_event_attr attr{};
-  attr.type = PERF_TYPE_TRACEPOINT;
-  attr.size = sizeof attr;
-  attr.config = static_cast<__u64>(*id);
-  const auto fd =
-      static_cast<int>(::syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC));
-  if (fd < 0) return nullptr;
-  const LibbpfLog::Quiet quiet;
-  LinkPtr link(bpf_program__attach_perf_event(program, fd));  // owns the descriptor
-  if (!link) ::close(fd);
-  return link;
-}
-
-}  // namespace
-
 struct Programs::Impl {
   SkeletonPtr skeleton;
   std::unique_ptr<BpfIterators> iterators;

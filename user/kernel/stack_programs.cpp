@@ -11,18 +11,16 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/attachment.h"
 #include "kernel/btf_facts.h"
 #include "kernel/iterator.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/own_pidns.h"
-#include "kernel/tracefs.h"
 #include "skel/stacks.skel.h"
 #include "tcpdwell/where_wire.h"
 
 namespace tcpdwell {
 namespace {
-
-constexpr const char* kReceive = "sock_recv_length";
 
 std::uint32_t offset_of(std::uint64_t offset) { return static_cast<std::uint32_t>(offset); }
 
@@ -96,9 +94,19 @@ CapturedStack to_captured(const void* data, std::size_t size) {
   return captured;
 }
 
-LinkPtr try_attach(const bpf_program* program) {
-  const LibbpfLog::Quiet quiet;
-  return LinkPtr(bpf_program__attach(program));
+// The program that sees receives: at the tracepoint (6.3), or at the return of tcp_recvmsg().
+enum class Receives : std::uint8_t { Unseen, Tracepoint, Function };
+
+struct ReceiveProgram {
+  Receives at = Receives::Unseen;
+  unsigned args = 0;  // of tcp_recvmsg()
+};
+
+ReceiveProgram receive_program(const BtfFacts& btf, bool functions) {
+  const unsigned args = btf.function_args("tcp_recvmsg").value_or(0);
+  if (btf.tracepoint_args("sock_recv_length") == 3U) return {Receives::Tracepoint, args};
+  if (functions && (args == 5 || args == 6)) return {Receives::Function, args};
+  return {};
 }
 
 }  // namespace
@@ -118,12 +126,14 @@ struct StackPrograms::Impl {
   std::size_t left = 0;
   bool accept = false, receive = false;
 
-  bool attach(const bpf_program* program) {
-    if (!bpf_program__autoload(program)) return false;
-    LinkPtr link = try_attach(program);
+  bool keep(LinkPtr link) {
     if (!link) return false;
     links.push_back(std::move(link));
     return true;
+  }
+
+  bool attach(const bpf_program* program) {
+    return bpf_program__autoload(program) && keep(try_attach(program));
   }
 
   // Called from C, so nothing may escape.
@@ -157,25 +167,32 @@ Result<StackPrograms> StackPrograms::load(const tcpdwell_filter& filter,
   else if (const int rc = bpf_map__reuse_fd(object.maps.followed_tasks, *followed_tasks))
     return system_error(doing, rc);
   const unsigned accept_args = btf->function_args("inet_csk_accept").value_or(0);
-  const bool by_function = can_trace_functions(*btf) && (accept_args == 2 || accept_args == 4);
+  const bool functions = can_trace_functions(*btf);
+  const bool by_function = functions && (accept_args == 2 || accept_args == 4);
+  const ReceiveProgram receive = receive_program(*btf, functions);
   object.rodata->tracer_pidns = own_pidns();
   object.rodata->accept_args = accept_args;
+  object.rodata->receive_args = receive.args;
   const tcpdwell_filter all{};
   object.rodata->filters = std::memcmp(&all, &filter, sizeof all) != 0;
   object.rodata->filter = filter;
   bpf_program__set_autoload(object.progs.on_accept_function, by_function);
   bpf_program__set_autoload(object.progs.on_accept_exit, !by_function);
   bpf_program__set_autoload(object.progs.on_accept4_exit, !by_function);
-  bpf_program__set_autoload(object.progs.on_receive, btf->tracepoint_args(kReceive) == 3U);
+  bpf_program__set_autoload(object.progs.on_receive, receive.at == Receives::Tracepoint);
+  bpf_program__set_autoload(object.progs.on_receive_function, receive.at == Receives::Function);
   if (const int rc = stacks_bpf::load(&object)) return system_error(doing, rc, LibbpfLog::hint());
   for (const bpf_program* program :
        {object.progs.on_fork_of_python, object.progs.on_exec, object.progs.on_connect})
     if (!impl->attach(program))
       return system_error("attaching the BPF programs of --where", 0, LibbpfLog::hint());
-  impl->accept = by_function ? impl->attach(object.progs.on_accept_function)
-                             : impl->attach(object.progs.on_accept_exit) &&
-                                   impl->attach(object.progs.on_accept4_exit);
-  impl->receive = impl->attach(object.progs.on_receive);
+  impl->accept =
+      by_function
+          ? impl->attach(object.progs.on_accept_function)
+          : impl->keep(try_attach_syscall_exit(object.progs.on_accept_exit, "accept")) &&
+                impl->keep(try_attach_syscall_exit(object.progs.on_accept4_exit, "accept4"));
+  impl->receive =
+      impl->attach(object.progs.on_receive) || impl->attach(object.progs.on_receive_function);
   impl->ring.reset(
       ring_buffer__new(bpf_map__fd(object.maps.stacks), Impl::on_stack, impl.get(), nullptr));
   if (!impl->ring) return system_error("reading the stacks of --where");
@@ -202,9 +219,9 @@ void StackPrograms::add_python(std::uint32_t pid, const PythonPlace& place) {
   bpf_map_update_elem(bpf_map__fd(impl_->object->maps.python_processes), &pid, &wire, BPF_ANY);
 }
 
-bool has_receive_tracepoint() {
+bool can_see_receives() {
   auto btf = BtfFacts::load();
-  return btf && btf->tracepoint_args(kReceive) == 3U;
+  return btf && receive_program(*btf, can_trace_functions(*btf)).at != Receives::Unseen;
 }
 
 }  // namespace tcpdwell

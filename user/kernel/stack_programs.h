@@ -53,7 +53,7 @@ class StackPrograms {
   std::unique_ptr<Impl> impl_;
 };
 
-// Whether this kernel has the tracepoint that shows receives.
-bool has_receive_tracepoint();
+// Whether a program can see receives here. Attaches a small one where the kernel has no tracepoint.
+bool can_see_receives();
 
 }  // namespace tcpdwell

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lines of code of a Python program on this kernel; the end of stream since 6.3."""
+"""The lines of code of a Python program on this kernel."""
 from lib import patience
 from lib.run import PYTHON
 from lib.tracer import BINARY
