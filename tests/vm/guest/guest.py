@@ -88,6 +88,7 @@ def main():
     with open("/tmp/pytest", "w", encoding="utf-8") as file:  # the console is for what we tell
         os.dup2(file.fileno(), 1)
     status = pytest.main(["-q", "-p", "no:cacheprovider", "--assert=plain", "--tb=short",
+                          "-W", "ignore::pytest.PytestUnknownMarkWarning",
                           *orders["tests"]], plugins=[reporter])
     tell(status=int(status), told=reporter.told, seen=seen(),
          guest_seconds=round(time.monotonic() - began, 1))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lines of code of a Python program on this kernel."""
+import os
+
 from lib import patience
 from lib.run import PYTHON
 from lib.tracer import BINARY
@@ -7,23 +9,27 @@ from test_where import SOURCES, Stuck, line_of
 from test_where_events import flag_of_a_known_python, where
 from test_where_run import LEAK, LEAK_OPENED, LEAK_READ
 
+# By a tracepoint since 6.3; before, by functions, which arm64 shows since 6.4.
+SEEN = "no" if os.uname().machine == "aarch64" and os.uname().release.startswith("6.1.") else "exact"
+
 
 def test_trace():
     flag, start = flag_of_a_known_python([PYTHON, f"{SOURCES}/peek.py"])
     opened, eof_read = where(flag, "peek.py")
     assert opened[0] == ("connect", line_of("peek.py", "# connects"))
-    if start["sees"]["eof_read"] == "exact":
+    assert start["sees"]["eof_read"] == SEEN
+    if SEEN == "exact":
         assert eof_read[0] == ("read", line_of("peek.py", "# reads"))
     else:
-        assert start["sees"]["eof_read"] == "no" and flag["where"]["missing"] == {"eof_read": "not_seen"}
+        assert flag["where"]["missing"] == {"eof_read": "not_seen"}
 
 
 def test_run():
     report = patience.run([BINARY, "run", "--", PYTHON, "-c", LEAK]).stderr.decode()
     assert LEAK_OPENED in report, report
-    with_end = patience.run([BINARY, "check"]).stdout.decode()
-    seen = any(line.split()[:2] == ["eof_read", "exact"] for line in with_end.splitlines())
-    assert (LEAK_READ in report) == seen, report
+    checked = [line.split()[:2] for line in patience.run([BINARY, "check"]).stdout.decode().splitlines()]
+    assert ["eof_read", SEEN] in checked
+    assert (LEAK_READ in report) == (SEEN == "exact"), report
 
 
 def test_leaks():
