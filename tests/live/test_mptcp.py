@@ -114,7 +114,9 @@ def ss_ends(flag):
 
 
 def holders(flag):
-    return {(each["pid"], each["fd"]) for each in flag["holders"]}
+    """Without our children that had not executed their program yet."""
+    return {(each["pid"], each["fd"]) for each in flag["holders"]
+            if os.path.exists(f"/proc/{each['pid']}")}
 
 
 def ripen(*pairs):

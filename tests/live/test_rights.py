@@ -179,7 +179,8 @@ def test_in_a_container():
     assert end["role"] == "client" and end["owner"]["via"] == "connect"
     about_namespaces = [line for line in said if "CAP_SYS_ADMIN is missing" in line]
     assert len(about_namespaces) == 1, said
-    assert (sees["accept_owner"] == "no") == any("who accepted" in line for line in said)
+    assert (sees["accept_owner"] == "no") == \
+        any("the owner of an accepted connection" in line for line in said), said
     assert len(said) <= 3, said
 
 

@@ -34,7 +34,7 @@ constexpr int kClockTries = 3;
 constexpr Nanos kLastPatience = 500ms;
 constexpr Nanos kNap = 5ms;
 constexpr Nanos kShortNap = 1ms;  // if the ring would be full before kNap
-constexpr Nanos kLastSnapshot = 2s;
+constexpr Nanos kLastSnapshot = 5s;
 constexpr std::uint64_t kMostTwice =
     1000;  // tolerates tasks that were preempted between the two programs
 

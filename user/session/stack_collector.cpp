@@ -23,11 +23,11 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kPatience = 5s;  // for names that are read for the first time
 constexpr std::chrono::milliseconds kPatienceForPython = 500ms;
-constexpr std::chrono::milliseconds kPatienceAtStart = 5s;
+constexpr std::chrono::milliseconds kPatienceAtStart = 10s;
 constexpr std::chrono::milliseconds kIdleStacks = 200ms;
 constexpr std::size_t kMostSeen = 16'384, kMostNamed = 65'536, kMostWaiting = 65'536;
-// When to look for an interpreter after execve().
-// An interpreter that is a library is mapped some milliseconds later.
+// When to look for an interpreter after execve(): one that is a library is mapped some milliseconds
+// later. And if the first look had no answer in time.
 constexpr std::array kLooks = {0ms, 2ms, 6ms, 15ms, 40ms, 150ms};
 
 void signal_event(int fd) {
@@ -125,10 +125,10 @@ void StackCollector::deliver(StackEvent event) {
 void StackCollector::run() {
   ::prctl(PR_SET_NAME, "stacks");
   keep_only(~needed_by_loop_only());
-  look_for_python(static_cast<std::uint32_t>(::getpid()));  // makes the child
+  look_for_python(static_cast<std::uint32_t>(::getpid()), kPatience);  // makes the child
   if (!config_.followed_tasks)
     for (const std::uint32_t pid : all_pids())
-      if (may_be_python(pid)) look_for_python(pid);
+      if (may_be_python(pid) && !look_for_python(pid, kPatience)) look_again(pid);
   while (true) {
     std::uint64_t asked = 0;
     {
@@ -165,7 +165,7 @@ std::size_t StackCollector::collect() {
   programs_.drain(kMostAsked, [&](CapturedStack&& captured) {
     ++count;
     switch (captured.what) {
-      case CapturedStack::What::Executed: executed(captured.snapshot.pid); return;
+      case CapturedStack::What::Executed: look_again(captured.snapshot.pid); return;
       case CapturedStack::What::OverBudget:
         ++over_budget_;
         publish(captured, {.stack = {}, .missing = NoStack::Budget});
@@ -177,9 +177,15 @@ std::size_t StackCollector::collect() {
   return count;
 }
 
-void StackCollector::executed(std::uint32_t pid) {
+void StackCollector::look_again(std::uint32_t pid) {
   if (looks_.size() < kMostSeen && may_be_python(pid))
-    looks_.push_back({.at = Clock::now() + kLooks.front(), .pid = pid});
+    look_later({.at = Clock::now() + kLooks.front(), .pid = pid});
+}
+
+void StackCollector::look_later(const Look& look) {
+  looks_.insert(std::upper_bound(looks_.begin(), looks_.end(), look,
+                                 [](const Look& a, const Look& b) { return a.at < b.at; }),
+                look);
 }
 
 void StackCollector::look_for_pythons() {
@@ -187,24 +193,22 @@ void StackCollector::look_for_pythons() {
   for (std::size_t left = looks_.size(); left > 0 && looks_.front().at <= now; --left) {
     Look look = looks_.front();
     looks_.pop_front();
-    if (look_for_python(look.pid) || ++look.tries >= kLooks.size()) continue;
+    if (look_for_python(look.pid, kPatienceForPython) || ++look.tries >= kLooks.size()) continue;
     look.at = now + kLooks[look.tries];
-    looks_.insert(std::upper_bound(looks_.begin(), looks_.end(), look,
-                                   [](const Look& a, const Look& b) { return a.at < b.at; }),
-                  look);
+    look_later(look);
   }
 }
 
-bool StackCollector::look_for_python(std::uint32_t pid) {
-  const auto place = resolver_.ask(PythonQuestion{.pid = pid}, kPatienceForPython);
+bool StackCollector::look_for_python(std::uint32_t pid, std::chrono::milliseconds patience) {
+  const auto place = resolver_.ask(PythonQuestion{.pid = pid}, patience);
   if (place) programs_.add_python(pid, *place);
   return place.has_value();
 }
 
 void StackCollector::first_event_of(const StackSnapshot& snapshot) {
   if (seen_.size() >= kMostSeen) seen_.clear();
-  if (seen_.emplace(snapshot.pid, snapshot.started, snapshot.exec_id).second)
-    look_for_python(snapshot.pid);
+  if (!seen_.emplace(snapshot.pid, snapshot.started, snapshot.exec_id).second) return;
+  if (!look_for_python(snapshot.pid, kPatienceForPython)) look_again(snapshot.pid);
 }
 
 void StackCollector::resolve(std::vector<CapturedStack> captured) {

@@ -73,9 +73,10 @@ class StackCollector {
   void wait();
   std::size_t collect();
   void look_for_pythons();
-  bool look_for_python(std::uint32_t pid);
+  bool look_for_python(std::uint32_t pid, std::chrono::milliseconds patience);
   void first_event_of(const StackSnapshot& snapshot);
-  void executed(std::uint32_t pid);
+  void look_again(std::uint32_t pid);
+  void look_later(const Look& look);
   void resolve(std::vector<CapturedStack> captured);
   void publish(const CapturedStack& captured, ResolvedStack resolved);
   Named number_of(ResolvedStack resolved);

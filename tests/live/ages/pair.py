@@ -29,6 +29,11 @@ def state_of(sock):
     return STATES.get(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0])
 
 
+def acked_ago_ms(sock):
+    """tcpi_last_ack_recv"""
+    return struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 60), 56)[0]
+
+
 def drop_all(sock):
     """Nothing that comes for it is processed any more."""
     program = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # ret #0

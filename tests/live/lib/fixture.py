@@ -24,9 +24,10 @@ class Skip(Exception):
 
 class Fixture:
     def __init__(self, family):
-        self.family, self.since_ns = family, now()
+        self.family = family
         self._far = Netns.create()
         self.netns = Netns.create()
+        self.since_ns = now()  # until it existed, another namespace may have had its number
         self.mine, self.far = WIRE[family]  # the kernel under test, the peer
         self.lives, self.listeners, self._peer = [], [], None
 
