@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -264,6 +265,33 @@ def test_off_costs_nothing():
     assert plain < more
     # execve(), fork, connect(), accept(), receives; and those that walk through threads.
     assert len(more - plain) >= 5 + (sees["eof_read"] == "exact"), (plain, more)
+
+
+def test_flag_waits_for_the_names(tmp_path):
+    """They take longer than the threshold: another trace has raised its flag before."""
+    program = build(tmp_path, "stuck", "gcc", *NO_FRAME_POINTERS, "-o", "{out}", "{src}/stuck.c")
+    before = Netns.current()
+    with contextlib.closing(Netns.create()) as netns:
+        before.enter()
+        filters = ("--netns", netns.inum)
+        with Tracer(*FLAGS, *filters) as tracer, Tracer(*FLAGS[1:], *filters) as other:
+            finders = patience.children(tracer.process.pid)
+            assert finders
+            for finder in finders:
+                os.kill(finder, signal.SIGSTOP)
+            with leaking(netns, [program]):
+                other.wait_for(raised, "a flag")
+                for finder in finders:
+                    os.kill(finder, signal.SIGCONT)
+                tracer.wait_for(raised, "a flag")
+                flag, = raised(tracer.stop())
+    before.close()
+    for what, names in ("opened", ["main"]), ("eof_read", ["serve", "main"]):
+        stack = flag["where"][what]
+        if stack is None:
+            assert flag["where"]["missing"][what] == "budget", "longer than the tracer waits"
+        else:
+            assert [name for name, _ in program_frames(stack, "stuck.c")] == names
 
 
 def test_short_has_no_directories():

@@ -18,7 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Nanos kRangesAgain = 10s;
-// If the kernel hid the begin of a state that lasts, only a walk corrects it.
+// A little longer than the collector waits for the names of one batch.
+constexpr std::chrono::milliseconds kPatienceForStacks = 6s;
 
 // Cookies whose holders to ask for. Minisocks and requests have no holders.
 std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
@@ -29,6 +30,13 @@ std::vector<std::uint64_t> held_cookies(const std::vector<Question>& questions,
         answers[i].kind == SocketKind::Full && questions[i].cookie != 0)
       cookies.push_back(questions[i].cookie);
   return cookies;
+}
+
+// The answer may raise a flag.
+bool may_raise(const std::vector<Question>& questions, const std::vector<InquiryEvent>& answers) {
+  for (std::size_t i = 0; i < answers.size(); ++i)
+    if (questions[i].for_flag && answers[i].presence == Presence::Present) return true;
+  return false;
 }
 
 // Keeps only answers about queried sockets, if the query has a set.
@@ -70,11 +78,13 @@ void add_holders(const std::vector<Question>& questions, const std::vector<Holdi
 }  // namespace
 
 KernelQueries::KernelQueries(const Programs& programs, Lifecycle& lifecycle,
-                             EventPipeline& pipeline, BlockedReader* blocked)
+                             EventPipeline& pipeline, BlockedReader* blocked,
+                             StackCollector* stacks)
     : iterators_(programs.iterators()),
       namespaces_(iterators_),
       other_ends_(namespaces_),
       blocked_(blocked),
+      stacks_(stacks),
       cgroups_(find_cgroup2_mount()),
       lifecycle_(lifecycle),
       pipeline_(pipeline),
@@ -312,6 +322,12 @@ ProcessesEvent KernelQueries::facts_from(ProcessReader& processes) {
   return event;
 }
 
+// A flag shows where its socket was opened. Those names may take seconds if a file is read for the
+// first time.
+void KernelQueries::wait_for_stacks() {
+  if (stacks_ != nullptr) stacks_->catch_up(kPatienceForStacks);
+}
+
 Worker::Answer KernelQueries::answer(const std::vector<Question>& questions) {
   const Nanos before = thread_cpu_time();
   std::vector<InquiryEvent> answers(questions.size());
@@ -346,6 +362,7 @@ Worker::Answer KernelQueries::answer(const std::vector<Question>& questions) {
       if (fate == Namespaces::Fate::Going) unanswered.push_back(questions[i]);
     }
   const ProcessesEvent processes = find_holders(questions, answers);
+  if (may_raise(questions, answers)) wait_for_stacks();
   const Nanos cost = thread_cpu_time() - before;
   return [this, cost, refused, processes, mptcp = std::move(mptcp), answers = std::move(answers),
           unanswered = std::move(unanswered)] {

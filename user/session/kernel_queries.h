@@ -26,6 +26,7 @@
 #include "session/port_reader.h"
 #include "session/question_schedule.h"
 #include "session/queue_watch.h"
+#include "session/stack_collector.h"
 #include "session/walk_schedule.h"
 #include "util/worker.h"
 
@@ -34,9 +35,9 @@ namespace tcpdwell {
 class KernelQueries {
  public:
   // All must outlive it. Queries come from `lifecycle`, answers go to `pipeline`.
-  // `blocked` is for --where; nullptr: without it.
+  // `blocked` and `stacks` are for --where; nullptr: without it.
   KernelQueries(const Programs& programs, Lifecycle& lifecycle, EventPipeline& pipeline,
-                BlockedReader* blocked);
+                BlockedReader* blocked, StackCollector* stacks);
   ~KernelQueries();
 
   // Takes a snapshot of every network namespace that can be entered, or of one (by its cookie);
@@ -96,6 +97,7 @@ class KernelQueries {
   void read_ranges_again_after(Nanos cost);
   ProcessesEvent find_holders(const std::vector<Question>& questions,
                               std::vector<InquiryEvent>& answers);
+  void wait_for_stacks();
   Worker::Answer answer(const std::vector<Question>& questions);
   void ask_for_queues(Nanos now);
   Worker::Answer walk_queues(const std::vector<std::uint64_t>& netns_cookies);
@@ -107,6 +109,7 @@ class KernelQueries {
   Namespaces namespaces_;
   OtherEnds other_ends_;
   BlockedReader* blocked_;
+  StackCollector* stacks_;
   CgroupNames cgroups_;
   std::optional<QueueWatch> queue_watch_;  // nullopt: nobody wants walks
   std::atomic<bool> stop_ = false;

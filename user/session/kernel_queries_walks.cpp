@@ -41,6 +41,7 @@ Result<KernelQueries::DeadWalk> KernelQueries::dead_descriptors() {
   for (const DeadSocket& socket : walk.dead.sockets)
     for (const Holder& holder : socket.holders) processes.read(holder.process);
   walk.processes = facts_from(processes);
+  if (!walk.dead.sockets.empty()) wait_for_stacks();
   return walk;
 }
 

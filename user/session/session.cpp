@@ -10,6 +10,7 @@
 #include <array>
 #include <bit>
 #include <ctime>
+#include <iterator>
 #include <utility>
 
 #include "session/sees.h"
@@ -110,7 +111,7 @@ Session::Session(SessionConfig config, const Programs& programs, Sink& sink, Out
       lifecycle_(lifecycle_config(config_, programs), config_.filter, sink),
       pipeline_(start_, lifecycle_, sink, config_.recorder, config_.observer),
       loss_monitor_(pipeline_),
-      queries_(programs, lifecycle_, pipeline_, config_.blocked) {}
+      queries_(programs, lifecycle_, pipeline_, config_.blocked, config_.stacks) {}
 
 std::optional<Error> Session::watch(int fd) { return add_to_epoll(fd, EPOLLIN); }
 
@@ -203,10 +204,11 @@ void Session::take_stacks() {
 }
 
 // Take answers before the drain and apply them when the ring is empty: the table then has all
-// events from before the query.
+// events from before the query. The stacks that a query waited for must be applied before it.
 void Session::turn() {
-  for (Worker::Answer& answer : queries_.take_answers()) answers_.push_back(std::move(answer));
+  std::vector<Worker::Answer> answers = queries_.take_answers();
   take_stacks();
+  std::move(answers.begin(), answers.end(), std::back_inserter(answers_));
   const std::uint64_t before = loss_monitor_.records();
   drained_ = drain_batch();
   busy_ = loss_monitor_.records() != before;

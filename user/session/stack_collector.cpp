@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "kernel/clock.h"
 #include "kernel/rights.h"
 #include "util/thread.h"
 
@@ -105,10 +106,10 @@ std::vector<StackEvent> StackCollector::take() {
 }
 
 void StackCollector::catch_up(std::chrono::milliseconds patience) {
+  const Nanos now = monotonic_now();
   std::unique_lock lock(mutex_);
-  const std::uint64_t mine = ++asked_;
   signal_event(wake_.get());
-  caught_up_.wait_for(lock, patience, [&] { return answered_ >= mine; });
+  caught_up_.wait_for(lock, patience, [&] { return named_until_ >= now; });
 }
 
 void StackCollector::deliver(StackEvent event) {
@@ -120,8 +121,14 @@ void StackCollector::deliver(StackEvent event) {
   signal_event(ready_.get());
 }
 
-// All that was in the ring when catch_up() was called has its names when a collection that began
-// later found the ring empty.
+void StackCollector::named(Nanos until) {
+  {
+    const std::lock_guard lock(mutex_);
+    named_until_ = std::max(named_until_, until);
+  }
+  caught_up_.notify_all();
+}
+
 void StackCollector::run() {
   ::prctl(PR_SET_NAME, "stacks");
   keep_only(~needed_by_loop_only());
@@ -130,19 +137,12 @@ void StackCollector::run() {
     for (const std::uint32_t pid : all_pids())
       if (may_be_python(pid) && !look_for_python(pid, kPatience)) look_again(pid);
   while (true) {
-    std::uint64_t asked = 0;
     {
       const std::lock_guard lock(mutex_);
       if (stop_) return;
-      asked = asked_;
     }
     look_for_pythons();
-    while (collect() == kMostAsked) look_for_pythons();
-    {
-      const std::lock_guard lock(mutex_);
-      answered_ = asked;
-    }
-    caught_up_.notify_all();
+    while (collect()) look_for_pythons();
     wait();
   }
 }
@@ -159,11 +159,16 @@ void StackCollector::wait() {
   clear_event(wake_.get());
 }
 
-std::size_t StackCollector::collect() {
+// The ring keeps the order of what one task does. So what was captured before some moment has its
+// names if a collection that began later found no more, or once a record from later is named.
+bool StackCollector::collect() {
+  const Nanos began = monotonic_now();
+  Nanos last{};
   std::size_t count = 0;
   std::vector<CapturedStack> stacks;
   programs_.drain(kMostAsked, [&](CapturedStack&& captured) {
     ++count;
+    last = captured.at;
     switch (captured.what) {
       case CapturedStack::What::Executed: look_again(captured.snapshot.pid); return;
       case CapturedStack::What::OverBudget:
@@ -174,7 +179,9 @@ std::size_t StackCollector::collect() {
     }
   });
   if (!stacks.empty()) resolve(std::move(stacks));
-  return count;
+  const bool more = count == kMostAsked;
+  named(more ? last : began);
+  return more;
 }
 
 void StackCollector::look_again(std::uint32_t pid) {

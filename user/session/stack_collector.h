@@ -49,7 +49,8 @@ class StackCollector {
   void start();
   int fd() const { return ready_.get(); }  // readable when there are events
   std::vector<StackEvent> take();
-  // Waits until all that was captured before has its names, at most `patience`.
+  // Waits until all that was captured before has its names and is there to take(), at most
+  // `patience`. From any thread.
   void catch_up(std::chrono::milliseconds patience);
   // Stacks that were not read: more than the budget, or nobody fetched the events.
   std::uint64_t over_budget() const { return over_budget_ + programs_.lost(); }
@@ -71,7 +72,9 @@ class StackCollector {
   StackCollector(StackPrograms programs, Config config);
   void run();
   void wait();
-  std::size_t collect();
+  // Returns true if there was more in the ring than one question can have.
+  bool collect();
+  void named(Nanos until);
   void look_for_pythons();
   bool look_for_python(std::uint32_t pid, std::chrono::milliseconds patience);
   void first_event_of(const StackSnapshot& snapshot);
@@ -96,7 +99,7 @@ class StackCollector {
   std::mutex mutex_;
   std::condition_variable caught_up_;
   std::vector<StackEvent> events_;
-  std::uint64_t asked_ = 0, answered_ = 0;  // catch_up()
+  Nanos named_until_{};  // all that was captured before this
   bool stop_ = false;
   std::thread thread_;
 };

@@ -72,6 +72,15 @@ def start(argv, preexec_fn=None, **options):
     return subprocess.Popen(argv, preexec_fn=bound(preexec_fn), **options)
 
 
+def children(pid):
+    """Of all its threads."""
+    pids = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+            pids += map(int, file.read().split())
+    return pids
+
+
 def cpu_ticks(pid):
     """The CPU time of a process and its descendants; lower once one of them has ended."""
     ticks, pids = 0, [pid]
@@ -80,9 +89,7 @@ def cpu_ticks(pid):
         with contextlib.suppress(OSError):
             with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
                 ticks += sum(map(int, file.read().rpartition(")")[2].split()[11:15]))
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
-                    pids += map(int, file.read().split())
+            pids += children(pid)
     return ticks
 
 
