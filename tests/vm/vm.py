@@ -59,7 +59,7 @@ class Run:
     """Boots targets, some at once. What became of one is told, and written, when it is known."""
 
     def __init__(self, programs, scratch, at_once, write):
-        """`programs`: for each architecture {"tcpdwell": path, "churn": path}."""
+        """`programs`: for each architecture {"tcpdwell": path, "churn": path, "stuck": path}."""
         self._programs, self._scratch = programs, scratch
         self._at_once, self._write, self._telling = at_once, write, threading.Lock()
         self._parts = {}
@@ -112,9 +112,9 @@ class Run:
 
 def programs(options):
     found = {}
-    for name, pairs in (("tcpdwell", options.binary), ("churn", options.churn)):
+    for name, pairs in (("tcpdwell", options.binary), (None, options.program)):
         for arch, _, path in (pair.partition("=") for pair in pairs):
-            found.setdefault(arch, {})[name] = path
+            found.setdefault(arch, {})[name or os.path.basename(path)] = path
     return found
 
 
@@ -125,8 +125,8 @@ def main():
     parser.add_argument("kernels", nargs="*", metavar="KERNEL")
     parser.add_argument("--binary", action="append", default=[], metavar="ARCH=FILE",
                         help="the release binary (what ./dev dist makes)")
-    parser.add_argument("--churn", action="append", default=[], metavar="ARCH=FILE",
-                        help="the load generator, linked statically")
+    parser.add_argument("--program", action="append", default=[], metavar="ARCH=FILE",
+                        help="what the tests run by its name, linked statically")
     parser.add_argument("--write", metavar="FILE",
                         help="renew the rows of these kernels in FILE (docs/kernels.md)")
     # More than there are processors: one never idles while there is work left, and what waits for

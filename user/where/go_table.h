@@ -23,7 +23,8 @@ class GoTable {
     std::uint32_t line = 0;  // 0: not known
     // File and line are those of another function, which was inlined here.
     bool is_inlined = false;
-    // Bytes between the stack pointer at this instruction and the return address.
+    // Bytes between the stack pointer at this instruction and the return address (x86), or the
+    // caller's stack pointer (arm64).
     std::optional<std::uint32_t> frame_size;
     bool is_outermost = false;    // the goroutine or thread began in it
     bool switches_stack = false;  // its caller is on another stack

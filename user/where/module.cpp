@@ -43,28 +43,32 @@ void Module::load_names() {
   symbols_ = std::make_unique<SymbolTable>(source);
 }
 
-// Go's frames have a fixed size at each instruction, and no other register is saved.
+// Go's frames have a fixed size at each instruction, and no other register is saved. On arm64 the
+// return address is the innermost word of a frame; a function without a frame has it in its
+// register.
 Step Module::step_go(const GoTable::Function& function, const StackPiece& stack,
                      Registers& registers) {
   if (function.is_outermost) return Step::Outermost;
   if (function.switches_stack || !function.frame_size) return Step::Unreadable;
+  const std::uint32_t size = *function.frame_size;
+  const std::uint64_t begin = registers.stack_pointer(), end = begin + size;
 #if defined(__aarch64__)
-  return Step::NoTable;
+  const auto return_address = size == 0 ? registers.get(kReturnAddress) : stack.word(begin);
+  const std::uint64_t callers = end;
 #else
-  const std::uint64_t at = registers.stack_pointer() + *function.frame_size;
-  const auto return_address = stack.word(at);
+  const auto return_address = stack.word(end);
+  const std::uint64_t callers = end + sizeof(std::uint64_t);
+#endif
   if (!return_address) return Step::Unreadable;
   if (*return_address == 0) return Step::Outermost;
   Registers caller;
-  // The frame pointer is saved below the return address if the function has a frame.
-  if (const auto frame_pointer = registers.get(6); *function.frame_size == 0 && frame_pointer)
-    caller.set(6, *frame_pointer);
-  caller.set(kStackPointer, at + sizeof(std::uint64_t));
-  caller.set(kReturnAddress, *return_address);
+  // A function without a frame has not saved the frame pointer.
+  if (const auto frame_pointer = registers.get(kFramePointer); size == 0 && frame_pointer)
+    caller.set(kFramePointer, *frame_pointer);
+  caller.set(kStackPointer, callers);
   caller.pc = *return_address;
   registers = caller;
   return Step::Done;
-#endif
 }
 
 Step Module::step(std::uint64_t address, const StackPiece& stack, Registers& registers,

@@ -15,10 +15,10 @@ namespace tcpdwell {
 // By their DWARF numbers.
 #if defined(__aarch64__)
 inline constexpr std::size_t kRegisters = 32;  // x0 to x30, sp
-inline constexpr unsigned kStackPointer = 31, kReturnAddress = 30;
+inline constexpr unsigned kFramePointer = 29, kReturnAddress = 30, kStackPointer = 31;
 #else
 inline constexpr std::size_t kRegisters = 17;  // rax to r15, and the return address
-inline constexpr unsigned kStackPointer = 7, kReturnAddress = 16;
+inline constexpr unsigned kFramePointer = 6, kStackPointer = 7, kReturnAddress = 16;
 #endif
 
 struct Registers {

@@ -13,12 +13,6 @@ std::string module_name(const Mapping& mapping) {
   return path;
 }
 
-#if defined(__aarch64__)
-constexpr unsigned kFramePointer = 29;
-#else
-constexpr unsigned kFramePointer = 6;
-#endif
-
 // The frame begins with the caller's frame pointer and the return address. What else the caller had
 // in registers is not known.
 bool step_by_frame_pointer(const StackPiece& stack, Registers& registers) {

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lines of code of a Python program on this kernel."""
+"""The lines of code of a Python program, and of one without frame pointers, on this kernel."""
 import os
 
 from lib import patience
 from lib.run import PYTHON
 from lib.tracer import BINARY
 from test_where import SOURCES, Stuck, line_of
-from test_where_events import flag_of_a_known_python, where
+from test_where_events import check_go, flag_of_a_known_python, flags_of, program_frames, where
 from test_where_run import LEAK, LEAK_OPENED, LEAK_READ
 
 # By a tracepoint since 6.3; before, by functions, which arm64 shows since 6.4.
@@ -36,3 +36,22 @@ def test_leaks():
     with Stuck([PYTHON, f"{SOURCES}/stuck.py"]) as stuck:
         stack = stuck.thread_in("recvfrom")["stack"]
     assert [frame["function"] for frame in stack if frame["kind"] == "python"][:2] == ["Pool.wait", "handler"]
+
+
+def test_native():
+    """By the tables of this architecture."""
+    (flag,), _ = flags_of(["/usr/bin/stuck"])
+    opened, eof_read = where(flag, "stuck.c")
+    assert opened == [("main", line_of("stuck.c", "served = accept("))]
+    if SEEN == "exact":
+        assert [frame[0] for frame in eof_read] == ["serve", "main"]
+        assert eof_read[0][1] == line_of("stuck.c", "while (read(")
+    with Stuck(["/usr/bin/stuck"]) as stuck:
+        blocked = program_frames(stuck.thread_in("read")["stack"], "stuck.c")
+    assert [frame[0] for frame in blocked] == ["wait_inlined", "ask_backend", "serve", "main"]
+    assert blocked[0][1] == line_of("stuck.c", "/* blocked */")
+
+
+def test_go():
+    (flag,), _ = flags_of(["/usr/bin/stuck_go"])
+    check_go(flag, SEEN == "exact")
