@@ -55,6 +55,57 @@ def test_three_of_two(netns):
         assert wrong not in text, text
 
 
+# As nginx with "reuseport": each worker has both listeners, and waits for its own.
+WORKERS = """
+import os, select, socket, sys, time
+def listener():
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.bind(('127.0.0.1', int(sys.argv[1])))
+    made.listen(64)
+    return made
+listeners, (ended, alive) = [listener(), listener()], os.pipe()
+def worker(own):
+    if pid := os.fork():
+        return pid
+    os.close(alive)
+    polled = select.epoll()
+    polled.register(own, select.EPOLLIN)
+    polled.register(ended, select.EPOLLHUP)
+    os.write(ready, b'.')
+    accepted = []
+    while (met := polled.poll()[0][0]) != ended:
+        if own is listeners[0]:
+            accepted.append(own.accept())
+        else:
+            select.select([ended], [], [])
+    os._exit(0)
+begun, ready = os.pipe()
+pids = [worker(own) for own in listeners]
+os.read(begun, 1), os.read(begun, 1)
+print(*pids, flush=True)
+time.sleep(100000)
+"""
+
+
+@pytest.mark.parametrize("options,named", [((), [0, 1]), (("--where",), [1])], ids=["all", "where"])
+def test_workers_that_poll_their_own_listener(netns, options, named):
+    """Not the one that accepts from another listener of the port; with --where only the one that polls this one."""
+    port, clients = random.randrange(20000, 30000), []
+    with subprocess.Popen([sys.executable, "-c", WORKERS, str(port)], text=True,
+                          stdout=subprocess.PIPE) as server:
+        try:
+            pids = list(map(int, server.stdout.readline().split()))
+            for _ in range(32):
+                clients.append(socket.create_connection(("127.0.0.1", port)))
+            ripen()
+            text = look(netns, *options)
+        finally:
+            server.kill()
+    who = text.split(" not accepted them")[0].split("; ")[-1]
+    assert [number for number in (0, 1) if f"[{pids[number]}]" in who] == named, text
+
+
 @families
 def test_whatever_the_state(netns, family):
     """Also connections that the peer has closed, or reset, which no list of sockets shows."""

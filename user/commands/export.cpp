@@ -136,7 +136,7 @@ class Pages {
     if (!listed) return std::nullopt;
     std::vector<ListenerNow> all;
     for (const ListedListener& one : *listed)
-      all.push_back({one.cookie, one.port, one.length, one.backlog, one.syns_dropped});
+      all.push_back({one.cookie, one.local.port, one.length, one.backlog, one.syns_dropped});
     return all;
   }
 

@@ -69,9 +69,12 @@ bool read_list(int fd, std::vector<ListedListener>& all) {
         return false;
       const auto& found = *reinterpret_cast<const inet_diag_msg*>(
           reinterpret_cast<const std::byte*>(header) + NLMSG_HDRLEN);
+      Endpoint local{.port = ntohs(found.id.idiag_sport)};
+      std::memcpy(local.addr.data(), found.id.idiag_src, found.idiag_family == AF_INET ? 4 : 16);
       all.push_back(
           {.cookie = found.id.idiag_cookie[0] | std::uint64_t{found.id.idiag_cookie[1]} << 32U,
-           .port = ntohs(found.id.idiag_sport),
+           .family = found.idiag_family == AF_INET ? Family::Ipv4 : Family::Ipv6,
+           .local = local,
            .length = found.idiag_rqueue,
            .backlog = found.idiag_wqueue,
            .syns_dropped = drops_of(*header, found)});

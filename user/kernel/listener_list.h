@@ -6,11 +6,14 @@
 #include <optional>
 #include <vector>
 
+#include "model/types.h"
+
 namespace tcpdwell {
 
 struct ListedListener {
   std::uint64_t cookie = 0;
-  std::uint16_t port = 0;
+  Family family = Family::Ipv4;
+  Endpoint local;
   std::uint32_t length = 0, backlog = 0;  // full at backlog + 1
   std::uint32_t syns_dropped = 0;         // since listen()
 };

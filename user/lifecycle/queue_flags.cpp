@@ -59,10 +59,13 @@ std::vector<std::uint32_t> QueueFlags::accepted_at(const Flow& listener) const {
   return pids;
 }
 
+// Each worker of nginx has all listeners of its port, and waits for one. Those that wait for
+// another one accept connections of this port, too, but never from this queue.
 std::vector<std::uint32_t> QueueFlags::acceptors_of(const ListenQueue& queue) const {
-  std::vector<std::uint32_t> pids;
+  std::vector<std::uint32_t> pids = queue.polled_by;
   for (const Holder& holder : queue.holders)
-    if (holder.process.pid != 0) pids.push_back(holder.process.pid);
+    if (queue.polled_by.empty() && holder.process.pid != 0) pids.push_back(holder.process.pid);
+  if (queue.shares_port) return choose_acceptors(pids, {}, queue.parents);
   const auto seen = accepted_at(queue.flow);
   const bool fits = std::any_of(pids.begin(), pids.end(), [&](std::uint32_t pid) {
     return std::find(seen.begin(), seen.end(), pid) != seen.end();

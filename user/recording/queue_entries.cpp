@@ -92,6 +92,8 @@ class Pieces {
     packer_.put(static_cast<std::uint64_t>(queue.fresh.size()));
     packer_.put(static_cast<std::uint64_t>(queue.known.size()));
     packer_.put(queue.flow.device);
+    packer_.put(queue.polled_by);
+    packer_.put(queue.shares_port);
     end(Entry::AcceptQueue);
   }
   void finish(const AcceptQueuesEvent& event) {
@@ -198,6 +200,10 @@ void QueueReader::read_queue(Bytes bytes) {
   unpacker.get(fresh);
   unpacker.get(known);
   if (unpacker.has_more()) unpacker.get(queue_.flow.device);
+  if (unpacker.has_more()) {
+    unpacker.get(queue_.polled_by);
+    unpacker.get(queue_.shares_port);
+  }
   ListenQueue queue = std::exchange(queue_, {});
   const bool complete =
       queue.holders.size() == holders && queue.fresh.size() == fresh && queue.known.size() == known;

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "kernel/listen_counters.h"
+#include "kernel/listener_list.h"
+#include "kernel/polled.h"
 #include "kernel/process_facts.h"
 #include "kernel/programs.h"
 #include "kernel/sock_diag.h"
@@ -60,8 +62,13 @@ std::optional<Error> QueueWatch::walk(std::uint64_t netns_cookie) {
     event_.next_queued = std::min(event_.next_queued.value_or(Nanos::max()), *found->next_queued);
   if (found->queues.empty()) return std::nullopt;
   const auto counters = read_listen_counters();
+  const auto listeners = list_listeners().value_or(std::vector<ListedListener>{});
   for (WalkedQueue& one : found->queues) {
     one.queue.counters = counters;
+    one.queue.shares_port =
+        std::count_if(listeners.begin(), listeners.end(), [&](const ListedListener& listed) {
+          return listed.family == one.queue.flow.family && listed.local == one.queue.flow.local;
+        }) > 1;
     queues_.push_back(std::move(one));
   }
   return std::nullopt;
@@ -114,6 +121,7 @@ ProcessesEvent QueueWatch::ask_for_holders() {
     keep_each_once(pids);
     keep_each_once(news[k].queue.accepted);
     queue.parents = parents_of(pids, processes);
+    if (pids.size() > 1) queue.polled_by = polled_by(news[k].queue.holders);
     queue.holders = std::move(news[k].queue.holders);
     queue.accepted = std::move(news[k].queue.accepted);
     queue.asked = true;

@@ -187,6 +187,29 @@ TEST(AcceptFlag, NamesThePreviousAcceptor) {
   EXPECT_THAT(flag(story).queue->should_accept, ElementsAre(42));
 }
 
+// Each worker of nginx has all listeners of its port (SO_REUSEPORT), and waits for one of them.
+TEST(AcceptFlag, NamesTheOneThatPollsTheListener) {
+  Story story(flagging_accept(10s));
+  story.server(5).arrives(1s).accepted(1s, 43);
+  Conn conn = story.server(7).arrives(1s);
+  ListenQueue queue = queue_of({waits_since(story, conn, 1s)});
+  queue.accepted = {43};
+  queue.polled_by = {42};
+  walk_finds(story, 12s, {queue});
+  EXPECT_THAT(flag(story).queue->should_accept, ElementsAre(42));
+}
+
+TEST(AcceptFlag, WhoAcceptsFromAnotherListenerOfThePortIsNoEvidence) {
+  Story story(flagging_accept(10s));
+  story.server(5).arrives(1s).accepted(1s, 42);
+  Conn conn = story.server(7).arrives(1s);
+  ListenQueue queue = queue_of({waits_since(story, conn, 1s)});
+  queue.parents = {{42, 41}, {43, 41}};
+  queue.shares_port = true;
+  walk_finds(story, 12s, {queue});
+  EXPECT_THAT(flag(story).queue->should_accept, ElementsAre(42, 43));
+}
+
 TEST(AcceptFlag, OfAListenerInAnotherPidNamespace) {
   Story story(flagging_accept(10s));
   Conn conn = story.server(7).arrives(1s);
