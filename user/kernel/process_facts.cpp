@@ -13,6 +13,7 @@
 #include <memory>
 #include <utility>
 
+#include "kernel/cgroups.h"
 #include "kernel/proc_text.h"
 #include "kernel/programs.h"
 
@@ -102,6 +103,20 @@ std::optional<std::uint64_t> descriptor_limit(std::uint32_t pid) {
   return number<std::uint64_t>(std::string_view(text).substr(value));  // "unlimited" is none
 }
 
+// By the freezer of cgroup2: "frozen 1" in cgroup.events, also if it is an ancestor that was
+// frozen.
+bool is_frozen(std::uint32_t pid) {
+  constexpr std::string_view kUnified = "0::";
+  const std::string text = read_text(proc(pid, "cgroup"));
+  const auto line = text.starts_with(kUnified) ? 0 : text.find("\n0::");
+  if (line == text.npos) return false;
+  const auto begin = text.find(kUnified, line) + kUnified.size();
+  const std::string path = text.substr(begin, text.find('\n', begin) - begin);
+  static const std::string mount = find_cgroup2_mount();
+  return path.size() > 1 && !mount.empty() &&
+         read_text(mount + path + "/cgroup.events").find("frozen 1") != std::string::npos;
+}
+
 std::string read_exe(std::uint32_t pid) {
   std::array<char, kMostProcText> path{};
   const ssize_t size = ::readlink(proc(pid, "exe").c_str(), path.data(), path.size());
@@ -120,6 +135,7 @@ std::optional<ProcessFacts> ProcessReader::look_at(const Process& process) {
     find_live_thread(pid, facts);
   else
     facts.live_thread = pid;
+  if (facts.state == 'S' && is_frozen(pid)) facts.state = kFrozen;
   // The first thread has ended: facts about the memory are gone.
   const std::uint32_t alive = facts.live_thread != 0 ? facts.live_thread : pid;
   asked_.push_back({.pid = alive, .started = stat->started, .exe = read_exe(alive)});

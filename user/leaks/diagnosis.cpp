@@ -2,6 +2,7 @@
 #include "leaks/diagnosis.h"
 
 #include <algorithm>
+#include <string_view>
 
 namespace tcpdwell {
 namespace {
@@ -30,16 +31,25 @@ Halt halt_of(const LeakHolder* process) {
     case 'T': return Halt::Stopped;
     case 't': return Halt::Traced;
     case 'D': return Halt::InKernel;
+    case kFrozen: return Halt::Frozen;
     default: return Halt::None;
   }
 }
 
-// True if the maker passed the socket on deliberately: inetd and sshd start a program with the
-// connection as stdin, and a forking server leaves the connection to its child.
-bool was_handed_on(const LeakGroup& group, const LeakHolder& holder) {
-  if (group.maker->comm_view() == holder.process.comm_view()) return true;
-  return std::any_of(holder.fds.begin(), holder.fds.end(),
-                     [](std::int32_t fd) { return fd >= 0 && fd <= kLastStandardFd; });
+// sshd serves a connection in sshd-session.
+bool is_same_program(std::string_view maker, std::string_view holder) {
+  return holder.starts_with(maker) &&
+         (holder.size() == maker.size() || holder[maker.size()] == '-');
+}
+
+// inetd starts a program with the connection as stdin.
+Passing passing_of(const LeakGroup& group, const LeakHolder& holder) {
+  const bool as_standard = std::any_of(holder.fds.begin(), holder.fds.end(), [](std::int32_t fd) {
+    return fd >= 0 && fd <= kLastStandardFd;
+  });
+  if (as_standard || group.was_passed) return Passing::Given;
+  return is_same_program(group.maker->comm_view(), holder.process.comm_view()) ? Passing::Forked
+                                                                               : Passing::Inherited;
 }
 
 bool near_limit(const LeakHolder* process) {
@@ -74,7 +84,7 @@ Culprit culprit_of_state(const LeakGroup& group, const Diagnosis& diagnosis) {
 Culprit culprit_of(const LeakGroup& group, const Diagnosis& diagnosis) {
   if (group.relay_peer)
     return group.cause == Cause::HalfClosed ? Culprit::Peer : Culprit::RelayPeer;
-  if (group.maker && !diagnosis.handed_on && group.cause != Cause::HalfClosed)
+  if (diagnosis.passing == Passing::Inherited && group.cause != Cause::HalfClosed)
     return Culprit::Maker;
   switch (group.cause) {
     case Cause::None: return culprit_of_state(group, diagnosis);
@@ -97,8 +107,7 @@ Diagnosis diagnose(const LeakGroup& group) {
   Diagnosis diagnosis;
   diagnosis.process = process_to_look_at(group);
   diagnosis.halt = halt_of(diagnosis.process);
-  diagnosis.handed_on =
-      group.maker && diagnosis.process && was_handed_on(group, *diagnosis.process);
+  if (group.maker && diagnosis.process) diagnosis.passing = passing_of(group, *diagnosis.process);
   diagnosis.window_closed =
       group.count > 0 && group.closed_windows == group.count && group.unsent_bytes.value_or(0) != 0;
   diagnosis.retransmits = group.count > 0 && group.retransmitting == group.count;

@@ -21,9 +21,18 @@ enum class Culprit : std::uint8_t {
 // Why the process does not run.
 enum class Halt : std::uint8_t {
   None,
-  Stopped,  // by a signal
-  Traced,   // by a debugger
-  InKernel  // uninterruptible sleep (D)
+  Stopped,   // by a signal
+  Traced,    // by a debugger
+  InKernel,  // uninterruptible sleep (D)
+  Frozen     // by its cgroup
+};
+
+// How the holder has what another process made.
+enum class Passing : std::uint8_t {
+  None,       // it is the maker, or the maker is not known
+  Given,      // deliberately: as stdin, or over a unix socket
+  Forked,     // a child of the same program: one that serves it, or one that only inherited it
+  Inherited,  // a program that the maker started: by mistake
 };
 
 struct Diagnosis {
@@ -31,8 +40,7 @@ struct Diagnosis {
   // The holder to look at: a worker rather than its master. nullptr: no holder is visible.
   const LeakHolder* process = nullptr;
   Halt halt = Halt::None;  // of `process`
-  // The maker passed it on deliberately: to a child of the same program, or as stdin.
-  bool handed_on = false;
+  Passing passing = Passing::None;
   // The peer's receive window is closed.
   bool window_closed = false;
   bool retransmits = false;

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "leaks/makers.h"
 #include "leaks/relays.h"
 
 namespace tcpdwell {
@@ -18,13 +19,6 @@ template <typename Int>
 void add(std::string& key, Int value) {
   for (std::size_t i = 0; i < sizeof value; ++i)
     key += static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xffU);
-}
-
-const ProcessFacts* facts_of(const FlagRecord& flag, std::uint32_t pid) {
-  const auto it = std::lower_bound(
-      flag.processes.begin(), flag.processes.end(), pid,
-      [](const ProcessFacts& facts, std::uint32_t wanted) { return facts.pid < wanted; });
-  return it != flag.processes.end() && it->pid == pid ? &*it : nullptr;
 }
 
 bool same_process(const Process& a, const Process& b) {
@@ -58,7 +52,7 @@ void add_place(std::string& key, const CodePlace& place) {
   }
 }
 
-bool is_stopped(char state) { return state == 'T' || state == 't'; }
+bool is_stopped(char state) { return state == 'T' || state == 't' || state == kFrozen; }
 
 // Appends the same bytes for equal processes (see leak_groups.h).
 void add_equal(std::string& key, const FlagRecord& flag, const Process& process) {
@@ -73,23 +67,6 @@ void add_equal(std::string& key, const FlagRecord& flag, const Process& process)
     add(key, facts->parent);
   else
     add(key, process.cgroup_id);
-}
-
-bool is_held_by(const FlagRecord& flag, std::uint32_t pid) {
-  return std::any_of(flag.holders.begin(), flag.holders.end(),
-                     [pid](const Holder& holder) { return holder.process.pid == pid; });
-}
-
-// The process that made the socket, if only other processes hold it now.
-const Process* maker_of(const FlagRecord& flag) {
-  if (flag.holders.empty() || is_held_by(flag, 0) || !flag.attached ||
-      flag.cause == Cause::NotAccepted)
-    return nullptr;
-  const auto& owner = flag.socket.owner;
-  if (!owner || owner->via == Via::Close || owner->via == Via::Fd)
-    return flag.inherited_from ? &*flag.inherited_from : nullptr;
-  const bool elsewhere = owner->process.pid != 0 && !is_held_by(flag, owner->process.pid);
-  return elsewhere ? &owner->process : nullptr;
 }
 
 // The part of a group's key that is independent of the addresses: holders, state and cause.
@@ -119,7 +96,7 @@ std::string base_key(const FlagRecord& flag, bool relayed) {
     last = &holder.process;
   }
   if (const Process* maker = maker_of(flag)) {
-    key += 'm';
+    key += was_passed(flag, *maker) ? 'p' : 'm';
     add_word(key, maker->comm_view());
   }
   if (flag.holders.empty() && flag.socket.owner) {
@@ -257,6 +234,7 @@ void add_maker(LeakGroup& group, const FlagRecord& flag) {
   if (!group.maker) group.maker = *maker;
   if (group.maker->pid != maker->pid) group.maker->pid = 0;
   group.maker_is_likely = flag.inherited_from && maker == &*flag.inherited_from;
+  group.was_passed = was_passed(flag, *maker);
 }
 
 void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, const Entry& entry) {

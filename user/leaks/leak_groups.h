@@ -62,9 +62,11 @@ struct LeakGroup {
   std::optional<Owner> owner;  // nullopt also if the sockets have several
   // The process that connected or accepted the sockets, if it does not hold them any more.
   // `maker_is_likely`: only inferred, from an ancestor of the holders that listens on the port.
-  // pid 0: several processes with this comm.
+  // pid 0: several processes with this comm. `was_passed`: it is no ancestor of the holders, so
+  // they have the sockets by SCM_RIGHTS.
   std::optional<Process> maker;
   bool maker_is_likely = false;
+  bool was_passed = false;
   std::string cgroup;  // empty also if the sockets have several
   // --where: stacks with equal shown_frames(). nullptr: not known.
   std::shared_ptr<const Stack> opened, eof_read;

@@ -47,7 +47,7 @@ void add_facts(const std::vector<ProcessFacts>& all, FlagRecord& record) {
   std::set<std::uint32_t> pids;
   for (Holder& holder : record.holders) {
     const ProcessFacts* facts = facts_of(all, holder.process.pid);
-    if (facts != nullptr) holder.state = facts->state;
+    if (facts != nullptr) holder.state = facts->state == kFrozen ? 'S' : facts->state;
     pids.insert(holder.process.pid);
   }
   if (record.other_end && record.other_end->process.pid != 0)

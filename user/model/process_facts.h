@@ -17,9 +17,12 @@ inline constexpr std::size_t kLongestProgram = 64;
 
 enum class Runtime : std::uint8_t { Native, Jvm, Go, Python, Node, Php, Ruby, Perl };
 
+// The kernel shows a thread that its cgroup has frozen (`docker pause`) as sleeping.
+inline constexpr char kFrozen = 'F';
+
 struct ProcessFacts {
   std::uint32_t pid = 0;
-  char state = 0;                 // of live_thread: R S D T..., as in /proc/PID/stat
+  char state = 0;                 // of live_thread: R S D T..., as in /proc/PID/stat, or kFrozen
   std::uint32_t parent = 0;       // 0: not visible, or not known
   std::uint32_t live_thread = 0;  // the thread group leader, or another thread if it has exited
   Runtime runtime = Runtime::Native;

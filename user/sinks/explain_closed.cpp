@@ -100,6 +100,9 @@ std::string closed_next_step(const LeakGroup& group, std::string_view who,
         "make {} poll its idle connections for reading and errors (pools often do not) and close() "
         "one when the peer is gone",
         who);
+  if (group.ended == Ended::Unknown)
+    return fmt::format("find where {} is done with a connection but does not close() it{}", who,
+                       strace);
   return fmt::format("find where {} handles the {} but does not close(){}", who,
                      group.ended == Ended::Fin ? "end of stream" : "error", strace);
 }

@@ -72,6 +72,10 @@ class NextStep {
       case Halt::InKernel:
         return fmt::format("see what {} waits for in the kernel: cat /proc/{}/stack", who,
                            process.facts->live_thread);
+      case Halt::Frozen:
+        return fmt::format(
+            "find out what froze the cgroup of {}, then thaw it: cat /proc/{}/cgroup", who,
+            process.process.pid);
       case Halt::None: break;
     }
     return "";
@@ -86,6 +90,18 @@ class NextStep {
         maker, are_equal_processes(group_) ? "these children" : program(),
         are_equal_processes(group_) ? "end" : "ends",
         is_one(group_) ? "this one stays" : "these stay");
+  }
+
+  // A child that was forked to serve a connection looks like one that writes a snapshot meanwhile.
+  std::string unless_inherited() const {
+    if (diagnosis_.passing != Passing::Forked) return "";
+    const bool several = are_equal_processes(group_);
+    return fmt::format(
+        ", unless {} some work of {} own and only inherited {} by fork(): then {} "
+        "until {}",
+        several ? "these children do" : "this child does", several ? "their" : "its",
+        is_one(group_) ? "it" : "them", is_one(group_) ? "it stays" : "they stay",
+        several ? "they end" : "it ends");
   }
 
   std::string other_side_of_relay() const {
@@ -116,6 +132,9 @@ class NextStep {
     if (stopped)
       return fmt::format("find out what stopped {}, then resume it: kill -CONT {}", process,
                          other.pid);
+    if (facts != nullptr && facts->state == kFrozen)
+      return fmt::format("find out what froze the cgroup of {}, then thaw it: cat /proc/{}/cgroup",
+                         process, other.pid);
     const std::string command = diagnosis_.window_closed
                                     ? threads_command(other, facts, here_)
                                     : strace_command(other, facts, kReadingCalls);
@@ -176,8 +195,8 @@ class NextStep {
       case Cause::EofUnread: return held ? not_read() : find_holder();
       case Cause::EofRead:
         if (!held) return find_holder();
-        return fmt::format("find where {} is done with a connection but does not close() it{}",
-                           program(), strace(kReadingCalls));
+        return fmt::format("find where {} is done with a connection but does not close() it{}{}",
+                           program(), unless_inherited(), strace(kReadingCalls));
       case Cause::HalfClosed:
         return fmt::format(
             "make {} wait for the peer with a timeout after shutdown(), then close()", program());

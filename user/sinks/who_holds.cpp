@@ -79,7 +79,11 @@ std::string inherited(const LeakGroup& group, const Diagnosis& diagnosis) {
           ? fmt::format("{}, which listens on port {}, most likely accepted {}", maker,
                         group.local_port, it)
           : fmt::format("{} {} {}", maker, connected ? "connected" : "accepted", it);
-  if (diagnosis.handed_on) return fmt::format("; {} and left {} to {}", made, it, holder);
+  if (diagnosis.passing == Passing::Given)
+    return fmt::format("; {} and left {} to {}", made, it, holder);
+  if (diagnosis.passing == Passing::Forked)
+    return fmt::format("; {} and forked {}, which still {} {}", made, holder,
+                       are_equal_processes(group) ? "have" : "has", it);
   return fmt::format("; {} and started {}, which inherited the descriptor{}", made, holder,
                      is_one(group) ? "" : "s");
 }
@@ -99,6 +103,8 @@ std::string halted(const Diagnosis& diagnosis) {
           process);
     case Halt::InKernel:
       return fmt::format("; {} waits in the kernel and cannot be interrupted (state D)", process);
+    case Halt::Frozen:
+      return fmt::format("; {} is frozen by its cgroup (docker pause, cgroup.freeze)", process);
     case Halt::None: break;
   }
   return "";
@@ -203,6 +209,7 @@ std::string other_end_text(const LeakGroup& group) {
   const char state = group.other_end_facts ? group.other_end_facts->state : '\0';
   if (state == 'T' || state == 't')
     text += ", which is stopped (state " + std::string(1, state) + ')';
+  if (state == kFrozen) text += ", which is frozen by its cgroup";
   return text;
 }
 

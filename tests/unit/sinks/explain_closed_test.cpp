@@ -50,8 +50,10 @@ TEST(ExplainClosed, ExplainsAGroup) {
 TEST(ExplainClosed, UnreadErrorHasItsOwnAdvice) {
   FlagRecord flag = dead(Ended::Unknown);
   EXPECT_EQ(of(flag).next,
-            "find where python3 handles the error but does not close(): strace -f -p 4711 -e "
-            "trace=%network,close");
+            "find where python3 is done with a connection but does not close() it: strace -f -p "
+            "4711 -e trace=%network,close");
+  EXPECT_THAT(of(dead(Ended::ResetReceived)).next, HasSubstr("handles the error but does not"));
+  EXPECT_THAT(of(dead(Ended::Fin)).next, HasSubstr("handles the end of stream but does not"));
   flag.pending_error = ECONNRESET;
   EXPECT_THAT(of(flag).what, HasSubstr("the connection was reset 2m10s ago"));
   EXPECT_THAT(of(flag).what, HasSubstr("; its pending ECONNRESET was never read"));

@@ -139,11 +139,43 @@ TEST(Roles, ReceiverOfAPassedSocketMustCloseIt) {
   FlagRecord flag = stuck_server();
   flag.socket.owner = owner_of(12, "sshd", Via::Accept);
   flag.holders = {holder(13, "sshd", 5)};
-  EXPECT_THAT(what(flag), HasSubstr("; sshd[12] accepted it and left it to sshd[13]"));
-  EXPECT_THAT(next(flag), HasSubstr("strace -f -p 13 "));
+  EXPECT_THAT(what(flag),
+              HasSubstr("; sshd[12] accepted it and forked sshd[13], which still has it"));
+  EXPECT_THAT(
+      next(flag),
+      AllOf(HasSubstr("does not close() it, unless this child does some work of its own and "
+                      "only inherited it by fork(): then it stays until it ends"),
+            HasSubstr("strace -f -p 13 ")));
+  flag.holders = {holder(13, "sshd-session", 5)};
+  EXPECT_THAT(what(flag), HasSubstr("; sshd[12] accepted it and forked sshd-session[13]"));
   flag.holders = {holder(13, "in.ftpd", 0)};
   EXPECT_THAT(what(flag), HasSubstr("; sshd[12] accepted it and left it to in.ftpd[13]"))
       << "as its stdin, as inetd does";
+}
+
+// Dovecot: imap-login accepts, and passes the connection to a process that dovecot started.
+TEST(Roles, SocketOfAnotherFamilyWasPassed) {
+  FlagRecord flag = stuck_server();
+  flag.socket.owner = owner_of(12, "imap-login", Via::Accept);
+  flag.holders = {holder(13, "imap", 6)};
+  flag.processes = {{.pid = 13, .state = 'S', .parent = 11, .live_thread = 13}};
+  EXPECT_THAT(what(flag), HasSubstr("; imap-login[12] accepted it and left it to imap[13]"));
+  EXPECT_THAT(next(flag), AllOf(HasSubstr("find where imap is done"), HasSubstr("strace -f -p 13"),
+                                Not(HasSubstr("CLOEXEC"))));
+  flag.processes[0].parent = 12;
+  EXPECT_THAT(what(flag), HasSubstr("started imap[13], which inherited"));
+  flag.processes[0].parent = 1;
+  EXPECT_THAT(what(flag), HasSubstr("started imap[13], which inherited")) << "its parent has ended";
+  flag.holders = {holder(13, "imap", 6), holder(14, "sh", 6)};
+  flag.processes = {{.pid = 13, .state = 'S', .parent = 14},
+                    {.pid = 14, .state = 'S', .parent = 12}};
+  EXPECT_THAT(next(flag), HasSubstr("CLOEXEC")) << "a grandchild";
+}
+
+TEST(Roles, FrozenProcessIsToBeThawed) {
+  EXPECT_THAT(what(held_by(facts(4711, kFrozen))), HasSubstr("is frozen by its cgroup"));
+  EXPECT_THAT(next(held_by(facts(4711, kFrozen))),
+              AllOf(HasSubstr("thaw it: cat /proc/4711/cgroup"), Not(HasSubstr("strace"))));
 }
 
 TEST(Roles, StoppedProcessIsToBeResumed) {
