@@ -37,6 +37,33 @@ static __always_inline __u32 namespace_type(const struct ns_common *ns)
 	return BPF_CORE_READ(ops, type);
 }
 
+/* 6.4 made a counter of the changes of a process's mappings, for its locks of single mappings, and
+ * 6.13 made it a seqcount. 0: a kernel without them, where the mappings may have changed. Delete the
+ * int when the oldest kernel we support is 6.13. */
+struct mm_struct___before_6_13 {
+	int mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+struct seqcount___mappings {
+	unsigned int sequence;
+} __attribute__((preserve_access_index));
+
+struct mm_struct___mappings {
+	struct seqcount___mappings mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u32 mapping_changes(const void *mm)
+{
+	const struct mm_struct___before_6_13 *older = mm;
+	const struct mm_struct___mappings *newer = mm;
+
+	if (bpf_core_field_exists(newer->mm_lock_seq.sequence))
+		return BPF_CORE_READ(newer, mm_lock_seq.sequence);
+	if (bpf_core_field_exists(older->mm_lock_seq))
+		return BPF_CORE_READ(older, mm_lock_seq);
+	return 0;
+}
+
 /* Since 6.2, bpf_rdonly_cast() turns an address into a BTF pointer, whose fields are plain loads.
  * Before, each field is a probe read. If the kernel lacks the kfunc, libbpf searches the BTF of
  * every module, even for a weak symbol; that needs CAP_SYS_ADMIN. Hence two builds. Delete

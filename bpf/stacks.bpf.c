@@ -56,12 +56,12 @@ struct {
 	__type(value, __u8);
 } reported SEC(".maps");
 
-struct mm_struct___code {
-	unsigned long exec_vm, start_stack;
+struct mm_struct___stack {
+	unsigned long start_stack;
 } __attribute__((preserve_access_index));
 
 struct task_struct___mm {
-	struct mm_struct___code *mm;
+	struct mm_struct___stack *mm;
 } __attribute__((preserve_access_index));
 
 static __always_inline bool is_within_budget(void)
@@ -92,13 +92,16 @@ static __always_inline void fill_stack_head(struct tcpdwell_stack_head *head,
 					    const struct task_struct *task, __u64 cookie,
 					    __u8 moment)
 {
+	const struct mm_struct___stack *mm;
+
 	__builtin_memset(head, 0, sizeof(*head));
 	head->at_ns = bpf_ktime_get_ns();
 	head->cookie = cookie;
 	head->started = task->group_leader->start_boottime;
 	head->exec_id = task->self_exec_id;
-	head->stack_begin = BPF_CORE_READ((const struct task_struct___mm *)task, mm, start_stack);
-	head->code_pages = BPF_CORE_READ((const struct task_struct___mm *)task, mm, exec_vm);
+	mm = BPF_CORE_READ((const struct task_struct___mm *)task, mm);
+	head->stack_begin = BPF_CORE_READ(mm, start_stack);
+	head->mapping_changes = mapping_changes(mm);
 	head->thread_pointer = thread_pointer_of(task);
 	head->pid = visible_pid(task);
 	head->tid = visible_tid(task);

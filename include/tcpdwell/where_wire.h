@@ -77,13 +77,13 @@ TCPDWELL_ASSERT(sizeof(struct tcpdwell_python_frame) == 48);
 /* The begin of each record in the ring. A record of a moment that is only this is over the budget. */
 struct tcpdwell_stack_head {
 	__u64 at_ns;
-	__u64 cookie;	      /* of the socket */
-	__u64 started;	      /* of the process: its begin, since boot */
-	__u64 exec_id;	      /* counts its execve() */
-	__u64 stack_begin;    /* of its memory: random at each execve() */
-	__u64 code_pages;     /* pages in executable mappings: changes with dlopen() */
-	__u64 thread_pointer; /* x86-64: fsbase; else 0 */
-	__u32 pid, tid;	      /* in the tracer's pid namespace */
+	__u64 cookie;	       /* of the socket */
+	__u64 started;	       /* of the process: its begin, since boot */
+	__u64 exec_id;	       /* counts its execve() */
+	__u64 stack_begin;     /* of its memory: random at each execve() */
+	__u64 mapping_changes; /* of its memory: a count; 0: not known */
+	__u64 thread_pointer;  /* x86-64: fsbase; else 0 */
+	__u32 pid, tid;	       /* in the tracer's pid namespace */
 	__u32 stack_bytes;
 	__u8 moment;
 	__u8 is_native;	    /* 0: a 32-bit process */

@@ -81,7 +81,7 @@ CapturedStack to_captured(const void* data, std::size_t size) {
                    .started = head.started,
                    .exec_id = head.exec_id,
                    .stack_begin = head.stack_begin,
-                   .code_pages = head.code_pages,
+                   .mapping_changes = head.mapping_changes,
                    .registers = {},
                    .stack = {},
                    .python = {}}};

@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <gelf.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
@@ -56,6 +57,15 @@ std::unique_ptr<ElfFile> ElfFile::open(UniqueFd file) {
   opened->read_build_id();
   return opened;
 }
+
+ElfFile::Version ElfFile::version() const {
+  struct stat info {};
+  if (::fstat(file_.get(), &info) != 0) return {};
+  return {
+      .size = info.st_size, .changed_s = info.st_ctim.tv_sec, .changed_ns = info.st_ctim.tv_nsec};
+}
+
+bool ElfFile::is_unchanged() const { return version() == version_; }
 
 ElfFile::~ElfFile() { elf_end(elf_); }
 

@@ -25,6 +25,7 @@ class ElfFile {
   ElfFile& operator=(const ElfFile&) = delete;
 
   Elf* get() const { return elf_; }
+  bool is_unchanged() const;  // nobody has written to the file since it was opened
   // The address (as in its symbols) of the byte at this offset; nullopt: not in code.
   std::optional<std::uint64_t> address_of(std::uint64_t offset) const;
   const std::string& build_id() const { return build_id_; }  // lower-case hex; empty: none
@@ -38,13 +39,19 @@ class ElfFile {
   struct Segment {
     std::uint64_t offset, size, address;
   };
-  ElfFile(UniqueFd file, Elf* elf) : file_(std::move(file)), elf_(elf) {}
+  struct Version {
+    std::int64_t size = 0, changed_s = 0, changed_ns = 0;
+    bool operator==(const Version&) const = default;
+  };
+  ElfFile(UniqueFd file, Elf* elf) : file_(std::move(file)), elf_(elf), version_(version()) {}
+  Version version() const;
   bool read_segments();
   void read_build_id();
   Elf_Scn* find_section(std::string_view name) const;
 
   UniqueFd file_;
   Elf* elf_ = nullptr;
+  Version version_;
   std::vector<Segment> code_;
   std::string build_id_;
 };

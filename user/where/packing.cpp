@@ -88,8 +88,9 @@ ResolvedStack unpack_stack(Input& input) {
 enum class Kind : std::uint8_t { Threads = 1, Stacks, Python };
 
 void put_snapshot(std::string& out, const StackSnapshot& snapshot) {
-  for (const std::uint64_t number : {std::uint64_t{snapshot.pid}, snapshot.started,
-                                     snapshot.exec_id, snapshot.stack_begin, snapshot.code_pages})
+  for (const std::uint64_t number :
+       {std::uint64_t{snapshot.pid}, snapshot.started, snapshot.exec_id, snapshot.stack_begin,
+        snapshot.mapping_changes})
     put(out, number);
   put(out, snapshot.registers);
   put(out, snapshot.stack.begin);
@@ -108,7 +109,7 @@ StackSnapshot get_snapshot(Input& input) {
   snapshot.started = input.get<std::uint64_t>();
   snapshot.exec_id = input.get<std::uint64_t>();
   snapshot.stack_begin = input.get<std::uint64_t>();
-  snapshot.code_pages = input.get<std::uint64_t>();
+  snapshot.mapping_changes = input.get<std::uint64_t>();
   snapshot.registers = input.get<Registers>();
   snapshot.stack.begin = input.get<std::uint64_t>();
   const auto size = input.get<std::uint32_t>();

@@ -40,10 +40,10 @@ struct ThreadsQuestion {
 // The stack of a thread at an event, as the kernel side read it.
 struct StackSnapshot {
   std::uint32_t pid = 0;
-  std::uint64_t started = 0;      // of the process: ns since boot
-  std::uint64_t exec_id = 0;      // counts its execve()
-  std::uint64_t stack_begin = 0;  // of its memory
-  std::uint64_t code_pages = 0;   // pages of code that it has mapped
+  std::uint64_t started = 0;          // of the process: ns since boot
+  std::uint64_t exec_id = 0;          // counts its execve()
+  std::uint64_t stack_begin = 0;      // of its memory
+  std::uint64_t mapping_changes = 0;  // a count; 0: not known
   Registers registers;
   StackPiece stack;
   std::vector<PythonCall> python;  // innermost first

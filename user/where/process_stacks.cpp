@@ -59,23 +59,21 @@ std::unique_ptr<ProcessStacks> ProcessStacks::open(const StackSnapshot& snapshot
   if (!view) return nullptr;
   std::unique_ptr<ProcessStacks> process(new ProcessStacks(std::move(*view), cache));
   process->python_ = find_python(process->view_, ProcessMemory(snapshot.pid));
-  process->code_pages_ = snapshot.code_pages;
-  process->read_at_ = Clock::now();
+  process->mapping_changes_ = snapshot.mapping_changes;
   return has_same_memory(snapshot) ? std::move(process) : nullptr;
 }
 
-// dlopen() and dlclose() change what addresses mean. False: what was read is of another time, so
-// that what is known by key does not hold.
+// dlopen() and dlclose() change what addresses mean, and one library may follow another at the same
+// address. False: what was read is of another time, so that what is known by key does not hold.
 bool ProcessStacks::is_current(const StackSnapshot& snapshot) {
-  if (snapshot.code_pages == code_pages_) return true;
-  if (Clock::now() - read_at_ < kReadAgain || !has_same_memory(snapshot)) return false;
-  auto view = ProcessView::open(snapshot.pid, cache_);
-  read_at_ = Clock::now();
-  if (!view) return false;
+  if (snapshot.mapping_changes == mapping_changes_ && mapping_changes_ != 0) return true;
+  auto view = ProcessView::open(snapshot.pid, cache_, &view_);
+  if (!view || !has_same_memory(snapshot)) return false;
+  mapping_changes_ = snapshot.mapping_changes;
+  const bool same_modules = view->has_same_modules(view_);
+  if (!same_modules || !view->has_same_code(view_)) forget_names();
   view_ = std::move(*view);
-  python_ = find_python(view_, ProcessMemory(snapshot.pid));
-  code_pages_ = snapshot.code_pages;
-  forget_names();
+  if (!same_modules) python_ = find_python(view_, ProcessMemory(snapshot.pid));
   return true;
 }
 

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -38,13 +37,10 @@ class ProcessStacks {
   ResolvedStack resolve(const StackSnapshot& snapshot);
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct HashOfKey {
     std::size_t operator()(const StackKey& key) const { return key.hash[0]; }
   };
   static constexpr std::size_t kMostKnown = 4096, kMostNames = 8192;
-  // A process that maps code all the time (a JIT) is not read again for every event.
-  static constexpr std::chrono::milliseconds kReadAgain{20};
 
   ProcessStacks(ProcessView view, ModuleCache& cache)
       : view_(std::move(view)), cache_(cache), jit_(view_.pid()) {}
@@ -58,8 +54,7 @@ class ProcessStacks {
   ModuleCache& cache_;
   JitCode jit_;
   std::optional<PythonInterpreter> python_;
-  std::uint64_t code_pages_ = 0;  // when the mappings were read
-  Clock::time_point read_at_{};
+  std::uint64_t mapping_changes_ = 0;  // at the last event whose mappings are those of view_
   std::unordered_map<StackKey, ResolvedStack, HashOfKey> known_;
   std::unordered_map<std::uint64_t, Stack> names_;  // by address
 };

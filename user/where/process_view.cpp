@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <ranges>
 #include <set>
 
 namespace tcpdwell {
@@ -92,16 +93,33 @@ bool has_python(std::uint32_t pid) {
   });
 }
 
-std::optional<ProcessView> ProcessView::open(std::uint32_t pid, ModuleCache& cache) {
+std::optional<ProcessView> ProcessView::open(std::uint32_t pid, ModuleCache& cache,
+                                             const ProcessView* earlier) {
   ProcessView view(pid);
   view.mappings_ = parse_maps(read_maps(pid));
   if (view.mappings_.empty()) return std::nullopt;
   for (const Mapping& mapping : view.mappings_) {
     if (!mapping.executable || !mapping.is_file()) continue;
     if (view.modules_.size() >= kMostModulesOfView) break;
-    if (auto module = cache.find(pid, mapping)) view.modules_.emplace(mapping.start, module);
+    auto module = earlier != nullptr ? earlier->unchanged_module(mapping) : nullptr;
+    if (module == nullptr) module = cache.find(pid, mapping);
+    if (module != nullptr) view.modules_.emplace(mapping.start, std::move(module));
   }
   return view;
+}
+
+// The module keeps its file open, so that no other file can have its inode number.
+std::shared_ptr<Module> ProcessView::unchanged_module(const Mapping& mapping) const {
+  const auto it = modules_.find(mapping.start);
+  const Mapping* known = find_mapping(mappings_, mapping.start);
+  const bool same = it != modules_.end() && known != nullptr && *known == mapping;
+  return same && it->second->file().is_unchanged() ? it->second : nullptr;
+}
+
+bool ProcessView::has_same_code(const ProcessView& other) const {
+  const auto is_code = [](const Mapping& mapping) { return mapping.executable; };
+  return std::ranges::equal(mappings_ | std::views::filter(is_code),
+                            other.mappings_ | std::views::filter(is_code));
 }
 
 ProcessView::Place ProcessView::find(std::uint64_t address) const {

@@ -56,8 +56,10 @@ bool has_python(std::uint32_t pid);
 
 class ProcessView {
  public:
-  // nullopt: the process is gone, or denies it.
-  static std::optional<ProcessView> open(std::uint32_t pid, ModuleCache& cache);
+  // nullopt: the process is gone, or denies it. Shares modules with an earlier view of it where
+  // neither the mapping nor the file has changed.
+  static std::optional<ProcessView> open(std::uint32_t pid, ModuleCache& cache,
+                                         const ProcessView* earlier = nullptr);
 
   struct Place {
     const Mapping* mapping = nullptr;  // nullptr: nothing is mapped there
@@ -66,15 +68,18 @@ class ProcessView {
     std::uint64_t bias = 0;            // 0 if there is no module
   };
   Place find(std::uint64_t address) const;
-  bool is_code(std::uint64_t address) const;   // in an executable mapping
-  bool has_code_without_file() const;          // of a JIT
-  bool has_file(std::string_view name) const;  // mapped as code, by its base name
+  bool is_code(std::uint64_t address) const;           // in an executable mapping
+  bool has_code_without_file() const;                  // of a JIT
+  bool has_file(std::string_view name) const;          // mapped as code, by its base name
+  bool has_same_code(const ProcessView& other) const;  // the same executable mappings
+  bool has_same_modules(const ProcessView& other) const { return modules_ == other.modules_; }
   std::uint32_t pid() const { return pid_; }
   // Each module once.
   std::vector<Place> modules() const;
 
  private:
   explicit ProcessView(std::uint32_t pid) : pid_(pid) {}
+  std::shared_ptr<Module> unchanged_module(const Mapping& mapping) const;
   std::uint32_t pid_ = 0;
   std::vector<Mapping> mappings_;
   std::map<std::uint64_t, std::shared_ptr<Module>> modules_;  // by the begin of the mapping

@@ -1,0 +1,21 @@
+"""What changes in a traced process: later code at the same addresses never gets the names of earlier code."""
+import pytest
+
+from test_where import build
+from test_where_events import flags_of, where
+
+pytestmark = pytest.mark.hidden_events
+
+
+@pytest.mark.parametrize("deploy", ["true", "mv billing.so orders.so", "cp billing.so orders.so"], ids=["plugin", "renamed", "copied"])
+def test_library_at_the_address_of_another_one(tmp_path, deploy):
+    """dlclose(), then dlopen() of a library of the same size: another plugin, or a hot reload of the same one."""
+    program = build(tmp_path, "plugins", "gcc", "-O0", "-g", "-o", "{out}", "{src}/plugins.c")
+    names = ["orders", "billing"]
+    for name in names:
+        build(tmp_path, f"{name}.so", "gcc", "-O0", "-g", "-shared", "-fPIC", f"-DNAME={name}", "-o", "{out}",
+              "{src}/plugins.c")
+    second = "orders" if "orders" in deploy else "billing"
+    flags, _ = flags_of([program, f"{deploy} || true", "./orders.so", f"./{second}.so"], count=2, cwd=tmp_path)
+    found = [[frames[0][0] for frames in where(flag, "plugins.c")] for flag in flags]
+    assert found == [[name, name] for name in names]
