@@ -18,13 +18,14 @@ struct Free {
 };
 
 // Rust before v0 mangles like C++, with a hash as the last part: "core::fmt::h0123456789abcdef".
-std::string without_rust_hash(std::string name) {
+std::string rust_or_cpp(std::string name) {
   constexpr std::size_t kHash = 19;
   if (name.size() <= kHash) return name;
   const std::string_view hash = std::string_view(name).substr(name.size() - kHash);
-  if (hash.starts_with("::h") && hash.find_first_not_of("0123456789abcdef", 3) == hash.npos)
-    name.resize(name.size() - kHash);
-  return name;
+  if (!hash.starts_with("::h") || hash.find_first_not_of("0123456789abcdef", 3) != hash.npos)
+    return name;
+  name.resize(name.size() - kHash);
+  return unescape_rust(name);
 }
 
 }  // namespace
@@ -41,7 +42,7 @@ std::string demangle(std::string_view name) {
       abi::__cxa_demangle(std::string(name).c_str(), nullptr, nullptr, &status));
   if (demangled == nullptr) return std::string(name);
   std::string text(demangled.get());
-  return text.size() > kLongestDemangled ? std::string(name) : without_rust_hash(std::move(text));
+  return text.size() > kLongestDemangled ? std::string(name) : rust_or_cpp(std::move(text));
 }
 
 }  // namespace tcpdwell

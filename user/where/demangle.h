@@ -11,5 +11,7 @@ namespace tcpdwell {
 std::string demangle(std::string_view name);
 // Rust's v0 mangling (_R...). Empty: it is none, or damaged, or too long.
 std::string demangle_rust(std::string_view name);
+// The characters that Rust before v0 escapes: "_$LT$u8$GT$" is "<u8>". What is no escape stays.
+std::string unescape_rust(std::string_view name);
 
 }  // namespace tcpdwell

@@ -17,6 +17,24 @@ TEST(Demangle, RustNamesWithoutTheHash) {
   EXPECT_EQ(demangle("_ZN4core3fmt4horn4walkEv"), "core::fmt::horn::walk()");
 }
 
+// From rustc 1.95 with -C symbol-mangling-version=legacy.
+TEST(Demangle, RustNamesWithEscapes) {
+  EXPECT_EQ(demangle("_ZN6hw_leg4main28_$u7b$$u7b$closure$u7d$$u7d$17hffb6e7495675b414E"),
+            "hw_leg::main::{{closure}}");
+  EXPECT_EQ(demangle("_ZN4core3ops8function6FnOnce40call_once$u7b$$u7b$vtable.shim$u7d$$u7d$"
+                     "17h76ecac6bdf469b7eE"),
+            "core::ops::function::FnOnce::call_once{{vtable.shim}}");
+  EXPECT_EQ(unescape_rust("_$LT$$RF$mut$u20$svc..Pool$u20$as$u20$core..Read$GT$::read"),
+            "<&mut svc::Pool as core::Read>::read");
+  EXPECT_EQ(unescape_rust("f$LP$a$C$$BP$b$RP$$SP$"), "f(a,*b)@");
+}
+
+TEST(Demangle, KeepsWhatIsNoEscape) {
+  for (const char* name : {"", "$", "a$LT", "$LTT$", "$u$", "$u7bx$", "$u-7b$", "$u1f600$", "$ua$",
+                           "$u202e$", "_a", "a._b", "$$"})
+    EXPECT_EQ(unescape_rust(name), name);
+}
+
 // From https://doc.rust-lang.org/rustc/symbol-mangling/v0.html, and from rustc 1.95 itself.
 TEST(Demangle, RustV0) {
   EXPECT_EQ(demangle("_RNvCs15kBYyAo9fc_7mycrate7example"), "mycrate::example");
