@@ -312,3 +312,12 @@ def test_replay_has_the_same(tmp_path):
     done = patience.run([BINARY, "replay", recording, "trace", "--json", "--only", "flag"])
     again = raised([json.loads(line) for line in done.stdout.splitlines()])[-1]
     assert again["where"] == flag["where"]
+
+
+def test_lambda(tmp_path):
+    """g++ nests the lambda's function in that of main()."""
+    program = build(tmp_path, "lambda", "g++", "-O0", "-g", "-o", "{out}", "{src}/lambda.cpp")
+    (flag,), _ = flags_of([program])
+    for frames, words in zip(where(flag, "lambda.cpp"), ("// connects", "// reads")):
+        assert frames[0] == ("main::{lambda", line_of("lambda.cpp", words)), frames
+        assert frames[-1][0] == "main"

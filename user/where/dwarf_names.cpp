@@ -23,7 +23,8 @@ bool contains_code(int tag) {
     case DW_TAG_structure_type:
     case DW_TAG_class_type:
     case DW_TAG_union_type:
-    case DW_TAG_enumeration_type: return true;
+    case DW_TAG_enumeration_type:
+    case DW_TAG_lexical_block: return true;
     default: return false;
   }
 }
@@ -34,6 +35,8 @@ class ScopeSearch {
   explicit ScopeSearch(std::uint64_t address) : address_(address) {}
 
   std::vector<Dwarf_Die> run(Dwarf_Die& unit) {
+    if (find_function(unit, 0)) return std::move(found_);
+    in_all_functions_ = true;
     find_function(unit, 0);
     return std::move(found_);
   }
@@ -53,10 +56,11 @@ class ScopeSearch {
           find_inlined(child, depth + 1);
           return true;
         }
-        // Rust and Ada nest functions in functions.
-        if (dwarf_haschildren(&child) == 1 && dwarf_hasattr(&child, DW_AT_low_pc) == 0 &&
-            dwarf_hasattr(&child, DW_AT_ranges) == 0 && find_function(child, depth + 1))
-          return true;
+        // Rust and Ada nest functions in functions that have no code themselves. g++ nests a lambda
+        // in the function that has it; to look into all functions takes long.
+        const bool has_code =
+            dwarf_hasattr(&child, DW_AT_low_pc) == 1 || dwarf_hasattr(&child, DW_AT_ranges) == 1;
+        if ((in_all_functions_ || !has_code) && find_function(child, depth + 1)) return true;
       } else if (contains_code(tag) && find_function(child, depth + 1)) {
         return true;
       }
@@ -79,6 +83,7 @@ class ScopeSearch {
   }
 
   std::uint64_t address_;
+  bool in_all_functions_ = false;
   int visited_ = 0;
   std::vector<Dwarf_Die> found_;
 };
@@ -164,9 +169,9 @@ std::vector<SourcePlace> DwarfNames::find(std::uint64_t address) {
       dwarf_offdie(dwarf_, std::prev(after)->die, &unit) == nullptr)
     return places;
   std::vector<Dwarf_Die> scopes = ScopeSearch(address).run(unit);
-  if (scopes.empty()) return places;
   SourcePlace innermost;
   set_line(unit, address, innermost);
+  if (scopes.empty() && innermost.line == 0) return places;
   places.push_back(std::move(innermost));
   for (std::size_t i = scopes.size(); i-- > 0;) {
     places.back().function = function_name(scopes[i]);

@@ -83,8 +83,10 @@ Step Module::step(std::uint64_t address, const StackPiece& stack, Registers& reg
 std::vector<SourcePlace> Module::find_names(std::uint64_t address) {
   load_names();
   std::vector<SourcePlace> places = dwarf_->find(address);
-  if (places.empty() && go_)
+  const auto is_unnamed = [&] { return places.empty() || places.back().function.empty(); };
+  if (is_unnamed() && go_)
     if (auto function = go_->find(address)) {
+      places.clear();
       SourcePlace line{.function = {}, .file = std::move(function->file), .line = function->line};
       // The table does not name an inlined function, nor the line that calls it.
       if (function->is_inlined) places.push_back(std::exchange(line, {}));
@@ -92,9 +94,9 @@ std::vector<SourcePlace> Module::find_names(std::uint64_t address) {
       places.push_back(std::move(line));
     }
   const std::string_view symbol = symbols_->find(address);
-  if (places.empty()) places.push_back({.function = demangle(symbol), .file = {}});
+  if (places.empty()) places.emplace_back();
   // The symbol also has the scope of a function in an unnamed namespace.
-  if (symbol.starts_with("_Z")) places.back().function = demangle(symbol);
+  if (is_unnamed() || symbol.starts_with("_Z")) places.back().function = demangle(symbol);
   for (SourcePlace& place : places) {
     bound(place.function);
     bound(place.file);
