@@ -1,7 +1,8 @@
 """What changes in a traced process: later code at the same addresses never gets the names of earlier code."""
 import pytest
 
-from test_where import build
+from lib.run import PYTHON
+from test_where import SOURCES, build, line_of
 from test_where_events import flags_of, where
 
 pytestmark = pytest.mark.hidden_events
@@ -19,3 +20,13 @@ def test_library_at_the_address_of_another_one(tmp_path, deploy):
     flags, _ = flags_of([program, f"{deploy} || true", "./orders.so", f"./{second}.so"], count=2, cwd=tmp_path)
     found = [[frames[0][0] for frames in where(flag, "plugins.c")] for flag in flags]
     assert found == [[name, name] for name in names]
+
+
+def test_sockets_of_python_without_a_python_frame(tmp_path):
+    """A program that embeds Python: nothing is missing, though there is no Python frame."""
+    program = build(tmp_path, "python-embedded", "sh", "-c",
+                    "gcc -g -o {out} {src}/embedded.c $(/usr/bin/python3-config --includes --ldflags --embed)")
+    (flag,), _ = flags_of([program])
+    opened, eof_read = where(flag, "embedded.c")
+    assert [name for name, _ in opened] == [name for name, _ in eof_read] == ["main"]
+    assert flag["where"]["missing"] == {}

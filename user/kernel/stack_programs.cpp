@@ -68,6 +68,8 @@ void add_stack(StackSnapshot& snapshot, const tcpdwell_stack& raw) {
   snapshot.python_truncated = raw.head.python == TCPDWELL_PYTHON_TRUNCATED;
 }
 
+  snapshot.python_walked =
+      raw.head.python == TCPDWELL_PYTHON_WHOLE || raw.head.python == TCPDWELL_PYTHON_TRUNCATED;
 CapturedStack to_captured(const void* data, std::size_t size) {
   tcpdwell_stack_head head;
   std::memcpy(&head, data, sizeof head);

@@ -100,6 +100,7 @@ void put_snapshot(std::string& out, const StackSnapshot& snapshot) {
   const std::size_t frames = std::min(snapshot.python.size(), kMostFrames);
   put(out, static_cast<std::uint16_t>(frames));
   for (std::size_t i = 0; i < frames; ++i) put(out, snapshot.python[i]);
+  put(out, static_cast<std::uint8_t>(snapshot.python_walked));
   put(out, static_cast<std::uint8_t>(snapshot.python_truncated));
 }
 
@@ -118,6 +119,7 @@ StackSnapshot get_snapshot(Input& input) {
   snapshot.stack.bytes.assign(bytes.begin(), bytes.end());
   for (auto frames = input.get<std::uint16_t>(); frames > 0 && input.ok(); --frames)
     snapshot.python.push_back(input.get<PythonCall>());
+  snapshot.python_walked = input.get<std::uint8_t>() != 0;
   snapshot.python_truncated = input.get<std::uint8_t>() != 0;
   return snapshot;
 }

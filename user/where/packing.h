@@ -47,6 +47,7 @@ struct StackSnapshot {
   Registers registers;
   StackPiece stack;
   std::vector<PythonCall> python;  // innermost first
+  bool python_walked = false;      // false: its frames, if there are any, could not be found
   bool python_truncated = false;
 };
 

@@ -104,9 +104,11 @@ ResolvedStack ProcessStacks::resolve_anew(const StackSnapshot& snapshot) {
   const bool gone = !python.empty() && !has_same_memory(snapshot);
   if (gone) python.clear();
   const Calls calls = unwind(view_, snapshot.registers, snapshot.stack, &jit_);
-  // Before its interpreter was known, its frames were not walked.
+  // Before its interpreter was known, its frames were not walked. A program may also call what
+  // Python is made of without a frame.
+  const bool unread = !snapshot.python_walked || snapshot.python_truncated;
   const bool unseen =
-      snapshot.python.empty() && python_ && python_->layout &&
+      snapshot.python.empty() && unread && python_ && python_->layout &&
       std::any_of(calls.addresses.begin(), calls.addresses.end(), [this](std::uint64_t address) {
         return view_.find(address).module == python_->module;
       });

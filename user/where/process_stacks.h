@@ -100,6 +100,7 @@ StackKey key_of(const StackSnapshot& snapshot, IsCode&& is_code) {
                                      call.lines, std::uint64_t{call.first_line}})
       hash.add(position++, word);
   hash.add(position, static_cast<std::uint64_t>(snapshot.python_truncated));
+  hash.add(position++, static_cast<std::uint64_t>(snapshot.python_walked));
   return hash.key();
 }
 

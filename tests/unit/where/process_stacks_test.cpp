@@ -62,6 +62,9 @@ TEST(StackKey, DependsOnPythonFrames) {
   EXPECT_EQ(key(one), key(other));
   other.python_truncated = true;
   EXPECT_NE(key(one), key(other));
+  other = one;
+  other.python_walked = true;
+  EXPECT_NE(key(one), key(other));
 }
 
 TEST(ProcessStacks, RefuseAProcessWithOtherMemory) {
