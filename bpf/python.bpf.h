@@ -44,12 +44,32 @@ static __always_inline __u64 own_tid(const struct task_struct *task)
 	return upid.nr;
 }
 
+/* The innermost frame of this thread of an interpreter; 0: it runs nothing. */
+static __always_inline __u64 innermost_frame(const struct tcpdwell_python *python, __u64 thread)
+{
+	__u64 frame = user_word(thread + python->frame_holder);
+	__u8 owner = 0;
+
+	if (frame && python->frame_in_holder != TCPDWELL_NO_OFFSET)
+		frame = user_word(frame + python->frame_in_holder);
+	if (!frame)
+		return 0;
+	/* Since 3.14 an idle thread has one frame without code. */
+	bpf_probe_read_user(&owner, sizeof(owner), (const void *)(frame + python->owner));
+	if (owner >= python->first_owner_without_code && !user_word(frame + python->previous))
+		return 0;
+	return frame;
+}
+
 /* The current thread does not hold the interpreter's lock in connect() and recv(): the thread that
  * the interpreter calls the current one is another one. Sub-interpreters follow in one list of
- * threads after the other. */
-static __always_inline __u64 find_python_thread(const struct tcpdwell_python *python,
-						__u64 thread_pointer, __u64 tid)
+ * threads after the other, and several can know a thread. If several run in it, one inside the
+ * other, nothing shows which one is the innermost. Returns the innermost frame, or 0; sets `walk` if
+ * that is right. */
+static __always_inline __u64 find_python_frame(__u8 *walk, const struct tcpdwell_python *python,
+					       __u64 thread_pointer, __u64 tid)
 {
+	__u64 found = 0;
 	__u64 interpreter = user_word(python->runtime + python->interpreters);
 	__u64 offset = thread_pointer ? python->thread_id : python->native_thread_id;
 	__u64 wanted = thread_pointer ? thread_pointer : tid;
@@ -61,11 +81,25 @@ static __always_inline __u64 find_python_thread(const struct tcpdwell_python *py
 			thread = interpreter ? user_word(interpreter + python->threads) : 0;
 			continue;
 		}
-		if (user_word(thread + offset) == wanted)
-			return thread;
+		if (user_word(thread + offset) == wanted) {
+			__u64 frame = innermost_frame(python, thread);
+
+			*walk = TCPDWELL_PYTHON_WHOLE;
+			if (frame && found) {
+				*walk = TCPDWELL_PYTHON_NO_THREAD;
+				return 0;
+			}
+			if (frame) {
+				found = frame;
+				thread = 0; /* on to the next interpreter */
+				continue;
+			}
+		}
 		thread = user_word(thread + python->next_thread);
 	}
-	return 0;
+	if (interpreter && !found)
+		*walk = TCPDWELL_PYTHON_NO_THREAD; /* there are more threads */
+	return found;
 }
 
 static __always_inline bool read_python_frame(struct tcpdwell_python_frame *out, __u64 frame,
@@ -91,19 +125,16 @@ __noinline int walk_python(struct tcpdwell_stack *out, const struct tcpdwell_pyt
 	/* Read from memory each time, of which the verifier knows no values: it would check every
 	 * combination of both counters. */
 	volatile __u8 *count;
-	__u64 thread, frame;
+	__u64 frame;
 
 	if (!out || !python)
 		return 0;
 	count = &out->head.python_frames;
 	out->head.python = TCPDWELL_PYTHON_NO_THREAD;
-	thread = find_python_thread(python, out->head.thread_pointer,
-				    own_tid(bpf_get_current_task_btf()));
-	if (!thread)
+	frame = find_python_frame(&out->head.python, python, out->head.thread_pointer,
+				  own_tid(bpf_get_current_task_btf()));
+	if (out->head.python == TCPDWELL_PYTHON_NO_THREAD)
 		return 0;
-	frame = user_word(thread + python->frame_holder);
-	if (frame && python->frame_in_holder != TCPDWELL_NO_OFFSET)
-		frame = user_word(frame + python->frame_in_holder);
 	for (int i = 0; i < MOST_PYTHON_STEPS && frame; i++) {
 		__u8 owner = 0xff;
 

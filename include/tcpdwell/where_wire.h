@@ -45,7 +45,7 @@ enum tcpdwell_python_walk {
 	TCPDWELL_PYTHON_NONE, /* no layout is known for this process */
 	TCPDWELL_PYTHON_WHOLE,
 	TCPDWELL_PYTHON_TRUNCATED, /* frames further out could not be read */
-	TCPDWELL_PYTHON_NO_THREAD, /* the interpreter does not know this thread */
+	TCPDWELL_PYTHON_NO_THREAD, /* it does not know this thread, or several interpreters run in it */
 };
 
 #define TCPDWELL_PYTHON_FRAMES 48

@@ -22,6 +22,14 @@ def test_library_at_the_address_of_another_one(tmp_path, deploy):
     assert found == [[name, name] for name in names]
 
 
+def test_python_in_a_thread_that_two_interpreters_know():
+    """As in mod_wsgi and uWSGI."""
+    (flag,), _ = flags_of([PYTHON, f"{SOURCES}/interpreters.py"])
+    opened, eof_read = where(flag, "interpreters.py")
+    assert [name for name, _ in opened] == [name for name, _ in eof_read] == ["leak", "<module>"]
+    assert flag["where"]["missing"] == {}
+
+
 def test_sockets_of_python_without_a_python_frame(tmp_path):
     """A program that embeds Python: nothing is missing, though there is no Python frame."""
     program = build(tmp_path, "python-embedded", "sh", "-c",

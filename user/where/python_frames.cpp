@@ -60,18 +60,22 @@ class FrameReader {
   FrameReader(const PythonLayout& layout, const MemoryReader& memory)
       : layout_(layout), memory_(memory) {}
 
-  std::optional<std::uint64_t> find_thread(std::uint64_t runtime,
-                                           const PythonThread& wanted) const {
+  // Several interpreters can know a thread. If several run in it, one inside the other, nothing
+  // shows which one is the innermost.
+  Stack frames_of_thread(std::uint64_t runtime, const PythonThread& wanted) const {
+    Stack found;
     auto interpreter = memory_.word(runtime + layout_.interpreters);
     for (int i = 0; i < kMostInterpreters && interpreter && *interpreter != 0; ++i) {
       auto thread = memory_.word(*interpreter + layout_.threads);
       for (int j = 0; j < kMostThreads && thread && *thread != 0; ++j) {
-        if (is_thread(*thread, wanted)) return thread;
+        Stack frames = is_thread(*thread, wanted) ? frames_of(*thread) : Stack{};
+        if (!frames.empty() && !found.empty()) return {};
+        if (!frames.empty()) found = std::move(frames);
         thread = memory_.word(*thread + layout_.next_thread);
       }
       interpreter = memory_.word(*interpreter + layout_.next_interpreter);
     }
-    return std::nullopt;
+    return found;
   }
 
   Stack frames_of(std::uint64_t thread) const {
@@ -184,8 +188,7 @@ Frame python_frame(const PythonLayout& layout, const PythonCall& call, const Mem
 Stack python_frames(const PythonLayout& layout, std::uint64_t runtime, const PythonThread& thread,
                     const MemoryReader& memory) {
   const FrameReader reader(layout, memory);
-  const auto found = reader.find_thread(runtime, thread);
-  return found ? reader.frames_of(*found) : Stack{};
+  return reader.frames_of_thread(runtime, thread);
 }
 
 }  // namespace tcpdwell

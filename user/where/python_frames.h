@@ -40,7 +40,8 @@ struct PythonCall {
 // Without a name, if the code object is another one by now.
 Frame python_frame(const PythonLayout& layout, const PythonCall& call, const MemoryReader& memory);
 
-// Innermost first. Empty: no thread of the interpreter, or it runs no Python code.
+// Innermost first. Empty: no thread of the interpreter, or it runs no Python code, or several
+// interpreters run in it.
 Stack python_frames(const PythonLayout& layout, std::uint64_t runtime, const PythonThread& thread,
                     const MemoryReader& memory);
 

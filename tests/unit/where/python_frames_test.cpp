@@ -178,5 +178,18 @@ TEST_F(PythonFramesTest, HaveNoNameIfTheCodeIsAnotherByNow) {
   EXPECT_EQ(other.kind, FrameKind::Python);
 }
 
+TEST_F(PythonFramesTest, AreOfTheInterpreterThatRuns) {
+  // A sub-interpreter, first in the list, that knows the thread and runs nothing in it.
+  constexpr std::uint64_t kSub = 0x16000, kSubThread = 0x17000, kSubHolder = 0x18000;
+  memory_.put(kRuntime + layout_.interpreters, kSub);
+  memory_.put(kSub + layout_.next_interpreter, kInterpreter);
+  memory_.put(kSub + layout_.threads, kSubThread);
+  memory_.put(kSubThread + layout_.native_thread_id, std::uint64_t{4711});
+  memory_.put(kSubThread + layout_.frame_holder, kSubHolder);
+  EXPECT_EQ(frames({.native_id = 4711}).size(), 1U);
+  memory_.put(kSubHolder + *layout_.frame_in_holder, kFrame);
+  EXPECT_TRUE(frames({.native_id = 4711}).empty()) << "which one is the innermost is not known";
+}
+
 }  // namespace
 }  // namespace tcpdwell
