@@ -102,6 +102,18 @@ static __always_inline __u64 find_python_frame(__u8 *walk, const struct tcpdwell
 	return found;
 }
 
+static __always_inline __u32 lines_sum_of(const struct tcpdwell_python *python, __u64 lines)
+{
+	__u64 words[TCPDWELL_LINES_WORDS] = {};
+	__u64 whole = user_word(lines + python->bytes_size);
+	__u32 size = whole < sizeof(words) ? whole : sizeof(words);
+
+	asm volatile("" : "+r"(size)); /* the bound stays next to the call */
+	if (size <= sizeof(words))
+		bpf_probe_read_user(words, size, (const void *)(lines + python->bytes));
+	return tcpdwell_lines_sum(whole, words);
+}
+
 static __always_inline bool read_python_frame(struct tcpdwell_python_frame *out, __u64 frame,
 					      const struct tcpdwell_python *python)
 {
@@ -113,7 +125,7 @@ static __always_inline bool read_python_frame(struct tcpdwell_python_frame *out,
 	out->qualified_name = user_word(code + python->qualified_name);
 	out->lines = user_word(code + python->lines);
 	out->first_line = 0;
-	out->pad = 0;
+	out->lines_sum = lines_sum_of(python, out->lines);
 	bpf_probe_read_user(&out->first_line, sizeof(out->first_line),
 			    (const void *)(code + python->first_line));
 	return code && out->instruction;

@@ -60,9 +60,9 @@ struct tcpdwell_python {
 	__u32 frame_holder, frame_in_holder; /* the latter: TCPDWELL_NO_OFFSET if there is none */
 	__u32 code, previous, instruction, owner;
 	__u32 file, qualified_name, lines, first_line;
-	__u32 first_owner_without_code, pad;
+	__u32 first_owner_without_code, bytes_size, bytes, pad;
 };
-TCPDWELL_ASSERT(sizeof(struct tcpdwell_python) == 80);
+TCPDWELL_ASSERT(sizeof(struct tcpdwell_python) == 88);
 #define TCPDWELL_NO_OFFSET 0xffffffffU
 
 /* A frame, with fields of its code object: an object that is read later has the same, or it is
@@ -70,9 +70,25 @@ TCPDWELL_ASSERT(sizeof(struct tcpdwell_python) == 80);
 struct tcpdwell_python_frame {
 	__u64 code, instruction;
 	__u64 file, qualified_name, lines;
-	__u32 first_line, pad;
+	__u32 first_line, lines_sum; /* the latter of tcpdwell_lines_sum() */
 };
 TCPDWELL_ASSERT(sizeof(struct tcpdwell_python_frame) == 48);
+
+#define TCPDWELL_LINES_WORDS 8
+
+/* Of the begin of a table of lines, padded with zeros, and its whole size: another table may have
+ * its address later. */
+static inline __attribute__((always_inline)) __u32 tcpdwell_lines_sum(__u64 size,
+								      const __u64 *words)
+{
+	__u64 sum = size;
+
+	for (int i = 0; i < TCPDWELL_LINES_WORDS; i++) {
+		sum = (sum ^ words[i]) * 0x9e3779b97f4a7c15ULL;
+		sum ^= sum >> 32;
+	}
+	return sum & 0xffffffffU;
+}
 
 /* The begin of each record in the ring. A record of a moment that is only this is over the budget. */
 struct tcpdwell_stack_head {

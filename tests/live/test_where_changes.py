@@ -2,7 +2,7 @@
 import pytest
 
 from lib.run import PYTHON
-from test_where import SOURCES, build, line_of
+from test_where import SOURCES, build
 from test_where_events import flags_of, where
 
 pytestmark = pytest.mark.hidden_events
@@ -20,6 +20,14 @@ def test_library_at_the_address_of_another_one(tmp_path, deploy):
     flags, _ = flags_of([program, f"{deploy} || true", "./orders.so", f"./{second}.so"], count=2, cwd=tmp_path)
     found = [[frames[0][0] for frames in where(flag, "plugins.c")] for flag in flags]
     assert found == [[name, name] for name in names]
+
+
+def test_code_object_at_the_address_of_another_one():
+    """Compiled again with other lines: a frame has its own line, or none."""
+    flags, _ = flags_of([PYTHON, f"{SOURCES}/compiled.py"], count=20)
+    connects = [frame["line"] - flag["remote"]["port"] % 10 for flag in flags
+                for frame in flag["where"]["opened"] or () if frame["file"] == "rule.py" and frame["line"]]
+    assert set(connects) == {2}, connects
 
 
 def test_python_in_a_thread_that_two_interpreters_know():

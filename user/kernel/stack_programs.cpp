@@ -44,6 +44,8 @@ tcpdwell_python to_wire(const PythonPlace& place) {
   wire.qualified_name = offset_of(layout.qualified_name);
   wire.lines = offset_of(layout.lines);
   wire.first_line = offset_of(layout.first_line);
+  wire.bytes_size = offset_of(layout.bytes_size);
+  wire.bytes = offset_of(layout.bytes);
   wire.first_owner_without_code = layout.first_owner_without_code;
   return wire;
 }
@@ -63,13 +65,14 @@ void add_stack(StackSnapshot& snapshot, const tcpdwell_stack& raw) {
                                .file = frame.file,
                                .qualified_name = frame.qualified_name,
                                .lines = frame.lines,
-                               .first_line = frame.first_line});
+                               .first_line = frame.first_line,
+                               .lines_sum = frame.lines_sum});
   }
+  snapshot.python_walked =
+      raw.head.python == TCPDWELL_PYTHON_WHOLE || raw.head.python == TCPDWELL_PYTHON_TRUNCATED;
   snapshot.python_truncated = raw.head.python == TCPDWELL_PYTHON_TRUNCATED;
 }
 
-  snapshot.python_walked =
-      raw.head.python == TCPDWELL_PYTHON_WHOLE || raw.head.python == TCPDWELL_PYTHON_TRUNCATED;
 CapturedStack to_captured(const void* data, std::size_t size) {
   tcpdwell_stack_head head;
   std::memcpy(&head, data, sizeof head);

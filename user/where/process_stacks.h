@@ -96,11 +96,12 @@ StackKey key_of(const StackSnapshot& snapshot, IsCode&& is_code) {
     add(at, *stack.word(stack.begin + at));
   std::uint64_t position = kPython;
   for (const PythonCall& call : snapshot.python)
-    for (const std::uint64_t word : {call.code, call.instruction, call.file, call.qualified_name,
-                                     call.lines, std::uint64_t{call.first_line}})
+    for (const std::uint64_t word :
+         {call.code, call.instruction, call.file, call.qualified_name, call.lines,
+          std::uint64_t{call.first_line}, std::uint64_t{call.lines_sum}})
       hash.add(position++, word);
-  hash.add(position, static_cast<std::uint64_t>(snapshot.python_truncated));
   hash.add(position++, static_cast<std::uint64_t>(snapshot.python_walked));
+  hash.add(position, static_cast<std::uint64_t>(snapshot.python_truncated));
   return hash.key();
 }
 

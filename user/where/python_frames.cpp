@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tcpdwell/where_wire.h"
 #include "where/python_lines.h"
 
 namespace tcpdwell {
@@ -109,6 +110,14 @@ class FrameReader {
     return frame;
   }
 
+  std::uint32_t lines_sum(std::uint64_t object) const {
+    std::array<__u64, TCPDWELL_LINES_WORDS> words{};
+    const std::uint64_t size = memory_.word(object + layout_.bytes_size).value_or(0);
+    memory_.read(object + layout_.bytes,
+                 std::as_writable_bytes(std::span(words)).first(std::min(size, sizeof words)));
+    return tcpdwell_lines_sum(size, words.data());
+  }
+
  private:
   bool is_thread(std::uint64_t thread, const PythonThread& wanted) const {
     if (wanted.thread_id != 0) return memory_.word(thread + layout_.thread_id) == wanted.thread_id;
@@ -171,13 +180,14 @@ std::optional<PythonInterpreter> find_python(const ProcessView& process,
 }
 
 Frame python_frame(const PythonLayout& layout, const PythonCall& call, const MemoryReader& memory) {
+  const FrameReader reader(layout, memory);
   const auto is_same = [&] {
     return memory.word(call.code + layout.file) == call.file &&
            memory.word(call.code + layout.qualified_name) == call.qualified_name &&
            memory.word(call.code + layout.lines) == call.lines &&
-           memory.number<std::uint32_t>(call.code + layout.first_line) == call.first_line;
+           memory.number<std::uint32_t>(call.code + layout.first_line) == call.first_line &&
+           reader.lines_sum(call.lines) == call.lines_sum;
   };
-  const FrameReader reader(layout, memory);
   if (is_same()) {
     Frame frame = reader.read_frame(call.code, call.instruction);
     if (is_same()) return frame;  // it was not freed meanwhile

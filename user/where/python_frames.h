@@ -33,7 +33,7 @@ struct PythonThread {
 struct PythonCall {
   std::uint64_t code = 0, instruction = 0;
   std::uint64_t file = 0, qualified_name = 0, lines = 0;
-  std::uint32_t first_line = 0, pad = 0;
+  std::uint32_t first_line = 0, lines_sum = 0;  // the latter: tcpdwell_lines_sum()
   bool operator==(const PythonCall&) const = default;
 };
 

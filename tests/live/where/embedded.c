@@ -1,5 +1,5 @@
 /* Python in a program that leaks a socket through the module of Python's sockets, from C: there is
- * no Python frame. It waits for a line before. */
+ * no Python frame. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@ int main(void) {
       "early = _socket.socket()\n"
       "early.connect(('127.0.0.1', 7000))\n" /* so that the tracer looks for Python here */
       "print('ready', flush=True)\n"
-      "time.sleep(1)\n");
+      "time.sleep(2)\n");
   PyObject* module = PyImport_ImportModule("_socket");
   PyObject* made = PyObject_CallMethod(module, "socket", NULL);
   PyObject* main_module = PyImport_AddModule("__main__");

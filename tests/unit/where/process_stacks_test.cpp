@@ -63,6 +63,9 @@ TEST(StackKey, DependsOnPythonFrames) {
   other.python_truncated = true;
   EXPECT_NE(key(one), key(other));
   other = one;
+  other.python[0].lines_sum = 5;
+  EXPECT_NE(key(one), key(other)) << "another table of lines at the same address";
+  other = one;
   other.python_walked = true;
   EXPECT_NE(key(one), key(other));
 }

@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 #include <vector>
+
+#include "tcpdwell/where_wire.h"
 
 namespace tcpdwell {
 namespace {
@@ -61,6 +64,10 @@ class PythonFramesTest : public ::testing::Test {
     memory_.put(at + layout_.text_length, std::uint64_t{text.size()});
     memory_.put(at + layout_.text_state, std::uint32_t{1U << 2U | 1U << 5U | 1U << 6U});
     memory_.put_text(at + layout_.ascii_text, text);
+  }
+  static std::uint32_t sum_of(std::uint64_t size, std::uint64_t first_word) {
+    const std::array<__u64, TCPDWELL_LINES_WORDS> words{first_word};
+    return tcpdwell_lines_sum(size, words.data());
   }
   Stack frames(const PythonThread& thread) const {
     return python_frames(layout_, kRuntime, thread, memory_);
@@ -168,7 +175,8 @@ TEST_F(PythonFramesTest, HaveNoNameIfTheCodeIsAnotherByNow) {
                   .file = kText + 0x100,
                   .qualified_name = kText,
                   .lines = kLinesAt,
-                  .first_line = 17};
+                  .first_line = 17,
+                  .lines_sum = sum_of(2, 0x0080)};
   EXPECT_EQ(python_frame(layout_, call, memory_).function, "Pool.checkout");
   EXPECT_EQ(python_frame(layout_, call, memory_).line, 17U);
   call.first_line = 18;
@@ -176,6 +184,22 @@ TEST_F(PythonFramesTest, HaveNoNameIfTheCodeIsAnotherByNow) {
   EXPECT_EQ(other.function + other.file, "");
   EXPECT_EQ(other.line, 0U);
   EXPECT_EQ(other.kind, FrameKind::Python);
+}
+
+TEST_F(PythonFramesTest, HaveNoLineOfATableThatReplacedTheirs) {
+  const PythonCall call{.code = kCodeObject,
+                        .instruction = kCodeObject + layout_.first_instruction,
+                        .file = kText + 0x100,
+                        .qualified_name = kText,
+                        .lines = kLinesAt,
+                        .first_line = 17,
+                        .lines_sum = sum_of(2, 0x0080)};
+  memory_.put(kLinesAt + layout_.bytes, std::uint16_t{0x0180});
+  EXPECT_EQ(python_frame(layout_, call, memory_).line, 0U);
+  memory_.put(kLinesAt + layout_.bytes, std::uint16_t{0x0080});
+  EXPECT_EQ(python_frame(layout_, call, memory_).line, 17U);
+  memory_.put(kLinesAt + layout_.bytes_size, std::uint64_t{3});
+  EXPECT_EQ(python_frame(layout_, call, memory_).line, 0U) << "a longer one";
 }
 
 TEST_F(PythonFramesTest, AreOfTheInterpreterThatRuns) {
