@@ -74,7 +74,7 @@ def worker(own):
     polled.register(ended, select.EPOLLHUP)
     os.write(ready, b'.')
     accepted = []
-    while (met := polled.poll()[0][0]) != ended:
+    while all(fd != ended for fd, _ in polled.poll()):
         if own is listeners[0]:
             accepted.append(own.accept())
         else:

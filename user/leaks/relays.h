@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds pairs of stuck sockets that are the two sides of a relay (HAProxy, ssh, socat): one process
+// Finds pairs of stuck sockets that are the two sides of a relay (HAProxy, socat): one process
 // that forwards one peer's end of stream to another peer, and waits for that peer. Pure.
 #pragma once
 
