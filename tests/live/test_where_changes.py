@@ -1,9 +1,13 @@
 """What changes in a traced process: later code at the same addresses never gets the names of earlier code."""
+import contextlib
+
 import pytest
 
+from lib.netns import Netns
 from lib.run import PYTHON
+from lib.tracer import Tracer
 from test_where import SOURCES, build
-from test_where_events import flags_of, where
+from test_where_events import FLAGS, flags_of, leaking, raised, where
 
 pytestmark = pytest.mark.hidden_events
 
@@ -17,7 +21,17 @@ def test_library_at_the_address_of_another_one(tmp_path, deploy):
         build(tmp_path, f"{name}.so", "gcc", "-O0", "-g", "-shared", "-fPIC", f"-DNAME={name}", "-o", "{out}",
               "{src}/plugins.c")
     second = "orders" if "orders" in deploy else "billing"
-    flags, _ = flags_of([program, f"{deploy} || true", "./orders.so", f"./{second}.so"], count=2, cwd=tmp_path)
+    command = [program, f"{deploy} || true", "./orders.so", f"./{second}.so"]
+    before = Netns.current()
+    with contextlib.closing(Netns.create()) as netns:
+        before.enter()
+        with Tracer(*FLAGS, "--netns", netns.inum) as tracer, leaking(netns, command, tmp_path) as process:
+            tracer.wait_for(raised, "a flag")
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            tracer.wait_for(lambda objects: len(raised(objects)) == 2, "another one")
+            flags = raised(tracer.stop())
+    before.close()
     found = [[frames[0][0] for frames in where(flag, "plugins.c")] for flag in flags]
     assert found == [[name, name] for name in names]
 

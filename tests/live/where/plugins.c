@@ -1,6 +1,6 @@
-/* plugins COMMAND PLUGIN...: loads each, unloads it, and runs the command after it. Each leaves a
- * socket in CLOSE_WAIT whose end of stream was read. With -DNAME=... it is the plugin, whose
- * function has this name. */
+/* plugins COMMAND PLUGIN...: loads each, unloads it once a line comes, and runs the command then.
+ * Each leaves a socket in CLOSE_WAIT whose end of stream was read. With -DNAME=... it is the
+ * plugin, whose function has this name. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <stdio.h>
@@ -36,12 +36,12 @@ int main(int count, char** arguments) {
     int (*function)(int) = (int (*)(int))dlsym(plugin, "serve");
 
     function(listener);
-    usleep(200 * 1000); /* the tracer reads the names */
+    puts("ready"); /* and the tracer reads the names */
+    fflush(stdout);
+    getchar();
     dlclose(plugin);
     if (system(arguments[1])) return 1;
   }
-  puts("ready");
-  fflush(stdout);
-  pause();
+  return 0;
 }
 #endif
