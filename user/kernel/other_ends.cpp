@@ -61,6 +61,19 @@ bool is_before(const Holder& a, const Holder& b) {
   return std::pair(a.process.pid, a.fd) < std::pair(b.process.pid, b.fd);
 }
 
+// True if it is an ancestor of another one that listens: it leaves accept() to that.
+bool is_master(std::uint32_t master, const std::map<std::uint32_t, Process>& listening,
+               ProcessReader& processes) {
+  return std::any_of(listening.begin(), listening.end(), [&](const auto& one) {
+    std::uint32_t up = one.first;
+    for (int i = 0; i < kMostGenerations && up != 0; ++i) {
+      up = processes.parent_of(up);
+      if (up == master && one.first != master) return true;
+    }
+    return false;
+  });
+}
+
 }  // namespace
 
 void OtherEnds::read_addresses() {
@@ -165,20 +178,6 @@ std::vector<std::uint64_t> OtherEnds::cookies() const {
   return cookies;
 }
 
-// Those that are an ancestor of another: they leave accept() to it.
-std::set<std::uint32_t> masters_of(const std::map<std::uint32_t, Process>& listening,
-                                   ProcessReader& processes) {
-  std::set<std::uint32_t> masters;
-  for (const auto& [pid, process] : listening) {
-    std::uint32_t up = pid;
-    for (int i = 0; i < kMostGenerations && up != 0; ++i) {
-      up = processes.parent_of(up);
-      if (up != pid && listening.contains(up)) masters.insert(up);
-    }
-  }
-  return masters;
-}
-
 void OtherEnds::learn(std::span<const Holding> holdings, std::span<InquiryEvent> answers,
                       ProcessReader& processes) const {
   std::unordered_map<std::size_t, Holder> ends;  // the first of several holders
@@ -203,12 +202,11 @@ void OtherEnds::learn(std::span<const Holding> holdings, std::span<InquiryEvent>
         std::any_of(holders.begin(), holders.end(),
                     [&all = by_pid](const Holder& one) { return all.contains(one.process.pid); });
     if (holders.empty() || some || !answers[answer].attached) continue;
-    const auto masters = masters_of(by_pid, processes);
     std::uint32_t pid = holders.front().process.pid;
     for (int i = 0; i < kMostGenerations && pid != 0; ++i) {
       pid = processes.parent_of(pid);
       const auto parent = by_pid.find(pid);
-      if (parent == by_pid.end() || masters.contains(pid)) continue;
+      if (parent == by_pid.end() || is_master(pid, by_pid, processes)) continue;
       answers[answer].inherited_from = parent->second;
       break;
     }

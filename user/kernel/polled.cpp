@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <system_error>
 
@@ -16,7 +17,7 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kMostAskedForEpoll = 64;
-constexpr std::size_t kMostLookedThrough = 4096;   // of one process, until its epoll instances
+constexpr std::size_t kMostLookedThrough = 65'536;  // descriptors of one process
 constexpr std::size_t kMostEpollText = 1U << 20U;  // of one epoll instance: some 10,000 descriptors
 constexpr std::string_view kSocketLink = "socket:[";
 
@@ -26,19 +27,22 @@ std::string link_text(const std::string& path) {
   return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
 }
 
-bool polls(std::uint32_t pid, std::int32_t fd) {
+// nullopt: not all of it can be read.
+std::optional<bool> polls(std::uint32_t pid, std::int32_t fd) {
   const std::string socket = link_text(proc(pid, "fd/" + std::to_string(fd)));
-  if (!socket.starts_with(kSocketLink)) return false;
+  if (!socket.starts_with(kSocketLink)) return std::nullopt;
   std::error_code error;
   std::size_t looked_at = 0;
-  for (std::filesystem::directory_iterator it(proc(pid, "fd"), error), end;
-       !error && it != end && looked_at < kMostLookedThrough; it.increment(error), ++looked_at) {
+  for (std::filesystem::directory_iterator it(proc(pid, "fd"), error), end; !error && it != end;
+       it.increment(error)) {
+    if (++looked_at > kMostLookedThrough) return std::nullopt;
     const std::string name = it->path().filename();
-    if (link_text(proc(pid, "fd/" + name)) == "anon_inode:[eventpoll]" &&
-        is_watched(read_text(proc(pid, "fdinfo/" + name), kMostEpollText), socket))
-      return true;
+    if (link_text(proc(pid, "fd/" + name)) != "anon_inode:[eventpoll]") continue;
+    const std::string fdinfo = read_text(proc(pid, "fdinfo/" + name), kMostEpollText);
+    if (is_watched(fdinfo, socket)) return true;
+    if (fdinfo.empty() || fdinfo.size() == kMostEpollText) return std::nullopt;
   }
-  return false;
+  return error ? std::nullopt : std::optional(false);
 }
 
 }  // namespace
@@ -62,12 +66,14 @@ bool is_watched(std::string_view fdinfo, std::string_view socket) {
 }
 
 std::vector<std::uint32_t> polled_by(const std::vector<Holder>& holders) {
+  if (holders.size() > kMostAskedForEpoll) return {};
   std::set<std::uint32_t> pids;
-  std::size_t asked = 0;
   for (const Holder& holder : holders) {
-    if (holder.process.pid == 0 || pids.contains(holder.process.pid)) continue;
-    if (++asked > kMostAskedForEpoll) break;
-    if (polls(holder.process.pid, holder.fd)) pids.insert(holder.process.pid);
+    if (pids.contains(holder.process.pid)) continue;
+    const auto polled =
+        holder.process.pid != 0 ? polls(holder.process.pid, holder.fd) : std::nullopt;
+    if (!polled) return {};
+    if (*polled) pids.insert(holder.process.pid);
   }
   return {pids.begin(), pids.end()};
 }

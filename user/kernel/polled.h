@@ -13,8 +13,7 @@
 namespace tcpdwell {
 
 // Those of the holders (pids, sorted) that have the socket behind their descriptor in an epoll
-// instance. Empty also if none may be read. Bounded: a process with very many descriptors, or
-// watched ones, may be missing.
+// instance. Empty also if not all of this can be read: a part of it would point at the wrong ones.
 std::vector<std::uint32_t> polled_by(const std::vector<Holder>& holders);
 
 // `fdinfo` is the text of an epoll instance, `socket` what the link of a descriptor says:

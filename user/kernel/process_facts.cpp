@@ -152,8 +152,10 @@ void ProcessReader::read(const Process& process) {
 
 std::uint32_t ProcessReader::parent_of(std::uint32_t pid) {
   if (const auto it = read_.find(pid); it != read_.end() && it->second) return it->second->parent;
-  const auto stat = read_stat(proc(pid, "stat"));
-  return stat ? stat->parent : 0;
+  const auto [parent, is_new] = parents_.try_emplace(pid, 0);
+  if (!is_new) return parent->second;
+  if (const auto stat = read_stat(proc(pid, "stat"))) parent->second = stat->parent;
+  return parent->second;
 }
 
 ProcessesEvent ProcessReader::event() {

@@ -35,6 +35,7 @@ class ProcessReader {
   std::optional<ProcessFacts> look_at(const Process& process);
 
   std::map<std::uint32_t, std::optional<ProcessFacts>> read_;  // by pid
+  std::map<std::uint32_t, std::uint32_t> parents_;             // ... of others
   std::vector<MemoryQuestion> asked_;                          // of event()
   std::vector<Process> asked_for_;                             // ... about these
 };

@@ -351,7 +351,7 @@ struct ListenQueue {
   std::vector<std::uint32_t> accepted;     // pids of processes that hold connections of its port
   std::vector<Parent> parents;             // of the holders, of their parents, and so on
   std::vector<std::uint32_t> polled_by;    // pids of holders that wait for it by epoll
-  bool shares_port = false;                // another listener has its address and port
+  bool shares_port = false;                // another listener has its address and port, or may have
   std::optional<ListenCounters> counters;  // nullopt: not known
 };
 

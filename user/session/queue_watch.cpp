@@ -62,11 +62,12 @@ std::optional<Error> QueueWatch::walk(std::uint64_t netns_cookie) {
     event_.next_queued = std::min(event_.next_queued.value_or(Nanos::max()), *found->next_queued);
   if (found->queues.empty()) return std::nullopt;
   const auto counters = read_listen_counters();
-  const auto listeners = list_listeners().value_or(std::vector<ListedListener>{});
+  const auto listeners = list_listeners();
   for (WalkedQueue& one : found->queues) {
     one.queue.counters = counters;
     one.queue.shares_port =
-        std::count_if(listeners.begin(), listeners.end(), [&](const ListedListener& listed) {
+        !listeners ||
+        std::count_if(listeners->begin(), listeners->end(), [&](const ListedListener& listed) {
           return listed.family == one.queue.flow.family && listed.local == one.queue.flow.local;
         }) > 1;
     queues_.push_back(std::move(one));
