@@ -102,7 +102,8 @@ def test_workers_that_poll_their_own_listener(netns, options, named):
             text = look(netns, *options)
         finally:
             server.kill()
-    who = text.split(" not accepted them")[0].split("; ")[-1]
+    who = text.split(" has not accepted them")[0].split("; ")[-1]
+    assert who.startswith("one of ") == (len(named) > 1), text
     assert [number for number in (0, 1) if f"[{pids[number]}]" in who] == named, text
 
 

@@ -141,6 +141,18 @@ def test_of_a_traced_one_too(fixture):
     assert f"-p {child}" not in shown.split("STUCK FIN_WAIT_2")[0], "nothing to see in sleep"
 
 
+def test_a_passed_socket_was_not_inherited(fixture):
+    """Its holder has to close it. Neither the service nor the one that accepted started the holder by mistake."""
+    with fixture.traces("CLOSE_WAIT=200ms") as tracer:
+        _, (login, mailbox) = fixture.starts("passed")
+        shown = printed(tracer, "STUCK CLOSE_WAIT", "next:")
+    assert f"login[{login}] accepted it and left it to mailbox[{mailbox}]" in shown, shown
+    text = entry(fixture.leaks("mailbox"), "CLOSE_WAIT  eof_read", "mailbox")
+    for told in (shown, text):
+        assert "CLOEXEC" not in told and "most likely accepted" not in told, told
+        assert f"-p {mailbox}" in told, told
+
+
 def test_behind_a_closed_window_no_fin_is_lost(fixture):
     """It names the unsent bytes and the closed window."""
     with fixture.traces("FIN_WAIT_1=200ms") as tracer:

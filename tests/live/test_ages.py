@@ -93,9 +93,8 @@ def is_certain(item):
 
 
 def may_be_ripe(item):
-    """Traffic since the first look may have renewed what its upper bound came from."""
-    upper = bounds(item)[1]
-    return upper is None or upper >= 2 * SECOND
+    lower, upper = bounds(item)
+    return (lower if upper is None else upper) >= 2 * SECOND
 
 
 def problem(fact, item):

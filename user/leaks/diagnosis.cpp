@@ -47,9 +47,10 @@ Passing passing_of(const LeakGroup& group, const LeakHolder& holder) {
   const bool as_standard = std::any_of(holder.fds.begin(), holder.fds.end(), [](std::int32_t fd) {
     return fd >= 0 && fd <= kLastStandardFd;
   });
-  if (as_standard || group.was_passed) return Passing::Given;
-  return is_same_program(group.maker->comm_view(), holder.process.comm_view()) ? Passing::Forked
-                                                                               : Passing::Inherited;
+  if (as_standard || group.descent == Descent::Stranger) return Passing::Given;
+  const bool same = is_same_program(group.maker->comm_view(), holder.process.comm_view());
+  if (group.descent == Descent::Unknown) return same ? Passing::Given : Passing::Unclear;
+  return same ? Passing::Forked : Passing::Inherited;
 }
 
 bool near_limit(const LeakHolder* process) {

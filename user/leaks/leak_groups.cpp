@@ -9,7 +9,6 @@
 #include <tuple>
 #include <utility>
 
-#include "leaks/makers.h"
 #include "leaks/relays.h"
 
 namespace tcpdwell {
@@ -96,7 +95,8 @@ std::string base_key(const FlagRecord& flag, bool relayed) {
     last = &holder.process;
   }
   if (const Process* maker = maker_of(flag)) {
-    key += was_passed(flag, *maker) ? 'p' : 'm';
+    key += 'm';
+    add(key, static_cast<std::uint8_t>(descent_from(flag, *maker)));
     add_word(key, maker->comm_view());
   }
   if (flag.holders.empty() && flag.socket.owner) {
@@ -234,7 +234,7 @@ void add_maker(LeakGroup& group, const FlagRecord& flag) {
   if (!group.maker) group.maker = *maker;
   if (group.maker->pid != maker->pid) group.maker->pid = 0;
   group.maker_is_likely = flag.inherited_from && maker == &*flag.inherited_from;
-  group.was_passed = was_passed(flag, *maker);
+  group.descent = descent_from(flag, *maker);
 }
 
 void add_member(LeakGroup& group, HolderIndex& index, const FlagRecord& flag, const Entry& entry) {

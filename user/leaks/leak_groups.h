@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "leaks/makers.h"
 #include "model/record.h"
 
 namespace tcpdwell {
@@ -62,11 +63,10 @@ struct LeakGroup {
   std::optional<Owner> owner;  // nullopt also if the sockets have several
   // The process that connected or accepted the sockets, if it does not hold them any more.
   // `maker_is_likely`: only inferred, from an ancestor of the holders that listens on the port.
-  // pid 0: several processes with this comm. `was_passed`: it is no ancestor of the holders, so
-  // they have the sockets by SCM_RIGHTS.
+  // pid 0: several processes with this comm. `descent`: of the holders.
   std::optional<Process> maker;
   bool maker_is_likely = false;
-  bool was_passed = false;
+  Descent descent = Descent::Unknown;
   std::string cgroup;  // empty also if the sockets have several
   // --where: stacks with equal shown_frames(). nullptr: not known.
   std::shared_ptr<const Stack> opened, eof_read;
@@ -106,6 +106,12 @@ inline bool is_one(const LeakGroup& group) { return group.count == 1; }
 // True for a group of several processes that hold different sockets.
 inline bool are_equal_processes(const LeakGroup& group) {
   return group.holders.size() > group.held_by;
+}
+
+// True for a queue that one of several holders should empty: each waits for another listener of the
+// port.
+inline bool is_one_of_its_holders(const LeakGroup& group) {
+  return group.queue && group.queue->shares_port && group.holders.size() > 1;
 }
 
 // Groups the raised flags, worst first: most sockets, then oldest. Groups that are not certainly

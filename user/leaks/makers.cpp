@@ -11,6 +11,18 @@ bool is_held_by(const FlagRecord& flag, std::uint32_t pid) {
                      [pid](const Holder& holder) { return holder.process.pid == pid; });
 }
 
+// Other holders may be between the two.
+Descent descent_of(const FlagRecord& flag, std::uint32_t pid, std::uint32_t maker) {
+  for (std::size_t depth = 0; depth <= flag.holders.size(); ++depth) {
+    const ProcessFacts* facts = facts_of(flag, pid);
+    pid = facts != nullptr ? facts->parent : 0;
+    if (pid == maker) return Descent::Child;
+    if (pid <= 1) return Descent::Unknown;
+    if (!is_held_by(flag, pid)) return Descent::Stranger;
+  }
+  return Descent::Unknown;
+}
+
 }  // namespace
 
 const ProcessFacts* facts_of(const FlagRecord& flag, std::uint32_t pid) {
@@ -31,18 +43,15 @@ const Process* maker_of(const FlagRecord& flag) {
   return elsewhere ? &owner->process : nullptr;
 }
 
-bool was_passed(const FlagRecord& flag, const Process& maker) {
-  if (flag.inherited_from && &maker == &*flag.inherited_from) return false;
-  return std::all_of(flag.holders.begin(), flag.holders.end(), [&](const Holder& holder) {
-    std::uint32_t pid = holder.process.pid;
-    for (std::size_t depth = 0; depth <= flag.holders.size(); ++depth) {
-      const ProcessFacts* facts = facts_of(flag, pid);
-      pid = facts != nullptr ? facts->parent : 0;
-      if (pid <= 1 || pid == maker.pid) return false;
-      if (!is_held_by(flag, pid)) return true;
-    }
-    return false;
-  });
+Descent descent_from(const FlagRecord& flag, const Process& maker) {
+  if (flag.inherited_from && &maker == &*flag.inherited_from) return Descent::Child;
+  Descent all = Descent::Stranger;
+  for (const Holder& holder : flag.holders) {
+    const Descent one = descent_of(flag, holder.process.pid, maker.pid);
+    if (one == Descent::Child) return one;
+    if (one == Descent::Unknown) all = one;
+  }
+  return all;
 }
 
 }  // namespace tcpdwell

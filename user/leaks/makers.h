@@ -15,9 +15,13 @@ const ProcessFacts* facts_of(const FlagRecord& flag, std::uint32_t pid);
 // or that is not known. It is a part of `flag`.
 const Process* maker_of(const FlagRecord& flag);
 
-// True if no holder can have inherited it from the maker, which is no ancestor: it was passed over
-// a unix socket. A holder whose parent is init may have lost the one that it descends from.
+// Whether the holders can have inherited the socket from its maker.
+enum class Descent : std::uint8_t {
+  Child,     // a holder descends from the maker
+  Stranger,  // none does: it was passed over a unix socket (SCM_RIGHTS)
+  Unknown    // the parent of a holder is init, perhaps because another one has ended, or not known
+};
 // `maker` is the result of maker_of().
-bool was_passed(const FlagRecord& flag, const Process& maker);
+Descent descent_from(const FlagRecord& flag, const Process& maker);
 
 }  // namespace tcpdwell

@@ -86,6 +86,7 @@ std::shared_ptr<QueueFlags::Listener> QueueFlags::learn(
   if (!queue.asked) return listener;
   known.counters = queue.counters;
   known.should_accept = acceptors_of(queue);
+  known.shares_port = queue.shares_port;
   known.hidden_holder.reset();
   listener->holders.clear();
   listener->processes = processes;

@@ -162,6 +162,7 @@ struct AcceptQueue {
   std::uint32_t syns_dropped = 0;            // at this listener, since listen()
   std::optional<ListenCounters> counters;    // of the whole namespace; nullopt: not known
   std::vector<std::uint32_t> should_accept;  // pids of some of the holders, sorted
+  bool shares_port = false;  // ListenQueue::shares_port: one of these, which is not known
   std::optional<Process> hidden_holder;  // a holder in another pid namespace, without a pid here
   bool is_full() const { return length > backlog; }
 };

@@ -62,12 +62,13 @@ std::string who(const LeakGroup& group) {
     return fmt::format("its listener is held by {} in another pid namespace",
                        format_process(*group.queue->hidden_holder));
   if (group.holders.empty()) return "no process visible here holds its listener";
-  const bool several = group.holders.size() > 1;
-  std::string text = fmt::format("{} {} not accepted {}", processes_text(group),
-                                 several ? "have" : "has", is_one(group) ? "it" : "them");
+  const bool one = group.holders.size() == 1 || is_one_of_its_holders(group);
+  std::string text =
+      fmt::format("{}{} {} not accepted {}", is_one_of_its_holders(group) ? "one of " : "",
+                  processes_text(group), one ? "has" : "have", is_one(group) ? "it" : "them");
   if (diagnose(group).halt != Halt::None) return text;  // another clause has the reason
-  return text + fmt::format(": hung, at {} connection limit, or still starting",
-                            several ? "their" : "its");
+  return text +
+         fmt::format(": hung, at {} connection limit, or still starting", one ? "its" : "their");
 }
 
 }  // namespace

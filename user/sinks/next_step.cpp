@@ -94,8 +94,11 @@ class NextStep {
 
   // A child that was forked to serve a connection looks like one that writes a snapshot meanwhile.
   std::string unless_inherited() const {
-    if (diagnosis_.passing != Passing::Forked) return "";
     const bool several = are_equal_processes(group_);
+    if (diagnosis_.passing == Passing::Unclear)
+      return fmt::format(", unless {} only inherited {}: then {}", several ? "they" : "it",
+                         is_one(group_) ? "it" : "them", no_inheritance());
+    if (diagnosis_.passing != Passing::Forked) return "";
     return fmt::format(
         ", unless {} some work of {} own and only inherited {} by fork(): then {} "
         "until {}",
@@ -156,7 +159,8 @@ class NextStep {
   std::string not_read() const {
     const bool pool = group_.role == Role::Client && group_.cause == Cause::EofUnread;
     if (pool) return watch_idle();
-    return fmt::format("see what {} is doing instead of read(){}", program(), threads());
+    return fmt::format("see what {} is doing instead of read(){}{}", program(), unless_inherited(),
+                       threads());
   }
 
   std::string step_for_network() const {
@@ -189,6 +193,9 @@ class NextStep {
     switch (group_.cause) {
       case Cause::None: return step_for_state();
       case Cause::NotAccepted:
+        if (is_one_of_its_holders(group_))
+          return "see which of them waits for this listener (leaks --where), and what it is doing "
+                 "instead of accept()";
         return fmt::format("see what {} is doing instead of accept(){}", program(), threads());
       case Cause::DataUnread: return held ? not_read() : find_holder();
       case Cause::Sending: return step_for_network();

@@ -81,6 +81,9 @@ std::string inherited(const LeakGroup& group, const Diagnosis& diagnosis) {
           : fmt::format("{} {} {}", maker, connected ? "connected" : "accepted", it);
   if (diagnosis.passing == Passing::Given)
     return fmt::format("; {} and left {} to {}", made, it, holder);
+  if (diagnosis.passing == Passing::Unclear)
+    return fmt::format("; {}, and {} inherited {} or got {} over a unix socket", made, holder, it,
+                       it);
   if (diagnosis.passing == Passing::Forked)
     return fmt::format("; {} and forked {}, which still {} {}", made, holder,
                        are_equal_processes(group) ? "have" : "has", it);

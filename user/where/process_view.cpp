@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <ranges>
+#include <iterator>
 #include <set>
 
 namespace tcpdwell {
@@ -42,6 +42,13 @@ UniqueFd open_mapped(std::uint32_t pid, const Mapping& mapping, struct stat& inf
   if (!place || ::fstat(place.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
   return UniqueFd(::open(("/proc/self/fd/" + std::to_string(place.get())).c_str(),
                          O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+}
+
+std::vector<Mapping> executable_mappings(const std::vector<Mapping>& mappings) {
+  std::vector<Mapping> executable;
+  std::copy_if(mappings.begin(), mappings.end(), std::back_inserter(executable),
+               [](const Mapping& mapping) { return mapping.executable; });
+  return executable;
 }
 
 }  // namespace
@@ -117,9 +124,7 @@ std::shared_ptr<Module> ProcessView::unchanged_module(const Mapping& mapping) co
 }
 
 bool ProcessView::has_same_code(const ProcessView& other) const {
-  const auto is_code = [](const Mapping& mapping) { return mapping.executable; };
-  return std::ranges::equal(mappings_ | std::views::filter(is_code),
-                            other.mappings_ | std::views::filter(is_code));
+  return executable_mappings(mappings_) == executable_mappings(other.mappings_);
 }
 
 ProcessView::Place ProcessView::find(std::uint64_t address) const {

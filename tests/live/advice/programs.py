@@ -85,6 +85,31 @@ class Program:
         server.close()
         stay(listener, client, word=f"ready {child.pid}")
 
+    def passed(self):
+        """As Dovecot: a child of the service accepts, and passes the connection to another child."""
+        here, there = socket.socketpair(socket.AF_UNIX)
+        mailbox = os.fork()
+        if mailbox == 0:
+            libc.prctl(1, signal.SIGKILL)
+            libc.prctl(15, b"mailbox", 0, 0, 0)
+            server = socket.socket(fileno=socket.recv_fds(there, 1, 1)[1][0])
+            while server.recv(4096):
+                pass
+            there.send(b".")
+            wait_for_ever(server)
+        listener = self.listen()
+        login = os.fork()
+        if login == 0:
+            libc.prctl(1, signal.SIGKILL)
+            libc.prctl(15, b"login", 0, 0, 0)
+            client, server = self.pair(listener)
+            socket.send_fds(here, [b"."], [server.fileno()])
+            server.close()
+            client.shutdown(socket.SHUT_WR)
+            wait_for_ever(client, listener)
+        here.recv(1)
+        stay(listener, word=f"ready {login} {mailbox}")
+
     def zero_window(self):
         """Closed with megabytes that a peer does not read."""
         client, server = self.pair()

@@ -3,6 +3,9 @@
 // until a process accepts them.
 #include <gmock/gmock.h>
 
+#include <functional>
+#include <vector>
+
 #include "support/queue_story.h"
 
 namespace tcpdwell::life_story {
@@ -176,38 +179,39 @@ TEST(AcceptFlag, UnacceptedCloseWaitIsFlaggedInOlderRecordings) {
   EXPECT_EQ(flag(story).cause, Cause::NotAccepted);
 }
 
-TEST(AcceptFlag, NamesThePreviousAcceptor) {
-  // A server that forks for each connection: each child holds the listener and one connection.
+// `acceptor` has accepted an earlier connection of the port; the next one waits in `queue`.
+std::vector<std::uint32_t> should_accept(std::uint32_t acceptor,
+                                         const std::function<void(ListenQueue&)>& change) {
   Story story(flagging_accept(10s));
-  story.server(5).arrives(1s).accepted(1s, 42);
+  story.server(5).arrives(1s).accepted(1s, acceptor);
   Conn conn = story.server(7).arrives(1s);
   ListenQueue queue = queue_of({waits_since(story, conn, 1s)});
-  queue.accepted = {43};
+  change(queue);
   walk_finds(story, 12s, {queue});
-  EXPECT_THAT(flag(story).queue->should_accept, ElementsAre(42));
+  return flag(story).queue->should_accept;
+}
+
+// A server that forks for each connection: each child holds the listener and one connection.
+TEST(AcceptFlag, NamesThePreviousAcceptor) {
+  EXPECT_THAT(should_accept(42, [](ListenQueue& queue) { queue.accepted = {43}; }),
+              ElementsAre(42));
 }
 
 // Each worker of nginx has all listeners of its port (SO_REUSEPORT), and waits for one of them.
 TEST(AcceptFlag, NamesTheOneThatPollsTheListener) {
-  Story story(flagging_accept(10s));
-  story.server(5).arrives(1s).accepted(1s, 43);
-  Conn conn = story.server(7).arrives(1s);
-  ListenQueue queue = queue_of({waits_since(story, conn, 1s)});
-  queue.accepted = {43};
-  queue.polled_by = {42};
-  walk_finds(story, 12s, {queue});
-  EXPECT_THAT(flag(story).queue->should_accept, ElementsAre(42));
+  const auto polls = [](ListenQueue& queue) {
+    queue.accepted = {43};
+    queue.polled_by = {42};
+  };
+  EXPECT_THAT(should_accept(43, polls), ElementsAre(42));
 }
 
 TEST(AcceptFlag, WhoAcceptsFromAnotherListenerOfThePortIsNoEvidence) {
-  Story story(flagging_accept(10s));
-  story.server(5).arrives(1s).accepted(1s, 42);
-  Conn conn = story.server(7).arrives(1s);
-  ListenQueue queue = queue_of({waits_since(story, conn, 1s)});
-  queue.parents = {{42, 41}, {43, 41}};
-  queue.shares_port = true;
-  walk_finds(story, 12s, {queue});
-  EXPECT_THAT(flag(story).queue->should_accept, ElementsAre(42, 43));
+  const auto shares = [](ListenQueue& queue) {
+    queue.parents = {{42, 41}, {43, 41}};
+    queue.shares_port = true;
+  };
+  EXPECT_THAT(should_accept(42, shares), ElementsAre(42, 43));
 }
 
 TEST(AcceptFlag, OfAListenerInAnotherPidNamespace) {

@@ -100,6 +100,21 @@ TEST_F(RecordingReplay, AcceptQueuesEqualTheRun) {
   EXPECT_EQ(again.damaged, 0U);
 }
 
+TEST_F(RecordingReplay, HasWhoWaitsForASharedPort) {
+  recording::Setting asked = setting();
+  asked.config.thresholds.accept = 1s;
+  asked.start.thresholds.emplace_back("ACCEPT", 1s);
+  LoggedRun run({.path = path_}, asked);
+  run.wait(2s);
+  run.finds_in_queue({7}, {}, {42});
+  const std::string printed = run.finish();
+  EXPECT_EQ(count(printed, "\"should_accept\":[42]"), 1U) << printed;
+  const Replay again = replay({path_});
+  EXPECT_EQ(again.text, printed);
+  ASSERT_EQ(again.flags.size(), 1U);
+  EXPECT_TRUE(again.flags[0].queue->shares_port);
+}
+
 TEST_F(RecordingReplay, HasTwoThousandHolders) {
   LoggedRun run({.path = path_});
   run.leaves_in_close_wait(1);

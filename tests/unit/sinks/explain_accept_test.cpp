@@ -13,6 +13,7 @@ namespace tcpdwell {
 namespace {
 
 using namespace samples;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -40,6 +41,18 @@ TEST(ExplainAccept, OneConnection) {
   flag.queue->length = 2;
   EXPECT_THAT(what(flag), HasSubstr("queue 2 of backlog 2; gunicorn[8] has not accepted it: hung, "
                                     "at its connection limit, or still starting"));
+}
+
+TEST(ExplainAccept, OneOfThoseThatWaitForOtherListenersOfThePort) {
+  FlagRecord flag = queued();
+  flag.queue->shares_port = true;
+  EXPECT_THAT(what(flag), HasSubstr("one of gunicorn[8] and gunicorn[9] has not accepted it: hung, "
+                                    "at its connection limit"));
+  EXPECT_THAT(explain(group_of(flag)).next,
+              AllOf(HasSubstr("which of them waits for this listener"), Not(HasSubstr("strace"))));
+  flag.queue->should_accept = {9};
+  EXPECT_THAT(what(flag), HasSubstr("; gunicorn[9] has not accepted it"));
+  EXPECT_THAT(explain(group_of(flag)).next, HasSubstr("strace -f -p 9"));
 }
 
 TEST(ExplainAccept, NamesWorkersNotTheMaster) {

@@ -169,9 +169,11 @@ class LoggedRun {
     }
     pipeline_.user_event(walk);
   }
-  // A walk through accept queues finds `fresh` for the first time, and `known` again.
+  // A walk through accept queues finds `fresh` for the first time, and `known` again. Another
+  // listener shares the port if `polled_by` waits for this one.
   void finds_in_queue(const std::vector<std::uint64_t>& fresh,
-                      const std::vector<std::uint64_t>& known = {}) {
+                      const std::vector<std::uint64_t>& known = {},
+                      const std::vector<std::uint32_t>& polled_by = {}) {
     pipeline_.user_event(QueueWalkBegan{});
     ListenQueue queue;
     queue.cookie = 900;
@@ -190,6 +192,8 @@ class LoggedRun {
     queue.holders = {holder(42, 5), holder(43, 6)};
     queue.accepted = {43};
     queue.parents = {{43, 42}, {42, 1}};
+    queue.polled_by = polled_by;
+    queue.shares_port = !polled_by.empty();
     queue.counters = ListenCounters{.overflows = 11, .cookies_sent = 12};
     AcceptQueuesEvent event;
     event.at = now_;

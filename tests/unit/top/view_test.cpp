@@ -100,6 +100,7 @@ void fill(Watched& watched) {
   watched.raise(other, 61s);
   FlagRecord hostile = samples::stuck_server(Cause::DataUnread, 51000);
   hostile.holders = {samples::holder(66, samples::kHostile[0], 3)};
+  hostile.processes = {{.pid = 66, .state = 'S', .parent = hostile.socket.owner->process.pid}};
   hostile.unread_bytes = 4096;
   watched.raise(hostile, 62s);
   watched.raise(samples::orphan(40007), 230s);
