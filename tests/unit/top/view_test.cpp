@@ -97,6 +97,7 @@ void fill(Watched& watched) {
   other.socket.flow.local = ipv6_flow(40001).local;
   other.socket.flow.remote = ipv6_flow(40001).remote;
   other.holders = {samples::holder(99, "日本語サーバ", 12)};
+  other.processes = {{.pid = 99, .state = 'S', .parent = other.socket.owner->process.pid}};
   watched.raise(other, 61s);
   FlagRecord hostile = samples::stuck_server(Cause::DataUnread, 51000);
   hostile.holders = {samples::holder(66, samples::kHostile[0], 3)};
