@@ -25,6 +25,9 @@ struct tcpdwell_range ranges[TCPDWELL_MAX_RANGES] SEC(".data.addresses") = {};
 /* Inode of the tracer's pid namespace; 0: the initial one, where a tgid needs no translation. */
 const volatile __u32 tracer_pidns = 0;
 
+/* The tracer's thread group id in that namespace. */
+const volatile __u32 tracer_pid = 0;
+
 /* Argument counts of two functions on this kernel; they give the offset of the result in ctx. */
 const volatile __u32 accept_args = 0;
 const volatile __u32 io_uring_complete_args = 0;

@@ -151,6 +151,16 @@ static __always_inline void emit_plain(struct sock *sk, const struct sock *plain
 	submit(out);
 }
 
+/* A walk through descriptors holds each file for a moment. If a process closes its last descriptor of
+ * the socket meanwhile, the socket ends in the tracer, which is not who closed it. */
+static __always_inline void fill_task_of(struct tcpdwell_transition *base,
+					 struct tcpdwell_task *task, int from)
+{
+	fill_current_task(task);
+	if (task->pid == tracer_pid && from != TCP_CLOSE)
+		base->flags &= ~TCPDWELL_TASK;
+}
+
 static __always_inline void emit_with_task(struct sock *sk, const struct sock *plain,
 					   const struct tcpdwell_flow *flow,
 					   const struct change *change)
@@ -160,7 +170,7 @@ static __always_inline void emit_with_task(struct sock *sk, const struct sock *p
 	if (!out)
 		return;
 	fill_transition(&out->base, sk, plain, flow, change);
-	fill_current_task(&out->task);
+	fill_task_of(&out->base, &out->task, change->from);
 	submit(out);
 }
 
@@ -178,7 +188,7 @@ static __always_inline void emit_end(struct sock *sk, const struct sock *plain,
 	if (tp->rx_opt.ts_recent_stamp)
 		out->base.more_flags |= TCPDWELL_TIMESTAMPED;
 	if (change->flags & TCPDWELL_TASK)
-		fill_current_task(&out->task);
+		fill_task_of(&out->base, &out->task, change->from);
 	else
 		__builtin_memset(&out->task, 0, sizeof(out->task));
 	fill_tally(&out->tally, plain, tp);

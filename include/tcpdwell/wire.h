@@ -125,7 +125,8 @@ struct tcpdwell_tally {
 	__u32 srtt_us; /* 0: no sample */
 };
 
-/* The flags of a transition decide its size, which is one of three. */
+/* A transition has one of three sizes. Its flags say what it holds, which can be less: the tracer's
+ * own task is left out. */
 struct tcpdwell_transition_task {
 	struct tcpdwell_transition base;
 	struct tcpdwell_task task;

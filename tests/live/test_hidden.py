@@ -159,8 +159,10 @@ def hit():
      {"hidden": 5, "failed": 1}, ""),
     ("@pytest.mark.hidden_events\ndef test(number, hit): hit(); assert number > 1",
      {"failed": 1}, "no tracefs"),
+    ("def test(number, hidden):\n    if number < 2: hidden.held_by_walk()\n    assert number > 1",
+     {"hidden": 1, "passed": 1}, "no tracefs"),
 ], ids=["not_hit", "not_claimed", "only_counted", "hit_twice", "claimed_but_not_hit", "its_port", "another_port",
-        "always", "no_witness"])
+        "always", "no_witness", "held_by_walk"])
 def test_which_tests_are_repeated(pytester, monkeypatch, body, outcomes, why):
     monkeypatch.delenv("TCPDWELL_SUMMARY", raising=False)  # of the tests that run for real
     root = str(pathlib.Path(__file__).parent)

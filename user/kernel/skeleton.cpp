@@ -147,6 +147,7 @@ SAME_FIELD(rodata, snapshot_limit);
 SAME_FIELD(rodata, snapshot_limit_spilled);
 SAME_FIELD(rodata, snapshot_states);
 SAME_FIELD(rodata, spills);
+SAME_FIELD(rodata, tracer_pid);
 SAME_FIELD(rodata, tracer_pidns);
 #undef SAME_PLACE
 #undef SAME_FIELD
@@ -188,6 +189,7 @@ Result<SkeletonPtr> load_skeleton(const ProgramOptions& options) {
   const tcpdwell_filter everything{};
   skeleton->rodata->filters = std::memcmp(&options.filter, &everything, sizeof everything) != 0;
   skeleton->rodata->tracer_pidns = own_pidns();
+  skeleton->rodata->tracer_pid = static_cast<std::uint32_t>(::getpid());
   skeleton->rodata->follows = options.follow;
   skeleton->rodata->snapshot_states = options.snapshot_states;
   const RingSizes rings = divide_ring(options.ring_bytes, has_fetching_atomics());

@@ -1,9 +1,11 @@
-"""A pytest plugin: repeats a test that failed and was hit by a hidden event.
+"""A pytest plugin: repeats a test that failed and was hit by a hidden event, or by a walk.
 
 A test declares that such an event can break it, and which events matter:
 
     pytestmark = pytest.mark.hidden_events      any event since its fixtures were set up, or
     hidden.lives(lives), hidden.ports(ports)    only those of these connections
+
+    hidden.held_by_walk()       the tracer's walk held a descriptor while its process closed it
 
 A failure without such an event is final. A failure with one is repeated after the rest of
 the file, with new fixtures, and again whenever it is hit again, at most ROUNDS times.
@@ -25,7 +27,7 @@ class Claim:
     """The fixture `hidden`: the events that can break this test."""
 
     def __init__(self, plugin, item):
-        self._plugin, self._item, self._mine = plugin, item, None
+        self._plugin, self._item, self._mine, self.is_held = plugin, item, None, False
 
     @property
     def narrowed(self):
@@ -38,6 +40,10 @@ class Claim:
     def ports(self, ports):
         """Only events with one of these ports, and timers, which have none."""
         self._mine = lambda events: about_ports(events, ports)
+
+    def held_by_walk(self):
+        """The kernel ended a socket when a walk let go of it, later than the test closed it."""
+        self.is_held = True
 
     def events(self):
         """All events since the setup of the test's fixtures."""
@@ -66,7 +72,9 @@ class Again:
 
     def _is_hit(self, item):
         claim = self.claim(item)
-        return bool((claim.narrowed or item.get_closest_marker("hidden_events"))
+        if claim.is_held:
+            return True
+        return bool(not self.witness.why and (claim.narrowed or item.get_closest_marker("hidden_events"))
                     and claim.of(self.events_of(item)))
 
     @pytest.hookimpl(tryfirst=True)
@@ -83,7 +91,7 @@ class Again:
         report = (yield).get_result()
         if not report.failed or report.when == "teardown" or item in self._queue:
             return
-        if not self.witness.why and self._is_hit(item):
+        if self._is_hit(item):
             self.hit += 1
             if not self._last_round:
                 report.outcome = "hidden"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import scenarios  # noqa: F401
 
 from .clock import SECOND, now
-from .life import LONGEST_TIME_WAIT_S, TIMES_OUT_OF_TIME_WAIT
+from .life import LONGEST_TIME_WAIT_S, TIMES_OUT_OF_TIME_WAIT, Who
 from .lifecycle import Check, assign, explain, group_by_connection
 from .runner import Runner
 from .scenario import REGISTRY
@@ -19,6 +19,11 @@ class Outcome:
     told: list = field(default_factory=list)  # (life, its objects, the problems)
     unmade: list = field(default_factory=list)  # the objects of an unexpected connection
     failed: str = ""  # why the scenario itself failed
+
+    def held_by_walk(self):
+        """A socket ended when a walk of the tracer let go of it: then nobody is its closer."""
+        return any(isinstance(life.closer, Who) and item["type"] == "connection" and item["closer"] is None
+                   for life, objects, _ in self.told for item in objects)
 
     def __str__(self):
         """The problems, in words; empty if there are none."""
