@@ -52,7 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (int offset = -2; offset < 64; offset += 2) python_line(bytes, 1, offset);
   const auto mappings = parse_maps(text);
   find_mapping(mappings, 0x400000);
-  if (const auto table = GoTable::parse(bytes, 0x401000))
+  const std::size_t begin = GoTable::find_begin(bytes).value_or(0);
+  if (const auto table = GoTable::parse(bytes.subspan(begin), 0x401000))
     for (std::uint64_t at = 0x401000; at < 0x401100; at += 16) table->find(at);
   const PerfMap map{std::string(text)};
   for (std::uint64_t at = 0; at < 0x100; ++at) map.find(at);

@@ -166,7 +166,11 @@ def test_rust(tmp_path):
         for wait in ("stuck::Pool::wait", "<stuck::Pool>::wait"))
 
 
-@pytest.mark.parametrize("linker", [(), ("-ldflags", "-s -w")], ids=["whole", "stripped"])
+STRIPPED = ("-ldflags", "-s -w")
+BY_C = ("-buildmode=pie", "-ldflags", "-s -w -linkmode=external")  # the default of distributions, with cgo
+
+
+@pytest.mark.parametrize("linker", [(), STRIPPED, BY_C], ids=["whole", "stripped", "linked_by_c"])
 def test_go(tmp_path, linker):
     program = build(tmp_path, "stuck", "go", "build", *linker, "-o", "{out}", "{src}/stuck.go",
                     env={"GO111MODULE": "off", "GOCACHE": str(tmp_path / "cache"), "GOFLAGS": ""})

@@ -119,13 +119,15 @@ Elf_Scn* ElfFile::find_section(std::string_view name) const {
   return nullptr;
 }
 
-const Elf_Data* ElfFile::section(std::string_view name) const {
+const Elf_Data* ElfFile::section(std::string_view name) const { return data_of(name); }
+
+Elf_Data* ElfFile::data_of(std::string_view name) const {
   Elf_Scn* found = find_section(name);
   GElf_Shdr header;
   if (found == nullptr || gelf_getshdr(found, &header) == nullptr || header.sh_type == SHT_NOBITS ||
       header.sh_size > kLargestSection)
     return nullptr;
-  const Elf_Data* data = elf_getdata(found, nullptr);
+  Elf_Data* data = elf_getdata(found, nullptr);
   return data != nullptr && data->d_buf != nullptr ? data : nullptr;
 }
 
@@ -133,6 +135,20 @@ std::uint64_t ElfFile::section_address(std::string_view name) const {
   Elf_Scn* found = find_section(name);
   GElf_Shdr header;
   return found != nullptr && gelf_getshdr(found, &header) != nullptr ? header.sh_addr : 0;
+}
+
+std::optional<std::uint64_t> ElfFile::relocated(std::uint64_t address) const {
+  Elf_Data* data = data_of(".rela.dyn");
+  if (data == nullptr || data->d_type != ELF_T_RELA) return std::nullopt;
+  const std::size_t count = data->d_size / sizeof(Elf64_Rela);
+  for (std::size_t i = 0; i < count; ++i) {
+    GElf_Rela one;
+    if (gelf_getrela(data, static_cast<int>(i), &one) == nullptr) break;
+    const auto type = GELF_R_TYPE(one.r_info);
+    if (one.r_offset == address && (type == R_X86_64_RELATIVE || type == R_AARCH64_RELATIVE))
+      return static_cast<std::uint64_t>(one.r_addend);
+  }
+  return std::nullopt;
 }
 
 std::string ElfFile::debug_link() const {

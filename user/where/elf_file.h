@@ -32,6 +32,9 @@ class ElfFile {
   // The contents of a section; nullptr: none, or too large. Valid as long as this.
   const Elf_Data* section(std::string_view name) const;
   std::uint64_t section_address(std::string_view name) const;  // 0: none
+  // The address that the dynamic linker writes at `address` (of .rela.dyn), without where the file
+  // is loaded; nullopt: none.
+  std::optional<std::uint64_t> relocated(std::uint64_t address) const;
   // .gnu_debuglink: the name of the file with the symbols; empty: none.
   std::string debug_link() const;
 
@@ -48,6 +51,7 @@ class ElfFile {
   bool read_segments();
   void read_build_id();
   Elf_Scn* find_section(std::string_view name) const;
+  Elf_Data* data_of(std::string_view name) const;
 
   UniqueFd file_;
   Elf* elf_ = nullptr;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint32_t kMagic116 = 0xfffffffa, kMagic118 = 0xfffffff0, kMagic120 = 0xfffffff1;
 constexpr std::uint64_t kWord = 8;
+constexpr std::uint64_t kAnyText = 1;  // for a table that is not asked for functions
 constexpr std::uint64_t kMostFunctions = 10'000'000;
 constexpr int kMostValueSteps = 1'000'000;  // of one table of values
 constexpr std::size_t kLongestGoText = 1024;
@@ -55,6 +56,20 @@ std::string GoTable::text(std::uint64_t at) const {
   return {begin, ::strnlen(begin, std::min(bytes_.size() - at, kLongestGoText))};
 }
 
+// Not the layout of Go 1.16, which is older than any toolchain that is still maintained.
+std::optional<std::size_t> GoTable::find_begin(std::span<const std::byte> bytes) {
+  for (std::size_t at = 0; at + 8 < bytes.size(); at += kWord) {
+    std::uint64_t head = 0;
+    std::memcpy(&head, bytes.data() + at, sizeof head);
+    const std::uint64_t magic = head & 0xffffffffU, quantum = head >> 48U & 0xffU;
+    const bool pads = (head >> 32U & 0xffffU) == 0;
+    if ((magic == kMagic118 || magic == kMagic120) && pads && head >> 56U == kWord &&
+        (quantum == 1 || quantum == 4) && parse(bytes.subspan(at), kAnyText))
+      return at;
+  }
+  return std::nullopt;
+}
+
 std::optional<GoTable> GoTable::parse(std::span<const std::byte> bytes, std::uint64_t text) {
   constexpr std::uint64_t kHead = 8;  // magic, two zeros, quantum, size of a pointer
   GoTable table(bytes);
@@ -75,8 +90,9 @@ std::optional<GoTable> GoTable::parse(std::span<const std::byte> bytes, std::uin
   if (!functions || *functions > kMostFunctions) return std::nullopt;
   table.functions_ = *functions;
   if (table.relative_) {
-    table.text_ = table.number(kHead + 2 * kWord, kWord).value_or(0);
+    table.text_ = table.number(kTextField, kWord).value_or(0);
     if (table.text_ == 0) table.text_ = text;
+    if (table.text_ == 0) return std::nullopt;
   }
   table.names_ = offsets[0];
   table.units_ = offsets[1];

@@ -13,9 +13,13 @@ namespace tcpdwell {
 
 class GoTable {
  public:
-  // `bytes` must outlive it. nullopt: an unknown version, or damaged. `text` is the address of
-  // .text, for tables that do not have it.
+  // `bytes` must outlive it. nullopt: an unknown version, or damaged. `text` is the address of Go's
+  // code, for tables that do not have it; 0: not known.
   static std::optional<GoTable> parse(std::span<const std::byte> bytes, std::uint64_t text);
+  // Where a table begins in a section that has other data, too; nullopt: nowhere.
+  static std::optional<std::size_t> find_begin(std::span<const std::byte> bytes);
+  // Where a table has the address of Go's code, which can be 0, or written by the dynamic linker.
+  static constexpr std::uint64_t kTextField = 24;
 
   struct Function {
     std::string name;

@@ -16,6 +16,21 @@ std::span<const std::byte> bytes_of(const Elf_Data* data) {
   return {static_cast<const std::byte*>(data->d_buf), data->d_size};
 }
 
+// A PIE has the table in .data.rel.ro: in a part of its own if Go linked it, and among other data
+// if the C toolchain did (cgo).
+std::optional<GoTable> go_table_of(const ElfFile& file) {
+  for (const char* name : {".gopclntab", ".data.rel.ro.gopclntab"})
+    if (const Elf_Data* own = file.section(name))
+      return GoTable::parse(bytes_of(own), file.section_address(".text"));
+  if (file.section(".go.buildinfo") == nullptr) return std::nullopt;
+  const auto shared = bytes_of(file.section(".data.rel.ro"));
+  const auto begin = GoTable::find_begin(shared);
+  if (!begin) return std::nullopt;
+  const std::uint64_t address = file.section_address(".data.rel.ro") + *begin;
+  const auto text = file.relocated(address + GoTable::kTextField);
+  return GoTable::parse(shared.subspan(*begin), text.value_or(0));
+}
+
 void bound(std::string& text) {
   if (text.size() > kLongestFrameText) text.resize(kLongestFrameText);
 }
@@ -27,9 +42,7 @@ Module::Module(std::unique_ptr<ElfFile> file, FindSymbols find_symbols)
 
 void Module::load_frames() {
   if (std::exchange(frames_loaded_, true)) return;
-  const Elf_Data* table = file_->section(".gopclntab");
-  if (table == nullptr) table = file_->section(".data.rel.ro.gopclntab");  // a PIE
-  go_ = GoTable::parse(bytes_of(table), file_->section_address(".text"));
+  go_ = go_table_of(*file_);
   frames_ = std::make_unique<CallFrames>(*file_);
 }
 
