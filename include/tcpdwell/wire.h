@@ -125,8 +125,7 @@ struct tcpdwell_tally {
 	__u32 srtt_us; /* 0: no sample */
 };
 
-/* A transition has one of three sizes. Its flags say what it holds, which can be less: the tracer's
- * own task is left out. */
+/* A transition has one of three sizes; its flags say which, and without TCPDWELL_TASK at least. */
 struct tcpdwell_transition_task {
 	struct tcpdwell_transition base;
 	struct tcpdwell_task task;

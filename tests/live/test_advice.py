@@ -173,6 +173,15 @@ def test_of_a_relay_the_other_peer_has_to_close(fixture):
     assert "strace" not in ended, "the relay does what it should"
 
 
+def test_of_a_slow_relay_the_other_peer_has_to_close(fixture):
+    """The data was forwarded seconds after the first peer closed."""
+    relay, _ = fixture.starts("slow_relay")
+    text = fixture.leaks("seems to relay: it forwarded the close to")
+    ended, shut = entry(text, "CLOSE_WAIT  eof_read"), entry(text, "FIN_WAIT_2  half_closed")
+    assert f"programs.py[{relay}]" in ended and f"programs.py[{relay}]" in shut
+    assert "strace" not in ended, "the relay does what it should"
+
+
 def test_a_stopped_process_is_said_to_be(fixture):
     pid, _ = fixture.starts("stopped")
     text = fixture.leaks("is stopped by a signal (state T)")

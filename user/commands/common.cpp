@@ -94,7 +94,8 @@ TextStyle text_style(const Options& options, const Output& output) {
           .here = replays ? nullptr : &here,
           .screen = terminal ? &*terminal : nullptr,
           .time = options.time,
-          .replayed = replays};
+          .replayed = replays,
+          .filtered = options.filter.may_part_sockets()};
 }
 
 SessionConfig session_config(const Options& options) {

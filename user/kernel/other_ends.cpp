@@ -12,6 +12,7 @@
 
 #include "kernel/programs.h"
 #include "kernel/sock_diag.h"
+#include "model/loopback.h"
 
 namespace tcpdwell {
 namespace {
@@ -26,12 +27,6 @@ constexpr int kMostGenerations = 3;  // between a listener and a process that in
 Flow mirrored(Flow flow) {
   std::swap(flow.local, flow.remote);
   return flow;
-}
-
-bool is_loopback(const Endpoint& end, Family family) {
-  if (family == Family::Ipv4) return end.addr[0] == 127;
-  const std::array<std::uint8_t, 16> one{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-  return end.addr == one;
 }
 
 template <typename Add>
@@ -137,7 +132,8 @@ void OtherEnds::find_listeners(const std::vector<Asked>& asked) {
 void OtherEnds::find_elsewhere(const std::vector<Asked>& asked, std::span<InquiryEvent> answers) {
   std::map<std::uint64_t, std::vector<Asked>> by_netns;
   for (const Asked& one : asked) {
-    if (answers[one.answer].other_end || is_loopback(one.flow.remote, one.flow.family)) continue;
+    if (answers[one.answer].other_end || is_loopback(one.flow.remote.addr, one.flow.family))
+      continue;
     read_addresses();
     const auto owners = owners_.find(one.flow.remote.addr);
     if (owners == owners_.end()) continue;

@@ -18,6 +18,7 @@
 #include <unordered_map>
 
 #include "kernel/diag_channel.h"
+#include "kernel/diag_info.h"
 #include "kernel/programs.h"
 
 namespace tcpdwell {
@@ -33,6 +34,12 @@ struct Request {
   inet_diag_req_v2 body;
 };
 
+// Pairs of such sockets can be the two sides of a relay: see ByteCounts.
+bool asks_for_bytes(const Question& question) {
+  return question.for_flag &&
+         (question.state == State::CloseWait || question.state == State::FinWait2);
+}
+
 // `device`: only sockets bound to it, or to none. 0: the socket's own device, if known.
 Request request_for(const Question& question, std::uint32_t sequence, std::uint32_t device) {
   Request request{};
@@ -43,6 +50,7 @@ Request request_for(const Question& question, std::uint32_t sequence, std::uint3
   request.body.sdiag_family = static_cast<std::uint8_t>(question.flow.family);
   request.body.sdiag_protocol = IPPROTO_TCP;
   request.body.idiag_states = kAllStates;
+  if (asks_for_bytes(question)) request.body.idiag_ext = kAskInfo;
   inet_diag_sockid& id = request.body.id;
   id.idiag_sport = htons(question.flow.local.port);
   id.idiag_dport = htons(question.flow.remote.port);
@@ -70,7 +78,8 @@ SendWait wait_of(std::uint8_t timer, std::uint8_t retransmits) {
 }
 
 // The kernel shows a minisock's substate in idiag_state; its timer is of kind 3 (TIME_WAIT).
-void learn(InquiryEvent& answer, const inet_diag_msg& found) {
+void learn(InquiryEvent& answer, const nlmsghdr& header) {
+  const inet_diag_msg& found = message(header);
   constexpr std::uint8_t kTimeWaitTimer = 3;
   const auto state = to_state(found.idiag_state);
   if (!state || *state == State::Closed) return;  // bound, and no connection any more
@@ -86,12 +95,8 @@ void learn(InquiryEvent& answer, const inet_diag_msg& found) {
   answer.send_queue = found.idiag_wqueue;
   if (answer.kind == SocketKind::Full)
     answer.send_wait = wait_of(found.idiag_timer, found.idiag_retrans);
-}
-
-// NLMSG_DATA() without its casts.
-const inet_diag_msg& message(const nlmsghdr& header) {
-  const auto* bytes = reinterpret_cast<const std::byte*>(&header) + NLMSG_HDRLEN;
-  return *reinterpret_cast<const inet_diag_msg*>(bytes);
+  const bool counts = *state == State::CloseWait || *state == State::FinWait2;
+  if (answer.kind == SocketKind::Full && counts) answer.bytes = bytes_in(header, *state);
 }
 
 bool is_diag(const nlmsghdr& header) {
@@ -127,7 +132,7 @@ bool look_up(DiagChannel& diag, std::span<const std::size_t> which,
   const bool received = diag.receive([&](const nlmsghdr& header) {
     if (is_diag(header) && header.nlmsg_seq < answers.size() &&
         is_asked_for(questions[header.nlmsg_seq], message(header)))
-      learn(answers[header.nlmsg_seq], message(header));
+      learn(answers[header.nlmsg_seq], header);
     const int error = header.nlmsg_type == NLMSG_ERROR ? error_of(header) : 0;
     if (error != 0 && error != -ENOENT && error != -ESTALE) sure = false;
     return ++answered < which.size();
@@ -212,9 +217,10 @@ struct Missing {
   }
 };
 
-// Calls visit(message) for all sockets in `states`. False: the list is incomplete.
+// Calls visit(header) for all sockets in `states`. False: the list is incomplete.
 template <typename Visit>
-bool list_all(DiagChannel& diag, Family family, std::uint32_t states, Visit&& visit) {
+bool list_all(DiagChannel& diag, Family family, std::uint32_t states, std::uint8_t extensions,
+              Visit&& visit) {
   Request request{};
   request.header.nlmsg_len = sizeof request;
   request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
@@ -222,6 +228,7 @@ bool list_all(DiagChannel& diag, Family family, std::uint32_t states, Visit&& vi
   request.body.sdiag_family = static_cast<std::uint8_t>(family);
   request.body.sdiag_protocol = IPPROTO_TCP;
   request.body.idiag_states = states;
+  request.body.idiag_ext = extensions;
   if (!diag.send(&request, sizeof request)) return false;
   bool whole = true;
   const bool received = diag.receive([&](const nlmsghdr& header) {
@@ -229,7 +236,7 @@ bool list_all(DiagChannel& diag, Family family, std::uint32_t states, Visit&& vi
     const bool over = header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR;
     if (over && error_of(header) != 0) diag.refused = error_of(header);
     if (over) return false;
-    if (is_diag(header)) visit(message(header));
+    if (is_diag(header)) visit(header);
     return true;
   });
   return received && whole && diag.refused == 0;
@@ -241,9 +248,12 @@ bool search(DiagChannel& diag, Family family, std::uint32_t states,
             std::span<const Question> questions, std::span<InquiryEvent> answers, bool with_exact) {
   const Missing missing(questions, answers, with_exact);
   if (missing.empty()) return true;
-  return list_all(diag, family, states, [&](const inet_diag_msg& message) {
-    if (const auto found = missing.find(message)) learn(answers[*found], message);
-  });
+  const bool bytes = std::any_of(questions.begin(), questions.end(), asks_for_bytes);
+  return list_all(diag, family, states, bytes ? kAskInfo : std::uint8_t{0},
+                  [&](const nlmsghdr& header) {
+                    if (const auto found = missing.find(message(header)))
+                      learn(answers[*found], header);
+                  });
 }
 
 // Most sockets are in their expected state.
@@ -342,8 +352,8 @@ std::vector<std::uint16_t> bound_ports(std::uint16_t low, std::uint16_t high) {
   auto diag = DiagChannel::open();
   if (!diag) return ports;
   for (const Family family : {Family::Ipv4, Family::Ipv6})
-    list_all(*diag, family, kListening | kBoundInactive, [&](const inet_diag_msg& found) {
-      const std::uint16_t port = ntohs(found.id.idiag_sport);
+    list_all(*diag, family, kListening | kBoundInactive, 0, [&](const nlmsghdr& header) {
+      const std::uint16_t port = ntohs(message(header).id.idiag_sport);
       if (port >= low && port <= high) ports.push_back(port);
     });
   return ports;
@@ -355,9 +365,9 @@ std::optional<Listeners> find_listeners() {
   Listeners listeners;
   for (const Family family : {Family::Ipv4, Family::Ipv6}) {
     const bool whole =
-        list_all(*diag, family, 1U << index(State::Listen), [&](const inet_diag_msg& found) {
+        list_all(*diag, family, 1U << index(State::Listen), 0, [&](const nlmsghdr& header) {
           ++listeners.count;
-          if (found.idiag_rqueue != 0) ++listeners.with_queue;
+          if (message(header).idiag_rqueue != 0) ++listeners.with_queue;
         });
     if (!whole) return std::nullopt;
   }

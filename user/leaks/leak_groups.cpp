@@ -163,13 +163,13 @@ bool looks_like_server(const FlagRecord& flag, std::size_t same_port,
   return flag.socket.flow.local.port <= flag.socket.flow.remote.port;
 }
 
-Entries entries_of(std::span<const FlagRecord> flags) {
+Entries entries_of(std::span<const FlagRecord> flags, std::size_t hidden) {
   Entries entries;
   entries.relays = find_relays(flags);
   entries.behind = find_behind_relays(flags, entries.relays);
   absl::flat_hash_map<std::string, std::size_t> bases;
   Counts counts;
-  for (std::size_t i = 0; i < flags.size(); ++i) {
+  for (std::size_t i = 0; i + hidden < flags.size(); ++i) {
     if (!flags[i].raised) continue;
     const auto [it, is_new] =
         bases.try_emplace(base_key(flags[i], entries.relays[i].has_value()), entries.bases.size());
@@ -328,8 +328,8 @@ bool worse(const LeakGroup& a, const LeakGroup& b) {
 
 }  // namespace
 
-std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags) {
-  const Entries entries = entries_of(flags);
+std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags, std::size_t hidden) {
+  const Entries entries = entries_of(flags, hidden);
   absl::flat_hash_set<EndKey> seen;
   Counts peers, groups_at;
   for (const auto& [index, end] : entries.all)

@@ -83,6 +83,7 @@ struct LeakGroup {
   // relay.
   std::optional<Endpoint> behind_relay;
   Family behind_relay_family = Family::Ipv4;
+  bool filtered = false;           // a filter may hide the other side of a relay; not set here
   bool attached = true;            // FlagRecord::attached
   std::size_t closed_windows = 0;  // how many face a closed receive window of the peer
   std::size_t retransmitting = 0;  // how many wait for an overdue acknowledgment
@@ -115,8 +116,9 @@ inline bool is_one_of_its_holders(const LeakGroup& group) {
 }
 
 // Groups the raised flags, worst first: most sockets, then oldest. Groups that are not certainly
-// stuck come later, orphans last.
-std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags);
+// stuck come later, orphans last. The last `hidden` flags are in no group; they only tell which of
+// the others belong to a relay.
+std::vector<LeakGroup> group_leaks(std::span<const FlagRecord> flags, std::size_t hidden = 0);
 // A group of one socket.
 LeakGroup group_of(const FlagRecord& flag);
 

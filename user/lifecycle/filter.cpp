@@ -159,6 +159,12 @@ bool Filter::asks_for_cgroup() const {
   return !cgroup.empty() || (recorded && recorded->asks_for_cgroup());
 }
 
+bool Filter::may_part_sockets() const {
+  return !ports.empty() || !local_ports.empty() || !remote_ports.empty() || !addrs.empty() ||
+         !locals.empty() || !remotes.empty() || family || states.any() || min_dwell.count() > 0 ||
+         (recorded && recorded->may_part_sockets());
+}
+
 bool passes(const Filter& filter, const SocketInfo& socket, State state, Nanos dwell) {
   const std::optional<std::string> cgroup =
       socket.cgroup.empty() ? std::nullopt : std::optional(std::string(socket.cgroup));

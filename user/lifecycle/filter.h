@@ -76,6 +76,8 @@ struct Filter {
   Verdict on_owner(const std::optional<Owner>& owner, const std::optional<std::string>& cgroup,
                    bool complete) const;
   bool asks_for_cgroup() const;  // on_owner() needs the cgroup path
+  // It can pass one socket of a process and hide another one of the same process.
+  bool may_part_sockets() const;
   Verdict on_followed(bool is_followed, bool complete) const;
   bool wants(const TransitionRecord& record) const;
   bool wants(const FlagRecord& record) const;

@@ -128,6 +128,7 @@ void Flags::raise(Id id, const InquiryEvent& event) {
     if (full) record.unread_bytes = unread_bytes(facts);
     if (full) record.unsent_bytes = unsent_bytes(facts);
     record.attached = !full || event.attached;
+    record.bytes = event.bytes;
     record.other_end = event.other_end;
   }
   record.send_wait = event.send_wait;

@@ -194,6 +194,13 @@ enum class Presence : std::uint8_t {
   Present,
 };
 
+// What the two applications have exchanged: without unacknowledged data, SYN and FIN. The kernel
+// counts the SYN of a client as a byte that was sent.
+struct ByteCounts {
+  std::uint64_t sent = 0, received = 0;
+  bool operator==(const ByteCounts&) const = default;
+};
+
 struct InquiryEvent {
   Nanos at{};                                        // when the kernel was queried
   std::uint32_t id = 0, generation = 0, serial = 0;  // of the Question
@@ -207,6 +214,7 @@ struct InquiryEvent {
   std::uint32_t send_queue = 0;     // a full socket: write_seq - snd_una; a FIN counts 1
   SendWait send_wait = SendWait::None;
   std::vector<Holder> holders;
+  std::optional<ByteCounts> bytes;  // CLOSE_WAIT and FIN_WAIT_2, if a flag is due
   std::optional<OtherEnd> other_end;
   // An ancestor of a holder, if it holds the listener of this port but not this socket.
   std::optional<Process> inherited_from;

@@ -182,6 +182,7 @@ struct FlagRecord {
   Cause cause = Cause::None;
   std::optional<std::uint64_t> unread_bytes, unsent_bytes;  // nullopt: the kernel does not say
   SendWait send_wait = SendWait::None;                      // what its unsent bytes wait for
+  std::optional<ByteCounts> bytes;                          // not printed; nullopt: not known
   bool attached = true;         // a full socket with a struct socket; true also if not known
   std::vector<Holder> holders;  // sorted by pid and fd. NotAccepted: the holders of its listener
   // Of the holders and of the other end, sorted by pid; can be incomplete.

@@ -9,6 +9,7 @@
 #include "recording/namespace_entry.h"
 #include "recording/pack.h"
 #include "recording/process_entry.h"
+#include "recording/surroundings_entry.h"
 #include "recording/suspend_entry.h"
 
 namespace tcpdwell::recording {
@@ -106,7 +107,10 @@ class UserEventPacker {
   }
   void operator()(const InquiryEvent& answer) {
     for (const Holder& holder : answer.holders) add({.holder = holder});
-    add_surroundings(answer);
+    if (has_surroundings(answer)) {
+      put_surroundings(packer_, answer);
+      end(Entry::Surroundings);
+    }
     packer_.put(answer.at);
     packer_.put(answer.id);
     packer_.put(answer.generation);
@@ -145,19 +149,6 @@ class UserEventPacker {
   void add(const MptcpSubflow& subflow) {
     put_subflow(packer_, subflow);
     end(Entry::MptcpSubflow);
-  }
-  void add_surroundings(const InquiryEvent& answer) {
-    if (!answer.other_end && !answer.inherited_from && answer.send_wait == SendWait::None) return;
-    packer_.put(answer.send_wait);
-    packer_.put(answer.other_end.has_value());
-    if (answer.other_end) {
-      packer_.put(answer.other_end->process);
-      packer_.put(answer.other_end->fd);
-      packer_.put(answer.other_end->state);
-      packer_.put(answer.other_end->receive_queue);
-    }
-    packer_.put(answer.inherited_from);
-    end(Entry::Surroundings);
   }
   void end(Entry entry) {
     put_(entry, bytes_);
@@ -269,18 +260,7 @@ void UserEventReader::read_holding(Bytes bytes) {
 
 void UserEventReader::read_surroundings(Bytes bytes) {
   Unpacker unpacker(bytes);
-  InquiryEvent answer;
-  bool known = false;
-  unpacker.get(answer.send_wait, SendWait::None, SendWait::WindowProbe);
-  unpacker.get(known);
-  if (known) {
-    OtherEnd& end = answer.other_end.emplace();
-    unpacker.get(end.process);
-    unpacker.get(end.fd);
-    unpacker.get(end.state, State::Established, State::Closing);
-    unpacker.get(end.receive_queue);
-  }
-  unpacker.get(answer.inherited_from);
+  InquiryEvent answer = get_surroundings(unpacker);
   surroundings_ = unpacker.ok() ? std::move(answer) : InquiryEvent{};
 }
 
@@ -341,10 +321,7 @@ std::optional<UserEventReader::Read> UserEventReader::read_inquiry(Bytes bytes) 
     unpacker.get(entered);
   }
   const auto holdings = std::exchange(holdings_, {});
-  InquiryEvent beside = std::exchange(surroundings_, {});
-  answer.send_wait = beside.send_wait;
-  answer.other_end = beside.other_end;
-  answer.inherited_from = beside.inherited_from;
+  add_surroundings(answer, std::exchange(surroundings_, {}));
   // Present and CLOSED is invalid: sock_diag finds no socket in CLOSED, it answers Gone.
   const bool closed = answer.presence == Presence::Present && answer.state == State::Closed;
   if (!is_time(unpacker, answer.at) || closed || holdings.size() != count) return std::nullopt;

@@ -66,7 +66,8 @@ void LeakReport::add(const FlagRecord& flag) {
 }
 
 void LeakReport::print(const When& when, std::span<const WatchedState> watched) {
-  const std::vector<LeakGroup> groups = group_leaks(flags_.all());
+  std::vector<LeakGroup> groups = group_leaks(flags_.all());
+  for (LeakGroup& group : groups) group.filtered = style_.filtered;
   leaked_ = std::any_of(flags_.all().begin(), flags_.all().end(), is_leak);
   Memory now;
   for (const LeakGroup& group : groups) {

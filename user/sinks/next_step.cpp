@@ -163,6 +163,12 @@ class NextStep {
                        threads());
   }
 
+  std::string not_closed() const {
+    return fmt::format("find where {} is done with a connection but does not close() it{}{}{}",
+                       program(), group_.filtered ? " (look without the filter if it relays)" : "",
+                       unless_inherited(), strace(kReadingCalls));
+  }
+
   std::string step_for_network() const {
     if (group_.cause == Cause::None && group_.unsent_bytes.value_or(0) == 0)
       return fmt::format("check whether the network loses the FIN or the peer is gone{}",
@@ -200,10 +206,7 @@ class NextStep {
       case Cause::DataUnread: return held ? not_read() : find_holder();
       case Cause::Sending: return step_for_network();
       case Cause::EofUnread: return held ? not_read() : find_holder();
-      case Cause::EofRead:
-        if (!held) return find_holder();
-        return fmt::format("find where {} is done with a connection but does not close() it{}{}",
-                           program(), unless_inherited(), strace(kReadingCalls));
+      case Cause::EofRead: return held ? not_closed() : find_holder();
       case Cause::HalfClosed:
         return fmt::format(
             "make {} wait for the peer with a timeout after shutdown(), then close()", program());

@@ -23,6 +23,7 @@ struct TextStyle {
   const Screen* screen = nullptr;      // null: no terminal. Then lines are not wrapped
   TimeFormat time = TimeFormat::Local;
   bool replayed = false;
+  bool filtered = false;  // a filter may hide sockets that belong to those that it passes
 };
 
 namespace ansi {

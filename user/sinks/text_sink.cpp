@@ -111,7 +111,8 @@ void TextSink::finished(Nanos, const Lifecycle&) noexcept { print_raised(); }
 
 void TextSink::print_raised() {
   if (raised_.size() == 0) return;
-  for (const LeakGroup& group : group_leaks(raised_.all())) {
+  for (LeakGroup& group : group_leaks(raised_.all())) {
+    group.filtered = style_.filtered;
     repeat_header();
     append_raised(group, raised_[group.members.front()]);
     write_out();

@@ -5,16 +5,10 @@
 #include <tuple>
 #include <utility>
 
+#include "model/loopback.h"
+
 namespace tcpdwell {
 namespace {
-
-// The condition of tcp_tw_reuse = 2.
-bool is_loopback(const std::array<std::uint8_t, 16>& addr, Family family) {
-  if (family == Family::Ipv4) return addr[0] == 127;
-  static constexpr std::array<std::uint8_t, 16> kLoopback{0, 0, 0, 0, 0, 0, 0, 0,
-                                                          0, 0, 0, 0, 0, 0, 0, 1};
-  return addr == kLoopback;
-}
 
 // Sort key: how soon the destination needs attention.
 int urgency(const PortUse& use) {
@@ -104,6 +98,7 @@ PortPressure::Use& PortPressure::use_of(const Destination& destination, const Po
   if (known == uses_.end() && uses_.size() >= kMost) forget_small();
   Use& use = uses_[destination] = {.walk = walk_};
   const Family family = destination.site.family;
+  // The condition of tcp_tw_reuse = 2.
   const bool loopback =
       is_loopback(destination.site.local, family) || is_loopback(destination.remote, family);
   use.space = &space;

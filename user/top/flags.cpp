@@ -2,7 +2,9 @@
 #include "top/flags.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "lifecycle/open_flags.h"
 #include "sinks/where_text.h"
@@ -42,18 +44,23 @@ Stuck StuckSockets::stuck(LeakGroup group) const {
 void StuckSockets::show(Nanos now, const Match& match, Look& look) {
   look.flags.clear();
   look.stuck.clear();
+  std::vector<FlagRecord> hidden;
   for (const auto& [key, kept] : flags_) {
     FlagRecord flag = kept.flag;
     grow_older(flag, now);
-    if (match.passes(flag.socket, flag.state, flag.dwell.value))
-      look.flags.push_back(std::move(flag));
+    const bool shown = match.passes(flag.socket, flag.state, flag.dwell.value);
+    (shown ? look.flags : hidden).push_back(std::move(flag));
   }
   // The map has no order; groups of equal size and age should not change places.
   std::sort(look.flags.begin(), look.flags.end(), [](const FlagRecord& a, const FlagRecord& b) {
     return std::pair(a.when.mono, a.socket.cookie) < std::pair(b.when.mono, b.socket.cookie);
   });
   look.flagged = flags_.size();
-  for (LeakGroup& group : group_leaks(look.flags)) look.stuck.push_back(stuck(std::move(group)));
+  const std::size_t shown = look.flags.size();
+  std::move(hidden.begin(), hidden.end(), std::back_inserter(look.flags));
+  for (LeakGroup& group : group_leaks(look.flags, hidden.size()))
+    look.stuck.push_back(stuck(std::move(group)));
+  look.flags.resize(shown);
   for (FlagRecord& flag : look.flags) flag.socket.cgroup = {};  // the look may outlive them
 }
 

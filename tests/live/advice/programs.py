@@ -20,6 +20,14 @@ FAMILIES = {"4": socket.AF_INET, "6": socket.AF_INET6}
 libc = ctypes.CDLL(None)
 
 
+FIN_WAIT_2 = 5
+
+
+def wait_for_state(end, state):
+    while end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != state:
+        time.sleep(0.001)
+
+
 def wait_for_ever(*_held):
     while True:
         time.sleep(1000)
@@ -137,6 +145,34 @@ class Program:
         while data := outside.recv(4096):
             inside.sendall(data)
         inside.shutdown(socket.SHUT_WR)
+        stay(inside, outside)
+
+    def slow_relay(self):
+        """The same, but the other peer begins to read long after the first one closed."""
+        front, back = self.listen(), self.listen()
+        front.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 200_000)
+        back.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        told, tells = os.pipe()
+        if os.fork() == 0:
+            client = socket.create_connection(front.getsockname()[:2])
+            server = back.accept()[0]
+            client.sendall(b"x" * 100_000)
+            client.shutdown(socket.SHUT_WR)
+            wait_for_state(client, FIN_WAIT_2)
+            time.sleep(1.5)  # the relay cannot forward it before
+            while server.recv(65536):
+                pass
+            os.write(tells, b"read")
+            wait_for_ever(client, server)
+        inside = socket.create_connection(back.getsockname()[:2])
+        outside = front.accept()[0]
+        front.close()
+        back.close()
+        while data := outside.recv(4096):
+            inside.sendall(data)
+        inside.shutdown(socket.SHUT_WR)
+        os.read(told, 4)
+        wait_for_state(inside, FIN_WAIT_2)
         stay(inside, outside)
 
     def stopped(self):

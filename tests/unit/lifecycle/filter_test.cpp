@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <memory>
 
 namespace tcpdwell {
 
@@ -346,6 +347,23 @@ TEST(FilterFollowed, WithoutACommandEverythingPasses) {
   for (const bool followed : {true, false})
     for (const bool complete : {kGrowing, kComplete})
       EXPECT_EQ(Filter{}.on_followed(followed, complete), Verdict::Show);
+}
+
+TEST(Filter, PartsSocketsOfAProcessUnlessItIsAboutProcesses) {
+  Filter filter;
+  filter.netns = 7;
+  filter.pids = {1};
+  filter.comms = {"haproxy"};
+  filter.cgroup = "/a";
+  EXPECT_FALSE(filter.may_part_sockets());
+  Filter by_port;
+  by_port.local_ports = {443};
+  EXPECT_TRUE(by_port.may_part_sockets());
+  filter.recorded = std::make_shared<const Filter>(by_port);
+  EXPECT_TRUE(filter.may_part_sockets());
+  Filter by_state;
+  by_state.states.set(index(State::CloseWait));
+  EXPECT_TRUE(by_state.may_part_sockets());
 }
 
 }  // namespace

@@ -145,6 +145,7 @@ TEST_F(RecordingReplay, HasSurroundingsOfSocket) {
   EXPECT_EQ(here.other_end->fd, 7);
   EXPECT_EQ(here.other_end->receive_queue, 9U);
   EXPECT_EQ(here.inherited_from, there.inherited_from);
+  EXPECT_EQ(here.bytes, (ByteCounts{.sent = 11, .received = 12}));
 }
 
 TEST_F(RecordingReplay, FilterKeepsFlagsOfWhatPasses) {

@@ -14,6 +14,7 @@ using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 
 ProcessFacts facts(std::uint32_t pid, char state = 'S', Runtime runtime = Runtime::Native) {
   return {.pid = pid, .state = state, .parent = 100, .live_thread = pid, .runtime = runtime};
@@ -66,7 +67,7 @@ TEST(Roles, ANameThatIsCutOffIsToldInFull) {
   EXPECT_EQ(holder_text(group_of(flag)), "python3 app.py[4711]");
 }
 
-// HAProxy, ssh, socat.
+// HAProxy, socat.
 struct Relay {
   FlagRecord flags[2] = {stuck_server(), half_closed_client()};
   LeakGroup group(State state) const {
@@ -92,6 +93,18 @@ TEST(Roles, OfARelayTheOtherPeerMustClose) {
             "web.service seems to relay: its peer 10.0.0.2:50000 had closed right before");
   EXPECT_THAT(explain(shut).next,
               HasSubstr("find out why the application at 10.0.0.9:5432 does not close its side"));
+}
+
+TEST(Roles, AFilterCanHideTheOtherSideOfARelay) {
+  const Relay relay;
+  EXPECT_THAT(explain(group_leaks(relay.flags, 1)[0]).what, HasSubstr("seems to relay"))
+      << "the other side is known, but not shown";
+  ASSERT_EQ(group_leaks(relay.flags, 1).size(), 1U);
+  LeakGroup alone = group_of(relay.flags[0]);
+  alone.filtered = true;
+  EXPECT_THAT(explain(alone).next,
+              StartsWith("find where python3 is done with a connection but does not close() it "
+                         "(look without the filter if it relays): strace"));
 }
 
 TEST(Roles, WhoWaitsForARelayIsSentToTheFarSide) {

@@ -237,6 +237,7 @@ class LoggedRun {
                                     .state = State::FinWait2,
                                     .receive_queue = 9};
         answer.inherited_from = holder(40, 0).process;
+        answer.bytes = ByteCounts{.sent = 11, .received = 12};
       }
       pipeline_.user_event(answer);
     }
