@@ -125,7 +125,7 @@ struct tcpdwell_tally {
 	__u32 srtt_us; /* 0: no sample */
 };
 
-/* A transition has one of three sizes; its flags say which, and without TCPDWELL_TASK at least. */
+/* A transition has one of three sizes. Without TCPDWELL_TASK it can still have room for a task. */
 struct tcpdwell_transition_task {
 	struct tcpdwell_transition base;
 	struct tcpdwell_task task;

@@ -33,7 +33,7 @@ enum class Passing : std::uint8_t {
   Given,      // deliberately: as stdin, or over a unix socket
   Forked,     // a child of the same program: one that serves it, or one that only inherited it
   Inherited,  // a program that the maker started: by mistake
-  Unclear,    // one of these, of another program
+  Unclear,    // given to another program, or inherited by it: its ancestors are not known
 };
 
 struct Diagnosis {

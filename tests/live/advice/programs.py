@@ -130,6 +130,17 @@ class Program:
         server.close()
         stay(client)
 
+    def _forwards(self, front, back):
+        """Until the end of stream; returns both sides."""
+        inside = socket.create_connection(back.getsockname()[:2])
+        outside = front.accept()[0]
+        front.close()
+        back.close()
+        while data := outside.recv(4096):
+            inside.sendall(data)
+        inside.shutdown(socket.SHUT_WR)
+        return inside, outside
+
     def relay(self):
         """Passes the end of stream of one peer on to another, which does not close."""
         front, back = self.listen(), self.listen()
@@ -138,21 +149,13 @@ class Program:
             server = back.accept()[0]
             client.shutdown(socket.SHUT_WR)
             wait_for_ever(client, server)
-        inside = socket.create_connection(back.getsockname()[:2])
-        outside = front.accept()[0]
-        front.close()
-        back.close()
-        while data := outside.recv(4096):
-            inside.sendall(data)
-        inside.shutdown(socket.SHUT_WR)
-        stay(inside, outside)
+        stay(*self._forwards(front, back))
 
     def slow_relay(self):
         """The same, but the other peer begins to read long after the first one closed."""
         front, back = self.listen(), self.listen()
         front.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 200_000)
         back.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        told, tells = os.pipe()
         if os.fork() == 0:
             client = socket.create_connection(front.getsockname()[:2])
             server = back.accept()[0]
@@ -162,16 +165,8 @@ class Program:
             time.sleep(1.5)  # the relay cannot forward it before
             while server.recv(65536):
                 pass
-            os.write(tells, b"read")
             wait_for_ever(client, server)
-        inside = socket.create_connection(back.getsockname()[:2])
-        outside = front.accept()[0]
-        front.close()
-        back.close()
-        while data := outside.recv(4096):
-            inside.sendall(data)
-        inside.shutdown(socket.SHUT_WR)
-        os.read(told, 4)
+        inside, outside = self._forwards(front, back)
         wait_for_state(inside, FIN_WAIT_2)
         stay(inside, outside)
 
